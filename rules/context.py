@@ -1,0 +1,48 @@
+"""Measuring the context that placing rules in a series needs, from its training part alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ape.rules.schema import ChannelContext, Context
+from ape.series import Series
+from ape.series.numerics import dominant_period, local_residual, robust_scale, rolling_std
+
+
+def build_context(series: Series) -> Context:
+    """Context of the training part: period, robust scales, quantiles, limits and regime cuts.
+
+    A channel that stands still in training takes the median scale of the others, so that rules can still act on it.
+    """
+    train = series.train.astype(np.float64)
+    period = dominant_period(train)
+    width = max(5, (period or 40) // 4)
+    scale = _steady(robust_scale(train), np.ptp(train, axis=0))
+    residual = _steady(robust_scale(local_residual(train, period)), np.ptp(train, axis=0))
+    low, high = np.quantile(train, [0.001, 0.999], axis=0)
+    minimum, maximum = train.min(axis=0), train.max(axis=0)
+    margin = np.maximum(maximum - minimum, scale)
+    step = np.quantile(np.abs(np.diff(train, axis=0)), 0.995, axis=0)
+    level_cuts = np.quantile(train, [1 / 3, 2 / 3], axis=0)
+    activity_cuts = np.quantile(rolling_std(train, width), [1 / 3, 2 / 3], axis=0)
+    channels = [
+        ChannelContext(
+            name=name,
+            scale=float(scale[c]),
+            residual_scale=float(min(residual[c], scale[c])),
+            quantile_low=float(low[c]),
+            quantile_high=float(high[c]),
+            limit_low=0.0 if minimum[c] >= 0 else float(minimum[c] - margin[c]),
+            limit_high=float(maximum[c] + margin[c]),
+            step=float(step[c]),
+            level_cuts=(float(level_cuts[0, c]), float(level_cuts[1, c])),
+            activity_cuts=(float(activity_cuts[0, c]), float(activity_cuts[1, c])),
+        )
+        for c, name in enumerate(series.channels)
+    ]
+    return Context(period=period, activity_width=width, channels=channels)
+
+
+def _steady(scale: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    moving = spread > 0
+    return np.where(moving, scale, np.median(scale[moving]) if moving.any() else 1.0)

@@ -1,0 +1,298 @@
+"""The operators tau: each a pure, batched torch function that proposes an anomalous window from a normal one.
+
+An operator sees the hosts ``x`` [B, C, L] in data units, a `Site` that says where each anomaly goes, and its parameters,
+one value a window, [B, 1, 1]. It returns a proposal of the same shape; only what lies inside the site is used. Borders,
+limits and minimal effect are the sampler's business (`ape.rules.sampling`), so an operator here is one formula.
+
+To add one: write the function and register it with `operator`.
+
+References
+----------
+The set follows GutenTAG's anomaly kinds, the NeurIPS-TS generator (Lai et al. 2021), CutAddPaste (Wang et al. 2024) and
+CARLA (Darban et al. 2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Allowed range of a parameter, the range used when a rule leaves it out, and its meaning with its unit."""
+
+    lower: float
+    upper: float
+    default: tuple[float, float]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the anomalies of a batch go, and the noise that they may use.
+
+    ``u`` [B, 1, L] runs from 0 at the first anomalous sample to 1 at the last; ``inside`` [B, 1, L] marks the segment;
+    ``start`` and ``length`` are [B, 1, 1]; ``amount`` [B, C, 1] is the signed size of an additive change in data units;
+    ``noise`` [B, C, L] is standard normal; ``donor`` [B, C, L] are other host windows; ``low``, ``high``, ``minimum`` and
+    ``scale`` are [1, C, 1] quantiles and robust standard deviation; ``cycle`` is the period in samples.
+    """
+
+    u: Tensor
+    inside: Tensor
+    start: Tensor
+    length: Tensor
+    amount: Tensor
+    noise: Tensor
+    donor: Tensor
+    low: Tensor
+    high: Tensor
+    scale: Tensor
+    cycle: float
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A registered operator: its function, its parameters, and what the sampler must know of it."""
+
+    apply: Callable[[Tensor, Site, dict[str, Tensor]], Tensor]
+    parameters: dict[str, Bounds]
+    summary: str
+    additive: bool  # its size comes from the scale prior
+    jumps: bool  # a sharp border belongs to it
+    leaves_range: bool  # it may pass the extreme quantiles of normal data
+    warps: bool  # it moves samples in time, so it needs some length to show
+
+
+OPERATORS: dict[str, Operator] = {}
+
+
+def operator(
+    summary: str,
+    parameters: dict[str, Bounds] | None = None,
+    *,
+    additive: bool = False,
+    jumps: bool = False,
+    leaves_range: bool = False,
+    warps: bool = False,
+) -> Callable[[Callable], Callable]:
+    """Register the decorated function under its own name."""
+
+    def register(function: Callable) -> Callable:
+        OPERATORS[function.__name__] = Operator(
+            function, parameters or {}, summary, additive, jumps, leaves_range, warps
+        )
+        return function
+
+    return register
+
+
+@operator("points beyond all normal values", additive=True, jumps=True, leaves_range=True)
+def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    edge = torch.where(site.amount > 0, torch.maximum(x, site.high), torch.minimum(x, site.low))
+    return edge + site.amount
+
+
+@operator("points that are normal elsewhere but not here", additive=True, jumps=True)
+def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return torch.minimum(torch.maximum(x + site.amount, site.low), site.high)
+
+
+@operator(
+    "the reading drops to a fill value",
+    {"minimum": Bounds(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
+    jumps=True,
+    leaves_range=True,
+)
+def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return torch.where(p["minimum"] >= 0.5, site.low, torch.zeros_like(site.low)).expand_as(x)
+
+
+@operator(
+    "the reading freezes at its last value",
+    {"jitter": Bounds(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series")},
+    jumps=True,
+)
+def flatline_hold(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    held = x.gather(2, site.start.long().expand(-1, x.shape[1], 1))
+    return held + p["jitter"] * site.scale * site.noise
+
+
+@operator(
+    "the level jumps and stays for the segment",
+    {"onset": Bounds(0, 0.5, (0, 0.25), "share of the segment over which it sets in")},
+    additive=True,
+    jumps=True,
+    leaves_range=True,
+)
+def level_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return x + site.amount * (site.u / p["onset"].clamp_min(1e-6)).clamp(0, 1)
+
+
+@operator(
+    "the level moves steadily and falls back",
+    {"peak": Bounds(0.5, 1, (0.7, 0.95), "where in the segment the drift is largest")},
+    additive=True,
+    leaves_range=True,
+)
+def trend_drift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    rise, fall = site.u / p["peak"], (1 - site.u) / (1 - p["peak"]).clamp_min(0.02)
+    return x + site.amount * torch.minimum(rise, fall).clamp(0, 1)
+
+
+@operator(
+    "cycles with another swing about the local mean",
+    {"factor": Bounds(0, 4, (0.25, 2.2), "swing as a multiple of normal; 0.8 to 1.25 is avoided")},
+    leaves_range=True,
+)
+def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    factor = p["factor"]
+    factor = torch.where((factor > 0.8) & (factor <= 1.0), torch.full_like(factor, 0.8), factor)
+    factor = torch.where((factor > 1.0) & (factor < 1.25), torch.full_like(factor, 1.25), factor)
+    mean = _segment_mean(x, site)
+    return mean + factor * (x - mean)
+
+
+@operator(
+    "more scatter than normal",
+    {"memory": Bounds(0, 0.95, (0, 0.7), "lag-one autocorrelation of the noise, 0 is white")},
+    additive=True,
+    leaves_range=True,
+)
+def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    lags = torch.arange(12, device=x.device, dtype=x.dtype)
+    kernel = p["memory"].clamp_min(1e-6) ** lags  # [B, 1, 12]: an AR(1) cut off where it has died out
+    kernel = kernel / kernel.norm(dim=-1, keepdim=True)
+    padded = torch.nn.functional.pad(site.noise, (11, 0), mode="circular")
+    coloured = torch.einsum("bclk,bk->bcl", padded.unfold(2, 12, 1), kernel.flip(-1)[:, 0])
+    return x + 0.5 * site.amount.abs() * coloured
+
+
+@operator("fine detail is smoothed away", {"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width as share of the segment")})
+def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    half = (0.5 * p["kernel"] * site.length).round().clamp(min=1)
+    total = torch.nn.functional.pad(x.double().cumsum(2), (1, 0))
+    t = _time(x)
+    left = (t - half).clamp(min=0).long().expand_as(x)
+    right = (t + half + 1).clamp(max=x.shape[2]).long().expand_as(x)
+    return ((total.gather(2, right) - total.gather(2, left)) / (right - left)).to(x.dtype)
+
+
+@operator(
+    "cycles run faster", {"speed": Bounds(1.1, 5, (1.33, 3), "multiple of normal speed")}, warps=True
+)
+def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return _resample(x, _about_centre(x, site, p["speed"]))
+
+
+@operator("cycles run slower", {"speed": Bounds(0.2, 0.9, (0.4, 0.8), "multiple of normal speed")}, warps=True)
+def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return _resample(x, _about_centre(x, site, p["speed"]))
+
+
+@operator(
+    "cycles come early or late",
+    {
+        "shift": Bounds(0.02, 0.5, (0.1, 0.5), "how much, in cycles"),
+        "late": Bounds(0, 1, (0, 1), "0.5 and more is late, less is early"),
+    },
+    warps=True,
+)
+def phase_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    ramp = torch.minimum(site.u, 1 - site.u).clamp(min=0) / 0.2
+    sign = torch.where(p["late"] >= 0.5, -1.0, 1.0)
+    return _resample(x, _time(x) + sign * p["shift"] * site.cycle * _smooth(ramp))
+
+
+@operator("a stretch runs backwards", warps=True)
+def time_reverse(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return _resample(x, 2 * site.start + site.length - 1 - _time(x))
+
+
+@operator("a stretch is turned over about its mean")
+def value_flip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    return 2 * _segment_mean(x, site) - x
+
+
+@operator(
+    "cycles take another waveform of the same swing",
+    {"hardness": Bounds(0.5, 20, (2, 12), "2 bends the wave, 12 makes it nearly square")},
+)
+def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    mean = _segment_mean(x, site)
+    swing = ((x - mean).abs() * site.inside).amax(2, keepdim=True).clamp_min(1e-12)
+    return mean + swing * torch.atan(p["hardness"] * (x - mean) / swing) / torch.atan(p["hardness"])
+
+
+@operator(
+    "a stretch of another window, put here with a slope (CutAddPaste)",
+    {"slope": Bounds(0, 4, (0, 1.5), "rise over the segment, in robust sd of the series")},
+    leaves_range=True,
+    warps=True,
+)
+def cut_add_paste(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    level = _segment_mean(x, site) - _segment_mean(site.donor, site)
+    slope = torch.sign(site.amount) * p["slope"] * site.scale
+    return site.donor + level + slope * (site.u - 0.5)
+
+
+@operator("a cycle, or part of one, is bridged by a straight line")
+def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    wide = (-1, x.shape[1], 1)
+    first = x.gather(2, site.start.long().expand(*wide))
+    last = x.gather(2, (site.start + site.length - 1).long().expand(*wide))
+    return first + (last - first) * site.u.clamp(0, 1)
+
+
+@operator(
+    "peaks or troughs are cut off",
+    {
+        "quantile": Bounds(0.05, 0.95, (0.3, 0.8), "share of the segment's swing that remains"),
+        "troughs": Bounds(0, 1, (0, 1), "0.5 and more cuts troughs, less cuts peaks"),
+    },
+)
+def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    infinite = torch.full_like(x, torch.inf)
+    low = torch.where(site.inside, x, infinite).amin(2, keepdim=True)
+    high = torch.where(site.inside, x, -infinite).amax(2, keepdim=True)
+    swing = p["quantile"] * (high - low)
+    return torch.where(p["troughs"] >= 0.5, torch.maximum(x, high - swing), torch.minimum(x, low + swing))
+
+
+@operator("values fall on a coarse grid", {"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")})
+def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    grid = (site.high - site.low).clamp_min(1e-12) / p["levels"].round()
+    return site.low + torch.round((x - site.low) / grid) * grid
+
+
+def _time(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[2], device=x.device, dtype=x.dtype).view(1, 1, -1)
+
+
+def _smooth(ramp: Tensor) -> Tensor:
+    """Cubic ease of a 0-to-1 ramp."""
+    ramp = ramp.clamp(0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def _segment_mean(x: Tensor, site: Site) -> Tensor:
+    return (x * site.inside).sum(2, keepdim=True) / site.length
+
+
+def _about_centre(x: Tensor, site: Site, speed: Tensor) -> Tensor:
+    centre = site.start + 0.5 * (site.length - 1)
+    return centre + (_time(x) - centre) * speed
+
+
+def _resample(x: Tensor, position: Tensor) -> Tensor:
+    """Read ``x`` at fractional positions, mirrored at the window's ends, by linear interpolation."""
+    last = x.shape[2] - 1
+    folded = torch.remainder(position, 2 * last)
+    folded = torch.where(folded > last, 2 * last - folded, folded).expand_as(x)
+    before = folded.floor().clamp(max=last - 1)
+    index = before.long()
+    share = folded - before
+    return x.gather(2, index) * (1 - share) + x.gather(2, index + 1) * share

@@ -1,0 +1,7 @@
+"""One ``Series`` type, its loaders and checks, windows, and the plain numerics that several rooms share."""
+
+from ape.series.errors import InputError
+from ape.series.loaders import from_array, from_dataframe, load
+from ape.series.series import Series
+
+__all__ = ["InputError", "Series", "from_array", "from_dataframe", "load"]
