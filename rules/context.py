@@ -8,17 +8,20 @@ from ape.rules.schema import ChannelContext, Context
 from ape.series import Series
 from ape.series.numerics import dominant_period, local_residual, robust_scale, rolling_std
 
+MIN_SHARE = 0.2  # of the standard deviation: a channel of rare bursts has a median deviation near zero
 
-def build_context(series: Series) -> Context:
-    """Context of the training part: period, robust scales, quantiles, limits and regime cuts.
+
+def build_context(series: Series, period: int | None = None) -> Context:
+    """Context of the training part: period (default: the dominant one), robust scales, quantiles, limits, regime cuts.
 
     A channel that stands still in training takes the median scale of the others, so that rules can still act on it.
     """
     train = series.train.astype(np.float64)
-    period = dominant_period(train)
+    period = period or dominant_period(train)
     width = max(5, (period or 40) // 4)
-    scale = _steady(robust_scale(train), np.ptp(train, axis=0))
-    residual = _steady(robust_scale(local_residual(train, period)), np.ptp(train, axis=0))
+    fine = local_residual(train, period)
+    scale = _steady(np.maximum(robust_scale(train), MIN_SHARE * train.std(axis=0)), np.ptp(train, axis=0))
+    residual = _steady(np.maximum(robust_scale(fine), MIN_SHARE * fine.std(axis=0)), np.ptp(train, axis=0))
     low, high = np.quantile(train, [0.001, 0.999], axis=0)
     minimum, maximum = train.min(axis=0), train.max(axis=0)
     margin = np.maximum(maximum - minimum, scale)

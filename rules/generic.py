@@ -9,7 +9,7 @@ from ape.rules.schema import Context, ContextualPrior, DurationPrior, Rule, Rule
 
 # Operator: mechanism, morphology, scale in robust sd of the series, duration in cycles (samples where it says so).
 GENERIC: dict[str, tuple[str, str, tuple[float, float], tuple[float, float]]] = {
-    "spike_global": ("transient", "spike", (1.0, 4.0), (1, 3)),
+    "spike_global": ("transient", "spike", (3.0, 8.0), (1, 3)),
     "spike_context": ("transient", "spike", (1.0, 3.0), (1, 5)),
     "dropout_zero": ("signal_loss", "gap", (0.5, 8.0), (0.05, 1.0)),
     "flatline_hold": ("stuck_sensor", "plateau", (0.3, 3.0), (0.1, 1.5)),

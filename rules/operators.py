@@ -92,8 +92,9 @@ def operator(
 
 @operator("points beyond all normal values", additive=True, jumps=True, leaves_range=True)
 def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    edge = torch.where(site.amount > 0, torch.maximum(x, site.high), torch.minimum(x, site.low))
-    return edge + site.amount
+    beyond = 0.05 * (site.high - site.low)
+    up, down = torch.maximum(x + site.amount, site.high + beyond), torch.minimum(x + site.amount, site.low - beyond)
+    return torch.where(site.amount > 0, up, down)
 
 
 @operator("points that are normal elsewhere but not here", additive=True, jumps=True)

@@ -214,6 +214,7 @@ def _bump(hosts: Tensor, site: Site, channels: Tensor, scales: _Scales) -> Tenso
     size = torch.maximum(site.amount.abs(), scales.scale).minimum(0.5 * (scales.limit_high - scales.limit_low))
     shape = torch.sin(torch.pi * (site.u * (site.length - 1) + 0.5) / site.length)
     made = hosts + torch.where(local < middle, size, -size) * shape
+    made = torch.minimum(torch.maximum(made, scales.limit_low), scales.limit_high)
     return torch.where(site.inside & channels, made, hosts)
 
 

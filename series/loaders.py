@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -200,7 +201,9 @@ def _timestamps(
     column: pd.Series, numbers: pd.Series, is_text: bool, where: str, name: str
 ) -> tuple[np.ndarray | None, str | None]:
     if is_text or column.dtype.kind == "M":
-        parsed = pd.to_datetime(column, errors="coerce", utc=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about guessing the format; unreadable times are told below
+            parsed = pd.to_datetime(column, errors="coerce", utc=True)
         if parsed.isna().any():
             row = int(np.flatnonzero(parsed.isna().to_numpy())[0])
             raise InputError(
