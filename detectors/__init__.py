@@ -1,0 +1,8 @@
+"""Backbones, the detector around them, and the adapter for anyone else's module."""
+
+from ape.detectors.detector import WindowedDetector
+from ape.detectors.protocol import Detector
+from ape.detectors.registry import create, load, names
+from ape.detectors.wrap import wrap
+
+__all__ = ["Detector", "WindowedDetector", "create", "load", "names", "wrap"]

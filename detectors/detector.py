@@ -1,0 +1,187 @@
+"""A backbone made into a detector: standardising, training on windows, scoring series by overlapping windows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ape.detectors.protocol import Progress
+from ape.detectors.storage import save_folder
+from ape.detectors.training import Budget, train
+from ape.series import InputError, Series
+from ape.series.numerics import dominant_period
+from ape.series.windows import sliding, starts
+
+SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
+FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
+STRIDE_ONE = 20_000  # points up to which every window is scored
+BATCH = 512
+MIN_SCALE = 1e-3  # of the median scale: a channel that stands still in training
+
+
+class WindowedDetector:
+    """Detector around a backbone that works on standardised windows.
+
+    Parameters
+    ----------
+    name : str
+        The backbone's name; saved, so that `ape.detectors.load` can build it again.
+    build : callable
+        ``build(channels, window, **options)`` gives the backbone: an `nn.Module` with ``encode``, ``reconstruct`` and
+        ``loss`` on standardised windows [B, C, L].
+    options : dict
+        Plain values for ``build``.
+    window : int, optional
+        Samples; default is one dominant period of the training part, from 32 to 512.
+    budget : Budget
+        How long and how fast to train.
+    device : str
+        ``auto`` takes the GPU if there is one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[..., nn.Module],
+        options: dict[str, Any],
+        window: int | None = None,
+        budget: Budget = Budget(),  # noqa: B008 (frozen)
+        device: str = "auto",
+    ) -> None:
+        self.name, self.options, self.budget = name, options, budget
+        self._build, self._window = build, window
+        self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        self._module: nn.Module | None = None
+        self._shift = self._scale = torch.zeros(0)
+
+    @property
+    def window(self) -> int:
+        """Window length in samples; known once fitted, or as it was asked for."""
+        if self._window is None:
+            raise _not_fitted()
+        return self._window
+
+    @property
+    def module(self) -> nn.Module:
+        """The backbone."""
+        if self._module is None:
+            raise _not_fitted()
+        return self._module
+
+    @property
+    def scale_shift(self) -> tuple[Tensor, Tensor]:
+        """Shift and scale, [C] each."""
+        if self._module is None:
+            raise _not_fitted()
+        return self._shift, self._scale
+
+    def fit(self, series: Series, seed: int = 0, progress: Progress | None = None) -> Self:
+        """Train on the training part; a fresh backbone each time, the same for the same seed on CPU."""
+        values = series.train
+        window = self._window or automatic_window(values)
+        if len(values) < FEWEST_WINDOWS * window:
+            raise InputError(
+                f"{len(values)} training points are too few for windows of {window}", "series",
+                f"give at least {FEWEST_WINDOWS * window}, or a shorter window",
+            )  # fmt: skip
+        shift, scale = values.mean(axis=0), values.std(axis=0)
+        scale = np.maximum(scale, max(MIN_SCALE * float(np.median(scale)), 1e-8))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = self._build(channels=series.n_channels, window=window, **self.options)
+        self.adopt(module, window, torch.from_numpy(shift), torch.from_numpy(scale))
+        standard = (torch.from_numpy(values).to(self._device) - self._shift) / self._scale
+        train(self.module, standard, window, self.budget, seed, progress)
+        return self
+
+    def adopt(self, module: nn.Module, window: int, shift: Tensor, scale: Tensor) -> None:
+        """Take over a backbone with its window and standardisation."""
+        self._window, self._module = window, module.to(self._device).eval()
+        self._shift, self._scale = shift.float().to(self._device), scale.float().to(self._device)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Reconstruction [B, C, L] in data units."""
+        rebuilt = self.module.reconstruct(self._standard(x))  # type: ignore[operator]
+        return rebuilt * self._scale[:, None] + self._shift[:, None]
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent [B, D]."""
+        return self.module.encode(self._standard(x))  # type: ignore[operator]
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Training loss of the backbone."""
+        return self.module.loss(self._standard(x))  # type: ignore[operator]
+
+    def point_scores(self, x: Tensor) -> Tensor:
+        """Squared standardised residual, mean over channels, [B, L]."""
+        standard = self._standard(x)
+        return (standard - self.module.reconstruct(standard)).square().mean(dim=1)  # type: ignore[operator]
+
+    @torch.no_grad()
+    def score(self, series: Series, stride: int | None = None) -> np.ndarray:
+        """Score of each point: the mean of `point_scores` over all windows that cover it.
+
+        Parameters
+        ----------
+        series : Series
+        stride : int, optional
+            Default is 1 up to 20,000 points, else a sixteenth of the window.
+
+        Returns
+        -------
+        ndarray, float32 [T]
+        """
+        self.require_fits(series)
+        self.module.eval()
+        length, window = series.length, self.window
+        first = starts(length, window, stride or (1 if length <= STRIDE_ONE else max(1, window // 16)))
+        cut = sliding(series.values, window)
+        total, count = np.zeros(length), np.zeros(length)
+        for begin in range(0, len(first), BATCH):
+            chosen = first[begin : begin + BATCH]
+            scores = self.point_scores(torch.from_numpy(cut[chosen]).to(self._device)).cpu().numpy()
+            span = slice(chosen[0], chosen[-1] + window)
+            positions = (chosen[:, None] - chosen[0] + np.arange(window)).ravel()
+            size = span.stop - span.start
+            total[span] += np.bincount(positions, weights=scores.ravel(), minlength=size)
+            count[span] += np.bincount(positions, minlength=size)
+        return (total / np.maximum(count, 1)).astype(np.float32)
+
+    def require_fits(self, series: Series) -> None:
+        """Refuse a series of other channels, or shorter than a window."""
+        if series.n_channels != len(self.scale_shift[0]):
+            raise InputError(
+                f"the detector was trained on {len(self._shift)} channels, the series has {series.n_channels}", "series",
+                "choose the channels that it was trained on",
+            )  # fmt: skip
+        if series.length < self.window:
+            raise InputError(f"{series.length} points are fewer than a window of {self.window}", "series", "give more")
+
+    def clone(self) -> Self:
+        """Independent copy with its own weights."""
+        twin = copy.copy(self)
+        twin._module = copy.deepcopy(self.module)
+        return twin
+
+    def save(self, folder: Path | str) -> None:
+        """Write weights (safetensors) and configuration (JSON) into ``folder``, whole or not at all."""
+        save_folder(self, Path(folder))
+
+    def _standard(self, x: Tensor) -> Tensor:
+        return (x - self._shift[:, None]) / self._scale[:, None]
+
+
+def automatic_window(values: np.ndarray) -> int:
+    """One dominant period of the training values [n, C], from 32 to 512 samples and at most a quarter of them."""
+    period = dominant_period(values) or FALLBACK
+    return int(min(np.clip(period, SHORTEST, LONGEST), len(values) // FEWEST_WINDOWS))
+
+
+def _not_fitted() -> InputError:
+    return InputError("the detector is not trained", "detector", "call fit first, or load a trained one")

@@ -1,0 +1,90 @@
+"""The matrix profile by stumpy, with its compiled code kept on disk.
+
+stumpy compiles for about half a minute when it is first called in a process. numba can keep compiled functions in a folder;
+stumpy does not ask it to, so we do, for the modules that a self-join runs through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from ape.series.files import write_text
+
+STUMPY_MODULES = ("core", "stump")
+
+
+@dataclass(frozen=True)
+class MatrixProfile:
+    """``distance`` float64 [T - m + 1]: z-normalised distance to the nearest other subsequence; ``index``: where that is."""
+
+    distance: np.ndarray
+    index: np.ndarray
+
+
+def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
+    """Self-join matrix profile (Yeh et al. 2016; STUMP, Law 2019) of ``x`` [T] with subsequences of length ``window``.
+
+    Constant subsequences are at distance 0 from each other and at the largest possible distance, ``2 sqrt(window)``, from
+    everything else; so is a subsequence without a neighbour.
+    """
+    values = np.ascontiguousarray(x, dtype=np.float64)
+    profile = _stumpy().stump(values, window)
+    largest = 2 * np.sqrt(window)
+    distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
+    return MatrixProfile(distance, profile[:, 1].astype(np.int64))
+
+
+def warm_up(say: Callable[[str], None]) -> None:
+    """Compile the matrix profile if no earlier process of this machine has; ``say`` is told before and after."""
+    mark = _cache_folder() / "ready"
+    if mark.exists():
+        return
+    say("compiling the matrix profile, once on this machine (about half a minute)")
+    matrix_profile(np.sin(np.arange(256) / 5.0), 16)
+    with contextlib.suppress(ValueError):  # a cache that cannot be written only costs time
+        write_text(mark, "compiled\n")
+    say("compiled")
+
+
+@cache
+def _cache_folder() -> Path:
+    """Folder for compiled code of exactly these versions; a temporary one where the home is not writable."""
+    from importlib.metadata import version
+
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = f"ape/compiled-py{sys.version_info[0]}{sys.version_info[1]}-numba{version('numba')}-stumpy{version('stumpy')}"
+    try:
+        (base / name).mkdir(parents=True, exist_ok=True)
+        return base / name
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="ape-compiled-"))
+
+
+@cache
+def _stumpy() -> ModuleType:
+    """Import stumpy with numba's disk cache switched on for what a self-join compiles."""
+    import numba
+
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_cache_folder())
+    try:
+        stumpy = importlib.import_module("stumpy")
+        for name in STUMPY_MODULES:
+            for function in vars(importlib.import_module(f"stumpy.{name}")).values():
+                if hasattr(function, "enable_caching") and function.__module__.startswith("stumpy."):
+                    with contextlib.suppress(RuntimeError):  # no writable place: compiled in memory
+                        function.enable_caching()
+    finally:
+        numba.config.CACHE_DIR = before
+    return stumpy
