@@ -1,0 +1,8 @@
+"""Post-training: a trained detector and a Rule Bank in, a detector that knows anomalies out, if a trial says so."""
+
+from ape.posttrain.detector import EnhancedDetector
+from ape.posttrain.enhancement import Enhancement, enhance
+from ape.posttrain.recipe import DEFAULT, PAPER, RECIPES, Recipe
+from ape.posttrain.storage import load
+
+__all__ = ["DEFAULT", "PAPER", "RECIPES", "EnhancedDetector", "Enhancement", "Recipe", "enhance", "load"]

@@ -1,0 +1,124 @@
+"""Whether the post-trained detector is kept: pseudo-anomalies implanted into held-out normal stretches, no labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ape.posttrain.candidates import Candidates
+from ape.rules import RuleBank
+
+SEGMENTS = 64  # of each kind
+SEGMENT_WINDOWS = 3
+WINDOWS_A_LENGTH = 8  # windows start every eighth of their length within a segment
+MAX_ERROR_RATIO = 1.05
+RESAMPLES = 2000
+LEVEL = 0.05  # one-sided
+
+
+@dataclass(frozen=True)
+class Implants:
+    """Held-out normal segments with one pseudo-anomaly each, cut into windows.
+
+    Parameters
+    ----------
+    windows : Tensor, float32 [S * W, C, L]
+        Data units; those of a segment lie side by side.
+    positions : ndarray, int64 [S * W]
+        Where each window lies in the series.
+    inner : ndarray, int64 [W]
+        Starts within a segment.
+    labels : ndarray, bool [S, length]
+    """
+
+    windows: torch.Tensor
+    positions: np.ndarray
+    inner: np.ndarray
+    labels: np.ndarray
+
+    def starts(self) -> np.ndarray:
+        """Starts of all windows were the segments laid end to end, int64 [S * W]."""
+        segments, length = self.labels.shape
+        return (np.arange(segments)[:, None] * length + self.inner).ravel()
+
+    def touched(self) -> np.ndarray:
+        """Which windows hold at least half of their segment's anomaly, bool [S * W]."""
+        covered = self.labels[:, self.inner[:, None] + np.arange(self.windows.shape[2])].sum(2)
+        return (covered >= 0.5 * self.labels.sum(1)[:, None]).ravel()
+
+
+def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) -> Implants:
+    """Put one pseudo-anomaly of ``bank`` into the middle window of each of 64 stretches of the held-out part.
+
+    Raises
+    ------
+    EmptyBankError
+        The bank has no rule that can be placed.
+    """
+    window = candidates.memory.window
+    begin, end = candidates.held_out
+    length = min(SEGMENT_WINDOWS * window, end - begin)
+    middle = (length - window) // 2
+    segment_starts = np.linspace(begin, end - length, SEGMENTS).astype(np.int64)
+    normal = candidates.values[segment_starts[:, None] + np.arange(length)]  # [S, length, C]
+    segments = torch.from_numpy(np.ascontiguousarray(normal.transpose(0, 2, 1)))
+    hosts = segments[:, :, middle : middle + window].clone()
+    pseudo, mask, _ = bank.sample(hosts, generator, torch.from_numpy(segment_starts + middle))
+    segments[:, :, middle : middle + window] = pseudo
+    labels = np.zeros((SEGMENTS, length), dtype=bool)
+    labels[:, middle : middle + window] = mask.any(1).numpy()
+    step = max(1, window // WINDOWS_A_LENGTH)
+    windows = segments.unfold(2, window, step).permute(0, 2, 1, 3)  # [S, W, C, L]
+    inner = np.arange(windows.shape[1], dtype=np.int64) * step
+    return Implants(windows.flatten(0, 1), (segment_starts[:, None] + inner).ravel(), inner, labels)
+
+
+def average_precisions(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Average precision of each row, ties sharing the precision at their end, [S].
+
+    Parameters
+    ----------
+    labels : ndarray, bool [S, T]
+        At least one true a row.
+    scores : ndarray [S, T]
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits, ranked = np.take_along_axis(labels, order, 1), np.take_along_axis(scores, order, 1)
+    n = labels.shape[1]
+    last = np.ones_like(hits)
+    last[:, :-1] = ranked[:, :-1] != ranked[:, 1:]
+    end = np.minimum.accumulate(np.where(last, np.arange(n), n)[:, ::-1], axis=1)[:, ::-1]
+    precision = np.take_along_axis(hits.cumsum(1), end, 1) / (end + 1)
+    return (precision * hits).sum(1) / hits.sum(1)
+
+
+def paired(difference: np.ndarray, seed: int) -> dict[str, float]:
+    """Mean of paired differences with a percentile bootstrap interval, 5 to 95 %, over segments."""
+    generator = np.random.default_rng(seed)
+    means = difference[generator.integers(len(difference), size=(RESAMPLES, len(difference)))].mean(1)
+    low, high = np.quantile(means, [LEVEL, 1 - LEVEL])
+    return {"mean": float(difference.mean()), "low": float(low), "high": float(high), "n": len(difference)}
+
+
+def decide(gains: dict[str, dict[str, float]], error_ratio: float) -> tuple[bool, str]:
+    """Accept only if every kind of implant gains beyond doubt and normal data are rebuilt as well as before."""
+    if not np.isfinite(error_ratio) or error_ratio > MAX_ERROR_RATIO:
+        return False, f"held-out normal windows are rebuilt worse than before (error x {error_ratio:.3g})"
+    for kind, gain in gains.items():
+        if not gain["low"] > 0:
+            return False, (
+                f"no clear gain on {kind} implants: average precision {gain['mean']:+.3f}"
+                f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+            )
+    listed = ", ".join(f"{kind} {gain['mean']:+.3f} [{gain['low']:+.3f}, ...]" for kind, gain in gains.items())
+    return True, f"gains on held-out implants: {listed}"
+
+
+def separability(normal: np.ndarray, pseudo: np.ndarray) -> float:
+    """Area under the ROC curve: chance that a pseudo-anomalous window measures higher than a normal one."""
+    ranks = np.searchsorted(np.sort(normal), pseudo, side="left") + np.searchsorted(
+        np.sort(normal), pseudo, side="right"
+    )
+    return float(ranks.mean() / (2 * len(normal)))

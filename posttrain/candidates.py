@@ -1,0 +1,116 @@
+"""Context profile of the normal part: which windows may be learned from, and which are kept for judging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ape.posttrain.memory import Memory
+from ape.series import InputError, Series
+from ape.series.numerics import robust_scale
+from ape.series.windows import starts
+
+MAX_REFERENCES = 4000
+MAX_HELD_OUT = 2000
+HELD_OUT_SHARE = 0.25
+CUT = 6.0  # robust deviations of the log distance beyond which a window is suspicious
+CUT_UNGUARDED = 3.5  # the same where nobody vouches for the training part
+MAX_SUSPICIOUS = 0.2  # never leave out more than this share
+
+
+class TooShortError(InputError):
+    """The training part holds too few windows to learn from some and judge by others."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The normal part, split and filtered.
+
+    Parameters
+    ----------
+    values : ndarray, float32 [n, C]
+        The training part of the series, data units.
+    memory : Memory
+        All windows of it that look normal.
+    fit : ndarray, int64
+        Starts of the windows to learn from.
+    held_out : tuple of int
+        Begin and end of the stretch kept for acceptance and calibration; a gap of a window lies before it.
+    suspicious : ndarray, int64
+        Starts that the filter left out, from both parts.
+    cut : float
+        The robust cut that was used.
+    """
+
+    values: np.ndarray
+    memory: Memory
+    fit: np.ndarray
+    held_out: tuple[int, int]
+    suspicious: np.ndarray
+    cut: float
+
+    def held_out_starts(self) -> np.ndarray:
+        """Starts of held-out windows, int64, evenly spread where they are many, the suspicious ones left out."""
+        begin, end = self.held_out
+        positions = begin + starts(end - begin, self.memory.window, max(1, (end - begin) // MAX_HELD_OUT))
+        return positions[~near(positions, self.suspicious, self.memory.window // 2)]
+
+    def summary(self) -> dict[str, int | float]:
+        """Plain counts for the report."""
+        return {
+            "training_points": len(self.values),
+            "windows_profiled": len(self.memory.starts) + len(self.suspicious),
+            "windows_left_out": len(self.suspicious),
+            "windows_to_learn_from": len(self.fit),
+            "held_out_from": self.held_out[0],
+            "cut": self.cut,
+        }
+
+
+def near(positions: np.ndarray, others: np.ndarray, distance: int) -> np.ndarray:
+    """Whether each position lies within ``distance`` of one of the sorted ``others``."""
+    if len(others) == 0:
+        return np.zeros(len(positions), dtype=bool)
+    after = np.searchsorted(others, positions).clip(max=len(others) - 1)
+    before = (after - 1).clip(min=0)
+    return np.minimum(np.abs(others[after] - positions), np.abs(positions - others[before])) <= distance
+
+
+def profile(series: Series, window: int, shift: torch.Tensor, scale: torch.Tensor) -> Candidates:
+    """Profile the training windows by their distance to the nearest other one, split and filter them.
+
+    A window whose log distance lies beyond a robust cut is suspicious: it is neither learned from, nor a reference, nor
+    used for calibration. Without ``train_end`` the cut is stricter, since anomalies may be among the training data.
+
+    Raises
+    ------
+    TooShortError
+        The training part holds fewer than six windows side by side.
+    """
+    values = np.ascontiguousarray(series.train)
+    n = len(values)
+    if n < 6 * window:
+        raise TooShortError(
+            f"{n} training points are too few to post-train with a window of {window}",
+            series.name,
+            f"give at least {6 * window} training points or use a detector with a shorter window",
+        )
+    positions = starts(n, window, max(1, -(-(n - window) // MAX_REFERENCES)))
+    everything = Memory.build(values, positions, window, shift, scale)
+    distance = everything.self_distance().cpu().numpy()
+    cut = CUT if series.train_end is not None else CUT_UNGUARDED
+    log_distance = np.log(distance + 1e-6 * np.median(distance) + 1e-12)
+    excess = (log_distance - np.median(log_distance)) / robust_scale(log_distance)
+    keep = excess <= max(cut, float(np.quantile(excess, 1 - MAX_SUSPICIOUS)))
+    held_begin = n - min(max(int(HELD_OUT_SHARE * n), 4 * window), int(0.4 * n))
+    fit = positions[keep & (positions + 2 * window <= held_begin)]
+    return Candidates(
+        values=values,
+        memory=Memory.build(values, positions[keep], window, shift, scale),
+        fit=fit,
+        held_out=(held_begin, n),
+        suspicious=positions[~keep],
+        cut=cut,
+    )

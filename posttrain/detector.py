@@ -1,0 +1,175 @@
+"""The enhanced detector: a backbone, a memory of normal windows, a trained representation, and a calibrated score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ape.detectors import Detector
+from ape.posttrain.memory import Memory
+from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
+from ape.posttrain.score import Calibration, Measured, Overlap
+from ape.series import InputError, Series
+from ape.series.windows import sliding, starts
+
+EXACT_LENGTH = 20_000  # points up to which every window is scored
+BATCH = 256
+
+
+def device_of(detector: Detector) -> torch.device:
+    """Where a detector's standardisation, and so its module, lives."""
+    return detector.scale_shift[0].device
+
+
+def parts_of(backbone: Detector, windows: torch.Tensor, nearest: torch.Tensor) -> tuple[Parts, torch.Tensor]:
+    """Inputs of the representation, and the standardised residual [B, C, L] of the reconstruction.
+
+    Parameters
+    ----------
+    windows : Tensor [B, C, L]
+        Data units.
+    nearest : Tensor [B, cells]
+        Pooled residual to the nearest training window.
+    """
+    residual = (windows - backbone.reconstruct(windows)) / backbone.scale_shift[1][:, None]
+    return Parts(pool_latent(backbone.encode(windows)), pool_residual(residual), nearest), residual
+
+
+@dataclass(frozen=True)
+class EnhancedDetector:
+    """A detector whose score is that of its post-trained representation; follows the detector protocol.
+
+    Parameters
+    ----------
+    backbone : Detector
+        A copy of the detector that was enhanced, post-trained.
+    memory : Memory
+        Normal training windows.
+    values : ndarray, float32 [n, C]
+        The training part that the memory was cut from.
+    representation : Representation
+    calibration : Calibration or None
+        ``None`` until held-out windows have been measured.
+    """
+
+    backbone: Detector
+    memory: Memory
+    values: np.ndarray
+    representation: Representation
+    calibration: Calibration | None = None
+
+    @property
+    def window(self) -> int:
+        """Window length L."""
+        return self.backbone.window
+
+    @property
+    def module(self) -> nn.Module:
+        """The backbone's module."""
+        return self.backbone.module
+
+    @property
+    def scale_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the backbone standardises by: shift [C], scale [C]."""
+        return self.backbone.scale_shift
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """The backbone's reconstruction of windows [B, C, L], data units."""
+        return self.backbone.reconstruct(x)
+
+    def loss(self, x: torch.Tensor) -> torch.Tensor:
+        """The backbone's training loss."""
+        return self.backbone.loss(x)
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """Unit vectors of windows [B, C, L] in the contrastive space, [B, 32]."""
+        return self.representation(parts_of(self.backbone, x, self.nearest(x, None))[0])
+
+    def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
+        """Pooled residual of windows [B, C, L] to the nearest training window, [B, cells]."""
+        shift, scale = self.backbone.scale_shift
+        return pool_residual(self.memory.residual((x - shift[:, None]) / scale[:, None], positions))
+
+    @torch.no_grad()
+    def measure(self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None) -> Measured:
+        """Measure windows [N, C, L], batch by batch.
+
+        ``positions`` are starts in the series that was trained on, so that no window is compared with itself.
+        """
+        device = device_of(self.backbone)
+        self.module.eval()
+        self.representation.eval()
+        rows = []
+        for i in range(0, len(windows), BATCH):
+            x = torch.as_tensor(np.ascontiguousarray(windows[i : i + BATCH])).to(device)
+            at = None if positions is None else torch.as_tensor(positions[i : i + BATCH]).to(device)
+            parts, residual = parts_of(self.backbone, x, self.nearest(x, at))
+            inner, nearest = self.representation.distances(parts)
+            head = 1 - self.representation(parts) @ self.representation.centre
+            points = residual.square().mean(1)
+            row = torch.stack([head, nearest, points.mean(1), inner], 1)
+            rows.append((row.cpu().double().numpy(), points.cpu().numpy()))
+        return Measured(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+
+    def require_calibration(self) -> Calibration:
+        """The calibration, which every finished detector has."""
+        if self.calibration is None:
+            msg = "not calibrated yet"
+            raise RuntimeError(msg)
+        return self.calibration
+
+    def point_scores(self, x: torch.Tensor) -> torch.Tensor:
+        """Score of windows [B, C, L] from anywhere at each of their points, [B, L]."""
+        calibration = self.require_calibration()
+        squashed = calibration.bounds.squash(self.measure(x.detach().cpu().numpy(), None))
+        windows = np.broadcast_to(squashed.windows[:, None], (*squashed.points.shape, squashed.windows.shape[1]))
+        scores = calibration.fuse(np.concatenate([windows, squashed.points[:, :, None]], axis=2))
+        return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
+
+    def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
+        """Squashed measures at each point of ``values`` [T, C], float64 [T, 5], streamed in batches.
+
+        Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
+        """
+        length, bounds = len(values), self.require_calibration().bounds
+        if length < self.window:
+            raise InputError(
+                f"{length} points are shorter than a window of {self.window}", "series", "score a longer series"
+            )
+        stride = stride or (1 if length <= EXACT_LENGTH else max(1, self.window // 16))
+        at = starts(length, self.window, stride)
+        same = min(length, len(self.values))
+        seen = np.array_equal(values[:same], self.values[:same])
+        overlap = Overlap(length)
+        views = sliding(values, self.window)
+        for i in range(0, len(at), BATCH):
+            some = at[i : i + BATCH]
+            overlap.add(some, bounds.squash(self.measure(views[some], some if seen else None)))
+        return overlap.mean()
+
+    def score(self, series: Series, stride: int | None = None) -> np.ndarray:
+        """Anomaly score of each point, float32 [T].
+
+        Parameters
+        ----------
+        stride : int or None
+            Step between windows; by default 1 up to 20,000 points, a sixteenth of the window beyond.
+        """
+        if series.n_channels != self.values.shape[1]:
+            raise InputError(
+                f"{series.n_channels} channels where {self.values.shape[1]} were trained on",
+                series.name,
+                "score a series with the same channels",
+            )
+        curves = self.curves(series.values, stride)
+        return self.require_calibration().fuse(curves).astype(np.float32)
+
+    def save(self, folder: Path | str) -> None:
+        """Write everything into ``folder`` (safetensors and JSON), at once or not at all."""
+        from ape.posttrain.storage import save
+
+        save(self, Path(folder))

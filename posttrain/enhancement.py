@@ -1,0 +1,131 @@
+"""Post-training from end to end: profile, draw the three branches, train, calibrate, judge, keep or give back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from ape.detectors import Detector
+from ape.detectors.protocol import Progress
+from ape.posttrain.candidates import Candidates, TooShortError, profile
+from ape.posttrain.detector import EnhancedDetector, device_of
+from ape.posttrain.engine import draw_pool, fit_outputs, set_centre, train
+from ape.posttrain.recipe import DEFAULT, Recipe
+from ape.posttrain.representation import Representation, pool_latent, pool_residual
+from ape.posttrain.trial import Trial
+from ape.rules import EmptyBankError, RuleBank
+from ape.series import InputError, Series
+from ape.series.windows import sliding
+
+
+@dataclass(frozen=True)
+class Enhancement:
+    """Outcome of post-training.
+
+    Parameters
+    ----------
+    detector : Detector
+        The enhanced detector, or the very detector that was given where it was not accepted.
+    report : dict
+        Plain values for JSON: the decision, its figures, controls, loss curve, seconds.
+    accepted : bool
+    """
+
+    detector: Detector | EnhancedDetector
+    report: dict[str, Any]
+    accepted: bool
+
+
+def enhance(
+    detector: Detector,
+    bank: RuleBank,
+    series: Series,
+    seed: int = 0,
+    recipe: Recipe = DEFAULT,
+    progress: Progress | None = None,
+) -> Enhancement:
+    """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a held-out check says so.
+
+    Parameters
+    ----------
+    detector : Detector
+        Trained; never changed.
+    bank : RuleBank
+    series : Series
+        What the detector was trained on; only its training part is used. Where that is too short, or the bank holds no
+        rule that can be placed, the detector comes back as it is, with the reason in the report.
+    recipe : Recipe
+    progress : callable, optional
+        ``progress(step, done, total, note="")``.
+
+    Returns
+    -------
+    Enhancement
+
+    Raises
+    ------
+    InputError
+        The bank is for other channels.
+    """
+    if len(bank.context.channels) != series.n_channels:
+        raise InputError(
+            f"the Rule Bank has {len(bank.context.channels)} channels, the series {series.n_channels}",
+            series.name,
+            "use the bank that was mined from this series",
+        )
+    say = progress or (lambda *_args, **_kwargs: None)
+    clock = {"start": time.perf_counter()}
+    generator = torch.Generator().manual_seed(seed)
+    say("profiling", 0, 1, "nearest normal windows")
+    report: dict[str, Any] = {
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "bank_is_of_this_series": bank.fingerprint == series.fingerprint,
+    }
+    try:
+        candidates = profile(series, detector.window, *detector.scale_shift)
+    except TooShortError as error:
+        return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
+    report["candidates"] = candidates.summary()
+    clock["profile"] = time.perf_counter()
+    device = device_of(detector)
+    # Dropout and sampling backbones draw from torch's global generators: seed them, and give them back as they were.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        model = untrained(detector.clone(), candidates, generator)
+        try:
+            pool = draw_pool(model, bank, candidates, recipe, generator)
+            trial = Trial.draw(bank, candidates, seed)
+        except EmptyBankError as error:
+            return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
+        before = trial.examine(model)
+        clock["prepare"] = time.perf_counter()
+        report["training"] = train(model, pool, recipe, generator, say)
+    set_centre(model, candidates)
+    clock["train"] = time.perf_counter()
+    say("accepting", 0, 1, "implants on held-out normal data")
+    after = trial.examine(model)
+    report |= trial.compare(before, after)
+    clock["accept"] = time.perf_counter()
+    names = list(clock)
+    report["seconds"] = {name: clock[name] - clock[last] for last, name in pairwise(names)}
+    say("accepting", 1, 1, report["reason"])
+    if not report["accepted"]:
+        return Enhancement(detector, report, False)
+    return Enhancement(replace(model, calibration=trial.calibrate(after)), report, True)
+
+
+def untrained(detector: Detector, candidates: Candidates, generator: torch.Generator) -> EnhancedDetector:
+    """The detector with a representation that has its scales from the training windows, and a head yet to learn."""
+    windows = torch.from_numpy(sliding(candidates.values, detector.window)[:1].copy()).to(device_of(detector))
+    with torch.no_grad():
+        latent = pool_latent(detector.encode(windows)).shape[1]
+    representation = Representation(latent, pool_residual(windows).shape[1], generator).to(windows.device)
+    model = EnhancedDetector(detector, candidates.memory, candidates.values, representation)
+    representation.fit(fit_outputs(model, candidates))
+    set_centre(model, candidates)
+    return model

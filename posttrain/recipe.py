@@ -1,0 +1,50 @@
+"""Recipes: every choice of post-training in one small frozen record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Freeze = Literal["none", "decoder", "all-but-last", "projection-only"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one post-training run does.
+
+    Parameters
+    ----------
+    positives : {"own", "normal"}
+        Who counts as a positive of a raw window: its own augmentation alone, or all normal windows of the batch.
+    freeze : {"none", "decoder", "all-but-last", "projection-only"}
+        Which parameters of the backbone stay as they are; the projection head always learns.
+    head_steps, joint_steps : int
+        Steps of the head alone on stored backbone outputs, then of head and backbone together under ``L_post``.
+    batch, joint_batch : int
+        Windows a branch in a step of either kind.
+    weight : float
+        lambda in ``L_post = L_rec + lambda * L_con``.
+    jitter : float
+        Noise on the windows of all three branches, in training standard deviations.
+    pool : int
+        Prepared triples (raw, augmented, pseudo-anomalous) that batches are drawn from.
+    """
+
+    name: str
+    positives: Literal["own", "normal"] = "normal"
+    freeze: Freeze = "none"
+    head_steps: int = 300
+    joint_steps: int = 60
+    batch: int = 64
+    joint_batch: int = 32
+    weight: float = 0.1
+    temperature: float = 0.1
+    head_rate: float = 2e-3
+    backbone_rate: float = 2e-4
+    jitter: float = 0.05
+    pool: int = 2048
+
+
+PAPER = Recipe("paper", positives="own", head_steps=0, joint_steps=400, joint_batch=64, backbone_rate=5e-5)
+DEFAULT = Recipe("staged")
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, PAPER)}

@@ -1,0 +1,101 @@
+"""Enhanced detectors on disk: a folder with the backbone as it saves itself, one safetensors file and one JSON file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+import ape.detectors
+from ape.detectors import Detector
+from ape.posttrain.detector import EnhancedDetector, device_of
+from ape.posttrain.memory import Memory
+from ape.posttrain.representation import Representation
+from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
+from ape.series import InputError, files
+
+DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
+KIND, FORMAT = "enhanced", 1
+HEAD = "representation."
+MEND = "the folder is damaged or was changed; enhance the detector again"
+
+
+def save(model: EnhancedDetector, folder: Path) -> None:
+    """Write ``model`` into ``folder``, which appears whole or not at all."""
+    calibration = model.require_calibration()
+    tensors = {
+        "values": torch.from_numpy(model.values),
+        "memory_starts": model.memory.starts,
+        "calibration.window_bounds": torch.from_numpy(calibration.bounds.windows),
+        "calibration.point_bound": torch.tensor(calibration.bounds.points, dtype=torch.float64),
+        "calibration.knots": torch.from_numpy(calibration.knots),
+        "calibration.excess": torch.from_numpy(calibration.excess),
+    }
+    tensors |= {HEAD + name: tensor for name, tensor in model.representation.state_dict().items()}
+    data = safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        model.backbone.save(temporary / BACKBONE)
+        files.write_bytes(temporary / TENSORS, data)
+        files.write_json(temporary / DESCRIPTION, {"kind": KIND, "format": FORMAT, "window": model.window})
+        temporary.chmod(0o755)
+        files.replace_folder(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load(folder: Path | str) -> Detector | EnhancedDetector:
+    """Load a detector, plain or enhanced, as its ``detector.json`` says.
+
+    Raises
+    ------
+    InputError
+        A file is missing, cut off, or does not fit the others.
+    """
+    folder = Path(folder)
+    description = files.read_json(folder / DESCRIPTION, "detector")
+    if not isinstance(description, dict) or description.get("kind") != KIND:
+        return ape.detectors.load(folder)
+    if description.get("format") != FORMAT:
+        raise InputError(
+            f"format {description.get('format')!r} of an enhanced detector, not {FORMAT}",
+            str(folder / DESCRIPTION),
+            "load it with the version of APE that wrote it",
+        )
+    backbone = ape.detectors.load(folder / BACKBONE)
+    path = folder / TENSORS
+    try:
+        tensors = safetensors.torch.load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot read the enhanced detector: {error}", str(path), MEND) from error
+    try:
+        return assemble(backbone, tensors)
+    except (KeyError, RuntimeError, ValueError, IndexError) as error:
+        raise InputError(f"tensors do not fit together: {error}", str(path), MEND) from error
+
+
+def assemble(backbone: Detector, tensors: dict[str, torch.Tensor]) -> EnhancedDetector:
+    """Put a model together from its backbone and its tensors; any misfit raises."""
+    device = device_of(backbone)
+    state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
+    representation = Representation(len(state["latent_mean"]), len(state["nearest.mean"]), torch.Generator())
+    representation.load_state_dict(state)
+    values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
+    memory = Memory.build(values, positions, backbone.window, *backbone.scale_shift)
+    names = ("window_bounds", "point_bound", "knots", "excess")
+    window_bounds, point_bound, knots, excess = (tensors[f"calibration.{name}"].numpy() for name in names)
+    shapes = [array.shape for array in (window_bounds, point_bound, knots, excess)]
+    if shapes != [(len(MEASURES) - 1,), (), (len(MEASURES), KNOTS), (len(MEASURES),)]:
+        msg = f"calibration of shapes {shapes}"
+        raise ValueError(msg)
+    if not all(np.isfinite(array).all() for array in (values, window_bounds, point_bound, knots, excess)):
+        msg = "numbers that are not finite"
+        raise ValueError(msg)
+    calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess)
+    return EnhancedDetector(backbone, memory, values, representation.to(device).eval(), calibration)

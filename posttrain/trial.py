@@ -1,0 +1,148 @@
+"""The trial of a post-trained detector: implants and normal windows nobody trained on, measured before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired, separability
+from ape.posttrain.candidates import Candidates
+from ape.posttrain.detector import BATCH, EnhancedDetector, device_of
+from ape.posttrain.score import MEASURES, WEIGHTS, Calibration, Measured, spread
+from ape.rules import OPERATORS, RuleBank, generic_bank
+from ape.series.windows import overlap_mean, sliding
+
+HEAD, ERROR = MEASURES.index("head"), MEASURES.index("error")
+CONTROLS = ("nearest", "error", "mahalanobis")
+WITHOUT_HEAD = WEIGHTS * (np.arange(len(WEIGHTS)) != HEAD) / (1 - WEIGHTS[HEAD])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one state of a detector makes of the trial's windows.
+
+    Parameters
+    ----------
+    normal : Measured
+        The held-out normal windows.
+    implants : dict of Measured
+        The windows with implants, by kind.
+    own : dict of ndarray [S, length]
+        The backbone's own score on them.
+    """
+
+    normal: Measured
+    implants: dict[str, Measured]
+    own: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Held-out normal windows, and the implants of the bank and of operators foreign to it.
+
+    Parameters
+    ----------
+    values : ndarray, float32 [n, C]
+        Training part.
+    normal : ndarray, int64 [N]
+        Starts of held-out normal windows.
+    implants : dict of Implants
+        ``bank``, and ``foreign`` where the bank leaves an operator unused.
+    seed : int
+    """
+
+    values: np.ndarray
+    normal: np.ndarray
+    implants: dict[str, Implants]
+    seed: int
+
+    @classmethod
+    def draw(cls, bank: RuleBank, candidates: Candidates, seed: int) -> Trial:
+        """Make the implants, from a generator of their own so that they do not depend on the training."""
+        generator = torch.Generator().manual_seed(seed + 1)
+        used = {step.operator for rule in bank.rules for step in rule.program}
+        banks = {"bank": bank}
+        if foreign := [name for name in OPERATORS if name not in used]:
+            banks["foreign"] = generic_bank(bank.context, foreign)
+        implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}
+        return cls(candidates.values, candidates.held_out_starts(), implants, seed)
+
+    def calibrate(self, evidence: Evidence) -> Calibration:
+        """Calibration on the held-out normal windows."""
+        return Calibration.fit(evidence.normal, self.normal)
+
+    def examine(self, model: EnhancedDetector) -> Evidence:
+        """Measure everything under ``model`` as it is now."""
+        normal = model.measure(sliding(self.values, model.window)[self.normal], self.normal)
+        implants = {kind: model.measure(probe.windows, probe.positions) for kind, probe in self.implants.items()}
+        own = {kind: own_scores(model, probe) for kind, probe in self.implants.items()}
+        return Evidence(normal, implants, own)
+
+    def compare(self, before: Evidence, after: Evidence) -> dict[str, Any]:
+        """Decision and figures for the report."""
+        scores = {kind: self.scores(kind, before, after) for kind in self.implants}
+        precision = {
+            kind: {name: average_precisions(self.implants[kind].labels, score) for name, score in each.items()}
+            for kind, each in scores.items()
+        }
+        gains = {
+            kind: {name: paired(each["enhanced"] - each[name], self.seed) for name in each if name != "enhanced"}
+            for kind, each in precision.items()
+        }
+        looks = {"before": before, "after": after}
+        touched = self.implants["bank"].touched()
+        normal = {when: float(look.normal.windows[:, ERROR].mean()) for when, look in looks.items()}
+        pseudo = {when: float(look.implants["bank"].windows[touched, ERROR].mean()) for when, look in looks.items()}
+        ratio = normal["after"] / max(normal["before"], 1e-12)
+        accepted, reason = decide({kind: gain["before"] for kind, gain in gains.items()}, ratio)
+        return {
+            "accepted": accepted,
+            "reason": reason,
+            "training_adds": all(gain["training_free"]["low"] > 0 for gain in gains.values()),
+            "normal_error": normal | {"ratio": ratio},
+            "pseudo_to_normal_error": {when: pseudo[when] / max(normal[when], 1e-12) for when in looks},
+            "separability": {
+                when: {
+                    name: separability(look.normal.windows[:, k], look.implants["bank"].windows[touched, k])
+                    for k, name in enumerate(MEASURES[:-1])
+                }
+                for when, look in looks.items()
+            },
+            "acceptance": {
+                kind: {
+                    "average_precision": {name: float(value.mean()) for name, value in each.items()},
+                    "gain_over": gains[kind],
+                }
+                for kind, each in precision.items()
+            },
+        }
+
+    def scores(self, kind: str, before: Evidence, after: Evidence) -> dict[str, np.ndarray]:
+        """Scores [S, length] of the implants of one kind: the backbone's own, controls without training, enhanced."""
+        probe = self.implants[kind]
+        curves, calibration = {}, {}
+        for when, look in (("before", before), ("after", after)):
+            calibration[when] = self.calibrate(look)
+            squashed = calibration[when].bounds.squash(look.implants[kind])
+            curves[when] = spread(squashed, probe.starts(), probe.labels.size).reshape(*probe.labels.shape, -1)
+        scores = {"before": before.own[kind]}
+        scores |= {name: curves["before"][..., MEASURES.index(name)] for name in CONTROLS}
+        scores["training_free"] = calibration["before"].fuse(curves["before"], WITHOUT_HEAD)
+        scores["head"] = curves["after"][..., HEAD]
+        scores["enhanced"] = calibration["after"].fuse(curves["after"])
+        return scores
+
+
+@torch.no_grad()
+def own_scores(model: EnhancedDetector, probe: Implants) -> np.ndarray:
+    """The backbone's own score of the segments, mean over overlapping windows, [S, length]."""
+    device = device_of(model.backbone)
+    model.module.eval()
+    scores = [
+        model.backbone.point_scores(probe.windows[i : i + BATCH].to(device)).cpu().numpy()
+        for i in range(0, len(probe.windows), BATCH)
+    ]
+    return overlap_mean(np.concatenate(scores), probe.starts(), probe.labels.size).reshape(probe.labels.shape)

@@ -1,0 +1,55 @@
+"""A small periodic series, a quickly trained backbone, and a recipe of few steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import ape.detectors
+import ape.series
+from ape.posttrain import DEFAULT
+from ape.rules import build_context, generic_bank
+
+WINDOW, PERIOD, TRAIN_END, LENGTH = 32, 25, 1200, 2000
+PLANTED = slice(1600, 1640)
+
+
+def make_wave(length: int = LENGTH, seed: int = 0) -> np.ndarray:
+    t = np.arange(length)
+    noise = np.random.default_rng(seed).standard_normal(length)
+    return np.sin(2 * np.pi * t / PERIOD) + 0.3 * np.sin(4 * np.pi * t / PERIOD + 1) + 0.05 * noise
+
+
+@pytest.fixture(scope="session")
+def series():
+    return ape.series.from_array(make_wave()[:, None], train_end=TRAIN_END)
+
+
+@pytest.fixture(scope="session")
+def wave():
+    return make_wave
+
+
+@pytest.fixture(scope="session")
+def planted():
+    """The same series with some cycles reversed in time after the training part, and where."""
+    values = make_wave()
+    values[PLANTED] = values[PLANTED][::-1].copy()
+    return ape.series.from_array(values[:, None], train_end=TRAIN_END), PLANTED
+
+
+@pytest.fixture(scope="session")
+def detector(series):
+    return ape.detectors.create("vae", window=WINDOW, device="cpu").fit(series, seed=0)
+
+
+@pytest.fixture(scope="session")
+def bank(series):
+    return generic_bank(build_context(series), ["time_reverse", "amplitude_scale"])
+
+
+@pytest.fixture(scope="session")
+def quick():
+    return replace(DEFAULT, head_steps=60, joint_steps=20, pool=256)

@@ -1,0 +1,95 @@
+"""Enhanced detectors on disk."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ape.posttrain import EnhancedDetector, enhance, load
+from ape.series import InputError
+
+
+@pytest.fixture(scope="module")
+def model(detector, bank, series, quick):
+    result = enhance(detector, bank, series, recipe=quick)
+    assert result.accepted, result.report["reason"]
+    return result.detector
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    model.save(tmp_path / "enhanced")
+    return tmp_path / "enhanced"
+
+
+def test_round_trip_scores_bit_for_bit(model, folder, series):
+    again = load(folder)
+    assert isinstance(again, EnhancedDetector)
+    np.testing.assert_array_equal(model.score(series), again.score(series))
+
+
+def test_saving_again_replaces_the_folder_and_leaves_nothing_beside_it(model, folder):
+    model.save(folder)
+    assert [path.name for path in folder.parent.iterdir()] == ["enhanced"]
+    assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+def test_plain_detectors_load_too(detector, series, tmp_path):
+    detector.save(tmp_path / "plain")
+    np.testing.assert_array_equal(detector.score(series), load(tmp_path / "plain").score(series))
+
+
+def test_truncated_weights(folder):
+    path = folder / "posttrain.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"posttrain\.safetensors"):
+        load(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "enhanced", "format": 99}', '{"kind": "nonsense"}'])
+def test_malformed_description(folder, text):
+    (folder / "detector.json").write_text(text)
+    with pytest.raises(InputError):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", ["detector.json", "posttrain.safetensors", "backbone"])
+def test_missing_part(folder, name):
+    (folder / name).rename(folder.parent / "gone")
+    with pytest.raises(InputError):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("values", lambda t: t[:10]),
+        ("values", lambda t: t * float("nan")),
+        ("memory_starts", lambda t: t + 10**6),
+        ("memory_starts", lambda t: t.float()),
+        ("calibration.knots", lambda t: t[:2]),
+        ("calibration.excess", lambda t: t * float("inf")),
+        ("representation.centre", lambda t: t[:5]),
+        ("representation.head.0.weight", lambda t: t.T.contiguous()),
+        ("representation.scales", None),
+    ],
+)
+def test_tensors_that_do_not_fit(folder, name, change):
+    path = folder / "posttrain.safetensors"
+    tensors = load_file(path)
+    tensor = tensors.pop(name)
+    if change:
+        tensors[name] = change(tensor).clone()
+    save_file(tensors, path)
+    with pytest.raises(InputError, match="do not fit"):
+        load(folder)
+
+
+def test_description_holds_no_path_or_time(folder):
+    description = json.loads((folder / "detector.json").read_text())
+    assert description == {"kind": "enhanced", "format": 1, "window": 32}
+    assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])
