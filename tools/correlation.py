@@ -1,0 +1,49 @@
+"""Correlation between channels: how strongly they move together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from langchain_core.tools import BaseTool
+
+from ape.tools.boundary import agent_tool
+from ape.tools.workbench import Workbench
+
+MOST_POINTS = 20_000  # evenly chosen rows of longer series
+LISTED = 8
+LONGEST_NAME = 40
+
+
+def correlations(values: np.ndarray) -> np.ndarray:
+    """Pearson correlation of every pair of columns of ``values`` [n, C], [C, C]; NaN where one stands still."""
+    rows = np.asarray(values[:: -(-len(values) // MOST_POINTS)], dtype=np.float64)
+    centred = rows - rows.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    product = np.outer(length, length)
+    return np.divide(centred.T @ centred, product, out=np.full(product.shape, np.nan), where=product > 0)
+
+
+def correlation_tool(workbench: Workbench) -> BaseTool:
+    """``correlation`` over one workbench."""
+
+    @agent_tool
+    def correlation() -> dict[str, Any]:
+        """How strongly all channels move together.
+
+        mean_absolute: over all pairs; null with a single channel. strongest: pairs with the largest correlations.
+        """
+        names = workbench.series.channels
+        first, second = np.triu_indices(len(names), k=1)
+        pairs = correlations(workbench.series.values)[first, second]
+        known = np.flatnonzero(np.isfinite(pairs))
+        best = known[np.argsort(-np.abs(pairs[known]), kind="stable")][:LISTED]
+        return {
+            "mean_absolute": float(np.abs(pairs[known]).mean()) if len(known) else None,
+            "strongest": [
+                {"channels": [names[i][:LONGEST_NAME] for i in (first[k], second[k])], "correlation": pairs[k]}
+                for k in best
+            ],
+        }
+
+    return correlation
