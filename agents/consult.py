@@ -1,0 +1,141 @@
+"""One consultation of one agent: it calls tools until it has seen enough, then answers in its record."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel
+
+from ape.agents.prompts import SYSTEM
+from ape.series import InputError
+from ape.tools.artefacts import Artefacts
+
+MAX_ROUNDS = 6
+MAX_CALLS = 40
+ATTEMPTS = 2  # at an answer that fits the schema
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Listener = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Consultation:
+    """An agent's answer, the evidence ids of its tool results in order, and how many tools it called."""
+
+    answer: Any
+    evidence: tuple[str, ...]
+    calls: int
+
+
+async def consult(
+    model: BaseChatModel,
+    role: str,
+    task: dict[str, Any],
+    tools: Sequence[BaseTool],
+    schema: type[Answer],
+    artefacts: Artefacts,
+    listen: Listener = lambda role, note: None,
+) -> Consultation:
+    """Put ``task`` to the agent of this role.
+
+    Parameters
+    ----------
+    model : BaseChatModel
+        The brain.
+    role : str
+        A key of `ape.agents.prompts.SYSTEM`.
+    task : dict
+        Plain data; the agent reads it as JSON.
+    tools : sequence of BaseTool
+        What it may call.
+    schema : type of BaseModel
+        Record that its answer must fit.
+    artefacts : Artefacts
+        Tool results are kept here, so that evidence ids can be looked up, and pictures are read from here.
+    listen : callable
+        Told ``(role, note)`` as things happen.
+
+    Raises
+    ------
+    InputError
+        If no answer fits the schema.
+    """
+    by_name = {tool.name: tool for tool in tools}
+    messages: list[BaseMessage] = [
+        SystemMessage(SYSTEM[role]),
+        HumanMessage(f"Task:\n```json\n{json.dumps(task, indent=1)}\n```"),
+    ]
+    evidence: list[str] = []
+    calling = model.bind_tools(list(tools)) if tools else model
+    for _ in range(MAX_ROUNDS):
+        reply = await calling.ainvoke(messages)
+        if not isinstance(reply, AIMessage) or not reply.tool_calls or len(evidence) >= MAX_CALLS:
+            break
+        messages.append(reply)
+        pictures: list[str] = []
+        for call in reply.tool_calls:
+            listen(role, f"calls {call['name']}({', '.join(f'{k}={v}' for k, v in call['args'].items())[:60]})")
+            result = await asyncio.to_thread(_call, by_name, call)
+            evidence_id = _keep(call, result, artefacts)
+            evidence.append(evidence_id)
+            content = {"evidence": evidence_id, "arguments": call["args"], "result": result}
+            messages.append(ToolMessage(json.dumps(content), tool_call_id=call["id"], name=call["name"]))
+            if str(result.get("artefact", "")).endswith(".png"):
+                pictures.append(result["artefact"])
+        if pictures:
+            messages.append(_show(pictures, artefacts))
+    answer = await _answer(model, role, messages, schema)
+    return Consultation(answer, tuple(evidence), len(evidence))
+
+
+async def _answer(model: BaseChatModel, role: str, messages: list[BaseMessage], schema: type[Answer]) -> Answer:
+    structured = model.with_structured_output(schema, method="json_schema", include_raw=True)
+    asked = [*messages, HumanMessage(f"Answer now with a {schema.__name__}, as JSON.")]
+    problem: Any = None
+    for _ in range(ATTEMPTS):
+        outcome = await structured.ainvoke(asked)
+        parsed, problem = outcome["parsed"], outcome["parsing_error"]  # type: ignore[index]
+        if isinstance(parsed, schema):
+            return parsed
+        asked = [*asked, HumanMessage(f"That answer does not fit the schema: {str(problem)[:400]}. Answer again.")]
+    raise InputError(
+        f"the {role} gave no valid {schema.__name__}: {str(problem)[:200]}", "brain", "use a model that keeps to JSON schemas"
+    )
+
+
+def _call(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
+    tool = by_name.get(call["name"])
+    if tool is None:
+        return {"error": f"no tool '{call['name']}'; there are {sorted(by_name)}"}
+    try:
+        result = tool.invoke(call["args"])
+    except ValueError as error:  # pydantic's refusal of arguments is one too
+        return {"error": str(error)[:400]}
+    return json.loads(result)
+
+
+def _keep(call: ToolCall, result: dict[str, Any], artefacts: Artefacts) -> str:
+    """Store a tool result; its evidence id is the tool's name and a digest of call and result."""
+    record = json.dumps({"tool": call["name"], "arguments": call["args"], "result": result}, sort_keys=True).encode()
+    artefacts.put_bytes(record, ".json")
+    return f"{call['name']}-{hashlib.sha256(record).hexdigest()[:16]}"
+
+
+def _show(pictures: list[str], artefacts: Artefacts) -> HumanMessage:
+    blocks: list[str | dict[str, Any]] = []
+    for picture in pictures:
+        data = base64.b64encode(artefacts.get_bytes(picture)).decode()
+        blocks += [
+            {"type": "text", "text": f"Picture {picture}:"},
+            {"type": "image", "base64": data, "mime_type": "image/png"},
+        ]
+    return HumanMessage(content=blocks)

@@ -1,0 +1,59 @@
+"""The embedded rule critic: judges each rule by its figures against the thresholds that it was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ape.agents.expert.reading import Transcript
+from ape.agents.records import Change, Critique, Verdict
+
+
+def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
+    """Look at the pictures of rules whose borders are in doubt."""
+    if seen.results:
+        return []
+    doubtful = [item["rule"]["id"] for item in seen.task.get("rules", []) if "border" in _failed(seen, item["figures"])]
+    return [("preview_rule", {"rule_id": rule}) for rule in doubtful[:3]]
+
+
+def critique(seen: Transcript) -> Critique:
+    """A verdict on every rule."""
+    verdicts = [_verdict(seen, item) for item in seen.task.get("rules", [])]
+    counts = {word: sum(v.verdict == word for v in verdicts) for word in ("accept", "revise", "reject")}
+    return Critique(rationale=", ".join(f"{word} {count}" for word, count in counts.items()), verdicts=verdicts)
+
+
+def _failed(seen: Transcript, figures: dict[str, float]) -> list[str]:
+    failed = []
+    for name, threshold in seen.task.get("thresholds", {}).items():
+        low, high = threshold.get("at_least"), threshold.get("at_most")
+        if (low is not None and figures[name] < low) or (high is not None and figures[name] > high):
+            failed.append(name)
+    return failed
+
+
+def _verdict(seen: Transcript, item: dict[str, Any]) -> Verdict:
+    rule, figures = item["rule"], item["figures"]
+    failed = _failed(seen, figures)
+    shown = ", ".join(f"{name} {figures[name]:.2f}" for name in seen.task.get("thresholds", {}))
+    if not failed:
+        return Verdict(rationale=f"all figures pass: {shown}", rule_id=rule["id"], verdict="accept")
+    why = f"fails {', '.join(failed)}: {shown}"
+    if "new" in failed:
+        return Verdict(rationale=f"a copy of another rule; {why}", rule_id=rule["id"], verdict="reject")
+    if seen.task.get("revisions_left", 0) <= 0:
+        return Verdict(rationale=f"revisions did not mend it; {why}", rule_id=rule["id"], verdict="reject")
+    changes = [change for name in failed for change in _mend(name, rule, figures)]
+    return Verdict(rationale=why, rule_id=rule["id"], verdict="revise", changes=changes[:4])
+
+
+def _mend(failed: str, rule: dict[str, Any], figures: dict[str, float]) -> list[Change]:
+    """What would mend a failed figure."""
+    if failed == "visible":
+        return [Change(field="scale", factor=1.5), Change(field="duration", factor=1.3)]
+    if failed == "border":
+        return [Change(field="border", factor=1.5)]
+    if failed == "plausible":
+        realised, high = figures["realised_scale"], rule["scale"]["high"]
+        return [Change(field="scale", factor=min(10.0, 1.3 * realised / high) if realised > 0.8 * high else 0.7)]
+    return [Change(field="context")]

@@ -1,0 +1,89 @@
+"""The embedded brain: a LangChain chat model whose replies follow from the messages by rules, without a server.
+
+It is a statistician in code. It holds no handle on the series: messages in, message out. The same prompts, tools and
+schemas go to it as to a language model, and it answers with the same tool calls and structured outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.output_parsers import PydanticOutputParser
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel
+
+from ape.agents.expert import critic, inspector, planner, profiler
+from ape.agents.expert.reading import Transcript, read
+
+Calls = list[tuple[str, dict[str, Any]]]
+
+NEXT_CALLS: dict[str, Callable[[Transcript], Calls]] = {
+    "planner": planner.next_calls,
+    "profiler": profiler.next_calls,
+    "visual inspector": inspector.next_calls,
+    "rule critic": critic.next_calls,
+}
+ANSWERS: dict[str, Callable[[Transcript], BaseModel]] = {
+    "Plan": planner.plan,
+    "Proposal": planner.propose_or_revise,
+    "Profile": profiler.profile,
+    "Inspection": inspector.inspect,
+    "Critique": critic.critique,
+}
+
+
+class ExpertChatModel(BaseChatModel):
+    """Embedded expert; see the module's docstring."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "ape-embedded-expert"
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable:
+        """Bind tools by their OpenAI descriptions, as a served model would see them."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def with_structured_output(self, schema: Any, *, include_raw: bool = False, **kwargs: Any) -> Runnable:
+        """Answer in ``schema``; with ``include_raw`` a dict of raw, parsed and parsing_error."""
+        kwargs.pop("method", None)
+        model = self.bind(response_format={"type": "json_schema", "json_schema": {"name": schema.__name__}}, **kwargs)
+        parser = PydanticOutputParser(pydantic_object=schema)
+        if not include_raw:
+            return model | parser
+        parse = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+        failed = RunnablePassthrough.assign(parsed=lambda _: None)
+        return {"raw": model} | parse.with_fallbacks([failed], exception_key="parsing_error")
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        tools: list[dict[str, Any]] | None = None,
+        response_format: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        transcript = read(messages)
+        if response_format is not None:
+            answer = ANSWERS[response_format["json_schema"]["name"]](transcript)
+            reply = AIMessage(answer.model_dump_json())
+        else:
+            offered = {tool["function"]["name"] for tool in tools or []}
+            calls = [(name, args) for name, args in NEXT_CALLS[transcript.role](transcript) if name in offered]
+            reply = AIMessage("I have seen enough.", tool_calls=[_tool_call(name, args) for name, args in calls])
+        return ChatResult(generations=[ChatGeneration(message=reply)])
+
+
+def _tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    digest = hashlib.sha256(json.dumps([name, arguments], sort_keys=True).encode()).hexdigest()[:12]
+    return {"name": name, "args": arguments, "id": f"call_{digest}", "type": "tool_call"}

@@ -1,0 +1,92 @@
+"""The ``ape`` command: parse, call, print. Errors that a person can mend come as one line with exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import ape
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="ape", description="Make time-series anomaly detectors better after they have been trained."
+    )
+    parser.add_argument("--version", action="version", version=f"ape {ape.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    series = argparse.ArgumentParser(add_help=False)
+    series.add_argument("data", metavar="DATA", help="CSV, NPZ or UCR text file, or example:internal-bleeding")
+    _series_options(series)
+    seeded = argparse.ArgumentParser(add_help=False)
+    seeded.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
+    backbone = argparse.ArgumentParser(add_help=False)
+    backbone.add_argument("--backbone", default="vae", metavar="NAME", help="vae (default) or lstm-ae")
+    text = argparse.ArgumentParser(add_help=False)
+    text.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
+
+    run = commands.add_parser(
+        "run", parents=[seeded, backbone, text], help="series in; Rule Bank, better detector, scores and report out"
+    )
+    run.add_argument("data", nargs="?", metavar="DATA", help="CSV, NPZ or UCR text file, or example:internal-bleeding")
+    _series_options(run)
+    run.add_argument("--out", metavar="DIR", help="run folder; default: runs/NAME")
+    run.add_argument("--resume", metavar="DIR", help="go on with the run in DIR")
+    mine = commands.add_parser("mine", parents=[series, seeded, text], help="mine the Rule Bank only")
+    mine.add_argument("--out", metavar="DIR", required=True)
+    train = commands.add_parser("train", parents=[series, seeded, backbone], help="train a backbone only")
+    train.add_argument("--out", metavar="DIR", required=True)
+    enhance = commands.add_parser("enhance", parents=[series, seeded], help="post-train a detector with a bank")
+    enhance.add_argument("--detector", metavar="DIR", required=True, help="folder that 'ape train' left")
+    enhance.add_argument("--bank", metavar="FILE", required=True, help="bank.json, or the folder that holds it")
+    enhance.add_argument("--out", metavar="DIR", required=True)
+    score = commands.add_parser("score", parents=[series], help="score a series with a detector")
+    score.add_argument("--detector", metavar="DIR", required=True, help="plain or enhanced")
+    score.add_argument("--out", metavar="DIR", required=True)
+
+    bank = commands.add_parser("bank", help="look at a Rule Bank")
+    looks = bank.add_subparsers(dest="look", required=True, metavar="LOOK")
+    for look, what in (("validate", "check every field"), ("show", "its rules as a table")):
+        looks.add_parser(look, help=what).add_argument("bank", metavar="BANK", help="bank.json, or a run folder")
+    looks.add_parser("schema", help="the JSON Schema of banks")
+    commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
+    return parser
+
+
+def _series_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--column", action="append", metavar="NAME", help="channel to use; may be repeated")
+    parser.add_argument("--train-end", type=int, metavar="N", help="points before N are taken as normal")
+
+
+def _seed(word: str) -> int:
+    seed = int(word)
+    if not 0 <= seed < 2**31:
+        msg = "give a whole number from 0 to 2147483647"
+        raise argparse.ArgumentTypeError(msg)
+    return seed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the return value is the exit code."""
+    arguments = build_parser().parse_args(argv)
+    from ape.cli import commands
+    from ape.series import InputError
+
+    try:
+        getattr(commands, arguments.command.replace("-", "_"))(arguments)
+    except InputError as error:
+        sys.stderr.write(f"ape: {error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"ape: {error.strerror or error} ({error.filename or 'disk'}): free space or check permissions\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("ape: stopped; 'ape run --resume DIR' goes on from the last checkpoint\n")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

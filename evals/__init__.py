@@ -1,0 +1,1 @@
+"""APE room: evals."""

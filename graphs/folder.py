@@ -1,0 +1,111 @@
+"""Run folders: they appear by one rename with ``run.json`` already in them, and belong to one series."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ape.series import InputError, Series, load
+from ape.series.files import read_json, write_json
+
+PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for: the arguments that a resumed run needs again."""
+
+    command: str
+    data: str
+    column: tuple[str, ...] = ()
+    train_end: int | None = None
+    text: str | None = None
+    backbone: str = "vae"
+    seed: int = 0
+
+    def load(self) -> Series:
+        """Load the series that was asked for."""
+        return load(self.data, column=self.column or None, train_end=self.train_end, text=self.text)
+
+
+def create_folder(out: Path, request: Request, series: Series) -> Path:
+    """Make the run folder ``out``; refuse one that is taken."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise _taken(out, series)
+    record = {
+        "format": 1,
+        "arguments": {**asdict(request), "data": _absolute(request.data)},
+        "fingerprint": series.fingerprint,
+        "versions": _versions(),
+        "notes": list(series.notes),
+        "seed": request.seed,
+        "finished": False,
+        "timings": {},
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        raise InputError(f"cannot make the folder: {error.strerror}", str(out), "choose another --out") from error
+    try:
+        temporary.chmod(0o755)
+        write_json(temporary / "run.json", record)
+        temporary.rename(out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return out
+
+
+def open_folder(folder: Path) -> tuple[Request, Series]:
+    """Request and series of an existing run folder; the series must be the one that the folder belongs to."""
+    record = read_json(folder / "run.json", "run record")
+    try:
+        arguments = dict(record["arguments"])
+        request = Request(**{**arguments, "column": tuple(arguments["column"])})
+        fingerprint = record["fingerprint"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"not a run record: {error}", str(folder / "run.json"), "start a new run") from error
+    series = request.load()
+    if series.fingerprint != fingerprint:
+        raise InputError(
+            "the run folder belongs to another series", str(folder), f"put back the {request.data} that it was made from"
+        )
+    return request, series
+
+
+def update_record(folder: Path, **changes: Any) -> None:
+    """Change entries of ``run.json``; timings are merged, so that a resumed run keeps what it knew."""
+    record = read_json(folder / "run.json", "run record")
+    timings = {**record.get("timings", {}), **changes.pop("timings", {})}
+    write_json(folder / "run.json", {**record, **changes, "timings": timings})
+
+
+def _taken(out: Path, series: Series) -> InputError:
+    if not (out / "run.json").is_file():
+        return InputError("the folder is not empty", str(out), "choose another --out")
+    record = read_json(out / "run.json", "run record")
+    if record.get("fingerprint") != series.fingerprint:
+        return InputError("the run folder belongs to another series", str(out), "choose another --out")
+    return InputError("the folder holds a run already", str(out), f"go on with --resume {out}, or choose another --out")
+
+
+def _absolute(data: str) -> str:
+    return data if data.startswith("example:") else str(Path(data).resolve())
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+

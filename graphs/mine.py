@@ -1,0 +1,118 @@
+"""Running the mining graph: on a folder with checkpoints, so that it can be killed and resumed, or in passing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from ape.agents import chat_model
+from ape.graphs.ledger import Ledger
+from ape.graphs.mining import bank_of, build_graph
+from ape.graphs.state import Listener, Mining, MiningState
+from ape.rules import RuleBank
+from ape.series import InputError, Series
+from ape.tools.artefacts import Artefacts
+from ape.tools.workbench import Workbench
+
+Result = TypeVar("Result")
+
+
+def mine(
+    series: Series,
+    text: str | None = None,
+    brain: str = "embedded",
+    seed: int = 0,
+    folder: Path | str | None = None,
+    hand_over: Callable[[RuleBank], dict[str, Any]] | None = None,
+    listen: Listener = lambda agent, note: None,
+) -> RuleBank:
+    """Mine the Rule Bank of one scenario.
+
+    Parameters
+    ----------
+    series : Series
+        Only its training part is looked at.
+    text : str, optional
+        What people wrote about the scenario; default is the series' own text.
+    brain : str
+        Chat model behind the agents; default='embedded'.
+    seed : int
+        The same series, text, seed and brain give the same bank.
+    folder : Path, optional
+        Keeps checkpoints, artefacts, the ledger and ``bank.json``. A folder with checkpoints is resumed.
+    hand_over : callable, optional
+        Post-training node: takes the bank, answers with a report that has ``accepted`` and ``reason``.
+    listen : callable
+        Told ``(agent, note)`` as things happen.
+
+    Returns
+    -------
+    RuleBank
+    """
+    if text is not None:
+        series = replace(series, text=text)
+    if folder is None:
+        with tempfile.TemporaryDirectory() as passing:
+            return mine(series, None, brain, seed, Path(passing), hand_over, listen)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    mining = Mining(
+        series=series,
+        workbench=Workbench(series=series, artefacts=Artefacts(folder / "artefacts")),
+        brain=chat_model(brain),
+        ledger=Ledger(folder / "ledger.jsonl"),
+        seed=seed,
+        keep_bank=lambda bank: bank.save(folder / "bank.json"),
+        hand_over=hand_over,
+        listen=listen,
+    )
+    try:
+        return _blocking(_run(mining, folder / "checkpoints.sqlite"))
+    except sqlite3.DatabaseError as error:
+        where = str(folder / "checkpoints.sqlite")
+        raise InputError(f"the checkpoints cannot be used: {error}", where, "free space, or delete the file") from error
+
+
+async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
+    config: RunnableConfig = {"configurable": {"thread_id": "mining"}}
+    async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
+        graph = build_graph().compile(checkpointer=saver)
+        before = await graph.aget_state(config)
+        if not before.created_at or before.next:
+            start = None if before.created_at else MiningState()
+            await graph.ainvoke(start, config, context=mining, durability="sync")
+        state = cast(MiningState, (await graph.aget_state(config)).values)
+    if "plan" not in state:
+        raise InputError("the checkpoints hold no finished mining", str(checkpoints), "start a new run")
+    return bank_of(state, mining)
+
+
+def _blocking(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run to the end from synchronous code, also where an event loop is running already (notebooks)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    outcome: list[Result | BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return cast(Result, outcome[0])

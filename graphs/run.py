@@ -1,0 +1,118 @@
+"""The main job: series in, Rule Bank, enhanced detector, scores and report out, each step left on disk as it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ape import detectors, posttrain
+from ape.graphs.folder import Request, update_record
+from ape.graphs.mine import mine
+from ape.graphs.report import write_report
+from ape.graphs.state import Listener
+from ape.rules import RuleBank
+from ape.series import Series
+from ape.series.files import read_json, write_json, write_text
+from ape.series.matrix_profile import warm_up
+
+
+class Progress(Protocol):
+    """Told how far a step is."""
+
+    def __call__(self, step: str, done: int, total: int, note: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run: its folder, its request, its series, and who is told of its progress."""
+
+    folder: Path
+    request: Request
+    series: Series
+    listen: Listener
+    progress: Progress
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Record how long a step took."""
+        begin = time.perf_counter()
+        yield
+        update_record(self.folder, timings={step: round(time.perf_counter() - begin, 3)})
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Mine, train, enhance, score and report; steps whose results are on disk are not repeated.
+
+    Returns
+    -------
+    dict
+        The post-training report.
+    """
+    mine_step(job, hand_over=lambda bank: post_train(job, bank))
+    report = read_json(job.folder / "posttrain.json", "post-training report")
+    with job.timed("report"):
+        write_report(job.folder, job.series)
+    update_record(job.folder, finished=True)
+    return report
+
+
+def mine_step(job: Job, hand_over: Callable[[RuleBank], dict[str, Any]] | None = None) -> RuleBank:
+    """Mine the bank in the job's folder, or go on with mining there."""
+    with job.timed("prepare"):
+        warm_up(lambda note: job.listen("set-up", note))
+    begin = time.perf_counter()
+
+    def timed_hand_over(bank: RuleBank) -> dict[str, Any]:
+        update_record(job.folder, timings={"mine": round(time.perf_counter() - begin, 3)})
+        return hand_over(bank) if hand_over else {}
+
+    return mine(
+        job.series,
+        seed=job.request.seed,
+        folder=job.folder,
+        hand_over=timed_hand_over if hand_over else None,
+        listen=job.listen,
+    )
+
+
+def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
+    """The post-training node: train the backbone, enhance it with the bank, score the whole series before and after."""
+    folder, series = job.folder, job.series
+    report_path = folder / "posttrain.json"
+    if not (folder / "detector").exists():
+        with job.timed("train"):
+            job.listen("post-training", f"trains {job.request.backbone}")
+            detectors.create(job.request.backbone).fit(series, seed=job.request.seed, progress=job.progress).save(
+                folder / "detector"
+            )
+    detector = detectors.load(folder / "detector")
+    if not (report_path.exists() and (folder / "enhanced").exists()):
+        with job.timed("enhance"):
+            job.listen("post-training", f"enhances it with {len(bank.rules)} rules")
+            result = posttrain.enhance(detector, bank, series, seed=job.request.seed, progress=job.progress)
+            result.detector.save(folder / "enhanced")
+            write_json(report_path, result.report)
+    report = read_json(report_path, "post-training report")
+    if not (folder / "scores.csv").exists():
+        with job.timed("score"):
+            job.listen("post-training", "scores the series before and after")
+            better = posttrain.load(folder / "enhanced")
+            write_scores(folder / "scores.csv", series, before=detector.score(series), after=better.score(series))
+    return report
+
+
+def write_scores(path: Path, series: Series, **scores: np.ndarray) -> None:
+    """CSV with the position, the time where known, and one column a score."""
+    frame = pd.DataFrame({"position": np.arange(series.length)})
+    if series.timestamps is not None:
+        frame["timestamp"] = series.timestamps
+    for name, score in scores.items():
+        frame[name] = score
+    write_text(path, frame.to_csv(index=False, float_format="%.7g"))

@@ -1,0 +1,70 @@
+"""State of the mining graph, and what a run holds beside it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, TypedDict
+
+from langchain_core.language_models import BaseChatModel
+
+from ape.agents.records import Critique, Inspection, Plan, Profile
+from ape.graphs.ledger import Ledger
+from ape.rules import Context, Rule, RuleBank, build_context
+from ape.series import Series
+from ape.tools.discriminability import Hosts, draw_hosts
+from ape.tools.workbench import Workbench
+
+MAX_ITERATIONS = 4
+MAX_TOOL_CALLS = 300
+
+Listener = Callable[[str, str], None]
+
+
+class MiningState(TypedDict, total=False):
+    """Plain values, ids and records only: this is what a checkpoint holds."""
+
+    plan: Plan
+    profile: Profile
+    inspection: Inspection
+    pending: list[Rule]
+    accepted: list[Rule]
+    rejected: list[Rule]
+    examples: dict[str, str]
+    figures: dict[str, dict[str, float]]
+    critique: Critique
+    iteration: int
+    tool_calls: Annotated[int, operator.add]
+    ended: str
+
+
+@dataclass(frozen=True)
+class Mining:
+    """What the nodes work with and no checkpoint holds: the series, the brain, stores and listeners."""
+
+    series: Series
+    workbench: Workbench
+    brain: BaseChatModel
+    ledger: Ledger
+    seed: int
+    keep_bank: Callable[[RuleBank], None]
+    hand_over: Callable[[RuleBank], dict[str, Any]] | None = None
+    listen: Listener = field(default=lambda agent, note: None)
+
+    def context(self, profile: Profile) -> Context:
+        """Context for the period that the profiler named, if it can recur three times."""
+        period = profile.period
+        if period is not None and period > len(self.series.train) // 3:
+            period = None
+        return _context(self.series, period)
+
+    def hosts(self, profile: Profile) -> Hosts:
+        """Held-out hosts for the discriminability check."""
+        return draw_hosts(self.series, self.context(profile), self.seed)
+
+
+@lru_cache(maxsize=4)
+def _context(series: Series, period: int | None) -> Context:
+    return build_context(series, period)
