@@ -108,7 +108,9 @@ async def _answer(model: BaseChatModel, role: str, messages: list[BaseMessage], 
             return parsed
         asked = [*asked, HumanMessage(f"That answer does not fit the schema: {str(problem)[:400]}. Answer again.")]
     raise InputError(
-        f"the {role} gave no valid {schema.__name__}: {str(problem)[:200]}", "brain", "use a model that keeps to JSON schemas"
+        f"the {role} gave no valid {schema.__name__}: {str(problem)[:200]}",
+        "brain",
+        "use a model that keeps to JSON schemas",
     )
 
 

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Record, Rule, ScalePrior, Step
-from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
+from ape.rules.schema import Record, RuleDraft
+from ape.rules.vocabulary import MECHANISMS
 
 FindingTerm = Literal[
     "periodic",  # the same cycle recurs
@@ -26,8 +26,15 @@ FindingTerm = Literal[
     "correlated",  # channels move together
 ]
 Look = Literal[
-    "regular_cycles", "sharp_peaks", "flat_tops", "plateaus", "level_steps", "isolated_spikes", "changing_swing", "rough_line"
-]  # fmt: skip
+    "regular_cycles",
+    "sharp_peaks",
+    "flat_tops",
+    "plateaus",
+    "level_steps",
+    "isolated_spikes",
+    "changing_swing",
+    "rough_line",
+]
 FINDING_TERMS: tuple[str, ...] = get_args(FindingTerm)
 LOOKS: tuple[str, ...] = get_args(Look)
 
@@ -86,25 +93,6 @@ class Inspection(Record):
     rationale: str = Field(max_length=600)
     sees_pictures: bool
     sightings: list[Sighting] = Field(default_factory=list, max_length=24)
-
-
-class RuleDraft(Record):
-    """A rule as the planner writes it."""
-
-    rationale: str = Field(max_length=400)
-    id: str = Field(pattern=r"^[a-z0-9_\-]{1,40}$")
-    mechanism: str = Field(json_schema_extra={"enum": list(MECHANISMS)})
-    morphology: str = Field(json_schema_extra={"enum": list(MORPHOLOGIES)})
-    context: ContextualPrior = Field(default_factory=ContextualPrior)
-    scale: ScalePrior
-    duration: DurationPrior
-    program: list[Step] = Field(min_length=1, max_length=3)
-    weight: float = Field(default=1.0, gt=0, le=100)
-    evidence: list[Evidence] = Field(default_factory=list, max_length=8)
-
-    def to_rule(self) -> Rule:
-        """The rule of this draft, with an empty history."""
-        return Rule(note=self.rationale, **self.model_dump(exclude={"rationale"}))
 
 
 class Proposal(Record):

@@ -80,7 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"ape: {error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"ape: {error.strerror or error} ({error.filename or 'disk'}): free space or check permissions\n")
+        sys.stderr.write(
+            f"ape: {error.strerror or error} ({error.filename or 'disk'}): free space or check permissions\n"
+        )
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("ape: stopped; 'ape run --resume DIR' goes on from the last checkpoint\n")

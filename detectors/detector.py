@@ -157,9 +157,10 @@ class WindowedDetector:
         """Refuse a series of other channels, or shorter than a window."""
         if series.n_channels != len(self.scale_shift[0]):
             raise InputError(
-                f"the detector was trained on {len(self._shift)} channels, the series has {series.n_channels}", "series",
+                f"{series.n_channels} channels where the detector was trained on {len(self._shift)}",
+                "series",
                 "choose the channels that it was trained on",
-            )  # fmt: skip
+            )
         if series.length < self.window:
             raise InputError(f"{series.length} points are fewer than a window of {self.window}", "series", "give more")
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 class LSTMAE(nn.Module):
     """The encoder's last state starts a decoder that rebuilds the window in reverse order.
 
-    Departure from the paper: its decoder reads the true previous value in training and its own output when scoring, two
-    different graphs. Here it reads a learned constant and a clock (the share of the window that is done) in both, so the
-    state alone must carry the window, nothing leaks, and the whole sequence runs in one fused call.
+    Departure from the paper: its decoder reads the true previous value in training and its own output when scoring,
+    two different graphs. Here it reads a learned constant and a clock (the share of the window that is done) in both,
+    so the state alone must carry the window, nothing leaks, and the whole sequence runs in one fused call.
 
     Parameters
     ----------

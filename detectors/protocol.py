@@ -14,7 +14,8 @@ from ape.series import Series
 class Progress(Protocol):
     """Told how far a step is."""
 
-    def __call__(self, step: str, done: int, total: int, note: str = "") -> None: ...
+    def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
+        """``done`` of ``total`` parts of ``step``; ``note`` is for people."""
 
 
 @runtime_checkable

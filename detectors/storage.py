@@ -54,7 +54,9 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     configuration = read_json(path, "detector")
     wanted = {"backbone": str, "options": dict, "window": int, "shift": list, "scale": list}
     if not isinstance(configuration, dict) or configuration.get("format") != FORMAT:
-        raise InputError("not a detector of this format", str(path), f"train it anew; this version reads format {FORMAT}")
+        raise InputError(
+            "not a detector of this format", str(path), f"train it anew; this version reads format {FORMAT}"
+        )
     for field, kind in wanted.items():
         if not isinstance(configuration.get(field), kind):
             raise InputError(f"field '{field}' is missing or malformed", str(path), "train the detector anew")
@@ -70,4 +72,6 @@ def read_weights(folder: Path, module: torch.nn.Module) -> None:
         module.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError) as error:
         what = str(error).splitlines()[-1].strip()[:160]
-        raise InputError(f"weights do not fit: {what}", str(path), "the file is damaged; train the detector anew") from error
+        raise InputError(
+            f"weights do not fit: {what}", str(path), "the file is damaged; train the detector anew"
+        ) from error

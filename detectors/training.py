@@ -58,7 +58,9 @@ def train(
         Order of the windows, and the backbone's own noise.
     """
     tail = max(window + 1, int(TAIL_SHARE * len(values)))
-    held_out = _windows(values[-tail:], torch.linspace(0, tail - window, min(MOST_TAIL_WINDOWS, tail - window)).long(), window)
+    held_out = _windows(
+        values[-tail:], torch.linspace(0, tail - window, min(MOST_TAIL_WINDOWS, tail - window)).long(), window
+    )
     rest = values[:-tail]
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate)
@@ -71,7 +73,9 @@ def train(
             module.train()
             loss = module.loss(_windows(rest, first, window))  # type: ignore[operator]
             if not torch.isfinite(loss):
-                raise InputError(f"the training loss is not finite at step {step}", "training", "lower the learning rate")
+                raise InputError(
+                    f"the training loss is not finite at step {step}", "training", "lower the learning rate"
+                )
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(module.parameters(), 10.0)

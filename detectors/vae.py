@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -12,9 +14,9 @@ class VAE(nn.Module):
     """MLP VAE: C*L -> hidden -> (mu, log variance) -> hidden reversed -> C*L, ReLU between.
 
     The loss is the negative evidence lower bound of a Gaussian decoder with a fixed variance: squared error and
-    Kullback-Leibler divergence are both summed over their dimensions before ``beta`` weighs them, so that ``beta`` means the
-    same for every window length. It is then divided by C*L, which only sets the scale of the gradient. PyOD's default
-    clamps the divergence to zero; here it counts.
+    Kullback-Leibler divergence are both summed over their dimensions before ``beta`` weighs them, so that ``beta``
+    means the same for every window length. It is then divided by C*L, which only sets the scale of the gradient.
+    PyOD's default clamps the divergence to zero; here it counts.
 
     Parameters
     ----------
@@ -62,6 +64,6 @@ class VAE(nn.Module):
 
 def _layers(widths: list[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+    for wide, narrow in pairwise(widths):
         layers += [nn.Linear(wide, narrow), nn.ReLU()]
     return layers

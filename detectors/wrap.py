@@ -56,7 +56,9 @@ class Wrapped(nn.Module):
         if not isinstance(latent, Tensor) or latent.ndim < 2 or latent.shape[0] != len(x):
             got = tuple(latent.shape) if isinstance(latent, Tensor) else type(latent).__name__
             raise InputError(
-                f"submodule '{self.encoder}' gave {got} for {len(x)} windows", "encoder", "name one that gives a tensor [B, ...]"
+                f"submodule '{self.encoder}' gave {got} for {len(x)} windows",
+                "encoder",
+                "name one that gives a tensor [B, ...]",
             )
         return latent.flatten(1)
 

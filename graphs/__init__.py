@@ -5,6 +5,6 @@ import os
 # Checkpoints may only rebuild the types that the state names. LangGraph reads this when it is imported.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
-from ape.graphs.mine import mine  # noqa: E402 (the setting above comes first)
+from ape.graphs.mine import mine
 
 __all__ = ["mine"]

@@ -74,7 +74,9 @@ def open_folder(folder: Path) -> tuple[Request, Series]:
     series = request.load()
     if series.fingerprint != fingerprint:
         raise InputError(
-            "the run folder belongs to another series", str(folder), f"put back the {request.data} that it was made from"
+            "the run folder belongs to another series",
+            str(folder),
+            f"put back the {request.data} that it was made from",
         )
     return request, series
 
@@ -108,4 +110,3 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-

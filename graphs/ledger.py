@@ -1,4 +1,4 @@
-"""The decision ledger: who decided what about which rule, on which evidence, with which figures, at which checkpoint."""
+"""The decision ledger: who decided what about which rule, on which evidence and figures, at which checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mining graph: plan, profile and inspect side by side, propose, generate, check, criticise, revise, commit, hand over.
+"""The mining graph: plan, profile and inspect, propose, generate, check, criticise, revise, commit, hand over.
 
 Nodes are async, idempotent and return only what they change. They stand here in the order in which they run; the wiring
 is at the end.
@@ -14,22 +14,20 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from ape.agents.consult import Consultation, consult
-from ape.agents.records import Critique, Inspection, Plan, Profile, Proposal, RuleDraft
+from ape.agents.records import Critique, Inspection, Plan, Profile, Proposal
 from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, Mining, MiningState
-from ape.rules import Rule, RuleBank
+from ape.rules import Rule, RuleBank, RuleDraft
 from ape.rules.schema import Event
-from ape.tools import inspector_tools, profiler_tools
+from ape.tools import critic_tools, inspector_tools, planner_tools, profiler_tools, proposer_tools
 from ape.tools.discriminability import THRESHOLDS, discriminability, failures
 from ape.tools.preview import draw_examples, sample_examples
-from ape.tools.rule_tools import planner_rule_tools, preview_tool
-from ape.tools.scenario import scenario_tools
 
 Run = Runtime[Mining]
 
 
 async def plan(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
     """1. The planner reads what is measured and what people wrote."""
-    outcome = await _ask(runtime, "planner", {"task": "plan"}, scenario_tools(runtime.context.workbench), Plan)
+    outcome = await _ask(runtime, "planner", {"task": "plan"}, planner_tools(runtime.context.workbench), Plan)
     answer: Plan = outcome.answer
     known = [name for name in answer.channels if name in runtime.context.series.channels]
     answer = answer.model_copy(update={"channels": known or list(runtime.context.series.channels[:1])})
@@ -63,7 +61,7 @@ async def propose(state: MiningState, runtime: Run, config: RunnableConfig) -> M
         "profile": state["profile"].model_dump(),
         "inspection": state["inspection"].model_dump(),
     }
-    tools = planner_rule_tools(mining.workbench, mining.context(state["profile"]), mining.seed)
+    tools = proposer_tools(mining.workbench, mining.context(state["profile"]), mining.seed)
     outcome = await _ask(runtime, "planner", task, tools, Proposal)
     drafts = _compiled(outcome.answer.rules, set(mining.series.channels))
     pending = [_with_event(rule, "planner", 0, "proposed", rule.note, {}) for rule in drafts]
@@ -119,10 +117,11 @@ async def criticise(state: MiningState, runtime: Run, config: RunnableConfig) ->
             {"rule": rule.model_dump(exclude={"history"}), "figures": figures[rule.id]} for rule in state["pending"]
         ],
     }
-    tools = preview_tool({rule.id: state["examples"][rule.id] for rule in state["pending"]})
+    tools = critic_tools({rule.id: state["examples"][rule.id] for rule in state["pending"]})
     outcome = await _ask(runtime, "rule critic", task, tools, Critique)
     verdicts = {verdict.rule_id: verdict for verdict in outcome.answer.verdicts}
-    pending, accepted, rejected = [], list(state["accepted"]), list(state["rejected"])
+    pending: list[Rule] = []
+    accepted, rejected = list(state["accepted"]), list(state["rejected"])
     for rule in state["pending"]:
         given = verdicts.get(rule.id)
         word, reason = (given.verdict, given.rationale) if given else ("revise", "the critic gave no verdict")
@@ -166,7 +165,9 @@ async def revise(state: MiningState, runtime: Run, config: RunnableConfig) -> Mi
     for rule in state["pending"]:
         new = revised.get(rule.id, rule)
         why = new.note if rule.id in revised else "left as it was"
-        marked = _with_event(new.model_copy(update={"history": rule.history}), "planner", iteration, "proposed", why, {})
+        marked = _with_event(
+            new.model_copy(update={"history": rule.history}), "planner", iteration, "proposed", why, {}
+        )
         pending.append(marked)
         runtime.context.listen("planner", f"revises {rule.id}: {why}")
         _note(runtime, config, "planner", "revised", why, rule=rule.id, iteration=iteration)
@@ -242,9 +243,9 @@ def _with_event(rule: Rule, agent: str, iteration: int, verdict: Any, reason: st
     return rule.model_copy(update={"history": [*rule.history, event]})
 
 
-def build_graph() -> StateGraph:
+def build_graph() -> StateGraph[MiningState, Mining, MiningState, MiningState]:
     """Wire the nodes."""
-    graph = StateGraph(MiningState, context_schema=Mining)
+    graph: StateGraph[MiningState, Mining, MiningState, MiningState] = StateGraph(MiningState, context_schema=Mining)
     for node in (plan, profile, inspect, propose, generate, discriminate, criticise, revise, commit, hand_over):
         graph.add_node(node.__name__, node)  # type: ignore[call-overload]
     graph.add_edge(START, "plan")

@@ -68,7 +68,9 @@ def _rule_view(rule_id: str, entries: list[dict[str, Any]], artefacts: Artefacts
     verdicts = [entry for entry in own if entry["decision"] in ("accept", "reject", "revise", "revised", "proposed")]
     return {
         "id": rule_id,
-        "verdict": next((e["decision"] for e in reversed(verdicts) if e["decision"] in ("accept", "reject")), "undecided"),
+        "verdict": next(
+            (e["decision"] for e in reversed(verdicts) if e["decision"] in ("accept", "reject")), "undecided"
+        ),
         "figures": measured[-1]["figures"] if measured else {},
         "picture": _data_uri(picture) if picture else "",
         "verdicts": verdicts,

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ape import detectors, posttrain
+from ape.detectors.protocol import Progress
 from ape.graphs.folder import Request, update_record
 from ape.graphs.mine import mine
 from ape.graphs.report import write_report
@@ -21,12 +22,6 @@ from ape.rules import RuleBank
 from ape.series import Series
 from ape.series.files import read_json, write_json, write_text
 from ape.series.matrix_profile import warm_up
-
-
-class Progress(Protocol):
-    """Told how far a step is."""
-
-    def __call__(self, step: str, done: int, total: int, note: str = "") -> None: ...
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,14 @@ class Enhancement:
     report : dict
         Plain values for JSON: the decision, its figures, controls, loss curve, seconds.
     accepted : bool
+    candidate : EnhancedDetector or None
+        What post-training made, accepted or not, for those who judge the decision; ``None`` where nothing was trained.
     """
 
     detector: Detector | EnhancedDetector
     report: dict[str, Any]
     accepted: bool
+    candidate: EnhancedDetector | None = None
 
 
 def enhance(
@@ -114,9 +117,9 @@ def enhance(
     names = list(clock)
     report["seconds"] = {name: clock[name] - clock[last] for last, name in pairwise(names)}
     say("accepting", 1, 1, report["reason"])
-    if not report["accepted"]:
-        return Enhancement(detector, report, False)
-    return Enhancement(replace(model, calibration=trial.calibrate(after)), report, True)
+    candidate = replace(model, calibration=trial.calibrate(after))
+    accepted = bool(report["accepted"])
+    return Enhancement(candidate if accepted else detector, report, accepted, candidate)
 
 
 def untrained(detector: Detector, candidates: Candidates, generator: torch.Generator) -> EnhancedDetector:

@@ -5,7 +5,7 @@ from ape.rules.context import build_context
 from ape.rules.generic import generic_bank, generic_rule
 from ape.rules.operators import OPERATORS
 from ape.rules.sampling import Sample, sample
-from ape.rules.schema import Context, EmptyBankError, Rule, RuleBank
+from ape.rules.schema import Context, EmptyBankError, Rule, RuleBank, RuleDraft
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "EmptyBankError",
     "Rule",
     "RuleBank",
+    "RuleDraft",
     "Sample",
     "augment",
     "build_context",

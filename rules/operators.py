@@ -1,10 +1,11 @@
 """The operators tau: each a pure, batched torch function that proposes an anomalous window from a normal one.
 
-An operator sees the hosts ``x`` [B, C, L] in data units, a `Site` that says where each anomaly goes, and its parameters,
-one value a window, [B, 1, 1]. It returns a proposal of the same shape; only what lies inside the site is used. Borders,
-limits and minimal effect are the sampler's business (`ape.rules.sampling`), so an operator here is one formula.
+An operator sees the hosts ``x`` [B, C, L] in data units, a `Site` that says where each anomaly goes, and its
+parameters, one value a window, [B, 1, 1]. It returns a proposal of the same shape; only what lies inside the site is
+used. Borders, limits and minimal effect are the sampler's business (`ape.rules.sampling`), so an operator here is one
+formula.
 
-To add one: write the function and register it with `operator`.
+To add one: write the function, with a line that says what it does, and register it with `operator`.
 
 References
 ----------
@@ -35,10 +36,11 @@ class Bounds:
 class Site:
     """Where the anomalies of a batch go, and the noise that they may use.
 
-    ``u`` [B, 1, L] runs from 0 at the first anomalous sample to 1 at the last; ``inside`` [B, 1, L] marks the segment;
-    ``start`` and ``length`` are [B, 1, 1]; ``amount`` [B, C, 1] is the signed size of an additive change in data units;
-    ``noise`` [B, C, L] is standard normal; ``donor`` [B, C, L] are other host windows; ``low``, ``high``, ``minimum`` and
-    ``scale`` are [1, C, 1] quantiles and robust standard deviation; ``cycle`` is the period in samples.
+    ``u`` [B, 1, L] runs from 0 at the first anomalous sample to 1 at the last; ``inside`` [B, 1, L] marks the
+    segment; ``start`` and ``length`` are [B, 1, 1]; ``amount`` [B, C, 1] is the signed size of an additive change in
+    data units; ``noise`` [B, C, L] is standard normal; ``donor`` [B, C, L] are other host windows; ``low``, ``high``,
+    ``minimum`` and ``scale`` are [1, C, 1] quantiles and robust standard deviation; ``cycle`` is the period in
+    samples.
     """
 
     u: Tensor
@@ -71,7 +73,6 @@ OPERATORS: dict[str, Operator] = {}
 
 
 def operator(
-    summary: str,
     parameters: dict[str, Bounds] | None = None,
     *,
     additive: bool = False,
@@ -79,9 +80,10 @@ def operator(
     leaves_range: bool = False,
     warps: bool = False,
 ) -> Callable[[Callable], Callable]:
-    """Register the decorated function under its own name."""
+    """Register the decorated function under its own name; its docstring is what people and agents read of it."""
 
     def register(function: Callable) -> Callable:
+        summary = (function.__doc__ or "").rstrip(".")
         OPERATORS[function.__name__] = Operator(
             function, parameters or {}, summary, additive, jumps, leaves_range, warps
         )
@@ -90,66 +92,68 @@ def operator(
     return register
 
 
-@operator("points beyond all normal values", additive=True, jumps=True, leaves_range=True)
+@operator(additive=True, jumps=True, leaves_range=True)
 def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Points beyond all normal values."""
     beyond = 0.05 * (site.high - site.low)
     up, down = torch.maximum(x + site.amount, site.high + beyond), torch.minimum(x + site.amount, site.low - beyond)
     return torch.where(site.amount > 0, up, down)
 
 
-@operator("points that are normal elsewhere but not here", additive=True, jumps=True)
+@operator(additive=True, jumps=True)
 def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Points that are normal elsewhere but not here."""
     return torch.minimum(torch.maximum(x + site.amount, site.low), site.high)
 
 
 @operator(
-    "the reading drops to a fill value",
     {"minimum": Bounds(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
     jumps=True,
     leaves_range=True,
 )
 def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """The reading drops to a fill value."""
     return torch.where(p["minimum"] >= 0.5, site.low, torch.zeros_like(site.low)).expand_as(x)
 
 
 @operator(
-    "the reading freezes at its last value",
     {"jitter": Bounds(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series")},
     jumps=True,
 )
 def flatline_hold(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """The reading freezes at its last value."""
     held = x.gather(2, site.start.long().expand(-1, x.shape[1], 1))
     return held + p["jitter"] * site.scale * site.noise
 
 
 @operator(
-    "the level jumps and stays for the segment",
     {"onset": Bounds(0, 0.5, (0, 0.25), "share of the segment over which it sets in")},
     additive=True,
     jumps=True,
     leaves_range=True,
 )
 def level_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """The level jumps and stays for the segment."""
     return x + site.amount * (site.u / p["onset"].clamp_min(1e-6)).clamp(0, 1)
 
 
 @operator(
-    "the level moves steadily and falls back",
     {"peak": Bounds(0.5, 1, (0.7, 0.95), "where in the segment the drift is largest")},
     additive=True,
     leaves_range=True,
 )
 def trend_drift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """The level moves steadily and falls back."""
     rise, fall = site.u / p["peak"], (1 - site.u) / (1 - p["peak"]).clamp_min(0.02)
     return x + site.amount * torch.minimum(rise, fall).clamp(0, 1)
 
 
 @operator(
-    "cycles with another swing about the local mean",
     {"factor": Bounds(0, 4, (0.25, 2.2), "swing as a multiple of normal; 0.8 to 1.25 is avoided")},
     leaves_range=True,
 )
 def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Cycles with another swing about the local mean."""
     factor = p["factor"]
     factor = torch.where((factor > 0.8) & (factor <= 1.0), torch.full_like(factor, 0.8), factor)
     factor = torch.where((factor > 1.0) & (factor < 1.25), torch.full_like(factor, 1.25), factor)
@@ -158,12 +162,12 @@ def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    "more scatter than normal",
     {"memory": Bounds(0, 0.95, (0, 0.7), "lag-one autocorrelation of the noise, 0 is white")},
     additive=True,
     leaves_range=True,
 )
 def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """More scatter than normal."""
     lags = torch.arange(12, device=x.device, dtype=x.dtype)
     kernel = p["memory"].clamp_min(1e-6) ** lags  # [B, 1, 12]: an AR(1) cut off where it has died out
     kernel = kernel / kernel.norm(dim=-1, keepdim=True)
@@ -172,8 +176,9 @@ def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return x + 0.5 * site.amount.abs() * coloured
 
 
-@operator("fine detail is smoothed away", {"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width as share of the segment")})
+@operator({"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width as share of the segment")})
 def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Fine detail is smoothed away."""
     half = (0.5 * p["kernel"] * site.length).round().clamp(min=1)
     total = torch.nn.functional.pad(x.double().cumsum(2), (1, 0))
     t = _time(x)
@@ -182,20 +187,19 @@ def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return ((total.gather(2, right) - total.gather(2, left)) / (right - left)).to(x.dtype)
 
 
-@operator(
-    "cycles run faster", {"speed": Bounds(1.1, 5, (1.33, 3), "multiple of normal speed")}, warps=True
-)
+@operator({"speed": Bounds(1.1, 5, (1.33, 3), "multiple of normal speed")}, warps=True)
 def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Cycles run faster."""
     return _resample(x, _about_centre(x, site, p["speed"]))
 
 
-@operator("cycles run slower", {"speed": Bounds(0.2, 0.9, (0.4, 0.8), "multiple of normal speed")}, warps=True)
+@operator({"speed": Bounds(0.2, 0.9, (0.4, 0.8), "multiple of normal speed")}, warps=True)
 def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Cycles run slower."""
     return _resample(x, _about_centre(x, site, p["speed"]))
 
 
 @operator(
-    "cycles come early or late",
     {
         "shift": Bounds(0.02, 0.5, (0.1, 0.5), "how much, in cycles"),
         "late": Bounds(0, 1, (0, 1), "0.5 and more is late, less is early"),
@@ -203,45 +207,49 @@ def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     warps=True,
 )
 def phase_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Cycles come early or late."""
     ramp = torch.minimum(site.u, 1 - site.u).clamp(min=0) / 0.2
     sign = torch.where(p["late"] >= 0.5, -1.0, 1.0)
     return _resample(x, _time(x) + sign * p["shift"] * site.cycle * _smooth(ramp))
 
 
-@operator("a stretch runs backwards", warps=True)
+@operator(warps=True)
 def time_reverse(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """A stretch runs backwards."""
     return _resample(x, 2 * site.start + site.length - 1 - _time(x))
 
 
-@operator("a stretch is turned over about its mean")
+@operator()
 def value_flip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """A stretch is turned over about its mean."""
     return 2 * _segment_mean(x, site) - x
 
 
 @operator(
-    "cycles take another waveform of the same swing",
     {"hardness": Bounds(0.5, 20, (2, 12), "2 bends the wave, 12 makes it nearly square")},
 )
 def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Cycles take another waveform of the same swing."""
     mean = _segment_mean(x, site)
     swing = ((x - mean).abs() * site.inside).amax(2, keepdim=True).clamp_min(1e-12)
     return mean + swing * torch.atan(p["hardness"] * (x - mean) / swing) / torch.atan(p["hardness"])
 
 
 @operator(
-    "a stretch of another window, put here with a slope (CutAddPaste)",
     {"slope": Bounds(0, 4, (0, 1.5), "rise over the segment, in robust sd of the series")},
     leaves_range=True,
     warps=True,
 )
 def cut_add_paste(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """A stretch of another window, put here with a slope (CutAddPaste)."""
     level = _segment_mean(x, site) - _segment_mean(site.donor, site)
     slope = torch.sign(site.amount) * p["slope"] * site.scale
     return site.donor + level + slope * (site.u - 0.5)
 
 
-@operator("a cycle, or part of one, is bridged by a straight line")
+@operator()
 def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """A cycle, or part of one, is bridged by a straight line."""
     wide = (-1, x.shape[1], 1)
     first = x.gather(2, site.start.long().expand(*wide))
     last = x.gather(2, (site.start + site.length - 1).long().expand(*wide))
@@ -249,13 +257,13 @@ def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    "peaks or troughs are cut off",
     {
         "quantile": Bounds(0.05, 0.95, (0.3, 0.8), "share of the segment's swing that remains"),
         "troughs": Bounds(0, 1, (0, 1), "0.5 and more cuts troughs, less cuts peaks"),
     },
 )
 def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Peaks or troughs are cut off."""
     infinite = torch.full_like(x, torch.inf)
     low = torch.where(site.inside, x, infinite).amin(2, keepdim=True)
     high = torch.where(site.inside, x, -infinite).amax(2, keepdim=True)
@@ -263,8 +271,9 @@ def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return torch.where(p["troughs"] >= 0.5, torch.maximum(x, high - swing), torch.minimum(x, low + swing))
 
 
-@operator("values fall on a coarse grid", {"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")})
+@operator({"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")})
 def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Values fall on a coarse grid."""
     grid = (site.high - site.low).clamp_min(1e-12) / p["levels"].round()
     return site.low + torch.round((x - site.low) / grid) * grid
 

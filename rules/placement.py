@@ -51,7 +51,7 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
 
 
 def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One allowed start a window, int64 [B], and whether there was one, bool [B]; the anomaly ends inside the window."""
+    """One allowed start a window, int64 [B], from which the anomaly ends inside it, and whether there was one, bool."""
     batch, window = allowed.shape
     fits = torch.arange(window) <= (window - length.cpu())[:, None]
     key = torch.rand(batch, window, generator=generator).masked_fill(~(allowed.cpu() & fits), -1.0)

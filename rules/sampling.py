@@ -1,4 +1,4 @@
-"""Drawing pseudo-anomalies G(X; tau, phi): place, apply the program, splice the borders, pass the gates, or try again."""
+"""Drawing pseudo-anomalies G(X; tau, phi): place, apply the program, splice the borders, pass the gates."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _seam_is_quiet(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:
 
 
 def _bump(hosts: Tensor, site: Site, channels: Tensor, scales: _Scales) -> Tensor:
-    """Last resort, where the program had no effect on a host (a flat one, say): a smooth bump towards the range's middle."""
+    """Last resort where the program had no effect on a host (a flat one, say): a smooth bump towards mid-range."""
     middle = 0.5 * (scales.limit_low + scales.limit_high)
     local = (hosts * site.inside).sum(2, keepdim=True) / site.length
     size = torch.maximum(site.amount.abs(), scales.scale).minimum(0.5 * (scales.limit_high - scales.limit_low))

@@ -70,7 +70,7 @@ class Parameter(Range):
 class Step(Record):
     """One operator of a rule's program with its parameter ranges; what is left out takes its default."""
 
-    operator: str = Field(json_schema_extra={"enum": sorted(OPERATORS)})
+    operator: str = Field(json_schema_extra={"enum": [*sorted(OPERATORS)]})
     parameters: list[Parameter] = Field(default_factory=list, max_length=6)
 
     @model_validator(mode="after")
@@ -124,20 +124,19 @@ class Event(Record):
     figures: dict[str, float] = Field(default_factory=dict)
 
 
-class Rule(Record):
-    """One way in which things go wrong in a scenario, executable through its program."""
+class RuleDraft(Record):
+    """One way in which things go wrong in a scenario, as an agent writes it down."""
 
+    note: str = Field(default="", max_length=400, description="why this rule, in a sentence")
     id: str = Field(pattern=r"^[a-z0-9_\-]{1,40}$")
     mechanism: str = Field(json_schema_extra={"enum": list(MECHANISMS)})
     morphology: str = Field(json_schema_extra={"enum": list(MORPHOLOGIES)})
-    note: str = Field(default="", max_length=400)
     context: ContextualPrior = Field(default_factory=ContextualPrior)
     scale: ScalePrior
     duration: DurationPrior
     program: list[Step] = Field(min_length=1, max_length=3)
     weight: float = Field(default=1.0, gt=0, le=100)
     evidence: list[Evidence] = Field(default_factory=list, max_length=16)
-    history: list[Event] = Field(default_factory=list, max_length=64)
 
     @field_validator("mechanism")
     @classmethod
@@ -148,6 +147,16 @@ class Rule(Record):
     @classmethod
     def _morphology(cls, value: str) -> str:
         return _term(value, MORPHOLOGIES)
+
+    def to_rule(self) -> Rule:
+        """The rule of this draft, with an empty history."""
+        return Rule(**self.model_dump())
+
+
+class Rule(RuleDraft):
+    """A rule and its history; executable through its program."""
+
+    history: list[Event] = Field(default_factory=list, max_length=64)
 
     @property
     def may_jump(self) -> bool:
@@ -230,9 +239,7 @@ class RuleBank(Record):
         """Write `to_json` to ``path`` atomically."""
         write_text(path, self.to_json())
 
-    def sample(
-        self, windows: torch.Tensor, generator: torch.Generator, starts: torch.Tensor | None = None
-    ) -> Sample:
+    def sample(self, windows: torch.Tensor, generator: torch.Generator, starts: torch.Tensor | None = None) -> Sample:
         """Give every host window one pseudo-anomaly; see `ape.rules.sampling.sample`."""
         from ape.rules.sampling import sample
 

@@ -90,6 +90,8 @@ def _without_constant(
     if not (np.ptp(values[:train_end], axis=0) > 0).any():
         raise InputError("the training part is constant", where, "give a later train_end")
     notes = tuple(
-        f"channel '{name}' is constant and was left out" for name, moving in zip(channels, moves, strict=True) if not moving
+        f"channel '{name}' is constant and was left out"
+        for name, moving in zip(channels, moves, strict=True)
+        if not moving
     )
     return values[:, moves], [name for name, moving in zip(channels, moves, strict=True) if moving], notes

@@ -151,7 +151,9 @@ def _read_csv(path: Path) -> dict[str, Any]:
             path, sep=separator, header=0 if headed else None, encoding="utf-8-sig", skipinitialspace=True
         )
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"not a readable CSV: {error}", str(path), "give UTF-8 text with one row a time step") from error
+        raise InputError(
+            f"not a readable CSV: {error}", str(path), "give UTF-8 text with one row a time step"
+        ) from error
     if not headed:
         frame.columns = pd.Index(_default_names(frame.shape[1]))
     if frame.empty:
@@ -262,7 +264,9 @@ def _example(name: str, train_end: int | None, text: str | None) -> Series:
         raise InputError(f"no example '{name}'", "example:", f"give one of {', '.join(EXAMPLES)}")
     spec = importlib.util.find_spec("aeon")  # only the package's folder is needed, not its slow import
     if spec is None or spec.origin is None:
-        raise InputError("the package aeon, which carries it, is not installed", name, "pip install 'ape-tsad[examples]'")
+        raise InputError(
+            "the package aeon, which carries it, is not installed", name, "pip install 'ape-tsad[examples]'"
+        )
     folder = Path(spec.origin).parent / "datasets/data/KDD-TSAD_135"
     whole, prefix = (
         pd.read_csv(folder / f"135_UCR_Anomaly_InternalBleeding16_{part}.csv", usecols=["value"])["value"].to_numpy()

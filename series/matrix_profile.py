@@ -1,7 +1,7 @@
 """The matrix profile by stumpy, with its compiled code kept on disk.
 
-stumpy compiles for about half a minute when it is first called in a process. numba can keep compiled functions in a folder;
-stumpy does not ask it to, so we do, for the modules that a self-join runs through.
+stumpy compiles for about half a minute when it is first called in a process. numba can keep compiled functions in a
+folder; stumpy does not ask it to, so we do, for the modules that a self-join runs through.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STUMPY_MODULES = ("core", "stump")
 
 @dataclass(frozen=True)
 class MatrixProfile:
-    """``distance`` float64 [T - m + 1]: z-normalised distance to the nearest other subsequence; ``index``: where that is."""
+    """``distance`` float64 [T - m + 1], z-normalised, to the nearest other subsequence; ``index``: where that is."""
 
     distance: np.ndarray
     index: np.ndarray
@@ -35,8 +35,8 @@ class MatrixProfile:
 def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
     """Self-join matrix profile (Yeh et al. 2016; STUMP, Law 2019) of ``x`` [T] with subsequences of length ``window``.
 
-    Constant subsequences are at distance 0 from each other and at the largest possible distance, ``2 sqrt(window)``, from
-    everything else; so is a subsequence without a neighbour.
+    Constant subsequences are at distance 0 from each other and at the largest possible distance, ``2 sqrt(window)``,
+    from everything else; so is a subsequence without a neighbour.
     """
     values = np.ascontiguousarray(x, dtype=np.float64)
     profile = _stumpy().stump(values, window)
@@ -63,7 +63,9 @@ def _cache_folder() -> Path:
     from importlib.metadata import version
 
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = f"ape/compiled-py{sys.version_info[0]}{sys.version_info[1]}-numba{version('numba')}-stumpy{version('stumpy')}"
+    name = (
+        f"ape/compiled-py{sys.version_info[0]}{sys.version_info[1]}-numba{version('numba')}-stumpy{version('stumpy')}"
+    )
     try:
         (base / name).mkdir(parents=True, exist_ok=True)
         return base / name

@@ -44,8 +44,8 @@ def acf(values: np.ndarray, n_lags: int) -> np.ndarray:
 def dominant_period(values: np.ndarray, floor: float = 0.2) -> int | None:
     """Dominant period: the first prominent peak of the channel-averaged autocorrelation.
 
-    The series is detrended by a straight line first. Among local maxima that reach at least 90 % of the highest one, the
-    shortest lag wins, so that a multiple of the period is not taken for it.
+    The series is detrended by a straight line first. Among local maxima that reach at least 90 % of the highest one,
+    the shortest lag wins, so that a multiple of the period is not taken for it.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def overlap_mean(window_values: np.ndarray, window_starts: np.ndarray, length: i
     ndarray, float32 [T]
         Points that no window covers take the value of the nearest covered one.
     """
-    n, window = window_values.shape
+    window = window_values.shape[1]
     positions = (window_starts[:, None] + np.arange(window)).ravel()
     total = np.bincount(positions, weights=window_values.astype(np.float64).ravel(), minlength=length)
     count = np.bincount(positions, minlength=length)

@@ -1,7 +1,7 @@
-"""The discriminability check: is what a rule generates visible, for the right reason, plausible, new, and placed right?
+"""The discriminability check: whether what a rule generates is visible, for the right reason, plausible, new, placed.
 
-Every figure has one row in `THRESHOLDS`. All are measured on host windows from the last part of the training data, which
-the rule's design did not draw its pictures from.
+Every figure has one row in `THRESHOLDS`. All are measured on host windows from the last part of the training data,
+which the rule's design did not draw its pictures from.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Threshold:
 THRESHOLDS: dict[str, Threshold] = {
     "visible": Threshold("cross-validated AUC of a light classifier, pseudo against normal windows", at_least=0.75),
     "border": Threshold("AUC of a classifier that sees only the splice borders, unless a jump belongs", at_most=0.75),
-    "plausible": Threshold("share of anomalies inside the limits and no larger than the scale prior says", at_least=0.9),
+    "plausible": Threshold(
+        "share of anomalies inside the limits and no larger than the scale prior says", at_least=0.9
+    ),
     "new": Threshold("smallest AUC between this rule's anomalies and those of each accepted rule", at_least=0.65),
     "placed": Threshold("share of anomalies that begin where the contextual prior allows", at_least=0.9),
 }
@@ -108,7 +110,9 @@ def discriminability(
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
     normal = _features(hosts.normal, hosts)
-    seen = [_spread(_features(_sample(rule, context, hosts, seed + 1).pseudo.numpy(), hosts), normal) for rule in accepted]
+    seen = [
+        _spread(_features(_sample(rule, context, hosts, seed + 1).pseudo.numpy(), hosts), normal) for rule in accepted
+    ]
     figures = {}
     for rule in pending:
         made = _sample(rule, context, hosts, seed)
@@ -123,7 +127,7 @@ def discriminability(
             "new": min([1.0, *(_auc(other, features, pairs) for other in seen)]),
             "placed": _placed(rule, context, hosts, mask),
             "realised_scale": float(np.median(peak)),
-            "realised_duration": float(np.median(_extent(mask.any(axis=1)))),
+            "realised_duration": float(np.median(_extent(np.any(mask, axis=1)))),
         }
         seen.append(features)
     return figures
@@ -151,7 +155,7 @@ def _extent(changed: np.ndarray) -> np.ndarray:
 
 
 def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
-    """Plain shape statistics of each window and channel, and the distance to the nearest reference window, [N, C, F]."""
+    """Shape statistics of each window and channel, and the distance to the nearest reference window, [N, C, F]."""
     x = windows.astype(np.float64)
     d1, d2 = np.diff(x, axis=2), np.diff(x, n=2, axis=2)
     power = np.abs(np.fft.rfft(x - x.mean(axis=2, keepdims=True), axis=2)) ** 2

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from langchain_core.tools import BaseTool
 
+from ape.rules import Context
 from ape.tools.autocorrelation import autocorrelation_tool
 from ape.tools.change_points import change_points_tool
 from ape.tools.correlation import correlation_tool
 from ape.tools.matrix_profile import matrix_profile_tool
 from ape.tools.render import render_tools
 from ape.tools.robust_stats import robust_stats_tool
+from ape.tools.rule_tools import draft_tools, preview_tool
+from ape.tools.scenario import scenario_tools
 from ape.tools.spectrum import spectrum_tool
 from ape.tools.stationarity import stationarity_tool
 from ape.tools.stl import stl_tool
 from ape.tools.workbench import Workbench
+
+
+def planner_tools(workbench: Workbench) -> list[BaseTool]:
+    """Tools that tell what the scenario is, for the planner before anything is measured."""
+    return scenario_tools(workbench)
 
 
 def profiler_tools(workbench: Workbench) -> list[BaseTool]:
@@ -33,3 +41,13 @@ def profiler_tools(workbench: Workbench) -> list[BaseTool]:
 def inspector_tools(workbench: Workbench) -> list[BaseTool]:
     """Tools that draw, for the visual inspector."""
     return render_tools(workbench)
+
+
+def proposer_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:
+    """Tools that try rules out, for the planner when it writes them."""
+    return draft_tools(workbench, context, seed)
+
+
+def critic_tools(examples: dict[str, str]) -> list[BaseTool]:
+    """The tool that shows what pending rules generate, for the rule critic; ``examples`` are picture ids by rule id."""
+    return [preview_tool(examples)]

@@ -1,6 +1,7 @@
 """What the embedded planner knows of kinds of anomalies: which evidence speaks for and against each.
 
-Weights multiply the strength of a finding (0 to 1). Sizes are where trials begin; `planner` sets them by what comes out.
+Weights multiply the strength of a finding (0 to 1). Sizes are where trials begin; `planner` sets them by what comes
+out.
 """
 
 from __future__ import annotations

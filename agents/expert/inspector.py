@@ -48,7 +48,10 @@ def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
             width = max(200, (end - begin) // ZOOM_SHARE)
             first = begin + (end - begin) // 4
             looks.append(
-                ("render_zoom", {"channel": result.arguments["channel"], "begin": first, "end": min(first + width, end)})
+                (
+                    "render_zoom",
+                    {"channel": result.arguments["channel"], "begin": first, "end": min(first + width, end)},
+                )
             )
         return looks
     return []
@@ -120,7 +123,9 @@ def _in_zoom(trace: Trace) -> list[Found]:
     regular = float((lags[rising] * len(lags) / (len(lags) - rising)).max()) if len(rising) else 0.0
     swing = float(np.ptp(middle)) + 1e-9
     skew = abs(float(np.mean(centred**3)) / (power / len(centred)) ** 1.5)
-    near_edge = max(float(np.mean(middle < middle.min() + 0.04 * swing)), float(np.mean(middle > middle.max() - 0.04 * swing)))
+    near_edge = max(
+        float(np.mean(middle < middle.min() + 0.04 * swing)), float(np.mean(middle > middle.max() - 0.04 * swing))
+    )
     still = np.abs(np.diff(middle)) < 0.5
     change = np.flatnonzero(np.diff(np.concatenate([[0], still.astype(int), [0]])))
     runs = change[1::2] - change[::2]

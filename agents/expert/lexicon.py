@@ -1,4 +1,4 @@
-"""Words that speak for a mechanism, and the quotes of a text that hold them. Domain words only as far as they are common."""
+"""Words that speak for a mechanism, and the quotes of a text that hold them; domain words as far as they are common."""
 
 from __future__ import annotations
 
@@ -10,32 +10,36 @@ from ape.agents.records import Hint
 # Stems, matched at the beginning of a word. An entry with a space must occur as it stands.
 STEMS: dict[str, tuple[str, ...]] = {
     "abrupt_change": (
-        "abrupt", "jump", "step change", "sudden", "switch", "trip", "failover", "restart", "reboot", "deploy", "outage",
-        "shutdown", "shut down", "burst pipe", "rupture", "open circuit", "short circuit",
+        "abrupt", "jump", "step change", "sudden", "switch", "trip", "failover", "restart", "reboot", "deploy",
+        "outage", "shutdown", "shut down", "burst pipe", "rupture", "open circuit", "short circuit",
     ),
     "gradual_drift": (
-        "drift", "leak", "wear", "fouling", "foul", "degrad", "aging", "ageing", "creep", "corros", "bleeding", "blood loss",
-        "warming", "overheat", "decay", "gradual", "slowly", "clog", "scaling deposit", "exhaust",
+        "drift", "leak", "wear", "fouling", "foul", "degrad", "aging", "ageing", "creep", "corros", "bleeding",
+        "blood loss", "warming", "overheat", "decay", "gradual", "slowly", "clog", "scaling deposit", "exhaust",
     ),
     "transient": (
         "spike", "transient", "glitch", "impulse", "shock", "surge", "knock", "burst of", "disturbance", "artefact",
         "artifact", "interference", "outlier", "flash crowd", "campaign",
     ),
     "gain_change": (
-        "amplitude", "gain", "weak", "strong swing", "attenuat", "swing", "reduced flow", "loss of power", "low voltage",
-        "imbalance", "unbalance",
+        "amplitude", "gain", "weak", "strong swing", "attenuat", "swing", "reduced flow", "loss of power",
+        "low voltage", "imbalance", "unbalance",
     ),
     "timing_disturbance": (
-        "arrhythm", "premature", "ectopic", "missed beat", "missing beat", "skipped", "irregular", "late", "early", "delay",
-        "jitter", "slip", "stumble", "phase", "tachy", "brady", "faster", "slower", "speed change", "clock",
+        "arrhythm", "premature", "ectopic", "missed beat", "missing beat", "skipped", "irregular", "late", "early",
+        "delay", "jitter", "slip", "stumble", "phase", "tachy", "brady", "faster", "slower", "speed change", "clock",
     ),
     "waveform_change": (
-        "waveform", "shape", "morpholog", "distort", "gait change", "turn", "limp", "deform", "bearing", "crack", "notch",
+        "waveform", "shape", "morpholog", "distort", "gait change", "turn", "limp", "deform", "bearing", "crack",
+        "notch",
     ),
     "misplaced_pattern": (
-        "holiday", "out of place", "wrong time", "unusual pattern", "unscheduled", "weekend", "strike", "event day", "replay",
+        "holiday", "out of place", "wrong time", "unusual pattern", "unscheduled", "weekend", "strike", "event day",
+        "replay",
     ),
-    "noise_increase": ("noise", "noisy", "tremor", "vibrat", "rough", "loose contact", "turbulen", "cavitat", "unstable"),
+    "noise_increase": (
+        "noise", "noisy", "tremor", "vibrat", "rough", "loose contact", "turbulen", "cavitat", "unstable",
+    ),
     "damping": ("damp", "sticking", "stiction", "smooth", "sluggish", "filtered", "friction", "air bubble"),
     "stuck_sensor": ("stuck", "frozen", "freeze", "freezes", "hang", "flatline", "constant reading", "stale"),
     "signal_loss": (

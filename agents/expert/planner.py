@@ -1,4 +1,4 @@
-"""The embedded planner: weighs evidence for kinds of rules, tries drafts, sizes them, and revises what the critic names."""
+"""The embedded planner: weighs evidence for kinds of rules, tries and sizes drafts, revises what the critic names."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from ape.agents.expert.candidates import CANDIDATES, STRONG_END, Candidate
 from ape.agents.expert.lexicon import hints
 from ape.agents.expert.reading import Transcript
-from ape.agents.records import Plan, Proposal, RuleDraft
-from ape.rules import OPERATORS
+from ape.agents.records import Plan, Proposal
+from ape.rules import OPERATORS, RuleDraft
 from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter, ScalePrior, Step
 
 HINTED = 0.6  # what a quote adds for its mechanism
@@ -29,7 +29,7 @@ def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
             return [("read_text", {"first_line": reads[-1].value["lines"][-1]["line"] + 1})]
     if task == "propose" and not seen.called("try_rule"):
         drafts = [_draft(seen, candidate, score) for candidate, score in _ranked(seen)]
-        return [("try_rule", {"rule_json": draft.to_rule().model_dump_json()}) for draft in drafts]
+        return [("try_rule", {"draft": draft.model_dump(mode="json")}) for draft in drafts]
     return []
 
 
@@ -97,7 +97,9 @@ def _strengths(seen: Transcript) -> dict[str, float]:
 
 
 def _draft(seen: Transcript, candidate: Candidate, score: float) -> RuleDraft:
-    reasons = [term for term, weight in candidate.weights.items() if weight > 0 and _strengths(seen).get(term, 0) >= 0.3]
+    reasons = [
+        term for term, weight in candidate.weights.items() if weight > 0 and _strengths(seen).get(term, 0) >= 0.3
+    ]
     quoted = [hint for hint in seen.task["plan"]["hints"] if hint["mechanism"] == candidate.mechanism][:2]
     findings = [f for f in seen.task["profile"]["findings"] if f["term"] in reasons][:3]
     seen_looks = [s for s in seen.task["inspection"]["sightings"] if s["look"] in reasons][:1]
@@ -108,7 +110,7 @@ def _draft(seen: Transcript, candidate: Candidate, score: float) -> RuleDraft:
     low, high, unit = candidate.duration
     given = [*(f"the text says '{hint['quote'][:80]}'" for hint in quoted), *reasons] or ["it can happen to any series"]
     return RuleDraft(
-        rationale=f"{candidate.mechanism}: {', '.join(given)}"[:400],
+        note=f"{candidate.mechanism}: {', '.join(given)}"[:400],
         id=candidate.id,
         mechanism=candidate.mechanism,
         morphology=candidate.morphology,
@@ -139,7 +141,7 @@ def _sized(draft: RuleDraft, trial: dict[str, Any], evidence: str) -> RuleDraft:
     return draft.model_copy(
         update={
             "scale": scale,
-            "rationale": (draft.rationale + note)[:400],
+            "note": (draft.note + note)[:400],
             "evidence": [*draft.evidence, Evidence(kind="tool", id=evidence, quote="trial")],
         }
     )
@@ -148,8 +150,7 @@ def _sized(draft: RuleDraft, trial: dict[str, Any], evidence: str) -> RuleDraft:
 def _revise(seen: Transcript) -> Proposal:
     drafts = []
     for item in seen.task.get("rules", []):
-        body = {name: value for name, value in item["rule"].items() if name != "note"}
-        draft = RuleDraft(rationale="unchanged", **body)
+        draft = RuleDraft.model_validate(item["rule"]).model_copy(update={"note": ""})
         for change in item["changes"]:
             draft = _changed(draft, change["field"], float(change["factor"]))
         drafts.append(draft)
@@ -171,8 +172,7 @@ def _changed(draft: RuleDraft, field: str, factor: float) -> RuleDraft:
     else:
         told = "bound to no phase or regime any more"
         update = {"context": draft.context.model_copy(update={"phase": None, "level": [], "activity": []})}
-    before = "" if draft.rationale == "unchanged" else f"{draft.rationale}; "
-    return draft.model_copy(update={**update, "rationale": f"{before}{told}"[:400]})
+    return draft.model_copy(update={**update, "note": "; ".join(filter(None, [draft.note, told]))[:400]})
 
 
 def _stronger(step: Step) -> Step:
@@ -188,4 +188,3 @@ def _stronger(step: Step) -> Step:
             high = (low + high) / 2
         moved.append(Parameter(name=name, low=low, high=high))
     return Step(operator=step.operator, parameters=moved)
-

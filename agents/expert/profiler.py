@@ -36,7 +36,9 @@ def profile(seen: Transcript) -> Profile:
     told = [finding for finding in findings if finding.strength >= BAR][:40]
     period = _period(seen)
     summary = ", ".join(f"{f.term} {f.strength:.2f}" for f in sorted(told, key=lambda f: -f.strength)[:8])
-    return Profile(rationale=f"period {period or 'none'}; {summary or 'nothing stands out'}", period=period, findings=told)
+    return Profile(
+        rationale=f"period {period or 'none'}; {summary or 'nothing stands out'}", period=period, findings=told
+    )
 
 
 def _period(seen: Transcript) -> int | None:
@@ -81,13 +83,23 @@ def _channel_findings(seen: Transcript, channel: str) -> list[Finding]:
         tell("variance_changes", (ratio - 1.5) / 3, "stationarity", f"spread of blocks differs {ratio} times")
     if "change_points" in by_tool:
         sizes = by_tool["change_points"].value["sizes_in_sd"]
-        tell("level_changes", max(sizes, default=0.0) / 2, "change_points", f"{len(sizes)} changes, sizes in sd {sizes[:4]}")
+        tell(
+            "level_changes",
+            max(sizes, default=0.0) / 2,
+            "change_points",
+            f"{len(sizes)} changes, sizes in sd {sizes[:4]}",
+        )
     if "matrix_profile" in by_tool:
         v = by_tool["matrix_profile"].value
         median = v["median_distance"]
         worst = max((discord["distance"] for discord in v["discords"]), default=0.0)
         tell("recurrent_shape", 1 - median / 0.5, "matrix_profile", f"median distance to the nearest shape {median}")
-        tell("odd_stretches", (worst - 2 * median) / 0.3, "matrix_profile", f"discord {worst} against a median of {median}")
+        tell(
+            "odd_stretches",
+            (worst - 2 * median) / 0.3,
+            "matrix_profile",
+            f"discord {worst} against a median of {median}",
+        )
     return findings
 
 

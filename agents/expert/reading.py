@@ -45,7 +45,9 @@ class Transcript:
 
 def read(messages: Sequence[BaseMessage]) -> Transcript:
     """Read a conversation; what does not parse is treated as not there."""
-    role, task, results, pictures = "", {}, [], {}
+    role, results = "", []
+    task: dict[str, Any] = {}
+    pictures: dict[str, bytes] = {}
     for message in messages:
         if isinstance(message, SystemMessage):
             found = ROLE.search(str(message.content))

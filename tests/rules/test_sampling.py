@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ape.rules import OPERATORS, EmptyBankError, RuleBank, augment, build_context, generic_bank, generic_rule
 from ape.rules.placement import allowed_starts
-from ape.rules.schema import ContextualPrior, Range
 from ape.rules.sampling import MIN_EFFECT_RESIDUAL, MIN_EFFECT_SERIES
+from ape.rules.schema import ContextualPrior, Range
 from ape.series import from_array
 from ape.series.windows import sliding
 
@@ -47,7 +47,9 @@ def generator(seed):
 def test_gates_hold_for_every_sample(family, name, seed):
     context, windows, starts = hosts(family)
     before = windows.clone()
-    pseudo, mask, rule_id = RuleBank(context=context, rules=[generic_rule(name)]).sample(windows, generator(seed), starts)
+    pseudo, mask, rule_id = RuleBank(context=context, rules=[generic_rule(name)]).sample(
+        windows, generator(seed), starts
+    )
     assert torch.equal(windows, before), "hosts are not changed"
     assert torch.isfinite(pseudo).all()
     assert mask.any(dim=2).any(dim=1).all(), "no empty anomaly"
