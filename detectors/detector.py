@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from ape.detectors.protocol import Progress
 from ape.detectors.storage import save_folder
-from ape.detectors.training import Budget, train
+from ape.detectors.training import Budget, seeded, train
 from ape.series import InputError, Series
 from ape.series.numerics import dominant_period
-from ape.series.windows import sliding, starts
+from ape.series.windows import scored_starts, sliding
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
-STRIDE_ONE = 20_000  # points up to which every window is scored
 BATCH = 512
 MIN_SCALE = 1e-3  # of the median scale: a channel that stands still in training
 
@@ -55,60 +54,60 @@ class WindowedDetector:
         device: str = "auto",
     ) -> None:
         self.name, self.options, self.budget = name, options, budget
-        self._build, self._window = build, window
+        self._build, self._asked_window, self._window = build, window, window
         self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self._module: nn.Module | None = None
-        self._shift = self._scale = torch.zeros(0)
+        self._scale_shift: tuple[Tensor, Tensor] | None = None
 
     @property
     def window(self) -> int:
         """Window length in samples; known once fitted, or as it was asked for."""
         if self._window is None:
-            raise _not_fitted()
+            raise _not_trained()
         return self._window
 
     @property
     def module(self) -> nn.Module:
         """The backbone."""
         if self._module is None:
-            raise _not_fitted()
+            raise _not_trained()
         return self._module
 
     @property
     def scale_shift(self) -> tuple[Tensor, Tensor]:
-        """Shift and scale, [C] each."""
-        if self._module is None:
-            raise _not_fitted()
-        return self._shift, self._scale
+        """Shift and scale, [C] each, or [1] for all channels."""
+        if self._scale_shift is None:
+            raise _not_trained()
+        return self._scale_shift
 
     def fit(self, series: Series, seed: int = 0, progress: Progress | None = None) -> Self:
         """Train on the training part; a fresh backbone each time, the same for the same seed on CPU."""
         values = series.train
-        window = self._window or automatic_window(values)
+        window = self._asked_window or automatic_window(values)
         if len(values) < FEWEST_WINDOWS * window:
             raise InputError(
-                f"{len(values)} training points are too few for windows of {window}", "series",
+                f"{len(values)} training points are too few for windows of {window}",
+                "series",
                 f"give at least {FEWEST_WINDOWS * window}, or a shorter window",
-            )  # fmt: skip
-        shift, scale = values.mean(axis=0), values.std(axis=0)
+            )
+        shift, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
         scale = np.maximum(scale, max(MIN_SCALE * float(np.median(scale)), 1e-8))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            module = self._build(channels=series.n_channels, window=window, **self.options)
+        with seeded(seed):
+            module = self._fresh(series.n_channels, window).to(self._device)
+        standard = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
+        train(module, standard, window, self.budget, seed, progress)
         self.adopt(module, window, torch.from_numpy(shift), torch.from_numpy(scale))
-        standard = (torch.from_numpy(values).to(self._device) - self._shift) / self._scale
-        train(self.module, standard, window, self.budget, seed, progress)
         return self
 
     def adopt(self, module: nn.Module, window: int, shift: Tensor, scale: Tensor) -> None:
-        """Take over a backbone with its window and standardisation."""
+        """Take over a trained backbone with its window and standardisation."""
         self._window, self._module = window, module.to(self._device).eval()
-        self._shift, self._scale = shift.float().to(self._device), scale.float().to(self._device)
+        self._scale_shift = (shift.float().to(self._device), scale.float().to(self._device))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstruction [B, C, L] in data units."""
-        rebuilt = self.module.reconstruct(self._standard(x))  # type: ignore[operator]
-        return rebuilt * self._scale[:, None] + self._shift[:, None]
+        shift, scale = self.scale_shift
+        return self.module.reconstruct(self._standard(x)) * scale[:, None] + shift[:, None]  # type: ignore[operator]
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent [B, D]."""
@@ -137,10 +136,10 @@ class WindowedDetector:
         -------
         ndarray, float32 [T]
         """
-        self.require_fits(series)
+        self.require_channels(series)
         self.module.eval()
         length, window = series.length, self.window
-        first = starts(length, window, stride or (1 if length <= STRIDE_ONE else max(1, window // 16)))
+        first = scored_starts(length, window, stride)
         cut = sliding(series.values, window)
         total, count = np.zeros(length), np.zeros(length)
         for begin in range(0, len(first), BATCH):
@@ -151,18 +150,17 @@ class WindowedDetector:
             size = span.stop - span.start
             total[span] += np.bincount(positions, weights=scores.ravel(), minlength=size)
             count[span] += np.bincount(positions, minlength=size)
-        return (total / np.maximum(count, 1)).astype(np.float32)
+        return (total / count).astype(np.float32)
 
-    def require_fits(self, series: Series) -> None:
-        """Refuse a series of other channels, or shorter than a window."""
-        if series.n_channels != len(self.scale_shift[0]):
+    def require_channels(self, series: Series) -> None:
+        """Refuse a series with another number of channels than the detector was trained on."""
+        channels = len(self.scale_shift[0])
+        if series.n_channels != channels:
             raise InputError(
-                f"{series.n_channels} channels where the detector was trained on {len(self._shift)}",
+                f"{series.n_channels} channels where the detector was trained on {channels}",
                 "series",
                 "choose the channels that it was trained on",
             )
-        if series.length < self.window:
-            raise InputError(f"{series.length} points are fewer than a window of {self.window}", "series", "give more")
 
     def clone(self) -> Self:
         """Independent copy with its own weights."""
@@ -174,8 +172,12 @@ class WindowedDetector:
         """Write weights (safetensors) and configuration (JSON) into ``folder``, whole or not at all."""
         save_folder(self, Path(folder))
 
+    def _fresh(self, channels: int, window: int) -> nn.Module:
+        return self._build(channels=channels, window=window, **self.options)
+
     def _standard(self, x: Tensor) -> Tensor:
-        return (x - self._shift[:, None]) / self._scale[:, None]
+        shift, scale = self.scale_shift
+        return (x - shift[:, None]) / scale[:, None]
 
 
 def automatic_window(values: np.ndarray) -> int:
@@ -184,5 +186,5 @@ def automatic_window(values: np.ndarray) -> int:
     return int(min(np.clip(period, SHORTEST, LONGEST), len(values) // FEWEST_WINDOWS))
 
 
-def _not_fitted() -> InputError:
+def _not_trained() -> InputError:
     return InputError("the detector is not trained", "detector", "call fit first, or load a trained one")

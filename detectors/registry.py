@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ape.detectors.detector import WindowedDetector
+from ape.detectors.detector import SHORTEST, WindowedDetector
 from ape.detectors.lstm_ae import LSTMAE
-from ape.detectors.storage import read_configuration, read_weights
+from ape.detectors.storage import CONFIGURATION, read_configuration, read_weights
 from ape.detectors.training import Budget
 from ape.detectors.vae import VAE
 from ape.series import InputError
@@ -21,6 +21,7 @@ BACKBONES: dict[str, tuple[Callable[..., nn.Module], Budget]] = {
     "vae": (VAE, Budget()),
     "lstm-ae": (LSTMAE, Budget(steps=400, batch=64, rate=5e-3, check_every=25)),
 }
+SHORTEST_WINDOW = 4
 
 
 def names() -> list[str]:
@@ -45,28 +46,50 @@ def create(name: str, window: int | None = None, device: str = "auto", **options
     Raises
     ------
     InputError
-        Unknown name or option.
+        Unknown name, unknown or impossible option.
     """
     if name not in BACKBONES:
         raise InputError(f"no backbone '{name}'", "backbone", f"give one of {', '.join(names())}")
     build, budget = BACKBONES[name]
     known = [option for option in inspect.signature(build).parameters if option not in ("channels", "window")]
-    unknown = set(options) - set(known)
-    if unknown:
+    if unknown := set(options) - set(known):
         raise InputError(f"backbone '{name}' has no option '{min(unknown)}'", "options", f"it has {', '.join(known)}")
-    if window is not None and window < 4:
-        raise InputError(f"a window of {window} samples is too short", "window", "give at least 4")
+    if window is not None and window < SHORTEST_WINDOW:
+        raise InputError(f"a window of {window} samples is too short", "window", f"give at least {SHORTEST_WINDOW}")
+    if options:
+        _built(name, 1, window or SHORTEST, options)  # an impossible value is refused before anything is trained
     return WindowedDetector(name, build, options, window, budget, device)
 
 
-def load(folder: Path | str) -> WindowedDetector:
-    """Load a detector that `WindowedDetector.save` wrote."""
+def load(folder: Path | str, device: str = "auto") -> WindowedDetector:
+    """Load a detector that `WindowedDetector.save` wrote.
+
+    Raises
+    ------
+    InputError
+        A file is missing, damaged, or does not fit the other.
+    """
     folder = Path(folder)
     configuration = read_configuration(folder)
-    detector = create(configuration["backbone"], window=configuration["window"], **configuration["options"])
+    name, window, options = (configuration[field] for field in ("backbone", "window", "options"))
     shift, scale = (torch.tensor(configuration[field], dtype=torch.float32) for field in ("shift", "scale"))
-    build, _ = BACKBONES[configuration["backbone"]]
-    module = build(channels=len(shift), window=configuration["window"], **configuration["options"])
+    if name == "wrapped":
+        raise InputError(
+            "it holds the weights of a foreign module", str(folder), "load them into your module, then wrap that anew"
+        )
+    try:
+        detector = create(name, window=window, device=device, **options)
+        module = _built(name, len(shift), window, options)
+    except InputError as error:
+        raise InputError(error.what, f"{folder / CONFIGURATION}, {error.where}", error.mend) from error
     read_weights(folder, module)
-    detector.adopt(module, configuration["window"], shift, scale)
+    detector.adopt(module, window, shift, scale)
     return detector
+
+
+def _built(name: str, channels: int, window: int, options: dict[str, Any]) -> nn.Module:
+    try:
+        return BACKBONES[name][0](channels=channels, window=window, **options)
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        what = f"backbone '{name}' cannot be built with {options}: {error}"
+        raise InputError(what[:300], "options", "give other values") from error

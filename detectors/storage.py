@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ape.series import InputError
-from ape.series.files import read_json, replace_folder, write_bytes, write_json
+from ape.series.files import read_json, whole_folder, write_bytes, write_json
 
 if TYPE_CHECKING:
     from ape.detectors.detector import WindowedDetector
 
 FORMAT = 1
 WEIGHTS, CONFIGURATION = "weights.safetensors", "detector.json"
+MEND = "the file was changed or damaged; train the detector anew"
 
 
 def save_folder(detector: WindowedDetector, folder: Path) -> None:
@@ -34,32 +34,32 @@ def save_folder(detector: WindowedDetector, folder: Path) -> None:
         "shift": shift.tolist(),
         "scale": scale.tolist(),
     }
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise InputError(f"cannot write: {error.strerror}", str(folder), "choose another folder") from error
-    try:
-        temporary.chmod(0o755)
+    with whole_folder(folder, CONFIGURATION) as temporary:
         write_bytes(temporary / WEIGHTS, save(tensors))
         write_json(temporary / CONFIGURATION, configuration)
-        replace_folder(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_configuration(folder: Path) -> dict[str, Any]:
-    """Configuration of a saved detector, checked."""
+    """Configuration of a saved detector, its fields checked but for those that only the backbone can judge."""
     path = folder / CONFIGURATION
     configuration = read_json(path, "detector")
-    wanted = {"backbone": str, "options": dict, "window": int, "shift": list, "scale": list}
     if not isinstance(configuration, dict) or configuration.get("format") != FORMAT:
         raise InputError(
             "not a detector of this format", str(path), f"train it anew; this version reads format {FORMAT}"
         )
-    for field, kind in wanted.items():
-        if not isinstance(configuration.get(field), kind):
-            raise InputError(f"field '{field}' is missing or malformed", str(path), "train the detector anew")
+    shift, scale = configuration.get("shift", []), configuration.get("scale", [])
+    right = {
+        "backbone": isinstance(configuration.get("backbone"), str),
+        "options": isinstance(configuration.get("options"), dict),
+        "window": type(configuration.get("window")) is int,
+        "shift": _numbers(shift),
+        "scale": _numbers(scale) and min(scale) > 0,
+    }
+    for field, good in right.items():
+        if not good:
+            raise InputError(f"field '{field}' is missing or impossible", str(path), MEND)
+    if len(shift) != len(scale):
+        raise InputError("fields 'shift' and 'scale' differ in length", str(path), MEND)
     return configuration
 
 
@@ -72,6 +72,13 @@ def read_weights(folder: Path, module: torch.nn.Module) -> None:
         module.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError, ValueError) as error:
         what = str(error).splitlines()[-1].strip()[:160]
-        raise InputError(
-            f"weights do not fit: {what}", str(path), "the file is damaged; train the detector anew"
-        ) from error
+        raise InputError(f"weights do not fit: {what}", str(path), MEND) from error
+
+
+def _numbers(values: Any) -> bool:
+    """Whether this is a list of at least one finite number."""
+    return (
+        isinstance(values, list)
+        and len(values) > 0
+        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,14 @@ class Budget:
     patience: int = 6
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let torch's global generators, on CPU and GPU, draw as from ``seed``; afterwards they are as they were."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
 def train(
     module: nn.Module, values: Tensor, window: int, budget: Budget, seed: int, progress: Progress | None = None
 ) -> None:
@@ -66,9 +75,7 @@ def train(
     optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps, eta_min=0.05 * budget.rate)
     best, best_state, waited = float("inf"), copy.deepcopy(module.state_dict()), 0
-    devices = [values.device] if values.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for step, first in enumerate(_batches(len(rest) - window + 1, budget, generator), start=1):
             module.train()
             loss = module.loss(_windows(rest, first, window))  # type: ignore[operator]

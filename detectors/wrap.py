@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ape.detectors.detector import WindowedDetector
-from ape.series import InputError
+from ape.series import InputError, Series
 
-Scale = Literal["train"] | tuple[float, float] | None
+Scale = Literal["train"] | tuple[float | Sequence[float], float | Sequence[float]] | None
 
 
 class Wrapped(nn.Module):
@@ -68,13 +68,21 @@ class Wrapped(nn.Module):
 
 
 class WrappedDetector(WindowedDetector):
-    """Detector around a third-party module; `unwrap` gives the module back."""
+    """Detector around a third-party module; `fit` goes on from the weights that it has, `unwrap` gives it back."""
 
     def unwrap(self) -> nn.Module:
         """The module itself, with the weights that it has now."""
         inner = self.module.inner
         assert isinstance(inner, nn.Module)
         return inner
+
+    def require_channels(self, series: Series) -> None:
+        """Refuse another number of channels than the scale is for; one scale for all channels fits any."""
+        if len(self.scale_shift[0]) > 1:
+            super().require_channels(series)
+
+    def _fresh(self, channels: int, window: int) -> nn.Module:
+        return self.module
 
 
 def wrap(
@@ -90,6 +98,7 @@ def wrap(
     Parameters
     ----------
     module : nn.Module
+        Used as it is, not copied: it moves to ``device``, and `WindowedDetector.fit` trains it.
     encoder : str
         Name of the submodule whose output is the latent.
     reconstruct : callable
@@ -98,17 +107,32 @@ def wrap(
         Samples.
     scale : 'train', None or (shift, scale)
         What the module was trained on: data standardised by its training mean and deviation (learned by ``fit``, which
-        also trains), raw data, or ``(x - shift) / scale``. With the latter two the module counts as trained.
+        also trains), raw data, or ``(x - shift) / scale``, numbers or one a channel. With the latter two the module
+        counts as trained.
     device : str
 
     Raises
     ------
     InputError
-        No such submodule.
+        No such submodule, an impossible window or scale.
     """
+    if window < 1:
+        raise InputError(f"a window of {window} samples", "window", "give at least 1")
+    detector = WrappedDetector("wrapped", type(module), {}, window, device=device)
     wrapped = Wrapped(module, encoder, reconstruct)
-    detector = WrappedDetector("wrapped", lambda channels, window: wrapped, {}, window, device=device)
-    if scale != "train":
-        shift, spread = scale or (0.0, 1.0)
-        detector.adopt(wrapped, window, torch.tensor([shift]), torch.tensor([spread]))
+    if scale == "train":
+        detector._module = wrapped
+    else:
+        detector.adopt(wrapped, window, *_shift_and_scale(scale))
     return detector
+
+
+def _shift_and_scale(given: Any) -> tuple[Tensor, Tensor]:
+    try:
+        shift, scale = given or (0.0, 1.0)
+        pair = torch.atleast_1d(torch.as_tensor(shift)).double(), torch.atleast_1d(torch.as_tensor(scale)).double()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"scale {given!r}", "scale", "give 'train', None or (shift, scale)") from error
+    if pair[0].shape != pair[1].shape or not all(x.isfinite().all() for x in pair) or not (pair[1] > 0).all():
+        raise InputError(f"scale {given!r}", "scale", "give finite numbers, scales above zero, as many of both")
+    return pair

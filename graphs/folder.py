@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ape.series import InputError, Series, load
-from ape.series.files import read_json, write_json
+from ape.series.files import read_json, whole_folder, write_json
 
+RECORD = "run.json"
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
 
 
@@ -47,30 +46,20 @@ def create_folder(out: Path, request: Request, series: Series) -> Path:
         "finished": False,
         "timings": {},
     }
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    except OSError as error:
-        raise InputError(f"cannot make the folder: {error.strerror}", str(out), "choose another --out") from error
-    try:
-        temporary.chmod(0o755)
-        write_json(temporary / "run.json", record)
-        temporary.rename(out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with whole_folder(out, RECORD) as temporary:
+        write_json(temporary / RECORD, record)
     return out
 
 
 def open_folder(folder: Path) -> tuple[Request, Series]:
     """Request and series of an existing run folder; the series must be the one that the folder belongs to."""
-    record = read_json(folder / "run.json", "run record")
+    record = read_json(folder / RECORD, "run record")
     try:
         arguments = dict(record["arguments"])
         request = Request(**{**arguments, "column": tuple(arguments["column"])})
         fingerprint = record["fingerprint"]
     except (KeyError, TypeError) as error:
-        raise InputError(f"not a run record: {error}", str(folder / "run.json"), "start a new run") from error
+        raise InputError(f"not a run record: {error}", str(folder / RECORD), "start a new run") from error
     series = request.load()
     if series.fingerprint != fingerprint:
         raise InputError(
@@ -83,15 +72,15 @@ def open_folder(folder: Path) -> tuple[Request, Series]:
 
 def update_record(folder: Path, **changes: Any) -> None:
     """Change entries of ``run.json``; timings are merged, so that a resumed run keeps what it knew."""
-    record = read_json(folder / "run.json", "run record")
+    record = read_json(folder / RECORD, "run record")
     timings = {**record.get("timings", {}), **changes.pop("timings", {})}
-    write_json(folder / "run.json", {**record, **changes, "timings": timings})
+    write_json(folder / RECORD, {**record, **changes, "timings": timings})
 
 
 def _taken(out: Path, series: Series) -> InputError:
-    if not (out / "run.json").is_file():
+    if not (out / RECORD).is_file():
         return InputError("the folder is not empty", str(out), "choose another --out")
-    record = read_json(out / "run.json", "run record")
+    record = read_json(out / RECORD, "run record")
     if record.get("fingerprint") != series.fingerprint:
         return InputError("the run folder belongs to another series", str(out), "choose another --out")
     return InputError("the folder holds a run already", str(out), f"go on with --resume {out}, or choose another --out")

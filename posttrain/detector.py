@@ -14,9 +14,8 @@ from ape.posttrain.memory import Memory
 from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
 from ape.posttrain.score import Calibration, Measured, Overlap
 from ape.series import InputError, Series
-from ape.series.windows import sliding, starts
+from ape.series.windows import scored_starts, sliding
 
-EXACT_LENGTH = 20_000  # points up to which every window is scored
 BATCH = 256
 
 
@@ -136,12 +135,7 @@ class EnhancedDetector:
         Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
         """
         length, bounds = len(values), self.require_calibration().bounds
-        if length < self.window:
-            raise InputError(
-                f"{length} points are shorter than a window of {self.window}", "series", "score a longer series"
-            )
-        stride = stride or (1 if length <= EXACT_LENGTH else max(1, self.window // 16))
-        at = starts(length, self.window, stride)
+        at = scored_starts(length, self.window, stride)
         same = min(length, len(self.values))
         seen = np.array_equal(values[:same], self.values[:same])
         overlap = Overlap(length)

@@ -11,6 +11,7 @@ import torch
 
 from ape.detectors import Detector
 from ape.detectors.protocol import Progress
+from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import draw_pool, fit_outputs, set_centre, train
@@ -95,10 +96,7 @@ def enhance(
         return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
     report["candidates"] = candidates.summary()
     clock["profile"] = time.perf_counter()
-    device = device_of(detector)
-    # Dropout and sampling backbones draw from torch's global generators: seed them, and give them back as they were.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed):  # dropout and sampling backbones draw from torch's global generators
         model = untrained(detector.clone(), candidates, generator)
         try:
             pool = draw_pool(model, bank, candidates, recipe, generator)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -38,16 +36,10 @@ def save(model: EnhancedDetector, folder: Path) -> None:
     }
     tensors |= {HEAD + name: tensor for name, tensor in model.representation.state_dict().items()}
     data = safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with files.whole_folder(folder, DESCRIPTION) as temporary:
         model.backbone.save(temporary / BACKBONE)
         files.write_bytes(temporary / TENSORS, data)
         files.write_json(temporary / DESCRIPTION, {"kind": KIND, "format": FORMAT, "window": model.window})
-        temporary.chmod(0o755)
-        files.replace_folder(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load(folder: Path | str) -> Detector | EnhancedDetector:

@@ -68,6 +68,17 @@ def sample(bank: RuleBank, windows: Tensor, generator: torch.Generator, starts: 
     EmptyBankError
         If no rule can be used.
     """
+    return sample_and_tell(bank, windows, generator, starts)[0]
+
+
+def sample_and_tell(
+    bank: RuleBank, windows: Tensor, generator: torch.Generator, starts: Tensor | None = None
+) -> tuple[Sample, Tensor]:
+    """Like `sample`, and which anomalies passed all gates where their rule allows them, bool [B].
+
+    The others had no such place in their host, or the rule's program showed no effect there: they stand elsewhere, or
+    are a plain bump.
+    """
     usable = [i for i, rule in enumerate(bank.rules) if starts is not None or rule.context.phase is None]
     if not usable:
         raise EmptyBankError(
@@ -79,19 +90,19 @@ def sample(bank: RuleBank, windows: Tensor, generator: torch.Generator, starts: 
     scales = _scales(bank.context, windows)
     weights = torch.tensor([bank.rules[i].weight for i in usable])
     chosen = torch.tensor(usable)[torch.multinomial(weights, len(windows), replacement=True, generator=generator)]
-    pseudo, passed = windows.clone(), torch.zeros(len(windows), dtype=torch.bool)
+    pseudo, own = windows.clone(), torch.zeros(len(windows), dtype=torch.bool)
     for attempt in range(TRIES):
         for index in usable:
-            rows = torch.nonzero((chosen == index) & ~passed)[:, 0]
+            rows = torch.nonzero((chosen == index) & ~own)[:, 0]
             if len(rows) == 0:
                 continue
             last = attempt == TRIES - 1
             made, good = _apply(bank.rules[index], bank.context, windows, rows, starts, scales, generator, force=last)
-            keep = rows[good]
-            pseudo[keep.to(windows.device)] = made[good.to(windows.device)]
-            passed[keep] = True
+            keep = torch.ones_like(good) if last else good
+            pseudo[rows[keep].to(windows.device)] = made[keep.to(windows.device)]
+            own[rows[good]] = True
     mask = pseudo != windows
-    return Sample(pseudo, mask, chosen.to(windows.device))
+    return Sample(pseudo, mask, chosen.to(windows.device)), own
 
 
 def _apply(
@@ -105,7 +116,10 @@ def _apply(
     *,
     force: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Anomalies of one rule for some hosts, and which of them pass the gates, bool [n] on the CPU."""
+    """Anomalies of one rule for some hosts, and which of them pass the gates, bool [n] on the CPU.
+
+    With ``force`` the others are made to pass those of effect and seam, at the cost of what the rule says.
+    """
     device = windows.device
     hosts = windows[rows.to(device)]
     count, window = len(rows), hosts.shape[2]
@@ -133,7 +147,7 @@ def _apply(
     made = torch.minimum(torch.maximum(made, scales.limit_low), scales.limit_high)
     made = torch.where(site.inside & channels, made, hosts)
 
-    good = _has_effect(hosts, made, scales) & (found.to(device) | force)
+    good = _has_effect(hosts, made, scales)
     if not any(op.leaves_range for op in operators):
         slack = RANGE_SLACK * (scales.high - scales.low)
         outside = (made > scales.high + slack) | (made < scales.low - slack)
@@ -142,8 +156,7 @@ def _apply(
         good &= _seam_is_quiet(hosts, made, scales)
     if force:
         made = torch.where(good[:, None, None], made, _bump(hosts, site, channels, scales))
-        good = torch.ones_like(good)
-    return made, good.cpu()
+    return made, good.cpu() & found
 
 
 def _site(

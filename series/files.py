@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: to a temporary neighbour first, then one rename."""
+"""Writing files and folders whole or not at all: to a temporary neighbour first, then one rename."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,39 @@ def read_json(path: Path | str, kind: str) -> Any:
         raise InputError(f"not a {kind}: {error}", str(path), "the file is cut off or damaged; make it anew") from error
 
 
-def replace_folder(temporary: Path, final: Path) -> None:
-    """Put the finished folder ``temporary`` in the place of ``final`` by renames."""
-    old = final.with_name(f".{final.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        final.rename(old)
-    temporary.rename(final)
+@contextlib.contextmanager
+def whole_folder(final: Path, mark: str) -> Iterator[Path]:
+    """Give a temporary folder to write into, which takes the place of ``final`` once the block has ended well.
+
+    Parameters
+    ----------
+    final : Path
+        Replaced if it is there and holds the file ``mark``; anything else there is refused, unless it is empty.
+    mark : str
+        Name of a file by which folders of this kind are known.
+    """
+    if final.exists() and not (final / mark).is_file() and not (final.is_dir() and not any(final.iterdir())):
+        raise InputError("the folder holds something else", str(final), "choose another folder")
+    temporary, old = None, final.with_name(f".{final.name}.old")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        temporary.chmod(0o755)
+        yield temporary
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            final.rename(old)
+        try:
+            temporary.rename(final)
+        except OSError:
+            if old.exists():
+                old.rename(final)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"cannot write: {error.strerror}", str(final), "free space or choose another folder"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)

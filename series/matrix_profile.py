@@ -35,8 +35,8 @@ class MatrixProfile:
 def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
     """Self-join matrix profile (Yeh et al. 2016; STUMP, Law 2019) of ``x`` [T] with subsequences of length ``window``.
 
-    Constant subsequences are at distance 0 from each other and at the largest possible distance, ``2 sqrt(window)``,
-    from everything else; so is a subsequence without a neighbour.
+    Constant subsequences are at distance 0 from each other and ``sqrt(window)`` from everything else; one without a
+    neighbour is at the largest possible distance, ``2 sqrt(window)``, with index -1.
     """
     values = np.ascontiguousarray(x, dtype=np.float64)
     profile = _stumpy().stump(values, window)

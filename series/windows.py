@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ape.series.errors import InputError
+
+EVERY_WINDOW = 20_000  # points up to which every window is scored
+
 
 def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
     """Start positions of windows over ``length`` points; the last one is flush with the end.
@@ -18,6 +22,28 @@ def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
         raise ValueError(msg)
     regular = np.arange(0, last + 1, stride, dtype=np.int64)
     return regular if regular[-1] == last else np.append(regular, last)
+
+
+def scored_starts(length: int, window: int, stride: int | None = None) -> np.ndarray:
+    """Starts of the windows that a series is scored by, int64 [N].
+
+    Parameters
+    ----------
+    length, window : int
+        Samples.
+    stride : int, optional
+        Step between windows; default is 1 up to 20,000 points, a sixteenth of the window beyond.
+
+    Raises
+    ------
+    InputError
+        The series is shorter than a window, or the stride would leave points without a score.
+    """
+    if length < window:
+        raise InputError(f"{length} points are fewer than a window of {window}", "series", "score a longer series")
+    if stride is not None and not 1 <= stride <= window:
+        raise InputError(f"a stride of {stride} for windows of {window}", "stride", f"give 1 to {window}")
+    return starts(length, window, stride or (1 if length <= EVERY_WINDOW else max(1, window // 16)))
 
 
 def sliding(values: np.ndarray, window: int, stride: int = 1) -> np.ndarray:

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ape.rules import Context, Rule, RuleBank, Sample
 from ape.rules.placement import allowed_starts
+from ape.rules.sampling import sample_and_tell
 from ape.series import Series
 from ape.series.windows import sliding
 
@@ -41,11 +42,12 @@ class Threshold:
 
 
 THRESHOLDS: dict[str, Threshold] = {
-    "visible": Threshold("cross-validated AUC of a light classifier, pseudo against normal windows", at_least=0.75),
-    "border": Threshold("AUC of a classifier that sees only the splice borders, unless a jump belongs", at_most=0.75),
+    "visible": Threshold("cross-validated AUC of a light classifier, pseudo against normal windows", at_least=0.8),
+    "border": Threshold("AUC of a classifier that sees only the splice borders, unless a jump belongs", at_most=0.65),
     "plausible": Threshold(
         "share of anomalies inside the limits and no larger than the scale prior says", at_least=0.9
     ),
+    "own": Threshold("share of anomalies that the rule makes where and how it says, without a stand-in", at_least=0.8),
     "new": Threshold("smallest AUC between this rule's anomalies and those of each accepted rule", at_least=0.65),
     "placed": Threshold("share of anomalies that begin where the contextual prior allows", at_least=0.9),
 }
@@ -105,17 +107,18 @@ def discriminability(
     Returns
     -------
     dict of str to dict
-        By rule id: ``visible``, ``border``, ``plausible``, ``new``, ``placed``; ``realised_scale`` (median peak change
-        in the unit of the rule's scale prior) and ``realised_duration`` (median, in samples).
+        By rule id: ``visible``, ``border``, ``plausible``, ``own``, ``new``, ``placed``; ``realised_scale`` (median
+        peak change in the unit of the rule's scale prior) and ``realised_duration`` (median, in samples).
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
     normal = _features(hosts.normal, hosts)
     seen = [
-        _spread(_features(_sample(rule, context, hosts, seed + 1).pseudo.numpy(), hosts), normal) for rule in accepted
+        _spread(_features(_sample(rule, context, hosts, seed + 1)[0].pseudo.numpy(), hosts), normal)
+        for rule in accepted
     ]
     figures = {}
     for rule in pending:
-        made = _sample(rule, context, hosts, seed)
+        made, own = _sample(rule, context, hosts, seed)
         pseudo, mask = made.pseudo.numpy(), made.mask.numpy()
         features = _spread(_features(pseudo, hosts), normal)
         peak = np.abs((pseudo - hosts.windows.numpy()) / _unit(rule, context)).max(axis=(1, 2))
@@ -124,6 +127,7 @@ def discriminability(
             "visible": _auc(_spread(normal, normal), features, order),
             "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask),
             "plausible": float(np.mean(_within(pseudo, mask, context) & (peak <= SCALE_SLACK * rule.scale.high))),
+            "own": float(own.double().mean()),
             "new": min([1.0, *(_auc(other, features, pairs) for other in seen)]),
             "placed": _placed(rule, context, hosts, mask),
             "realised_scale": float(np.median(peak)),
@@ -138,9 +142,9 @@ def failures(figures: dict[str, float]) -> list[str]:
     return [name for name, threshold in THRESHOLDS.items() if not threshold.passes(figures[name])]
 
 
-def _sample(rule: Rule, context: Context, hosts: Hosts, seed: int) -> Sample:
+def _sample(rule: Rule, context: Context, hosts: Hosts, seed: int) -> tuple[Sample, torch.Tensor]:
     bank = RuleBank(context=context, rules=[rule])
-    return bank.sample(hosts.windows, torch.Generator().manual_seed(seed), hosts.starts)
+    return sample_and_tell(bank, hosts.windows, torch.Generator().manual_seed(seed), hosts.starts)
 
 
 def _unit(rule: Rule, context: Context) -> np.ndarray:

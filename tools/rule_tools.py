@@ -12,7 +12,7 @@ from ape.tools.boundary import agent_tool
 from ape.tools.discriminability import Hosts, discriminability, draw_hosts
 from ape.tools.workbench import Workbench
 
-TRIED = ("realised_scale", "realised_duration", "visible", "border", "plausible")
+TRIED = ("realised_scale", "realised_duration", "visible", "border", "plausible", "own")
 
 
 def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:
@@ -38,7 +38,7 @@ def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseT
         """Generate from a draft rule on windows of the design part, and measure what comes out.
 
         realised_scale: median peak change, in the unit of the draft's scale prior. realised_duration: samples. visible,
-        border, plausible: as the critic will see them, there on other windows.
+        border, plausible, own: as the critic will see them, there on other windows.
         """
         figures = discriminability([draft.to_rule()], [], context, hosts(), seed)[draft.id]
         return {"rule": draft.id, **{name: figures[name] for name in TRIED}}

@@ -49,7 +49,7 @@ def _verdict(seen: Transcript, item: dict[str, Any]) -> Verdict:
 
 def _mend(failed: str, rule: dict[str, Any], figures: dict[str, float]) -> list[Change]:
     """What would mend a failed figure."""
-    if failed == "visible":
+    if failed in ("visible", "own"):
         return [Change(field="scale", factor=1.5), Change(field="duration", factor=1.3)]
     if failed == "border":
         return [Change(field="border", factor=1.5)]

@@ -1,0 +1,94 @@
+"""Small waves with a planted anomaly, and both backbones trained on them for a few steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import ape.detectors
+import ape.series
+
+WINDOW, PERIOD, TRAIN_END, LENGTH = 24, 24, 800, 1100
+PLANTED = slice(900, 930)
+STEPS = {"vae": 150, "lstm-ae": 60}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Layers this small are slower on several threads than on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def make_values(channels: int) -> np.ndarray:
+    t = np.arange(LENGTH)[:, None]
+    phase, unit = np.arange(channels), 100.0 ** np.arange(channels)
+    noise = 0.05 * np.random.default_rng(0).standard_normal((LENGTH, channels))
+    values = np.sin(2 * np.pi * t / PERIOD + phase) + noise
+    values[PLANTED, -1] += 0.8 * np.sin(2 * np.pi * np.arange(30) / 5)
+    return unit * values + 7
+
+
+@pytest.fixture(scope="session")
+def series():
+    return ape.series.from_array(make_values(1), train_end=TRAIN_END)
+
+
+@pytest.fixture(scope="session")
+def two_channels():
+    """Its second channel is a hundred times larger, and alone holds the anomaly."""
+    return ape.series.from_array(make_values(2), train_end=TRAIN_END)
+
+
+@pytest.fixture(scope="session")
+def planted():
+    return PLANTED
+
+
+@pytest.fixture(scope="session")
+def shortened():
+    """Any detector, with few training steps."""
+
+    def shorten(detector, steps):
+        detector.budget = replace(detector.budget, steps=steps)
+        return detector
+
+    return shorten
+
+
+@pytest.fixture(scope="session")
+def make(shortened):
+    """A new detector by name, to be trained shortly."""
+
+    def create(name, steps=None, **options):
+        return shortened(ape.detectors.create(name, **{"window": WINDOW, **options}), steps or STEPS[name])
+
+    return create
+
+
+@pytest.fixture(scope="session", params=["vae", "lstm-ae"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def detector(name, make, series):
+    """Shared: no test may change it."""
+    return make(name).fit(series, seed=0)
+
+
+@pytest.fixture(scope="session")
+def of_two(name, make, two_channels):
+    """Shared: no test may change it."""
+    return make(name).fit(two_channels, seed=0)
+
+
+@pytest.fixture(scope="session")
+def vae(make, series):
+    """Shared: no test may change it."""
+    return make("vae").fit(series, seed=0)

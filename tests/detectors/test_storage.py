@@ -1,0 +1,214 @@
+"""Detectors on disk: round trips, disks that fail, files that were damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import ape.detectors
+from ape.series import InputError
+
+
+@pytest.fixture
+def folder(vae, tmp_path):
+    vae.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def refused(folder, file):
+    """The error of loading, which must name ``file`` and say what to do."""
+    with pytest.raises(InputError) as caught:
+        ape.detectors.load(folder)
+    assert str(folder / file) in caught.value.where
+    assert caught.value.mend
+    return caught.value
+
+
+def no_space(*_args, **_kwargs):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def failing(call, real):
+    """``real``, which fails at its ``call``-th call."""
+    calls = iter(range(1, 100))
+    return lambda *args: no_space() if next(calls) == call else real(*args)
+
+
+def tampered(folder, **fields):
+    path = folder / "detector.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def test_round_trip_scores_bit_for_bit(detector, series, tmp_path):
+    detector.save(tmp_path / "model")
+    again = ape.detectors.load(tmp_path / "model")
+    np.testing.assert_array_equal(detector.score(series), again.score(series))
+    assert again.window == detector.window
+
+
+def test_round_trip_keeps_options_and_channels(make, two_channels, tmp_path):
+    trained = make("vae", steps=3, latent=2, hidden=(16, 12)).fit(two_channels)
+    trained.save(str(tmp_path / "model"))
+    again = ape.detectors.load(str(tmp_path / "model"))
+    np.testing.assert_array_equal(trained.score(two_channels), again.score(two_channels))
+    again.save(tmp_path / "again")
+    for name in ("detector.json", "weights.safetensors"):
+        assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+
+def test_folder_holds_the_two_files_and_no_path(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["detector.json", "weights.safetensors"]
+    assert str(folder.parent) not in (folder / "detector.json").read_text()
+
+
+def test_saving_makes_parent_folders(vae, series, tmp_path):
+    vae.save(tmp_path / "a" / "b")
+    np.testing.assert_array_equal(ape.detectors.load(tmp_path / "a" / "b").score(series), vae.score(series))
+
+
+def test_saving_again_replaces_and_leaves_nothing_beside(vae, folder, series, make):
+    other = make("vae", steps=3).fit(series, seed=1)
+    other.save(folder)
+    np.testing.assert_array_equal(ape.detectors.load(folder).score(series), other.score(series))
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("call", [1, 2], ids=["weights", "configuration"])
+def test_full_disk_leaves_nothing(vae, tmp_path, monkeypatch, call):
+    monkeypatch.setattr(os, "fsync", failing(call, os.fsync))
+    with pytest.raises(InputError, match="No space left"):
+        vae.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", [1, 2], ids=["weights", "configuration"])
+def test_full_disk_leaves_the_earlier_detector(vae, folder, make, series, monkeypatch, call):
+    other = make("vae", steps=3).fit(series, seed=1)
+    monkeypatch.setattr(os, "fsync", failing(call, os.fsync))
+    with pytest.raises(InputError, match="No space left"):
+        other.save(folder)
+    np.testing.assert_array_equal(ape.detectors.load(folder).score(series), vae.score(series))
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_no_room_for_a_temporary_folder(vae, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "mkdtemp", no_space)
+    with pytest.raises(InputError, match="No space left") as caught:
+        vae.save(tmp_path / "model")
+    assert str(tmp_path / "model") in caught.value.where
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failing_rename_leaves_nothing_and_names_the_folder(vae, tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "rename", no_space)
+    with pytest.raises(InputError, match="model"):
+        vae.save(tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failing_rename_leaves_the_earlier_detector(vae, folder, monkeypatch):
+    monkeypatch.setattr(Path, "rename", failing(2, Path.rename))
+    with contextlib.suppress(OSError, InputError):
+        vae.save(folder)
+    assert (folder / "detector.json").is_file()
+
+
+def test_parent_that_is_a_file(vae, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(InputError, match="cannot write"):
+        vae.save(tmp_path / "taken" / "model")
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_saving_never_deletes_what_is_not_a_detector(vae, tmp_path):
+    notes = tmp_path / "results" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    with contextlib.suppress(InputError):
+        vae.save(tmp_path / "results")
+    assert notes.is_file()
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, -1, -400])
+def test_truncated_weights(folder, kept):
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    refused(folder, path.name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: tensors.popitem(),
+        lambda tensors: tensors.update(extra=torch.zeros(2)),
+        lambda tensors: tensors.update({"mean.weight": tensors["mean.weight"][:1].clone()}),
+    ],
+    ids=["missing", "more", "other shape"],
+)
+def test_weights_that_do_not_fit(folder, change):
+    path = folder / "weights.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    assert "do not fit" in refused(folder, path.name).what
+
+
+@pytest.mark.parametrize("file", ["detector.json", "weights.safetensors"])
+def test_missing_file(folder, file):
+    (folder / file).unlink()
+    refused(folder, file)
+
+
+def test_folder_that_is_not_there(tmp_path):
+    refused(tmp_path / "nowhere", "detector.json")
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"format": 1}'])
+def test_configuration_that_is_no_configuration(folder, data):
+    (folder / "detector.json").write_bytes(data)
+    refused(folder, "detector.json")
+
+
+@pytest.mark.parametrize("fields", [{"format": 2}, {"format": "1"}, {"window": "24"}, {"options": []}, {"shift": 0.0}])
+def test_configuration_of_wrong_kinds(folder, fields):
+    tampered(folder, **fields)
+    refused(folder, "detector.json")
+
+
+def test_window_that_the_weights_are_not_for(folder):
+    tampered(folder, window=48)
+    assert "do not fit" in refused(folder, "weights.safetensors").what
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"backbone": "transformer"},
+        {"options": {"depth": 3}},
+        {"options": {"latent": "many"}},
+        {"options": {"latent": -2}},
+        {"options": {"hidden": []}},
+        {"window": 2},
+        {"window": True},
+        {"shift": ["zero"]},
+        {"shift": [[0.0]]},
+        {"scale": [None]},
+        {"scale": [0.0]},
+        {"scale": [float("nan")]},
+        {"scale": [1.0, 2.0]},
+    ],
+    ids=str,
+)
+def test_configuration_of_impossible_values(folder, fields):
+    tampered(folder, **fields)
+    refused(folder, "detector.json")

@@ -1,0 +1,187 @@
+"""Metrics by hand-worked numbers, naive references and properties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from ape.evals.metrics import average_precision, ucr_accuracy
+from ape.series import InputError
+
+METRICS = [average_precision, ucr_accuracy]
+points = st.lists(st.tuples(st.booleans(), st.integers(-20, 20)), min_size=1, max_size=40)
+
+
+def naive_average_precision(labels, scores):
+    """Precision at each distinct threshold, weighed by the recall that it adds."""
+    area, recall = 0.0, 0.0
+    for threshold in sorted(set(scores), reverse=True):
+        found = [label for label, score in zip(labels, scores, strict=True) if score >= threshold]
+        now = sum(found) / sum(labels)
+        area += (now - recall) * sum(found) / len(found)
+        recall = now
+    return area
+
+
+def event(begin, end, length=1000):
+    labels = np.zeros(length, int)
+    labels[begin:end] = 1
+    return labels
+
+
+def peak(position, length=1000):
+    scores = np.zeros(length)
+    scores[position] = 1
+    return scores
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [
+        # Found at ranks 1 and 3 of 2: 1/2 * 1/1 + 1/2 * 2/3.
+        ([1, 0, 1, 0, 0], [0.9, 0.8, 0.7, 0.1, 0.2], 5 / 6),
+        # The only one comes last of four: 1 * 1/4.
+        ([0, 0, 0, 1], [4, 3, 2, 1], 1 / 4),
+        # One threshold takes a hit and a miss at once: 1/2 * 1/2, then 1/2 * 2/3.
+        ([1, 0, 1, 0], [2, 2, 1, 0], 7 / 12),
+        # The same with the tied pair the other way round.
+        ([0, 1, 1, 0], [2, 2, 1, 0], 7 / 12),
+        # All tied: one threshold, whose precision is the share of anomalous points.
+        ([1, 0, 0, 0, 1], [3, 3, 3, 3, 3], 2 / 5),
+    ],
+)
+def test_average_precision_by_hand(labels, scores, expected):
+    assert average_precision(labels, scores) == pytest.approx(expected)
+
+
+@settings(max_examples=40)
+@given(points)
+def test_average_precision_agrees_with_a_naive_one(pairs):
+    labels, scores = zip(*pairs, strict=True)
+    assume(any(labels))
+    assert average_precision(labels, scores) == pytest.approx(naive_average_precision(labels, scores))
+
+
+@settings(max_examples=40)
+@given(points)
+def test_average_precision_is_one_where_all_anomalous_points_are_above(pairs):
+    labels, scores = (np.array(column) for column in zip(*pairs, strict=True))
+    assume(labels.any())
+    assert average_precision(labels, scores + 100 * labels) == pytest.approx(1)
+
+
+@settings(max_examples=40)
+@given(points)
+def test_average_precision_is_invariant_under_monotone_transforms(pairs):
+    labels, scores = (np.array(column) for column in zip(*pairs, strict=True))
+    assume(labels.any())
+    plain = average_precision(labels, scores)
+    for changed in (scores**3 + 2 * scores, np.exp(scores / 5.0), 1e-6 * scores - 7):
+        assert average_precision(labels, changed) == pytest.approx(plain)
+
+
+@settings(max_examples=40)
+@given(points, st.randoms())
+def test_average_precision_does_not_hang_on_the_order_of_points(pairs, random):
+    assume(any(label for label, _ in pairs))
+    mixed = random.sample(pairs, len(pairs))
+    first, second = (average_precision(*zip(*some, strict=True)) for some in (pairs, mixed))
+    assert first == pytest.approx(second)
+
+
+def test_random_scores_come_near_the_share_of_anomalous_points():
+    labels = event(100, 1100, 10_000)
+    assert average_precision(labels, np.random.default_rng(0).random(10_000)) == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "position", "expected"),
+    [
+        # L = 10, so the tolerance is 100: right where 300 - 100 < p < 309 + 100.
+        (300, 310, 200, 0),
+        (300, 310, 201, 1),
+        (300, 310, 305, 1),
+        (300, 310, 408, 1),
+        (300, 310, 409, 0),
+        # L = 100 is the last length with a tolerance of 100: 200 < p < 399 + 100.
+        (300, 400, 200, 0),
+        (300, 400, 201, 1),
+        (300, 400, 498, 1),
+        (300, 400, 499, 0),
+        # L = 150 is its own tolerance: 300 - 150 < p < 449 + 150.
+        (300, 450, 150, 0),
+        (300, 450, 151, 1),
+        (300, 450, 598, 1),
+        (300, 450, 599, 0),
+        # Events at the very ends: p < 4 + 100, and 995 - 100 < p.
+        (0, 5, 0, 1),
+        (0, 5, 103, 1),
+        (0, 5, 104, 0),
+        (995, 1000, 999, 1),
+        (995, 1000, 896, 1),
+        (995, 1000, 895, 0),
+    ],
+)
+def test_ucr_accuracy_tolerance_by_hand(begin, end, position, expected):
+    assert ucr_accuracy(event(begin, end), peak(position)) == expected
+
+
+def test_ucr_accuracy_takes_the_first_of_tied_peaks():
+    assert ucr_accuracy(event(600, 610), peak([50, 605])) == 0
+    assert ucr_accuracy(event(600, 610), peak([605, 950])) == 1
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 399), st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_ucr_accuracy_is_invariant_under_monotone_transforms(begin, length, seed):
+    labels = event(begin, min(begin + length, 400), 400)
+    scores = np.random.default_rng(seed).integers(-50, 50, 400)
+    plain = ucr_accuracy(labels, scores)
+    for changed in (scores**3 + 2 * scores, np.exp(scores / 5.0), 0.5 * scores - 7):
+        assert ucr_accuracy(labels, changed) == plain
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 399), st.integers(1, 200), st.integers(0, 399))
+def test_ucr_accuracy_is_the_same_with_time_reversed(begin, length, position):
+    labels, scores = event(begin, min(begin + length, 400), 400), peak(position, 400)
+    assert ucr_accuracy(labels, scores) == ucr_accuracy(labels[::-1], scores[::-1])
+
+
+@pytest.mark.parametrize("second", [[(700, 710)], [(312, 320)], [(500, 501), (700, 710)]])
+def test_ucr_accuracy_refuses_several_events(second):
+    labels = event(300, 310)
+    for begin, end in second:
+        labels[begin:end] = 1
+    with pytest.raises(InputError, match=f"{1 + len(second)} events"):
+        ucr_accuracy(labels, peak(305))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_metrics_are_plain_floats_for_every_kind_of_input(metric):
+    labels, scores = [0, 1, 1, 0], [0, 3, 2, 1]
+    kinds = [(bool, np.float32), (np.int8, np.float64), (float, int)]
+    values = [metric(np.array(labels, dtype=a), np.array(scores, dtype=b)) for a, b in kinds] + [metric(labels, scores)]
+    assert values == [1.0] * 4 and all(type(value) is float for value in values)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([0, 0, 0], [1, 2, 3], "no anomalous point"),
+        ([], [], "no anomalous point"),
+        ([0, 1, 0], [1, 2], "scores"),
+        ([[0, 1]], [[1, 2]], "two arrays"),
+        ([0, 2, 1], [1, 2, 3], "other than 0 and 1"),
+        ([0, np.nan, 1], [1, 2, 3], "other than 0 and 1"),
+        ([0, 1, 0], [1, np.nan, 3], "not finite"),
+        ([0, 1, 0], [1, np.inf, 3], "not finite"),
+    ],
+)
+def test_metrics_refuse_what_they_cannot_judge(metric, labels, scores, message):
+    with pytest.raises(InputError, match=message) as caught:
+        metric(labels, scores)
+    assert caught.value.mend
