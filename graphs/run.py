@@ -64,17 +64,23 @@ def mine_step(job: Job, hand_over: Callable[[RuleBank], dict[str, Any]] | None =
         warm_up(lambda note: job.listen("set-up", note))
     begin = time.perf_counter()
 
+    def mined(**changes: Any) -> None:
+        update_record(job.folder, timings={"mine": round(time.perf_counter() - begin, 3)}, **changes)
+
     def timed_hand_over(bank: RuleBank) -> dict[str, Any]:
-        update_record(job.folder, timings={"mine": round(time.perf_counter() - begin, 3)})
+        mined()
         return hand_over(bank) if hand_over else {}
 
-    return mine(
+    bank = mine(
         job.series,
         seed=job.request.seed,
         folder=job.folder,
         hand_over=timed_hand_over if hand_over else None,
         listen=job.listen,
     )
+    if hand_over is None:
+        mined(finished=True)
+    return bank
 
 
 def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:

@@ -114,11 +114,3 @@ def decide(gains: dict[str, dict[str, float]], error_ratio: float) -> tuple[bool
             )
     listed = ", ".join(f"{kind} {gain['mean']:+.3f} [{gain['low']:+.3f}, ...]" for kind, gain in gains.items())
     return True, f"gains on held-out implants: {listed}"
-
-
-def separability(normal: np.ndarray, pseudo: np.ndarray) -> float:
-    """Area under the ROC curve: chance that a pseudo-anomalous window measures higher than a normal one."""
-    ranks = np.searchsorted(np.sort(normal), pseudo, side="left") + np.searchsorted(
-        np.sort(normal), pseudo, side="right"
-    )
-    return float(ranks.mean() / (2 * len(normal)))

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired, separability
+from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import BATCH, EnhancedDetector, device_of
 from ape.posttrain.score import MEASURES, WEIGHTS, Calibration, Measured, spread
 from ape.rules import OPERATORS, RuleBank, generic_bank
+from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
 HEAD, ERROR = MEASURES.index("head"), MEASURES.index("error")
@@ -106,7 +107,7 @@ class Trial:
             "pseudo_to_normal_error": {when: pseudo[when] / max(normal[when], 1e-12) for when in looks},
             "separability": {
                 when: {
-                    name: separability(look.normal.windows[:, k], look.implants["bank"].windows[touched, k])
+                    name: auc(look.normal.windows[:, k], look.implants["bank"].windows[touched, k])
                     for k, name in enumerate(MEASURES[:-1])
                 }
                 for when, look in looks.items()

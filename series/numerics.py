@@ -89,3 +89,10 @@ def rolling_std(values: np.ndarray, width: int) -> np.ndarray:
     mean = ndimage.uniform_filter1d(columns, width, axis=0, mode="nearest")
     square = ndimage.uniform_filter1d(columns**2, width, axis=0, mode="nearest")
     return np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+def auc(negative: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that a positive value is higher than a negative one, ties counting half."""
+    ordered = np.sort(negative)
+    ranks = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")
+    return float(ranks.mean() / (2 * len(ordered)))

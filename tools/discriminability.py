@@ -11,19 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.linear_model import RidgeClassifier
-from sklearn.metrics import roc_auc_score
-from sklearn.preprocessing import StandardScaler
 
 from ape.rules import Context, Rule, RuleBank, Sample
 from ape.rules.placement import allowed_starts
 from ape.rules.sampling import sample_and_tell
 from ape.series import Series
+from ape.series.numerics import auc
 from ape.series.windows import sliding
 
 HELD_OUT_SHARE = 0.35  # of the training part: hosts for the check
 HOSTS = 192
 FOLDS = 4
+RIDGE = 10.0  # penalty
 SCALE_SLACK = 1.5  # peak change allowed, as a multiple of the scale prior's upper end
 SPLICE = 3  # samples on either side of a border that the border classifier sees
 
@@ -196,7 +195,7 @@ def _spread(features: np.ndarray, normal: np.ndarray) -> np.ndarray:
 def _auc(negative: np.ndarray, positive: np.ndarray, order: np.ndarray) -> float:
     """Cross-validated AUC of a ridge classifier; folds are contiguous in time, so that no window is half seen."""
     x = np.concatenate([negative, positive])
-    y = np.repeat([0, 1], [len(negative), len(positive)])
+    y = np.repeat([-1.0, 1.0], [len(negative), len(positive)])
     edges = np.quantile(order, np.linspace(0, 1, FOLDS + 1)[1:-1])
     fold = np.searchsorted(edges, order, side="right")
     scores = []
@@ -204,10 +203,17 @@ def _auc(negative: np.ndarray, positive: np.ndarray, order: np.ndarray) -> float
         test, train = fold == k, fold != k
         if len(np.unique(y[test])) < 2 or len(np.unique(y[train])) < 2:
             continue
-        scaler = StandardScaler().fit(x[train])
-        model = RidgeClassifier(alpha=10.0).fit(scaler.transform(x[train]), y[train])
-        scores.append(roc_auc_score(y[test], model.decision_function(scaler.transform(x[test]))))
+        decision = (x[test] - x[train].mean(axis=0)) @ _ridge(x[train], y[train])
+        scores.append(auc(decision[y[test] < 0], decision[y[test] > 0]))
     return float(np.mean(scores)) if scores else 0.5
+
+
+def _ridge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights of a ridge regression of ``y`` [N] on standardised columns of ``x`` [N, F], for columns as they are."""
+    scale = x.std(axis=0)
+    scale[scale == 0] = 1.0
+    z = (x - x.mean(axis=0)) / scale
+    return np.linalg.solve(z.T @ z + RIDGE * np.eye(z.shape[1]), z.T @ (y - y.mean())) / scale
 
 
 def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray) -> float:

@@ -46,9 +46,10 @@ def plan(seen: Transcript) -> Plan:
     about = next((text.strip() for _, text in lines if text.strip()), "A series without a description")
     points, step = described.get("training_points"), described.get("step_seconds")
     clock = f", one sample every {step:g} s" if step else ""
+    count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
     return Plan(
         rationale=f"{len(lines)} lines of text give {len(found)} hints; studying {', '.join(channels)[:200]}",
-        scenario=f"{about[:280]} ({points} training points, {len(names)} channels{clock})",
+        scenario=f"{about[:280]} ({points} training points, {count}{clock})",
         channels=channels or ["value"],
         hints=found,
     )

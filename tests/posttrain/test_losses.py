@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ape.posttrain.acceptance import average_precisions, separability
+from ape.posttrain.acceptance import average_precisions
 from ape.posttrain.losses import info_nce
 
 X, Y = [1.0, 0.0], [0.0, 1.0]
@@ -58,7 +58,3 @@ def test_average_precision_agrees_with_sklearn():
     scores = generator.integers(0, 12, (20, 50)).astype(float)
     expected = [average_precision_score(y, s) for y, s in zip(labels, scores, strict=True)]
     np.testing.assert_allclose(average_precisions(labels, scores), expected)
-
-
-def test_separability_counts_ties_half():
-    assert separability(np.array([0.0, 1.0]), np.array([1.0, 2.0])) == pytest.approx((0.75 + 1.0) / 2)

@@ -59,3 +59,8 @@ def test_acf_agrees_with_statsmodels():
 
     x = np.cumsum(np.random.default_rng(2).normal(size=500))
     np.testing.assert_allclose(numerics.acf(x, 40), acf(x, nlags=40, adjusted=True, fft=True), atol=1e-10)
+
+
+def test_auc_by_hand_counts_ties_half():
+    assert numerics.auc(np.array([0.0, 1.0]), np.array([1.0, 2.0])) == pytest.approx((0.75 + 1.0) / 2)
+    assert numerics.auc(np.array([3.0, 4.0]), np.array([1.0])) == 0.0

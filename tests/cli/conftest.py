@@ -1,0 +1,127 @@
+"""The ``ape`` command in this process and in one of its own, and one finished run that many tests look at."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ape.cli.main import main
+from ape.detectors.registry import BACKBONES
+
+LENGTH, TRAIN_END = 1500, 1000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run and what it told."""
+
+    folder: Path
+    out: str
+
+
+def called(*argv: object) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(word) for word in argv])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def spawned(*argv: object) -> Outcome:
+    done = subprocess.run(
+        [sys.executable, "-m", "ape.cli.main", *map(str, argv)], capture_output=True, text=True, check=False
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@contextlib.contextmanager
+def short_training() -> Iterator[None]:
+    build, budget = BACKBONES["vae"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, "vae", (build, replace(budget, steps=100)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def ape() -> Callable[..., Outcome]:
+    """Run a command in this process."""
+    return called
+
+
+@pytest.fixture
+def refused(ape) -> Callable[..., str]:
+    """Run a command that must be refused in one line with exit code 2; that line."""
+
+    def ask(*argv: object) -> str:
+        outcome = ape(*argv)
+        assert outcome.code == 2
+        assert outcome.err.startswith("ape: ") and outcome.err.count("\n") == 1 and outcome.err.endswith("\n")
+        return outcome.err
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def spawn() -> Callable[..., Outcome]:
+    """Run a command in a process of its own."""
+    return spawned
+
+
+@pytest.fixture
+def quick_training() -> Iterator[None]:
+    """Train the VAE for a few steps only."""
+    with short_training():
+        yield
+
+
+@pytest.fixture(scope="session")
+def wave() -> np.ndarray:
+    steps = np.arange(LENGTH)
+    noise = np.random.default_rng(0).normal(size=LENGTH)
+    return np.sin(2 * np.pi * steps / 30) + 0.3 * np.sin(4 * np.pi * steps / 30 + 1) + 0.05 * noise
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory, wave) -> Path:
+    """The wave as a file."""
+    path = tmp_path_factory.mktemp("data") / "wave.npz"
+    np.savez(path, values=wave, train_end=TRAIN_END)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, data) -> Finished:
+    """``ape run`` on the wave, never interrupted."""
+    folder = tmp_path_factory.mktemp("runs") / "wave"
+    with short_training():
+        outcome = called("run", data, "--out", folder)
+    assert (outcome.code, outcome.err) == (0, "")
+    return Finished(folder, outcome.out)
+
+
+@pytest.fixture
+def csv(tmp_path) -> Callable[..., Path]:
+    """Write a CSV of one named column, with a step count beside it so that an empty cell is no empty line."""
+
+    def write(values, name: str = "series.csv", header: str = "time,value") -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join([header, *(f"{i},{value}" for i, value in enumerate(values))]) + "\n")
+        return path
+
+    return write

@@ -1,0 +1,90 @@
+"""Killed and resumed: the same bank, byte for byte, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+PATIENCE = 240  # seconds until a run that should be killed is given up
+
+
+def entries(folder: Path) -> list[dict]:
+    path = folder / "ledger.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def killed(log: Path, when: Callable[[str], bool], *argv: object) -> None:
+    """Start a command and kill it as soon as ``when`` holds of what it has told so far."""
+    with log.open("w") as out:
+        process = subprocess.Popen([sys.executable, "-m", "ape.cli.main", *map(str, argv)], stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not when(log.read_text()):
+            assert process.poll() is None, f"it ended before it could be killed: {log.read_text()[-500:]}"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_run_killed_four_times_ends_as_if_it_never_was(ape, data, finished, tmp_path, quick_training):
+    folder, log = tmp_path / "run", tmp_path / "log"
+    killed(log, lambda _: len(entries(folder)) > 0, "run", data, "--out", folder)
+    assert not (folder / "bank.json").exists()
+
+    def measured(_: str) -> bool:
+        return any(entry["decision"] == "measured" for entry in entries(folder))
+
+    killed(log, measured, "run", "--resume", folder)
+    assert not (folder / "bank.json").exists()
+    killed(log, lambda _: (folder / "bank.json").exists(), "run", "--resume", folder)
+    assert not (folder / "detector").exists()
+    killed(log, lambda told: "trains vae" in told, "run", "--resume", folder)
+    assert not (folder / "scores.csv").exists() and not json.loads((folder / "run.json").read_text())["finished"]
+
+    outcome = ape("run", "--resume", folder)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (folder / "bank.json").read_bytes() == (finished.folder / "bank.json").read_bytes()
+    assert (folder / "report.html").is_file() and len(pd.read_csv(folder / "scores.csv")) == 1500
+    assert json.loads((folder / "run.json").read_text())["finished"]
+    ids = [entry["id"] for entry in entries(folder)]
+    assert len(ids) == len(set(ids)) and set(ids) == {entry["id"] for entry in entries(finished.folder)}
+
+
+def test_a_folder_with_only_its_run_record_starts_anew(ape, finished, tmp_path):
+    record = json.loads((finished.folder / "run.json").read_text())
+    record["arguments"]["command"] = "mine"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").write_text(json.dumps(record))
+    assert ape("run", "--resume", tmp_path / "run").code == 0
+    assert (tmp_path / "run/bank.json").read_bytes() == (finished.folder / "bank.json").read_bytes()
+
+
+def test_a_report_that_was_not_written_yet_is_made(ape, finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    (folder / "report.html").unlink()
+    outcome = ape("run", "--resume", folder)
+    assert (outcome.code, outcome.err) == (0, "") and (folder / "report.html").is_file()
+    for name in ("bank.json", "scores.csv", "ledger.jsonl"):
+        assert (folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+def test_resuming_a_finished_run_changes_no_result(ape, finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    results = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("run.json", "report.html")]
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in results if ".sqlite" not in path.name}
+    outcome = ape("run", "--resume", folder)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in before} == before
+    assert "begins to" not in outcome.out and "trains" not in outcome.out and "bank.json" in outcome.out
