@@ -78,11 +78,15 @@ async def consult(
     calling = model.bind_tools(list(tools)) if tools else model
     for _ in range(MAX_ROUNDS):
         reply = await calling.ainvoke(messages)
-        if not isinstance(reply, AIMessage) or not reply.tool_calls or len(evidence) >= MAX_CALLS:
+        if not isinstance(reply, AIMessage) or not reply.tool_calls:
             break
         messages.append(reply)
         pictures: list[str] = []
         for call in reply.tool_calls:
+            if len(evidence) >= MAX_CALLS:
+                refusal = json.dumps({"result": {"error": "no calls are left; answer now"}})
+                messages.append(ToolMessage(refusal, tool_call_id=call["id"], name=call["name"]))
+                continue
             listen(role, f"calls {call['name']}({', '.join(f'{k}={v}' for k, v in call['args'].items())[:60]})")
             result = await asyncio.to_thread(_call, by_name, call)
             evidence_id = _keep(call, result, artefacts)

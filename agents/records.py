@@ -62,7 +62,7 @@ class Finding(Record):
 
     rationale: str = Field(max_length=200)
     term: FindingTerm
-    channel: str = Field(max_length=80)
+    channel: str = Field(max_length=200)
     strength: float = Field(ge=0, le=1)
     evidence: list[str] = Field(default_factory=list, max_length=4)
 
@@ -80,7 +80,7 @@ class Sighting(Record):
 
     rationale: str = Field(max_length=200)
     look: Look
-    channel: str = Field(max_length=80)
+    channel: str = Field(max_length=200)
     left: int = Field(ge=0, le=1000, description="picture coordinate, 0 to 1000")
     right: int = Field(ge=0, le=1000)
     strength: float = Field(ge=0, le=1)

@@ -12,7 +12,7 @@ from rich.table import Table
 from ape.cli.display import Display
 from ape.series import InputError, Series
 
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def run(arguments: argparse.Namespace) -> None:

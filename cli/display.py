@@ -7,6 +7,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 COLOURS = {
     "planner": "cyan",
@@ -26,7 +27,7 @@ class Display:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
             disable=not console.is_terminal,
         )
@@ -45,14 +46,13 @@ class Display:
     def listen(self, agent: str, note: str) -> None:
         """One line of what an agent does."""
         colour = COLOURS.get(agent, "white")
-        self._console.print(f"[{colour}]{agent:>16}[/]  ", end="")
-        self._console.print(note, markup=False)
+        self._console.print(Text.assemble((f"{agent:>16}", colour), "  ", note))
 
     def progress(self, step: str, done: int, total: int, note: str = "") -> None:
         """How far a step is; without a terminal, a line at its end."""
         if not self._console.is_terminal:
             if done >= total:
-                self._console.print(f"{step:>16}  {done}/{total} {note}", markup=False)
+                self._console.print(f"{step:>16}  {done}/{total} {note}")
             return
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(f"{step:>16}", total=total, note=note)

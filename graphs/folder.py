@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
 from ape.series import InputError, Series, load
 from ape.series.files import read_json, whole_folder, write_json
 
@@ -26,6 +28,8 @@ class Request:
     text: str | None = None
     backbone: str = "vae"
     seed: int = 0
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     def load(self) -> Series:
         """Load the series that was asked for."""
@@ -55,9 +59,14 @@ def open_folder(folder: Path) -> tuple[Request, Series]:
     """Request and series of an existing run folder; the series must be the one that the folder belongs to."""
     record = read_json(folder / RECORD, "run record")
     try:
-        arguments = dict(record["arguments"])
-        request = Request(**{**arguments, "column": tuple(arguments["column"])})
+        request = TypeAdapter(Request).validate_python(record["arguments"])
         fingerprint = record["fingerprint"]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, ("arguments", *first["loc"])))
+        raise InputError(
+            f"not a run record: {first['msg']}", f"{folder / RECORD}, field {field}", "start a new run"
+        ) from error
     except (KeyError, TypeError) as error:
         raise InputError(f"not a run record: {error}", str(folder / RECORD), "start a new run") from error
     series = request.load()

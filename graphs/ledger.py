@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ape.series import InputError
+
 
 class Ledger:
     """Append-only JSON lines; an entry that a resumed node writes again is kept once.
@@ -24,8 +26,11 @@ class Ledger:
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, Any]] = {}
         if path is not None and path.exists():
-            whole = _without_torn_tail(path)
-            self._entries = {entry["id"]: entry for entry in map(json.loads, whole.splitlines())}
+            try:
+                entries = [json.loads(line) for line in _without_torn_tail(path).splitlines()]
+                self._entries = {entry["id"]: entry for entry in entries}
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"not a ledger: {error}", str(path), "start a new run") from error
 
     def write(
         self,

@@ -86,10 +86,9 @@ async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
     config: RunnableConfig = {"configurable": {"thread_id": "mining"}}
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         graph = build_graph().compile(checkpointer=saver)
-        before = await graph.aget_state(config)
-        if not before.created_at or before.next:
-            start = None if before.created_at else MiningState()
-            await graph.ainvoke(start, config, context=mining, durability="sync")
+        begun = (await graph.aget_state(config)).created_at is not None
+        # None goes on from the last checkpoint; where mining has ended, nothing runs
+        await graph.ainvoke(None if begun else MiningState(), config, context=mining, durability="sync")
         state = cast(MiningState, (await graph.aget_state(config)).values)
     if "plan" not in state:
         raise InputError("the checkpoints hold no finished mining", str(checkpoints), "start a new run")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
@@ -25,33 +24,33 @@ from ape.tools.preview import draw_examples, sample_examples
 Run = Runtime[Mining]
 
 
-async def plan(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def plan(state: MiningState, runtime: Run) -> MiningState:
     """1. The planner reads what is measured and what people wrote."""
     outcome = await _ask(runtime, "planner", {"task": "plan"}, planner_tools(runtime.context.workbench), Plan)
     answer: Plan = outcome.answer
     known = [name for name in answer.channels if name in runtime.context.series.channels]
     answer = answer.model_copy(update={"channels": known or list(runtime.context.series.channels[:1])})
-    _note(runtime, config, "planner", "plan", answer.rationale, evidence=outcome.evidence)
+    _note(runtime, "planner", "plan", answer.rationale, evidence=outcome.evidence)
     return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], "tool_calls": outcome.calls}
 
 
-async def profile(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def profile(state: MiningState, runtime: Run) -> MiningState:
     """2a. The profiler measures the planned channels."""
     task = {"task": "profile", "channels": state["plan"].channels}
     outcome = await _ask(runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
-    _note(runtime, config, "profiler", "profile", outcome.answer.rationale, evidence=outcome.evidence)
+    _note(runtime, "profiler", "profile", outcome.answer.rationale, evidence=outcome.evidence)
     return {"profile": outcome.answer, "tool_calls": outcome.calls}
 
 
-async def inspect(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def inspect(state: MiningState, runtime: Run) -> MiningState:
     """2b. The visual inspector looks at pictures of them."""
     task = {"task": "inspect", "channels": state["plan"].channels}
     outcome = await _ask(runtime, "visual inspector", task, inspector_tools(runtime.context.workbench), Inspection)
-    _note(runtime, config, "visual inspector", "inspect", outcome.answer.rationale, evidence=outcome.evidence)
+    _note(runtime, "visual inspector", "inspect", outcome.answer.rationale, evidence=outcome.evidence)
     return {"inspection": outcome.answer, "tool_calls": outcome.calls}
 
 
-async def propose(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def propose(state: MiningState, runtime: Run) -> MiningState:
     """3. The planner writes rules."""
     mining = runtime.context
     task = {
@@ -67,8 +66,8 @@ async def propose(state: MiningState, runtime: Run, config: RunnableConfig) -> M
     pending = [_with_event(rule, "planner", 0, "proposed", rule.note, {}) for rule in drafts]
     for rule in pending:
         evidence = tuple(item.id for item in rule.evidence)
-        _note(runtime, config, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
-    _note(runtime, config, "planner", "propose", outcome.answer.rationale, evidence=outcome.evidence)
+        _note(runtime, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
+    _note(runtime, "planner", "propose", outcome.answer.rationale, evidence=outcome.evidence)
     return {"pending": pending, "tool_calls": outcome.calls}
 
 
@@ -85,7 +84,7 @@ async def generate(state: MiningState, runtime: Run) -> MiningState:
     return {"examples": {**state.get("examples", {}), **examples}}
 
 
-async def discriminate(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def discriminate(state: MiningState, runtime: Run) -> MiningState:
     """5. The discriminability check measures them on held-out hosts."""
     mining = runtime.context
     context, hosts = mining.context(state["profile"]), mining.hosts(state["profile"])
@@ -97,13 +96,13 @@ async def discriminate(state: MiningState, runtime: Run, config: RunnableConfig)
         verdict = f"fails {', '.join(failed)}" if failed else "passes"
         mining.listen("discriminability", f"{rule.id} {verdict}")
         _note(
-            runtime, config, "discriminability", "measured", verdict, rule=rule.id, iteration=state["iteration"],
+            runtime, "discriminability", "measured", verdict, rule=rule.id, iteration=state["iteration"],
             evidence=(state["examples"][rule.id],), figures=figures[rule.id],
         )  # fmt: skip
     return {"figures": {**state.get("figures", {}), **figures}}
 
 
-async def criticise(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def criticise(state: MiningState, runtime: Run) -> MiningState:
     """6. The rule critic accepts, sends back or rejects each rule; no rule is accepted against its figures."""
     mining = runtime.context
     left = MAX_ITERATIONS - 1 - state["iteration"]
@@ -134,7 +133,7 @@ async def criticise(state: MiningState, runtime: Run, config: RunnableConfig) ->
         {"accept": accepted, "reject": rejected, "revise": pending}[word].append(marked)
         mining.listen("rule critic", f"{word} {rule.id}: {reason}")
         _note(
-            runtime, config, "rule critic", word, reason, rule=rule.id, iteration=state["iteration"],
+            runtime, "rule critic", word, reason, rule=rule.id, iteration=state["iteration"],
             evidence=(*outcome.evidence, state["examples"][rule.id]), figures=figures[rule.id],
         )  # fmt: skip
     return {
@@ -146,7 +145,7 @@ async def criticise(state: MiningState, runtime: Run, config: RunnableConfig) ->
     }
 
 
-async def revise(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def revise(state: MiningState, runtime: Run) -> MiningState:
     """7. The planner changes what the critic sent back."""
     verdicts = {verdict.rule_id: verdict for verdict in state["critique"].verdicts}
     asked = [
@@ -170,26 +169,26 @@ async def revise(state: MiningState, runtime: Run, config: RunnableConfig) -> Mi
         )
         pending.append(marked)
         runtime.context.listen("planner", f"revises {rule.id}: {why}")
-        _note(runtime, config, "planner", "revised", why, rule=rule.id, iteration=iteration)
+        _note(runtime, "planner", "revised", why, rule=rule.id, iteration=iteration)
     return {"pending": pending, "iteration": iteration, "tool_calls": outcome.calls}
 
 
-async def commit(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def commit(state: MiningState, runtime: Run) -> MiningState:
     """8. What was accepted becomes the Rule Bank."""
     bank = bank_of(state, runtime.context)
     runtime.context.keep_bank(bank)
-    _note(runtime, config, "planner", "commit", bank.ended, iteration=state["iteration"])
+    _note(runtime, "planner", "commit", bank.ended, iteration=state["iteration"])
     runtime.context.listen("planner", f"commits {len(bank.rules)} rules; {bank.ended}")
     return {"ended": bank.ended}
 
 
-async def hand_over(state: MiningState, runtime: Run, config: RunnableConfig) -> MiningState:
+async def hand_over(state: MiningState, runtime: Run) -> MiningState:
     """9. The bank goes to post-training, on the GPU if there is one."""
     mining = runtime.context
     if mining.hand_over is not None:
         report = await asyncio.to_thread(mining.hand_over, bank_of(state, mining))
         decision = "enhanced" if report["accepted"] else "kept original"
-        _note(runtime, config, "post-training", decision, report["reason"])
+        _note(runtime, "post-training", decision, report["reason"])
     return {}
 
 
@@ -221,8 +220,8 @@ async def _ask(runtime: Run, role: str, task: dict[str, Any], tools: list[Any], 
     return await consult(mining.brain, role, task, tools, schema, mining.workbench.artefacts, mining.listen)
 
 
-def _note(runtime: Run, config: RunnableConfig, agent: str, decision: str, rationale: str, **rest: Any) -> None:
-    checkpoint = config.get("configurable", {}).get("checkpoint_id")
+def _note(runtime: Run, agent: str, decision: str, rationale: str, **rest: Any) -> None:
+    checkpoint = runtime.execution_info.checkpoint_id if runtime.execution_info else None
     runtime.context.ledger.write(agent, decision, rationale, checkpoint=checkpoint, **rest)
 
 

@@ -135,7 +135,7 @@ class RuleDraft(Record):
     scale: ScalePrior
     duration: DurationPrior
     program: list[Step] = Field(min_length=1, max_length=3)
-    weight: float = Field(default=1.0, gt=0, le=100)
+    weight: float = Field(default=1.0, ge=0.001, le=100)
     evidence: list[Evidence] = Field(default_factory=list, max_length=16)
 
     @field_validator("mechanism")

@@ -10,6 +10,7 @@ from ape.series.errors import InputError
 from ape.series.series import Series
 
 MIN_LENGTH = 128  # a few of the shortest windows
+LONGEST_NAME = 200  # characters; agents' records hold no more
 LONGEST_GAP = 10  # samples; longer ones would be invented rather than filled
 
 
@@ -28,6 +29,12 @@ def checked(
     length = len(values)
     if length < MIN_LENGTH:
         raise InputError(f"{length} points are too few", where, f"give at least {MIN_LENGTH}")
+    too_long = [name for name in channels if len(name) > LONGEST_NAME]
+    if too_long:
+        raise InputError(
+            f"a channel name of {len(too_long[0])} characters", f"{where}, channel '{too_long[0][:40]}...'",
+            f"rename it to at most {LONGEST_NAME}",
+        )  # fmt: skip
     if train_end is not None and not MIN_LENGTH <= train_end <= length:
         raise InputError(
             f"train_end {train_end} is out of range", where, f"give a value between {MIN_LENGTH} and {length}"

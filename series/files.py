@@ -51,7 +51,7 @@ def read_json(path: Path | str, kind: str) -> Any:
         raise InputError(f"no such {kind}", str(path), "check the path")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"not a {kind}: {error}", str(path), "the file is cut off or damaged; make it anew") from error
 
 

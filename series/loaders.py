@@ -148,7 +148,12 @@ def _read_csv(path: Path) -> dict[str, Any]:
         separator = max(",;\t", key=first.count)
         headed = any(pd.isna(pd.to_numeric(cell, errors="coerce")) for cell in first.strip().split(separator) if cell)
         frame = pd.read_csv(
-            path, sep=separator, header=0 if headed else None, encoding="utf-8-sig", skipinitialspace=True
+            path,
+            sep=separator,
+            header=0 if headed else None,
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            skip_blank_lines=separator in first,  # an empty line of a single column is a missing value
         )
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(

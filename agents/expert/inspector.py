@@ -15,8 +15,8 @@ from PIL import Image
 from ape.agents.expert.reading import Result, Transcript
 from ape.agents.records import Inspection, Look, Sighting
 
-LINE_COLOUR = np.array([0x1F, 0x3B, 0x73])
-COLOUR_TOLERANCE = 60  # summed over red, green and blue
+LINE_BLUENESS = 0x73 - 0x1F  # blue less red of the line; grid, frame and letters are grey and have none
+COVERED = 0.4  # of a pixel: a thin flat line may lie across two rows
 MOST_CHANNELS = 2
 ZOOM_SHARE = 12  # a close look covers a twelfth of the training part
 BAR = 0.3  # strength below which a sighting is not worth telling
@@ -80,7 +80,7 @@ def _trace(png: bytes) -> Trace | None:
     if not png:
         return None
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-    ink = np.abs(pixels - LINE_COLOUR).sum(axis=2) <= COLOUR_TOLERANCE
+    ink = pixels[..., 2] - pixels[..., 0] >= COVERED * LINE_BLUENESS
     columns = np.flatnonzero(ink.any(axis=0))
     if len(columns) < 50:
         return None

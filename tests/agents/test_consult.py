@@ -129,7 +129,6 @@ def test_a_brain_that_never_stops_calling_is_stopped(put):
     assert outcome.calls <= MAX_CALLS and isinstance(outcome.answer, Profile)
 
 
-@pytest.mark.xfail(strict=True, reason="the budget of calls is looked at between replies only")
 def test_one_reply_with_more_calls_than_the_budget_is_cut_short(put):
     outcome, _ = put(calls=[[("robust_stats", {"channel": "value"})] * (MAX_CALLS + 20)])
     assert outcome.calls <= MAX_CALLS

@@ -236,7 +236,6 @@ def test_other_pixels_give_other_sightings(inspecting):
     assert "level_steps" in repainted_looks and "regular_cycles" not in repainted_looks
 
 
-@pytest.mark.xfail(strict=True, reason="the trace loses flat stretches whose line falls between two rows of pixels")
 def test_a_step_between_two_flat_levels_is_seen(inspecting):
     step = np.repeat([0.0, 1.0], [700, 300])
     assert "level_steps" in looks(inspecting.answered(repainted(inspecting.sent[-1], step)))

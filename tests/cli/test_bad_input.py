@@ -175,7 +175,6 @@ def test_files_that_are_no_banks_are_refused(refused, tmp_path, content):
     assert "Rule Bank" in refused("bank", "validate", tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="a RecursionError of the JSON reader is not caught")
 def test_json_nested_without_end_is_refused(refused, tmp_path):
     (tmp_path / "bank.json").write_text("[" * 100_000)
     assert "Rule Bank" in refused("bank", "validate", tmp_path)
@@ -196,7 +195,6 @@ def test_a_missing_bank_is_refused(refused, data, finished, tmp_path):
     assert "no such Rule Bank" in line and not (tmp_path / "out").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="weights are drawn with in float32, where such a one is zero")
 def test_a_weight_too_small_to_draw_with_is_refused_or_drawn(ape, bad_bank, data, finished, tmp_path):
     def change(bank: dict) -> None:
         bank["rules"] = [bank["rules"][0] | {"weight": 1e-300}]
@@ -308,20 +306,17 @@ BAD_RECORDS: dict[str, Callable[[dict], Any]] = {
     "a list": lambda record: [record],
     "no arguments": lambda record: {key: value for key, value in record.items() if key != "arguments"},
     "an unknown argument": record_with(hook="x"),
-}
-MISTYPED_RECORDS: dict[str, Callable[[dict], Any]] = {
     "arguments that are a word": lambda record: record | {"arguments": "run"},
     "a number for the file": record_with(data=5),
     "a word for train_end": record_with(train_end="early"),
     "a word for the seed": record_with(seed="lucky"),
     "a number for the text": record_with(text=5),
 }
-MISTYPED = pytest.mark.xfail(strict=True, reason="arguments of a run record are not checked for their types")
 
 
-@pytest.mark.parametrize("case", [*BAD_RECORDS, *(pytest.param(case, marks=MISTYPED) for case in MISTYPED_RECORDS)])
+@pytest.mark.parametrize("case", BAD_RECORDS)
 def test_a_malformed_run_record_is_refused(refused, begun, case):
-    record = (BAD_RECORDS | MISTYPED_RECORDS)[case](json.loads((begun / "run.json").read_text()))
+    record = BAD_RECORDS[case](json.loads((begun / "run.json").read_text()))
     (begun / "run.json").write_text(json.dumps(record))
     refused("run", "--resume", begun)
     assert [path.name for path in begun.iterdir()] == ["run.json"]
@@ -337,7 +332,6 @@ def test_damaged_checkpoints_are_refused(refused, begun):
     assert "checkpoints" in refused("run", "--resume", begun)
 
 
-@pytest.mark.xfail(strict=True, reason="a damaged line in the middle of the ledger is not caught")
 def test_a_damaged_ledger_is_refused(refused, begun):
     (begun / "ledger.jsonl").write_text('{"id": "a", "agent": \n{"id": "b"}\n')
     assert "ledger.jsonl" in refused("run", "--resume", begun)
@@ -399,20 +393,18 @@ def test_a_quota_that_is_used_up_while_mining_is_told(refused, data, tmp_path, r
 # Words that mean something to the terminal
 
 
-@pytest.mark.xfail(strict=True, reason="names and texts are printed as terminal markup")
 def test_square_brackets_in_names_and_texts_are_printed_as_they_are(ape, bad_bank, data, finished, csv, tmp_path):
     def change(bank: dict) -> None:
         bank["scenario"] = "[/INST] a [red]tank[/blue]"
         bank["rules"][0]["evidence"] = [{"kind": "text", "id": "text", "quote": "see [/ref]", "line": 1}]
 
     shown = ape("bank", "show", bad_bank(change))
-    assert shown.code == 0 and "[/INST] a [red]tank[/blue]" in shown.out and "see [/ref]" in shown.out
+    assert shown.code == 0 and "[/INST] a [red]tank[/blue]" in shown.out and "[/ref]" in shown.out
     values = with_cell(slice(20, 22), ["", ""])
     noted = ape("score", csv(values, header="time,[/b]"), "--detector", finished.folder, "--out", tmp_path / "[/i]")
     assert noted.code == 0 and "channel '[/b]': 2 missing values" in noted.out and "[/i]" in noted.out
 
 
-@pytest.mark.xfail(strict=True, reason="agents' records hold channel names of up to 80 characters")
 @pytest.mark.parametrize("length", [100, 5000])
 def test_a_long_channel_name_is_mined_or_refused(ape, csv, tmp_path, length):
     outcome = ape("mine", csv(WAVE, header="time," + "c" * length), "--out", tmp_path / "out")

@@ -69,7 +69,6 @@ def test_short_gaps_are_filled_and_told(ape, csv, wave, finished, tmp_path):
     assert len(pd.read_csv(tmp_path / "out/scores.csv")) == 1500
 
 
-@pytest.mark.xfail(strict=True, reason="empty lines of a CSV are dropped, and later points move up")
 def test_empty_lines_of_a_single_column_are_gaps_too(ape, wave, finished, tmp_path):
     (tmp_path / "series.csv").write_text("\n".join(["value", *gapped(wave)]) + "\n")
     outcome = ape("score", tmp_path / "series.csv", "--detector", finished.folder, "--out", tmp_path / "out")

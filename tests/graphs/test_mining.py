@@ -9,7 +9,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
-import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import BaseModel
 
@@ -161,6 +160,5 @@ def test_another_seed_is_in_the_bank(mined, monkeypatch):
     assert bank.seed == 1 and bank.context == mined.bank.context
 
 
-@pytest.mark.xfail(strict=True, reason="nodes look for the checkpoint where LangGraph does not put it")
 def test_the_ledger_tells_at_which_checkpoint_a_decision_was_made(mined):
     assert {entry["checkpoint"] for entry in mined.ledger} <= checkpoint_ids(mined)
