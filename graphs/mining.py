@@ -246,7 +246,7 @@ def build_graph() -> StateGraph[MiningState, Mining, MiningState, MiningState]:
     """Wire the nodes."""
     graph: StateGraph[MiningState, Mining, MiningState, MiningState] = StateGraph(MiningState, context_schema=Mining)
     for node in (plan, profile, inspect, propose, generate, discriminate, criticise, revise, commit, hand_over):
-        graph.add_node(node.__name__, node)  # type: ignore[call-overload]
+        graph.add_node(node.__name__, node)
     graph.add_edge(START, "plan")
     graph.add_edge("plan", "profile")  # side by side
     graph.add_edge("plan", "inspect")
