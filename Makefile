@@ -23,5 +23,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("APE needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(VENV)/bin/python -m pip install -q --no-deps vus==0.0.6 # reference in tests; what it asks for is not needed there
 	$(VENV)/bin/ape warm-up
 	@touch $(READY)

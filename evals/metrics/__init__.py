@@ -1,6 +1,25 @@
 """Metrics of anomaly scores against labels."""
 
+from ape.evals.metrics.affiliation import Affiliation, affiliation
 from ape.evals.metrics.average_precision import average_precision
+from ape.evals.metrics.best_f1 import best_f1
+from ape.evals.metrics.pa_k import PaK, pa_k
+from ape.evals.metrics.point_adjusted_f1 import PointAdjustedF1, point_adjusted_f1
+from ape.evals.metrics.roc_auc import roc_auc
 from ape.evals.metrics.ucr_accuracy import ucr_accuracy
+from ape.evals.metrics.vus import vus_pr, vus_roc
 
-__all__ = ["average_precision", "ucr_accuracy"]
+__all__ = [
+    "Affiliation",
+    "PaK",
+    "PointAdjustedF1",
+    "affiliation",
+    "average_precision",
+    "best_f1",
+    "pa_k",
+    "point_adjusted_f1",
+    "roc_auc",
+    "ucr_accuracy",
+    "vus_pr",
+    "vus_roc",
+]

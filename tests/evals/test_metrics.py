@@ -7,10 +7,21 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ape.evals.metrics import average_precision, ucr_accuracy
+from ape.evals.metrics import (
+    affiliation,
+    average_precision,
+    best_f1,
+    pa_k,
+    point_adjusted_f1,
+    roc_auc,
+    ucr_accuracy,
+    vus_pr,
+    vus_roc,
+)
 from ape.series import InputError
 
-METRICS = [average_precision, ucr_accuracy]
+METRICS = [average_precision, best_f1, roc_auc, ucr_accuracy, vus_pr, vus_roc]
+ALL_METRICS = [*METRICS, affiliation, pa_k, point_adjusted_f1]
 points = st.lists(st.tuples(st.booleans(), st.integers(-20, 20)), min_size=1, max_size=40)
 
 
@@ -97,6 +108,86 @@ def test_random_scores_come_near_the_share_of_anomalous_points():
 
 
 @pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [
+        # Of the 2 x 3 pairs of an anomalous and a normal point, 3 + 2 are in order.
+        ([1, 0, 1, 0, 0], [0.9, 0.8, 0.7, 0.1, 0.2], 5 / 6),
+        ([0, 0, 0, 1], [4, 3, 2, 1], 0),
+        # 2 x 2 pairs: a tie and one in order, one upside down and one in order.
+        ([1, 0, 1, 0], [2, 2, 1, 0], 2.5 / 4),
+        ([1, 0, 0, 0, 1], [3, 3, 3, 3, 3], 1 / 2),
+    ],
+)
+def test_roc_auc_by_hand(labels, scores, expected):
+    assert roc_auc(labels, scores) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "expected"),
+    [
+        # Flagging 1, 2, 3, 4, 5 points finds 1, 1, 2, 2, 2: 2/3, 2/4, 4/5, 4/6, 4/7.
+        ([1, 0, 1, 0, 0], [0.9, 0.8, 0.7, 0.1, 0.2], 4 / 5),
+        # Only all four find it; on the way precision and recall are both 0.
+        ([0, 0, 0, 1], [4, 3, 2, 1], 2 / 5),
+        # Ties come together: 1 of 2, then 2 of 3.
+        ([1, 0, 1, 0], [2, 2, 1, 0], 4 / 5),
+        # The best threshold lies where a grid between the least and the greatest score has no step.
+        ([1, 1, 0, 0, 0], [1e9, 3, 2, 1, 0], 1),
+    ],
+)
+def test_best_f1_by_hand(labels, scores, expected):
+    assert best_f1(labels, scores) == pytest.approx(expected)
+
+
+@settings(max_examples=40)
+@given(points)
+def test_best_f1_agrees_with_a_naive_one(pairs):
+    labels, scores = (np.array(column) for column in zip(*pairs, strict=True))
+    assume(labels.any())
+    naive = max(2 * labels[scores >= t].sum() / ((scores >= t).sum() + labels.sum()) for t in set(scores))
+    assert best_f1(labels, scores) == pytest.approx(naive)
+
+
+@settings(max_examples=40)
+@given(points)
+def test_roc_auc_agrees_with_a_naive_one(pairs):
+    labels, scores = (np.array(column) for column in zip(*pairs, strict=True))
+    assume(0 < labels.sum() < len(labels))
+    gaps = scores[labels][:, None] - scores[~labels]
+    assert roc_auc(labels, scores) == pytest.approx(((gaps > 0) + (gaps == 0) / 2).mean())
+
+
+@pytest.mark.parametrize("metric", [best_f1, roc_auc, vus_pr, vus_roc, lambda *of: pa_k(*of).area])
+@settings(max_examples=20, deadline=None)
+@given(pairs=points)
+def test_metrics_over_thresholds_hang_on_the_order_of_scores_alone(metric, pairs):
+    labels, scores = (np.array(column) for column in zip(*pairs, strict=True))
+    assume(0 < labels.sum() < len(labels))
+    plain = metric(labels, scores)
+    assert 0 <= plain <= 1 + 1e-12
+    for changed in (scores**3 + 2 * scores, np.exp(scores / 5.0), 1e-6 * scores - 7):
+        assert metric(labels, changed) == pytest.approx(plain)
+    assert metric(labels[::-1], scores[::-1]) == pytest.approx(plain)  # ties the other way round
+    assert metric(labels, scores + 100 * labels) == pytest.approx(1)
+    assert metric(labels, 0 * scores) < 1
+
+
+@pytest.mark.parametrize("metric", [best_f1, roc_auc])
+@settings(max_examples=40)
+@given(pairs=points, random=st.randoms())
+def test_metrics_of_points_do_not_hang_on_their_order(metric, pairs, random):
+    assume(0 < sum(label for label, _ in pairs) < len(pairs))
+    first, second = (metric(*zip(*some, strict=True)) for some in (pairs, random.sample(pairs, len(pairs))))
+    assert first == pytest.approx(second)
+
+
+@pytest.mark.parametrize("metric", [roc_auc, vus_roc])
+def test_rates_of_false_alarms_need_a_normal_point(metric):
+    with pytest.raises(InputError, match="no normal point"):
+        metric([1, 1], [0, 1])
+
+
+@pytest.mark.parametrize(
     ("begin", "end", "position", "expected"),
     [
         # L = 10, so the tolerance is 100: right where 300 - 100 < p < 309 + 100.
@@ -167,7 +258,7 @@ def test_metrics_are_plain_floats_for_every_kind_of_input(metric):
     assert values == [1.0] * 4 and all(type(value) is float for value in values)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", ALL_METRICS)
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
