@@ -226,10 +226,12 @@ def _note(runtime: Run, agent: str, decision: str, rationale: str, **rest: Any) 
 
 
 def _compiled(drafts: list[RuleDraft], channels: set[str]) -> list[Rule]:
-    """Rules of drafts, the first of each id; channels that the series lacks are dropped."""
+    """Rules of drafts, the first of each id; channels that the series lacks, and relations of one, are dropped."""
     rules: dict[str, Rule] = {}
     for draft in drafts:
         rule = draft.to_rule()
+        if rule.relational and len(channels) == 1:
+            continue
         known = [name for name in rule.context.channels if name in channels]
         rules.setdefault(
             rule.id, rule.model_copy(update={"context": rule.context.model_copy(update={"channels": known})})

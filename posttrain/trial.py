@@ -66,8 +66,9 @@ class Trial:
         generator = torch.Generator().manual_seed(seed + 1)
         used = {step.operator for rule in bank.rules for step in rule.program}
         banks = {"bank": bank}
-        if foreign := [name for name in OPERATORS if name not in used]:
-            banks["foreign"] = generic_bank(bank.context, foreign)
+        foreign = generic_bank(bank.context, [name for name in OPERATORS if name not in used])
+        if foreign.rules:
+            banks["foreign"] = foreign
         implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}
         return cls(candidates.values, candidates.held_out_starts(), implants, seed)
 

@@ -43,7 +43,22 @@ def build_context(series: Series, period: int | None = None) -> Context:
         )
         for c, name in enumerate(series.channels)
     ]
-    return Context(period=period, activity_width=width, channels=channels)
+    first_hour, hours_per_step = _clock(series)
+    return Context(
+        period=period,
+        activity_width=width,
+        first_hour=first_hour,
+        hours_per_step=hours_per_step,
+        channels=channels,
+    )
+
+
+def _clock(series: Series) -> tuple[float | None, float | None]:
+    """Hour of the day at the first point and hours between points, where times are known."""
+    if series.timestamps is None:
+        return None, None
+    seconds = (series.timestamps - series.timestamps[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
+    return float(seconds[0] / 3600), float(np.median(np.diff(seconds)) / 3600)
 
 
 def _steady(scale: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -57,42 +58,63 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Broad:
+    """What a rule says of an operator where nothing is known of the scenario.
+
+    ``scale`` is in robust standard deviations of the series, ``duration`` in ``unit``.
+    """
+
+    mechanism: str
+    morphology: str
+    scale: tuple[float, float]
+    duration: tuple[float, float]
+    unit: Literal["samples", "periods"] = "periods"
+
+
+@dataclass(frozen=True)
 class Operator:
     """A registered operator: its function, its parameters, and what the sampler must know of it."""
 
     apply: Callable[[Tensor, Site, dict[str, Tensor]], Tensor]
     parameters: dict[str, Bounds]
     summary: str
+    broad: Broad
     additive: bool  # its size comes from the scale prior
     jumps: bool  # a sharp border belongs to it
     leaves_range: bool  # it may pass the extreme quantiles of normal data
     warps: bool  # it moves samples in time, so it needs some length to show
+    relational: bool  # it breaks how channels go together, so one at least is left alone
 
 
 OPERATORS: dict[str, Operator] = {}
 
 
 def operator(
+    broad: Broad,
     parameters: dict[str, Bounds] | None = None,
     *,
     additive: bool = False,
     jumps: bool = False,
     leaves_range: bool = False,
     warps: bool = False,
+    relational: bool = False,
 ) -> Callable[[Callable], Callable]:
-    """Register the decorated function under its own name; its docstring is what people and agents read of it."""
+    """Register the decorated function under its own name, with a broad rule.
+
+    The first line of its docstring is what people and agents read of it.
+    """
 
     def register(function: Callable) -> Callable:
         summary = (function.__doc__ or "").rstrip(".")
         OPERATORS[function.__name__] = Operator(
-            function, parameters or {}, summary, additive, jumps, leaves_range, warps
+            function, parameters or {}, summary, broad, additive, jumps, leaves_range, warps, relational
         )
         return function
 
     return register
 
 
-@operator(additive=True, jumps=True, leaves_range=True)
+@operator(Broad("transient", "spike", (3.0, 8.0), (1, 3), "samples"), additive=True, jumps=True, leaves_range=True)
 def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Points beyond all normal values."""
     beyond = 0.05 * (site.high - site.low)
@@ -100,13 +122,14 @@ def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return torch.where(site.amount > 0, up, down)
 
 
-@operator(additive=True, jumps=True)
+@operator(Broad("transient", "spike", (1.0, 3.0), (1, 5), "samples"), additive=True, jumps=True)
 def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Points that are normal elsewhere but not here."""
     return torch.minimum(torch.maximum(x + site.amount, site.low), site.high)
 
 
 @operator(
+    Broad("signal_loss", "gap", (0.5, 8.0), (0.05, 1.0)),
     {"minimum": Bounds(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
     jumps=True,
     leaves_range=True,
@@ -117,51 +140,57 @@ def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    {"jitter": Bounds(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series")},
+    Broad("stuck_sensor", "plateau", (0.3, 3.0), (0.1, 1.5)),
+    {
+        "jitter": Bounds(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series"),
+        "mean": Bounds(0, 1, (0, 0.5), "0.5 and more rests on the local mean, less on the last value"),
+    },
     jumps=True,
 )
 def flatline_hold(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """The reading freezes at its last value."""
-    held = x.gather(2, site.start.long().expand(-1, x.shape[1], 1))
+    """The reading freezes at its last value, or rests on the local mean."""
+    last = x.gather(2, site.start.long().expand(-1, x.shape[1], 1))
+    held = torch.where(p["mean"] >= 0.5, _segment_mean(x, site), last)
     return held + p["jitter"] * site.scale * site.noise
 
 
 @operator(
-    {"onset": Bounds(0, 0.5, (0, 0.25), "share of the segment over which it sets in")},
+    Broad("abrupt_change", "step", (0.75, 3.0), (0.25, 2.0)),
     additive=True,
     jumps=True,
     leaves_range=True,
 )
 def level_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """The level jumps and stays for the segment."""
-    return x + site.amount * (site.u / p["onset"].clamp_min(1e-6)).clamp(0, 1)
+    return x + site.amount.expand_as(x)
 
 
 @operator(
+    Broad("gradual_drift", "ramp", (0.75, 3.0), (0.5, 2.0)),
     {"peak": Bounds(0.5, 1, (0.7, 0.95), "where in the segment the drift is largest")},
     additive=True,
     leaves_range=True,
 )
 def trend_drift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """The level moves steadily and falls back."""
+    """The level moves steadily and falls back to normal at the end."""
     rise, fall = site.u / p["peak"], (1 - site.u) / (1 - p["peak"]).clamp_min(0.02)
     return x + site.amount * torch.minimum(rise, fall).clamp(0, 1)
 
 
 @operator(
+    Broad("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
     {"factor": Bounds(0, 4, (0.25, 2.2), "swing as a multiple of normal; 0.8 to 1.25 is avoided")},
     leaves_range=True,
 )
 def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Cycles with another swing about the local mean."""
-    factor = p["factor"]
-    factor = torch.where((factor > 0.8) & (factor <= 1.0), torch.full_like(factor, 0.8), factor)
-    factor = torch.where((factor > 1.0) & (factor < 1.25), torch.full_like(factor, 1.25), factor)
+    factor = _outside(p["factor"], 0.8, 1.25)
     mean = _segment_mean(x, site)
     return mean + factor * (x - mean)
 
 
 @operator(
+    Broad("noise_increase", "rough_stretch", (0.4, 1.5), (0.25, 2.0)),
     {"memory": Bounds(0, 0.95, (0, 0.7), "lag-one autocorrelation of the noise, 0 is white")},
     additive=True,
     leaves_range=True,
@@ -176,7 +205,10 @@ def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return x + 0.5 * site.amount.abs() * coloured
 
 
-@operator({"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width as share of the segment")})
+@operator(
+    Broad("damping", "smooth_stretch", (0.1, 2.0), (0.25, 2.0)),
+    {"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width as share of the segment")},
+)
 def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Fine detail is smoothed away."""
     half = (0.5 * p["kernel"] * site.length).round().clamp(min=1)
@@ -187,19 +219,28 @@ def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return ((total.gather(2, right) - total.gather(2, left)) / (right - left)).to(x.dtype)
 
 
-@operator({"speed": Bounds(1.1, 5, (1.33, 3), "multiple of normal speed")}, warps=True)
+@operator(
+    Broad("timing_disturbance", "compressed_cycles", (0.3, 4.0), (0.5, 2.0)),
+    {"speed": Bounds(1.1, 5, (1.33, 3), "multiple of normal speed")},
+    warps=True,
+)
 def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Cycles run faster."""
     return _resample(x, _about_centre(x, site, p["speed"]))
 
 
-@operator({"speed": Bounds(0.2, 0.9, (0.4, 0.8), "multiple of normal speed")}, warps=True)
+@operator(
+    Broad("timing_disturbance", "stretched_cycles", (0.3, 4.0), (0.5, 2.0)),
+    {"speed": Bounds(0.2, 0.9, (0.4, 0.8), "multiple of normal speed")},
+    warps=True,
+)
 def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Cycles run slower."""
     return _resample(x, _about_centre(x, site, p["speed"]))
 
 
 @operator(
+    Broad("timing_disturbance", "shifted_cycles", (0.3, 4.0), (0.5, 2.0)),
     {
         "shift": Bounds(0.02, 0.5, (0.1, 0.5), "how much, in cycles"),
         "late": Bounds(0, 1, (0, 1), "0.5 and more is late, less is early"),
@@ -213,19 +254,22 @@ def phase_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return _resample(x, _time(x) + sign * p["shift"] * site.cycle * _smooth(ramp))
 
 
-@operator(warps=True)
+@operator(Broad("waveform_change", "mirrored_pattern", (0.3, 4.0), (0.3, 1.5)), warps=True)
 def time_reverse(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """A stretch runs backwards."""
     return _resample(x, 2 * site.start + site.length - 1 - _time(x))
 
 
-@operator()
+@operator(
+    Broad("waveform_change", "mirrored_pattern", (0.3, 4.0), (0.3, 1.5)),
+)
 def value_flip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """A stretch is turned over about its mean."""
     return 2 * _segment_mean(x, site) - x
 
 
 @operator(
+    Broad("waveform_change", "altered_shape", (0.2, 3.0), (0.5, 2.0)),
     {"hardness": Bounds(0.5, 20, (2, 12), "2 bends the wave, 12 makes it nearly square")},
 )
 def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -236,18 +280,19 @@ def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
+    Broad("misplaced_pattern", "foreign_pattern", (0.3, 4.0), (0.2, 1.0)),
     {"slope": Bounds(0, 4, (0, 1.5), "rise over the segment, in robust sd of the series")},
     leaves_range=True,
     warps=True,
 )
 def cut_add_paste(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """A stretch of another window, put here with a slope (CutAddPaste)."""
+    """A stretch of another window or phase, put here with a slope (CutAddPaste)."""
     level = _segment_mean(x, site) - _segment_mean(site.donor, site)
     slope = torch.sign(site.amount) * p["slope"] * site.scale
     return site.donor + level + slope * (site.u - 0.5)
 
 
-@operator()
+@operator(Broad("timing_disturbance", "missing_cycle", (0.3, 4.0), (0.25, 1.0)))
 def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """A cycle, or part of one, is bridged by a straight line."""
     wide = (-1, x.shape[1], 1)
@@ -257,6 +302,51 @@ def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
+    Broad("timing_disturbance", "extra_cycle", (0.3, 4.0), (0.5, 1.5)),
+    {"repeat": Bounds(0.1, 1, (0.3, 0.7), "what is said twice, in cycles")},
+    warps=True,
+)
+def cycle_repeat(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Part of a cycle comes twice before it goes on."""
+    back = (p["repeat"] * site.cycle).minimum(0.5 * site.length).round()
+    return _resample(x, torch.where(site.u >= 0.5, _time(x) - back, _time(x)))
+
+
+@operator(
+    Broad("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
+    {"factor": Bounds(0, 4, (0.3, 3), "amplitude of the strongest frequency, as a multiple; 0.6 to 1.6 is avoided")},
+    leaves_range=True,
+)
+def spectral_peak_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """The strongest frequency of the window gains or loses amplitude."""
+    factor = _outside(p["factor"], 0.6, 1.6)
+    spectrum = torch.fft.rfft(x - x.mean(2, keepdim=True), dim=2)
+    strongest = spectrum.abs() >= spectrum.abs().amax(2, keepdim=True)
+    return x + (factor - 1) * torch.fft.irfft(spectrum * strongest, n=x.shape[2], dim=2)
+
+
+@operator(
+    Broad("decoupling", "broken_relation", (0.2, 4.0), (0.5, 2.0)),
+    {
+        "shift": Bounds(0.02, 0.5, (0.1, 0.5), "how much, in cycles"),
+        "late": Bounds(0, 1, (0, 1), "0.5 and more is late, less is early"),
+    },
+    warps=True,
+    relational=True,
+)
+def channel_lag(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Some channels run ahead of the others or behind them."""
+    return phase_shift(x, site, p)
+
+
+@operator(Broad("decoupling", "broken_relation", (0.2, 4.0), (0.5, 2.0)), warps=True, relational=True)
+def channel_swap(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
+    """Some channels show what they showed at another time, while the others go on."""
+    return site.donor.expand_as(x)
+
+
+@operator(
+    Broad("saturation", "clipped_peaks", (0.2, 3.0), (0.5, 2.0)),
     {
         "quantile": Bounds(0.05, 0.95, (0.3, 0.8), "share of the segment's swing that remains"),
         "troughs": Bounds(0, 1, (0, 1), "0.5 and more cuts troughs, less cuts peaks"),
@@ -271,7 +361,10 @@ def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return torch.where(p["troughs"] >= 0.5, torch.maximum(x, high - swing), torch.minimum(x, low + swing))
 
 
-@operator({"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")})
+@operator(
+    Broad("stuck_sensor", "stepped_values", (0.2, 3.0), (0.5, 2.0)),
+    {"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")},
+)
 def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Values fall on a coarse grid."""
     grid = (site.high - site.low).clamp_min(1e-12) / p["levels"].round()
@@ -280,6 +373,12 @@ def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 def _time(x: Tensor) -> Tensor:
     return torch.arange(x.shape[2], device=x.device, dtype=x.dtype).view(1, 1, -1)
+
+
+def _outside(factor: Tensor, below: float, above: float) -> Tensor:
+    """The factor, or the nearer end of the gap about 1 in which it would change too little to be seen."""
+    factor = torch.where((factor > below) & (factor <= 1.0), torch.full_like(factor, below), factor)
+    return torch.where((factor > 1.0) & (factor < above), torch.full_like(factor, above), factor)
 
 
 def _smooth(ramp: Tensor) -> Tensor:

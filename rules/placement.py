@@ -40,7 +40,14 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
         phase = torch.remainder(position - context.phase_origin, context.period) / context.period
         low = prior.phase.low % 1.0
         allowed &= torch.remainder(phase - low, 1.0) <= prior.phase.high - prior.phase.low
+    if prior.hours is not None and context.hours_per_step and context.first_hour is not None and starts is not None:
+        position = starts.to(windows.device)[:, None] + torch.arange(window, device=windows.device)
+        hour = torch.remainder(context.first_hour + position.double() * context.hours_per_step, 24.0)
+        allowed &= torch.remainder(hour - prior.hours.low, 24.0) <= prior.hours.high - prior.hours.low
     chosen = channel_indices(prior, context)
+    if prior.after_change is not None:
+        since = _since_change(windows[:, chosen], [context.channels[c].step for c in chosen])
+        allowed &= (since >= prior.after_change.low) & (since <= prior.after_change.high)
     if prior.level:
         cuts = [context.channels[c].level_cuts for c in chosen]
         allowed &= _in_terciles(windows[:, chosen], cuts, prior.level)
@@ -48,6 +55,11 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
         cuts = [context.channels[c].activity_cuts for c in chosen]
         allowed &= _in_terciles(_rolling_std(windows[:, chosen], context.activity_width), cuts, prior.activity)
     return allowed
+
+
+def bound_to_time(prior: ContextualPrior) -> bool:
+    """Whether a contextual prior needs to know where in the series a window lies."""
+    return prior.phase is not None or prior.hours is not None
 
 
 def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -59,8 +71,10 @@ def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> t
     return start, best >= 0
 
 
-def draw_channels(prior: ContextualPrior, context: Context, generator: torch.Generator, count: int) -> Tensor:
-    """Which channels each anomaly touches, bool [B, C], at least one."""
+def draw_channels(
+    prior: ContextualPrior, context: Context, generator: torch.Generator, count: int, *, relational: bool = False
+) -> Tensor:
+    """Which channels each anomaly touches, bool [B, C], at least one; with ``relational`` not all."""
     total = len(context.channels)
     candidates = torch.zeros(total, dtype=torch.bool)
     candidates[channel_indices(prior, context)] = True
@@ -69,8 +83,12 @@ def draw_channels(prior: ContextualPrior, context: Context, generator: torch.Gen
     if prior.spread == "one":
         return first
     if prior.spread == "all":
-        return candidates.expand(count, total).clone()
-    return first | (candidates & (torch.rand(count, total, generator=generator) < 0.5))
+        chosen = candidates.expand(count, total).clone()
+    else:
+        chosen = first | (candidates & (torch.rand(count, total, generator=generator) < 0.5))
+    if relational:
+        chosen = torch.where(chosen.all(dim=1, keepdim=True), first, chosen)
+    return chosen
 
 
 def channel_indices(prior: ContextualPrior, context: Context) -> list[int]:
@@ -85,6 +103,15 @@ def _in_terciles(values: Tensor, cuts: list[tuple[float, float]], wanted: list[T
     tercile = (values > bounds[:, :1]).long() + (values > bounds[:, 1:]).long()
     codes = torch.tensor([TERCILES.index(name) for name in wanted], device=values.device)
     return torch.isin(tercile, codes).any(dim=1)
+
+
+def _since_change(values: Tensor, steps: list[float]) -> Tensor:
+    """Samples since any of the channels, [B, k, L], last moved by more than its ``step``; infinite before, [B, L]."""
+    bounds = torch.tensor(steps, dtype=values.dtype, device=values.device).view(1, -1, 1)
+    jumped = torch.nn.functional.pad(((values[:, :, 1:] - values[:, :, :-1]).abs() > bounds).any(dim=1), (1, 0))
+    t = torch.arange(values.shape[2], device=values.device, dtype=torch.float64)
+    last = torch.where(jumped, t, torch.full_like(t, -torch.inf)).cummax(dim=1).values
+    return t - last
 
 
 def _rolling_std(windows: Tensor, width: int) -> Tensor:

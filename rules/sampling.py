@@ -10,6 +10,7 @@ from torch import Tensor
 from ape.rules.operators import OPERATORS, Site
 from ape.rules.placement import (
     allowed_starts,
+    bound_to_time,
     draw,
     draw_channels,
     draw_length,
@@ -21,6 +22,7 @@ from ape.rules.schema import Context, EmptyBankError, Rule, RuleBank
 TRIES = 6
 FADE_SHARE = 0.15  # of the segment, at each border that must not be the tell
 MIN_EFFECT_RESIDUAL, MIN_EFFECT_SERIES = 0.3, 0.1  # root mean square change, in robust sd
+LAGS, NEXT_TO_IT = 12, 0.25  # to either side, and share of the segment that is compared beside it
 RANGE_SLACK = 0.1  # of the normal range, for operators that must stay inside it
 SHORTEST_SMOOTH, SHORTEST_WARP = 5, 8  # samples
 
@@ -79,7 +81,11 @@ def sample_and_tell(
     The others had no such place in their host, or the rule's program showed no effect there: they stand elsewhere, or
     are a plain bump.
     """
-    usable = [i for i, rule in enumerate(bank.rules) if starts is not None or rule.context.phase is None]
+    usable = [
+        i
+        for i, rule in enumerate(bank.rules)
+        if (starts is not None or not bound_to_time(rule.context)) and (windows.shape[1] > 1 or not rule.relational)
+    ]
     if not usable:
         raise EmptyBankError(
             "the Rule Bank has no usable rule", bank.scenario[:60] or "bank", "mine again, or give the windows' starts"
@@ -131,7 +137,8 @@ def _apply(
     if force:  # a window that holds no allowed place still gets its anomaly
         anywhere, _ = draw_start(torch.ones_like(allowed), length, generator)
         start = torch.where(found, start, anywhere)
-    channels = draw_channels(rule.context, context, generator, count).to(device)[:, :, None]
+    channels = draw_channels(rule.context, context, generator, count, relational=rule.relational).to(device)
+    channels = channels[:, :, None]
     site = _site(rule, scales, context, windows, hosts, start, length, generator)
 
     made = hosts
@@ -142,12 +149,15 @@ def _apply(
             for name, bounds in op.parameters.items()
         }
         made = torch.where(site.inside & channels, op.apply(made, site, values), made)
+    if rule.creep is not None:
+        share = draw(rule.creep.low, rule.creep.high, generator, (count, 1, 1)).to(device)
+        made = hosts + (site.u / share.clamp_min(1e-6)).clamp(0, 1) * (made - hosts)
     if not rule.may_jump:
         made = hosts + _fade(site, window) * (made - hosts)
     made = torch.minimum(torch.maximum(made, scales.limit_low), scales.limit_high)
     made = torch.where(site.inside & channels, made, hosts)
 
-    good = _has_effect(hosts, made, scales)
+    good = _has_effect(hosts, made, scales) & _is_new(hosts, made, site, scales)
     if not any(op.leaves_range for op in operators):
         slack = RANGE_SLACK * (scales.high - scales.low)
         outside = (made > scales.high + slack) | (made < scales.low - slack)
@@ -207,8 +217,35 @@ def _has_effect(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:
     """Whether some channel changes by a root mean square, over its changed cells, that is worth the name; bool [n]."""
     changed = made != hosts
     square = ((made - hosts) ** 2).sum(2) / changed.sum(2).clamp(min=1)
-    floor = torch.maximum(MIN_EFFECT_RESIDUAL * scales.residual, MIN_EFFECT_SERIES * scales.scale)[:, :, 0]
-    return (square.sqrt() >= floor).any(dim=1)
+    return (square.sqrt() >= _least_effect(scales)).any(dim=1)
+
+
+def _least_effect(scales: _Scales) -> Tensor:
+    """Root mean square change that is worth the name, [1, C]."""
+    return torch.maximum(MIN_EFFECT_RESIDUAL * scales.residual, MIN_EFFECT_SERIES * scales.scale)[:, :, 0]
+
+
+def _is_new(hosts: Tensor, made: Tensor, site: Site, scales: _Scales) -> Tensor:
+    """Whether the changed stretch, with what is next to it, occurs nowhere near in its host; bool [n].
+
+    A paste that falls on its own phase, or a shift by a whole cycle, changes nothing that anyone could see. The host is
+    laid beside it at `LAGS` lags to either side, up to one and a half cycles.
+    """
+    window = hosts.shape[2]
+    margin = (NEXT_TO_IT * site.length).clamp(min=max(4.0, site.cycle / 8))
+    t = torch.arange(window, device=hosts.device, dtype=hosts.dtype).view(1, 1, -1)
+    near = (t >= site.start - margin) & (t < site.start + site.length + margin)
+    floor = _least_effect(scales)
+    touched = (made != hosts).any(dim=2)
+    new = torch.ones(len(hosts), dtype=torch.bool, device=hosts.device)
+    reach = min(1.5 * site.cycle, window / 2)
+    for lag in {round(reach * step / LAGS) for step in range(-LAGS, LAGS + 1)} - {0}:
+        valid = near & (t + lag >= 0) & (t + lag < window)
+        square = ((made - hosts.roll(-lag, 2)) ** 2 * valid).sum(2)
+        away = (square / valid.sum(2).clamp(min=1)).sqrt() >= floor
+        covered = valid.sum(2) >= 0.9 * near.sum(2)
+        new &= (~covered | (away & touched)).any(dim=1)
+    return new
 
 
 def _seam_is_quiet(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:

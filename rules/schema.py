@@ -101,6 +101,12 @@ class ContextualPrior(Record):
     activity: list[Tercile] = Field(
         default_factory=list, max_length=3, description="terciles of the rolling standard deviation at the start"
     )
+    hours: Range | None = Field(
+        default=None, description="start within the day, in hours, where there are timestamps; [22, 26] wraps"
+    )
+    after_change: Range | None = Field(
+        default=None, description="samples since the last step that is larger than 99.5 % of normal ones"
+    )
     channels: list[str] = Field(default_factory=list, max_length=256)
     spread: Literal["one", "some", "all"] = Field(default="one", description="how many of these channels at once")
 
@@ -134,6 +140,7 @@ class RuleDraft(Record):
     context: ContextualPrior = Field(default_factory=ContextualPrior)
     scale: ScalePrior
     duration: DurationPrior
+    creep: Range | None = Field(default=None, description="share of the duration over which it builds up, 0 to 1")
     program: list[Step] = Field(min_length=1, max_length=3)
     weight: float = Field(default=1.0, ge=0.001, le=100)
     evidence: list[Evidence] = Field(default_factory=list, max_length=16)
@@ -163,6 +170,11 @@ class Rule(RuleDraft):
         """Whether a sharp border belongs to what this rule imitates."""
         return any(OPERATORS[step.operator].jumps for step in self.program)
 
+    @property
+    def relational(self) -> bool:
+        """Whether this rule breaks how channels go together."""
+        return any(OPERATORS[step.operator].relational for step in self.program)
+
 
 class ChannelContext(Record):
     """What placing a rule needs to know about one channel, all in data units."""
@@ -185,6 +197,8 @@ class Context(Record):
     period: int | None = Field(default=None, ge=2)
     phase_origin: int = 0
     activity_width: int = Field(ge=3)
+    first_hour: float | None = Field(default=None, ge=0, lt=24, description="hour of the day at the first point")
+    hours_per_step: float | None = Field(default=None, gt=0)
     channels: list[ChannelContext] = Field(min_length=1)
 
     @property

@@ -14,6 +14,7 @@ MECHANISMS: dict[str, str] = {
     "damping": "fine detail is lost: filtering, sticking, a loose coupling",
     "stuck_sensor": "the reading freezes at a value",
     "signal_loss": "the reading drops out to a fill value",
+    "decoupling": "channels that go together come apart",
     "saturation": "the reading or the process runs into a limit",
 }
 
@@ -30,9 +31,11 @@ MORPHOLOGIES: dict[str, str] = {
     "stretched_cycles": "cycles that run slower",
     "shifted_cycles": "cycles out of phase",
     "missing_cycle": "a cycle, or part of one, that is not there",
+    "extra_cycle": "a cycle, or part of one, that comes once too often",
     "mirrored_pattern": "a stretch turned over in value or in time",
     "altered_shape": "cycles with another waveform",
     "foreign_pattern": "a stretch copied from elsewhere, perhaps with a slope",
     "clipped_peaks": "peaks or troughs cut off at a limit",
     "stepped_values": "values on a coarser grid than normal",
+    "broken_relation": "each channel looks normal, and how they go together does not",
 }

@@ -52,6 +52,21 @@ CANDIDATES: tuple[Candidate, ...] = (
         {"periodic": 0.5, "recurrent_shape": 0.3, "sharp_peaks": 0.1}, needs=("periodic",),
     ),
     Candidate(
+        "cycle-extra", "timing_disturbance", "extra_cycle", "cycle_repeat",
+        (0.3, 3.0, "series_sd"), (0.6, 1.5, "periods"), 0.0,
+        {"periodic": 0.45, "recurrent_shape": 0.2, "phase_locked": -0.2}, needs=("periodic",),
+    ),
+    Candidate(
+        "channel-late", "decoupling", "broken_relation", "channel_lag",
+        (0.3, 3.0, "series_sd"), (0.5, 1.5, "periods"), 0.0,
+        {"correlated": 0.55, "periodic": 0.2}, needs=("correlated",),
+    ),
+    Candidate(
+        "channel-foreign", "decoupling", "broken_relation", "channel_swap",
+        (0.3, 3.0, "series_sd"), (0.4, 1.5, "periods"), 0.0,
+        {"correlated": 0.6, "rough": 0.1}, needs=("correlated",),
+    ),
+    Candidate(
         "wave-altered", "waveform_change", "altered_shape", "shape_replace",
         (0.2, 2.0, "series_sd"), (0.4, 1.5, "periods"), 0.0,
         {"periodic": 0.3, "recurrent_shape": 0.5, "sharp_peaks": 0.2, "flat_tops": -0.3}, needs=("periodic",),
@@ -133,4 +148,6 @@ STRONG_END: dict[tuple[str, str], str] = {
     ("clip_saturate", "quantile"): "low",
     ("cut_add_paste", "slope"): "high",
     ("quantise", "levels"): "low",
+    ("cycle_repeat", "repeat"): "high",
+    ("channel_lag", "shift"): "high",
 }

@@ -46,6 +46,9 @@ STEMS: dict[str, tuple[str, ...]] = {
         "dropout", "drop out", "disconnect", "signal loss", "lost signal", "missing data", "packet loss", "offline",
         "unplugged", "detached", "power loss", "no data",
     ),
+    "decoupling": (
+        "decoupl", "mismatch", "inconsisten", "disagree", "out of step", "out of sync", "no longer follow", "desync",
+    ),
     "saturation": ("saturat", "clip", "overload", "limit reached", "full scale", "capacity", "maxed", "throttl"),
 }  # fmt: skip
 DENIAL = re.compile(r"\b(?:no|not|never|without|excluded|ruled out)\b", re.IGNORECASE)

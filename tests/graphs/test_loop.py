@@ -54,6 +54,16 @@ class Copyist(Bent):
         return answer
 
 
+class Relating(Bent):
+    """Proposes to break a relation between channels, of which there is one."""
+
+    def bend(self, kind, answer):
+        if kind == "Proposal":
+            swap = {"program": [{"operator": "channel_swap", "parameters": []}]}
+            answer["rules"] = [answer["rules"][0] | swap, *answer["rules"][1:]]
+        return answer
+
+
 class Idle(Bent):
     """Proposes nothing."""
 
@@ -130,6 +140,12 @@ def test_a_copy_of_a_rule_is_rejected(watch, mined, tmp_path):
     run = watch(mined.series, tmp_path / "run", Copyist(), MAX_ITERATIONS=1)
     (verdict,) = [entry for entry in entries(run, "reject") if entry["rule"] == "copy"]
     assert "new" in failures(verdict["figures"])
+
+
+def test_a_relation_between_channels_is_dropped_where_there_is_one(watch, squares, tmp_path):
+    result = watch(squares, tmp_path, Relating())
+    operators = [step.operator for rule in result.bank.rules for step in rule.program]
+    assert operators and "channel_swap" not in operators
 
 
 def test_nothing_proposed_is_an_empty_bank(watch, squares, tmp_path):

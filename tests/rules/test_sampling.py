@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ape.rules import OPERATORS, EmptyBankError, RuleBank, augment, build_context, generic_bank, generic_rule
@@ -46,6 +46,7 @@ def generator(seed):
 @given(name=st.sampled_from(sorted(OPERATORS)), seed=st.integers(0, 2**31))
 def test_gates_hold_for_every_sample(family, name, seed):
     context, windows, starts = hosts(family)
+    assume(len(context.channels) > 1 or not OPERATORS[name].relational)
     before = windows.clone()
     pseudo, mask, rule_id = RuleBank(context=context, rules=[generic_rule(name)]).sample(
         windows, generator(seed), starts
@@ -68,7 +69,10 @@ def test_gates_hold_for_every_sample(family, name, seed):
         assert (values >= channel.limit_low - slack).all() and (values <= channel.limit_high + slack).all()
 
 
-@pytest.mark.parametrize("name", [name for name, op in OPERATORS.items() if not op.jumps])
+SINGLE = [name for name, op in OPERATORS.items() if not op.relational]
+
+
+@pytest.mark.parametrize("name", [name for name in SINGLE if not OPERATORS[name].jumps])
 def test_borders_of_smooth_operators_jump_no_more_than_normal_data(name):
     context, windows, starts = hosts("noisy pulses", stride=5)
     pseudo, mask, _ = RuleBank(context=context, rules=[generic_rule(name)]).sample(windows, generator(0), starts)
@@ -151,7 +155,74 @@ def test_augmentations_are_weaker_than_the_weakest_anomaly(family):
         return torch.stack([((a / scale) ** 2).mean(dim=(1, 2)).sqrt() for a in aligned]).amin(0).median()
 
     weak = strength(augment(windows, generator(0), context))
-    for name in OPERATORS:
+    for name in OPERATORS if len(context.channels) > 1 else SINGLE:
         if not name.startswith("spike"):  # a point is small in the mean by nature
             bank = RuleBank(context=context, rules=[generic_rule(name)])
             assert strength(bank.sample(windows, generator(1), starts).pseudo) > weak, name
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPERATORS.items() if op.relational])
+def test_a_relational_operator_leaves_a_channel_alone_and_keeps_each_channels_values(name):
+    context, windows, starts = hosts("two channels")
+    rule = generic_rule(name)
+    rule = rule.model_copy(update={"context": rule.context.model_copy(update={"spread": "all"})})
+    pseudo, mask, _ = RuleBank(context=context, rules=[rule]).sample(windows, generator(0), starts)
+    assert (mask.any(dim=2).sum(dim=1) == 1).all()
+    for channel in range(2):
+        low, high = windows[:, channel].min(), windows[:, channel].max()
+        assert (pseudo[:, channel] >= low - 0.05).all() and (pseudo[:, channel] <= high + 0.05).all()
+
+
+def test_a_relational_rule_is_left_out_of_a_single_channel():
+    context, windows, starts = hosts("sine")
+    bank = RuleBank(context=context, rules=[generic_rule("channel_swap"), generic_rule("noise_burst")])
+    assert (bank.sample(windows, generator(0), starts).rule_id == 1).all()
+
+
+@pytest.mark.parametrize("name", ["cut_add_paste", "time_reverse", "phase_shift", "cycle_repeat"])
+def test_what_falls_on_its_own_phase_is_no_anomaly(name):
+    context, windows, starts = hosts("sine", stride=3)
+    pseudo, mask, _ = RuleBank(context=context, rules=[generic_rule(name)]).sample(windows, generator(2), starts)
+    period = context.period
+    nearest = torch.full((len(windows),), torch.inf)
+    for lag in (-period, 0, period):  # a sine is the same a period on
+        rolled = torch.roll(windows, lag, 2)[:, :, period : L - period]
+        inside = mask[:, :, period : L - period]
+        away = (((pseudo[:, :, period : L - period] - rolled) ** 2 * inside).sum((1, 2)) / inside.sum((1, 2))).sqrt()
+        nearest = torch.minimum(nearest, torch.where(inside.sum((1, 2)) > 5, away, torch.inf))
+    assert (nearest > 0.05).float().mean() > 0.95
+
+
+def test_creep_builds_up_over_its_share():
+    context, windows, starts = hosts("white noise", stride=3)
+    rule = generic_rule("level_shift").model_copy(update={"creep": Range(low=1, high=1)})
+    pseudo, mask, _ = RuleBank(context=context, rules=[rule]).sample(windows, generator(0), starts)
+    change, inside = (pseudo - windows).abs()[:, 0], mask[:, 0]
+    length = inside.sum(1)
+    first = inside.float().argmax(1)
+    rows = torch.arange(len(first))
+    early, late = change[rows, first + length // 4], change[rows, first + 3 * length // 4]
+    assert (early[length > 20] < 0.5 * late[length > 20]).float().mean() > 0.9
+
+
+def test_hours_are_kept_where_there_are_times():
+    times = np.datetime64("2024-03-01T06:00") + np.arange(T) * np.timedelta64(30, "m")
+    series = from_array(FAMILIES["white noise"], timestamps=times)
+    windows = torch.from_numpy(sliding(series.values, L, 7).copy())
+    starts = torch.arange(len(windows)) * 7
+    rule = generic_rule("level_shift").model_copy(update={"context": ContextualPrior(hours=Range(low=22, high=26))})
+    _, mask, _ = RuleBank(context=build_context(series), rules=[rule]).sample(windows, generator(0), starts)
+    hour = (6 + 0.5 * (starts + mask[:, 0].float().argmax(1))) % 24
+    assert ((hour >= 22) | (hour <= 2)).all()
+
+
+def test_distance_to_the_last_change_is_kept():
+    values = 0.01 * np.random.default_rng(0).normal(size=T) + (np.arange(T) // 250 % 2)
+    series = from_array(values)
+    windows, starts = torch.from_numpy(sliding(series.values, L, 3).copy()), torch.arange(0, T - L + 1, 3)
+    prior = ContextualPrior(after_change=Range(low=5, high=15))
+    rule = generic_rule("noise_burst").model_copy(update={"context": prior})
+    _, mask, _ = RuleBank(context=build_context(series), rules=[rule]).sample(windows, generator(0), starts)
+    holds_change = (starts % 250 > 250 - L // 2) & (starts + L < T)
+    since = (starts + mask[:, 0].float().argmax(1)) % 250
+    assert holds_change.sum() > 50 and ((since >= 5) & (since <= 17))[holds_change].float().mean() > 0.8
