@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -51,8 +52,33 @@ def build_parser() -> argparse.ArgumentParser:
     for look, what in (("validate", "check every field"), ("show", "its rules as a table")):
         looks.add_parser(look, help=what).add_argument("bank", metavar="BANK", help="bank.json, or a run folder")
     looks.add_parser("schema", help="the JSON Schema of banks")
+    _bench_options(
+        commands.add_parser("bench", help="TimeAnomaly-Bench: simulated scenarios with faults and the truth"),
+        series,
+        seeded,
+    )
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
+
+
+def _bench_options(
+    bench: argparse.ArgumentParser, series: argparse.ArgumentParser, seeded: argparse.ArgumentParser
+) -> None:
+    acts = bench.add_subparsers(dest="act", required=True, metavar="ACT")
+    acts.add_parser("list", help="a line for each fault: scenario, fault, mechanism, morphology")
+    make = acts.add_parser("make", parents=[seeded], help="make a set of series with texts and truth")
+    make.add_argument("--out", metavar="DIR", required=True)
+    make.add_argument(
+        "--config", metavar="FILE", help="JSON with sizes, events and severity; default: 10 of 10,000 each"
+    )
+    supplement = acts.add_parser(
+        "supplement", parents=[series, seeded], help="faults of the output in a real series that is normal throughout"
+    )
+    supplement.add_argument("--out", metavar="DIR", required=True)
+    describe = acts.add_parser("describe", help="a scenario, or the data card of a set")
+    describe.add_argument("what", metavar="WHAT", help="name of a scenario, or folder of a set")
+    gallery = acts.add_parser("gallery", parents=[seeded], help="HTML page: each fault beside its twin")
+    gallery.add_argument("--out", metavar="FILE", required=True)
 
 
 def _series_options(parser: argparse.ArgumentParser) -> None:
@@ -75,10 +101,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ape.series import InputError
 
     try:
-        getattr(commands, arguments.command.replace("-", "_"))(arguments)
+        if arguments.command == "bench":
+            from ape.cli.bench import bench
+
+            bench(arguments)
+        else:
+            getattr(commands, arguments.command.replace("-", "_"))(arguments)
     except InputError as error:
         sys.stderr.write(f"ape: {error}\n")
         return 2
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         sys.stderr.write(
             f"ape: {error.strerror or error} ({error.filename or 'disk'}): free space or check permissions\n"

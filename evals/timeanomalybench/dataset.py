@@ -1,0 +1,262 @@
+"""A made set on disk: series and texts under neutral names, the truth in a folder of its own, a data card.
+
+``series/<id>.npz`` (values float32 [T, C], train_end, channels), ``texts/<id>/measured|manual|log.txt``,
+``truth/<id>.npz`` (twin, mask, benign, where) and ``truth/<id>.json`` (semantics, events, difficulty), ``card.md``,
+``bench.json`` (seed and configuration). The same seed and configuration give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ape.evals.timeanomalybench.difficulty import difficulty
+from ape.evals.timeanomalybench.injection import Instance, make
+from ape.evals.timeanomalybench.scenarios import SCENARIOS
+from ape.evals.timeanomalybench.supplement import OUTPUT_FAULTS, supplement
+from ape.evals.timeanomalybench.texts import written
+from ape.series import InputError, Series
+from ape.series.files import read_json, whole_folder, write_json, write_text
+
+RECORD = "bench.json"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a set holds.
+
+    Attributes
+    ----------
+    series_per_scenario, length : int
+        How many series, and time steps in each.
+    train_share : float
+        Part of each series before which nothing goes wrong.
+    events : (int, int)
+        How often the fault of a series happens, from and to.
+    severity : (float, float)
+        From and to; a lower range makes a harder set.
+    scenarios : tuple of str
+        Which; default: all.
+    """
+
+    series_per_scenario: int = 10
+    length: int = 10_000
+    train_share: float = 0.5
+    events: tuple[int, int] = (1, 3)
+    severity: tuple[float, float] = (0.3, 1.0)
+    scenarios: tuple[str, ...] = tuple(SCENARIOS)
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a JSON file of any of these fields."""
+        try:
+            config = TypeAdapter(cls).validate_python(read_json(path, "bench configuration"))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            raise InputError(
+                f"not a bench configuration: {first['msg']}", f"{path}, field {field}", "see the data card of a set"
+            ) from error
+        return config
+
+    def __post_init__(self) -> None:
+        unknown = set(self.scenarios) - set(SCENARIOS)
+        if unknown:
+            raise InputError(f"no scenario '{min(unknown)}'", "configuration", f"give some of {', '.join(SCENARIOS)}")
+        if not (self.series_per_scenario >= 1 and self.length >= 2000 and 0.2 <= self.train_share <= 0.8):
+            raise InputError(
+                "sizes out of range", "configuration", "at least 1 series of 2000 points, train_share 0.2 to 0.8"
+            )
+        if not (1 <= self.events[0] <= self.events[1] and 0 < self.severity[0] <= self.severity[1] <= 1):
+            raise InputError(
+                "events or severity out of range", "configuration", "events from 1, severity above 0 and up to 1"
+            )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One series of a made set with its texts and its truth."""
+
+    name: str
+    values: np.ndarray
+    train_end: int
+    channels: tuple[str, ...]
+    texts: dict[str, str]
+    truth: dict[str, Any]
+    mask: np.ndarray
+    twin: np.ndarray
+
+
+def make_set(
+    out: Path, seed: int, config: Config | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Path:
+    """Make a set in the folder ``out``, on all cores."""
+    config = config or Config()
+    jobs = list(_jobs(seed, config))
+    with whole_folder(out, RECORD) as folder:
+        for part in ("series", "texts", "truth"):
+            (folder / part).mkdir()
+        truths = []
+        with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+            for done, truth in enumerate(pool.map(_make_one, [(folder, config, *job) for job in jobs]), 1):
+                truths.append(truth)
+                progress(done, len(jobs))
+        write_text(folder / "card.md", _card(seed, config, truths))
+        write_json(folder / RECORD, {"format": 1, "seed": seed, "config": asdict(config)})
+    return out
+
+
+def supplement_set(out: Path, series: Series, seed: int, events: tuple[int, int] = (1, 3)) -> Path:
+    """Make a set in the folder ``out`` of one real series that is normal throughout: one copy an output fault."""
+    with whole_folder(out, RECORD) as folder:
+        for part in ("series", "texts", "truth"):
+            (folder / part).mkdir()
+        order = np.random.default_rng([seed, 4]).permutation(len(OUTPUT_FAULTS)) + 1
+        for number, fault in zip(order, OUTPUT_FAULTS, strict=True):
+            own = int(np.random.SeedSequence([seed, int(number)]).generate_state(1)[0])
+            count = int(np.random.default_rng([own, 5]).integers(events[0], events[1] + 1))
+            instance = supplement(series, fault, own, count)
+            store(folder, f"s{number:04d}", instance, {"measured": series.text or ""}, own)
+        write_json(folder / RECORD, {"format": 1, "seed": seed, "series": series.name, "events": list(events)})
+    return out
+
+
+def read_set(folder: Path) -> Iterator[Stored]:
+    """The series of a made set, by name."""
+    read_json(folder / RECORD, "bench record")
+    for path in sorted((folder / "series").glob("*.npz")):
+        with np.load(path, allow_pickle=False) as series, np.load(folder / "truth" / path.name) as truth:
+            yield Stored(
+                name=path.stem,
+                values=series["values"],
+                train_end=int(series["train_end"]),
+                channels=tuple(map(str, series["channels"])),
+                texts={
+                    text.stem: text.read_text(encoding="utf-8") for text in (folder / "texts" / path.stem).glob("*.txt")
+                },
+                truth=read_json(folder / "truth" / f"{path.stem}.json", "truth"),
+                mask=truth["mask"],
+                twin=truth["twin"],
+            )
+
+
+def _jobs(seed: int, config: Config) -> Iterator[tuple[str, str, str, int]]:
+    """Neutral name, scenario, fault and seed of each series; names are dealt at random, so that they tell nothing."""
+    total = len(config.scenarios) * config.series_per_scenario
+    numbers = iter(np.random.default_rng([seed, 4]).permutation(total) + 1)
+    for name in config.scenarios:
+        faults = SCENARIOS[name].faults
+        for index in range(config.series_per_scenario):
+            own = np.random.SeedSequence([seed, list(SCENARIOS).index(name), index]).generate_state(1)[0]
+            yield f"s{next(numbers):04d}", name, faults[index % len(faults)].name, int(own)
+
+
+def _make_one(job: tuple[Path, Config, str, str, str, int]) -> dict[str, Any]:
+    folder, config, name, scenario, fault, seed = job
+    rng = np.random.default_rng([seed, 5])
+    instance = make(
+        SCENARIOS[scenario],
+        fault,
+        seed,
+        config.length,
+        config.train_share,
+        int(rng.integers(config.events[0], config.events[1] + 1)),
+        float(rng.uniform(*config.severity)),
+    )
+    seconds = config.length * instance.scenario.step
+    return store(folder, name, instance, written(instance.scenario.texts, seconds, seed), seed)
+
+
+def store(folder: Path, name: str, instance: Instance, texts: dict[str, str], seed: int) -> dict[str, Any]:
+    """Write one series with its texts and its truth into a set's folder; returns the truth."""
+    np.savez_compressed(
+        folder / "series" / f"{name}.npz",
+        values=instance.values,
+        train_end=instance.train_end,
+        channels=np.array(list(instance.scenario.units)),
+    )
+    np.savez_compressed(
+        folder / "truth" / f"{name}.npz",
+        twin=instance.twin,
+        mask=instance.mask,
+        benign=instance.benign,
+        where=instance.where,
+    )
+    (folder / "texts" / name).mkdir()
+    for level, text in texts.items():
+        write_text(folder / "texts" / name / f"{level}.txt", text)
+    truth = _truth(name, instance, seed)
+    write_json(folder / "truth" / f"{name}.json", truth)
+    return truth
+
+
+def _truth(name: str, instance: Instance, seed: int) -> dict[str, Any]:
+    fault = instance.events[0].fault
+    return {
+        "series": name,
+        "scenario": instance.scenario.name,
+        "confirmation": instance.scenario.confirmation,
+        "seed": seed,
+        "fault": fault.name,
+        "mechanism": fault.mechanism,
+        "morphology": fault.morphology,
+        "note": fault.note,
+        "precondition": fault.precondition,
+        "onset_share": fault.onset,
+        "root": list(fault.root),
+        "shows": [name for name, mask in zip(instance.scenario.units, instance.mask.T, strict=True) if mask.any()],
+        "peak_effect": round(instance.peak_effect, 6),
+        "events": [
+            {
+                "severity": round(event.severity, 6),
+                "onset": event.onset,
+                "end": event.end,
+                "recovery": event.recovery,
+            }
+            for event in instance.events
+        ],
+        "difficulty": {
+            key: round(value, 6) if isinstance(value, float) else value for key, value in difficulty(instance).items()
+        },
+    }
+
+
+def _card(seed: int, config: Config, truths: list[dict[str, Any]]) -> str:
+    levels = Counter(truth["difficulty"]["level"] for truth in truths)
+    rows = [
+        f"| {name} | {SCENARIOS[name].domain} | {len(SCENARIOS[name].units)} | {SCENARIOS[name].step:g} s | "
+        f"{len(SCENARIOS[name].faults)} | {'yes' if SCENARIOS[name].confirmation else ''} |"
+        for name in config.scenarios
+    ]
+    return "\n".join(
+        [
+            "# A set of TimeAnomaly-Bench",
+            "",
+            f"{len(truths)} series of {config.length} points made with seed {seed}; the first "
+            f"{config.train_share:.0%} of each are normal. Each holds {config.events[0]} to {config.events[1]} events "
+            f"of one fault at severities {config.severity[0]:g} to {config.severity[1]:g}, acting in the simulated "
+            "process; its twin ran on the same random numbers without it. A point is labelled where a channel "
+            "differs from the twin by more than 0.05 of its robust standard deviations.",
+            "",
+            f"Difficulty, by the best of three trivial detectors: {levels['easy']} easy, {levels['medium']} medium, "
+            f"{levels['hard']} hard.",
+            "",
+            "| scenario | domain | channels | step | faults | confirmation |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *rows,
+            "",
+            "Nothing may be tuned to the confirmation scenarios. Nothing in `series/` and `texts/` tells where or of "
+            "what kind an anomaly is; `truth/` does, and belongs to the judge alone.",
+            "",
+        ]
+    )
