@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, World
+from ape.series import InputError
 from ape.series.numerics import robust_scale
 
 VISIBLE = 0.05  # robust sd of the channel's normal run: a smaller difference is no label
 MILDEST = 0.3  # severity
 TRIES = 200  # at a place for an event
+TURNS = 20  # at a run of the process in which the fault can happen
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,33 @@ def make(
         How often it happens, as far as there is room.
     severity : float, optional
         From 0 (no effect at all) to 1; default: drawn from 0.3 to 1 for each event.
+
+    Raises
+    ------
+    InputError
+        If the fault's precondition does not hold in any of 20 runs.
     """
     kind = scenario.fault(fault)
     train_end = int(train_share * length)
     placing = np.random.default_rng([seed, 1])
-    normal = _run(scenario, length, seed, {})
-    world = World(length, scenario.step, placing)
-    where = np.ones(length, dtype=bool) if kind.when is None else kind.when(normal.channels, world)
-    spans = _place(kind, where, world, train_end, events)
+    for turn in range(TURNS):
+        own = [seed, 0, turn]
+        normal = _run(scenario, length, own, {})
+        world = World(length, scenario.step, placing)
+        where = np.ones(length, dtype=bool) if kind.when is None else kind.when(normal.channels, world)
+        if spans := _place(kind, where, world, train_end, events):
+            break
+    else:
+        raise InputError(
+            f"the precondition of {fault} ({kind.precondition}) never holds in {length} points",
+            scenario.name,
+            "give a longer series",
+        )
     given = [placing.uniform(MILDEST, 1.0) if severity is None else severity for _ in spans]
     strength = np.zeros(length)
     for (begin, end), size in zip(spans, given, strict=True):
         strength[begin:end] = size * _profile(end - begin, kind.onset)
-    faulty = _run(scenario, length, seed, {fault: strength})
+    faulty = _run(scenario, length, own, {fault: strength})
 
     names = list(scenario.units)
     values, twin = (np.column_stack([run.channels[name] for name in names]) for run in (faulty, normal))
@@ -113,12 +129,15 @@ def make(
     return Instance(scenario, train_end, values, twin, mask, normal.benign, where, labelled)
 
 
-def _run(scenario: Scenario, length: int, seed: int, strengths: dict[str, np.ndarray]) -> Run:
-    return scenario.simulate(World(length, scenario.step, np.random.default_rng([seed, 0]), strengths))
+def _run(scenario: Scenario, length: int, seed: list[int], strengths: dict[str, np.ndarray]) -> Run:
+    return scenario.simulate(World(length, scenario.step, np.random.default_rng(seed), strengths))
 
 
 def _place(kind: Fault, where: np.ndarray, world: World, train_end: int, events: int) -> list[tuple[int, int]]:
-    """Begin and end of each event after the training part, apart from each other, where the precondition holds."""
+    """Begin and end of each event after the training part, apart from each other, where the precondition holds.
+
+    None where it never does.
+    """
     allowed = where.copy()
     allowed[: train_end + (world.length - train_end) // 20] = False
     spans: list[tuple[int, int]] = []
@@ -133,9 +152,6 @@ def _place(kind: Fault, where: np.ndarray, world: World, train_end: int, events:
         begin = int(world.rng.choice(begins))
         if all(begin > end + duration or begin + 2 * duration < other for other, end in spans):
             spans.append((begin, begin + duration))
-    if not spans:
-        msg = f"the precondition of {kind.name} ({kind.precondition}) never holds in {world.length} time steps"
-        raise ValueError(msg)
     return sorted(spans)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,16 @@ def test_a_fault_shows_in_the_channels_and_at_the_sizes_that_it_declares(scenari
         shown = {name for name, any_ in zip(instance.scenario.units, instance.mask.any(axis=0), strict=True) if any_}
         assert shown <= set(kind.shows)
         assert 0.7 * kind.scale[0] <= instance.peak_effect <= 1.4 * kind.scale[1]
+
+
+def test_a_process_is_run_again_where_a_precondition_does_not_hold():
+    for seed in range(12):
+        instance = make(SCENARIOS["ecg"], "st_elevation", seed)
+        assert instance.where[instance.events[0].onset]
+    tank = SCENARIOS["pumped_tank"]
+    never = replace(tank.faults[0], when=lambda channels, world: np.zeros(world.length, dtype=bool))
+    with pytest.raises(InputError, match="precondition"):
+        make(replace(tank, faults=(never,)), never.name, 0)
 
 
 def test_several_events_lie_apart():
