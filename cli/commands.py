@@ -145,6 +145,14 @@ def bank(arguments: argparse.Namespace) -> None:
     console.print(table)
 
 
+def detectors(arguments: argparse.Namespace) -> None:
+    """``ape detectors``."""
+    from ape.detectors.registry import BACKBONES
+
+    for name, (build, _) in BACKBONES.items():
+        console.print(f"{name:>13}  {(build.__doc__ or '').strip().splitlines()[0]}")
+
+
 def warm_up(arguments: argparse.Namespace) -> None:
     """``ape warm-up``: compile the matrix profile once."""
     from ape.series.matrix_profile import warm_up as compile_once

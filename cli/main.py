@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     seeded = argparse.ArgumentParser(add_help=False)
     seeded.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
     backbone = argparse.ArgumentParser(add_help=False)
-    backbone.add_argument("--backbone", default="vae", metavar="NAME", help="vae (default) or lstm-ae")
+    backbone.add_argument("--backbone", default="vae", metavar="NAME", help="default: vae; 'ape detectors' lists all")
     text = argparse.ArgumentParser(add_help=False)
     text.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
 
@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
         series,
         seeded,
     )
+    commands.add_parser("detectors", help="the backbones, a line each")
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
 

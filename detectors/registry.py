@@ -10,16 +10,30 @@ from typing import Any
 import torch
 from torch import nn
 
+from ape.detectors.crossad import CrossAD
 from ape.detectors.detector import SHORTEST, WindowedDetector
+from ape.detectors.donut import Donut
+from ape.detectors.fcvae import FCVAE
 from ape.detectors.lstm_ae import LSTMAE
+from ape.detectors.omni_anomaly import OmniAnomaly
 from ape.detectors.storage import CONFIGURATION, read_configuration, read_weights
+from ape.detectors.timesnet import TimesNet
 from ape.detectors.training import Budget
+from ape.detectors.tranad import TranAD
+from ape.detectors.transformer import TransformerAE
 from ape.detectors.vae import VAE
 from ape.series import InputError
 
 BACKBONES: dict[str, tuple[Callable[..., nn.Module], Budget]] = {
     "vae": (VAE, Budget()),
     "lstm-ae": (LSTMAE, Budget(steps=400, batch=64, rate=5e-3, check_every=25)),
+    "donut": (Donut, Budget(steps=600, batch=64)),
+    "fcvae": (FCVAE, Budget(steps=600, batch=64, rate=2e-3)),
+    "omni-anomaly": (OmniAnomaly, Budget(steps=300, batch=32, rate=5e-3, check_every=25)),
+    "transformer": (TransformerAE, Budget(steps=150, batch=32, rate=2e-3, check_every=15)),
+    "tranad": (TranAD, Budget(steps=300, batch=32, rate=3e-3, check_every=25)),
+    "timesnet": (TimesNet, Budget(steps=150, batch=32, rate=3e-3, check_every=15)),
+    "crossad": (CrossAD, Budget(steps=400, batch=32, rate=3e-3, check_every=25)),
 }
 SHORTEST_WINDOW = 4
 

@@ -193,7 +193,7 @@ def test_window_that_the_weights_are_not_for(folder):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"backbone": "transformer"},
+        {"backbone": "hourglass"},
         {"options": {"depth": 3}},
         {"options": {"latent": "many"}},
         {"options": {"latent": -2}},

@@ -1,0 +1,194 @@
+"""OmniAnomaly: shapes, prior and flow against loops and autograd, what it learns."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ape.detectors.omni_anomaly import ChainedPosterior, OmniAnomaly, PlanarFlow, RandomWalkPrior
+from ape.detectors.training import Budget, train
+
+WINDOW = 12
+
+
+def shapes(count=8, channels=1, window=WINDOW):
+    """Windows of sine plus square, each at its own phase."""
+    phase = torch.arange(window) / 8 + torch.arange(count)[:, None, None] / count + torch.arange(channels)[:, None] / 4
+    return torch.sin(2 * math.pi * phase) + 0.5 * torch.sign(torch.sin(4 * math.pi * phase))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("window", [8, 13, 24])
+def test_shapes(channels, window):
+    module, x = OmniAnomaly(channels, window, draws=2), torch.randn(4, channels, window)
+    assert module.encode(x).shape == (4, 3 * window)
+    assert module.reconstruct(x).shape == x.shape
+    assert module.loss(x).shape == ()
+    assert module.own_scores(x).shape == (4, window)
+
+
+def test_parameters_do_not_depend_on_the_window():
+    dense = 2 * (64 * 64 + 64)
+    encoder = 3 * (3 * 64 + 64 * 64 + 2 * 64) + dense + (64 * 6 + 6) + 3 * 6
+    decoder = 3 * (3 * 64 + 64 * 64 + 2 * 64) + dense + 2 * (64 * 3 + 3)
+    flows = 20 * (3 + 3 + 1)
+    for window in (8, 13):
+        counted = sum(parameter.numel() for parameter in OmniAnomaly(3, window).parameters())
+        assert counted == encoder + decoder + flows == 44074
+
+
+def test_gradient_reaches_every_parameter():
+    module = OmniAnomaly(2, 13)
+    module.loss(torch.randn(8, 2, 13)).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in module.parameters())
+
+
+def test_encoding_and_reconstruction_are_deterministic_and_differentiable():
+    module, x = OmniAnomaly(2, 13), torch.randn(2, 2, 13, requires_grad=True)
+    torch.testing.assert_close(module.encode(x), module.encode(x), rtol=0, atol=0)
+    torch.testing.assert_close(module.reconstruct(x), module.reconstruct(x), rtol=0, atol=0)
+    (module.encode(x).sum() + module.reconstruct(x).sum()).backward()
+    assert x.grad.abs().sum() > 0
+
+
+def test_same_seed_same_loss_and_scores():
+    module, x, seen = OmniAnomaly(1, 13, draws=3), shapes(window=13), []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        seen.append((module.loss(x).item(), module.own_scores(x).sum().item()))
+    assert seen[0] == seen[1] and seen[0][0] != seen[2][0] and seen[0][1] != seen[2][1]
+
+
+def test_saved_weights_are_the_whole_model():
+    first, second, x = OmniAnomaly(1, 13), OmniAnomaly(1, 13), shapes(window=13)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(first.reconstruct(x), second.reconstruct(x), rtol=0, atol=0)
+
+
+def naive_normal(x, mean, variance):
+    return -((x - mean) ** 2) / (2 * variance) - 0.5 * math.log(2 * math.pi * variance)
+
+
+def kalman_density(values):
+    """Log density of one dimension by filtering: state += N(0, 1), value = state + N(0, 1)."""
+    mean, variance, total = 0.0, 0.0, 0.0
+    for value in values:
+        variance += 1
+        total += naive_normal(value, mean, variance + 1)
+        gain = variance / (variance + 1)
+        mean, variance = mean + gain * (value - mean), (1 - gain) * variance
+    return total
+
+
+@pytest.mark.parametrize("window", [8, 13, 100])
+def test_prior_is_that_of_a_kalman_filter(window):
+    torch.manual_seed(0)
+    z = torch.randn(2, window, 3).cumsum(1)
+    expected = [sum(kalman_density(z[b, :, d].tolist()) for d in range(3)) for b in range(2)]
+    torch.testing.assert_close(RandomWalkPrior(window)(z), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+
+
+def make_flow(scale):
+    torch.manual_seed(1)
+    flow = PlanarFlow(3).double()
+    with torch.no_grad():
+        flow.u.copy_(scale * torch.randn(3))
+        flow.b.fill_(0.3)
+    return flow
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0, -3.0])
+def test_flow_is_that_of_a_loop(scale):
+    flow, z = make_flow(scale), torch.randn(3).double()
+    w, u, point = flow.w.tolist(), flow.u.tolist(), z.tolist()
+    along = sum(a * b for a, b in zip(w, u, strict=True))
+    bent = math.log1p(math.exp(along + math.log(math.e - 1))) - 1
+    u = [a + (bent - along) * b / sum(c * c for c in w) for a, b in zip(u, w, strict=True)]
+    bend = math.tanh(sum(a * b for a, b in zip(w, point, strict=True)) + 0.3)
+    expected = torch.tensor([a + b * bend for a, b in zip(point, u, strict=True)]).double()
+    torch.testing.assert_close(flow(z)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 3.0, -3.0])
+def test_log_determinant_is_that_of_the_jacobian(scale):
+    flow = make_flow(scale)
+    for z in torch.randn(5, 3).double():
+        jacobian = torch.autograd.functional.jacobian(lambda point: flow(point)[0], z)
+        sign, expected = torch.linalg.slogdet(jacobian)
+        assert sign > 0  # it can be inverted, whatever u is
+        torch.testing.assert_close(flow(z)[1], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_latents_are_chained_as_in_a_loop():
+    torch.manual_seed(0)
+    chain, hidden, noise = ChainedPosterior(4, 2).double(), torch.randn(1, 6, 4).double(), torch.randn(1, 6, 2).double()
+    weight, bias, link = (
+        p.tolist() for p in (chain.from_hidden.weight, chain.from_hidden.bias, chain.from_last.weight)
+    )
+    last, expected = [0.0, 0.0], []
+    for t in range(6):
+        rows = [
+            sum(w * h for w, h in zip(weight[i], hidden[0, t].tolist(), strict=True))
+            + bias[i]
+            + sum(w * z for w, z in zip(link[i], last, strict=True))
+            for i in range(4)
+        ]
+        stds = [math.log1p(math.exp(v)) + 1e-4 for v in rows[2:]]
+        last = [m + s * e for m, s, e in zip(rows[:2], stds, noise[0, t].tolist(), strict=True)]
+        expected.append(last)
+    torch.testing.assert_close(chain(hidden, noise)[0][0], torch.tensor(expected).double(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+def test_loss_is_likelihood_prior_and_posterior_summed_by_a_loop(beta):
+    torch.manual_seed(0)
+    module, x, kept = OmniAnomaly(2, 8, hidden=8, flows=3, beta=beta), torch.randn(2, 2, 8), {}
+    module.posterior.register_forward_hook(lambda _, given, out: kept.update(posterior=out))
+    module.likelihood.register_forward_hook(lambda _, given, out: kept.update(likelihood=out))
+    module.prior.register_forward_hook(lambda _, given, out: kept.update(z=given[0]))
+    loss, bounds = module.loss(x).item(), []
+    start, z_mean, z_std = kept["posterior"]
+    mean, std = kept["likelihood"]
+    for b in range(2):
+        bound = beta * sum(kalman_density(kept["z"][b, :, d].tolist()) for d in range(3))
+        for t in range(8):
+            for c in range(2):
+                bound += naive_normal(x[b, c, t].item(), mean[b, t, c].item(), std[b, t, c].item() ** 2)
+            for d in range(3):
+                bound -= beta * naive_normal(start[b, t, d].item(), z_mean[b, t, d].item(), z_std[b, t, d].item() ** 2)
+            point = start[b, t].detach()
+            for flow in module.flows:
+                jacobian = torch.autograd.functional.jacobian(lambda p, flow=flow: flow(p)[0], point)
+                bound += beta * torch.linalg.slogdet(jacobian)[1].item()
+                point = flow(point)[0].detach()
+        bounds.append(bound)
+    assert loss == pytest.approx(-sum(bounds) / 2 / 16, abs=1e-5)
+
+
+def test_noise_differs_between_windows_of_a_batch():
+    module = OmniAnomaly(1, 8)
+    scores = module.own_scores(torch.zeros(2, 1, 8))
+    assert not torch.allclose(scores[0], scores[1])
+
+
+def test_overfits_one_batch():
+    torch.manual_seed(0)
+    module, x = OmniAnomaly(1, WINDOW, hidden=32, flows=4), shapes()
+    optimiser = torch.optim.Adam(module.parameters(), lr=5e-3)
+    for _ in range(180):
+        optimiser.zero_grad()
+        module.loss(x).backward()
+        optimiser.step()
+    assert (module.reconstruct(x) - x).square().mean() < 0.05 < 0.05 * x.square().mean() / 0.5
+
+
+def test_planted_anomaly_scores_highest():
+    torch.manual_seed(0)
+    module = OmniAnomaly(1, WINDOW, hidden=32, flows=4)
+    values = torch.sin(2 * math.pi * torch.arange(600) / WINDOW) + 0.05 * torch.randn(600)
+    train(module, values[:, None], WINDOW, Budget(steps=120, batch=32, rate=1e-2), seed=0)
+    x = values[:WINDOW].view(1, 1, WINDOW).clone()
+    x[0, 0, 7] += 3
+    assert (x - module.reconstruct(x)).square()[0, 0].argmax() == module.own_scores(x)[0].argmax() == 7
