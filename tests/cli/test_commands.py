@@ -183,3 +183,10 @@ def test_the_published_schema_refuses_what_loading_refuses(schema, finished):
         bank = json.loads(text)
         change(bank)
         assert unmet(schema, bank, schema)
+
+
+def test_detectors_names_every_backbone_on_a_line_of_its_own(ape):
+    from ape import detectors
+
+    lines = ape("detectors").out.splitlines()
+    assert {line.split()[0] for line in lines} == set(detectors.names())
