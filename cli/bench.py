@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ape.cli.commands import console
 from ape.series import InputError
+from ape.series.files import is_free
 
 
 def bench(arguments: argparse.Namespace) -> None:
@@ -45,7 +46,7 @@ def _supplement(arguments: argparse.Namespace) -> None:
 
 def _free(out: str) -> Path:
     path = Path(out)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not is_free(path):
         raise InputError("the folder is not empty", out, "choose another --out")
     return path
 

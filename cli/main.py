@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ape", description="Make time-series anomaly detectors better after they have been trained."
     )
+    parser.set_defaults(module="ape.cli.commands")  # where the function of the command's name stands
     parser.add_argument("--version", action="version", version=f"ape {ape.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -65,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _bench_options(
     bench: argparse.ArgumentParser, series: argparse.ArgumentParser, seeded: argparse.ArgumentParser
 ) -> None:
+    bench.set_defaults(module="ape.cli.bench")
     acts = bench.add_subparsers(dest="act", required=True, metavar="ACT")
     acts.add_parser("list", help="a line for each fault: scenario, fault, mechanism, morphology")
     make = acts.add_parser("make", parents=[seeded], help="make a set of series with texts and truth")
@@ -98,16 +101,11 @@ def _seed(word: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the return value is the exit code."""
     arguments = build_parser().parse_args(argv)
-    from ape.cli import commands
     from ape.series import InputError
 
     try:
-        if arguments.command == "bench":
-            from ape.cli.bench import bench
-
-            bench(arguments)
-        else:
-            getattr(commands, arguments.command.replace("-", "_"))(arguments)
+        commands = importlib.import_module(arguments.module)
+        getattr(commands, arguments.command.replace("-", "_"))(arguments)
     except InputError as error:
         sys.stderr.write(f"ape: {error}\n")
         return 2

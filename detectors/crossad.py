@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ape.detectors.transformer import position_code
+from ape.detectors.layers import position_code
 
 QUERY_LENGTH = 5
 DECAY = 0.95  # of the running means of prototypes and errors

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ape.detectors.layers import perceptron
 
 MIN_STD = 1e-4
 
@@ -56,9 +57,9 @@ class Donut(nn.Module):
         self.channels, self.window, self.missing, self.decay = channels, window, missing, decay
         self.draws, self.rounds = draws, rounds
         size = channels * window
-        self.encoder = _layers([size, *hidden])
+        self.encoder = perceptron([size, *hidden])
         self.posterior = GaussianHead(hidden[-1], latent)
-        self.decoder = _layers([latent, *reversed(hidden)])
+        self.decoder = perceptron([latent, *reversed(hidden)])
         self.likelihood = GaussianHead(hidden[0], size)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -152,10 +153,3 @@ def modified_elbo(
     likelihood = (usable * log_normal(x, mean, std)).sum(dim=1)
     prior = log_normal(z, z.new_zeros(()), z.new_ones(())).sum(dim=1)
     return likelihood + usable.mean(dim=1) * prior - log_normal(z, z_mean, z_std).sum(dim=1)
-
-
-def _layers(widths: list[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.donut import log_normal, modified_elbo
+from ape.detectors.layers import perceptron
 
 MIN_VARIANCE = 1e-4
 EARLIEST_SWAP = 7  # first sample of a swapped segment
@@ -73,9 +72,9 @@ class FCVAE(nn.Module):
         self.points, self.segments, self.missing = points, segments, missing
         self.global_condition = GlobalFrequency(window, condition)
         self.local_condition = LocalFrequency(window, condition, width, heads, local, stride)
-        self.encoder = _layers([window + 2 * condition, hidden, hidden])
+        self.encoder = perceptron([window + 2 * condition, hidden, hidden], nn.Tanh)
         self.z_mean, self.z_spread = nn.Linear(hidden, latent), nn.Linear(hidden, latent)
-        self.decoder = _layers([latent + 2 * condition, hidden, hidden, window])
+        self.decoder = perceptron([latent + 2 * condition, hidden, hidden, window], nn.Tanh)
         self.x_mean, self.x_spread = nn.Linear(window, window), nn.Linear(window, window)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -182,7 +181,3 @@ def _spectrum_size(length: int) -> int:
 
 def _std(spread: Tensor) -> Tensor:
     return (functional.softplus(spread) + MIN_VARIANCE).sqrt()
-
-
-def _layers(widths: list[int]) -> nn.Sequential:
-    return nn.Sequential(*[layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.Tanh())])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.donut import MIN_STD, GaussianHead, log_normal
+from ape.detectors.layers import perceptron
 
 
 class OmniAnomaly(nn.Module):
@@ -53,11 +54,11 @@ class OmniAnomaly(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.window, self.beta, self.draws = channels, window, beta, draws
-        self.encoder, self.encoder_dense = nn.GRU(channels, hidden, batch_first=True), _dense(hidden)
+        self.encoder, self.encoder_dense = nn.GRU(channels, hidden, batch_first=True), perceptron([hidden] * 3)
         self.posterior = ChainedPosterior(hidden, latent)
         self.flows = nn.ModuleList(PlanarFlow(latent) for _ in range(flows))
         self.prior = RandomWalkPrior(window)
-        self.decoder, self.decoder_dense = nn.GRU(latent, hidden, batch_first=True), _dense(hidden)
+        self.decoder, self.decoder_dense = nn.GRU(latent, hidden, batch_first=True), perceptron([hidden] * 3)
         self.likelihood = GaussianHead(hidden, channels)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -165,7 +166,3 @@ class RandomWalkPrior(nn.Module):
         white = self.get_buffer("whiten") @ z
         constant = self.get_buffer("log_scale") + 0.5 * math.log(2 * math.pi)
         return -(0.5 * white.square() + constant[:, None]).sum(dim=(1, 2))
-
-
-def _dense(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())

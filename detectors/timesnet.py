@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ape.detectors.transformer import position_code
+from ape.detectors.layers import position_code
 
 LEAST_VARIANCE = 1e-5
 

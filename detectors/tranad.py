@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ape.detectors.transformer import position_code
+from ape.detectors.layers import position_code
 
 
 class TranAD(nn.Module):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-BASE = 10_000.0  # of the sinusoidal position code
+from ape.detectors.layers import position_code
+
 NARROWEST = 1e-2  # keeps the spread of a Gaussian prior off zero
 FLOOR = 0.01  # share of an even distribution mixed into associations before they are compared
 CHUNK = 64  # windows scored at once: associations take L*L numbers a head
@@ -145,10 +146,3 @@ def symmetric_divergence(prior: Tensor, series: Tensor) -> Tensor:
     """KL(P, S) + KL(S, P) of the rows of [B, heads, L, L], both floored, mean over heads, [B, L]."""
     p, s = (FLOOR / prior.shape[-1] + (1 - FLOOR) * part for part in (prior, series))
     return ((p - s) * (p.log() - s.log())).sum(dim=-1).mean(dim=1)
-
-
-def position_code(length: int, width: int) -> Tensor:
-    """Sinusoidal position code (Vaswani et al. 2017, arXiv:1706.03762), [length, width]."""
-    even = torch.arange(0, width, 2)
-    angle = torch.arange(length)[:, None] * torch.exp(-math.log(BASE) * even / width)
-    return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
+
+from ape.detectors.layers import perceptron
 
 LOG_VARIANCE_BOUNDS = (-10.0, 10.0)
 
@@ -36,10 +36,10 @@ class VAE(nn.Module):
         super().__init__()
         self.channels, self.window, self.beta = channels, window, beta
         widths = [channels * window, *hidden]
-        self.encoder = nn.Sequential(*_layers(widths))
+        self.encoder = perceptron(widths)
         self.mean = nn.Linear(widths[-1], latent)
         self.log_variance = nn.Linear(widths[-1], latent)
-        self.decoder = nn.Sequential(*_layers([latent, *reversed(hidden)]), nn.Linear(hidden[0], channels * window))
+        self.decoder = nn.Sequential(*perceptron([latent, *reversed(hidden)]), nn.Linear(hidden[0], channels * window))
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean of the posterior, [B, latent]."""
@@ -60,10 +60,3 @@ class VAE(nn.Module):
 
     def _decode(self, z: Tensor) -> Tensor:
         return self.decoder(z).view(-1, self.channels, self.window)
-
-
-def _layers(widths: list[int]) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for wide, narrow in pairwise(widths):
-        layers += [nn.Linear(wide, narrow), nn.ReLU()]
-    return layers

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ape.series import InputError, Series, load
-from ape.series.files import read_json, whole_folder, write_json
+from ape.series.files import is_free, read_json, whole_folder, write_json
 
 RECORD = "run.json"
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
@@ -38,7 +38,7 @@ class Request:
 
 def create_folder(out: Path, request: Request, series: Series) -> Path:
     """Make the run folder ``out``; refuse one that is taken."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not is_free(out):
         raise _taken(out, series)
     record = {
         "format": 1,

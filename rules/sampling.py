@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ape.rules.operators import OPERATORS, Site
+from ape.rules.operators import OPERATORS
 from ape.rules.placement import (
     allowed_starts,
     bound_to_time,
@@ -17,6 +17,7 @@ from ape.rules.placement import (
     draw_log,
     draw_start,
 )
+from ape.rules.registry import Site
 from ape.rules.schema import Context, EmptyBankError, Rule, RuleBank
 
 TRIES = 6

@@ -55,6 +55,11 @@ def read_json(path: Path | str, kind: str) -> Any:
         raise InputError(f"not a {kind}: {error}", str(path), "the file is cut off or damaged; make it anew") from error
 
 
+def is_free(folder: Path) -> bool:
+    """Whether nothing is there, or a folder without anything in it."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
 @contextlib.contextmanager
 def whole_folder(final: Path, mark: str) -> Iterator[Path]:
     """Give a temporary folder to write into, which takes the place of ``final`` once the block has ended well.
@@ -66,7 +71,7 @@ def whole_folder(final: Path, mark: str) -> Iterator[Path]:
     mark : str
         Name of a file by which folders of this kind are known.
     """
-    if final.exists() and not (final / mark).is_file() and not (final.is_dir() and not any(final.iterdir())):
+    if not is_free(final) and not (final / mark).is_file():
         raise InputError("the folder holds something else", str(final), "choose another folder")
     temporary, old = None, final.with_name(f".{final.name}.old")
     try:

@@ -104,8 +104,6 @@ def make_set(
     config = config or Config()
     jobs = list(_jobs(seed, config))
     with whole_folder(out, RECORD) as folder:
-        for part in ("series", "texts", "truth"):
-            (folder / part).mkdir()
         truths = []
         with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
             for done, truth in enumerate(pool.map(_make_one, [(folder, config, *job) for job in jobs]), 1):
@@ -119,8 +117,6 @@ def make_set(
 def supplement_set(out: Path, series: Series, seed: int, events: tuple[int, int] = (1, 3)) -> Path:
     """Make a set in the folder ``out`` of one real series that is normal throughout: one copy an output fault."""
     with whole_folder(out, RECORD) as folder:
-        for part in ("series", "texts", "truth"):
-            (folder / part).mkdir()
         order = np.random.default_rng([seed, 4]).permutation(len(OUTPUT_FAULTS)) + 1
         for number, fault in zip(order, OUTPUT_FAULTS, strict=True):
             own = int(np.random.SeedSequence([seed, int(number)]).generate_state(1)[0])
@@ -179,6 +175,8 @@ def _make_one(job: tuple[Path, Config, str, str, str, int]) -> dict[str, Any]:
 
 def store(folder: Path, name: str, instance: Instance, texts: dict[str, str], seed: int) -> dict[str, Any]:
     """Write one series with its texts and its truth into a set's folder; returns the truth."""
+    for part in ("series", "truth", f"texts/{name}"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         folder / "series" / f"{name}.npz",
         values=instance.values,
@@ -192,7 +190,6 @@ def store(folder: Path, name: str, instance: Instance, texts: dict[str, str], se
         benign=instance.benign,
         where=instance.where,
     )
-    (folder / "texts" / name).mkdir()
     for level, text in texts.items():
         write_text(folder / "texts" / name / f"{level}.txt", text)
     truth = _truth(name, instance, seed)

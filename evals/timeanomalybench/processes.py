@@ -43,5 +43,4 @@ def bump(hour: np.ndarray, centre: float, width: float) -> np.ndarray:
 
 def rare_days(world: World, share: float) -> np.ndarray:
     """Whether the day of each time step is one of a rare kind, bool [T]."""
-    day = (world.seconds // 86_400.0).astype(int)
-    return (world.rng.random(day.max() + 1) < share)[day]
+    return (world.rng.random(world.day.max() + 1) < share)[world.day]

@@ -47,9 +47,14 @@ class World:
         return self.seconds % DAY / 3600.0
 
     @property
+    def day(self) -> np.ndarray:
+        """Days since the first, int64 [T]."""
+        return (self.seconds // DAY).astype(int)
+
+    @property
     def weekday(self) -> np.ndarray:
         """Day of the week, int64 [T], 0 is a Monday."""
-        return (self.seconds // DAY).astype(int) % 7
+        return self.day % 7
 
 
 @dataclass(frozen=True)

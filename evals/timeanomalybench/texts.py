@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ape.evals.timeanomalybench.scenario import Texts
+from ape.evals.timeanomalybench.scenario import DAY, Texts
 
 LEVELS = ("measured", "manual", "log")
 START = np.datetime64("2024-01-01T00:00:00")  # a Monday
@@ -22,7 +22,7 @@ def written(texts: Texts, seconds: float, seed: int) -> dict[str, str]:
     lines = [
         *_drawn(texts.routine, ROUTINE, 0.0, seconds, rng),
         *_drawn(texts.misleading, MISLEADING, 0.0, seconds, rng),
-        *_drawn(texts.incidents, INCIDENTS, -86_400.0 * MOST_DAYS_BEFORE, -86_400.0, rng),
+        *_drawn(texts.incidents, INCIDENTS, -DAY * MOST_DAYS_BEFORE, -DAY, rng),
     ]
     stamped = [f"{START + np.timedelta64(int(at), 's')} {line}\n" for at, line in sorted(lines)]
     return {"measured": texts.measured, "manual": texts.manual, "log": "".join(stamped)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +124,20 @@ def csv(tmp_path) -> Callable[..., Path]:
     def write(values, name: str = "series.csv", header: str = "time,value") -> Path:
         path = tmp_path / name
         path.write_text("\n".join([header, *(f"{i},{value}" for i, value in enumerate(values))]) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def bad_bank(finished, tmp_path):
+    """Write the finished run's bank, changed."""
+
+    def write(change: Callable[[dict], Any]) -> Path:
+        body = json.loads((finished.folder / "bank.json").read_text())
+        change(body)
+        path = tmp_path / "bank.json"
+        path.write_text(json.dumps(body))
         return path
 
     return write

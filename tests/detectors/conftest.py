@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,30 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def batch():
+    """Makes sines and squares of random phase, [count, channels, window]."""
+
+    def make(count=8, window=24, channels=1, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        phase = torch.rand(count, channels, 1, generator=generator) * 2 * math.pi
+        angle = 2 * math.pi * torch.arange(window) / 12 + phase
+        return torch.where(torch.arange(count)[:, None, None] % 2 == 0, angle.sin(), 0.7 * angle.sin().sign())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shapes():
+    """Makes windows of sine plus square, each at its own phase, [8, 1, window]."""
+
+    def make(window=24):
+        phase = torch.arange(window) / (12 if window > 12 else 8) + torch.arange(8)[:, None, None] / 8
+        return torch.sin(2 * math.pi * phase) + 0.5 * torch.sign(torch.sin(4 * math.pi * phase))
+
+    return make
 
 
 def make_values(channels: int) -> np.ndarray:

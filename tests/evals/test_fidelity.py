@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,7 +62,7 @@ def test_true_windows_are_told_from_others_less_the_closer_these_are(runs, conte
     far_rule = generic_rule("level_shift").model_copy(update={"scale": ScalePrior(low=8, high=12, unit="series_sd")})
     far = alignment(RuleBank(context=context, rules=[far_rule]), windows, context, seed=0)
     assert near["mmd"] < far["mmd"]
-    itself = windows.__class__(windows.true, windows.normal, windows.true, windows.hosts, windows.starts)
+    itself = replace(windows, other_normal=windows.true)
     same = alignment(None, itself, context, seed=0)
     assert same["mmd"] == pytest.approx(0, abs=1e-6) and same["c2st"] < 0.6
     assert same["coverage"] == 1.0 and same["density"] >= 1.0

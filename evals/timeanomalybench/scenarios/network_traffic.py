@@ -26,7 +26,7 @@ def _packets(rate: np.ndarray, size: float) -> np.ndarray:
 
 def simulate(world: World) -> Run:
     """Run the uplink."""
-    day = (world.seconds // 86_400.0).astype(int)
+    day = world.day
     patch = rare_days(world, 0.05)
     patch_hour = 9 + 8 * world.rng.random(day.max() + 1)[day]
     volume = world.rng.uniform(0.8, 1.2, day.max() + 1)[day] * np.where(world.weekday == 6, 1.4, 1.0)

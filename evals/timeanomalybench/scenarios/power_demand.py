@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ape.evals.timeanomalybench.processes import bump, held, lagged, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import DAY, Fault, Run, Scenario, Texts, World
 
 HOUSEHOLDS = 640.0  # MW
 MILL = 50.0  # MW of the rolling mill while it rolls
@@ -30,11 +30,11 @@ def simulate(world: World) -> Run:
     """Run the city."""
     holiday = rare_days(world, 0.05)
     weather, clouds, habits = (smooth_noise(world, seconds) for seconds in (300_000.0, 10_800.0, 14_400.0))
-    day = (world.seconds // 86_400.0).astype(int)
+    day = world.day
     size = world.rng.normal(1.0, 0.012, day.max() + 1)[day]
     noise = world.rng.normal(size=(3, world.length))
 
-    season = 6.0 - 6.0 * np.cos(2 * np.pi * world.seconds / (365 * 86_400.0))
+    season = 6.0 - 6.0 * np.cos(2 * np.pi * world.seconds / (365 * DAY))
     temperature = season + 3.5 * weather + 3.0 * bump(world.hour, 15.0, 3.5) + 0.6 * clouds
     felt = lagged(temperature, world, 28_800.0)  # walls keep the heat
     off = holiday | (world.weekday >= 5)

@@ -42,7 +42,7 @@ def _tank(demand, target, capacity, leak, bias, stuck, step):
 def simulate(world: World) -> Run:
     """Run the tank."""
     festival = rare_days(world, 0.04)
-    day = (world.seconds // 86_400.0).astype(int)
+    day = world.day
     size = world.rng.normal(1.0, 0.05, day.max() + 1)[day] + 0.35 * festival
     course = (
         0.03 + 0.07 * bump(world.hour, 7.5, 1.5) + 0.06 * bump(world.hour, 19.5, 2.0) + 0.02 * bump(world.hour, 13, 3)

@@ -44,7 +44,7 @@ def _queue(arrivals, quota):
 
 def simulate(world: World) -> Run:
     """Run the service."""
-    day = (world.seconds // 86_400.0).astype(int)
+    day = world.day
     flash, deploy = rare_days(world, 0.1), rare_days(world, 0.2)
     flash_hour, deploy_hour = (
         9 + 11 * world.rng.random(day.max() + 1)[day],

@@ -36,7 +36,7 @@ def _mailing_day(world: World) -> np.ndarray:
 
 def simulate(world: World) -> Run:
     """Run the shop."""
-    day = (world.seconds // 86_400.0).astype(int)
+    day = world.day
     sale = rare_days(world, 0.05)
     size, echo = world.rng.normal(1.0, 0.06, day.max() + 1)[day], world.rng.uniform(0.8, 1.2, day.max() + 1)[day]
     mood, taste = smooth_noise(world, 2700.0), smooth_noise(world, 7200.0)

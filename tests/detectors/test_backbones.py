@@ -1,0 +1,188 @@
+"""What holds for every backbone from a paper: shapes, determinism, gradients, learning, seeds. Its own parts are
+tested beside it, in a file of its name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ape.detectors.crossad import CrossAD
+from ape.detectors.donut import Donut
+from ape.detectors.fcvae import FCVAE
+from ape.detectors.omni_anomaly import OmniAnomaly
+from ape.detectors.timesnet import TimesNet
+from ape.detectors.training import Budget, train
+from ape.detectors.tranad import TranAD
+from ape.detectors.transformer import TransformerAE
+
+
+@dataclass(frozen=True)
+class Case:
+    """A backbone; how it overfits one batch: with which options, on which waves, in how many steps, to which error."""
+
+    build: Callable[..., nn.Module]
+    latent: Callable[[int, int], int]  # of channels and window
+    steps: int
+    error: float
+    options: dict[str, Any] = field(default_factory=dict)
+    small: dict[str, Any] = field(default_factory=dict)
+    waves: str = "batch"
+    window: int = 24
+    rate: float = 1e-2
+    power: float = 0.4  # of the waves at least, so that the error says something
+    draws: bool = False  # loss and own scores are random
+    scores: bool = True  # it has scores of its own
+
+    def make(self, channels: int, window: int, **more: Any) -> nn.Module:
+        return self.build(channels, window, **self.options, **more)
+
+    def make_small(self, window: int) -> nn.Module:
+        return self.build(1, window, **{**self.options, **self.small})
+
+
+ATTENTION = {"width": 16, "heads": 2}
+TRANSFORMER = {**ATTENTION, "layers": 1, "hidden": 16}
+TIMES = {"width": 8, "hidden": 8, "layers": 1, "periods": 2, "kernels": 2}
+STILL = {"points": 0.0, "segments": 0.0, "missing": 0.0, "dropout": 0.0}
+SHAPES = {"waves": "shapes", "rate": 5e-3, "power": 0.5, "draws": True}
+CASES = {
+    "crossad": Case(
+        CrossAD, lambda c, w: 32 * c, 120, 0.03, small={**ATTENTION, "patch": 2, "kernels": (4, 2), "prototypes": 8}
+    ),
+    "tranad": Case(TranAD, lambda c, w: 32, 160, 0.03, small={**ATTENTION, "hidden": 16}),
+    "timesnet": Case(TimesNet, lambda c, w: 16 + 2 * c, 80, 0.02, options={"periods": 5}, small=TIMES, scores=False),
+    "timesnet, not normalised": Case(
+        TimesNet, lambda c, w: 16 + 2 * c, 80, 0.02, {"periods": 5, "normalise": False}, TIMES, scores=False
+    ),
+    "transformer": Case(TransformerAE, lambda c, w: 32, 120, 0.02, small=TRANSFORMER),
+    "anomaly transformer": Case(TransformerAE, lambda c, w: 32, 120, 0.02, {"association": True}, TRANSFORMER),
+    "donut": Case(Donut, lambda c, w: 5, 250, 0.03, **SHAPES),
+    "fcvae": Case(FCVAE, lambda c, w: 8 * c, 150, 0.03, small=STILL, **SHAPES),
+    "omni-anomaly": Case(
+        OmniAnomaly, lambda c, w: 3 * w, 180, 0.05, small={"hidden": 32, "flows": 4}, window=12, **SHAPES
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("window", [8, 9, 13, 24, 33, 40])
+def test_shapes(case, channels, window):
+    module, x = case.make(channels, window, **({"draws": 2} if case.draws else {})), torch.randn(4, channels, window)
+    assert module.encode(x).shape == (4, case.latent(channels, window))
+    assert module.reconstruct(x).shape == x.shape
+    assert module.loss(x).shape == ()
+    if case.scores:
+        assert module.own_scores(x).shape == (4, window)
+    if case.scores and not case.draws:  # a window's score does not hang on its neighbours
+        torch.testing.assert_close(module.own_scores(x[:2]), module.own_scores(x)[:2])
+
+
+def test_encoding_and_reconstruction_are_deterministic_in_training_too_and_differentiable(case):
+    module, x = case.make(2, 13).train(), torch.randn(2, 2, 13, requires_grad=True)
+    torch.testing.assert_close(module.encode(x), module.encode(x), rtol=0, atol=0)
+    rebuilt = module.reconstruct(x)
+    torch.testing.assert_close(rebuilt, module.reconstruct(x), rtol=0, atol=0)
+    with torch.no_grad():  # some layers are fused when nothing is to be learned
+        torch.testing.assert_close(module.eval().reconstruct(x), rebuilt, rtol=1e-4, atol=1e-5)
+    (module.train().encode(x).sum() + module.reconstruct(x).sum()).backward()
+    assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("window", [12, 13, 32])
+def test_gradient_reaches_every_parameter_from_the_first_step(case, window):
+    torch.manual_seed(0)
+    module = case.make(2, window)
+    module.loss(torch.randn(8, 2, window)).backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_overfits_one_batch(case, request):
+    torch.manual_seed(0)
+    module, x = case.make_small(case.window), request.getfixturevalue(case.waves)(window=case.window)
+    optimiser = torch.optim.Adam(module.parameters(), lr=case.rate)
+    for _ in range(case.steps):
+        optimiser.zero_grad()
+        module.loss(x).backward()
+        optimiser.step()
+    assert (x - module.reconstruct(x)).square().mean() < case.error
+    assert x.square().mean() > case.power
+
+
+def test_same_seed_same_model_and_loss(case, batch):
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        losses.append(case.make(1, 24).loss(batch()).item())
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.draws])
+def test_same_seed_same_draws_other_seed_others(name, shapes):
+    module, x, seen = CASES[name].make(1, 13, draws=3), shapes(window=13), []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        seen.append((module.loss(x).item(), module.own_scores(x).sum().item()))
+    assert seen[0] == seen[1] and seen[0][0] != seen[2][0] and seen[0][1] != seen[2][1]
+
+
+def test_saved_weights_are_the_whole_model(case, shapes):
+    first, second, x = case.make(1, 13), case.make(1, 13), shapes(window=13)
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(first.reconstruct(x), second.reconstruct(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "budget", "off"),
+    [
+        ("crossad", Budget(steps=150, batch=16, rate=5e-3, check_every=50), 1),
+        ("tranad", Budget(steps=200, batch=16, rate=5e-3, check_every=50), 0),
+        ("timesnet", Budget(steps=60, batch=16, rate=5e-3, check_every=20), 0),
+        ("transformer", Budget(steps=120, batch=16, rate=5e-3, check_every=30), 0),
+        ("anomaly transformer", Budget(steps=120, batch=16, rate=5e-3, check_every=30), 0),
+    ],
+)
+def test_planted_anomaly_stands_out_of_its_window_and_of_normal_ones(name, budget, off):
+    case = CASES[name]
+    values = torch.sin(2 * math.pi * torch.arange(600) / 12)[:, None]
+    values = values + 0.05 * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    module = case.make_small(24)
+    train(module, values, 24, budget, seed=0)
+    x = torch.sin(2 * math.pi * torch.arange(24) / 12).repeat(2, 1, 1)
+    x[1, 0, 10] += 3
+    with torch.no_grad():
+        found = [(x - module.reconstruct(x)).square().mean(dim=1), *([module.own_scores(x)] if case.scores else [])]
+    for scores in found:
+        assert abs(int(scores[1].argmax()) - 10) <= off
+        assert scores[1].max() > 3 * scores[0].max()
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "window", "at", "budget"),
+    [
+        (Donut, {}, 24, 10, Budget(steps=200, batch=32, rate=3e-3)),
+        (FCVAE, {}, 24, 10, Budget(steps=100, batch=32, rate=5e-3)),
+        (OmniAnomaly, {"hidden": 32, "flows": 4}, 12, 7, Budget(steps=120, batch=32, rate=1e-2)),
+    ],
+)
+def test_planted_anomaly_scores_highest(build, options, window, at, budget):
+    torch.manual_seed(0)
+    module = build(1, window, **options)
+    values = torch.sin(2 * math.pi * torch.arange(600) / window) + 0.05 * torch.randn(600)
+    train(module, values[:, None], window, budget, seed=0)
+    x = values[:window].view(1, 1, window).clone()
+    x[0, 0, at] += 3
+    assert (x - module.reconstruct(x)).square()[0, 0].argmax() == module.own_scores(x)[0].argmax() == at
