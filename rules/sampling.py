@@ -234,19 +234,25 @@ def _is_new(hosts: Tensor, made: Tensor, site: Site, scales: _Scales) -> Tensor:
     """
     window = hosts.shape[2]
     margin = (NEXT_TO_IT * site.length).clamp(min=max(4.0, site.cycle / 8))
-    t = torch.arange(window, device=hosts.device, dtype=hosts.dtype).view(1, 1, -1)
-    near = (t >= site.start - margin) & (t < site.start + site.length + margin)
-    floor = _least_effect(scales)
-    touched = (made != hosts).any(dim=2)
-    new = torch.ones(len(hosts), dtype=torch.bool, device=hosts.device)
+    t = torch.arange(window, device=hosts.device)
+    near = ((t >= site.start - margin) & (t < site.start + site.length + margin)).double()
+    centre = hosts.double().mean(2, keepdim=True)
+    host, other = hosts - centre, made - centre
     reach = min(1.5 * site.cycle, window / 2)
-    for lag in {round(reach * step / LAGS) for step in range(-LAGS, LAGS + 1)} - {0}:
-        valid = near & (t + lag >= 0) & (t + lag < window)
-        square = ((made - hosts.roll(-lag, 2)) ** 2 * valid).sum(2)
-        away = (square / valid.sum(2).clamp(min=1)).sqrt() >= floor
-        covered = valid.sum(2) >= 0.9 * near.sum(2)
-        new &= (~covered | (away & touched)).any(dim=1)
-    return new
+    lags = torch.tensor(sorted({round(reach * step / LAGS) for step in range(-LAGS, LAGS + 1)} - {0}))
+
+    def overlap(left: Tensor, right: Tensor) -> Tensor:
+        """Sums over t of ``left[t] right[t + lag]``, for all lags at once, [n, C, lags]."""
+        spectra = torch.fft.rfft(left, n=2 * window).conj() * torch.fft.rfft(right, n=2 * window)
+        return torch.fft.irfft(spectra, n=2 * window)[:, :, lags % (2 * window)]
+
+    everywhere = torch.ones_like(near)
+    square = overlap(near * other**2, everywhere) - 2 * overlap(near * other, host) + overlap(near, host**2)
+    count = overlap(near, everywhere).round()
+    away = (square.clamp(min=0) / count.clamp(min=1)).sqrt() >= _least_effect(scales)[:, :, None]
+    touched = (made != hosts).any(dim=2, keepdim=True)
+    uncovered = count < 0.9 * near.sum(2, keepdim=True)
+    return (uncovered | (away & touched).any(dim=1, keepdim=True)).all(dim=2)[:, 0]
 
 
 def _seam_is_quiet(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:
