@@ -7,6 +7,7 @@ folder; stumpy does not ask it to, so we do, for the modules that a self-join ru
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import os
 import sys
@@ -46,11 +47,11 @@ def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
 
 
 def warm_up(say: Callable[[str], None]) -> None:
-    """Compile the matrix profile if no earlier process of this machine has; ``say`` is told before and after."""
+    """Compile the matrix profile if no earlier process of this environment has; ``say`` is told before and after."""
     mark = _cache_folder() / "ready"
     if mark.exists():
         return
-    say("compiling the matrix profile, once on this machine (about half a minute)")
+    say("compiling the matrix profile, once in this environment (about half a minute)")
     matrix_profile(np.sin(np.arange(256) / 5.0), 16)
     with contextlib.suppress(ValueError):  # a cache that cannot be written only costs time
         write_text(mark, "compiled\n")
@@ -59,13 +60,17 @@ def warm_up(say: Callable[[str], None]) -> None:
 
 @cache
 def _cache_folder() -> Path:
-    """Folder for compiled code of exactly these versions; a temporary one where the home is not writable."""
-    from importlib.metadata import version
+    """Folder for compiled code of exactly these packages; a temporary one where the home is not writable.
+
+    numba looks for compiled code by where its source lies, so each environment has a folder, and compiles, of its own.
+    """
+    from importlib.metadata import distribution, version
 
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = (
-        f"ape/compiled-py{sys.version_info[0]}{sys.version_info[1]}-numba{version('numba')}-stumpy{version('stumpy')}"
-    )
+    stumpy = distribution("stumpy")
+    place = hashlib.sha256(str(stumpy.locate_file("stumpy")).encode()).hexdigest()[:12]
+    python = f"py{sys.version_info[0]}{sys.version_info[1]}"
+    name = f"ape/compiled-{python}-numba{version('numba')}-stumpy{stumpy.version}-{place}"
     try:
         (base / name).mkdir(parents=True, exist_ok=True)
         return base / name
