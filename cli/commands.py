@@ -73,14 +73,16 @@ def mine(arguments: argparse.Namespace) -> None:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """``ape train``: the backbone only, into ``OUT/detector``."""
+    """``ape train``: the backbone only, into ``OUT/detector``; said again after a kill, it goes on."""
     from ape import detectors
 
     detector = detectors.create(arguments.backbone)
     series = _load(arguments)
     target = _new(arguments.out, "detector")
+    checkpoint = target.with_name("training.safetensors")
     with Display(console) as display:
-        detector.fit(series, seed=arguments.seed, progress=display.progress).save(target)
+        detector.fit(series, arguments.seed, display.progress, checkpoint).save(target)
+    checkpoint.unlink(missing_ok=True)
     console.print(f"detector: {target}")
 
 
@@ -105,12 +107,19 @@ def enhance(arguments: argparse.Namespace) -> None:
 def score(arguments: argparse.Namespace) -> None:
     """``ape score``: scores of the whole series, into ``OUT/scores.csv``."""
     from ape import posttrain
+    from ape.detectors.detector import WindowedDetector
     from ape.graphs.run import write_scores
 
     series = _load(arguments)
     detector = posttrain.load(_detector_folder(arguments.detector, "enhanced", "detector"))
     target = _new(arguments.out, "scores.csv")
-    write_scores(target, series, score=detector.score(series))
+    if not arguments.own:
+        scores = detector.score(series)
+    elif isinstance(detector, WindowedDetector):
+        scores = detector.score(series, own=True)
+    else:
+        raise InputError("an enhanced detector has one score", "--own", "give the folder of a plain detector")
+    write_scores(target, series, score=scores)
     console.print(f"scores: {target}")
 
 
@@ -146,11 +155,22 @@ def bank(arguments: argparse.Namespace) -> None:
 
 
 def detectors(arguments: argparse.Namespace) -> None:
-    """``ape detectors``."""
+    """``ape detectors list``."""
+    from ape.detectors.detector import LONGEST, SHORTEST
     from ape.detectors.registry import BACKBONES
 
-    for name, (build, _) in BACKBONES.items():
-        console.print(f"{name:>13}  {(build.__doc__ or '').strip().splitlines()[0]}")
+    window = f"one period of the series, {SHORTEST} to {LONGEST} samples by default; the time it takes is "
+    for name, backbone in BACKBONES.items():
+        console.print(f"{name:<13} {backbone.paper}", style="bold")
+        told = {
+            "own score": backbone.own_score,
+            "channels": backbone.channels,
+            "window": f"{window}{backbone.cost}",
+            "scaling": "by training mean and deviation of each channel" + backbone.scale,
+            "cannot see": backbone.hidden,
+        }
+        for what, how in told.items():
+            console.print(f"    {what:<11} {how}")
 
 
 def warm_up(arguments: argparse.Namespace) -> None:

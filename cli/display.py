@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+BETWEEN = 10.0  # seconds, of lines where there is no terminal
 COLOURS = {
     "planner": "cyan",
     "profiler": "green",
@@ -33,6 +35,8 @@ class Display:
         )
         self._console = console
         self._tasks: dict[str, TaskID] = {}
+        self._begun: dict[str, tuple[float, int]] = {}  # where there is no terminal: when, and how far a step was
+        self._told = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -49,11 +53,19 @@ class Display:
         self._console.print(Text.assemble((f"{agent:>16}", colour), "  ", note))
 
     def progress(self, step: str, done: int, total: int, note: str = "") -> None:
-        """How far a step is; without a terminal, a line at its end."""
+        """How far a step is; without a terminal, a line now and then and at its end."""
         if not self._console.is_terminal:
-            if done >= total:
-                self._console.print(f"{step:>16}  {done}/{total} {note}")
+            self._log(step, done, total, note)
             return
         if step not in self._tasks:
             self._tasks[step] = self._bars.add_task(f"{step:>16}", total=total, note=note)
         self._bars.update(self._tasks[step], completed=done, total=total, note=note)
+
+    def _log(self, step: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        began, first = self._begun.setdefault(step, (now, done))
+        if done < total and now - self._told < BETWEEN:
+            return
+        self._told = now
+        left = (now - began) / (done - first) * (total - done) if first < done < total else 0.0
+        self._console.print(f"{step:>16}  {done}/{total} {note}" + (f", {left:.0f} s left at most" if left else ""))

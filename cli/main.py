@@ -26,7 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
     seeded = argparse.ArgumentParser(add_help=False)
     seeded.add_argument("--seed", type=_seed, default=0, metavar="N", help="default: 0")
     backbone = argparse.ArgumentParser(add_help=False)
-    backbone.add_argument("--backbone", default="vae", metavar="NAME", help="default: vae; 'ape detectors' lists all")
+    backbone.add_argument(
+        "--backbone", default="vae", metavar="NAME", help="default: vae; 'ape detectors list' tells all"
+    )
     text = argparse.ArgumentParser(add_help=False)
     text.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
 
@@ -47,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     enhance.add_argument("--out", metavar="DIR", required=True)
     score = commands.add_parser("score", parents=[series], help="score a series with a detector")
     score.add_argument("--detector", metavar="DIR", required=True, help="plain or enhanced")
+    score.add_argument("--own", action="store_true", help="by the score of the backbone's paper, not by its error")
     score.add_argument("--out", metavar="DIR", required=True)
 
     bank = commands.add_parser("bank", help="look at a Rule Bank")
@@ -59,7 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
         series,
         seeded,
     )
-    commands.add_parser("detectors", help="the backbones, a line each")
+    backbones = commands.add_parser("detectors", help="the backbones")
+    backbones.add_subparsers(dest="act", required=True, metavar="ACT").add_parser(
+        "list", help="where each is from, what it scores by, what it takes for granted"
+    )
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
 
@@ -117,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("ape: stopped; 'ape run --resume DIR' goes on from the last checkpoint\n")
+        sys.stderr.write("ape: stopped; 'ape run --resume DIR', or the same 'ape train' again, goes on from there\n")
         return 130
     return 0
 

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ape.detectors.checkpoint import Checkpoint, fingerprint
 from ape.detectors.protocol import Progress
 from ape.detectors.storage import save_folder
 from ape.detectors.training import Budget, seeded, train
 from ape.series import InputError, Series
 from ape.series.numerics import dominant_period
-from ape.series.windows import scored_starts, sliding
+from ape.series.windows import scored_starts, sliding, streamed_overlap_mean
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
@@ -80,8 +81,14 @@ class WindowedDetector:
             raise _not_trained()
         return self._scale_shift
 
-    def fit(self, series: Series, seed: int = 0, progress: Progress | None = None) -> Self:
-        """Train on the training part; a fresh backbone each time, the same for the same seed on CPU."""
+    def fit(
+        self, series: Series, seed: int = 0, progress: Progress | None = None, checkpoint: Path | None = None
+    ) -> Self:
+        """Train on the training part; a fresh backbone each time, the same for the same seed on CPU.
+
+        ``checkpoint`` names a file for the state of the training, which goes on from it if it is there; whoever asks
+        for one removes it once the detector is saved.
+        """
         values = series.train
         window = self._asked_window or automatic_window(values)
         if len(values) < FEWEST_WINDOWS * window:
@@ -95,7 +102,9 @@ class WindowedDetector:
         with seeded(seed):
             module = self._fresh(series.n_channels, window).to(self._device)
         standard = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
-        train(module, standard, window, self.budget, seed, progress)
+        described = (self.name, self.options, window, self.budget, seed)
+        kept = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, standard))
+        train(module, standard, window, self.budget, seed, progress, kept)
         self.adopt(module, window, torch.from_numpy(shift), torch.from_numpy(scale))
         return self
 
@@ -122,15 +131,23 @@ class WindowedDetector:
         standard = self._standard(x)
         return (standard - self.module.reconstruct(standard)).square().mean(dim=1)  # type: ignore[operator]
 
+    def own_scores(self, x: Tensor) -> Tensor:
+        """Score of the backbone's paper at each point, [B, L]; where the paper scores by the error, `point_scores`."""
+        if not hasattr(self.module, "own_scores"):
+            return self.point_scores(x)
+        return self.module.own_scores(self._standard(x))  # type: ignore[operator]
+
     @torch.no_grad()
-    def score(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Score of each point: the mean of `point_scores` over all windows that cover it.
+    def score(self, series: Series, stride: int | None = None, own: bool = False) -> np.ndarray:
+        """Score of each point: the mean over all windows that cover it, streamed window batch by window batch.
 
         Parameters
         ----------
         series : Series
         stride : int, optional
             Default is 1 up to 20,000 points, else a sixteenth of the window.
+        own : bool
+            By the score of the backbone's paper, `own_scores`, instead of the reconstruction error, `point_scores`.
 
         Returns
         -------
@@ -138,19 +155,15 @@ class WindowedDetector:
         """
         self.require_channels(series)
         self.module.eval()
-        length, window = series.length, self.window
-        first = scored_starts(length, window, stride)
-        cut = sliding(series.values, window)
-        total, count = np.zeros(length), np.zeros(length)
-        for begin in range(0, len(first), BATCH):
-            chosen = first[begin : begin + BATCH]
-            scores = self.point_scores(torch.from_numpy(cut[chosen]).to(self._device)).cpu().numpy()
-            span = slice(chosen[0], chosen[-1] + window)
-            positions = (chosen[:, None] - chosen[0] + np.arange(window)).ravel()
-            size = span.stop - span.start
-            total[span] += np.bincount(positions, weights=scores.ravel(), minlength=size)
-            count[span] += np.bincount(positions, minlength=size)
-        return (total / count).astype(np.float32)
+        first = scored_starts(series.length, self.window, stride)
+        cut = sliding(series.values, self.window)
+        measure = self.own_scores if own else self.point_scores
+        parts = (first[begin : begin + BATCH] for begin in range(0, len(first), BATCH))
+        with seeded(0):  # some papers' scores are drawn
+            return streamed_overlap_mean(
+                ((part, measure(torch.from_numpy(cut[part]).to(self._device)).cpu().numpy()) for part in parts),
+                series.length,
+            )
 
     def require_channels(self, series: Series) -> None:
         """Refuse a series with another number of channels than the detector was trained on."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+SHRINKAGE = 0.05  # of correlations between the channels' errors
+
 
 class LSTMAE(nn.Module):
     """The encoder's last state starts a decoder that rebuilds the window in reverse order.
 
     Departure from the paper: its decoder reads the true previous value in training and its own output when scoring,
     two different graphs. Here it reads a learned constant and a clock (the share of the window that is done) in both,
-    so the state alone must carry the window, nothing leaks, and the whole sequence runs in one fused call.
+    so the state alone must carry the window, nothing leaks, and the whole sequence runs in one fused call. The
+    covariance of the errors is shrunk a little, for many channels would make it singular.
 
     Parameters
     ----------
@@ -27,6 +30,10 @@ class LSTMAE(nn.Module):
         self.decoder = nn.LSTM(2, hidden, batch_first=True)
         self.constant = nn.Parameter(torch.zeros(1))
         self.output = nn.Linear(hidden, channels)
+        self.error_mean: Tensor
+        self.error_whiten: Tensor
+        self.register_buffer("error_mean", torch.zeros(channels))
+        self.register_buffer("error_whiten", torch.eye(channels))
         self.register_buffer("clock", torch.linspace(-1, 1, window).view(1, window, 1), persistent=False)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -43,6 +50,26 @@ class LSTMAE(nn.Module):
     def loss(self, x: Tensor) -> Tensor:
         """Mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
+
+    def fit_scores(self, normal: Tensor) -> None:
+        """Take the law of the errors, a Gaussian, from normal windows that were held out of training."""
+        errors = self._errors(normal).double()
+        deviation = errors.std(dim=0).clamp(min=1e-8)
+        correlation = torch.corrcoef(errors.T).reshape(len(deviation), -1).nan_to_num()
+        correlation = (1 - SHRINKAGE) * correlation
+        correlation.fill_diagonal_(1.0)
+        factor = torch.linalg.cholesky(correlation)
+        self.error_mean.copy_(errors.mean(dim=0))
+        self.error_whiten.copy_(torch.linalg.solve_triangular(factor, torch.diag(1 / deviation), upper=False))
+
+    def own_scores(self, x: Tensor) -> Tensor:
+        """Squared Mahalanobis distance of each point's absolute errors to those of normal data, [B, L]."""
+        white = (self._errors(x) - self.error_mean) @ self.error_whiten.T
+        return white.square().sum(dim=1).view(len(x), -1)
+
+    def _errors(self, x: Tensor) -> Tensor:
+        """Absolute errors, a row for each point of each window, [B * L, C]."""
+        return (x - self.reconstruct(x)).abs().transpose(1, 2).flatten(0, 1)
 
     def _state(self, x: Tensor) -> tuple[Tensor, Tensor]:
         _, state = self.encoder(x.transpose(1, 2).contiguous())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,99 @@ from ape.detectors.transformer import TransformerAE
 from ape.detectors.vae import VAE
 from ape.series import InputError
 
-BACKBONES: dict[str, tuple[Callable[..., nn.Module], Budget]] = {
-    "vae": (VAE, Budget()),
-    "lstm-ae": (LSTMAE, Budget(steps=400, batch=64, rate=5e-3, check_every=25)),
-    "donut": (Donut, Budget(steps=600, batch=64)),
-    "fcvae": (FCVAE, Budget(steps=600, batch=64, rate=2e-3)),
-    "omni-anomaly": (OmniAnomaly, Budget(steps=300, batch=32, rate=5e-3, check_every=25)),
-    "transformer": (TransformerAE, Budget(steps=150, batch=32, rate=2e-3, check_every=15)),
-    "tranad": (TranAD, Budget(steps=300, batch=32, rate=3e-3, check_every=25)),
-    "timesnet": (TimesNet, Budget(steps=150, batch=32, rate=3e-3, check_every=15)),
-    "crossad": (CrossAD, Budget(steps=400, batch=32, rate=3e-3, check_every=25)),
+TOGETHER = "together: one latent for all"
+ONE_BY_ONE = "one by one through the same weights"
+LINKS = "what links channels (channel_lag, channel_swap)"
+ERROR = "the reconstruction error"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """How a backbone is built and trained, and what it takes for granted.
+
+    Parameters
+    ----------
+    build : callable
+        The class of the module, from channels, window and options.
+    budget : Budget
+        Of its training.
+    own_score : str
+        What its paper scores by.
+    channels : str
+        How it reads several.
+    cost : str
+        How the time it takes grows with the window.
+    scale : str
+        What it does to the values after they are standardised by the training part.
+    hidden : str
+        What it cannot see because of that.
+    """
+
+    build: Callable[..., nn.Module]
+    budget: Budget
+    own_score: str = ERROR
+    channels: str = TOGETHER
+    cost: str = "linear"
+    scale: str = ""
+    hidden: str = "nothing"
+
+    @property
+    def paper(self) -> str:
+        """What it is, and where from: the first line of its module."""
+        return (inspect.getmodule(self.build).__doc__ or "").partition("\n")[0]
+
+
+BACKBONES = {
+    "vae": Backbone(VAE, Budget()),
+    "lstm-ae": Backbone(
+        LSTMAE,
+        Budget(steps=400, batch=64, rate=5e-3, check_every=25),
+        own_score="Mahalanobis distance of the errors of all channels to those of held-out normal data",
+        cost="linear, step after step",
+    ),
+    "donut": Backbone(Donut, Budget(steps=600, batch=64), own_score="negative log likelihood, mean over 64 draws"),
+    "fcvae": Backbone(
+        FCVAE,
+        Budget(steps=600, batch=64, rate=2e-3),
+        own_score="negative log likelihood, mean over 32 draws",
+        channels=ONE_BY_ONE,
+        hidden=LINKS,
+    ),
+    "omni-anomaly": Backbone(
+        OmniAnomaly,
+        Budget(steps=300, batch=32, rate=5e-3, check_every=25),
+        own_score="negative log likelihood, mean over 4 draws",
+        cost="linear, step after step",
+    ),
+    "transformer": Backbone(
+        TransformerAE,
+        Budget(steps=150, batch=32, rate=2e-3, check_every=15),
+        own_score=f"{ERROR}; with association=True weighed by the association discrepancy",
+        cost="quadratic",
+    ),
+    "tranad": Backbone(
+        TranAD,
+        Budget(steps=300, batch=32, rate=3e-3, check_every=25),
+        own_score="mean of both phases' errors",
+        cost="quadratic",
+    ),
+    "timesnet": Backbone(
+        TimesNet,
+        Budget(steps=150, batch=32, rate=3e-3, check_every=15),
+        scale="; a window's own mean and deviation are taken out and put back, unless normalise=False",
+        hidden=(
+            "a level or amplitude that holds for a whole window (level_shift, amplitude_scale, slow trend_drift):"
+            " the error is blind to it, the latent keeps it"
+        ),
+    ),
+    "crossad": Backbone(
+        CrossAD,
+        Budget(steps=400, batch=32, rate=3e-3, check_every=25),
+        own_score="errors of all scales, each over its mean in training",
+        channels=ONE_BY_ONE,
+        hidden=LINKS,
+        cost="quadratic, in patches of 4",
+    ),
 }
 SHORTEST_WINDOW = 4
 
@@ -64,15 +148,15 @@ def create(name: str, window: int | None = None, device: str = "auto", **options
     """
     if name not in BACKBONES:
         raise InputError(f"no backbone '{name}'", "backbone", f"give one of {', '.join(names())}")
-    build, budget = BACKBONES[name]
-    known = [option for option in inspect.signature(build).parameters if option not in ("channels", "window")]
+    backbone = BACKBONES[name]
+    known = [option for option in inspect.signature(backbone.build).parameters if option not in ("channels", "window")]
     if unknown := set(options) - set(known):
         raise InputError(f"backbone '{name}' has no option '{min(unknown)}'", "options", f"it has {', '.join(known)}")
     if window is not None and window < SHORTEST_WINDOW:
         raise InputError(f"a window of {window} samples is too short", "window", f"give at least {SHORTEST_WINDOW}")
     if options:
         _built(name, 1, window or SHORTEST, options)  # an impossible value is refused before anything is trained
-    return WindowedDetector(name, build, options, window, budget, device)
+    return WindowedDetector(name, backbone.build, options, window, backbone.budget, device)
 
 
 def load(folder: Path | str, device: str = "auto") -> WindowedDetector:
@@ -103,7 +187,7 @@ def load(folder: Path | str, device: str = "auto") -> WindowedDetector:
 
 def _built(name: str, channels: int, window: int, options: dict[str, Any]) -> nn.Module:
     try:
-        return BACKBONES[name][0](channels=channels, window=window, **options)
+        return BACKBONES[name].build(channels=channels, window=window, **options)
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
         what = f"backbone '{name}' cannot be built with {options}: {error}"
         raise InputError(what[:300], "options", "give other values") from error

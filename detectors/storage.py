@@ -23,7 +23,10 @@ MEND = "the file was changed or damaged; train the detector anew"
 
 def save_folder(detector: WindowedDetector, folder: Path) -> None:
     """Write a detector into ``folder``, which appears whole or not at all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.module.state_dict().items()}
+    # clones, since tied weights share memory, which safetensors refuses
+    tensors = {
+        name: tensor.detach().cpu().contiguous().clone() for name, tensor in detector.module.state_dict().items()
+    }
     shift, scale = detector.scale_shift
     configuration = {
         "kind": "detector",

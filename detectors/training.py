@@ -6,10 +6,14 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ape.detectors.checkpoint import MEND, Checkpoint, flatten, under
 from ape.detectors.protocol import Progress
 from ape.series import InputError
 
@@ -51,20 +55,29 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def train(
-    module: nn.Module, values: Tensor, window: int, budget: Budget, seed: int, progress: Progress | None = None
+    module: nn.Module,
+    values: Tensor,
+    window: int,
+    budget: Budget,
+    seed: int,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Train ``module`` in place on windows of ``values`` and leave it with the weights that did best on the tail.
 
     Parameters
     ----------
     module : nn.Module
-        With ``loss(windows [B, C, L])``.
+        With ``loss(windows [B, C, L])``, and ``fit_scores(windows)`` if its own score needs figures of normal windows.
     values : Tensor [n, C]
         Standardised training part, on the module's device; windows are gathered from it, never stored.
     window : int
     budget : Budget
     seed : int
         Order of the windows, and the backbone's own noise.
+    progress : Progress, optional
+    checkpoint : Checkpoint, optional
+        Written at each look at the tail. If it is there already, training goes on from it, on CPU to the same weights.
     """
     tail = max(window + 1, int(TAIL_SHARE * len(values)))
     held_out = _windows(
@@ -72,37 +85,103 @@ def train(
     )
     rest = values[:-tail]
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps, eta_min=0.05 * budget.rate)
-    best, best_state, waited = float("inf"), copy.deepcopy(module.state_dict()), 0
+    state = _State(module, budget)
     with seeded(seed):
-        for step, first in enumerate(_batches(len(rest) - window + 1, budget, generator), start=1):
-            module.train()
-            loss = module.loss(_windows(rest, first, window))  # type: ignore[operator]
-            if not torch.isfinite(loss):
-                raise InputError(
-                    f"the training loss is not finite at step {step}", "training", "lower the learning rate"
-                )
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(module.parameters(), 10.0)
-            optimiser.step()
-            schedule.step()
-            if step % budget.check_every and step != budget.steps:
+        if checkpoint is not None and (kept := checkpoint.load()) is not None:
+            state.restore(*kept, checkpoint.path)
+        for first in islice(_batches(len(rest) - window + 1, budget, generator), state.step, None):
+            _step(state, _windows(rest, first, window))
+            if state.step % budget.check_every and state.step != budget.steps:
                 continue
-            module.eval()
-            with torch.no_grad():
-                error = float((held_out - module.reconstruct(held_out)).square().mean())  # type: ignore[operator]
-            waited = 0 if error < 0.999 * best else waited + 1
-            if error < best:
-                best, best_state = error, copy.deepcopy(module.state_dict())
-            done = waited >= budget.patience or step == budget.steps
+            state.look(held_out)
+            done = state.waited >= budget.patience or state.step == budget.steps
+            if checkpoint is not None and not done:
+                checkpoint.save(*state.stored())
             if progress is not None:
-                progress("training", budget.steps if done else step, budget.steps, f"held-out error {best:.4g}")
+                progress("training", budget.steps if done else state.step, budget.steps, state.told())
             if done:
                 break
-    module.load_state_dict(best_state)
+    module.load_state_dict(state.best_weights)
     module.eval()
+    if hasattr(module, "fit_scores"):
+        with torch.no_grad():
+            module.fit_scores(held_out)  # type: ignore[operator]
+
+
+class _State:
+    """All that changes while a module is trained."""
+
+    def __init__(self, module: nn.Module, budget: Budget) -> None:
+        self.module = module
+        self.optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimiser, budget.steps, eta_min=0.05 * budget.rate
+        )
+        self.step, self.waited, self.best = 0, 0, float("inf")
+        self.best_weights = copy.deepcopy(module.state_dict())
+
+    def look(self, held_out: Tensor) -> None:
+        """Measure the error on the tail, and keep the weights if they are the best so far."""
+        self.module.eval()
+        with torch.no_grad():
+            error = float((held_out - self.module.reconstruct(held_out)).square().mean())  # type: ignore[operator]
+        self.waited = 0 if error < 0.999 * self.best else self.waited + 1
+        if error < self.best:
+            self.best, self.best_weights = error, copy.deepcopy(self.module.state_dict())
+
+    def told(self) -> str:
+        """What people are told of it."""
+        return f"held-out error {self.best:.4g}"
+
+    def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values for a checkpoint."""
+        optimiser = self.optimiser.state_dict()
+        moments = {f"{i}/{name}": value for i, state in optimiser["state"].items() for name, value in state.items()}
+        tensors = flatten("weights", self.module.state_dict()) | flatten("best", self.best_weights)
+        tensors |= flatten("optimiser", moments) | flatten("random", _random_states())
+        plain = {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict()}
+        return tensors, plain | {"step": self.step, "waited": self.waited, "best": self.best}
+
+    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any], path: Path) -> None:
+        """Go back to what `stored` gave."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        try:
+            for name, value in under("optimiser", tensors).items():
+                i, _, part = name.partition("/")
+                moments.setdefault(int(i), {})[part] = value
+            self.module.load_state_dict(under("weights", tensors))
+            self.best_weights = under("best", tensors)
+            self.optimiser.load_state_dict({"state": moments, "param_groups": plain["groups"]})
+            self.schedule.load_state_dict(plain["schedule"])
+            self.step, self.waited, self.best = plain["step"], plain["waited"], plain["best"]
+            _set_random_states(under("random", tensors))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"unfinished training does not fit: {error}"[:300], str(path), MEND) from error
+
+
+def _step(state: _State, windows: Tensor) -> None:
+    state.module.train()
+    state.step += 1
+    loss = state.module.loss(windows)  # type: ignore[operator]
+    if not torch.isfinite(loss):
+        raise InputError(f"the training loss is not finite at step {state.step}", "training", "lower the learning rate")
+    state.optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(state.module.parameters(), 10.0)
+    state.optimiser.step()
+    state.schedule.step()
+
+
+def _random_states() -> dict[str, Tensor]:
+    devices = range(torch.cuda.device_count())
+    return {"cpu": torch.get_rng_state()} | {str(i): torch.cuda.get_rng_state(i) for i in devices}
+
+
+def _set_random_states(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    for i in range(torch.cuda.device_count()):
+        if str(i) in states:
+            torch.cuda.set_rng_state(states[str(i)], i)
 
 
 def _batches(count: int, budget: Budget, generator: torch.Generator) -> Iterator[Tensor]:

@@ -90,9 +90,10 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
     if not (folder / "detector").exists():
         with job.timed("train"):
             job.listen("post-training", f"trains {job.request.backbone}")
-            detectors.create(job.request.backbone).fit(series, seed=job.request.seed, progress=job.progress).save(
-                folder / "detector"
-            )
+            checkpoint = folder / "training.safetensors"
+            fresh = detectors.create(job.request.backbone)
+            fresh.fit(series, job.request.seed, job.progress, checkpoint).save(folder / "detector")
+            checkpoint.unlink(missing_ok=True)
     detector = detectors.load(folder / "detector")
     if not (report_path.exists() and (folder / "enhanced").exists()):
         with job.timed("enhance"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ape.series.errors import InputError
@@ -84,3 +86,35 @@ def overlap_mean(window_values: np.ndarray, window_starts: np.ndarray, length: i
     covered = np.flatnonzero(count)
     mean = total[covered] / count[covered]
     return np.interp(np.arange(length), covered, mean).astype(np.float32)
+
+
+def streamed_overlap_mean(batches: Iterable[tuple[np.ndarray, np.ndarray]], length: int) -> np.ndarray:
+    """Mean, at each point, over all windows that cover it, of windows that come batch by batch.
+
+    Only the points that later windows may still cover are kept at work: beside the result, memory is that of a batch.
+
+    Parameters
+    ----------
+    batches : iterable of (ndarray, int64 [N], ndarray [N, L])
+        Starts in rising order, and one value a point of each window; together they cover every point.
+    length : int
+        Points in the series, T.
+
+    Returns
+    -------
+    ndarray, float32 [T]
+    """
+    mean, begin = np.empty(length, np.float32), 0
+    sums: np.ndarray = np.zeros((2, 0))  # of values and of windows so far, from point `begin` on
+    for starts_, values in batches:
+        done = int(starts_[0]) - begin
+        mean[begin : begin + done] = sums[0, :done] / sums[1, :done]
+        begin += done
+        positions = (starts_[:, None] - begin + np.arange(values.shape[1])).ravel()
+        more: np.ndarray = np.stack(
+            [np.bincount(positions, values.ravel()), np.bincount(positions, np.ones(values.size))]
+        )
+        more[:, : sums.shape[1] - done] += sums[:, done:]
+        sums = more
+    mean[begin:] = sums[0] / sums[1]
+    return mean

@@ -54,9 +54,9 @@ def spawned(*argv: object) -> Outcome:
 
 @contextlib.contextmanager
 def short_training() -> Iterator[None]:
-    build, budget = BACKBONES["vae"]
+    vae = BACKBONES["vae"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "vae", (build, replace(budget, steps=100)))
+        patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=100)))
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ape.cli import commands
+from ape.detectors.registry import BACKBONES
 from ape.rules import RuleBank
 
 
@@ -185,8 +187,31 @@ def test_the_published_schema_refuses_what_loading_refuses(schema, finished):
         assert unmet(schema, bank, schema)
 
 
-def test_detectors_names_every_backbone_on_a_line_of_its_own(ape):
+def test_detectors_list_tells_what_each_takes_for_granted(ape):
     from ape import detectors
 
-    lines = ape("detectors").out.splitlines()
-    assert {line.split()[0] for line in lines} == set(detectors.names())
+    blocks = re.split(r"\n(?=\S)", ape("detectors", "list").out)
+    assert [block.split()[0] for block in blocks] == list(BACKBONES)
+    assert set(BACKBONES) == set(detectors.names())
+    for block in blocks:
+        assert "arXiv" in block or "doi" in block or "KDD" in block
+        assert all(f"    {what}" in block for what in ("own score", "channels", "window", "scaling", "cannot see"))
+    assert "level or amplitude" in blocks[list(BACKBONES).index("timesnet")]
+    assert "channel_lag" in blocks[list(BACKBONES).index("crossad")]
+
+
+def test_own_score_is_that_of_the_paper(ape, data, tmp_path):
+    budget = replace(BACKBONES["donut"].budget, steps=30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, "donut", replace(BACKBONES["donut"], budget=budget))
+        assert ape("train", data, "--backbone", "donut", "--out", tmp_path).code == 0
+    for options, out in (((), "error"), (("--own",), "own")):
+        outcome = ape("score", data, "--detector", tmp_path, *options, "--out", tmp_path / out)
+        assert (outcome.code, outcome.err) == (0, "")
+    error, own = (pd.read_csv(tmp_path / out / "scores.csv")["score"] for out in ("error", "own"))
+    assert len(own) == len(error) == 1500 and not np.allclose(own, error)
+
+
+def test_own_score_of_an_enhanced_detector_is_refused(refused, data, finished, tmp_path):
+    line = refused("score", data, "--detector", finished.folder / "enhanced", "--own", "--out", tmp_path)
+    assert "has one score" in line and not (tmp_path / "scores.csv").exists()

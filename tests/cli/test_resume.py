@@ -88,3 +88,27 @@ def test_resuming_a_finished_run_changes_no_result(ape, finished, tmp_path):
     assert (outcome.code, outcome.err) == (0, "")
     assert {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in before} == before
     assert "begins to" not in outcome.out and "trains" not in outcome.out and "bank.json" in outcome.out
+
+
+def test_training_that_was_killed_goes_on_when_it_is_said_again(ape, data, tmp_path):
+    def begun(_: str) -> bool:
+        return (tmp_path / "a/training.safetensors").exists()
+
+    killed(tmp_path / "log", begun, "train", data, "--backbone", "lstm-ae", "--out", tmp_path / "a")
+    assert not (tmp_path / "a/detector").exists()
+    for out in ("a", "b"):
+        outcome = ape("train", data, "--backbone", "lstm-ae", "--out", tmp_path / out)
+        assert (outcome.code, outcome.err) == (0, "")
+        assert [path.name for path in (tmp_path / out).iterdir()] == ["detector"]
+    resumed, whole = (tmp_path / out / "detector/weights.safetensors" for out in ("a", "b"))
+    assert resumed.read_bytes() == whole.read_bytes()
+
+
+def test_training_of_something_else_in_the_folder_is_refused(refused, data, tmp_path):
+    killed(
+        tmp_path / "log",
+        lambda _: (tmp_path / "training.safetensors").exists(),
+        *("train", data, "--backbone", "lstm-ae", "--out", tmp_path),
+    )
+    line = refused("train", data, "--backbone", "donut", "--out", tmp_path)
+    assert "training.safetensors" in line and "another series, backbone or seed" in line

@@ -30,6 +30,17 @@ def test_overlap_mean_by_hand():
     np.testing.assert_allclose(out, [1, 4, 7])
 
 
+@given(length=st.integers(5, 80), window=st.integers(1, 30), stride=st.integers(1, 12), batch=st.integers(1, 9))
+def test_streamed_overlap_mean_is_that_of_all_at_once(length, window, stride, batch):
+    window = min(window, length)
+    starts = windows.starts(length, window, min(stride, window))
+    values = np.random.default_rng(0).normal(size=(len(starts), window)).astype(np.float32)
+    batches = [(starts[i : i + batch], values[i : i + batch]) for i in range(0, len(starts), batch)]
+    streamed = windows.streamed_overlap_mean(iter(batches), length)
+    assert streamed.dtype == np.float32
+    np.testing.assert_allclose(streamed, windows.overlap_mean(values, starts, length), rtol=1e-4, atol=1e-6)
+
+
 def test_sliding_is_a_view_in_channel_order():
     values = np.arange(12).reshape(6, 2)
     cut = windows.sliding(values, 3)
