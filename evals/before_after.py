@@ -12,15 +12,15 @@ import json
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ape.evals.jobs import measure_all
 from ape.series import InputError, Series
-from ape.series.files import read_json, write_json, write_text
+from ape.series.files import write_text
 
 RUNS = {"vae": (0, 1, 2), "lstm-ae": (0,)}
 SHORTER_THAN = 20_000
@@ -48,35 +48,25 @@ def report(out: Path, shorter_than: int, workers: int) -> int:
 
     lengths = index("ucr")["length"]
     names = list(lengths[lengths < shorter_than].index)
-    missing = [name for name in names if not (out / f"{name}.json").exists()]
-    with ProcessPoolExecutor(workers) as pool:
-        for name in pool.map(partial(measure, out), missing):
-            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {name}\n")
-    results = [read_json(out / f"{name}.json", "result") for name in names]
-    text = tables(results)
+    text = tables(measure_all(names, partial(measure, out), out, workers))
     write_text(out / "tables.txt", text)
     sys.stdout.write(text)
     return 0
 
 
-def measure(out: Path, name: str) -> str:
-    """Measure one series and leave ``out/NAME.json``."""
-    import torch
-
+def measure(out: Path, name: str) -> dict[str, Any]:
+    """Measure one series; its bank is mined in ``out/NAME``."""
     from ape.evals.devdata import labelled
 
-    torch.set_num_threads(1)
     case = labelled("ucr", name)
-    folder = out / name
-    bank, verdicts = mined(case.series, folder)
+    bank, verdicts = mined(case.series, out / name)
     rows = []
     for backbone, seeds in RUNS.items():
         for seed in seeds:
             rows.append(
                 {"backbone": backbone, "seed": seed, **before_and_after(case.series, case.labels, bank, backbone, seed)}
             )
-    write_json(out / f"{name}.json", {"series": name, "family": case.family, "rules": verdicts, "runs": rows})
-    return name
+    return {"series": name, "family": case.family, "rules": verdicts, "runs": rows}
 
 
 def mined(series: Series, folder: Path) -> tuple[Any, dict[str, int]]:
