@@ -1,10 +1,11 @@
-# make demo | make test | make lint: each sets up .venv first, once.
+# make demo | make test | make lint: each sets up .venv first, once. make peers: .venv-peers, with others' detectors.
 PYTHON ?= python3
 VENV ?= .venv
+PEERS ?= .venv-peers
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint
+.PHONY: demo test lint peers
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -18,6 +19,14 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/ape
 	MYPYPATH=$(VENV)/types $(VENV)/bin/mypy -p ape
+
+# These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.
+peers: $(PEERS)/.peers
+$(PEERS)/.peers: pyproject.toml constraints.txt
+	$(MAKE) VENV=$(PEERS) $(PEERS)/.ready
+	$(PEERS)/bin/python -m pip install -q -c constraints.txt torchinfo
+	$(PEERS)/bin/python -m pip install -q --no-deps TSB-AD==1.5 deepod==0.4.1
+	@touch $@
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("APE needs Python 3.11 or newer: make PYTHON=python3.12")'

@@ -3,6 +3,6 @@
 from ape.detectors.detector import WindowedDetector
 from ape.detectors.protocol import Detector
 from ape.detectors.registry import create, load, names
-from ape.detectors.wrap import wrap
+from ape.detectors.wrap import WrappedDetector, unwrap, wrap
 
-__all__ = ["Detector", "WindowedDetector", "create", "load", "names", "wrap"]
+__all__ = ["Detector", "WindowedDetector", "WrappedDetector", "create", "load", "names", "unwrap", "wrap"]

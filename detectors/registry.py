@@ -23,6 +23,7 @@ from ape.detectors.training import Budget
 from ape.detectors.tranad import TranAD
 from ape.detectors.transformer import TransformerAE
 from ape.detectors.vae import VAE
+from ape.detectors.wrap import WrappedDetector
 from ape.series import InputError
 
 TOGETHER = "together: one latent for all"
@@ -159,21 +160,37 @@ def create(name: str, window: int | None = None, device: str = "auto", **options
     return WindowedDetector(name, backbone.build, options, window, backbone.budget, device)
 
 
-def load(folder: Path | str, device: str = "auto") -> WindowedDetector:
+def load(folder: Path | str, device: str = "auto", into: WrappedDetector | None = None) -> WindowedDetector:
     """Load a detector that `WindowedDetector.save` wrote.
+
+    Parameters
+    ----------
+    folder : path
+    device : str
+        ``auto`` takes the GPU if there is one; a wrapped detector stays where it is.
+    into : WrappedDetector, optional
+        For the folder of a wrapped detector: one newly wrapped around a module of the same architecture. It gets the
+        weights and the scale, and is what comes back.
 
     Raises
     ------
     InputError
-        A file is missing, damaged, or does not fit the other.
+        A file is missing, damaged, or does not fit the other, or ``into``.
     """
     folder = Path(folder)
     configuration = read_configuration(folder)
     name, window, options = (configuration[field] for field in ("backbone", "window", "options"))
     shift, scale = (torch.tensor(configuration[field], dtype=torch.float32) for field in ("shift", "scale"))
+    if into is not None:
+        _require_alike(into, folder, configuration)
+        read_weights(folder, into.module, "wrap a module of the architecture that was saved")
+        into.adopt(into.module, window, shift, scale)
+        return into
     if name == "wrapped":
         raise InputError(
-            "it holds the weights of a foreign module", str(folder), "load them into your module, then wrap that anew"
+            "it holds the weights of a foreign module",
+            str(folder),
+            "wrap a module of its architecture, and load into= it",
         )
     try:
         detector = create(name, window=window, device=device, **options)
@@ -183,6 +200,18 @@ def load(folder: Path | str, device: str = "auto") -> WindowedDetector:
     read_weights(folder, module)
     detector.adopt(module, window, shift, scale)
     return detector
+
+
+def _require_alike(into: WrappedDetector, folder: Path, configuration: dict[str, Any]) -> None:
+    """Refuse a folder whose detector is not wrapped, or not as ``into`` is."""
+    if not isinstance(into, WrappedDetector):
+        raise InputError(f"cannot load into a {type(into).__name__}", "into", "give what ape.detectors.wrap gives")
+    if configuration["backbone"] != into.name:
+        raise InputError(f"it holds a '{configuration['backbone']}'", str(folder), "load it without into=")
+    own = {"window": into.window, **into.options}
+    for name, saved in {"window": configuration["window"], **configuration["options"]}.items():
+        if own.get(name) != saved:
+            raise InputError(f"it was wrapped with {name}={saved!r}", str(folder), "wrap into= like this")
 
 
 def _built(name: str, channels: int, window: int, options: dict[str, Any]) -> nn.Module:

@@ -23,10 +23,9 @@ MEND = "the file was changed or damaged; train the detector anew"
 
 def save_folder(detector: WindowedDetector, folder: Path) -> None:
     """Write a detector into ``folder``, which appears whole or not at all."""
-    # clones, since tied weights share memory, which safetensors refuses
-    tensors = {
-        name: tensor.detach().cpu().contiguous().clone() for name, tensor in detector.module.state_dict().items()
-    }
+    # Cloned, since safetensors takes no two tensors that share memory, as tied weights do.
+    state = detector.module.state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     shift, scale = detector.scale_shift
     configuration = {
         "kind": "detector",
@@ -66,16 +65,21 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     return configuration
 
 
-def read_weights(folder: Path, module: torch.nn.Module) -> None:
-    """Load saved weights into ``module``; names and shapes must match."""
+def read_weights(folder: Path, module: torch.nn.Module, mend: str = MEND) -> None:
+    """Load saved weights into ``module``, all or none; names and shapes must match."""
     path = folder / WEIGHTS
     if not path.is_file():
         raise InputError("no such file", str(path), "train the detector anew")
     try:
-        module.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, ValueError) as error:
-        what = str(error).splitlines()[-1].strip()[:160]
-        raise InputError(f"weights do not fit: {what}", str(path), MEND) from error
+        tensors = load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"cannot read the weights: {error}", str(path), MEND) from error
+    saved, own = ({name: tuple(x.shape) for name, x in state.items()} for state in (tensors, module.state_dict()))
+    for name in sorted(saved.keys() | own.keys()):
+        if saved.get(name) != own.get(name):
+            what = f"'{name}' is {saved.get(name, 'not there')}, not {own.get(name, 'expected')}"
+            raise InputError(f"weights do not fit: {what}", str(path), mend)
+    module.load_state_dict(tensors)
 
 
 def _numbers(values: Any) -> bool:

@@ -54,6 +54,17 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def modes_kept(module: nn.Module) -> Iterator[None]:
+    """Afterwards each part of ``module`` is in training or evaluation mode as it was before."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
 def train(
     module: nn.Module,
     values: Tensor,

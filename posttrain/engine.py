@@ -58,7 +58,8 @@ def draw_pool(
     pseudo = bank.sample(hosts, generator, positions).pseudo
     windows = torch.stack([hosts, augment(hosts, generator, bank.context), pseudo])
     # The same jitter on every branch, or the head learns the jitter.
-    windows += recipe.jitter * model.scale_shift[1].cpu()[:, None] * torch.randn(windows.shape, generator=generator)
+    deviation = torch.from_numpy(candidates.values.std(axis=0))[:, None]
+    windows += recipe.jitter * deviation * torch.randn(windows.shape, generator=generator)
     windows = windows.to(device)
     nearest = torch.stack([model.nearest(branch, positions.to(device)) for branch in windows])
     return Pool(windows, nearest)

@@ -15,12 +15,15 @@ from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import draw_pool, fit_outputs, set_centre, train
+from ape.posttrain.freezing import require_gradients
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation, pool_latent, pool_residual
 from ape.posttrain.trial import Trial
 from ape.rules import EmptyBankError, RuleBank
 from ape.series import InputError, Series
 from ape.series.windows import sliding
+
+PROBED = 5  # windows, to see whether the detector can be trained
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def enhance(
     Raises
     ------
     InputError
-        The bank is for other channels.
+        The bank is for other channels, or the detector cannot be trained, see `require_gradients`.
     """
     if len(bank.context.channels) != series.n_channels:
         raise InputError(
@@ -81,6 +84,10 @@ def enhance(
             series.name,
             "use the bank that was mined from this series",
         )
+    if recipe.freeze != "projection-only" and len(series.train) >= detector.window:
+        probe = torch.from_numpy(sliding(series.train, detector.window)[:PROBED].copy())
+        with seeded(seed):
+            require_gradients(detector, probe.to(device_of(detector)))
     say = progress or (lambda *_args, **_kwargs: None)
     clock = {"start": time.perf_counter()}
     generator = torch.Generator().manual_seed(seed)

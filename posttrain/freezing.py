@@ -9,13 +9,52 @@ import torch
 from torch import nn
 
 from ape.detectors import Detector
+from ape.detectors.training import modes_kept
 from ape.posttrain.recipe import Freeze
+from ape.series import InputError
+
+
+def require_gradients(detector: Detector, windows: torch.Tensor) -> None:
+    """Refuse a detector that cannot be post-trained, by a probe of a copy with a few windows [B, C, L].
+
+    Raises
+    ------
+    InputError
+        No parameter may move, or the reconstruction or the latent is not finite or has no gradient.
+    """
+    detector = detector.clone()
+    free = [parameter for parameter in detector.module.parameters() if parameter.requires_grad]
+    if not free:
+        raise InputError(
+            "no parameter of the module requires a gradient",
+            "detector",
+            "call module.requires_grad_(), or post-train the head alone with freeze='projection-only'",
+        )
+    windows = windows.clone().requires_grad_()  # the latent of a frozen encoder has a gradient still, to its input
+    with training(detector.module, free):
+        rebuilt, latent = detector.reconstruct(windows), detector.encode(windows)
+        reached = rebuilt.requires_grad and torch.autograd.grad(rebuilt.sum(), free, allow_unused=True)
+    for name, part in {"reconstruction": rebuilt, "latent": latent}.items():
+        if not part.isfinite().all():
+            raise InputError(f"the {name} is not finite", "detector", "look at the weights and at the scale")
+    if not reached or all(gradient is None for gradient in reached):
+        raise InputError(
+            "the reconstruction has no gradient in the module's parameters",
+            "reconstruct",
+            "let it call the module that it is given, without no_grad, detach or numpy",
+        )
+    if not latent.requires_grad:
+        raise InputError(
+            "the latent has no gradient", "encoder", "name a submodule that runs without no_grad or detach"
+        )
 
 
 def encoder_parameters(detector: Detector, windows: torch.Tensor) -> set[str]:
-    """Names of the parameters that the latent of ``windows`` depends on, by a gradient probe."""
-    named = dict(detector.module.named_parameters())
+    """Names of the parameters that may move and that the latent of ``windows`` depends on, by a gradient probe."""
+    named = {name: parameter for name, parameter in detector.module.named_parameters() if parameter.requires_grad}
     latent = detector.encode(windows).square().sum()
+    if not latent.requires_grad:
+        return set()
     reached = torch.autograd.grad(latent, list(named.values()), allow_unused=True)
     return {name for name, gradient in zip(named, reached, strict=True) if gradient is not None}
 
@@ -25,9 +64,9 @@ def trainable(detector: Detector, policy: Freeze, windows: torch.Tensor) -> list
 
     ``decoder`` freezes all that the latent does not depend on, ``all-but-last`` all but the encoder's last layer.
     """
-    named = {name: parameter for name, parameter in detector.module.named_parameters() if parameter.requires_grad}
     if policy == "projection-only":
         return []
+    named = {name: parameter for name, parameter in detector.module.named_parameters() if parameter.requires_grad}
     if policy == "none":
         return list(named.values())
     encoder = [name for name in named if name in encoder_parameters(detector, windows)]
@@ -45,15 +84,17 @@ def training(module: nn.Module, free: list[nn.Parameter]) -> Iterator[None]:
     """
     chosen = {id(parameter) for parameter in free}
     frozen = [p for p in module.parameters() if p.requires_grad and id(p) not in chosen]
-    for parameter in frozen:
-        parameter.requires_grad_(False)
-    module.train()
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._NormBase | nn.modules.dropout._DropoutNd):
-            part.eval()
-    try:
-        yield
-    finally:
-        module.eval()
+    with modes_kept(module):
         for parameter in frozen:
-            parameter.requires_grad_(True)
+            parameter.requires_grad_(False)
+        module.train()
+        for part in module.modules():
+            if isinstance(part, nn.modules.batchnorm._NormBase | nn.modules.dropout._DropoutNd):
+                part.eval()
+        try:
+            yield
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_(True)
+            for parameter in free:
+                parameter.grad = None

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 import ape.detectors
-from ape.detectors import Detector
+from ape.detectors import Detector, WrappedDetector
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.memory import Memory
 from ape.posttrain.representation import Representation
@@ -42,8 +42,14 @@ def save(model: EnhancedDetector, folder: Path) -> None:
         files.write_json(temporary / DESCRIPTION, {"kind": KIND, "format": FORMAT, "window": model.window})
 
 
-def load(folder: Path | str) -> Detector | EnhancedDetector:
+def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:
     """Load a detector, plain or enhanced, as its ``detector.json`` says.
+
+    Parameters
+    ----------
+    folder : path
+    into : WrappedDetector, optional
+        Takes the weights where a wrapped detector was saved or enhanced, as in `ape.detectors.load`.
 
     Raises
     ------
@@ -53,14 +59,14 @@ def load(folder: Path | str) -> Detector | EnhancedDetector:
     folder = Path(folder)
     description = files.read_json(folder / DESCRIPTION, "detector")
     if not isinstance(description, dict) or description.get("kind") != KIND:
-        return ape.detectors.load(folder)
+        return ape.detectors.load(folder, into=into)
     if description.get("format") != FORMAT:
         raise InputError(
             f"format {description.get('format')!r} of an enhanced detector, not {FORMAT}",
             str(folder / DESCRIPTION),
             "load it with the version of APE that wrote it",
         )
-    backbone = ape.detectors.load(folder / BACKBONE)
+    backbone = ape.detectors.load(folder / BACKBONE, into=into)
     path = folder / TENSORS
     try:
         tensors = safetensors.torch.load(path.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_module_keeps_its_code_names_and_weights(trained, series):
     detector = wrapped(trained)
     detector.score(series)
     detector.encode(windows_of(series))
-    assert detector.unwrap() is trained and type(trained) is Foreign
+    assert ape.detectors.unwrap(detector) is trained and type(trained) is Foreign
     assert list(trained.state_dict()) == NAMES
     assert same(before, trained.state_dict())
 
@@ -144,7 +145,7 @@ def test_scale_of_training_is_learned_by_fit_which_trains(series, planted, short
     shift, scale = detector.scale_shift
     assert shift.item() == pytest.approx(series.train.mean(), rel=1e-4)
     assert scale.item() == pytest.approx(series.train.std(), rel=1e-4)
-    assert not same(before, detector.unwrap().state_dict())
+    assert not same(before, ape.detectors.unwrap(detector).state_dict())
     assert planted.start <= detector.score(series).argmax() < planted.stop
 
 
@@ -193,7 +194,7 @@ def test_submodule_that_gives_no_tensor_is_refused(series):
 
 
 def test_submodule_that_is_not_run_is_refused(trained, series):
-    with pytest.raises(InputError, match=r"'body\.neck' gave NoneType"):
+    with pytest.raises(InputError, match=r"did not run submodule 'body\.neck'"):
         wrapped(trained, reconstruct=lambda module, x: x + 0 * sum(p.sum() for p in module.parameters())).encode(
             windows_of(series)
         )
@@ -210,40 +211,268 @@ def test_clone_is_independent(trained, series):
     before, twin = detector.score(series), detector.clone()
     np.testing.assert_array_equal(before, twin.score(series))
     with torch.no_grad():
-        twin.unwrap().head.bias.add_(1)
+        ape.detectors.unwrap(twin).head.bias.add_(1)
     np.testing.assert_array_equal(before, detector.score(series))
     assert not np.array_equal(before, twin.score(series))
 
 
 def test_training_a_clone_leaves_the_original(series, shortened):
     detector = shortened(wrapped(Foreign(), scale="train"), 10).fit(series)
-    before = state(detector.unwrap())
+    before = state(ape.detectors.unwrap(detector))
     detector.clone().fit(series, seed=3)
-    assert same(before, detector.unwrap().state_dict())
+    assert same(before, ape.detectors.unwrap(detector).state_dict())
 
 
-def test_saved_wrapped_detector_comes_back_or_says_how(trained, series, tmp_path):
-    try:
-        wrapped(trained).save(tmp_path / "model")
-        again = ape.detectors.load(tmp_path / "model")
-    except InputError as error:
-        assert "wrap" in error.mend and str(tmp_path / "model") in error.where
-    else:
-        np.testing.assert_array_equal(again.score(series), wrapped(trained).score(series))
+def test_saved_wrapped_detector_needs_a_module_to_load_into(trained, tmp_path):
+    wrapped(trained).save(tmp_path / "model")
+    with pytest.raises(InputError, match="foreign module") as caught:
+        ape.detectors.load(tmp_path / "model")
+    assert "into=" in caught.value.mend and str(tmp_path / "model") in caught.value.where
 
 
-def test_enhance_never_changes_the_given_module(trained, series):
+def test_round_trip_into_a_fresh_module(trained, series, tmp_path):
+    wrapped(trained, scale=(7.0, 2.0)).save(tmp_path / "model")
+    fresh = Foreign()
+    again = ape.detectors.load(tmp_path / "model", into=wrapped(fresh, scale="train"))
+    assert ape.detectors.unwrap(again) is fresh and same(fresh.state_dict(), trained.state_dict())
+    np.testing.assert_array_equal(again.score(series), wrapped(trained, scale=(7.0, 2.0)).score(series))
+
+
+def test_round_trip_of_an_enhanced_detector(trained, series, quickly, tmp_path):
+    better = quickly(wrapped(trained)).candidate
+    better.save(tmp_path / "better")
+    again = ape.posttrain.load(tmp_path / "better", into=wrapped(Foreign()))
+    assert same(ape.detectors.unwrap(again).state_dict(), ape.detectors.unwrap(better).state_dict())
+    np.testing.assert_array_equal(again.score(series), better.score(series))
+    with pytest.raises(InputError) as caught:
+        ape.posttrain.load(tmp_path / "better")
+    assert "into=" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("into", "what"),
+    [
+        (lambda: wrapped(Foreign(channels=2)), "do not fit"),
+        (lambda: wrapped(Foreign(), window=12), "window=24"),
+        (lambda: wrapped(Foreign(), encoder="body.widen"), r"encoder='body\.neck'"),
+        (lambda: Foreign(), "cannot load into a Foreign"),
+    ],
+    ids=["module", "window", "encoder", "not wrapped"],
+)
+def test_loading_into_another_module_is_refused_and_changes_nothing(trained, tmp_path, into, what):
+    wrapped(trained).save(tmp_path / "model")
+    other = into()
+    module = other if isinstance(other, nn.Module) else ape.detectors.unwrap(other)
+    before = state(module)
+    with pytest.raises(InputError, match=what):
+        ape.detectors.load(tmp_path / "model", into=other)
+    assert same(before, module.state_dict())
+
+
+def test_loading_one_of_our_backbones_into_a_module_is_refused(vae, tmp_path):
+    vae.save(tmp_path / "model")
+    with pytest.raises(InputError, match="holds a 'vae'"):
+        ape.detectors.load(tmp_path / "model", into=wrapped(Foreign()))
+
+
+def test_tied_weights_are_saved(tmp_path):
+    module = Foreign()
+    module.body["mirror"] = module.body["neck"]
+    wrapped(module).save(tmp_path / "model")
+    other = Foreign()
+    other.body["mirror"] = other.body["neck"]
+    ape.detectors.load(tmp_path / "model", into=wrapped(other))
+    assert same(module.state_dict(), other.state_dict())
+
+
+@pytest.fixture(scope="session")
+def quickly(series):
+    """Enhance with a recipe of few steps."""
+    bank = generic_bank(build_context(series), ["time_reverse", "amplitude_scale"])
+    recipe = replace(ape.posttrain.DEFAULT, head_steps=40, joint_steps=10, pool=128)
+    return lambda detector, **change: ape.posttrain.enhance(detector, bank, series, recipe=replace(recipe, **change))
+
+
+def test_enhance_never_changes_the_given_module(trained, series, quickly):
     detector = wrapped(trained)
     weights, score = state(trained), detector.score(series)
     requires = [parameter.requires_grad for parameter in trained.parameters()]
-    bank = generic_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    quick = replace(ape.posttrain.DEFAULT, head_steps=40, joint_steps=10, pool=128)
-    result = ape.posttrain.enhance(detector, bank, series, recipe=quick)
+    gradients = [parameter.grad.clone() for parameter in trained.parameters()]
+    result = quickly(detector)
     assert result.candidate is not None, result.report["reason"]
-    moved = result.candidate.module.inner.state_dict()
+    moved = ape.detectors.unwrap(result.candidate).state_dict()
     assert list(moved) == NAMES and not same(weights, moved)
-    assert same(weights, trained.state_dict()) and detector.unwrap() is trained
+    assert same(weights, trained.state_dict()) and ape.detectors.unwrap(detector) is trained
     assert requires == [parameter.requires_grad for parameter in trained.parameters()]
     assert not any(module._forward_hooks for module in trained.modules())
+    assert all(map(torch.equal, gradients, [parameter.grad for parameter in trained.parameters()]))
+    assert all(parameter.grad is None for parameter in ape.detectors.unwrap(result.candidate).parameters())
     np.testing.assert_array_equal(score, detector.score(series))
     assert result.candidate.score(series).shape == score.shape
+
+
+def test_unwrapping_a_detector_that_is_not_wrapped(vae):
+    with pytest.raises(InputError, match="no wrapped module"):
+        ape.detectors.unwrap(vae)
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(InputError, match="is no nn"):
+        wrapped(object())
+
+
+def test_module_on_two_devices_is_refused_before_it_moves():
+    module = Foreign()
+    module.head.to("meta")
+    with pytest.raises(InputError, match="on cpu and meta") as caught:
+        wrapped(module)
+    assert "module.to('cpu')" in caught.value.mend
+    assert module.head.weight.is_meta and not module.body["neck"].weight.is_meta
+
+
+class Deaf(Foreign):
+    """Runs without gradients."""
+
+    @torch.no_grad()
+    def forward(self, windows):
+        return super().forward(windows)
+
+
+class Tokens(Foreign):
+    """Names its windows by whole numbers on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Module()
+        self.tokens.forward = lambda x: x.argmax(1, keepdim=True)
+
+    def forward(self, windows):
+        self.tokens(windows)
+        return super().forward(windows)
+
+
+class Cut(Foreign):
+    """Its latent is cut from the graph."""
+
+    def __init__(self):
+        super().__init__()
+        self.cut = nn.Module()
+        self.cut.forward = torch.Tensor.detach
+
+    def forward(self, windows):
+        self.cut(windows.flatten(1))
+        return super().forward(windows)
+
+
+def frozen():
+    return Foreign().requires_grad_(False)
+
+
+def broken():
+    module = Foreign()
+    nn.init.constant_(module.head.bias, float("nan"))
+    return module
+
+
+OUTSIDE = Foreign()
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "what", "mend"),
+    [
+        (frozen, {}, "no parameter of the module requires a gradient", "requires_grad_"),
+        (Deaf, {}, "the reconstruction has no gradient", "no_grad"),
+        (
+            Foreign,
+            {"reconstruct": lambda module, x: rebuild(module, x).detach()},
+            "the reconstruction has no gr",
+            "detach",
+        ),
+        (Foreign, {"reconstruct": lambda module, x: rebuild(OUTSIDE, x)}, "did not run submodule", "that it is given"),
+        (Cut, {"encoder": "cut"}, "the latent has no gradient", "detach"),
+        (Tokens, {"encoder": "tokens"}, r"submodule 'tokens' gave numbers of type torch\.int64", "floating-point"),
+        (broken, {}, "the reconstruction is not finite", "weights"),
+    ],
+    ids=["frozen", "no_grad", "detached", "another module", "latent", "whole numbers", "not finite"],
+)
+def test_module_that_cannot_be_enhanced_is_refused_with_the_part_and_a_mend(quickly, module, options, what, mend):
+    with pytest.raises(InputError, match=what) as caught:
+        quickly(wrapped(module(), **options))
+    assert mend in caught.value.mend and "\n" not in str(caught.value)
+
+
+def test_head_alone_needs_no_gradient(quickly):
+    assert quickly(wrapped(Deaf()), freeze="projection-only").candidate is not None
+
+
+@pytest.mark.parametrize("freeze", ["none", "decoder"])
+def test_parameters_that_were_frozen_stay(quickly, freeze):
+    module = Foreign()
+    module.body["widen"].requires_grad_(False)
+    twin = ape.detectors.unwrap(quickly(wrapped(module), freeze=freeze).candidate)
+    assert torch.equal(twin.body["widen"].weight, module.body["widen"].weight)
+    assert not torch.equal(twin.body["neck"].weight, module.body["neck"].weight)
+
+
+class Normed(Foreign):
+    """With running statistics, dropout and normed weights, and it writes into what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # the older form, which keeps a tensor with its graph
+            nn.utils.weight_norm(self.head)
+        self.norm, self.drop = nn.BatchNorm1d(6), nn.Dropout(0.5)
+
+    def forward(self, windows):
+        windows -= 7
+        latent = self.body["neck"](torch.relu(self.body["widen"](windows.flatten(1))))
+        return self.head(self.drop(self.norm(latent))).view_as(windows) + 7, {}
+
+
+def test_modes_and_running_statistics_stay(series, quickly):
+    torch.manual_seed(0)
+    module = Normed()
+    module(windows_of(series, 30).transpose(1, 2))
+    module.train()
+    module.drop.eval()
+    before, modes = state(module), [part.training for part in module.modules()]
+    detector = wrapped(module)
+    np.testing.assert_array_equal(detector.score(series), detector.score(series))
+    detector.loss(windows_of(series))  # the module keeps a tensor of this pass
+    twin = ape.detectors.unwrap(quickly(detector).candidate)
+    assert same(before, module.state_dict())
+    assert modes == [part.training for part in module.modules()] == [part.training for part in twin.modules()]
+    torch.testing.assert_close(dict(twin.norm.named_buffers()), dict(module.norm.named_buffers()), rtol=0, atol=0)
+
+
+def test_module_that_writes_into_its_input_gets_a_copy(series):
+    x = windows_of(series)
+    before = x.clone()
+    detector = wrapped(Normed())
+    expected = (x - detector.reconstruct(x)).square().mean(1)
+    torch.testing.assert_close(detector.point_scores(x), expected)
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["module.compile()", "torch.compile(module)"])
+def test_compiled_module(trained, series, quickly, inside):
+    module = copy.deepcopy(trained)
+    compiled = module if inside else torch.compile(module, backend="eager")
+    if inside:
+        module.compile(backend="eager")
+    x = windows_of(series)
+    rebuild(compiled, x)  # compiled before there is a hook
+    detector = wrapped(compiled, encoder="body.neck" if inside else "_orig_mod.body.neck")
+    torch.testing.assert_close(detector.encode(x), wrapped(trained).encode(x))
+    moved = ape.detectors.unwrap(quickly(detector).candidate).state_dict()
+    assert list(moved) == list(compiled.state_dict())
+    compiled.load_state_dict(moved)
+    assert not same(trained.state_dict(), module.state_dict())
+
+
+def test_frozen_encoder_has_nothing_to_move_where_the_decoder_is_frozen_too(quickly):
+    module = Foreign()
+    module.body.requires_grad_(False)
+    assert same(ape.detectors.unwrap(quickly(wrapped(module), freeze="decoder").candidate).state_dict(), state(module))
+    assert not same(ape.detectors.unwrap(quickly(wrapped(module)).candidate).state_dict(), state(module))
