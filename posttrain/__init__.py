@@ -2,7 +2,21 @@
 
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.enhancement import Enhancement, enhance
+from ape.posttrain.negatives import Negatives, from_bank, from_series, surrogates
 from ape.posttrain.recipe import DEFAULT, PAPER, RECIPES, Recipe
 from ape.posttrain.storage import load
 
-__all__ = ["DEFAULT", "PAPER", "RECIPES", "EnhancedDetector", "Enhancement", "Recipe", "enhance", "load"]
+__all__ = [
+    "DEFAULT",
+    "PAPER",
+    "RECIPES",
+    "EnhancedDetector",
+    "Enhancement",
+    "Negatives",
+    "Recipe",
+    "enhance",
+    "from_bank",
+    "from_series",
+    "load",
+    "surrogates",
+]

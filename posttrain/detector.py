@@ -90,8 +90,12 @@ class EnhancedDetector:
 
     def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
         """Pooled residual of windows [B, C, L] to the nearest training window, [B, cells]."""
+        return pool_residual(self.apart(x, positions))
+
+    def apart(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
+        """Standardised residual of windows [B, C, L] to the nearest training window, [B, C, L]."""
         shift, scale = self.backbone.scale_shift
-        return pool_residual(self.memory.residual((x - shift[:, None]) / scale[:, None], positions))
+        return self.memory.residual((x - shift[:, None]) / scale[:, None], positions)
 
     @torch.no_grad()
     def measure(self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None) -> Measured:
@@ -106,11 +110,12 @@ class EnhancedDetector:
         for i in range(0, len(windows), BATCH):
             x = torch.as_tensor(np.ascontiguousarray(windows[i : i + BATCH])).to(device)
             at = None if positions is None else torch.as_tensor(positions[i : i + BATCH]).to(device)
-            parts, residual = parts_of(self.backbone, x, self.nearest(x, at))
+            apart = self.apart(x, at)
+            parts, residual = parts_of(self.backbone, x, pool_residual(apart))
             inner, nearest = self.representation.distances(parts)
             head = 1 - self.representation(parts) @ self.representation.centre
             points = residual.square().mean(1)
-            row = torch.stack([head, nearest, points.mean(1), inner], 1)
+            row = torch.stack([head, nearest, points.mean(1), inner, apart.square().mean((1, 2)).sqrt()], 1)
             rows.append((row.cpu().double().numpy(), points.cpu().numpy()))
         return Measured(*(np.concatenate(part) for part in zip(*rows, strict=True)))
 
@@ -130,7 +135,7 @@ class EnhancedDetector:
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Squashed measures at each point of ``values`` [T, C], float64 [T, 5], streamed in batches.
+        """Squashed measures at each point of ``values`` [T, C], float64 [T, 6], streamed in batches.
 
         Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
         """

@@ -14,6 +14,7 @@ from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import BATCH, EnhancedDetector, device_of, parts_of
 from ape.posttrain.freezing import trainable, training
 from ape.posttrain.losses import info_nce
+from ape.posttrain.negatives import Negatives
 from ape.posttrain.recipe import Recipe
 from ape.posttrain.representation import Parts
 from ape.rules import RuleBank, augment
@@ -41,21 +42,26 @@ class Pool:
 
 
 def draw_pool(
-    model: EnhancedDetector, bank: RuleBank, candidates: Candidates, recipe: Recipe, generator: torch.Generator
+    model: EnhancedDetector,
+    bank: RuleBank,
+    negatives: Negatives,
+    candidates: Candidates,
+    recipe: Recipe,
+    generator: torch.Generator,
 ) -> Pool:
     """Draw hosts among the windows to learn from and make their three branches.
 
     Raises
     ------
     EmptyBankError
-        The bank has no rule that can be placed.
+        The negatives are those of a bank without a rule that can be placed.
     """
     device = device_of(model.backbone)
     n = min(recipe.pool, max(recipe.batch, MAX_CELLS // (model.window * candidates.values.shape[1])))
     draw = torch.randint(len(candidates.fit), (n,), generator=generator)
     positions = torch.from_numpy(candidates.fit)[draw]
     hosts = torch.from_numpy(sliding(candidates.values, model.window)[positions.numpy()])
-    pseudo = bank.sample(hosts, generator, positions).pseudo
+    pseudo = negatives(hosts, generator, positions)
     windows = torch.stack([hosts, augment(hosts, generator, bank.context), pseudo])
     # The same jitter on every branch, or the head learns the jitter.
     deviation = torch.from_numpy(candidates.values.std(axis=0))[:, None]
@@ -75,10 +81,17 @@ def outputs(model: EnhancedDetector, windows: torch.Tensor, nearest: torch.Tenso
     return Parts(*(torch.cat(part) for part in zip(*rows, strict=True)))
 
 
-def contrast(vectors: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    """``L_con`` of unit vectors [3, B, D] of the raw, augmented and pseudo-anomalous branch."""
+def contrast(vectors: torch.Tensor, recipe: Recipe, centre: torch.Tensor) -> torch.Tensor:
+    """``L_con`` of unit vectors [3, B, D] of the raw, augmented and pseudo-anomalous branch.
+
+    ``centre`` [D] is what windows are drawn to where the recipe has no negatives.
+    """
     raw, augmented, pseudo = vectors
+    if recipe.negatives == "none":
+        return 1 - (vectors[:2] @ centre).mean()
     own = torch.eye(len(raw), dtype=torch.bool, device=raw.device)
+    if recipe.negatives == "batch":
+        return info_nce(raw, augmented, own, augmented, recipe.temperature, ~own)
     if recipe.positives == "own":
         return info_nce(raw, augmented, own, pseudo, recipe.temperature)
     everyone = torch.cat([torch.ones_like(own), ~own], 1)
@@ -97,6 +110,8 @@ def train(
     """
     head, module = model.representation, model.module
     module.eval()
+    if recipe.head_steps + recipe.joint_steps == 0:
+        return {"curve": [], "seconds": {}, "free_parameters": 0}
     free = trainable(model.backbone, recipe.freeze, pool.windows[0, :2])
     total = recipe.head_steps + recipe.joint_steps
     head_steps = recipe.head_steps if free else total
@@ -121,7 +136,7 @@ def train(
                 windows = pool.windows[:, pick]
                 parts, _ = parts_of(model.backbone, windows.flatten(0, 1), pool.nearest[:, pick].flatten(0, 1))
                 rebuilt = model.loss(windows[0])
-            contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe)
+            contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
             loss = recipe.weight * contrastive + (0 if rebuilt is None else rebuilt)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()

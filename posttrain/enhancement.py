@@ -16,6 +16,7 @@ from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import draw_pool, fit_outputs, set_centre, train
 from ape.posttrain.freezing import require_gradients
+from ape.posttrain.negatives import Negatives, from_bank
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation, pool_latent, pool_residual
 from ape.posttrain.trial import Trial
@@ -54,6 +55,7 @@ def enhance(
     seed: int = 0,
     recipe: Recipe = DEFAULT,
     progress: Progress | None = None,
+    negatives: Negatives | None = None,
 ) -> Enhancement:
     """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a held-out check says so.
 
@@ -68,6 +70,8 @@ def enhance(
     recipe : Recipe
     progress : callable, optional
         ``progress(step, done, total, note="")``.
+    negatives : callable, optional
+        Makes the third branch instead of the bank, as controls do; the trial is with the bank all the same.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def enhance(
     with seeded(seed):  # dropout and sampling backbones draw from torch's global generators
         model = untrained(detector.clone(), candidates, generator)
         try:
-            pool = draw_pool(model, bank, candidates, recipe, generator)
+            pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
             trial = Trial.draw(bank, candidates, seed)
         except EmptyBankError as error:
             return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)

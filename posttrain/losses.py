@@ -12,8 +12,9 @@ def info_nce(
     positive: torch.Tensor,
     negatives: torch.Tensor,
     temperature: float,
+    negative: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """InfoNCE with one or more positives a query, and all negatives in common.
+    """InfoNCE with one or more positives a query, and all negatives in common unless ``negative`` says which.
 
     For each pair of a query q and one of its positives k+, ``-log(e^{q.k+/t} / (e^{q.k+/t} + sum_j e^{q.k-_j/t}))``
     (van den Oord et al., arXiv 1807.03748); keys that are not a query's positives are left out, never pushed away.
@@ -27,14 +28,19 @@ def info_nce(
     positive : bool Tensor [B, K]
         Which keys are positives of which query; at least one each.
     negatives : Tensor [N, D]
-        Unit vectors of pseudo-anomalies.
+        Unit vectors to be pushed away.
     temperature : float
+    negative : bool Tensor [B, N], optional
+        Which negatives are those of which query.
 
     Returns
     -------
     Tensor, scalar
         Mean over positives, then over queries.
     """
-    repulsion = torch.logsumexp(query @ negatives.T / temperature, dim=1, keepdim=True)
+    likeness = query @ negatives.T / temperature
+    if negative is not None:
+        likeness = likeness.masked_fill(~negative, -torch.inf)
+    repulsion = torch.logsumexp(likeness, dim=1, keepdim=True)
     each = softplus(repulsion - query @ keys.T / temperature)
     return ((each * positive).sum(1) / positive.sum(1)).mean()

@@ -14,6 +14,9 @@ class Recipe:
 
     Parameters
     ----------
+    negatives : {"pseudo", "batch", "none"}
+        What raw windows are pushed off: the third branch, the other normal windows of the batch, or nothing, in which
+        case they are only drawn to the centre. The latter two need no anomaly: they are controls.
     positives : {"own", "normal"}
         Who counts as a positive of a raw window: its own augmentation alone, or all normal windows of the batch.
     freeze : {"none", "decoder", "all-but-last", "projection-only"}
@@ -31,6 +34,7 @@ class Recipe:
     """
 
     name: str
+    negatives: Literal["pseudo", "batch", "none"] = "pseudo"
     positives: Literal["own", "normal"] = "normal"
     freeze: Freeze = "none"
     head_steps: int = 300
@@ -47,4 +51,9 @@ class Recipe:
 
 PAPER = Recipe("paper", positives="own", head_steps=0, joint_steps=400, joint_batch=64, backbone_rate=5e-5)
 DEFAULT = Recipe("staged")
-RECIPES = {recipe.name: recipe for recipe in (DEFAULT, PAPER)}
+# Controls: no training at all; the same steps of reconstruction alone; contrast without any pseudo-anomaly.
+UNTRAINED = Recipe("untrained", head_steps=0, joint_steps=0)
+RECONSTRUCTION = Recipe("reconstruction", head_steps=0, joint_steps=DEFAULT.joint_steps, weight=0.0)
+TWO_BRANCHES = Recipe("two-branches", negatives="batch", positives="own")
+ONE_CLASS = Recipe("one-class", negatives="none")
+RECIPES = {recipe.name: recipe for recipe in (DEFAULT, PAPER, UNTRAINED, RECONSTRUCTION, TWO_BRANCHES, ONE_CLASS)}

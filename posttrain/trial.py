@@ -17,7 +17,7 @@ from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
 HEAD, ERROR = MEASURES.index("head"), MEASURES.index("error")
-CONTROLS = ("nearest", "error", "mahalanobis")
+CONTROLS = ("nearest", "error", "mahalanobis", "raw_nearest")
 WITHOUT_HEAD = WEIGHTS * (np.arange(len(WEIGHTS)) != HEAD) / (1 - WEIGHTS[HEAD])
 
 

@@ -11,7 +11,7 @@ import torch
 
 import ape.detectors
 import ape.series
-from ape.posttrain import PAPER, enhance
+from ape.posttrain import PAPER, enhance, from_bank
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import average_precisions
 from ape.posttrain.candidates import profile
@@ -41,7 +41,7 @@ def prepared(detector, bank, series, recipe):
     generator = torch.Generator().manual_seed(0)
     candidates = profile(series, detector.window, *detector.scale_shift)
     model = untrained(detector.clone(), candidates, generator)
-    return model, draw_pool(model, bank, candidates, recipe, generator), generator
+    return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
 
 
 def quiet(*_args, **_kwargs):
@@ -60,7 +60,7 @@ def moved(detector, bank, series, recipe):
 def test_contrastive_gradient_reaches_backbone_and_head(detector, bank, series, quick):
     model, pool, _ = prepared(detector, bank, series, quick)
     vectors = torch.stack([model.encode(branch[:16]) for branch in pool.windows])
-    contrast(vectors, quick).backward()
+    contrast(vectors, quick, model.representation.centre).backward()
     reached = {name for name, p in model.module.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     assert encoder_parameters(detector, pool.windows[0, :2]) <= reached
     assert all(p.grad is not None for p in model.representation.parameters())
@@ -70,7 +70,9 @@ def test_own_positives_pair_a_window_with_its_augmentation(quick):
     # Two windows at right angles: own positives are perfect, the other window would be a bad one.
     axes = torch.eye(2)
     vectors = torch.stack([axes, axes, -axes])
-    own, normal = (contrast(vectors, replace(quick, positives=p, temperature=1.0)).item() for p in ("own", "normal"))
+    own, normal = (
+        contrast(vectors, replace(quick, positives=p, temperature=1.0), axes[0]).item() for p in ("own", "normal")
+    )
     repulsion = np.log(np.exp(-1) + 1)
     assert own == pytest.approx(np.log1p(np.exp(repulsion - 1)))
     assert normal > own

@@ -1,0 +1,60 @@
+"""Where the third branch comes from: a Rule Bank, or a null of it that asks whether the bank is what helps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ape.rules import RuleBank
+
+
+class Negatives(Protocol):
+    """Makes what normal windows are contrasted with."""
+
+    def __call__(self, hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
+        """Negatives [B, C, L] for normal windows [B, C, L] that begin at ``starts``, int64 [B], in the series."""
+
+
+def from_bank(bank: RuleBank) -> Negatives:
+    """Pseudo-anomalies of a bank."""
+    return lambda hosts, generator, starts: bank.sample(hosts, generator, starts).pseudo
+
+
+def surrogates(hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
+    """Windows of the hosts' spectra with random phases, the same for all channels (Theiler et al. 1992)."""
+    length = hosts.shape[2]
+    spectrum = torch.fft.rfft(hosts, dim=2)
+    turn = 2 * math.pi * torch.rand(len(hosts), 1, spectrum.shape[2], generator=generator)
+    turn[:, :, 0] = 0  # the mean, and below the highest frequency of an even length, are real
+    if length % 2 == 0:
+        turn[:, :, -1] = 0
+    return torch.fft.irfft(spectrum * torch.polar(torch.ones_like(turn), turn), n=length, dim=2)
+
+
+def from_series(others: Sequence[np.ndarray]) -> Negatives:
+    """Windows of other series, each channel brought to the mean and deviation of the hosts.
+
+    Parameters
+    ----------
+    others : sequence of ndarray [n]
+        One channel each, longer than a window.
+    """
+    standard = [torch.from_numpy((x - x.mean()) / max(float(x.std()), 1e-12)).float() for x in others]
+
+    def cut(hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
+        count, channels, length = hosts.shape
+        usable = [x for x in standard if len(x) >= length]
+        which = torch.randint(len(usable), (count, channels), generator=generator)
+        place = torch.rand(count, channels, generator=generator)
+        size = torch.tensor([len(x) - length + 1 for x in usable])[which]
+        first = torch.tensor([0, *(len(x) for x in usable)]).cumsum(0)[which] + (place * size).long()
+        windows = torch.cat(usable)[first[:, :, None] + torch.arange(length)]
+        shift, scale = hosts.mean((0, 2)), hosts.std((0, 2))
+        return windows * scale[:, None] + shift[:, None]
+
+    return cut
