@@ -1,0 +1,215 @@
+"""Post-training against its controls on labelled UCR series: ``python -m ape.evals.posttraining --out DIR``.
+
+Each backbone is trained once a series and seed, and post-trained by every arm: by the mined bank, by other banks, by
+negatives that know nothing of anomalies, and without any. Series are split by recording into a half to tune on and a
+half to confirm on; see ``evals/results/posttraining.md``. Labels are read for the metrics only, on the part after
+``train_end``. Measures of every arm are kept in ``DIR`` too, so that other fusions of them can be tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ape.evals.jobs import measure_all
+from ape.series import InputError, Series
+from ape.series.files import write_bytes, write_text
+
+# Recordings to tune on, with all series cut from them; the other half is for confirmation.
+TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
+SHORTER_THAN = 50_000
+CONTROLS = ("point_error", "error", "mahalanobis", "raw_nearest", "nearest")  # the last one is FINDINGS' nnsat
+RANDOM_RULES = 5
+RESAMPLES = 4000
+
+
+def main() -> int:
+    """Measure one half, and print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m ape.evals.posttraining", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--half", choices=("tuning", "confirmation"), default="tuning")
+    parser.add_argument("--backbone", action="append", metavar="NAME", help="may be repeated; default: vae")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
+    arguments = parser.parse_args()
+    try:
+        names = half(arguments.half)
+        jobs = [
+            f"{backbone}--{name}--{seed}"
+            for seed in range(arguments.seeds)
+            for backbone in arguments.backbone or ["vae"]
+            for name in names
+        ]
+        text = tables(measure_all(jobs, partial(measure, arguments.out), arguments.out, arguments.workers))
+    except InputError as error:
+        sys.stderr.write(f"posttraining: {error}\n")
+        return 2
+    write_text(arguments.out / "tables.txt", text)
+    sys.stdout.write(text)
+    return 0
+
+
+def recording(name: str) -> str:
+    """What a series was cut from: its name without number, added noise or distortion, and running number."""
+    return re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name).rstrip("0123456789")
+
+
+def half(which: str) -> list[str]:
+    """Names of the series of one half."""
+    from ape.evals.devdata import index
+
+    lengths = index("ucr")["length"]
+    tuned = {name: re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name).startswith(TUNING) for name in lengths.index}
+    short = [str(name) for name, length in lengths.items() if length < SHORTER_THAN]
+    return [name for name in short if tuned[name] == (which == "tuning")]
+
+
+def measure(out: Path, job: str) -> dict[str, Any]:
+    """Metrics of all arms for one backbone, series and seed; their measures go to ``out/JOB.npz``."""
+    from ape import detectors
+    from ape.evals.devdata import labelled
+
+    backbone, name, seed = job.split("--")
+    case = labelled("ucr", name)
+    series, test = case.series, slice(case.series.train_end, None)
+    detector = detectors.create(backbone, device="cpu").fit(series, seed=int(seed))
+    arrays, rows = {}, {}
+    for arm, post_train in arms(series, name, out / "banks" / f"{name}.json", int(seed)).items():
+        began = time.perf_counter()
+        result = post_train(detector)
+        row: dict[str, Any] = {"seconds": time.perf_counter() - began, "accepted": result.accepted}
+        if result.candidate is not None:
+            calibration = result.candidate.require_calibration()
+            curves = result.candidate.curves(series.values)[test]
+            arrays |= {f"{arm}.curves": curves.astype(np.float32), f"{arm}.knots": calibration.knots}
+            arrays |= {f"{arm}.excess": calibration.excess}
+            row |= judged(case.labels[test], scores_of(arm, curves, calibration))
+        rows[arm] = row
+    stored = io.BytesIO()
+    np.savez_compressed(stored, labels=case.labels[test], **arrays)
+    write_bytes(out / f"{job}.npz", stored.getvalue())
+    return {
+        "series": name,
+        "family": case.family,
+        "backbone": backbone,
+        "seed": int(seed),
+        "window": detector.window,
+        "arms": rows,
+    }
+
+
+def arms(series: Series, name: str, bank_path: Path, seed: int) -> dict[str, Callable[[Any], Any]]:
+    """What is done to a detector, by name."""
+    from ape import graphs, posttrain
+    from ape.posttrain import RECIPES
+    from ape.rules import OPERATORS, RuleBank, generic_bank
+
+    if bank_path.exists():
+        mined = RuleBank.load(bank_path)
+    else:
+        mined = graphs.mine(series, seed=0)
+        mined.save(bank_path)
+    usable = [operator for operator, entry in OPERATORS.items() if not entry.relational]
+    drawn = np.random.default_rng([seed, 7]).choice(usable, RANDOM_RULES, replace=False).tolist()
+    banks = {"random bank": drawn, "cut-paste": ["cut_add_paste"], "broad bank": None}
+    enhance = partial(posttrain.enhance, bank=mined, series=series, seed=seed)
+    return {
+        "untrained": partial(enhance, recipe=RECIPES["untrained"]),
+        "reconstruction": partial(enhance, recipe=RECIPES["reconstruction"]),
+        "one class": partial(enhance, recipe=RECIPES["one-class"]),
+        "two branches": partial(enhance, recipe=RECIPES["two-branches"]),
+        "surrogates": partial(enhance, negatives=posttrain.surrogates),
+        "other series": partial(enhance, negatives=posttrain.from_series(strangers(name))),
+        **{
+            arm: partial(enhance, negatives=posttrain.from_bank(generic_bank(mined.context, operators)))
+            for arm, operators in banks.items()
+        },
+        "mined bank": enhance,
+        "mined bank, paper": partial(enhance, recipe=RECIPES["paper"]),
+    }
+
+
+def strangers(name: str) -> list[np.ndarray]:
+    """Training parts of series from other recordings, the same for all seeds."""
+    from ape.evals.devdata import index, labelled
+
+    lengths = index("ucr")["length"]
+    others = [str(other) for other, length in lengths.items() if length < SHORTER_THAN]
+    return [labelled("ucr", other).series.train[:, 0] for other in others if recording(other) != recording(name)]
+
+
+def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.ndarray]:
+    """Scores that an arm stands for: the fused one, the head's, and of the untrained one all controls."""
+    from ape.posttrain.score import MEASURES
+    from ape.posttrain.trial import WITHOUT_HEAD
+
+    scores = {"fused": calibration.fuse(curves), "without head": calibration.fuse(curves, WITHOUT_HEAD)}
+    scores["head"] = curves[:, MEASURES.index("head")]
+    if arm == "untrained":
+        scores |= {control: curves[:, MEASURES.index(control)] for control in CONTROLS}
+    return scores
+
+
+def judged(labels: np.ndarray, scores: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Metrics of each score."""
+    from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
+
+    metrics = {"ap": average_precision, "vus": vus_pr, "ucr": ucr_accuracy}
+    return {name: {metric: f(labels, score) for metric, f in metrics.items()} for name, score in scores.items()}
+
+
+def tables(results: list[dict[str, Any]]) -> str:
+    """Plain text: means of all arms and controls a backbone, and the mined bank against each of them."""
+    rows = [
+        {
+            "backbone": result["backbone"],
+            "recording": recording(result["series"]),
+            "series": result["series"],
+            "seed": result["seed"],
+            "arm": f"{arm}: {score}",
+            **row[score],
+        }
+        for result in results
+        for arm, row in result["arms"].items()
+        for score in row
+        if isinstance(row[score], dict)
+    ]
+    frame = pd.DataFrame(rows)
+    means = frame.groupby(["backbone", "arm"], sort=False)[["ap", "vus", "ucr"]].mean()
+    parts = [("Means", means)]
+    for backbone, group in frame.groupby("backbone", sort=False):
+        wide = group.groupby(["series", "arm"])["ap"].mean().unstack()
+        recordings = pd.Series({name: recording(name) for name in wide.index})
+        mined = wide["mined bank: fused"]
+        against = {other: paired(mined - wide[other], recordings) for other in wide if other != "mined bank: fused"}
+        parts.append((f"{backbone}: mined bank, fused, less", pd.DataFrame(against).T))
+    return "\n".join(f"{title}\n\n{table.round(3).to_string()}\n" for title, table in parts)
+
+
+def paired(difference: pd.Series, recordings: pd.Series) -> dict[str, float]:
+    """Mean over series, with a 95 % bootstrap interval over recordings."""
+    sums = difference.groupby(recordings).agg(["sum", "count"]).to_numpy()
+    draw = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
+    means = sums[draw, 0].sum(1) / sums[draw, 1].sum(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {
+        "mean": float(difference.mean()),
+        "low": float(low),
+        "high": float(high),
+        "better": float((difference > 0.05).sum()),
+        "worse": float((difference < -0.05).sum()),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
