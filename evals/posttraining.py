@@ -83,7 +83,8 @@ def measure(out: Path, job: str) -> dict[str, Any]:
     case = labelled("ucr", name)
     series, test = case.series, slice(case.series.train_end, None)
     detector = detectors.create(backbone, device="cpu").fit(series, seed=int(seed))
-    arrays, rows = {}, {}
+    arrays: dict[str, np.ndarray] = {}
+    rows = {}
     for arm, post_train in arms(series, name, out / "banks" / f"{name}.json", int(seed)).items():
         began = time.perf_counter()
         result = post_train(detector)
