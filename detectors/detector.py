@@ -17,7 +17,7 @@ from ape.detectors.storage import save_folder
 from ape.detectors.training import Budget, seeded, train
 from ape.series import InputError, Series
 from ape.series.numerics import dominant_period
-from ape.series.windows import scored_starts, sliding, streamed_overlap_mean
+from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
@@ -155,10 +155,9 @@ class WindowedDetector:
         """
         self.require_channels(series)
         self.module.eval()
-        first = scored_starts(series.length, self.window, stride)
+        parts = scored_batches(series.length, self.window, stride, BATCH)
         cut = sliding(series.values, self.window)
         measure = self.own_scores if own else self.point_scores
-        parts = (first[begin : begin + BATCH] for begin in range(0, len(first), BATCH))
         with seeded(0):  # some papers' scores are drawn
             return streamed_overlap_mean(
                 ((part, measure(torch.from_numpy(cut[part]).to(self._device)).cpu().numpy()) for part in parts),

@@ -97,7 +97,7 @@ def measure(out: Path, job: str) -> dict[str, Any]:
             row |= judged(case.labels[test], scores_of(arm, curves, calibration))
         rows[arm] = row
     stored = io.BytesIO()
-    np.savez_compressed(stored, labels=case.labels[test], **arrays)
+    np.savez_compressed(stored, labels=case.labels[test], **arrays)  # type: ignore[arg-type]
     write_bytes(out / f"{job}.npz", stored.getvalue())
     return {
         "series": name,

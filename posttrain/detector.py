@@ -14,7 +14,7 @@ from ape.posttrain.memory import Memory
 from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
 from ape.posttrain.score import Calibration, Measured, Overlap
 from ape.series import InputError, Series
-from ape.series.windows import scored_starts, sliding
+from ape.series.windows import scored_batches, sliding
 
 BATCH = 256
 
@@ -140,13 +140,11 @@ class EnhancedDetector:
         Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
         """
         length, bounds = len(values), self.require_calibration().bounds
-        at = scored_starts(length, self.window, stride)
         same = min(length, len(self.values))
         seen = np.array_equal(values[:same], self.values[:same])
         overlap = Overlap(length)
         views = sliding(values, self.window)
-        for i in range(0, len(at), BATCH):
-            some = at[i : i + BATCH]
+        for some in scored_batches(length, self.window, stride, BATCH):
             overlap.add(some, bounds.squash(self.measure(views[some], some if seen else None)))
         return overlap.mean()
 

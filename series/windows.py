@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -26,8 +26,8 @@ def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
     return regular if regular[-1] == last else np.append(regular, last)
 
 
-def scored_starts(length: int, window: int, stride: int | None = None) -> np.ndarray:
-    """Starts of the windows that a series is scored by, int64 [N].
+def scored_batches(length: int, window: int, stride: int | None = None, size: int = 512) -> Iterator[np.ndarray]:
+    """Starts of the windows that a series is scored by, int64 [size] or fewer at a time.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def scored_starts(length: int, window: int, stride: int | None = None) -> np.nda
         Samples.
     stride : int, optional
         Step between windows; default is 1 up to 20,000 points, a sixteenth of the window beyond.
+    size : int
 
     Raises
     ------
@@ -45,7 +46,12 @@ def scored_starts(length: int, window: int, stride: int | None = None) -> np.nda
         raise InputError(f"{length} points are fewer than a window of {window}", "series", "score a longer series")
     if stride is not None and not 1 <= stride <= window:
         raise InputError(f"a stride of {stride} for windows of {window}", "stride", f"give 1 to {window}")
-    return starts(length, window, stride or (1 if length <= EVERY_WINDOW else max(1, window // 16)))
+    step = stride or (1 if length <= EVERY_WINDOW else max(1, window // 16))
+    count = -(-(length - window) // step) + 1  # the last one is flush with the end
+    return (
+        np.minimum(np.arange(begin, min(begin + size, count)) * step, length - window)
+        for begin in range(0, count, size)
+    )
 
 
 def sliding(values: np.ndarray, window: int, stride: int = 1) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -104,6 +105,18 @@ def test_score_is_the_mean_over_all_windows_that_cover_a_point(detector, series,
     score = detector.score(part, stride=stride)
     assert score.dtype == np.float32 and score.shape == (600,)
     np.testing.assert_allclose(score, naive_scores(detector, part.values, stride or 1), rtol=1e-3, atol=1e-6)
+
+
+def test_memory_of_scoring_is_that_of_the_result_and_a_batch(vae):
+    def peak(length):
+        long = ape.series.Series(np.zeros((length, 1), np.float32), channels=("a",))
+        tracemalloc.start()
+        vae.score(long, stride=1)
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return taken - 4 * length  # the result
+
+    assert peak(80_000) < peak(20_000) + 100_000  # bytes
 
 
 def test_stride_beyond_the_window_makes_no_point_perfectly_normal(vae, series):

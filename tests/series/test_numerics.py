@@ -41,6 +41,15 @@ def test_streamed_overlap_mean_is_that_of_all_at_once(length, window, stride, ba
     np.testing.assert_allclose(streamed, windows.overlap_mean(values, starts, length), rtol=1e-4, atol=1e-6)
 
 
+@given(length=st.integers(5, 80), window=st.integers(1, 30), stride=st.integers(1, 12), size=st.integers(1, 9))
+def test_batches_of_starts_are_all_starts_in_order(length, window, stride, size):
+    window = min(window, length)
+    stride = min(stride, window)
+    batches = list(windows.scored_batches(length, window, stride, size))
+    assert all(len(batch) == size for batch in batches[:-1]) and 0 < len(batches[-1]) <= size
+    np.testing.assert_array_equal(np.concatenate(batches), windows.starts(length, window, stride))
+
+
 def test_sliding_is_a_view_in_channel_order():
     values = np.arange(12).reshape(6, 2)
     cut = windows.sliding(values, 3)
