@@ -11,6 +11,7 @@ from torch.nn import functional
 from ape.detectors.layers import perceptron
 
 MIN_STD = 1e-4
+VALUES, TOGETHER = 1 << 18, 16  # values that are scored at once, for they stay in the cache; draws of each
 
 
 class Donut(nn.Module):
@@ -75,7 +76,7 @@ class Donut(nn.Module):
         flat = x.flatten(1)
         usable = (torch.rand_like(flat) >= self.missing).to(flat.dtype)
         z_mean, z_std = self._posterior(flat * usable)
-        z = z_mean + z_std * torch.randn_like(z_mean)
+        z = _draw(z_mean, z_std)
         bound = modified_elbo(flat, usable, *self._likelihood(z), z, z_mean, z_std).mean()
         weights = [
             layer.weight for part in (self.encoder, self.decoder) for layer in part if isinstance(layer, nn.Linear)
@@ -98,23 +99,29 @@ class Donut(nn.Module):
         hidden = unknown if missing is None else unknown | missing.flatten(1)
         seen = flat.masked_fill(hidden, 0.0)
         for _ in range(self.rounds if bool(hidden.any()) else 0):
-            mean, std = self._likelihood(self._draw(seen))
+            mean, std = self._likelihood(_draw(*self._posterior(seen)))
             seen = torch.where(hidden, mean + std * torch.randn_like(mean), seen)
         scored = torch.where(unknown, seen, flat)
-        total = torch.zeros_like(flat)
-        for _ in range(self.draws):
-            total = total - log_normal(scored, *self._likelihood(self._draw(seen)))
-        return (total / self.draws).view_as(x).mean(dim=1)
+        rows = max(1, VALUES // (TOGETHER * flat.shape[1]))
+        parts = [
+            self._scores(*part) for part in zip(*(t.split(rows) for t in (scored, *self._posterior(seen))), strict=True)
+        ]
+        return torch.cat(parts).view_as(x).mean(dim=1)
+
+    def _scores(self, scored: Tensor, z_mean: Tensor, z_std: Tensor) -> Tensor:
+        """Negative log likelihood of each value, mean over draws, some of which are taken at once."""
+        total, at_once = torch.zeros_like(scored), max(1, VALUES // scored.numel())
+        for begin in range(0, self.draws, at_once):
+            count = min(at_once, self.draws - begin)
+            mean, std = self._likelihood(_draw(z_mean.expand(count, -1, -1), z_std))
+            total = total + 0.5 * (scored - mean).div_(std).square().sum(dim=0) + std.log().sum(dim=0)
+        return total / self.draws + 0.5 * math.log(2 * math.pi)
 
     def _posterior(self, flat: Tensor) -> tuple[Tensor, Tensor]:
         return self.posterior(self.encoder(flat))
 
     def _likelihood(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return self.likelihood(self.decoder(z))
-
-    def _draw(self, flat: Tensor) -> Tensor:
-        mean, std = self._posterior(flat)
-        return mean + std * torch.randn_like(mean)
 
 
 class GaussianHead(nn.Module):
@@ -129,9 +136,14 @@ class GaussianHead(nn.Module):
         return self.mean(hidden), functional.softplus(self.spread(hidden)) + MIN_STD
 
 
+def _draw(mean: Tensor, std: Tensor) -> Tensor:
+    return mean + std * torch.randn_like(mean)
+
+
 def log_normal(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Log density of each value under its own Gaussian."""
-    return -0.5 * ((x - mean) / std).square() - std.log() - 0.5 * math.log(2 * math.pi)
+    scaled = (x - mean) / std
+    return torch.addcmul(-0.5 * math.log(2 * math.pi) - std.log(), scaled, scaled, value=-0.5)
 
 
 def modified_elbo(
@@ -151,5 +163,5 @@ def modified_elbo(
     Tensor [B]
     """
     likelihood = (usable * log_normal(x, mean, std)).sum(dim=1)
-    prior = log_normal(z, z.new_zeros(()), z.new_ones(())).sum(dim=1)
+    prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(dim=1)
     return likelihood + usable.mean(dim=1) * prior - log_normal(z, z_mean, z_std).sum(dim=1)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ape.detectors.donut import MIN_STD, GaussianHead, log_normal
-from ape.detectors.layers import perceptron
+from ape.detectors.layers import gru, perceptron, times
+
+POINTS = 1 << 16  # of windows times draws that are scored at once
 
 
 class OmniAnomaly(nn.Module):
@@ -63,45 +67,41 @@ class OmniAnomaly(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Latents of all points in a row, [B, L * latent]: three numbers a point are too few to average over time."""
-        return self._flow(self.posterior(self._read(x))[0])[0].flatten(1)
+        return flow_through(self.flows, self.posterior.latents(self._read(x)))[0].flatten(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Mean of the likelihood when each latent is the mean given the one before, [B, C, L]."""
-        z, _ = self._flow(self.posterior(self._read(x))[0])
+        z, _ = flow_through(self.flows, self.posterior.latents(self._read(x)))
         return self._likelihood(z)[0].transpose(1, 2)
 
     def loss(self, x: Tensor) -> Tensor:
         """Negative evidence lower bound with one draw, over C*L."""
-        start, z_mean, z_std = self._draw(self._read(x))
-        z, log_determinant = self._flow(start)
+        hidden = self._read(x)
+        start, z_mean, z_std = self.posterior(hidden, self._noise(hidden))
+        z, bends = flow_through(self.flows, start)
         likelihood = log_normal(x.transpose(1, 2), *self._likelihood(z)).sum(dim=(1, 2))
-        posterior = log_normal(start, z_mean, z_std).sum(dim=(1, 2)) - log_determinant.sum(dim=1)
+        posterior = log_normal(start, z_mean, z_std).sum(dim=(1, 2)) - log_determinant(self.flows, bends).sum(dim=1)
         return (self.beta * (posterior - self.prior(z)) - likelihood).mean() / (self.channels * self.window)
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Negative log likelihood of each point, mean over draws and channels, [B, L]."""
-        hidden, values = self._read(x), x.transpose(1, 2)
-        total = torch.zeros_like(values)
-        for _ in range(self.draws):
-            z, _ = self._flow(self._draw(hidden)[0])
-            total = total - log_normal(values, *self._likelihood(z))
-        return (total / self.draws).mean(dim=2)
+        return torch.cat([self._scores(part) for part in x.split(max(1, POINTS // (self.draws * self.window)))])
+
+    def _scores(self, x: Tensor) -> Tensor:
+        hidden = self._read(x)
+        z, _ = flow_through(self.flows, self.posterior.latents(hidden, self._noise(hidden, self.draws)))
+        mean, std = (part.unflatten(0, (self.draws, -1)) for part in self._likelihood(z))
+        return -log_normal(x.transpose(1, 2).contiguous(), mean, std).mean(dim=(0, 3))
 
     def _read(self, x: Tensor) -> Tensor:
-        return self.encoder_dense(self.encoder(x.transpose(1, 2).contiguous())[0])
+        return self.encoder_dense(gru(self.encoder, x.transpose(1, 2)))
 
-    def _draw(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.posterior(hidden, hidden.new_empty(*hidden.shape[:2], self.posterior.latent).normal_())
-
-    def _flow(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        log_determinant = z.new_zeros(z.shape[:-1])
-        for flow in self.flows:
-            z, more = flow(z)
-            log_determinant = log_determinant + more
-        return z, log_determinant
+    def _noise(self, hidden: Tensor, draws: int = 1) -> Tensor:
+        windows, length = hidden.shape[:2]
+        return hidden.new_empty(length, self.posterior.latent, draws * windows).normal_().permute(2, 0, 1)
 
     def _likelihood(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        return self.likelihood(self.decoder_dense(self.decoder(z)[0]))
+        return self.likelihood(self.decoder_dense(gru(self.decoder, z)))
 
 
 class ChainedPosterior(nn.Module):
@@ -115,15 +115,57 @@ class ChainedPosterior(nn.Module):
 
     def forward(self, hidden: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Latents [B, L, latent], each its mean where there is no noise, with means and standard deviations."""
-        z = hidden.new_zeros(len(hidden), self.latent)
-        steps: list[tuple[Tensor, Tensor, Tensor]] = []
-        for t, part in enumerate(self.from_hidden(hidden).unbind(1)):
-            mean, spread = (part + self.from_last(z)).chunk(2, dim=1)
-            std = functional.softplus(spread) + MIN_STD
-            z = mean if noise is None else mean + std * noise[:, t]
-            steps.append((z, mean, std))
-        latents, means, stds = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
+        parts = self._parts(hidden)
+        z = self._chain(parts, noise)
+        last = functional.pad(z[:-1], (0, 0, 0, 0, 1, 0))
+        mean, spread = (parts + self.from_last.weight @ last).chunk(2, dim=1)
+        latents, means, stds = (part.permute(2, 0, 1) for part in (z, mean, functional.softplus(spread) + MIN_STD))
         return latents, means, stds
+
+    def latents(self, hidden: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The latents alone, [draws * B, L, latent] if there is noise for several draws."""
+        parts = self._parts(hidden)
+        draws = 1 if noise is None else len(noise) // len(hidden)
+        return self._chain(parts.repeat(1, 1, draws), noise).permute(2, 0, 1)
+
+    def _parts(self, hidden: Tensor) -> Tensor:
+        return self.from_hidden(hidden).permute(1, 2, 0).contiguous()
+
+    def _chain(self, parts: Tensor, noise: Tensor | None) -> Tensor:
+        still = parts.new_zeros(len(parts), self.latent, parts.shape[2])
+        moved = still if noise is None else noise.permute(1, 2, 0).contiguous()
+        return _Chain.apply(parts, self.from_last.weight, moved)
+
+
+class _Chain(torch.autograd.Function):
+    """Latents [L, latent, B] one after the other, from the hidden states' share of means and spreads [L, 2 latent, B].
+
+    Windows come last, so that means and spreads lie in one piece. A step back is three operations on small tensors.
+    Noise has no gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, parts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
+        z, both = functional.pad(torch.empty_like(noise), (0, 0, 0, 0, 1, 0)), torch.empty_like(parts)
+        last = z[0]
+        for part, whole, mean, spread, pull, new in times(parts, both, *both.chunk(2, dim=1), noise, z[1:]):
+            torch.addmm(part, weight, last, out=whole)
+            last = torch.addcmul(mean, functional.softplus(spread).add_(MIN_STD), pull, out=new)
+        ctx.save_for_backward(z, both, weight, noise)
+        return z[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        z, both, weight, noise = ctx.saved_tensors
+        slope = both.chunk(2, dim=1)[1].sigmoid().mul_(noise)
+        total, back = torch.cat([torch.zeros_like(gradient[:1]), gradient]), torch.empty_like(both)
+        turned, views = weight.t(), times(total[1:], total[:-1], slope, back, *back.chunk(2, dim=1))
+        for here, before, steep, whole, by_mean, by_spread in reversed(list(views)):
+            by_mean.copy_(here)
+            torch.mul(here, steep, out=by_spread)
+            before.addmm_(turned, whole)
+        return back, torch.bmm(back, z[:-1].transpose(1, 2)).sum(dim=0), None
 
 
 class PlanarFlow(nn.Module):
@@ -139,11 +181,38 @@ class PlanarFlow(nn.Module):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Flowed z [..., latent] and the log determinant of the Jacobian [...]."""
-        along = self.w @ self.u
-        bent = functional.softplus(along + self.IDENTITY) - 1
-        u = self.u + (bent - along) * self.w / self.w.square().sum().clamp_min(1e-8)
-        bend = torch.tanh(z @ self.w + self.b)
-        return z + bend[..., None] * u, torch.log1p((1 - bend.square()) * bent)
+        z, bends = flow_through([self], z)
+        return z, log_determinant([self], bends)
+
+
+def flow_through(flows: list[PlanarFlow] | nn.ModuleList, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Planar flows one after the other: z [..., latent], and how far along u each moved it, [flows, ...]."""
+    if not flows:
+        return z, z.new_zeros(0, *z.shape[:-1])
+    w, u, b = (_all(flows, name) for name in ("w", "u", "b"))
+    u = u + ((_bent(w, u) - (w * u).sum(dim=1)) / w.square().sum(dim=1).clamp_min(1e-8))[:, None] * w
+    rows, bends = z.reshape(-1, z.shape[-1]).t(), []
+    for along, step, shift in zip(w.split(1), u.unsqueeze(2).unbind(), b.unbind(), strict=True):
+        bends.append(torch.tanh(torch.addmm(shift, along, rows)))
+        rows = torch.addmm(rows, step, bends[-1])
+    return rows.t().reshape(z.shape), torch.cat(bends).view(-1, *z.shape[:-1])
+
+
+def log_determinant(flows: list[PlanarFlow] | nn.ModuleList, bends: Tensor) -> Tensor:
+    """Log determinants of the Jacobians of flows, summed, [...], from the second result of `flow_through`."""
+    if not flows:
+        return bends.sum(dim=0)
+    bent = _bent(_all(flows, "w"), _all(flows, "u"))
+    return torch.log1p((1 - bends.square()) * bent.view(-1, *[1] * (bends.ndim - 1))).sum(dim=0)
+
+
+def _all(flows: list[PlanarFlow] | nn.ModuleList, name: str) -> Tensor:
+    return torch.stack([flow.get_parameter(name) for flow in flows])
+
+
+def _bent(w: Tensor, u: Tensor) -> Tensor:
+    """What w.u becomes, above -1, [flows]."""
+    return functional.softplus((w * u).sum(dim=1) + PlanarFlow.IDENTITY) - 1
 
 
 class RandomWalkPrior(nn.Module):
@@ -163,6 +232,6 @@ class RandomWalkPrior(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Log density [B] of latents [B, L, latent]."""
-        white = self.get_buffer("whiten") @ z
-        constant = self.get_buffer("log_scale") + 0.5 * math.log(2 * math.pi)
-        return -(0.5 * white.square() + constant[:, None]).sum(dim=(1, 2))
+        white = self.get_buffer("whiten") @ z.transpose(0, 1).flatten(1)
+        constant = z.shape[2] * (self.get_buffer("log_scale") + 0.5 * math.log(2 * math.pi)).sum()
+        return -0.5 * white.square().sum(dim=0).view(len(z), -1).sum(dim=1) - constant

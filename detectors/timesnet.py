@@ -98,12 +98,13 @@ class _TimesBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         period, amplitude = strongest_periods(x, self.periods)
-        weight = torch.softmax(amplitude, dim=1)
-        total = torch.zeros_like(x)
-        for length in period.unique().tolist():  # windows that share a period go together
-            window, rank = (period == length).nonzero(as_tuple=True)
+        weight = torch.softmax(amplitude, dim=1).flatten()
+        lengths, counts = (found.tolist() for found in period.unique(return_counts=True))
+        total, order = torch.zeros_like(x), period.flatten().argsort()
+        for length, chosen in zip(lengths, order.split(counts), strict=True):  # windows that share a period go together
+            window = chosen // self.periods
             unfolded = unfold(self.convolve(fold(x[window], length)), x.shape[1])
-            total = total.index_add(0, window, unfolded * weight[window, rank, None, None])
+            total = total.index_add(0, window, unfolded * weight[chosen, None, None])
         return total
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ape.detectors.layers import position_code
+from ape.detectors.layers import attend, position_code
 
 
 class TranAD(nn.Module):
@@ -48,7 +49,7 @@ class TranAD(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean of the encoder's tokens in phase 1, where they depend on the encoder alone, [B, width]."""
-        return self._memory(x, torch.zeros_like(x)).mean(dim=1)
+        return self._memory(x).mean(dim=1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstruction of phase 2, [B, C, L]."""
@@ -69,12 +70,17 @@ class TranAD(nn.Module):
 
     def _phases(self, x: Tensor) -> tuple[Tensor, Tensor]:
         position = self.get_buffer("position")
-        first = self.first(self._memory(x, torch.zeros_like(x)), position)
+        first = self.first(self._memory(x), position)
         return first, self.second(self._memory(x, (first - x).square()), position)
 
-    def _memory(self, x: Tensor, focus: Tensor) -> Tensor:
-        tokens = torch.cat([x, focus], dim=1).transpose(1, 2)
-        return self.encoder(self.embedding(tokens) + self.get_buffer("position"))
+    def _memory(self, x: Tensor, focus: Tensor | None = None) -> Tensor:
+        """Tokens [B, L, width]; no focus is a focus of zero."""
+        given = x if focus is None else torch.cat([x, focus], dim=1)
+        weight, bias = self.embedding.weight[:, : given.shape[1]], self.embedding.bias
+        tokens = functional.linear(given.transpose(1, 2), weight, bias) + self.get_buffer("position")
+        layer = self.encoder  # by hand: its own way copies all to and fro
+        tokens = layer.norm1(tokens + attend(layer.self_attn, tokens, tokens))
+        return layer.norm2(tokens + layer.linear2(layer.linear1(tokens).relu()))
 
 
 class _Decoder(nn.Module):
@@ -88,8 +94,6 @@ class _Decoder(nn.Module):
         self.output = nn.Linear(width, channels)
 
     def forward(self, memory: Tensor, position: Tensor) -> Tensor:
-        queries = position.expand(len(memory), -1, -1)
-        seen, _ = self.attention(queries, memory, memory, need_weights=False)
-        tokens = self.first_norm(queries + seen)
+        tokens = self.first_norm(position + attend(self.attention, position, memory))
         tokens = self.second_norm(tokens + self.perceptron(tokens))
         return self.output(tokens).transpose(1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from ape.detectors.layers import position_code
 
 NARROWEST = 1e-2  # keeps the spread of a Gaussian prior off zero
 FLOOR = 0.01  # share of an even distribution mixed into associations before they are compared
-CHUNK = 64  # windows scored at once: associations take L*L numbers a head
+PAIRS = 1 << 23  # numbers of an association, of all heads and windows, that are scored at once
 
 
 class TransformerAE(nn.Module):
@@ -60,7 +61,7 @@ class TransformerAE(nn.Module):
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} does not divide into {heads} heads")
-        self.association, self.weight, self.temperature = association, weight, temperature
+        self.heads, self.association, self.weight, self.temperature = heads, association, weight, temperature
         self.embedding = nn.Conv1d(channels, width, 3, padding=1, padding_mode="circular", bias=False)
         self.register_buffer("position", position_code(window, width), persistent=False)
         self.layers = nn.ModuleList(_Layer(width, heads, hidden, association) for _ in range(layers))
@@ -77,33 +78,34 @@ class TransformerAE(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """Mean squared error, with ``association`` plus the two phases of the discrepancy."""
-        tokens, associations = self._tokens(x, compare=self.association)
+        tokens, apart = self._tokens(x, _both_phases if self.association else None)
         loss = (x - self._decode(tokens)).square().mean()
         if self.association:
-            # 2 sg(S) - S is S with the opposite gradient: one term draws P to S and pushes S off P
-            apart = torch.stack([symmetric_divergence(p, 2 * s.detach() - s) for p, s in associations]).mean()
-            loss = loss + self.weight / 2 * (apart - apart.detach())
+            discrepancy = torch.stack(apart).mean()
+            loss = loss + self.weight / 2 * (discrepancy - discrepancy.detach())
         return loss
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Squared error, with ``association`` times L softmax(-discrepancy) over the window, [B, L]."""
-        return torch.cat([self._scores(part) for part in x.split(CHUNK)])
+        at_once = max(1, PAIRS // (self.heads * x.shape[2] ** 2))
+        return torch.cat([self._scores(part) for part in x.split(at_once)])
 
     def _scores(self, x: Tensor) -> Tensor:
-        tokens, associations = self._tokens(x, compare=self.association)
+        tokens, apart = self._tokens(x, symmetric_divergence if self.association else None)
         error = (x - self._decode(tokens)).square().mean(dim=1)
         if not self.association:
             return error
-        discrepancy = torch.stack([symmetric_divergence(p, s) for p, s in associations]).mean(dim=0)
-        return error * x.shape[2] * torch.softmax(-self.temperature * discrepancy, dim=1)
+        return error * x.shape[2] * torch.softmax(-self.temperature * torch.stack(apart).mean(dim=0), dim=1)
 
-    def _tokens(self, x: Tensor, compare: bool = False) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        tokens = self.embedding(x).transpose(1, 2) + self.get_buffer("position")
-        associations = []
+    def _tokens(
+        self, x: Tensor, compare: Callable[[Tensor, Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Tokens, and how far P and S of each layer are apart, [B, L] each; they are dropped one by one."""
+        tokens, apart = self.embedding(x).transpose(1, 2) + self.get_buffer("position"), list[Tensor]()
         for layer in self.layers:
-            tokens, pair = layer(tokens, compare)
-            associations += pair
-        return self.norm(tokens), associations
+            tokens, pair = layer(tokens, compare is not None)
+            apart += [compare(prior, series) for prior, series in pair] if compare else []
+        return self.norm(tokens), apart
 
     def _decode(self, tokens: Tensor) -> Tensor:
         return self.output(tokens).transpose(1, 2)
@@ -144,5 +146,10 @@ def gaussian_prior(spread: Tensor) -> Tensor:
 
 def symmetric_divergence(prior: Tensor, series: Tensor) -> Tensor:
     """KL(P, S) + KL(S, P) of the rows of [B, heads, L, L], both floored, mean over heads, [B, L]."""
-    p, s = (FLOOR / prior.shape[-1] + (1 - FLOOR) * part for part in (prior, series))
-    return ((p - s) * (p.log() - s.log())).sum(dim=-1).mean(dim=1)
+    p, s = ((1 - FLOOR) * part + FLOOR / prior.shape[-1] for part in (prior, series))
+    return ((p - s) * (p / s).log()).sum(dim=-1).mean(dim=1)
+
+
+def _both_phases(prior: Tensor, series: Tensor) -> Tensor:
+    """Divergence whose gradient draws P to S and pushes S off P: 2 sg(S) - S is S with the opposite gradient."""
+    return symmetric_divergence(prior, 2 * series.detach() - series)
