@@ -34,8 +34,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "anomaly transformer": ("transformer", {"association": True}),
     "tranad": ("tranad", {}),
     "timesnet": ("timesnet", {}),
-    "timesnet, not normalised": ("timesnet", {"normalise": False}),
     "crossad": ("crossad", {}),
+    "timesnet, not normalised": ("timesnet", {"normalise": False}),
 }
 # TSB-AD-U, commit 8763009, mean VUS-PR over its 70 UCR series of what goes by these names there
 PUBLISHED = {
