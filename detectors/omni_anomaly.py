@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from ape.detectors.donut import MIN_STD, GaussianHead, log_normal
-from ape.detectors.layers import gru, perceptron, times
+from ape.detectors.layers import perceptron
+from ape.detectors.recurrence import chain, gru
 
 POINTS = 1 << 16  # of windows times draws that are scored at once
 
@@ -60,27 +59,27 @@ class OmniAnomaly(nn.Module):
         self.channels, self.window, self.beta, self.draws = channels, window, beta, draws
         self.encoder, self.encoder_dense = nn.GRU(channels, hidden, batch_first=True), perceptron([hidden] * 3)
         self.posterior = ChainedPosterior(hidden, latent)
-        self.flows = nn.ModuleList(PlanarFlow(latent) for _ in range(flows))
+        self.flows = PlanarFlows(latent, flows)
         self.prior = RandomWalkPrior(window)
         self.decoder, self.decoder_dense = nn.GRU(latent, hidden, batch_first=True), perceptron([hidden] * 3)
         self.likelihood = GaussianHead(hidden, channels)
 
     def encode(self, x: Tensor) -> Tensor:
         """Latents of all points in a row, [B, L * latent]: three numbers a point are too few to average over time."""
-        return flow_through(self.flows, self.posterior.latents(self._read(x)))[0].flatten(1)
+        return self.flows(self.posterior.latents(self._read(x)))[0].flatten(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Mean of the likelihood when each latent is the mean given the one before, [B, C, L]."""
-        z, _ = flow_through(self.flows, self.posterior.latents(self._read(x)))
+        z, _ = self.flows(self.posterior.latents(self._read(x)))
         return self._likelihood(z)[0].transpose(1, 2)
 
     def loss(self, x: Tensor) -> Tensor:
         """Negative evidence lower bound with one draw, over C*L."""
         hidden = self._read(x)
         start, z_mean, z_std = self.posterior(hidden, self._noise(hidden))
-        z, bends = flow_through(self.flows, start)
+        z, bends = self.flows(start)
         likelihood = log_normal(x.transpose(1, 2), *self._likelihood(z)).sum(dim=(1, 2))
-        posterior = log_normal(start, z_mean, z_std).sum(dim=(1, 2)) - log_determinant(self.flows, bends).sum(dim=1)
+        posterior = log_normal(start, z_mean, z_std).sum(dim=(1, 2)) - self.flows.log_determinant(bends).sum(dim=1)
         return (self.beta * (posterior - self.prior(z)) - likelihood).mean() / (self.channels * self.window)
 
     def own_scores(self, x: Tensor) -> Tensor:
@@ -89,7 +88,7 @@ class OmniAnomaly(nn.Module):
 
     def _scores(self, x: Tensor) -> Tensor:
         hidden = self._read(x)
-        z, _ = flow_through(self.flows, self.posterior.latents(hidden, self._noise(hidden, self.draws)))
+        z, _ = self.flows(self.posterior.latents(hidden, self._noise(hidden, self.draws)))
         mean, std = (part.unflatten(0, (self.draws, -1)) for part in self._likelihood(z))
         return -log_normal(x.transpose(1, 2).contiguous(), mean, std).mean(dim=(0, 3))
 
@@ -134,85 +133,37 @@ class ChainedPosterior(nn.Module):
     def _chain(self, parts: Tensor, noise: Tensor | None) -> Tensor:
         still = parts.new_zeros(len(parts), self.latent, parts.shape[2])
         moved = still if noise is None else noise.permute(1, 2, 0).contiguous()
-        return _Chain.apply(parts, self.from_last.weight, moved)
+        return chain(parts, self.from_last.weight, moved, MIN_STD)
 
 
-class _Chain(torch.autograd.Function):
-    """Latents [L, latent, B] one after the other, from the hidden states' share of means and spreads [L, 2 latent, B].
-
-    Windows come last, so that means and spreads lie in one piece. A step back is three operations on small tensors.
-    Noise has no gradient.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, parts: Tensor, weight: Tensor, noise: Tensor) -> Tensor:
-        z, both = functional.pad(torch.empty_like(noise), (0, 0, 0, 0, 1, 0)), torch.empty_like(parts)
-        last = z[0]
-        for part, whole, mean, spread, pull, new in times(parts, both, *both.chunk(2, dim=1), noise, z[1:]):
-            torch.addmm(part, weight, last, out=whole)
-            last = torch.addcmul(mean, functional.softplus(spread).add_(MIN_STD), pull, out=new)
-        ctx.save_for_backward(z, both, weight, noise)
-        return z[1:]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        z, both, weight, noise = ctx.saved_tensors
-        slope = both.chunk(2, dim=1)[1].sigmoid().mul_(noise)
-        total, back = torch.cat([torch.zeros_like(gradient[:1]), gradient]), torch.empty_like(both)
-        turned, views = weight.t(), times(total[1:], total[:-1], slope, back, *back.chunk(2, dim=1))
-        for here, before, steep, whole, by_mean, by_spread in reversed(list(views)):
-            by_mean.copy_(here)
-            torch.mul(here, steep, out=by_spread)
-            before.addmm_(turned, whole)
-        return back, torch.bmm(back, z[:-1].transpose(1, 2)).sum(dim=0), None
-
-
-class PlanarFlow(nn.Module):
-    """z + u tanh(w.z + b), with u bent so that w.u > -1 and the map can be inverted (Rezende and Mohamed 2015)."""
+class PlanarFlows(nn.Module):
+    """Layers z + u tanh(w.z + b), with u bent so that w.u > -1 and each can be inverted (Rezende and Mohamed 2015)."""
 
     IDENTITY = math.log(math.e - 1)  # softplus of it is 1: then u = 0 stays 0
 
-    def __init__(self, latent: int) -> None:
+    def __init__(self, latent: int, layers: int) -> None:
         super().__init__()
-        self.w = nn.Parameter(torch.randn(latent) / math.sqrt(latent))
-        self.u = nn.Parameter(0.01 * torch.randn(latent))
-        self.b = nn.Parameter(torch.zeros(()))
+        self.w = nn.Parameter(torch.randn(layers, latent) / math.sqrt(latent))
+        self.u = nn.Parameter(0.01 * torch.randn(layers, latent))
+        self.b = nn.Parameter(torch.zeros(layers))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Flowed z [..., latent] and the log determinant of the Jacobian [...]."""
-        z, bends = flow_through([self], z)
-        return z, log_determinant([self], bends)
+        """Flowed z [..., latent], and how far along its u each layer moved it, [layers, ...]."""
+        along = (self._bent() - (self.w * self.u).sum(dim=1)) / self.w.square().sum(dim=1).clamp_min(1e-8)
+        u = self.u + along[:, None] * self.w
+        rows, bends = z.reshape(-1, z.shape[-1]).t(), []
+        for weight, step, shift in zip(self.w.split(1), u.unsqueeze(2).unbind(), self.b.unbind(), strict=True):
+            bends.append(torch.tanh(torch.addmm(shift, weight, rows)))
+            rows = torch.addmm(rows, step, bends[-1])
+        return rows.t().reshape(z.shape), torch.cat([rows[:0], *bends]).view(-1, *z.shape[:-1])
 
+    def log_determinant(self, bends: Tensor) -> Tensor:
+        """Log determinant of the Jacobian of all layers, [...], from the second result of `forward`."""
+        return torch.log1p((1 - bends.square()) * self._bent().view(-1, *[1] * (bends.ndim - 1))).sum(dim=0)
 
-def flow_through(flows: list[PlanarFlow] | nn.ModuleList, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Planar flows one after the other: z [..., latent], and how far along u each moved it, [flows, ...]."""
-    if not flows:
-        return z, z.new_zeros(0, *z.shape[:-1])
-    w, u, b = (_all(flows, name) for name in ("w", "u", "b"))
-    u = u + ((_bent(w, u) - (w * u).sum(dim=1)) / w.square().sum(dim=1).clamp_min(1e-8))[:, None] * w
-    rows, bends = z.reshape(-1, z.shape[-1]).t(), []
-    for along, step, shift in zip(w.split(1), u.unsqueeze(2).unbind(), b.unbind(), strict=True):
-        bends.append(torch.tanh(torch.addmm(shift, along, rows)))
-        rows = torch.addmm(rows, step, bends[-1])
-    return rows.t().reshape(z.shape), torch.cat(bends).view(-1, *z.shape[:-1])
-
-
-def log_determinant(flows: list[PlanarFlow] | nn.ModuleList, bends: Tensor) -> Tensor:
-    """Log determinants of the Jacobians of flows, summed, [...], from the second result of `flow_through`."""
-    if not flows:
-        return bends.sum(dim=0)
-    bent = _bent(_all(flows, "w"), _all(flows, "u"))
-    return torch.log1p((1 - bends.square()) * bent.view(-1, *[1] * (bends.ndim - 1))).sum(dim=0)
-
-
-def _all(flows: list[PlanarFlow] | nn.ModuleList, name: str) -> Tensor:
-    return torch.stack([flow.get_parameter(name) for flow in flows])
-
-
-def _bent(w: Tensor, u: Tensor) -> Tensor:
-    """What w.u becomes, above -1, [flows]."""
-    return functional.softplus((w * u).sum(dim=1) + PlanarFlow.IDENTITY) - 1
+    def _bent(self) -> Tensor:
+        """What w.u becomes, above -1, [layers]."""
+        return functional.softplus((self.w * self.u).sum(dim=1) + self.IDENTITY) - 1
 
 
 class RandomWalkPrior(nn.Module):

@@ -124,7 +124,7 @@ class _State:
 
     def __init__(self, module: nn.Module, budget: Budget) -> None:
         self.module = module
-        self.optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate)
+        self.optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate, fused=True)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
             self.optimiser, budget.steps, eta_min=0.05 * budget.rate
         )

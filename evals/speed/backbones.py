@@ -1,7 +1,7 @@
 """Time our backbones beside TSB-AD's, same windows and sizes: ``python -m ape.evals.speed.backbones [name ...]``.
 
 A step is loss, backward, clipping where it is done, optimiser. Scores are those of the paper, of one batch. A series
-goes through each detector's front door, ours by the error of its reconstruction at stride 1. Widths, layers, heads,
+goes through each detector's front door, a window at each point. Widths, layers, heads,
 kernels, latents and draws are TSB-AD's. What cannot be made the same:
 
 =================== ==================================================== ==================================
@@ -197,7 +197,7 @@ def steps(pair: Pair, module: Any, peer: Any, x: Tensor) -> tuple[Callable[[], o
     """A training step of ours and of theirs."""
     module.train()
     peer.model.train()
-    ours = torch.optim.Adam(module.parameters(), lr=RATE)
+    ours = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
     theirs = peer.model_optim if hasattr(peer, "model_optim") else peer.optimizer
     turned = x.transpose(1, 2).contiguous()
 
@@ -235,7 +235,7 @@ def series(pair: Pair, module: nn.Module, peer: Any, device: str) -> tuple[Calla
     detector = ape.detectors.create(pair.ours, window=WINDOW, device=device)
     detector.adopt(module, WINDOW, torch.zeros(1), torch.ones(1))
     known = ape.series.from_array(values, train_end=pair.points // 2)
-    return lambda: detector.score(known, stride=1), lambda: peer.decision_function(values)
+    return lambda: detector.score(known, stride=1, own=True), lambda: peer.decision_function(values)
 
 
 def rows(name: str, device: str) -> Iterator[str]:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from ape.detectors.layers import attend, gru
+from ape.detectors.layers import attend
 from ape.detectors.omni_anomaly import ChainedPosterior
+from ape.detectors.recurrence import gru
 
 
 @pytest.mark.parametrize("channels", [1, 3])
