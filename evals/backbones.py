@@ -31,10 +31,10 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm-ae": ("lstm-ae", {}),
     "omni-anomaly": ("omni-anomaly", {}),
     "transformer": ("transformer", {}),
-    "anomaly transformer": ("transformer", {"association": True}),
     "tranad": ("tranad", {}),
     "timesnet": ("timesnet", {}),
     "crossad": ("crossad", {}),
+    "anomaly transformer": ("transformer", {"association": True}),
     "timesnet, not normalised": ("timesnet", {"normalise": False}),
 }
 # TSB-AD-U, commit 8763009, mean VUS-PR over its 70 UCR series of what goes by these names there
