@@ -156,8 +156,7 @@ def test_the_ceiling_of_the_grid_is_gone():
 def test_without_buffers_one_event_gives_the_plain_areas(pairs, begin, length):
     scores = np.array([score for _, score in pairs])
     labels = np.zeros(len(scores), int)
-    labels[begin : begin + length] = 1
-    assume(0 < labels.sum() < len(labels))
+    labels[begin % len(labels) :][: min(length, len(labels) - 1)] = 1
     for buffer in (0, 1):
         assert vus_pr(labels, scores, buffer) == pytest.approx(average_precision(labels, scores))
         assert vus_roc(labels, scores, buffer) == pytest.approx(roc_auc(labels, scores))
