@@ -75,6 +75,7 @@ def mine(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     """``ape train``: the backbone only, into ``OUT/detector``; said again after a kill, it goes on."""
     from ape import detectors
+    from ape.detectors.checkpoint import discard
 
     detector = detectors.create(arguments.backbone)
     series = _load(arguments)
@@ -82,7 +83,7 @@ def train(arguments: argparse.Namespace) -> None:
     checkpoint = target.with_name("training.safetensors")
     with Display(console) as display:
         detector.fit(series, arguments.seed, display.progress, checkpoint).save(target)
-    checkpoint.unlink(missing_ok=True)
+    discard(checkpoint)
     console.print(f"detector: {target}")
 
 

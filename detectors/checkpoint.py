@@ -61,6 +61,12 @@ class Checkpoint:
         return tensors, plain
 
 
+def discard(path: Path) -> None:
+    """Remove a checkpoint, and what a kill in the middle of writing one left beside it."""
+    for left in (path, *path.parent.glob(f".{path.name}.*")):
+        left.unlink(missing_ok=True)
+
+
 def fingerprint(described: Any, values: Tensor) -> str:
     """Key of a training by what its ``repr`` says and by the values that it is on."""
     digest = hashlib.sha256(f"{torch.__version__} {described!r}".encode())

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ape import detectors, posttrain
+from ape.detectors.checkpoint import discard
 from ape.detectors.protocol import Progress
 from ape.graphs.folder import Request, update_record
 from ape.graphs.mine import mine
@@ -93,7 +94,7 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
             checkpoint = folder / "training.safetensors"
             fresh = detectors.create(job.request.backbone)
             fresh.fit(series, job.request.seed, job.progress, checkpoint).save(folder / "detector")
-            checkpoint.unlink(missing_ok=True)
+            discard(checkpoint)
     detector = detectors.load(folder / "detector")
     if not (report_path.exists() and (folder / "enhanced").exists()):
         with job.timed("enhance"):

@@ -96,6 +96,7 @@ def test_training_that_was_killed_goes_on_when_it_is_said_again(ape, data, tmp_p
 
     killed(tmp_path / "log", begun, "train", data, "--backbone", "lstm-ae", "--out", tmp_path / "a")
     assert not (tmp_path / "a/detector").exists()
+    (tmp_path / "a/.training.safetensors.x").write_text("")  # as a kill in the middle of writing leaves it
     for out in ("a", "b"):
         outcome = ape("train", data, "--backbone", "lstm-ae", "--out", tmp_path / out)
         assert (outcome.code, outcome.err) == (0, "")
