@@ -54,12 +54,14 @@ def main() -> int:
     """Measure all series shorter than a length, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m ape.evals.backbones", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--model", action="append", choices=MODELS, help="may be repeated; default: all")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--shorter-than", type=int, default=SHORTER_THAN, metavar="N", help="points; default: 20000")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
     arguments = parser.parse_args()
     try:
-        text = report(arguments.out, arguments.seeds, arguments.shorter_than, arguments.workers)
+        models = arguments.model or list(MODELS)
+        text = report(arguments.out, models, arguments.seeds, arguments.shorter_than, arguments.workers)
     except InputError as error:
         sys.stderr.write(f"backbones: {error}\n")
         return 2
@@ -68,13 +70,13 @@ def main() -> int:
     return 0
 
 
-def report(out: Path, seeds: int, shorter_than: int, workers: int) -> str:
+def report(out: Path, models: list[str], seeds: int, shorter_than: int, workers: int) -> str:
     """Measure what is not in ``out`` yet; the tables."""
     from ape.evals.devdata import index
 
     lengths = index("ucr")["length"]
     names = [name for name, length in lengths.items() if length < shorter_than]
-    jobs = [f"{model}--{name}--{seed}" for seed in range(seeds) for model in MODELS for name in names]
+    jobs = [f"{model}--{name}--{seed}" for seed in range(seeds) for model in models for name in names]
     return tables(measure_all(jobs, measure, out, workers))
 
 

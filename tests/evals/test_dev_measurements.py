@@ -1,0 +1,89 @@
+"""Measurements on labelled development series: which are taken, what is kept, how tables sum up."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ape.evals import backbones, posttraining
+from ape.evals.jobs import measure_all
+from ape.series import InputError
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Two series of one recording and one of another."""
+    folder = tmp_path / "data" / "ucr"
+    folder.mkdir(parents=True)
+    names = ["001_DISTORTEDECG1", "002_ECG2", "003_insectEPG7"]
+    for k, name in enumerate(names):
+        values = np.sin(np.arange(900) / (4 + k)) + 0.05 * np.random.default_rng(k).normal(size=900)
+        values[700:720] += 1
+        np.savez(folder / f"{name}.npz", values=values, train_end=500)
+    (folder / "index.csv").write_text("series,family,length,text\n" + "".join(f"{n},f,900,A wave.\n" for n in names))
+    (folder / "labels.csv").write_text("series,begin,end\n" + "".join(f"{n},700,720\n" for n in names))
+    monkeypatch.setenv("APE_DEV_DATA", str(folder.parent))
+    return names
+
+
+def square(name):
+    return {"name": name, "square": int(name) ** 2}
+
+
+def test_jobs_that_are_done_are_read_and_the_rest_is_measured(tmp_path):
+    (tmp_path / "2.json").write_text(json.dumps({"name": "2", "square": -1}))
+    assert [row["square"] for row in measure_all(["1", "2", "3"], square, tmp_path, 2)] == [1, -1, 9]
+    assert json.loads((tmp_path / "3.json").read_text()) == {"name": "3", "square": 9}
+
+
+@pytest.mark.parametrize("period", [10, 37, 120])
+def test_period_of_the_protocol_is_that_of_a_wave(period):
+    noise = 0.05 * np.random.default_rng(0).normal(size=3000)
+    assert backbones.tsb_period(np.sin(2 * np.pi * np.arange(3000) / period) + noise) == pytest.approx(period, abs=1)
+
+
+def test_series_without_a_period_get_the_protocols_usual_one():
+    assert backbones.tsb_period(np.arange(1000.0)) == 125
+
+
+def test_backbone_is_measured_by_both_scores(data):
+    row = backbones.measure(f"donut--{data[1]}--0")
+    assert (row["series"], row["model"], row["seed"]) == ("002_ECG2", "donut", 0)
+    for metric in ("ap", "vus"):
+        assert 0 < row[metric]["own"] <= 1 and 0 < row[metric]["smoothed"] <= 1
+    assert row["ap"]["smoothed"] > 0.2  # one in twenty points is anomalous
+
+
+def test_backbones_without_data_exit_with_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("APE_DEV_DATA", raising=False)
+    monkeypatch.setattr("sys.argv", ["backbones", "--out", str(tmp_path)])
+    assert backbones.main() == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_halves_hold_whole_recordings_and_leave_nothing_out(data):
+    tuning, confirmation = posttraining.half("tuning"), posttraining.half("confirmation")
+    assert (tuning, confirmation) == (data[:2], data[2:])
+    assert posttraining.recording(data[0]) == posttraining.recording(data[1]) == "ECG"
+
+
+def test_strangers_are_the_training_parts_of_other_recordings(data):
+    assert [len(values) for values in posttraining.strangers(data[0])] == [500]
+    assert len(posttraining.strangers(data[2])) == 2
+
+
+def test_paired_difference_by_hand_and_drawn_by_recording():
+    difference = pd.Series([0.1, 0.1, 0.1, -0.2], index=list("abcd"))
+    found = posttraining.paired(difference, pd.Series(["x", "x", "x", "y"], index=list("abcd")))
+    assert found["mean"] == pytest.approx(0.025)
+    assert (found["better"], found["worse"]) == (3, 1)
+    assert (found["low"], found["high"]) == pytest.approx((-0.2, 0.1))  # both draws of one recording
+
+
+def test_missing_data_is_an_error_of_one_line(monkeypatch):
+    monkeypatch.delenv("APE_DEV_DATA", raising=False)
+    with pytest.raises(InputError, match="APE_DEV_DATA"):
+        posttraining.half("tuning")
