@@ -152,7 +152,7 @@ class PlanarFlows(nn.Module):
         along = (self._bent() - (self.w * self.u).sum(dim=1)) / self.w.square().sum(dim=1).clamp_min(1e-8)
         u = self.u + along[:, None] * self.w
         rows, bends = z.reshape(-1, z.shape[-1]).t(), []
-        for weight, step, shift in zip(self.w.split(1), u.unsqueeze(2).unbind(), self.b.unbind(), strict=True):
+        for weight, step, shift in zip(self.w[:, None].unbind(), u[:, :, None].unbind(), self.b.unbind(), strict=True):
             bends.append(torch.tanh(torch.addmm(shift, weight, rows)))
             rows = torch.addmm(rows, step, bends[-1])
         return rows.t().reshape(z.shape), torch.cat([rows[:0], *bends]).view(-1, *z.shape[:-1])

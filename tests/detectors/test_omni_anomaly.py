@@ -74,6 +74,14 @@ def test_log_determinant_is_that_of_the_jacobian(scale):
         torch.testing.assert_close(flow.log_determinant(flow(z)[1]), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_without_flows_latents_stay_as_they_are():
+    flow, z = PlanarFlows(3, 0), torch.randn(2, 5, 3)
+    flowed, bends = flow(z)
+    torch.testing.assert_close(flowed, z, rtol=0, atol=0)
+    torch.testing.assert_close(flow.log_determinant(bends), torch.zeros(2, 5))
+    assert OmniAnomaly(1, 8, flows=0).loss(torch.randn(2, 1, 8)).isfinite()
+
+
 def test_latents_are_chained_as_in_a_loop():
     torch.manual_seed(0)
     chain, hidden, noise = ChainedPosterior(4, 2).double(), torch.randn(1, 6, 4).double(), torch.randn(1, 6, 2).double()
