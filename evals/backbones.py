@@ -8,7 +8,6 @@ the whole series, 250 thresholds, a buffer of its estimate of the period.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from functools import partial
@@ -20,9 +19,8 @@ import pandas as pd
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import argrelmax
 
-from ape.evals.jobs import measure_all
+from ape.evals.jobs import measure_all, options, publish
 from ape.series import InputError
-from ape.series.files import write_text
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae": ("vae", {}),
@@ -52,12 +50,10 @@ THRESHOLDS, LAGS, LEAST_LAG, USUAL = 250, 400, 3, 125  # of TSB-AD's protocol
 
 def main() -> int:
     """Measure all series shorter than a length, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m ape.evals.backbones", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = options("backbones", __doc__.splitlines()[0])
     parser.add_argument("--model", action="append", choices=MODELS, help="may be repeated; default: all")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--shorter-than", type=int, default=SHORTER_THAN, metavar="N", help="points; default: 20000")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
     arguments = parser.parse_args()
     try:
         models = arguments.model or list(MODELS)
@@ -65,8 +61,7 @@ def main() -> int:
     except InputError as error:
         sys.stderr.write(f"backbones: {error}\n")
         return 2
-    write_text(arguments.out / "tables.txt", text)
-    sys.stdout.write(text)
+    publish(arguments.out, text)
     return 0
 
 
@@ -132,9 +127,7 @@ def tables(results: list[dict[str, Any]]) -> str:
             parts.append((f"{what}, {'own score' if way == 'own' else 'smoothed error'}", table))
     seconds = by_model[["seconds.train", "seconds.score"]].mean()
     seconds.insert(0, "published VUS-PR, other UCR series", pd.Series(PUBLISHED))
-    spread = (
-        frame.groupby(["model", "series"], observed=True)["ap.smoothed"].std().groupby("model", observed=True).mean()
-    )
+    spread = frame.groupby(["model", "series"], observed=True)["ap.smoothed"].std()
     seconds.insert(1, "sd of ap.smoothed over seeds", spread.groupby("model", observed=True).mean())
     parts.append(("Published, spread, and seconds a series", seconds))
     return "\n".join(f"{title}\n\n{table.round(3).to_string()}\n" for title, table in parts)

@@ -7,7 +7,6 @@ interrupted call goes on where it stopped.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -18,9 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from ape.evals.jobs import measure_all
+from ape.evals.jobs import measure_all, options, publish
 from ape.series import InputError, Series
-from ape.series.files import write_text
 
 RUNS = {"vae": (0, 1, 2), "lstm-ae": (0,)}
 SHORTER_THAN = 20_000
@@ -28,12 +26,10 @@ SHORTER_THAN = 20_000
 
 def main() -> int:
     """Measure all series shorter than a length, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m ape.evals.before_after", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = options("before_after", __doc__.splitlines()[0])
     parser.add_argument(
         "--shorter-than", type=int, default=SHORTER_THAN, metavar="N", help=f"points; default: {SHORTER_THAN}"
     )
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
     arguments = parser.parse_args()
     try:
         return report(arguments.out, arguments.shorter_than, arguments.workers)
@@ -48,9 +44,7 @@ def report(out: Path, shorter_than: int, workers: int) -> int:
 
     lengths = index("ucr")["length"]
     names = list(lengths[lengths < shorter_than].index)
-    text = tables(measure_all(names, partial(measure, out), out, workers))
-    write_text(out / "tables.txt", text)
-    sys.stdout.write(text)
+    publish(out, tables(measure_all(names, partial(measure, out), out, workers)))
     return 0
 
 

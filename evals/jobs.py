@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from ape.series.files import read_json, write_json
+from ape.series.files import read_json, write_json, write_text
 
 
 def measure_all(
@@ -23,6 +24,20 @@ def measure_all(
             write_json(out / f"{begun[done]}.json", done.result())
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {begun[done]}\n")
     return [read_json(out / f"{name}.json", "result") for name in names]
+
+
+def options(module: str, what: str) -> argparse.ArgumentParser:
+    """Arguments that all measurements have: where results are kept, and how many processes measure."""
+    parser = argparse.ArgumentParser(prog=f"python -m ape.evals.{module}", description=what)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
+    return parser
+
+
+def publish(out: Path, text: str) -> None:
+    """Leave the tables in ``out/tables.txt``, and print them."""
+    write_text(out / "tables.txt", text)
+    sys.stdout.write(text)
 
 
 def _one_thread() -> None:

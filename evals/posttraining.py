@@ -8,7 +8,6 @@ half to confirm on; see ``evals/results/posttraining.md``. Labels are read for t
 
 from __future__ import annotations
 
-import argparse
 import io
 import re
 import sys
@@ -21,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ape.evals.jobs import measure_all
+from ape.evals.jobs import measure_all, options, publish
 from ape.series import InputError, Series
-from ape.series.files import write_bytes, write_text
+from ape.series.files import write_bytes
 
 # Recordings to tune on, with all series cut from them; the other half is for confirmation.
 TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
@@ -35,12 +34,10 @@ RESAMPLES = 4000
 
 def main() -> int:
     """Measure one half, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m ape.evals.posttraining", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = options("posttraining", __doc__.splitlines()[0])
     parser.add_argument("--half", choices=("tuning", "confirmation"), default="tuning")
     parser.add_argument("--backbone", action="append", metavar="NAME", help="may be repeated; default: vae")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
     arguments = parser.parse_args()
     try:
         names = half(arguments.half)
@@ -54,14 +51,18 @@ def main() -> int:
     except InputError as error:
         sys.stderr.write(f"posttraining: {error}\n")
         return 2
-    write_text(arguments.out / "tables.txt", text)
-    sys.stdout.write(text)
+    publish(arguments.out, text)
     return 0
 
 
 def recording(name: str) -> str:
     """What a series was cut from: its name without number, added noise or distortion, and running number."""
-    return re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name).rstrip("0123456789")
+    return clean(name).rstrip("0123456789")
+
+
+def clean(name: str) -> str:
+    """Name of a series without its number and the word for added noise or distortion."""
+    return re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name)
 
 
 def half(which: str) -> list[str]:
@@ -69,9 +70,8 @@ def half(which: str) -> list[str]:
     from ape.evals.devdata import index
 
     lengths = index("ucr")["length"]
-    tuned = {name: re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name).startswith(TUNING) for name in lengths.index}
     short = [str(name) for name, length in lengths.items() if length < SHORTER_THAN]
-    return [name for name in short if tuned[name] == (which == "tuning")]
+    return [name for name in short if clean(name).startswith(TUNING) == (which == "tuning")]
 
 
 def measure(out: Path, job: str) -> dict[str, Any]:

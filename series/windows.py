@@ -22,8 +22,7 @@ def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
     if last < 0:
         msg = f"window of {window} samples does not fit into {length} points"
         raise ValueError(msg)
-    regular = np.arange(0, last + 1, stride, dtype=np.int64)
-    return regular if regular[-1] == last else np.append(regular, last)
+    return next(_batches(last, stride, last + 1))
 
 
 def scored_batches(length: int, window: int, stride: int | None = None, size: int = 512) -> Iterator[np.ndarray]:
@@ -47,11 +46,14 @@ def scored_batches(length: int, window: int, stride: int | None = None, size: in
     if stride is not None and not 1 <= stride <= window:
         raise InputError(f"a stride of {stride} for windows of {window}", "stride", f"give 1 to {window}")
     step = stride or (1 if length <= EVERY_WINDOW else max(1, window // 16))
-    count = -(-(length - window) // step) + 1  # the last one is flush with the end
-    return (
-        np.minimum(np.arange(begin, min(begin + size, count)) * step, length - window)
-        for begin in range(0, count, size)
-    )
+    return _batches(length - window, step, size)
+
+
+def _batches(last: int, stride: int, size: int) -> Iterator[np.ndarray]:
+    """Every ``stride``-th start, then ``last``, int64 [size] or fewer at a time."""
+    count = -(-last // stride) + 1
+    for begin in range(0, count, size):
+        yield np.minimum(np.arange(begin, min(begin + size, count), dtype=np.int64) * stride, last)
 
 
 def sliding(values: np.ndarray, window: int, stride: int = 1) -> np.ndarray:
