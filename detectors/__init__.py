@@ -3,6 +3,18 @@
 from ape.detectors.detector import WindowedDetector
 from ape.detectors.protocol import Detector
 from ape.detectors.registry import create, load, names
+from ape.detectors.together import PartlyTrainedError, fit_together
 from ape.detectors.wrap import WrappedDetector, unwrap, wrap
 
-__all__ = ["Detector", "WindowedDetector", "WrappedDetector", "create", "load", "names", "unwrap", "wrap"]
+__all__ = [
+    "Detector",
+    "PartlyTrainedError",
+    "WindowedDetector",
+    "WrappedDetector",
+    "create",
+    "fit_together",
+    "load",
+    "names",
+    "unwrap",
+    "wrap",
+]

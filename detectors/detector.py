@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 
 from ape.detectors.checkpoint import Checkpoint, fingerprint
 from ape.detectors.protocol import Progress
+from ape.detectors.schedule import Budget
 from ape.detectors.storage import save_folder
-from ape.detectors.training import Budget, seeded, train
+from ape.detectors.training import seeded, train
 from ape.series import InputError, Series
 from ape.series.numerics import dominant_period
 from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
@@ -23,6 +25,28 @@ SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
 BATCH = 512
 MIN_SCALE = 1e-3  # of the median scale: a channel that stands still in training
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that training needs of one series.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Not trained yet.
+    values : Tensor [n, C]
+        Standardised training part, on the module's device.
+    window : int
+    shift, scale : Tensor [C]
+        What it was standardised by.
+    """
+
+    module: nn.Module
+    values: Tensor
+    window: int
+    shift: Tensor
+    scale: Tensor
 
 
 class WindowedDetector:
@@ -89,6 +113,15 @@ class WindowedDetector:
         ``checkpoint`` names a file for the state of the training, which goes on from it if it is there; whoever asks
         for one removes it once the detector is saved.
         """
+        begun = self.prepare(series, seed)
+        described = (self.name, self.options, begun.window, self.budget, seed)
+        kept = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, begun.values))
+        train(begun.module, begun.values, begun.window, self.budget, seed, progress, kept)
+        self.adopt(begun.module, begun.window, begun.shift, begun.scale)
+        return self
+
+    def prepare(self, series: Series, seed: int) -> Prepared:
+        """Build a backbone for a series, and standardise what it is to learn from."""
         values = series.train
         window = self._asked_window or automatic_window(values)
         if len(values) < FEWEST_WINDOWS * window:
@@ -102,11 +135,7 @@ class WindowedDetector:
         with seeded(seed):
             module = self._fresh(series.n_channels, window).to(self._device)
         standard = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
-        described = (self.name, self.options, window, self.budget, seed)
-        kept = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, standard))
-        train(module, standard, window, self.budget, seed, progress, kept)
-        self.adopt(module, window, torch.from_numpy(shift), torch.from_numpy(scale))
-        return self
+        return Prepared(module, standard, window, torch.from_numpy(shift), torch.from_numpy(scale))
 
     def adopt(self, module: nn.Module, window: int, shift: Tensor, scale: Tensor) -> None:
         """Take over a trained backbone with its window and standardisation."""

@@ -17,9 +17,9 @@ from ape.detectors.donut import Donut
 from ape.detectors.fcvae import FCVAE
 from ape.detectors.lstm_ae import LSTMAE
 from ape.detectors.omni_anomaly import OmniAnomaly
+from ape.detectors.schedule import Budget
 from ape.detectors.storage import CONFIGURATION, read_configuration, read_weights
 from ape.detectors.timesnet import TimesNet
-from ape.detectors.training import Budget
 from ape.detectors.tranad import TranAD
 from ape.detectors.transformer import TransformerAE
 from ape.detectors.vae import VAE
@@ -52,6 +52,9 @@ class Backbone:
         What it does to the values after they are standardised by the training part.
     hidden : str
         What it cannot see because of that.
+    stacked : bool
+        Whether many can be trained as one stack: `torch.func.vmap` takes it, which it does for neither torch's own
+        recurrences and ours, nor steps that hang on the values.
     """
 
     build: Callable[..., nn.Module]
@@ -61,6 +64,7 @@ class Backbone:
     cost: str = "linear"
     scale: str = ""
     hidden: str = "nothing"
+    stacked: bool = True
 
     @property
     def paper(self) -> str:
@@ -75,6 +79,7 @@ BACKBONES = {
         Budget(steps=400, batch=64, rate=5e-3, check_every=25),
         own_score="Mahalanobis distance of the errors of all channels to those of held-out normal data",
         cost="linear, step after step",
+        stacked=False,
     ),
     "donut": Backbone(Donut, Budget(steps=600, batch=64), own_score="negative log likelihood, mean over 64 draws"),
     "fcvae": Backbone(
@@ -89,6 +94,7 @@ BACKBONES = {
         Budget(steps=300, batch=32, rate=5e-3, check_every=25),
         own_score="negative log likelihood, mean over 4 draws",
         cost="linear, step after step",
+        stacked=False,
     ),
     "transformer": Backbone(
         TransformerAE,
@@ -110,6 +116,7 @@ BACKBONES = {
             "a level or amplitude that holds for a whole window (level_shift, amplitude_scale, slow trend_drift):"
             " the error is blind to it, the latent keeps it"
         ),
+        stacked=False,
     ),
     "crossad": Backbone(
         CrossAD,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,35 +14,8 @@ from torch import Tensor, nn
 
 from ape.detectors.checkpoint import MEND, Checkpoint, flatten, under
 from ape.detectors.protocol import Progress
+from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
 from ape.series import InputError
-
-TAIL_SHARE = 0.15  # of the training part, held out for the early stop
-MOST_TAIL_WINDOWS = 256
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How a backbone is trained.
-
-    Parameters
-    ----------
-    steps : int
-        At most this many.
-    batch : int
-        Windows a step.
-    rate : float
-        Learning rate of Adam, annealed by half a cosine.
-    check_every : int
-        Steps between looks at the held-out tail.
-    patience : int
-        Looks without a better one until training stops.
-    """
-
-    steps: int = 1500
-    batch: int = 128
-    rate: float = 1e-3
-    check_every: int = 50
-    patience: int = 6
 
 
 @contextmanager
@@ -90,22 +62,19 @@ def train(
     checkpoint : Checkpoint, optional
         Written at each look at the tail. If it is there already, training goes on from it, on CPU to the same weights.
     """
-    tail = max(window + 1, int(TAIL_SHARE * len(values)))
-    held_out = _windows(
-        values[-tail:], torch.linspace(0, tail - window, min(MOST_TAIL_WINDOWS, tail - window)).long(), window
-    )
-    rest = values[:-tail]
+    points, tail = split_tail(len(values), window)
+    held_out = windows_at(values, tail, window)
     generator = torch.Generator().manual_seed(seed)
     state = _State(module, budget)
     with seeded(seed):
         if checkpoint is not None and (kept := checkpoint.load()) is not None:
             state.restore(*kept, checkpoint.path)
-        for first in islice(_batches(len(rest) - window + 1, budget, generator), state.step, None):
-            _step(state, _windows(rest, first, window))
+        for first in islice(batches(points - window + 1, budget, generator), state.step, None):
+            _step(state, windows_at(values, first, window))
             if state.step % budget.check_every and state.step != budget.steps:
                 continue
             state.look(held_out)
-            done = state.waited >= budget.patience or state.step == budget.steps
+            done = state.stop.waited >= budget.patience or state.step == budget.steps
             if checkpoint is not None and not done:
                 checkpoint.save(*state.stored())
             if progress is not None:
@@ -113,10 +82,20 @@ def train(
             if done:
                 break
     module.load_state_dict(state.best_weights)
+    finish(module, held_out)
+
+
+def finish(module: nn.Module, held_out: Tensor) -> None:
+    """Make a trained module ready to score; ``held_out`` [B, C, L] are normal windows that it did not learn from."""
     module.eval()
     if hasattr(module, "fit_scores"):
         with torch.no_grad():
             module.fit_scores(held_out)  # type: ignore[operator]
+
+
+def not_finite(step: int) -> InputError:
+    """The refusal of a training whose loss at a step is no number."""
+    return InputError(f"the training loss is not finite at step {step}", "training", "lower the learning rate")
 
 
 class _State:
@@ -124,11 +103,8 @@ class _State:
 
     def __init__(self, module: nn.Module, budget: Budget) -> None:
         self.module = module
-        self.optimiser = torch.optim.Adam(module.parameters(), lr=budget.rate, fused=True)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.optimiser, budget.steps, eta_min=0.05 * budget.rate
-        )
-        self.step, self.waited, self.best = 0, 0, float("inf")
+        self.optimiser, self.schedule = adam(module.parameters(), budget)
+        self.step, self.stop = 0, EarlyStop()
         self.best_weights = copy.deepcopy(module.state_dict())
 
     def look(self, held_out: Tensor) -> None:
@@ -136,13 +112,12 @@ class _State:
         self.module.eval()
         with torch.no_grad():
             error = float((held_out - self.module.reconstruct(held_out)).square().mean())  # type: ignore[operator]
-        self.waited = 0 if error < 0.999 * self.best else self.waited + 1
-        if error < self.best:
-            self.best, self.best_weights = error, copy.deepcopy(self.module.state_dict())
+        if self.stop.improves(error):
+            self.best_weights = copy.deepcopy(self.module.state_dict())
 
     def told(self) -> str:
         """What people are told of it."""
-        return f"held-out error {self.best:.4g}"
+        return f"held-out error {self.stop.best:.4g}"
 
     def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values for a checkpoint."""
@@ -151,7 +126,7 @@ class _State:
         tensors = flatten("weights", self.module.state_dict()) | flatten("best", self.best_weights)
         tensors |= flatten("optimiser", moments) | flatten("random", _random_states())
         plain = {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict()}
-        return tensors, plain | {"step": self.step, "waited": self.waited, "best": self.best}
+        return tensors, plain | {"step": self.step, "waited": self.stop.waited, "best": self.stop.best}
 
     def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any], path: Path) -> None:
         """Go back to what `stored` gave."""
@@ -164,7 +139,7 @@ class _State:
             self.best_weights = under("best", tensors)
             self.optimiser.load_state_dict({"state": moments, "param_groups": plain["groups"]})
             self.schedule.load_state_dict(plain["schedule"])
-            self.step, self.waited, self.best = plain["step"], plain["waited"], plain["best"]
+            self.step, self.stop = plain["step"], EarlyStop(plain["best"], plain["waited"])
             _set_random_states(under("random", tensors))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"unfinished training does not fit: {error}"[:300], str(path), MEND) from error
@@ -175,10 +150,10 @@ def _step(state: _State, windows: Tensor) -> None:
     state.step += 1
     loss = state.module.loss(windows)  # type: ignore[operator]
     if not torch.isfinite(loss):
-        raise InputError(f"the training loss is not finite at step {state.step}", "training", "lower the learning rate")
+        raise not_finite(state.step)
     state.optimiser.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(state.module.parameters(), 10.0)
+    nn.utils.clip_grad_norm_(state.module.parameters(), MAX_GRADIENT)
     state.optimiser.step()
     state.schedule.step()
 
@@ -193,23 +168,3 @@ def _set_random_states(states: dict[str, Tensor]) -> None:
     for i in range(torch.cuda.device_count()):
         if str(i) in states:
             torch.cuda.set_rng_state(states[str(i)], i)
-
-
-def _batches(count: int, budget: Budget, generator: torch.Generator) -> Iterator[Tensor]:
-    """Starts of windows, shuffled anew each epoch."""
-    step, size = 0, min(budget.batch, count)
-    while step < budget.steps:
-        order = torch.randperm(count, generator=generator)
-        for batch in order.split(size):
-            if len(batch) < size and count > size:
-                break
-            yield batch
-            step += 1
-            if step >= budget.steps:
-                return
-
-
-def _windows(values: Tensor, first: Tensor, window: int) -> Tensor:
-    """Windows [B, C, L] of ``values`` [n, C] that begin at ``first``."""
-    index = first.to(values.device)[:, None] + torch.arange(window, device=values.device)
-    return values[index].transpose(1, 2)

@@ -17,8 +17,9 @@ from ape.detectors.crossad import CrossAD
 from ape.detectors.donut import Donut
 from ape.detectors.fcvae import FCVAE
 from ape.detectors.omni_anomaly import OmniAnomaly
+from ape.detectors.schedule import Budget
 from ape.detectors.timesnet import TimesNet
-from ape.detectors.training import Budget, train
+from ape.detectors.training import train
 from ape.detectors.tranad import TranAD
 from ape.detectors.transformer import TransformerAE
 

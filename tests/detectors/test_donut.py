@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ape.detectors.donut import Donut, modified_elbo
-from ape.detectors.training import Budget, train
+from ape.detectors.schedule import Budget
+from ape.detectors.training import train
 
 WINDOW = 24
 
