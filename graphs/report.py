@@ -29,6 +29,7 @@ def write_report(folder: Path, series: Series) -> None:
     bank = RuleBank.load(folder / "bank.json")
     entries = list(Ledger(folder / "ledger.jsonl"))
     scores = pd.read_csv(folder / "scores.csv")
+    posttrain = read_json(folder / "posttrain.json", "post-training report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ape.graphs", "templates"),
         autoescape=True,
@@ -40,7 +41,8 @@ def write_report(folder: Path, series: Series) -> None:
         series=series,
         bank=bank,
         record=read_json(folder / "run.json", "run record"),
-        posttrain=read_json(folder / "posttrain.json", "post-training report"),
+        posttrain={name: value for name, value in posttrain.items() if name != "picture"},
+        latent=_latent_view(posttrain),
         overview=_data_uri(_draw_scores(series, scores)),
         rules=[_rule_view(rule_id, entries, Artefacts(folder / "artefacts")) for rule_id in _rule_ids(entries)],
         records={rule.id: rule for rule in bank.rules},
@@ -77,6 +79,40 @@ def _rule_view(rule_id: str, entries: list[dict[str, Any]], artefacts: Artefacts
     }
 
 
+def _latent_view(posttrain: dict[str, Any]) -> dict[str, Any]:
+    """Picture of the contrastive space and how well it tells the branches apart; empty where nothing was trained."""
+    if "picture" not in posttrain:
+        return {}
+    separability = posttrain.get("separability", {})
+    return {
+        "picture": _data_uri(_draw_latent(posttrain["picture"])),
+        "auc": {when: figures["head"] for when, figures in separability.items() if "head" in figures},
+    }
+
+
+def _draw_latent(picture: dict[str, Any]) -> bytes:
+    figure = Figure(figsize=(11, 4.6), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(picture))
+    for axes, (when, drawn) in zip(panels, picture.items(), strict=True):
+        for (branch, at), colour in zip(drawn["branches"].items(), ("#1f3b73", "#3a7d44", "#c8102e"), strict=True):
+            axes.scatter(at["x"], at["y"], s=14, color=colour, alpha=0.6, lw=0, label=branch)
+        axes.set_title(f"{when} post-training", fontsize=10)
+        axes.set_xlabel(f"two main axes, {drawn['variance']:.0%} of the variance", fontsize=9)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.25)
+    panels[0].legend(fontsize=8)
+    figure.tight_layout(pad=0.8)
+    return _png(canvas)
+
+
+def _png(canvas: FigureCanvasAgg) -> bytes:
+    out = io.BytesIO()
+    canvas.print_png(out)
+    return out.getvalue()
+
+
 def _draw_scores(series: Series, scores: pd.DataFrame) -> bytes:
     figure = Figure(figsize=(11, 6), dpi=100)
     canvas = FigureCanvasAgg(figure)
@@ -98,9 +134,7 @@ def _draw_scores(series: Series, scores: pd.DataFrame) -> bytes:
     after.set_xlabel("position (shaded: taken as normal)" if series.train_end is not None else "position", fontsize=9)
     figure.align_ylabels()
     figure.tight_layout(pad=0.8)
-    out = io.BytesIO()
-    canvas.print_png(out)
-    return out.getvalue()
+    return _png(canvas)
 
 
 def _line(axes: Axes, values: np.ndarray, colour: str) -> None:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from ape.posttrain.filtering import Suspect, left_out, unlike_others
 from ape.posttrain.memory import Memory
 from ape.series import InputError, Series
-from ape.series.numerics import robust_scale
 from ape.series.windows import starts
 
 MAX_REFERENCES = 4000
 MAX_HELD_OUT = 2000
 HELD_OUT_SHARE = 0.25
-CUT = 6.0  # robust deviations of the log distance beyond which a window is suspicious
-CUT_UNGUARDED = 3.5  # the same where nobody vouches for the training part
-MAX_SUSPICIOUS = 0.2  # never leave out more than this share
 
 
 class TooShortError(InputError):
-    """The training part holds too few windows to learn from some and judge by others."""
+    """The training part holds too few normal windows to learn from some and judge by others."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class Candidates:
         Begin and end of the stretch kept for acceptance and calibration; a gap of a window lies before it.
     suspicious : ndarray, int64
         Starts that the filter left out, from both parts.
-    cut : float
-        The robust cut that was used.
+    where : dict
+        Where these lie, see `left_out`.
     """
 
     values: np.ndarray
@@ -49,7 +47,7 @@ class Candidates:
     fit: np.ndarray
     held_out: tuple[int, int]
     suspicious: np.ndarray
-    cut: float
+    where: dict[str, Any]
 
     def held_out_starts(self) -> np.ndarray:
         """Starts of held-out windows, int64, evenly spread where they are many, the suspicious ones left out."""
@@ -57,15 +55,15 @@ class Candidates:
         positions = begin + starts(end - begin, self.memory.window, max(1, (end - begin) // MAX_HELD_OUT))
         return positions[~near(positions, self.suspicious, self.memory.window // 2)]
 
-    def summary(self) -> dict[str, int | float]:
-        """Plain counts for the report."""
+    def summary(self) -> dict[str, Any]:
+        """Plain values for the report."""
         return {
             "training_points": len(self.values),
             "windows_profiled": len(self.memory.starts) + len(self.suspicious),
             "windows_left_out": len(self.suspicious),
             "windows_to_learn_from": len(self.fit),
             "held_out_from": self.held_out[0],
-            "cut": self.cut,
+            **self.where,
         }
 
 
@@ -78,16 +76,27 @@ def near(positions: np.ndarray, others: np.ndarray, distance: int) -> np.ndarray
     return np.minimum(np.abs(others[after] - positions), np.abs(positions - others[before])) <= distance
 
 
-def profile(series: Series, window: int, shift: torch.Tensor, scale: torch.Tensor) -> Candidates:
-    """Profile the training windows by their distance to the nearest other one, split and filter them.
+def profile(
+    series: Series, window: int, shift: torch.Tensor, scale: torch.Tensor, suspect: Suspect = unlike_others
+) -> Candidates:
+    """Cut the training part into windows, leave the suspicious ones out, and split the rest.
 
-    A window whose log distance lies beyond a robust cut is suspicious: it is neither learned from, nor a reference, nor
-    used for calibration. Without ``train_end`` the cut is stricter, since anomalies may be among the training data.
+    A suspicious window is neither learned from, nor a reference, nor used for calibration.
+
+    Parameters
+    ----------
+    series : Series
+        Without ``train_end`` the filter is stricter, since anomalies may be among the training data.
+    window : int
+    shift, scale : Tensor [C]
+        What windows are standardised by.
+    suspect : callable
+        ``suspect(memory, vouched)`` says which windows are suspicious.
 
     Raises
     ------
     TooShortError
-        The training part holds fewer than six windows side by side.
+        The training part holds fewer than six windows side by side, or its end is suspicious throughout.
     """
     values = np.ascontiguousarray(series.train)
     n = len(values)
@@ -99,18 +108,21 @@ def profile(series: Series, window: int, shift: torch.Tensor, scale: torch.Tenso
         )
     positions = starts(n, window, max(1, -(-(n - window) // MAX_REFERENCES)))
     everything = Memory.build(values, positions, window, shift, scale)
-    distance = everything.self_distance().cpu().numpy()
-    cut = CUT if series.train_end is not None else CUT_UNGUARDED
-    log_distance = np.log(distance + 1e-6 * np.median(distance) + 1e-12)
-    excess = (log_distance - np.median(log_distance)) / robust_scale(log_distance)
-    keep = excess <= max(cut, float(np.quantile(excess, 1 - MAX_SUSPICIOUS)))
+    suspicious = suspect(everything, series.train_end is not None)
     held_begin = n - min(max(int(HELD_OUT_SHARE * n), 4 * window), int(0.4 * n))
-    fit = positions[keep & (positions + 2 * window <= held_begin)]
-    return Candidates(
+    kept = positions[~suspicious]
+    candidates = Candidates(
         values=values,
-        memory=Memory.build(values, positions[keep], window, shift, scale),
-        fit=fit,
+        memory=Memory.build(values, kept, window, shift, scale),
+        fit=kept[kept + 2 * window <= held_begin],
         held_out=(held_begin, n),
-        suspicious=positions[~keep],
-        cut=cut,
+        suspicious=positions[suspicious],
+        where=left_out(values, everything, suspicious),
     )
+    if len(candidates.fit) == 0 or len(candidates.held_out_starts()) == 0:
+        raise TooShortError(
+            "windows of the first or the last part of the training data look unlike all others throughout",
+            series.name,
+            "give more training points, or end the training part before things change",
+        )
+    return candidates

@@ -15,8 +15,10 @@ from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import draw_pool, fit_outputs, set_centre, train
+from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.freezing import require_gradients
 from ape.posttrain.negatives import Negatives, from_bank
+from ape.posttrain.picture import Subjects, picture
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation, pool_latent, pool_residual
 from ape.posttrain.trial import Trial
@@ -56,6 +58,7 @@ def enhance(
     recipe: Recipe = DEFAULT,
     progress: Progress | None = None,
     negatives: Negatives | None = None,
+    suspect: Suspect = unlike_others,
 ) -> Enhancement:
     """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a held-out check says so.
 
@@ -72,6 +75,8 @@ def enhance(
         ``progress(step, done, total, note="")``.
     negatives : callable, optional
         Makes the third branch instead of the bank, as controls do; the trial is with the bank all the same.
+    suspect : callable, optional
+        Says which training windows are left out instead of the filter, as controls do.
 
     Returns
     -------
@@ -102,7 +107,7 @@ def enhance(
         "bank_is_of_this_series": bank.fingerprint == series.fingerprint,
     }
     try:
-        candidates = profile(series, detector.window, *detector.scale_shift)
+        candidates = profile(series, detector.window, *detector.scale_shift, suspect)
     except TooShortError as error:
         return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
     report["candidates"] = candidates.summary()
@@ -112,9 +117,10 @@ def enhance(
         try:
             pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
             trial = Trial.draw(bank, candidates, seed)
+            subjects = Subjects.draw(bank, candidates, detector.window, seed)
         except EmptyBankError as error:
             return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
-        before = trial.examine(model)
+        before, seen = trial.examine(model), subjects.vectors(model)
         clock["prepare"] = time.perf_counter()
         report["training"] = train(model, pool, recipe, generator, say)
     set_centre(model, candidates)
@@ -122,6 +128,7 @@ def enhance(
     say("accepting", 0, 1, "implants on held-out normal data")
     after = trial.examine(model)
     report |= trial.compare(before, after)
+    report["picture"] = picture(seen, subjects.vectors(model))
     clock["accept"] = time.perf_counter()
     names = list(clock)
     report["seconds"] = {name: clock[name] - clock[last] for last, name in pairwise(names)}

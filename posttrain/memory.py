@@ -77,14 +77,35 @@ class Memory:
         return windows - self.windows[index]
 
     def _nearest(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
+        return self._distance(windows, starts).argmin(1)
+
+    def _distance(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
+        """Squared distances [B, R] less each query's own norm; infinite where windows overlap."""
         flat = self.coarse
         # The query's own norm does not change which reference is nearest.
         distance = flat.square().sum(1) - 2 * coarse(windows) @ flat.T
         if starts is not None:
             overlap = (starts[:, None] - self.starts).abs() < self.window
             distance = distance.masked_fill(overlap, torch.inf)
-        return distance.argmin(1)
+        return distance
 
-    def self_distance(self) -> torch.Tensor:
-        """Distance of each reference to the nearest one that does not overlap it, root mean square a cell, [R]."""
-        return self.residual(self.windows, self.starts).square().mean((1, 2)).sqrt()
+    def distinct_neighbours(self, count: int) -> torch.Tensor:
+        """The ``count`` nearest references of each reference, int64 [count, R], nearest first.
+
+        They overlap neither the reference nor each other; where there are no more of them, the last one is repeated.
+        """
+        parts = [
+            self._distinct(self.windows[i : i + CHUNK], self.starts[i : i + CHUNK], count)
+            for i in range(0, len(self.windows), CHUNK)
+        ]
+        return torch.cat(parts, dim=1)
+
+    def _distinct(self, windows: torch.Tensor, starts: torch.Tensor, count: int) -> torch.Tensor:
+        distance = self._distance(windows, starts)
+        found = [distance.argmin(1)]
+        while len(found) < count:
+            overlap = (self.starts[found[-1]][:, None] - self.starts).abs() < self.window
+            distance = distance.masked_fill(overlap, torch.inf)
+            least, index = distance.min(1)
+            found.append(torch.where(least.isfinite(), index, found[-1]))
+        return torch.stack(found)

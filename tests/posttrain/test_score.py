@@ -1,4 +1,4 @@
-"""Spreading, calibration, the memory of normal windows and the candidate filter."""
+"""Spreading, calibration and the memory of normal windows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ape.series
-from ape.posttrain.candidates import TooShortError, profile
 from ape.posttrain.memory import Memory
 from ape.posttrain.score import Calibration, Measured, spread
 from ape.series.windows import overlap_mean, starts
 
-WINDOW, TRAIN_END = 32, 1200
+WINDOW = 32
 UNIT = torch.zeros(1), torch.ones(1)
 
 
@@ -43,34 +41,5 @@ def test_nearest_window_leaves_out_the_overlapping_ones(wave):
     memory = Memory.build(values, np.arange(0, 400 - WINDOW), WINDOW, *UNIT)
     with_itself = memory.residual(memory.windows, None)
     assert float(with_itself.abs().max()) == 0
-    assert float(memory.self_distance().min()) > 0
-
-
-def test_filter_leaves_out_an_odd_stretch_of_training_data(wave):
-    values = wave()
-    values[500:510] += 4
-    kept = profile(ape.series.from_array(values[:, None], train_end=TRAIN_END), WINDOW, *UNIT)
-    assert len(kept.suspicious) > 0
-    assert (abs(kept.suspicious - 490) < 2 * WINDOW).all()
-    assert not np.isin(kept.suspicious, kept.fit).any()
-
-
-def test_filter_is_stricter_without_train_end(wave):
-    values = wave()
-    values[300:900] += 0.05 * np.random.default_rng(1).standard_normal(600) * np.linspace(0, 4, 600)
-    guarded = profile(ape.series.from_array(values[:, None]), WINDOW, *UNIT)
-    trusted = profile(ape.series.from_array(values[:, None], train_end=len(values)), WINDOW, *UNIT)
-    assert guarded.cut < trusted.cut
-    assert len(guarded.suspicious) > len(trusted.suspicious)
-
-
-def test_held_out_windows_are_apart_from_those_to_learn_from(series):
-    kept = profile(series, WINDOW, *UNIT)
-    assert kept.fit.max() + 2 * WINDOW <= kept.held_out[0]
-    assert kept.held_out_starts().min() >= kept.held_out[0]
-    assert kept.held_out[1] == TRAIN_END
-
-
-def test_too_short_a_training_part_is_one_clear_line(wave):
-    with pytest.raises(TooShortError, match="too few to post-train"):
-        profile(ape.series.from_array(wave()[:, None], train_end=200), 64, *UNIT)
+    apart = memory.residual(memory.windows, memory.starts)
+    assert float(apart.abs().amax((1, 2)).min()) > 0
