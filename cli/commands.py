@@ -88,8 +88,13 @@ def train(arguments: argparse.Namespace) -> None:
 
 
 def enhance(arguments: argparse.Namespace) -> None:
-    """``ape enhance``: post-train a detector, into ``OUT/enhanced`` with ``OUT/posttrain.json``."""
+    """``ape enhance``: post-train a detector, into ``OUT/enhanced`` with ``OUT/posttrain.json``.
+
+    Said again after a kill, it goes on. Where the result is refused the original detector is what is left there, with
+    the reason; that is no failure of the command.
+    """
     from ape import detectors, posttrain
+    from ape.detectors.checkpoint import discard
     from ape.rules import RuleBank
     from ape.series.files import write_json
 
@@ -97,10 +102,14 @@ def enhance(arguments: argparse.Namespace) -> None:
     detector = detectors.load(_detector_folder(arguments.detector, "detector"))
     bank = RuleBank.load(_bank_path(arguments.bank))
     target = _new(arguments.out, "enhanced")
+    checkpoint = target.with_name("posttraining.safetensors")
     with Display(console) as display:
-        result = posttrain.enhance(detector, bank, series, seed=arguments.seed, progress=display.progress)
+        result = posttrain.enhance(
+            detector, bank, series, seed=arguments.seed, progress=display.progress, checkpoint=checkpoint
+        )
     result.detector.save(target)
     write_json(Path(arguments.out) / "posttrain.json", result.report)
+    discard(checkpoint)
     console.print(f"{'enhanced' if result.accepted else 'original kept'}: {result.report['reason']}")
     console.print(f"detector: {target}")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from ape.series import InputError
 from ape.series.files import write_bytes
@@ -60,6 +63,70 @@ class Checkpoint:
             raise InputError("unfinished training of another series, backbone or seed", str(self.path), MEND)
         return tensors, plain
 
+    @contextmanager
+    def fitted(self) -> Iterator[None]:
+        """Refuse, as an `InputError`, what was loaded and does not fit whom it is given to."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"unfinished training does not fit: {error}"[:300], str(self.path), MEND) from error
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What every training changes: modules, optimiser, schedule, and torch's global random states.
+
+    Parameters
+    ----------
+    modules : mapping of nn.Module
+        By the names that their weights are stored under.
+    optimiser, schedule : Optimizer, LRScheduler
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimiser: Optimizer
+    schedule: LRScheduler
+
+    def weights(self) -> dict[str, Tensor]:
+        """Independent copies of the weights and buffers of all modules."""
+        state = {name: module.state_dict() for name, module in self.modules.items()}
+        return {f"{name}/{key}": value.clone() for name, tree in state.items() for key, value in tree.items()}
+
+    def set_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to what `weights` gave."""
+        for name, module in self.modules.items():
+            module.load_state_dict(under(name, tensors))
+
+    def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and plain values for a checkpoint."""
+        optimiser = self.optimiser.state_dict()
+        moments = {f"{i}/{name}": value for i, state in optimiser["state"].items() for name, value in state.items()}
+        tensors = self.weights() | flatten("optimiser", moments) | flatten("random", _random_states())
+        return tensors, {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict()}
+
+    def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+        """Go back to what `stored` gave."""
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in under("optimiser", tensors).items():
+            i, _, part = name.partition("/")
+            moments.setdefault(int(i), {})[part] = value
+        self.set_weights(tensors)
+        self.optimiser.load_state_dict({"state": moments, "param_groups": plain["groups"]})
+        self.schedule.load_state_dict(dict(plain["schedule"]))
+        _set_random_states(under("random", tensors))
+
+
+def _random_states() -> dict[str, Tensor]:
+    devices = range(torch.cuda.device_count())
+    return {"cpu": torch.get_rng_state()} | {str(i): torch.cuda.get_rng_state(i) for i in devices}
+
+
+def _set_random_states(states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    for i in range(torch.cuda.device_count()):
+        if str(i) in states:
+            torch.cuda.set_rng_state(states[str(i)], i)
+
 
 def discard(path: Path) -> None:
     """Remove a checkpoint, and what a kill in the middle of writing one left beside it."""
@@ -67,10 +134,11 @@ def discard(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def fingerprint(described: Any, values: Tensor) -> str:
+def fingerprint(described: Any, *values: Tensor) -> str:
     """Key of a training by what its ``repr`` says and by the values that it is on."""
     digest = hashlib.sha256(f"{torch.__version__} {described!r}".encode())
-    digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    for tensor in values:
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -102,10 +102,22 @@ class CrossAD(nn.Module):
         """Reconstruction of the finest scale, [B, C, L]."""
         return self._rebuild(x)[1][-1].view_as(x)
 
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        scales = self._scales(x)
+        tokens = self._tokens(scales)
+        rebuilt, rows = self._decode(scales, tokens)[-1].view_as(x), first * x.shape[1]
+        loss = self._loss([scale[:rows] for scale in scales], tokens[:rows])
+        return rebuilt, tokens.mean(dim=1).view(len(x), -1), loss
+
     def loss(self, x: Tensor) -> Tensor:
         """Mean squared error over the samples of all scales that are rebuilt."""
-        targets, rebuilt = self._rebuild(x, learn=True)
-        errors = [(target - guess).square() for target, guess in zip(targets, rebuilt, strict=True)]
+        scales = self._scales(x)
+        return self._loss(scales, self._tokens(scales))
+
+    def _loss(self, scales: list[Tensor], tokens: Tensor) -> Tensor:
+        rebuilt = self._decode(scales, tokens, learn=True)
+        errors = [(target - guess).square() for target, guess in zip(scales[1:], rebuilt, strict=True)]
         if self.training:
             self.error.lerp_(torch.stack([error.detach().mean() for error in errors]), 1 - DECAY)
         return torch.cat(errors, dim=1).mean()
@@ -118,10 +130,12 @@ class CrossAD(nn.Module):
             total = total + functional.interpolate(error, size=x.shape[2], mode="linear").view_as(x)
         return total.mean(dim=1)
 
-    def _rebuild(self, x: Tensor, learn: bool = False) -> tuple[list[Tensor], list[Tensor]]:
+    def _rebuild(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Series of all scales but the coarsest, and what is made of them, [B * C, length of the scale] each."""
         scales = self._scales(x)
-        tokens = self._tokens(scales)
+        return scales[1:], self._decode(scales, self._tokens(scales))
+
+    def _decode(self, scales: list[Tensor], tokens: Tensor, learn: bool = False) -> list[Tensor]:
         context = self._context(scales[-1], tokens, learn)
         pairs = zip(tokens.split(self.sources, dim=1), self.targets, strict=True)
         finer = torch.cat([functional.interpolate(part.mT, size=size).mT for part, size in pairs], dim=1)
@@ -130,7 +144,7 @@ class CrossAD(nn.Module):
             finer = layer(finer, context, tgt_mask=self.get_buffer("no_finer"))
         patches = self.output(finer).split(self.targets, dim=1)
         cut = zip(patches, self.lengths[1:], strict=True)
-        return scales[1:], [part.flatten(1)[:, :length] for part, length in cut]
+        return [part.flatten(1)[:, :length] for part, length in cut]
 
     def _scales(self, x: Tensor) -> list[Tensor]:
         return [_pool(x, kernel).flatten(0, 1) for kernel in (*self.kernels, 1)]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ape.detectors.checkpoint import Checkpoint, fingerprint
+from ape.detectors.out_of_memory import Rows
 from ape.detectors.protocol import Progress
 from ape.detectors.schedule import Budget
 from ape.detectors.storage import save_folder
@@ -155,6 +156,17 @@ class WindowedDetector:
         """Training loss of the backbone."""
         return self.module.loss(self._standard(x))  # type: ignore[operator]
 
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of windows [B, C, L], `loss` of the first ones: together if the backbone can."""
+        standard, module = self._standard(x), self.module
+        if hasattr(module, "one_pass"):
+            rebuilt, latent, loss = module.one_pass(standard, first)  # type: ignore[operator]
+        else:
+            rebuilt, latent = module.reconstruct(standard), module.encode(standard)  # type: ignore[operator]
+            loss = module.loss(standard[:first])  # type: ignore[operator]
+        shift, scale = self.scale_shift
+        return rebuilt * scale[:, None] + shift[:, None], latent, loss
+
     def point_scores(self, x: Tensor) -> Tensor:
         """Squared standardised residual, mean over channels, [B, L]."""
         standard = self._standard(x)
@@ -185,12 +197,16 @@ class WindowedDetector:
         self.require_channels(series)
         self.module.eval()
         parts = scored_batches(series.length, self.window, stride, BATCH)
-        cut = sliding(series.values, self.window)
+        cut, rows = sliding(series.values, self.window), Rows(BATCH)
         measure = self.own_scores if own else self.point_scores
+
+        def measured(windows: Tensor) -> np.ndarray:
+            found = rows.halving(lambda size: [measure(some.to(self._device)) for some in windows.split(size)])
+            return torch.cat(found).cpu().numpy()
+
         with seeded(0):  # some papers' scores are drawn
             return streamed_overlap_mean(
-                ((part, measure(torch.from_numpy(cut[part]).to(self._device)).cpu().numpy()) for part in parts),
-                series.length,
+                ((part, measured(torch.from_numpy(cut[part]))) for part in parts), series.length
             )
 
     def require_channels(self, series: Series) -> None:

@@ -42,14 +42,17 @@ class LSTMAE(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Rebuild the window from the encoder's state, last value first, [B, C, L]."""
-        clock = self.get_buffer("clock").expand(len(x), -1, -1)
-        inputs = torch.cat([clock, self.constant.expand_as(clock)], dim=2)
-        steps, _ = self.decoder(inputs, self._state(x))
-        return self.output(steps).flip(1).transpose(1, 2)
+        return self._decode(self._state(x))
 
     def loss(self, x: Tensor) -> Tensor:
         """Mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
+
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        state = self._state(x)
+        rebuilt = self._decode(state)
+        return rebuilt, state[0].squeeze(0), (x - rebuilt)[:first].square().mean()
 
     def fit_scores(self, normal: Tensor) -> None:
         """Take the law of the errors, a Gaussian, from normal windows that were held out of training."""
@@ -74,3 +77,9 @@ class LSTMAE(nn.Module):
     def _state(self, x: Tensor) -> tuple[Tensor, Tensor]:
         _, state = self.encoder(x.transpose(1, 2).contiguous())
         return state
+
+    def _decode(self, state: tuple[Tensor, Tensor]) -> Tensor:
+        clock = self.get_buffer("clock").expand(state[0].shape[1], -1, -1)
+        inputs = torch.cat([clock, self.constant.expand_as(clock)], dim=2)
+        steps, _ = self.decoder(inputs, state)
+        return self.output(steps).flip(1).transpose(1, 2)

@@ -75,7 +75,16 @@ class OmniAnomaly(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """Negative evidence lower bound with one draw, over C*L."""
+        return self._loss(x, self._read(x))
+
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
         hidden = self._read(x)
+        z, _ = self.flows(self.posterior.latents(hidden))
+        rebuilt = self._likelihood(z)[0].transpose(1, 2)
+        return rebuilt, z.flatten(1), self._loss(x[:first], hidden[:first])
+
+    def _loss(self, x: Tensor, hidden: Tensor) -> Tensor:
         start, z_mean, z_std = self.posterior(hidden, self._noise(hidden))
         z, bends = self.flows(start)
         likelihood = log_normal(x.transpose(1, 2), *self._likelihood(z)).sum(dim=(1, 2))

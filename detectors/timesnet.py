@@ -63,20 +63,32 @@ class TimesNet(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean of the last features, then each channel's mean and log deviation in the window, [B, width + 2C]."""
-        mean, deviation = _statistics(x)
-        return torch.cat([self._features(x).mean(dim=1), mean.squeeze(2), deviation.log().squeeze(2)], dim=1)
+        return self._latent(self._features(x), x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstruction [B, C, L]."""
-        rebuilt = self.output(self._features(x)).transpose(1, 2)
-        if not self.normalise:
-            return rebuilt
-        mean, deviation = _statistics(x)
-        return rebuilt * deviation + mean
+        return self._decode(self._features(x), x)
 
     def loss(self, x: Tensor) -> Tensor:
         """Mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
+
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        features = self._features(x)
+        rebuilt = self._decode(features, x)
+        return rebuilt, self._latent(features, x), (x - rebuilt)[:first].square().mean()
+
+    def _latent(self, features: Tensor, x: Tensor) -> Tensor:
+        mean, deviation = _statistics(x)
+        return torch.cat([features.mean(dim=1), mean.squeeze(2), deviation.log().squeeze(2)], dim=1)
+
+    def _decode(self, features: Tensor, x: Tensor) -> Tensor:
+        rebuilt = self.output(features).transpose(1, 2)
+        if not self.normalise:
+            return rebuilt
+        mean, deviation = _statistics(x)
+        return rebuilt * deviation + mean
 
     def _features(self, x: Tensor) -> Tensor:
         if self.normalise:

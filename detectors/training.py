@@ -6,13 +6,12 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ape.detectors.checkpoint import MEND, Checkpoint, flatten, under
+from ape.detectors.checkpoint import Checkpoint, Learning, flatten, under
 from ape.detectors.protocol import Progress
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
 from ape.series import InputError
@@ -68,7 +67,8 @@ def train(
     state = _State(module, budget)
     with seeded(seed):
         if checkpoint is not None and (kept := checkpoint.load()) is not None:
-            state.restore(*kept, checkpoint.path)
+            with checkpoint.fitted():
+                state.restore(*kept)
         for first in islice(batches(points - window + 1, budget, generator), state.step, None):
             _step(state, windows_at(values, first, window))
             if state.step % budget.check_every and state.step != budget.steps:
@@ -104,6 +104,7 @@ class _State:
     def __init__(self, module: nn.Module, budget: Budget) -> None:
         self.module = module
         self.optimiser, self.schedule = adam(module.parameters(), budget)
+        self.learning = Learning({"weights": module}, self.optimiser, self.schedule)
         self.step, self.stop = 0, EarlyStop()
         self.best_weights = copy.deepcopy(module.state_dict())
 
@@ -121,28 +122,15 @@ class _State:
 
     def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values for a checkpoint."""
-        optimiser = self.optimiser.state_dict()
-        moments = {f"{i}/{name}": value for i, state in optimiser["state"].items() for name, value in state.items()}
-        tensors = flatten("weights", self.module.state_dict()) | flatten("best", self.best_weights)
-        tensors |= flatten("optimiser", moments) | flatten("random", _random_states())
-        plain = {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict()}
-        return tensors, plain | {"step": self.step, "waited": self.stop.waited, "best": self.stop.best}
+        tensors, plain = self.learning.stored()
+        counters = {"step": self.step, "waited": self.stop.waited, "best": self.stop.best}
+        return tensors | flatten("best", self.best_weights), plain | counters
 
-    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any], path: Path) -> None:
+    def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
         """Go back to what `stored` gave."""
-        moments: dict[int, dict[str, Tensor]] = {}
-        try:
-            for name, value in under("optimiser", tensors).items():
-                i, _, part = name.partition("/")
-                moments.setdefault(int(i), {})[part] = value
-            self.module.load_state_dict(under("weights", tensors))
-            self.best_weights = under("best", tensors)
-            self.optimiser.load_state_dict({"state": moments, "param_groups": plain["groups"]})
-            self.schedule.load_state_dict(plain["schedule"])
-            self.step, self.stop = plain["step"], EarlyStop(plain["best"], plain["waited"])
-            _set_random_states(under("random", tensors))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"unfinished training does not fit: {error}"[:300], str(path), MEND) from error
+        self.step, self.stop = plain["step"], EarlyStop(plain["best"], plain["waited"])
+        self.best_weights = under("best", tensors)
+        self.learning.restore(tensors, plain)
 
 
 def _step(state: _State, windows: Tensor) -> None:
@@ -156,15 +144,3 @@ def _step(state: _State, windows: Tensor) -> None:
     nn.utils.clip_grad_norm_(state.module.parameters(), MAX_GRADIENT)
     state.optimiser.step()
     state.schedule.step()
-
-
-def _random_states() -> dict[str, Tensor]:
-    devices = range(torch.cuda.device_count())
-    return {"cpu": torch.get_rng_state()} | {str(i): torch.cuda.get_rng_state(i) for i in devices}
-
-
-def _set_random_states(states: dict[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"])
-    for i in range(torch.cuda.device_count()):
-        if str(i) in states:
-            torch.cuda.set_rng_state(states[str(i)], i)

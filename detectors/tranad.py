@@ -57,20 +57,29 @@ class TranAD(nn.Module):
 
     def loss(self, x: Tensor) -> Tensor:
         """Squared errors of both phases, the second counting for more the longer the training."""
-        if self.training:
-            self.steps += 1
-        share = 1 / (1 + self.steps / self.epoch)
-        first, second = ((x - rebuilt).square().mean() for rebuilt in self._phases(x))
-        return share * first + (1 - share) * second
+        return self._loss(x, *self._phases(x))
+
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        memory = self._memory(x)
+        phases = self._phases(x, memory)
+        return phases[1], memory.mean(dim=1), self._loss(*(part[:first] for part in (x, *phases)))
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Mean of both phases' squared errors, as the paper writes, [B, L]; the released code takes phase 2 alone."""
         first, second = ((x - rebuilt).square().mean(dim=1) for rebuilt in self._phases(x))
         return 0.5 * first + 0.5 * second
 
-    def _phases(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        if self.training:
+            self.steps += 1
+        share = 1 / (1 + self.steps / self.epoch)
+        return share * (x - first).square().mean() + (1 - share) * (x - second).square().mean()
+
+    def _phases(self, x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Reconstructions of both phases; ``memory`` is what the encoder makes of the window in the first, if known."""
         position = self.get_buffer("position")
-        first = self.first(self._memory(x), position)
+        first = self.first(self._memory(x) if memory is None else memory, position)
         return first, self.second(self._memory(x, (first - x).square()), position)
 
     def _memory(self, x: Tensor, focus: Tensor | None = None) -> Tensor:

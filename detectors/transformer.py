@@ -85,6 +85,13 @@ class TransformerAE(nn.Module):
             loss = loss + self.weight / 2 * (discrepancy - discrepancy.detach())
         return loss
 
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        tokens = self._tokens(x)[0]
+        rebuilt = self._decode(tokens)
+        loss = self.loss(x[:first]) if self.association else (x - rebuilt)[:first].square().mean()
+        return rebuilt, tokens.mean(dim=1), loss
+
     def own_scores(self, x: Tensor) -> Tensor:
         """Squared error, with ``association`` times L softmax(-discrepancy) over the window, [B, L]."""
         at_once = max(1, PAIRS // (self.heads * x.shape[2] ** 2))

@@ -42,7 +42,27 @@ class Wrapped(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstruction [B, C, L]."""
-        rebuilt = self._run(x)
+        return self._checked(self._run(x), x)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """What the named submodule gave when it last ran, flattened to [B, D]."""
+        return self._run_and_catch(x)[1]
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean squared error of the reconstruction."""
+        return (x - self.reconstruct(x)).square().mean()
+
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        rebuilt, latent = self._run_and_catch(x)
+        rebuilt = self._checked(rebuilt, x)
+        return rebuilt, latent, (x - rebuilt)[:first].square().mean()
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode reaches the inner module; evaluation mode only after it, for `_run` sets that for each pass."""
+        return super().train(mode) if mode or self.training else self
+
+    def _checked(self, rebuilt: object, x: Tensor) -> Tensor:
         if not isinstance(rebuilt, Tensor) or rebuilt.shape != x.shape:
             got = tuple(rebuilt.shape) if isinstance(rebuilt, Tensor) else type(rebuilt).__name__
             raise InputError(
@@ -50,12 +70,11 @@ class Wrapped(nn.Module):
             )
         return rebuilt.to(x.dtype)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """What the named submodule gave when it last ran, flattened to [B, D]."""
+    def _run_and_catch(self, x: Tensor) -> tuple[object, Tensor]:
         caught: list[object] = []
         hook = self.inner.get_submodule(self.encoder).register_forward_hook(lambda _m, _a, out: caught.append(out))
         try:
-            self._run(x)
+            rebuilt = self._run(x)
         finally:
             hook.remove()
         if not caught:
@@ -78,15 +97,7 @@ class Wrapped(nn.Module):
                 "encoder",
                 "name one that gives floating-point numbers",
             )
-        return latent.flatten(1).to(x.dtype)
-
-    def loss(self, x: Tensor) -> Tensor:
-        """Mean squared error of the reconstruction."""
-        return (x - self.reconstruct(x)).square().mean()
-
-    def train(self, mode: bool = True) -> Self:
-        """Training mode reaches the inner module; evaluation mode only after it, for `_run` sets that for each pass."""
-        return super().train(mode) if mode or self.training else self
+        return rebuilt, latent.flatten(1).to(x.dtype)
 
     def _run(self, x: Tensor) -> object:
         x = x.clone()  # some modules write into what they are given

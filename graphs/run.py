@@ -96,12 +96,16 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
             fresh.fit(series, job.request.seed, job.progress, checkpoint).save(folder / "detector")
             discard(checkpoint)
     detector = detectors.load(folder / "detector")
+    checkpoint = folder / "posttraining.safetensors"
     if not (report_path.exists() and (folder / "enhanced").exists()):
         with job.timed("enhance"):
             job.listen("post-training", f"enhances it with {len(bank.rules)} rules")
-            result = posttrain.enhance(detector, bank, series, seed=job.request.seed, progress=job.progress)
+            result = posttrain.enhance(
+                detector, bank, series, seed=job.request.seed, progress=job.progress, checkpoint=checkpoint
+            )
             result.detector.save(folder / "enhanced")
             write_json(report_path, result.report)
+    discard(checkpoint)
     report = read_json(report_path, "post-training report")
     if not (folder / "scores.csv").exists():
         with job.timed("score"):

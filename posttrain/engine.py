@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from ape.detectors.checkpoint import Checkpoint, fingerprint
+from ape.detectors.out_of_memory import Rows
 from ape.detectors.protocol import Progress
+from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import BATCH, EnhancedDetector, device_of, parts_of
 from ape.posttrain.freezing import trainable, training
-from ape.posttrain.losses import info_nce
+from ape.posttrain.gradients import head_gradients, joint_gradients
 from ape.posttrain.negatives import Negatives
 from ape.posttrain.recipe import Recipe
 from ape.posttrain.representation import Parts
+from ape.posttrain.state import State
 from ape.rules import RuleBank, augment
 from ape.series.windows import sliding
 
-MAX_GRADIENT = 5.0  # norm that gradients are clipped to
 MAX_CELLS = 6_000_000  # values in one branch of the pool
-CURVE_POINTS = 20  # of the loss curve kept for the report
 
 
 @dataclass(frozen=True)
@@ -74,85 +77,95 @@ def draw_pool(
 @torch.no_grad()
 def outputs(model: EnhancedDetector, windows: torch.Tensor, nearest: torch.Tensor) -> Parts:
     """Inputs of the head for windows [N, C, L], in batches."""
-    rows = [
-        parts_of(model.backbone, windows[i : i + BATCH], nearest[i : i + BATCH])[0]
-        for i in range(0, len(windows), BATCH)
-    ]
-    return Parts(*(torch.cat(part) for part in zip(*rows, strict=True)))
 
+    def batches(size: int) -> list[Parts]:
+        pairs = zip(windows.split(size), nearest.split(size), strict=True)
+        return [parts_of(model.backbone, x, near)[0] for x, near in pairs]
 
-def contrast(vectors: torch.Tensor, recipe: Recipe, centre: torch.Tensor) -> torch.Tensor:
-    """``L_con`` of unit vectors [3, B, D] of the raw, augmented and pseudo-anomalous branch.
-
-    ``centre`` [D] is what windows are drawn to where the recipe has no negatives.
-    """
-    raw, augmented, pseudo = vectors
-    if recipe.negatives == "none":
-        return 1 - (vectors[:2] @ centre).mean()
-    own = torch.eye(len(raw), dtype=torch.bool, device=raw.device)
-    if recipe.negatives == "batch":
-        return info_nce(raw, augmented, own, augmented, recipe.temperature, ~own)
-    if recipe.positives == "own":
-        return info_nce(raw, augmented, own, pseudo, recipe.temperature)
-    everyone = torch.cat([torch.ones_like(own), ~own], 1)
-    return info_nce(raw, torch.cat([augmented, raw]), everyone, pseudo, recipe.temperature)
+    return Parts(*(torch.cat(part) for part in zip(*Rows(BATCH).halving(batches), strict=True)))
 
 
 def train(
-    model: EnhancedDetector, pool: Pool, recipe: Recipe, generator: torch.Generator, progress: Progress
+    model: EnhancedDetector,
+    pool: Pool,
+    recipe: Recipe,
+    generator: torch.Generator,
+    progress: Progress,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Post-train the backbone and head of ``model`` in place.
+
+    The host waits for the device at looks only, some twenty of them: there losses are read and checked, the weights
+    kept in memory and all in ``checkpoint``, and progress is told.
+
+    Parameters
+    ----------
+    checkpoint : Path, optional
+        A file; if it is there already, training goes on from it, on CPU to the same weights.
 
     Returns
     -------
     dict
         The loss curve, the seconds that storing outputs and each kind of step took, the backbone's free parameters.
+
+    Raises
+    ------
+    NotFiniteError
+        The loss or its gradient became NaN or infinite; ``model`` then has the weights of the last look before.
+    InputError
+        Memory has no room for a single window, or ``checkpoint`` is damaged or of another post-training.
     """
-    head, module = model.representation, model.module
-    module.eval()
     if recipe.head_steps + recipe.joint_steps == 0:
         return {"curve": [], "seconds": {}, "free_parameters": 0}
+    head, module = model.representation, model.module
+    module.eval()
     free = trainable(model.backbone, recipe.freeze, pool.windows[0, :2])
-    total = recipe.head_steps + recipe.joint_steps
-    head_steps = recipe.head_steps if free else total
-    rates = [(list(head.parameters()), recipe.head_rate), (free, recipe.backbone_rate)][: 2 if free else 1]
-    optimiser = torch.optim.AdamW([{"params": parameters} for parameters, _ in rates])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [rate for _, rate in rates], total_steps=total)
+    state = State(model, free, recipe)
+    picks = draw_picks(pool, recipe, state.head_steps, generator)
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, fingerprint(recipe, pool.windows, *module.state_dict().values()))
+        if (found := kept.load()) is not None:
+            with kept.fitted():
+                state.restore(*found)
+    stored = stored_outputs(model, pool) if state.done < state.head_steps else None
+    rows = Rows(3 * recipe.joint_batch)
 
-    started = time.perf_counter()
-    stored = outputs(model, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1)) if head_steps else None
-    clock = {"stored_outputs": time.perf_counter() - started, "head": 0.0, "joint": 0.0}
-    n, curve = pool.windows.shape[1], []
+    def joint(pick: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
+        state.forget_gradients()
+        return joint_gradients(model, pool.windows[:, pick], pool.nearest[:, pick], recipe, at_once)
+
     head.train()
     with training(module, free):
-        for step in range(total):
-            started = time.perf_counter()
-            kind, batch = ("head", recipe.batch) if step < head_steps else ("joint", recipe.joint_batch)
-            pick = torch.randperm(n, generator=generator)[:batch].to(pool.windows.device)
-            if stored is not None and step < head_steps:
-                rows = (torch.arange(3, device=pick.device)[:, None] * n + pick).flatten()
-                parts, rebuilt = Parts(*(part[rows] for part in stored)), None
+        for pick in picks[state.done :]:
+            if stored is not None and state.done < state.head_steps:
+                state.forget_gradients()
+                losses = head_gradients(head, Parts(*(part[:, pick].flatten(0, 1) for part in stored)), recipe)
             else:
-                windows = pool.windows[:, pick]
-                parts, _ = parts_of(model.backbone, windows.flatten(0, 1), pool.nearest[:, pick].flatten(0, 1))
-                rebuilt = model.loss(windows[0])
-            contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
-            loss = recipe.weight * contrastive + (0 if rebuilt is None else rebuilt)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_([*head.parameters(), *free], MAX_GRADIENT)
-            optimiser.step()
-            schedule.step()
-            clock[kind] += time.perf_counter() - started
-            if step % max(1, total // CURVE_POINTS) == 0 or step == total - 1:
-                figures = {
-                    "contrastive": contrastive.item(),
-                    "reconstruction": None if rebuilt is None else rebuilt.item(),
-                }
-                curve.append({"step": step, **figures})
-                progress("post-training", step + 1, total, f"contrastive {figures['contrastive']:.3f}")
+                losses = rows.halving(partial(joint, pick))
+            state.update(*losses)
+            if state.is_look():
+                note = state.look(*losses)
+                if kept is not None:
+                    state.save(kept)
+                progress("post-training", state.done, state.total, note)
     head.eval()
-    return {"curve": curve, "seconds": clock, "free_parameters": sum(parameter.numel() for parameter in free)}
+    return {"curve": state.curve, "seconds": state.seconds, "free_parameters": sum(p.numel() for p in free)}
+
+
+def draw_picks(pool: Pool, recipe: Recipe, head_steps: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+    """Which windows of the pool each step is on, int64 [batch] each, drawn at once and moved to the device at once."""
+    n, total = pool.windows.shape[1], recipe.head_steps + recipe.joint_steps
+    sizes = [recipe.batch if step < head_steps else recipe.joint_batch for step in range(total)]
+    picks = [torch.randperm(n, generator=generator)[:size] for size in sizes]
+    return torch.cat(picks).to(pool.windows.device).split([len(pick) for pick in picks])
+
+
+def stored_outputs(model: EnhancedDetector, pool: Pool) -> Parts:
+    """Inputs of the head for all windows of the pool, [3, N, .] each."""
+    with seeded(0):  # so that a backbone that draws gives the same wherever training goes on from
+        parts = outputs(model, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))
+    return Parts(*(part.unflatten(0, (3, -1)) for part in parts))
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from ape.posttrain.negatives import Negatives, from_bank
 from ape.posttrain.picture import Subjects, picture
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation, pool_latent, pool_residual
+from ape.posttrain.state import NotFiniteError
 from ape.posttrain.trial import Trial
 from ape.rules import EmptyBankError, RuleBank
 from ape.series import InputError, Series
@@ -59,6 +61,7 @@ def enhance(
     progress: Progress | None = None,
     negatives: Negatives | None = None,
     suspect: Suspect = unlike_others,
+    checkpoint: Path | None = None,
 ) -> Enhancement:
     """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a held-out check says so.
 
@@ -68,8 +71,9 @@ def enhance(
         Trained; never changed.
     bank : RuleBank
     series : Series
-        What the detector was trained on; only its training part is used. Where that is too short, or the bank holds no
-        rule that can be placed, the detector comes back as it is, with the reason in the report.
+        What the detector was trained on; only its training part is used. Where that is too short, the bank holds no
+        rule that can be placed, or the loss becomes NaN or infinite, the detector comes back as it is, with the reason
+        in the report.
     recipe : Recipe
     progress : callable, optional
         ``progress(step, done, total, note="")``.
@@ -77,6 +81,9 @@ def enhance(
         Makes the third branch instead of the bank, as controls do; the trial is with the bank all the same.
     suspect : callable, optional
         Says which training windows are left out instead of the filter, as controls do.
+    checkpoint : Path, optional
+        File for the state of the training, which goes on from it if it is there, on CPU to the same bytes; whoever asks
+        for one removes it once the result is saved.
 
     Returns
     -------
@@ -85,7 +92,8 @@ def enhance(
     Raises
     ------
     InputError
-        The bank is for other channels, or the detector cannot be trained, see `require_gradients`.
+        The bank is for other channels, the detector cannot be trained, see `require_gradients`, the GPU's memory has no
+        room for a single window, or ``checkpoint`` is damaged or of another post-training.
     """
     if len(bank.context.channels) != series.n_channels:
         raise InputError(
@@ -104,6 +112,7 @@ def enhance(
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
         "seed": seed,
+        "device": str(device_of(detector)),
         "bank_is_of_this_series": bank.fingerprint == series.fingerprint,
     }
     try:
@@ -118,15 +127,15 @@ def enhance(
             pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
             trial = Trial.draw(bank, candidates, seed)
             subjects = Subjects.draw(bank, candidates, detector.window, seed)
-        except EmptyBankError as error:
+            before, seen = trial.examine(model), subjects.vectors(model)
+            clock["prepare"] = time.perf_counter()
+            report["training"] = train(model, pool, recipe, generator, say, checkpoint)
+        except (EmptyBankError, NotFiniteError) as error:
             return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
-        before, seen = trial.examine(model), subjects.vectors(model)
-        clock["prepare"] = time.perf_counter()
-        report["training"] = train(model, pool, recipe, generator, say)
-    set_centre(model, candidates)
-    clock["train"] = time.perf_counter()
-    say("accepting", 0, 1, "implants on held-out normal data")
-    after = trial.examine(model)
+        set_centre(model, candidates)
+        clock["train"] = time.perf_counter()
+        say("accepting", 0, 1, "implants on held-out normal data")
+        after = trial.examine(model)
     report |= trial.compare(before, after)
     report["picture"] = picture(seen, subjects.vectors(model))
     clock["accept"] = time.perf_counter()

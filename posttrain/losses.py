@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import softplus
 
+from ape.posttrain.recipe import Recipe
+
 
 def info_nce(
     query: torch.Tensor,
@@ -44,3 +46,20 @@ def info_nce(
     repulsion = torch.logsumexp(likeness, dim=1, keepdim=True)
     each = softplus(repulsion - query @ keys.T / temperature)
     return ((each * positive).sum(1) / positive.sum(1)).mean()
+
+
+def contrast(vectors: torch.Tensor, recipe: Recipe, centre: torch.Tensor) -> torch.Tensor:
+    """``L_con`` of unit vectors [3, B, D] of the raw, augmented and pseudo-anomalous branch.
+
+    ``centre`` [D] is what windows are drawn to where the recipe has no negatives.
+    """
+    raw, augmented, pseudo = vectors
+    if recipe.negatives == "none":
+        return 1 - (vectors[:2] @ centre).mean()
+    own = torch.eye(len(raw), dtype=torch.bool, device=raw.device)
+    if recipe.negatives == "batch":
+        return info_nce(raw, augmented, own, augmented, recipe.temperature, ~own)
+    if recipe.positives == "own":
+        return info_nce(raw, augmented, own, pseudo, recipe.temperature)
+    everyone = torch.cat([torch.ones_like(own), ~own], 1)
+    return info_nce(raw, torch.cat([augmented, raw]), everyone, pseudo, recipe.temperature)

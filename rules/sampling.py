@@ -239,16 +239,20 @@ def _is_new(hosts: Tensor, made: Tensor, site: Site, scales: _Scales) -> Tensor:
     centre = hosts.double().mean(2, keepdim=True)
     host, other = hosts - centre, made - centre
     reach = min(1.5 * site.cycle, window / 2)
-    lags = torch.tensor(sorted({round(reach * step / LAGS) for step in range(-LAGS, LAGS + 1)} - {0}))
+    lags = torch.tensor(sorted({round(reach * step / LAGS) for step in range(-LAGS, LAGS + 1)} - {0}), device=t.device)
 
-    def overlap(left: Tensor, right: Tensor) -> Tensor:
-        """Sums over t of ``left[t] right[t + lag]``, for all lags at once, [n, C, lags]."""
-        spectra = torch.fft.rfft(left, n=2 * window).conj() * torch.fft.rfft(right, n=2 * window)
-        return torch.fft.irfft(spectra, n=2 * window)[:, :, lags % (2 * window)]
+    def over_host(values: Tensor) -> Tensor:
+        """Sums over those t whose t + lag is inside the host, [n, C, lags]."""
+        total = torch.nn.functional.pad(values.cumsum(dim=2), (1, 0))
+        return total[:, :, (window - lags).clamp(max=window)] - total[:, :, (-lags).clamp(min=0)]
 
-    everywhere = torch.ones_like(near)
-    square = overlap(near * other**2, everywhere) - 2 * overlap(near * other, host) + overlap(near, host**2)
-    count = overlap(near, everywhere).round()
+    def spectrum(values: Tensor) -> Tensor:
+        return torch.fft.rfft(values, n=2 * window)
+
+    # Sums over t of near[t] (other[t] - host[t + lag])^2, for all lags at once.
+    products = spectrum(near).conj() * spectrum(host**2) - 2 * spectrum(near * other).conj() * spectrum(host)
+    square = over_host(near * other**2) + torch.fft.irfft(products, n=2 * window)[:, :, lags % (2 * window)]
+    count = over_host(near)
     away = (square.clamp(min=0) / count.clamp(min=1)).sqrt() >= _least_effect(scales)[:, :, None]
     touched = (made != hosts).any(dim=2, keepdim=True)
     uncovered = count < 0.9 * near.sum(2, keepdim=True)

@@ -15,9 +15,10 @@ from ape.posttrain import PAPER, enhance, from_bank
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import average_precisions
 from ape.posttrain.candidates import profile
-from ape.posttrain.engine import contrast, draw_pool, train
+from ape.posttrain.engine import draw_pool, train
 from ape.posttrain.enhancement import untrained
 from ape.posttrain.freezing import encoder_parameters
+from ape.posttrain.losses import contrast
 from ape.rules import generic_bank
 from ape.series import InputError
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ape.posttrain import RECIPES, enhance, from_bank, from_series, surrogates
-from ape.posttrain.engine import contrast
+from ape.posttrain.losses import contrast
 
 STARTS = torch.arange(20)
 

@@ -1,0 +1,82 @@
+"""Gradients of the two kinds of step: of the head alone, and of ``L_post`` in backbone and head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ape.detectors import Detector, WindowedDetector
+from ape.posttrain.detector import EnhancedDetector, parts_of
+from ape.posttrain.losses import contrast
+from ape.posttrain.recipe import Recipe
+from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
+
+
+def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Add the gradients of ``lambda * L_con`` to those of the head, from stored inputs of the three branches, [3B, .].
+
+    Returns
+    -------
+    tuple of Tensor, scalars
+        ``L_con``, detached, and zero.
+    """
+    contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
+    (recipe.weight * contrastive).backward()
+    return contrastive.detach(), torch.zeros_like(contrastive)
+
+
+def joint_gradients(
+    model: EnhancedDetector, windows: Tensor, nearest: Tensor, recipe: Recipe, at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Add the gradients of ``L_post = L_rec + lambda * L_con`` to those of backbone and head.
+
+    Parameters
+    ----------
+    model : EnhancedDetector
+    windows : Tensor [3, B, C, L]
+        Raw, augmented and pseudo-anomalous, data units.
+    nearest : Tensor [3, B, cells]
+        Pooled residuals to the nearest training windows.
+    recipe : Recipe
+    at_once : int
+        Windows that go through the backbone at once. Below 3B they go in parts, and once more on the way back, so that
+        the contrast is between all of them all the same (Chen et al., arXiv 1604.06174); ``L_rec`` is then the mean
+        over parts of the raw windows.
+
+    Returns
+    -------
+    tuple of Tensor, scalars
+        ``L_con`` and ``L_rec``, detached.
+    """
+    head, backbone, raw = model.representation, model.backbone, windows[0]
+    flat, known = windows.flatten(0, 1), nearest.flatten(0, 1)
+    if at_once >= len(flat):
+        parts, reconstruction = one_pass(backbone, flat, known, len(raw))
+        contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
+        (recipe.weight * contrastive + reconstruction).backward()
+        return contrastive.detach(), reconstruction.detach()
+
+    def some(x: Tensor, near: Tensor) -> Parts:
+        return parts_of(backbone, x, near)[0]
+
+    pairs = zip(flat.split(at_once), known.split(at_once), strict=True)
+    rows = [checkpoint(some, x, near, use_reentrant=False) for x, near in pairs]
+    parts = Parts(*(torch.cat(part) for part in zip(*rows, strict=True)))
+    contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
+    (recipe.weight * contrastive).backward()
+    reconstruction = torch.zeros_like(contrastive.detach())
+    for x in raw.split(at_once):
+        loss = backbone.loss(x) * (len(x) / len(raw))
+        loss.backward()
+        reconstruction += loss.detach()
+    return contrastive.detach(), reconstruction
+
+
+def one_pass(backbone: Detector, windows: Tensor, nearest: Tensor, first: int) -> tuple[Parts, Tensor]:
+    """What `parts_of` gives for windows [B, C, L], and the loss of the first ones, in one pass where it can be."""
+    if not isinstance(backbone, WindowedDetector):
+        return parts_of(backbone, windows, nearest)[0], backbone.loss(windows[:first])
+    rebuilt, latent, loss = backbone.one_pass(windows, first)
+    residual = (windows - rebuilt) / backbone.scale_shift[1][:, None]
+    return Parts(pool_latent(latent), pool_residual(residual), nearest), loss

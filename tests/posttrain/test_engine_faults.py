@@ -1,0 +1,302 @@
+"""Post-training that meets a NaN, a kill, or too little memory."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import ape.detectors
+import ape.posttrain
+from ape.detectors.out_of_memory import Rows
+from ape.detectors.training import seeded
+from ape.posttrain import enhance, from_bank
+from ape.posttrain.candidates import profile
+from ape.posttrain.detector import parts_of
+from ape.posttrain.engine import draw_pool, outputs, train
+from ape.posttrain.enhancement import untrained
+from ape.posttrain.gradients import joint_gradients
+from ape.posttrain.losses import contrast
+from ape.posttrain.state import NotFiniteError
+from ape.series import InputError
+
+WINDOW = 32
+
+
+class Killed(Exception):
+    pass
+
+
+class Faulty(torch.nn.Module):
+    """An autoencoder whose output or gradient is not finite after some passes in training mode."""
+
+    def __init__(self, fault, sound):
+        super().__init__()
+        self.encoder, self.decoder = torch.nn.Linear(WINDOW, 8), torch.nn.Linear(8, WINDOW)
+        self.fault, self.sound = fault, sound
+
+    def forward(self, x):
+        x = self.decoder(self.encoder(x))
+        self.sound -= self.training
+        if self.sound >= 0:
+            return x
+        return {"nan": x * torch.nan, "infinite": x * torch.inf, "gradient": x + 0 * (x - x.detach()).sqrt()}[
+            self.fault
+        ]
+
+
+def faulty(fault, sound):
+    torch.manual_seed(0)
+    return ape.detectors.wrap(
+        Faulty(fault, sound),
+        encoder="encoder",
+        reconstruct=lambda module, x: module(x),
+        window=WINDOW,
+        scale=(0.0, 0.7),
+        device="cpu",
+    )
+
+
+def state(model):
+    modules = {"backbone": model.module, "head": model.representation}
+    return {f"{part}.{name}": x.clone() for part, m in modules.items() for name, x in m.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def prepared(detector, bank, series, recipe):
+    generator = torch.Generator().manual_seed(0)
+    candidates = profile(series, detector.window, *detector.scale_shift)
+    model = untrained(detector.clone(), candidates, generator)
+    return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
+
+
+def quiet(*_args, **_kwargs):
+    pass
+
+
+@pytest.fixture
+def joint(quick):
+    return replace(quick, head_steps=0, joint_steps=40)
+
+
+@pytest.mark.parametrize("fault", ["nan", "infinite", "gradient"])
+@pytest.mark.parametrize("sound", [0, 1, 13])
+def test_what_is_not_finite_stops_with_the_weights_of_the_look_before(bank, series, joint, fault, sound):
+    model, pool, generator = prepared(faulty(fault, sound), bank, series, joint)
+    looks = {0: state(model)}
+
+    def progress(step, done, total, note=""):
+        looks[done] = state(model)
+
+    with pytest.raises(NotFiniteError) as caught:
+        train(model, pool, joint, generator, progress)
+    assert f"at step {sound + 1}" in caught.value.what and "\n" not in str(caught.value)
+    assert list(looks) == [done for done in (0, 1, 2, 4, 6, 8, 10, 12) if done <= sound]
+    assert_same(state(model), looks[max(looks)])
+
+
+def test_enhance_gives_the_original_back_and_says_why(bank, series, joint):
+    detector = faulty("nan", 9)
+    before = {name: x.clone() for name, x in detector.module.state_dict().items()}
+    result = enhance(detector, bank, series, recipe=joint)
+    assert result.detector is detector and not result.accepted and result.candidate is None
+    assert result.report["accepted"] is False and "not finite at step 10" in result.report["reason"]
+    assert_same(before, dict(detector.module.state_dict()))
+
+
+@pytest.fixture
+def short(quick):
+    return replace(quick, head_steps=20, joint_steps=10, pool=128, joint_batch=8)
+
+
+def killed_at(look):
+    looks = iter(range(1, 100))
+
+    def progress(step, done, total, note=""):
+        if step == "post-training" and next(looks) == look:
+            raise Killed
+
+    return progress
+
+
+@pytest.mark.parametrize(("name", "looks"), [("vae", [1, 9, 17]), ("crossad", [23]), ("donut", [20, 5])])
+def test_killed_and_resumed_gives_the_same_weights(bank, series, short, tmp_path, name, looks):
+    detector = ape.detectors.create(name, window=WINDOW, device="cpu")
+    detector.budget = replace(detector.budget, steps=5)
+    detector.fit(series)
+    with seeded(0):
+        fresh, pool, _ = prepared(detector, bank, series, short)
+
+    def trained(progress, file=None):
+        model = copy.deepcopy(fresh)
+        generator = torch.Generator().manual_seed(5)
+        with seeded(0):
+            return model, train(model, pool, short, generator, progress, file)["curve"]
+
+    whole, curve = trained(quiet)
+    for look in looks:
+        with pytest.raises(Killed):
+            trained(killed_at(look), tmp_path / "state")
+    resumed, same_curve = trained(quiet, tmp_path / "state")
+    assert_same(state(whole), state(resumed))
+    assert curve == same_curve
+
+
+def test_killed_and_resumed_leaves_the_same_files(detector, bank, series, short, tmp_path):
+    with pytest.raises(Killed):
+        enhance(detector, bank, series, recipe=short, progress=killed_at(7), checkpoint=tmp_path / "state")
+    for name, checkpoint in (("whole", None), ("resumed", tmp_path / "state")):
+        enhance(detector, bank, series, recipe=short, checkpoint=checkpoint).candidate.save(tmp_path / name)
+    files = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    assert len(files) == 4
+    for file in files:
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "resumed" / file).read_bytes(), file
+
+
+def test_a_post_training_that_was_done_is_not_done_again(detector, bank, series, quick, tmp_path):
+    told = []
+
+    def progress(step, done, total, note=""):
+        if step == "accepting":
+            raise Killed
+        told.append(step)
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            enhance(detector, bank, series, recipe=quick, progress=progress, checkpoint=tmp_path / "state")
+    first = told.index("profiling", 1)
+    assert "post-training" in told[:first] and "post-training" not in told[first:]
+
+
+@pytest.mark.parametrize("other", ["seed", "recipe", "bank", "series", "detector"])
+def test_a_state_of_another_post_training_is_refused(detector, bank, series, short, tmp_path, other):
+    from ape.rules import generic_bank
+
+    file = tmp_path / "state"
+    with pytest.raises(Killed):
+        enhance(detector, bank, series, recipe=short, progress=killed_at(1), checkpoint=file)
+    given = {"detector": detector, "bank": bank, "series": series, "seed": 0, "recipe": short}
+    changed = detector.clone()
+    with torch.no_grad():
+        next(changed.module.parameters()).mul_(1.01)
+    values = series.values + np.linspace(0, 0.01, series.length, dtype=np.float32)[:, None]
+    given[other] = {
+        "seed": 1,
+        "recipe": replace(short, weight=0.2),
+        "bank": generic_bank(bank.context, ["time_reverse"]),
+        "series": ape.series.from_array(values, channels=series.channels, train_end=series.train_end),
+        "detector": changed,
+    }[other]
+    with pytest.raises(InputError, match="unfinished training of another") as caught:
+        enhance(**given, checkpoint=file)
+    assert caught.value.where == str(file)
+
+
+@pytest.mark.parametrize("kept", [0, 1000])
+def test_a_damaged_state_is_refused(detector, bank, series, short, tmp_path, kept):
+    file = tmp_path / "state"
+    with pytest.raises(Killed):
+        enhance(detector, bank, series, recipe=short, progress=killed_at(1), checkpoint=file)
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(InputError, match="cannot read the unfinished training"):
+        enhance(detector, bank, series, recipe=short, checkpoint=file)
+
+
+def scarce(monkeypatch, detector, name, room):
+    """Let a method of the detector run out of memory on more than ``room`` windows; sizes it was called with."""
+    method, sizes = getattr(type(detector), name), []
+
+    def limited(self, x, *rest):
+        sizes.append(len(x))
+        if len(x) > room:
+            raise torch.OutOfMemoryError("injected")
+        return method(self, x, *rest)
+
+    monkeypatch.setattr(type(detector), name, limited)
+    return sizes
+
+
+def test_halving_goes_on_with_what_fits_and_gives_up_below_one():
+    rows, sizes = Rows(24), []
+
+    def call(size, room=5):
+        sizes.append(size)
+        if size > room:
+            raise torch.OutOfMemoryError("injected")
+        return size
+
+    assert rows.halving(call) == 3 and rows.halving(call) == 3
+    assert sizes == [24, 12, 6, 3, 3]
+    with pytest.raises(InputError, match="no room for a single window"):
+        rows.halving(lambda size: call(size, room=0))
+
+
+@pytest.mark.parametrize("name", ["lstm-ae", "timesnet", "transformer"])
+@pytest.mark.parametrize("at_once", [100, 24, 10])
+def test_the_joint_gradient_is_that_of_its_formula_in_however_many_parts(bank, series, quick, name, at_once):
+    detector = ape.detectors.create(name, window=WINDOW, device="cpu")
+    detector.budget = replace(detector.budget, steps=3)
+    model, pool, _ = prepared(detector.fit(series), bank, series, replace(quick, batch=8, pool=8))
+    model.representation.eval()
+    parameters = [*model.representation.parameters(), *model.module.parameters()]
+    parts = parts_of(model.backbone, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))[0]
+    vectors = model.representation(parts).unflatten(0, (3, -1))
+    losses = contrast(vectors, quick, model.representation.centre), model.backbone.loss(pool.windows[0])
+    expected = torch.autograd.grad(quick.weight * losses[0] + losses[1], parameters, allow_unused=True)
+    found = joint_gradients(model, pool.windows, pool.nearest, quick, at_once)
+    torch.testing.assert_close(found, tuple(loss.detach() for loss in losses))
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_outputs_and_scores_come_in_smaller_parts(detector, bank, series, quick, monkeypatch):
+    model, pool, _ = prepared(detector, bank, series, quick)
+    flat, near = pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1)
+    expected, scores = outputs(model, flat, near), detector.score(series)
+    for name in ("reconstruct", "point_scores"):
+        scarce(monkeypatch, detector, name, room=70)
+    torch.testing.assert_close(outputs(model, flat, near), expected)
+    np.testing.assert_allclose(detector.score(series), scores, rtol=1e-4)
+
+
+def test_post_training_goes_on_in_parts_once_memory_runs_out(detector, bank, series, joint, monkeypatch):
+    joint = replace(joint, joint_steps=5)
+    model, pool, generator = prepared(detector, bank, series, joint)
+    sizes = scarce(monkeypatch, detector, "one_pass", room=0)
+    scarce(monkeypatch, detector, "reconstruct", room=30)
+    train(model, pool, joint, generator, quiet)
+    assert sizes == [96]  # and never again
+    assert all(x.isfinite().all() for x in state(model).values())
+
+
+def test_no_room_for_a_single_window_is_one_clear_line(detector, bank, series, joint, monkeypatch):
+    model, pool, generator = prepared(detector, bank, series, joint)
+    scarce(monkeypatch, detector, "one_pass", room=0)
+    scarce(monkeypatch, detector, "reconstruct", room=0)
+    with pytest.raises(InputError, match="no room for a single window"):
+        train(model, pool, joint, generator, quiet)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_was_post_trained_on_a_gpu_scores_on_a_cpu(detector, bank, series, quick, tmp_path, monkeypatch):
+    detector.save(tmp_path / "detector")
+    there = ape.detectors.load(tmp_path / "detector", device="cuda")
+    with pytest.raises(Killed):
+        enhance(there, bank, series, recipe=quick, progress=killed_at(7), checkpoint=tmp_path / "state")
+    result = enhance(there, bank, series, recipe=quick, checkpoint=tmp_path / "state")
+    assert result.report["device"].startswith("cuda")
+    result.candidate.save(tmp_path / "enhanced")
+    there = result.candidate.score(series)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    here = ape.posttrain.load(tmp_path / "enhanced")
+    assert here.scale_shift[0].device.type == "cpu"
+    np.testing.assert_allclose(here.score(series), there, rtol=0.05, atol=0.05)
