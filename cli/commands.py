@@ -118,7 +118,7 @@ def score(arguments: argparse.Namespace) -> None:
     """``ape score``: scores of the whole series, into ``OUT/scores.csv``."""
     from ape import posttrain
     from ape.detectors.detector import WindowedDetector
-    from ape.graphs.run import write_scores
+    from ape.graphs.run import channel_columns, write_scores
 
     series = _load(arguments)
     detector = posttrain.load(_detector_folder(arguments.detector, "enhanced", "detector"))
@@ -129,7 +129,7 @@ def score(arguments: argparse.Namespace) -> None:
         scores = detector.score(series, own=True)
     else:
         raise InputError("an enhanced detector has one score", "--own", "give the folder of a plain detector")
-    write_scores(target, series, score=scores)
+    write_scores(target, series, {"score": scores} | channel_columns(detector, series, scores))
     console.print(f"scores: {target}")
 
 

@@ -23,11 +23,20 @@ import pandas as pd
 from ape.evals.jobs import measure_all, options, publish
 from ape.series import InputError, Series
 from ape.series.files import write_bytes
+from ape.series.matrix_profile import matrix_profile
+from ape.series.windows import overlap_mean
 
 # Recordings to tune on, with all series cut from them; the other half is for confirmation.
 TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
 SHORTER_THAN = 50_000
-CONTROLS = ("point_error", "error", "mahalanobis", "raw_nearest", "nearest")  # the last one is FINDINGS' nnsat
+CONTROLS = (
+    "point_error",
+    "error",
+    "residual",
+    "mahalanobis",
+    "raw_nearest",
+    "nearest",
+)  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
 RESAMPLES = 4000
 
@@ -37,6 +46,7 @@ def main() -> int:
     parser = options("posttraining", __doc__.splitlines()[0])
     parser.add_argument("--half", choices=("tuning", "confirmation"), default="tuning")
     parser.add_argument("--backbone", action="append", metavar="NAME", help="may be repeated; default: vae")
+    parser.add_argument("--arm", action="append", metavar="NAME", help="may be repeated; default: all")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     arguments = parser.parse_args()
     try:
@@ -47,7 +57,9 @@ def main() -> int:
             for backbone in arguments.backbone or ["vae"]
             for name in names
         ]
-        text = tables(measure_all(jobs, partial(measure, arguments.out), arguments.out, arguments.workers))
+        text = tables(
+            measure_all(jobs, partial(measure, arguments.out, arguments.arm), arguments.out, arguments.workers)
+        )
     except InputError as error:
         sys.stderr.write(f"posttraining: {error}\n")
         return 2
@@ -74,8 +86,8 @@ def half(which: str) -> list[str]:
     return [name for name in short if clean(name).startswith(TUNING) == (which == "tuning")]
 
 
-def measure(out: Path, job: str) -> dict[str, Any]:
-    """Metrics of all arms for one backbone, series and seed; their measures go to ``out/JOB.npz``."""
+def measure(out: Path, chosen: list[str] | None, job: str) -> dict[str, Any]:
+    """Metrics of the chosen arms for one backbone, series and seed; their measures go to ``out/JOB.npz``."""
     from ape import detectors
     from ape.evals.devdata import labelled
 
@@ -84,8 +96,11 @@ def measure(out: Path, job: str) -> dict[str, Any]:
     series, test = case.series, slice(case.series.train_end, None)
     detector = detectors.create(backbone, device="cpu").fit(series, seed=int(seed))
     arrays: dict[str, np.ndarray] = {}
-    rows = {}
+    profile = discords(series, detector.window)[test]
+    rows: dict[str, Any] = {"no model": judged(case.labels[test], {"matrix profile": profile})}
     for arm, post_train in arms(series, name, out / "banks" / f"{name}.json", int(seed)).items():
+        if chosen and arm not in chosen:
+            continue
         began = time.perf_counter()
         result = post_train(detector)
         row: dict[str, Any] = {"seconds": time.perf_counter() - began, "accepted": result.accepted}
@@ -94,6 +109,7 @@ def measure(out: Path, job: str) -> dict[str, Any]:
             curves = result.candidate.curves(series.values)[test]
             arrays |= {f"{arm}.curves": curves.astype(np.float32), f"{arm}.knots": calibration.knots}
             arrays |= {f"{arm}.excess": calibration.excess}
+            row["trial"] = result.report["acceptance"]
             row |= judged(case.labels[test], scores_of(arm, curves, calibration))
         rows[arm] = row
     stored = io.BytesIO()
@@ -140,6 +156,12 @@ def arms(series: Series, name: str, bank_path: Path, seed: int) -> dict[str, Cal
     }
 
 
+def discords(series: Series, window: int) -> np.ndarray:
+    """Matrix profile of the whole series, mean over channels, and over the subsequences that cover a point, [T]."""
+    distances = np.mean([matrix_profile(channel, window).distance for channel in series.values.T], axis=0)
+    return overlap_mean(np.repeat(distances[:, None], window, axis=1), np.arange(len(distances)), series.length)
+
+
 def strangers(name: str) -> list[np.ndarray]:
     """Training parts of series from other recordings, the same for all seeds."""
     from ape.evals.devdata import index, labelled
@@ -183,7 +205,7 @@ def tables(results: list[dict[str, Any]]) -> str:
         for result in results
         for arm, row in result["arms"].items()
         for score in row
-        if isinstance(row[score], dict)
+        if score not in ("seconds", "accepted", "trial")
     ]
     frame = pd.DataFrame(rows)
     means = frame.groupby(["backbone", "arm"], sort=False)[["ap", "vus", "ucr"]].mean()

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ape import detectors, posttrain
 from ape.detectors.checkpoint import discard
-from ape.detectors.protocol import Progress
+from ape.detectors.protocol import Detector, Progress
 from ape.graphs.folder import Request, update_record
 from ape.graphs.mine import mine
 from ape.graphs.report import write_report
@@ -111,11 +111,23 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
         with job.timed("score"):
             job.listen("post-training", "scores the series before and after")
             better = posttrain.load(folder / "enhanced")
-            write_scores(folder / "scores.csv", series, before=detector.score(series), after=better.score(series))
+            after = better.score(series)
+            channels = channel_columns(better, series, after)
+            write_scores(folder / "scores.csv", series, {"before": detector.score(series), "after": after} | channels)
     return report
 
 
-def write_scores(path: Path, series: Series, **scores: np.ndarray) -> None:
+def channel_columns(
+    detector: Detector | posttrain.EnhancedDetector, series: Series, score: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The score's shares of all channels, by ``channel <name>``, where there are several."""
+    if series.n_channels == 1:
+        return {}
+    shares = posttrain.by_channel(detector, series, score)
+    return {f"channel {name}": share for name, share in zip(series.channels, shares.T, strict=True)}
+
+
+def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:
     """CSV with the position, the time where known, and one column a score."""
     frame = pd.DataFrame({"position": np.arange(series.length)})
     if series.timestamps is not None:

@@ -75,23 +75,26 @@ def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) 
     return Implants(windows.flatten(0, 1), (segment_starts[:, None] + inner).ravel(), inner, labels)
 
 
-def average_precisions(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Average precision of each row, ties sharing the precision at their end, [S].
+def average_precisions(labels: np.ndarray, scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Average precision of each row among its own other points and points of a normal stretch, [S].
+
+    Ties share the precision at their end.
 
     Parameters
     ----------
     labels : ndarray, bool [S, T]
         At least one true a row.
     scores : ndarray [S, T]
+    normal : ndarray [N]
+        Scores of normal points.
     """
-    order = np.argsort(-scores, axis=1, kind="stable")
-    hits, ranked = np.take_along_axis(labels, order, 1), np.take_along_axis(scores, order, 1)
-    n = labels.shape[1]
-    last = np.ones_like(hits)
-    last[:, :-1] = ranked[:, :-1] != ranked[:, 1:]
-    end = np.minimum.accumulate(np.where(last, np.arange(n), n)[:, ::-1], axis=1)[:, ::-1]
-    precision = np.take_along_axis(hits.cumsum(1), end, 1) / (end + 1)
-    return (precision * hits).sum(1) / hits.sum(1)
+    return np.array([_average_precision(*row, np.sort(normal)) for row in zip(labels, scores, strict=True)])
+
+
+def _average_precision(labels: np.ndarray, scores: np.ndarray, normal: np.ndarray) -> float:
+    anomalous, others = np.sort(scores[labels]), np.sort(scores[~labels])
+    hits, *alarms = (len(x) - np.searchsorted(x, anomalous) for x in (anomalous, others, normal))
+    return float((hits / (hits + sum(alarms))).mean())
 
 
 def paired(difference: np.ndarray, seed: int) -> dict[str, float]:

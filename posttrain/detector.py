@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ape.detectors import Detector
+from ape.detectors.out_of_memory import Rows
 from ape.posttrain.memory import Memory
 from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
 from ape.posttrain.score import Calibration, Measured, Overlap
@@ -85,8 +86,13 @@ class EnhancedDetector:
         return self.backbone.loss(x)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Unit vectors of windows [B, C, L] in the contrastive space, [B, 32]."""
-        return self.representation(parts_of(self.backbone, x, self.nearest(x, None))[0])
+        """Unit vectors of windows [B, C, L] in the contrastive space, [B, D], see `vectors`."""
+        return self.vectors(parts_of(self.backbone, x, self.nearest(x, None))[0])
+
+    def vectors(self, parts: Parts) -> torch.Tensor:
+        """Vectors of all heads side by side, as one unit vector a window, [B, D]."""
+        vectors = self.representation(parts)
+        return vectors.transpose(0, 1).flatten(1) / len(vectors) ** 0.5
 
     def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
         """Pooled residual of windows [B, C, L] to the nearest training window, [B, cells]."""
@@ -103,21 +109,29 @@ class EnhancedDetector:
 
         ``positions`` are starts in the series that was trained on, so that no window is compared with itself.
         """
-        device = device_of(self.backbone)
         self.module.eval()
         self.representation.eval()
-        rows = []
-        for i in range(0, len(windows), BATCH):
-            x = torch.as_tensor(np.ascontiguousarray(windows[i : i + BATCH])).to(device)
-            at = None if positions is None else torch.as_tensor(positions[i : i + BATCH]).to(device)
-            apart = self.apart(x, at)
-            parts, residual = parts_of(self.backbone, x, pool_residual(apart))
-            inner, nearest = self.representation.distances(parts)
-            head = 1 - self.representation(parts) @ self.representation.centre
-            points = residual.square().mean(1)
-            row = torch.stack([head, nearest, points.mean(1), inner, apart.square().mean((1, 2)).sqrt()], 1)
-            rows.append((row.cpu().double().numpy(), points.cpu().numpy()))
-        return Measured(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+
+        def batches(size: int) -> list[tuple[np.ndarray, np.ndarray]]:
+            return [
+                self._measured(windows[i : i + size], None if positions is None else positions[i : i + size])
+                for i in range(0, len(windows), size)
+            ]
+
+        return Measured(*(np.concatenate(part) for part in zip(*Rows(BATCH).halving(batches), strict=True)))
+
+    def _measured(
+        self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        device = device_of(self.backbone)
+        x = torch.as_tensor(np.ascontiguousarray(windows)).to(device)
+        apart = self.apart(x, None if positions is None else torch.as_tensor(positions).to(device))
+        parts, residual = parts_of(self.backbone, x, pool_residual(apart))
+        away, distances = self.representation.away(parts), self.representation.distances(parts)
+        points = residual.square().mean(1)
+        sizes = torch.stack([points.mean(1), apart.square().mean((1, 2)).sqrt()], 1)
+        row = torch.cat([away[:, None], distances[:, :2], sizes[:, :1], distances[:, 2:], sizes[:, 1:]], 1)
+        return row.cpu().double().numpy(), points.cpu().numpy()
 
     def require_calibration(self) -> Calibration:
         """The calibration, which every finished detector has."""
@@ -135,7 +149,7 @@ class EnhancedDetector:
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Squashed measures at each point of ``values`` [T, C], float64 [T, 6], streamed in batches.
+        """Squashed measures at each point of ``values`` [T, C], float64 [T, 7], streamed in batches.
 
         Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
         """

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ape.detectors.checkpoint import Checkpoint, fingerprint
 from ape.detectors.out_of_memory import Rows
@@ -166,13 +165,6 @@ def stored_outputs(model: EnhancedDetector, pool: Pool) -> Parts:
     with seeded(0):  # so that a backbone that draws gives the same wherever training goes on from
         parts = outputs(model, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))
     return Parts(*(part.unflatten(0, (3, -1)) for part in parts))
-
-
-@torch.no_grad()
-def set_centre(model: EnhancedDetector, candidates: Candidates) -> None:
-    """Take the mean direction of the normal windows to learn from, without jitter, as the centre of normality."""
-    vectors = model.representation(fit_outputs(model, candidates))
-    model.representation.centre.copy_(nn.functional.normalize(vectors.mean(0), dim=0))
 
 
 def fit_outputs(model: EnhancedDetector, candidates: Candidates) -> Parts:

@@ -15,7 +15,7 @@ from ape.detectors.protocol import Progress
 from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
-from ape.posttrain.engine import draw_pool, fit_outputs, set_centre, train
+from ape.posttrain.engine import draw_pool, fit_outputs, train
 from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.freezing import require_gradients
 from ape.posttrain.negatives import Negatives, from_bank
@@ -122,7 +122,7 @@ def enhance(
     report["candidates"] = candidates.summary()
     clock["profile"] = time.perf_counter()
     with seeded(seed):  # dropout and sampling backbones draw from torch's global generators
-        model = untrained(detector.clone(), candidates, generator)
+        model = untrained(detector.clone(), candidates, recipe, generator)
         try:
             pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
             trial = Trial.draw(bank, candidates, seed)
@@ -132,7 +132,8 @@ def enhance(
             report["training"] = train(model, pool, recipe, generator, say, checkpoint)
         except (EmptyBankError, NotFiniteError) as error:
             return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
-        set_centre(model, candidates)
+        with torch.no_grad():
+            model.representation.set_centres(fit_outputs(model, candidates))
         clock["train"] = time.perf_counter()
         say("accepting", 0, 1, "implants on held-out normal data")
         after = trial.examine(model)
@@ -147,13 +148,16 @@ def enhance(
     return Enhancement(candidate if accepted else detector, report, accepted, candidate)
 
 
-def untrained(detector: Detector, candidates: Candidates, generator: torch.Generator) -> EnhancedDetector:
-    """The detector with a representation that has its scales from the training windows, and a head yet to learn."""
+@torch.no_grad()
+def untrained(
+    detector: Detector, candidates: Candidates, recipe: Recipe, generator: torch.Generator
+) -> EnhancedDetector:
+    """The detector with a representation that has its scales from the training windows, and heads yet to learn."""
     windows = torch.from_numpy(sliding(candidates.values, detector.window)[:1].copy()).to(device_of(detector))
-    with torch.no_grad():
-        latent = pool_latent(detector.encode(windows)).shape[1]
-    representation = Representation(latent, pool_residual(windows).shape[1], generator).to(windows.device)
+    sizes = pool_latent(detector.encode(windows)).shape[1], pool_residual(windows).shape[1]
+    representation = Representation(*sizes, recipe.inputs, recipe.gains, generator).to(windows.device).eval()
     model = EnhancedDetector(detector, candidates.memory, candidates.values, representation)
-    representation.fit(fit_outputs(model, candidates))
-    set_centre(model, candidates)
+    parts = fit_outputs(model, candidates)
+    representation.fit(parts)
+    representation.set_centres(parts)
     return model

@@ -21,7 +21,7 @@ def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[
     tuple of Tensor, scalars
         ``L_con``, detached, and zero.
     """
-    contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
+    contrastive = contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
     (recipe.weight * contrastive).backward()
     return contrastive.detach(), torch.zeros_like(contrastive)
 
@@ -53,7 +53,7 @@ def joint_gradients(
     flat, known = windows.flatten(0, 1), nearest.flatten(0, 1)
     if at_once >= len(flat):
         parts, reconstruction = one_pass(backbone, flat, known, len(raw))
-        contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
+        contrastive = contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
         (recipe.weight * contrastive + reconstruction).backward()
         return contrastive.detach(), reconstruction.detach()
 
@@ -63,7 +63,7 @@ def joint_gradients(
     pairs = zip(flat.split(at_once), known.split(at_once), strict=True)
     rows = [checkpoint(some, x, near, use_reentrant=False) for x, near in pairs]
     parts = Parts(*(torch.cat(part) for part in zip(*rows, strict=True)))
-    contrastive = contrast(head(parts).unflatten(0, (3, -1)), recipe, head.centre)
+    contrastive = contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
     (recipe.weight * contrastive).backward()
     reconstruction = torch.zeros_like(contrastive.detach())
     for x in raw.split(at_once):

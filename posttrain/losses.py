@@ -48,11 +48,15 @@ def info_nce(
     return ((each * positive).sum(1) / positive.sum(1)).mean()
 
 
-def contrast(vectors: torch.Tensor, recipe: Recipe, centre: torch.Tensor) -> torch.Tensor:
-    """``L_con`` of unit vectors [3, B, D] of the raw, augmented and pseudo-anomalous branch.
+def contrast(vectors: torch.Tensor, recipe: Recipe, centres: torch.Tensor) -> torch.Tensor:
+    """``L_con``, mean over heads, of unit vectors [H, 3, B, D] of the raw, augmented and pseudo-anomalous branch.
 
-    ``centre`` [D] is what windows are drawn to where the recipe has no negatives.
+    ``centres`` [H, D] are what windows are drawn to where the recipe has no negatives.
     """
+    return torch.stack([_contrast(one, recipe, centre) for one, centre in zip(vectors, centres, strict=True)]).mean()
+
+
+def _contrast(vectors: torch.Tensor, recipe: Recipe, centre: torch.Tensor) -> torch.Tensor:
     raw, augmented, pseudo = vectors
     if recipe.negatives == "none":
         return 1 - (vectors[:2] @ centre).mean()

@@ -52,14 +52,14 @@ class Subjects:
 
     @torch.no_grad()
     def vectors(self, model: EnhancedDetector) -> np.ndarray:
-        """What ``model`` makes of them now, unit vectors, float32 [3, N, 32]."""
+        """What ``model`` makes of them now, unit vectors, float32 [3, N, D]."""
         device = device_of(model.backbone)
         windows, positions = self.windows.to(device), self.positions.to(device)
         model.module.eval()
         model.representation.eval()
         with seeded(0):  # some backbones draw, and the training must not depend on the picture
             nearest = torch.cat([model.nearest(branch, positions) for branch in windows])
-            vectors = model.representation(outputs(model, windows.flatten(0, 1), nearest))
+            vectors = model.vectors(outputs(model, windows.flatten(0, 1), nearest))
         return vectors.unflatten(0, (3, -1)).cpu().numpy()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Input = Literal["latent", "residual", "nearest"]
 Freeze = Literal["none", "decoder", "all-but-last", "projection-only"]
 
 
@@ -21,6 +22,12 @@ class Recipe:
         Who counts as a positive of a raw window: its own augmentation alone, or all normal windows of the batch.
     freeze : {"none", "decoder", "all-but-last", "projection-only"}
         Which parameters of the backbone stay as they are; the projection head always learns.
+    inputs : tuple of {"latent", "residual", "nearest"}
+        What the projection heads see of a window: the backbone's latent, its residual, the difference to the nearest
+        normal window.
+    gains : tuple of float
+        One head each: how much residuals are enlarged at most, at random, while it learns. Above one it has to go by
+        shape as well as by size.
     head_steps, joint_steps : int
         Steps of the head alone on stored backbone outputs, then of head and backbone together under ``L_post``.
     batch, joint_batch : int
@@ -37,6 +44,8 @@ class Recipe:
     negatives: Literal["pseudo", "batch", "none"] = "pseudo"
     positives: Literal["own", "normal"] = "normal"
     freeze: Freeze = "none"
+    inputs: tuple[Input, ...] = ("residual", "nearest")
+    gains: tuple[float, ...] = (1.0, 3.0)
     head_steps: int = 300
     joint_steps: int = 60
     batch: int = 64
@@ -49,7 +58,16 @@ class Recipe:
     pool: int = 2048
 
 
-PAPER = Recipe("paper", positives="own", head_steps=0, joint_steps=400, joint_batch=64, backbone_rate=5e-5)
+PAPER = Recipe(
+    "paper",
+    positives="own",
+    inputs=("latent",),
+    gains=(1.0,),
+    head_steps=0,
+    joint_steps=400,
+    joint_batch=64,
+    backbone_rate=5e-5,
+)
 DEFAULT = Recipe("staged")
 # Controls: no training at all; the same steps of reconstruction alone; contrast without any pseudo-anomaly.
 UNTRAINED = Recipe("untrained", head_steps=0, joint_steps=0)

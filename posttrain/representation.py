@@ -1,7 +1,8 @@
-"""What the head sees of a window (latent, two residuals, two Mahalanobis distances), and the head."""
+"""What the heads see of a window (latent, residual, difference to the nearest normal window), and the heads."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -67,48 +68,95 @@ class Mahalanobis(nn.Module):
 
 
 class Representation(nn.Module):
-    """Scaled features of a window and the projection head over them.
+    """Scaled features of a window, and projection heads over them.
 
     The residuals keep their size (no normalisation of a whole row): how large an error is, is half of what there is to
-    learn. Scales are those of the normal training windows under the backbone as it came and stay as they are.
+    learn. The other half is its shape: while a head learns, the residuals of all branches alike are enlarged at random
+    up to its gain, so that with a gain above one it cannot go by size alone, and normal data that drift beyond what was
+    seen are less of an alarm. Scales are those of the normal training windows under the backbone as it came.
+
+    Parameters
+    ----------
+    latent, cells : int
+        Sizes of the inputs.
+    inputs : sequence of {"latent", "residual", "nearest"}
+        What the heads see.
+    gains : sequence of float
+        One head each, at least 1.
+    generator : Generator
+        Draws the initial weights.
     """
 
-    def __init__(self, latent: int, cells: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, latent: int, cells: int, inputs: Sequence[str], gains: Sequence[float], generator: torch.Generator
+    ) -> None:
         super().__init__()
-        self.scales: torch.Tensor
+        self.inputs = tuple(inputs)
         self.latent_mean: torch.Tensor
-        self.centre: torch.Tensor
-        self.register_buffer("scales", torch.ones(latent + 2 * cells))
+        self.latent_scale: torch.Tensor
+        self.error_scales: torch.Tensor
+        self.gains: torch.Tensor
+        self.centres: torch.Tensor
         self.register_buffer("latent_mean", torch.zeros(latent))
-        self.register_buffer("centre", torch.zeros(DIMENSION))
-        self.inner = Mahalanobis(latent + cells)
+        self.register_buffer("latent_scale", torch.ones(latent))
+        self.register_buffer("error_scales", torch.ones(2))
+        self.register_buffer("gains", torch.tensor(gains, dtype=torch.float32))
+        self.register_buffer("centres", torch.zeros(len(gains), DIMENSION))
+        self.mahalanobis = Mahalanobis(latent + cells)
+        self.residual = Mahalanobis(cells)
         self.nearest = Mahalanobis(cells)
-        widths = (latent + 2 * cells + 2, *HEAD_WIDTHS, DIMENSION)
-        layers: list[nn.Module] = []
-        for i, (wide, narrow) in enumerate(pairwise(widths)):
-            layers += [nn.GELU(), nn.Dropout(DROPOUT)] if i else []
-            layers.append(linear(wide, narrow, generator))
-        self.head = nn.Sequential(*layers)
+        sizes = {"latent": latent, "residual": cells, "nearest": cells + 1}
+        wide = sum(sizes[name] for name in self.inputs)
+        self.heads = nn.ModuleList(projection((wide, *HEAD_WIDTHS, DIMENSION), generator) for _ in gains)
 
     def fit(self, parts: Parts) -> None:
-        """Take scales and the two covariances from normal training windows."""
+        """Take scales and the three covariances from normal training windows."""
         self.latent_mean.copy_(parts.latent.mean(0))
-        latent_scale = parts.latent.std(0)
-        latent_scale = latent_scale.clamp(min=1e-3 * float(latent_scale.max()) + 1e-12)
-        errors = [x.square().mean().sqrt().clamp(min=1e-12).expand(x.shape[1]) for x in parts[1:]]
-        self.scales.copy_(torch.cat([latent_scale, *errors]))
-        self.inner.fit(torch.cat(parts[:2], 1))
+        scale = parts.latent.std(0)
+        self.latent_scale.copy_(scale.clamp(min=1e-3 * float(scale.max()) + 1e-12))
+        self.error_scales.copy_(torch.stack([x.square().mean().sqrt() for x in parts[1:]]).clamp(min=1e-12))
+        self.mahalanobis.fit(torch.cat(parts[:2], 1))
+        self.residual.fit(parts.residual)
         self.nearest.fit(parts.nearest)
 
-    def distances(self, parts: Parts) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mahalanobis distances of [latent, residual] and of the nearest-window residual, each [B]."""
-        return self.inner(torch.cat(parts[:2], 1)), self.nearest(parts.nearest)
+    def distances(self, parts: Parts) -> torch.Tensor:
+        """Mahalanobis distances of nearest-window residual, residual, and [latent, residual], [B, 3]."""
+        both = torch.cat(parts[:2], 1)
+        return torch.stack([self.nearest(parts.nearest), self.residual(parts.residual), self.mahalanobis(both)], 1)
 
     def forward(self, parts: Parts) -> torch.Tensor:
-        """Unit vectors [B, 32]."""
-        row = torch.cat([parts.latent - self.latent_mean, *parts[1:]], 1) / self.scales
-        logs = torch.stack(self.distances(parts), 1).log()
-        return normalize(self.head(torch.cat([row, logs], 1)), dim=1)
+        """Unit vectors of each head, [H, B, 32]."""
+        distance = self.nearest(parts.nearest)[:, None]
+        rows = [self.row(parts, distance, gain) for gain in self.gains]
+        return torch.stack([normalize(head(row), dim=1) for head, row in zip(self.heads, rows, strict=True)])
+
+    def row(self, parts: Parts, distance: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+        """What a head sees, [B, .]; in training the residuals are enlarged by a factor from one to ``gain``."""
+        factor = gain ** torch.rand_like(distance) if self.training else torch.ones_like(distance)
+        residual, nearest = (x * factor / scale for x, scale in zip(parts[1:], self.error_scales, strict=True))
+        seen = {
+            "latent": (parts.latent - self.latent_mean) / self.latent_scale,
+            "residual": residual.asinh(),
+            "nearest": torch.cat([nearest.asinh(), (distance * factor).log()], 1),
+        }
+        return torch.cat([seen[name] for name in self.inputs], 1)
+
+    def away(self, parts: Parts) -> torch.Tensor:
+        """How far windows are from the centre of normality: one less the cosine, mean over heads, [B]."""
+        return 1 - torch.einsum("hbd,hd->hb", self(parts), self.centres).mean(0)
+
+    def set_centres(self, parts: Parts) -> None:
+        """Take the mean directions of normal windows for the centres of normality."""
+        self.centres.copy_(normalize(self(parts).mean(1), dim=1))
+
+
+def projection(widths: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+    """Perceptron from the first of ``widths`` to the last."""
+    layers: list[nn.Module] = []
+    for i, (wide, narrow) in enumerate(pairwise(widths)):
+        layers += [nn.GELU(), nn.Dropout(DROPOUT)] if i else []
+        layers.append(linear(wide, narrow, generator))
+    return nn.Sequential(*layers)
 
 
 def linear(wide: int, narrow: int, generator: torch.Generator) -> nn.Linear:

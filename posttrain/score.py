@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 # The last one is measured a point.
-MEASURES = ("head", "nearest", "error", "mahalanobis", "raw_nearest", "point_error")
-# Head, nearest window and reconstruction count alike; the Mahalanobis and the raw distance are controls only.
-WEIGHTS = np.array([1, 1, 0.5, 0, 0, 0.5]) / 3
+MEASURES = ("head", "nearest", "residual", "error", "mahalanobis", "raw_nearest", "point_error")
+# Those without a weight are controls only.
+WEIGHTS = np.array([1, 1, 1, 0, 0, 0, 0.25]) / 3.25
 KNOTS = 129  # of the empirical part of a tail
 EMPIRICAL = 0.8  # quantile up to which the tail is empirical; exponential above
 
@@ -20,7 +20,7 @@ class Measured(NamedTuple):
 
     Parameters
     ----------
-    windows : ndarray, float64 [N, 5]
+    windows : ndarray, float64 [N, 6]
         All of ``MEASURES`` but the last, one value a window.
     points : ndarray, float32 [N, L]
         Squared reconstruction error at each point, mean over channels, standardised.
@@ -57,7 +57,7 @@ class Overlap:
     """Running mean, at each point, over the windows that cover it, in memory linear in the length."""
 
     def __init__(self, length: int) -> None:
-        self.change = np.zeros((length + 1, len(MEASURES)))  # of five sums and the count from point to point
+        self.change = np.zeros((length + 1, len(MEASURES)))  # of six sums and the count from point to point
         self.points = np.zeros(length)
 
     def add(self, starts: np.ndarray, squashed: Measured) -> None:
@@ -72,7 +72,7 @@ class Overlap:
         self.points[first : first + len(sums)] += sums
 
     def mean(self) -> np.ndarray:
-        """Curves of all measures, float64 [length, 6]; NaN where no window covers a point."""
+        """Curves of all measures, float64 [length, 7]; NaN where no window covers a point."""
         sums = self.change[:-1].cumsum(axis=0)
         count = np.where(sums[:, -1] > 0.5, sums[:, -1], np.nan)
         sums[:, -1] = self.points
@@ -80,7 +80,7 @@ class Overlap:
 
 
 def spread(squashed: Measured, starts: np.ndarray, length: int) -> np.ndarray:
-    """Curves [length, 6] of windows at ``starts`` in one go."""
+    """Curves [length, 7] of windows at ``starts`` in one go."""
     overlap = Overlap(length)
     overlap.add(starts, squashed)
     return overlap.mean()
@@ -96,9 +96,9 @@ class Calibration:
     Parameters
     ----------
     bounds : Bounds
-    knots : ndarray [6, 129]
+    knots : ndarray [7, 129]
         Quantiles 0 to 80 % of the squashed measures, spread over points.
-    excess : ndarray [6]
+    excess : ndarray [7]
         Mean excess over the last knot.
     """
 
@@ -119,7 +119,7 @@ class Calibration:
         return cls(bounds, np.ascontiguousarray(knots), np.maximum(excess, 1e-6))
 
     def surprise(self, curves: np.ndarray) -> np.ndarray:
-        """Minus log tail probability of squashed values [..., 6]."""
+        """Minus log tail probability of squashed values [..., 7]."""
         probabilities = np.linspace(0, EMPIRICAL, KNOTS)
         empirical = np.stack(
             [np.interp(curves[..., k], knots, probabilities) for k, knots in enumerate(self.knots)], axis=-1
@@ -127,5 +127,5 @@ class Calibration:
         return np.maximum(curves - self.knots[:, -1], 0) / self.excess - np.log1p(-empirical)
 
     def fuse(self, curves: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
-        """One score from squashed values [..., 6]: the weighted mean of their surprises."""
+        """One score from squashed values [..., 7]: the weighted mean of their surprises."""
         return self.surprise(curves) @ weights

@@ -18,7 +18,7 @@ from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
 from ape.series import InputError, files
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 2
+KIND, FORMAT = "enhanced", 3
 HEAD = "representation."
 MEND = "the folder is damaged or was changed; enhance the detector again"
 
@@ -39,7 +39,10 @@ def save(model: EnhancedDetector, folder: Path) -> None:
     with files.whole_folder(folder, DESCRIPTION) as temporary:
         model.backbone.save(temporary / BACKBONE)
         files.write_bytes(temporary / TENSORS, data)
-        files.write_json(temporary / DESCRIPTION, {"kind": KIND, "format": FORMAT, "window": model.window})
+        files.write_json(
+            temporary / DESCRIPTION,
+            {"kind": KIND, "format": FORMAT, "window": model.window, "inputs": model.representation.inputs},
+        )
 
 
 def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:
@@ -73,16 +76,17 @@ def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | 
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read the enhanced detector: {error}", str(path), MEND) from error
     try:
-        return assemble(backbone, tensors)
-    except (KeyError, RuntimeError, ValueError, IndexError) as error:
+        return assemble(backbone, tensors, description["inputs"])
+    except (KeyError, TypeError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"tensors do not fit together: {error}", str(path), MEND) from error
 
 
-def assemble(backbone: Detector, tensors: dict[str, torch.Tensor]) -> EnhancedDetector:
+def assemble(backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]) -> EnhancedDetector:
     """Put a model together from its backbone and its tensors; any misfit raises."""
     device = device_of(backbone)
     state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
-    representation = Representation(len(state["latent_mean"]), len(state["nearest.mean"]), torch.Generator())
+    sizes = len(state["latent_mean"]), len(state["nearest.mean"])
+    representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
     memory = Memory.build(values, positions, backbone.window, *backbone.scale_shift)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ape.detectors.out_of_memory import Rows
 from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import BATCH, EnhancedDetector, device_of
@@ -17,7 +18,7 @@ from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
 HEAD, ERROR = MEASURES.index("head"), MEASURES.index("error")
-CONTROLS = ("nearest", "error", "mahalanobis", "raw_nearest")
+CONTROLS = ("nearest", "residual", "error", "mahalanobis", "raw_nearest")
 WITHOUT_HEAD = WEIGHTS * (np.arange(len(WEIGHTS)) != HEAD) / (1 - WEIGHTS[HEAD])
 
 
@@ -31,8 +32,8 @@ class Evidence:
         The held-out normal windows.
     implants : dict of Measured
         The windows with implants, by kind.
-    own : dict of ndarray [S, length]
-        The backbone's own score on them.
+    own : dict of ndarray [N, L]
+        The backbone's own point scores of all of these, ``normal`` among them.
     """
 
     normal: Measured
@@ -78,17 +79,21 @@ class Trial:
 
     def examine(self, model: EnhancedDetector) -> Evidence:
         """Measure everything under ``model`` as it is now."""
-        normal = model.measure(sliding(self.values, model.window)[self.normal], self.normal)
+        held_out = torch.from_numpy(sliding(self.values, model.window)[self.normal])
         implants = {kind: model.measure(probe.windows, probe.positions) for kind, probe in self.implants.items()}
-        own = {kind: own_scores(model, probe) for kind, probe in self.implants.items()}
-        return Evidence(normal, implants, own)
+        own = {kind: own_scores(model, probe.windows) for kind, probe in self.implants.items()}
+        own["normal"] = own_scores(model, held_out)
+        return Evidence(model.measure(held_out, self.normal), implants, own)
 
     def compare(self, before: Evidence, after: Evidence) -> dict[str, Any]:
         """Decision and figures for the report."""
-        scores = {kind: self.scores(kind, before, after) for kind in self.implants}
+        normal_scores = self.scores("normal", before, after)
         precision = {
-            kind: {name: average_precisions(self.implants[kind].labels, score) for name, score in each.items()}
-            for kind, each in scores.items()
+            kind: {
+                name: average_precisions(probe.labels, score.reshape(probe.labels.shape), normal_scores[name])
+                for name, score in self.scores(kind, before, after).items()
+            }
+            for kind, probe in self.implants.items()
         }
         gains = {
             kind: {name: paired(each["enhanced"] - each[name], self.seed) for name in each if name != "enhanced"}
@@ -123,28 +128,37 @@ class Trial:
         }
 
     def scores(self, kind: str, before: Evidence, after: Evidence) -> dict[str, np.ndarray]:
-        """Scores [S, length] of the implants of one kind: the backbone's own, controls without training, enhanced."""
-        probe = self.implants[kind]
+        """Scores, end to end, of the implants of one kind or of the ``normal`` stretch.
+
+        The backbone's own, controls without training, the head's, and the enhanced one.
+        """
+        if kind == "normal":
+            starts = self.normal - self.normal[0]
+            length = int(starts[-1]) + before.own[kind].shape[1]
+        else:
+            starts, length = self.implants[kind].starts(), self.implants[kind].labels.size
+        covered = overlap_mean(before.own[kind], starts, length)
         curves, calibration = {}, {}
         for when, look in (("before", before), ("after", after)):
             calibration[when] = self.calibrate(look)
-            squashed = calibration[when].bounds.squash(look.implants[kind])
-            curves[when] = spread(squashed, probe.starts(), probe.labels.size).reshape(*probe.labels.shape, -1)
-        scores = {"before": before.own[kind]}
-        scores |= {name: curves["before"][..., MEASURES.index(name)] for name in CONTROLS}
+            measured = look.normal if kind == "normal" else look.implants[kind]
+            curves[when] = spread(calibration[when].bounds.squash(measured), starts, length)
+        scores = {"before": covered}
+        scores |= {name: curves["before"][:, MEASURES.index(name)] for name in CONTROLS}
         scores["training_free"] = calibration["before"].fuse(curves["before"], WITHOUT_HEAD)
-        scores["head"] = curves["after"][..., HEAD]
+        scores["head"] = curves["after"][:, HEAD]
         scores["enhanced"] = calibration["after"].fuse(curves["after"])
-        return scores
+        known = np.isfinite(covered) if kind == "normal" else slice(None)
+        return {name: score[known] for name, score in scores.items()}
 
 
 @torch.no_grad()
-def own_scores(model: EnhancedDetector, probe: Implants) -> np.ndarray:
-    """The backbone's own score of the segments, mean over overlapping windows, [S, length]."""
+def own_scores(model: EnhancedDetector, windows: torch.Tensor) -> np.ndarray:
+    """The backbone's own score of windows [N, C, L] at each point, [N, L]."""
     device = device_of(model.backbone)
     model.module.eval()
-    scores = [
-        model.backbone.point_scores(probe.windows[i : i + BATCH].to(device)).cpu().numpy()
-        for i in range(0, len(probe.windows), BATCH)
-    ]
-    return overlap_mean(np.concatenate(scores), probe.starts(), probe.labels.size).reshape(probe.labels.shape)
+
+    def batches(size: int) -> list[np.ndarray]:
+        return [model.backbone.point_scores(x.to(device)).cpu().numpy() for x in windows.split(size)]
+
+    return np.concatenate(Rows(BATCH).halving(batches))

@@ -82,7 +82,7 @@ class Setting:
         detector = ape.detectors.create(name, window=WINDOW, device=device)
         detector.adopt(detector._fresh(1, WINDOW), WINDOW, torch.zeros(1), torch.ones(1))
         candidates = profile(series, WINDOW, *detector.scale_shift)
-        model = untrained(detector, candidates, generator)
+        model = untrained(detector, candidates, DEFAULT, generator)
         model.backbone.loss(model.memory.windows[: DEFAULT.joint_batch]).backward()
         return cls(model, generic_bank(build_context(series), OPERATORS), candidates, generator)
 

@@ -74,7 +74,7 @@ def assert_same(a, b):
 def prepared(detector, bank, series, recipe):
     generator = torch.Generator().manual_seed(0)
     candidates = profile(series, detector.window, *detector.scale_shift)
-    model = untrained(detector.clone(), candidates, generator)
+    model = untrained(detector.clone(), candidates, recipe, generator)
     return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
 
 
@@ -248,8 +248,8 @@ def test_the_joint_gradient_is_that_of_its_formula_in_however_many_parts(bank, s
     model.representation.eval()
     parameters = [*model.representation.parameters(), *model.module.parameters()]
     parts = parts_of(model.backbone, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))[0]
-    vectors = model.representation(parts).unflatten(0, (3, -1))
-    losses = contrast(vectors, quick, model.representation.centre), model.backbone.loss(pool.windows[0])
+    vectors = model.representation(parts).unflatten(1, (3, -1))
+    losses = contrast(vectors, quick, model.representation.centres), model.backbone.loss(pool.windows[0])
     expected = torch.autograd.grad(quick.weight * losses[0] + losses[1], parameters, allow_unused=True)
     found = joint_gradients(model, pool.windows, pool.nearest, quick, at_once)
     torch.testing.assert_close(found, tuple(loss.detach() for loss in losses))

@@ -15,6 +15,7 @@ from ape.posttrain import PAPER, enhance, from_bank
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import average_precisions
 from ape.posttrain.candidates import profile
+from ape.posttrain.detector import parts_of
 from ape.posttrain.engine import draw_pool, train
 from ape.posttrain.enhancement import untrained
 from ape.posttrain.freezing import encoder_parameters
@@ -41,7 +42,7 @@ def enhanced(detector, bank, series, quick):
 def prepared(detector, bank, series, recipe):
     generator = torch.Generator().manual_seed(0)
     candidates = profile(series, detector.window, *detector.scale_shift)
-    model = untrained(detector.clone(), candidates, generator)
+    model = untrained(detector.clone(), candidates, recipe, generator)
     return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
 
 
@@ -60,8 +61,12 @@ def moved(detector, bank, series, recipe):
 
 def test_contrastive_gradient_reaches_backbone_and_head(detector, bank, series, quick):
     model, pool, _ = prepared(detector, bank, series, quick)
-    vectors = torch.stack([model.encode(branch[:16]) for branch in pool.windows])
-    contrast(vectors, quick, model.representation.centre).backward()
+    parts = [
+        parts_of(model.backbone, branch[:16], near[:16])[0]
+        for branch, near in zip(pool.windows, pool.nearest, strict=True)
+    ]
+    vectors = torch.stack([model.representation(part) for part in parts], 1)
+    contrast(vectors, quick, model.representation.centres).backward()
     reached = {name for name, p in model.module.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     assert encoder_parameters(detector, pool.windows[0, :2]) <= reached
     assert all(p.grad is not None for p in model.representation.parameters())
@@ -70,9 +75,9 @@ def test_contrastive_gradient_reaches_backbone_and_head(detector, bank, series, 
 def test_own_positives_pair_a_window_with_its_augmentation(quick):
     # Two windows at right angles: own positives are perfect, the other window would be a bad one.
     axes = torch.eye(2)
-    vectors = torch.stack([axes, axes, -axes])
+    vectors = torch.stack([axes, axes, -axes])[None]
     own, normal = (
-        contrast(vectors, replace(quick, positives=p, temperature=1.0), axes[0]).item() for p in ("own", "normal")
+        contrast(vectors, replace(quick, positives=p, temperature=1.0), axes[:1]).item() for p in ("own", "normal")
     )
     repulsion = np.log(np.exp(-1) + 1)
     assert own == pytest.approx(np.log1p(np.exp(repulsion - 1)))
@@ -117,7 +122,9 @@ def test_enhanced_finds_an_anomaly_of_the_banks_kind_better(enhanced, detector, 
     labels = np.zeros((1, series.length), bool)
     labels[0, where] = True
     before, after = (
-        average_precisions(labels[:, series.train_end :], model.score(series)[None, series.train_end :])[0]
+        average_precisions(labels[:, series.train_end :], model.score(series)[None, series.train_end :], np.array([]))[
+            0
+        ]
         for model in (detector, enhanced.detector)
     )
     assert after > before + 0.05

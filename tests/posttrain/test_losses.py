@@ -42,11 +42,14 @@ def test_other_keys_are_not_pushed_away():
     assert nce([X], [X, [0.6, 0.8]], [[True, False]], [Y]) == pytest.approx(alone)
 
 
+NOTHING = np.array([])
+
+
 def test_average_precision_by_hand():
     labels = np.array([[1, 0, 1, 0], [0, 1, 0, 0]], bool)
     scores = np.array([[0.9, 0.8, 0.7, 0.1], [0.5, 0.5, 0.5, 0.5]])
     # hits at ranks 1 and 3; a row of ties gives the share of positives
-    np.testing.assert_allclose(average_precisions(labels, scores), [(1 + 2 / 3) / 2, 0.25])
+    np.testing.assert_allclose(average_precisions(labels, scores, NOTHING), [(1 + 2 / 3) / 2, 0.25])
 
 
 def test_average_precision_agrees_with_sklearn():
@@ -57,4 +60,10 @@ def test_average_precision_agrees_with_sklearn():
     labels[:, 0] = True
     scores = generator.integers(0, 12, (20, 50)).astype(float)
     expected = [average_precision_score(y, s) for y, s in zip(labels, scores, strict=True)]
-    np.testing.assert_allclose(average_precisions(labels, scores), expected)
+    np.testing.assert_allclose(average_precisions(labels, scores, NOTHING), expected)
+
+
+def test_average_precision_counts_the_alarms_of_a_normal_stretch():
+    # two normal points lie above the second hit, one of them above the first
+    found = average_precisions(np.array([[True, False, True]]), np.array([[0.9, 0.1, 0.5]]), np.array([0.95, 0.7, 0.2]))
+    np.testing.assert_allclose(found, [(1 / 2 + 2 / 4) / 2])

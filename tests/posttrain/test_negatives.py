@@ -57,16 +57,16 @@ def test_negatives_are_drawn_by_the_generator_alone(make):
 
 
 def test_without_negatives_the_loss_is_the_distance_to_the_centre():
-    vectors = torch.eye(2).repeat(3, 1, 1)
-    assert contrast(vectors, RECIPES["one-class"], torch.tensor([1.0, 0.0])).item() == pytest.approx(0.5)
+    vectors = torch.eye(2).repeat(1, 3, 1, 1)
+    assert contrast(vectors, RECIPES["one-class"], torch.tensor([[1.0, 0.0]])).item() == pytest.approx(0.5)
 
 
 def test_two_branches_push_off_the_other_windows_and_never_see_the_third():
-    first = torch.eye(2).repeat(3, 1, 1)
+    first = torch.eye(2).repeat(1, 3, 1, 1)
     other = first.clone()
-    other[2] = -other[2]
+    other[:, 2] = -other[:, 2]
     recipe = replace(RECIPES["two-branches"], temperature=1.0)
-    losses = [contrast(vectors, recipe, torch.zeros(2)).item() for vectors in (first, other)]
+    losses = [contrast(vectors, recipe, torch.zeros(1, 2)).item() for vectors in (first, other)]
     assert losses[0] == losses[1] == pytest.approx(np.log1p(np.exp(-1)))  # own at 1, the other at 0
 
 

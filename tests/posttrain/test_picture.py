@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ape.posttrain import enhance
+from ape.posttrain import DEFAULT, enhance
 from ape.posttrain.candidates import profile
 from ape.posttrain.enhancement import untrained
 from ape.posttrain.picture import BRANCHES, POINTS, Subjects, plane
@@ -36,7 +36,7 @@ def test_report_has_all_branches_before_and_after_as_finite_numbers(report):
 
 def test_picture_is_the_same_for_the_same_seed(detector, bank, series):
     candidates = profile(series, detector.window, *detector.scale_shift)
-    model = untrained(detector.clone(), candidates, torch.Generator().manual_seed(0))
+    model = untrained(detector.clone(), candidates, DEFAULT, torch.Generator().manual_seed(0))
     first, again, other = (
         plane(Subjects.draw(bank, candidates, detector.window, seed).vectors(model)) for seed in (0, 0, 1)
     )
@@ -45,7 +45,7 @@ def test_picture_is_the_same_for_the_same_seed(detector, bank, series):
 
 def test_picture_leaves_the_global_random_state_alone(detector, bank, series):
     candidates = profile(series, detector.window, *detector.scale_shift)
-    model = untrained(detector.clone(), candidates, torch.Generator().manual_seed(0))
+    model = untrained(detector.clone(), candidates, DEFAULT, torch.Generator().manual_seed(0))
     before = torch.get_rng_state()
     Subjects.draw(bank, candidates, detector.window, 0).vectors(model)
     assert torch.equal(before, torch.get_rng_state())

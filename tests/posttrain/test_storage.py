@@ -73,9 +73,9 @@ def test_missing_part(folder, name):
         ("memory_starts", lambda t: t.float()),
         ("calibration.knots", lambda t: t[:2]),
         ("calibration.excess", lambda t: t * float("inf")),
-        ("representation.centre", lambda t: t[:5]),
-        ("representation.head.0.weight", lambda t: t.T.contiguous()),
-        ("representation.scales", None),
+        ("representation.centres", lambda t: t[:, :5]),
+        ("representation.heads.0.0.weight", lambda t: t.T.contiguous()),
+        ("representation.error_scales", None),
     ],
 )
 def test_tensors_that_do_not_fit(folder, name, change):
@@ -91,5 +91,5 @@ def test_tensors_that_do_not_fit(folder, name, change):
 
 def test_description_holds_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
-    assert description == {"kind": "enhanced", "format": 2, "window": 32}
+    assert description == {"kind": "enhanced", "format": 3, "window": 32, "inputs": ["residual", "nearest"]}
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])

@@ -1,0 +1,57 @@
+"""Sharing a score out among channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import ape.detectors
+import ape.series
+from ape.posttrain import by_channel
+
+TRAIN_END, EVENT = 300, slice(400, 420)
+
+
+@pytest.fixture
+def detector():
+    """Rebuilds everything as zero."""
+    return ape.detectors.wrap(
+        torch.nn.Sequential(torch.nn.Identity()),
+        encoder="0",
+        reconstruct=lambda module, x: 0 * module(x),
+        window=10,
+        scale=(np.zeros(3), np.ones(3)),
+        device="cpu",
+    )
+
+
+def noisy(scales=(1.0, 1.0, 1.0)):
+    values = np.random.default_rng(0).standard_normal((500, 3)) * scales
+    values[EVENT, 1] += 20 * scales[1]
+    return ape.series.from_array(values, train_end=TRAIN_END)
+
+
+def test_channels_of_a_point_add_up_to_its_score(detector):
+    series = noisy()
+    score = np.random.default_rng(1).random(500)
+    shares = by_channel(detector, series, score)
+    assert shares.shape == (500, 3) and shares.dtype == np.float32
+    np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
+
+
+def test_the_channel_at_fault_has_the_largest_share_whatever_the_others_usual_error(detector):
+    series = noisy(scales=(50.0, 1.0, 1.0))
+    shares = by_channel(detector, series, np.ones(500))
+    assert (shares[EVENT].argmax(axis=1) == 1).all()
+    quiet = shares[330:380].mean(axis=0)
+    assert quiet == pytest.approx([1 / 3] * 3, abs=0.15)
+
+
+def test_a_channel_that_stands_still_has_no_share_until_it_moves(detector):
+    values = noisy().values.copy()
+    values[:, 2] = 0
+    values[450:, 2] = 1
+    shares = by_channel(detector, ape.series.from_array(values, train_end=TRAIN_END), np.ones(500))
+    assert np.isfinite(shares).all() and shares[:400, 2].max() == 0
+    assert shares[460:, 2].min() > 0.9
