@@ -152,6 +152,7 @@ def arms(series: Series, name: str, bank_path: Path, seed: int) -> dict[str, Cal
             for arm, operators in banks.items()
         },
         "mined bank": enhance,
+        "mined bank, heads alone": partial(enhance, recipe=RECIPES["heads-alone"]),
         "mined bank, paper": partial(enhance, recipe=RECIPES["paper"]),
     }
 
@@ -174,10 +175,10 @@ def strangers(name: str) -> list[np.ndarray]:
 def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.ndarray]:
     """Scores that an arm stands for: the fused one, the head's, and of the untrained one all controls."""
     from ape.posttrain.score import MEASURES
-    from ape.posttrain.trial import WITHOUT_HEAD
+    from ape.posttrain.trial import HEADS_ALONE, WITHOUT_HEADS
 
-    scores = {"fused": calibration.fuse(curves), "without head": calibration.fuse(curves, WITHOUT_HEAD)}
-    scores["head"] = curves[:, MEASURES.index("head")]
+    scores = {"fused": calibration.fuse(curves), "without heads": calibration.fuse(curves, WITHOUT_HEADS)}
+    scores["heads"] = calibration.fuse(curves, HEADS_ALONE)
     if arm == "untrained":
         scores |= {control: curves[:, MEASURES.index(control)] for control in CONTROLS}
     return scores

@@ -83,10 +83,9 @@ def _latent_view(posttrain: dict[str, Any]) -> dict[str, Any]:
     """Picture of the contrastive space and how well it tells the branches apart; empty where nothing was trained."""
     if "picture" not in posttrain:
         return {}
-    separability = posttrain.get("separability", {})
     return {
         "picture": _data_uri(_draw_latent(posttrain["picture"])),
-        "auc": {when: figures["head"] for when, figures in separability.items() if "head" in figures},
+        "auc": {when: drawn["separability"] for when, drawn in posttrain["picture"].items()},
     }
 
 

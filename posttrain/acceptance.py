@@ -76,9 +76,9 @@ def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) 
 
 
 def average_precisions(labels: np.ndarray, scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Average precision of each row among its own other points and points of a normal stretch, [S].
+    """Average precision of each row's anomalous points among points of a normal stretch, [S].
 
-    Ties share the precision at their end.
+    The row's other points do not count: an alarm near an anomaly is none. Ties share the precision at their end.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ def average_precisions(labels: np.ndarray, scores: np.ndarray, normal: np.ndarra
     normal : ndarray [N]
         Scores of normal points.
     """
-    return np.array([_average_precision(*row, np.sort(normal)) for row in zip(labels, scores, strict=True)])
+    ranked = np.sort(normal)
 
+    def one(anomalous: np.ndarray) -> float:
+        hits, alarms = (len(x) - np.searchsorted(x, anomalous) for x in (np.sort(anomalous), ranked))
+        return float((hits / (hits + alarms)).mean())
 
-def _average_precision(labels: np.ndarray, scores: np.ndarray, normal: np.ndarray) -> float:
-    anomalous, others = np.sort(scores[labels]), np.sort(scores[~labels])
-    hits, *alarms = (len(x) - np.searchsorted(x, anomalous) for x in (anomalous, others, normal))
-    return float((hits / (hits + sum(alarms))).mean())
+    return np.array([one(row[where]) for row, where in zip(scores, labels, strict=True)])
 
 
 def paired(difference: np.ndarray, seed: int) -> dict[str, float]:

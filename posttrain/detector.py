@@ -130,7 +130,7 @@ class EnhancedDetector:
         away, distances = self.representation.away(parts), self.representation.distances(parts)
         points = residual.square().mean(1)
         sizes = torch.stack([points.mean(1), apart.square().mean((1, 2)).sqrt()], 1)
-        row = torch.cat([away[:, None], distances[:, :2], sizes[:, :1], distances[:, 2:], sizes[:, 1:]], 1)
+        row = torch.cat([away, distances[:, :2], sizes[:, :1], distances[:, 2:], sizes[:, 1:]], 1)
         return row.cpu().double().numpy(), points.cpu().numpy()
 
     def require_calibration(self) -> Calibration:
@@ -149,7 +149,7 @@ class EnhancedDetector:
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Squashed measures at each point of ``values`` [T, C], float64 [T, 7], streamed in batches.
+        """Squashed measures at each point of ``values`` [T, C], float64 [T, 8], streamed in batches.
 
         Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
         """

@@ -13,6 +13,7 @@ from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import outputs
 from ape.rules import RuleBank, augment
+from ape.series.numerics import auc
 from ape.series.windows import sliding
 
 POINTS = 100  # a branch
@@ -77,7 +78,8 @@ def plane(vectors: np.ndarray) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``x`` and ``y`` of each branch, rounded, and the share of the variance that the two axes hold.
+        ``x`` and ``y`` of each branch, rounded; the share of the variance that the two axes hold; and the separability
+        of the vectors themselves: the AUC of the distance to the nearest raw window, pseudo-anomalous against raw.
     """
     rows = vectors.reshape(-1, vectors.shape[2]).astype(np.float64)
     rows = rows - rows.mean(axis=0)
@@ -88,4 +90,16 @@ def plane(vectors: np.ndarray) -> dict[str, Any]:
     x, y = np.moveaxis((rows @ axes.T).reshape(*vectors.shape[:2], 2).round(4), 2, 0)
     shares = sizes**2 / max(float((sizes**2).sum()), 1e-12)
     branches = {name: {"x": x[k].tolist(), "y": y[k].tolist()} for k, name in enumerate(BRANCHES)}
-    return {"variance": round(float(shares[:2].sum()), 4), "branches": branches}
+    return {
+        "variance": round(float(shares[:2].sum()), 4),
+        "separability": round(separability(vectors), 4),
+        "branches": branches,
+    }
+
+
+def separability(vectors: np.ndarray) -> float:
+    """AUC of the cosine distance to the nearest other raw vector: pseudo-anomalous against raw ones, of [3, N, D]."""
+    raw, _, pseudo = vectors.astype(np.float64)
+    among = raw @ raw.T
+    np.fill_diagonal(among, -np.inf)
+    return auc(-among.max(axis=1), -(pseudo @ raw.T).max(axis=1))

@@ -25,7 +25,7 @@ class Recipe:
     inputs : tuple of {"latent", "residual", "nearest"}
         What the projection heads see of a window: the backbone's latent, its residual, the difference to the nearest
         normal window.
-    gains : tuple of float
+    gains : (float, float)
         One head each: how much residuals are enlarged at most, at random, while it learns. Above one it has to go by
         shape as well as by size.
     head_steps, joint_steps : int
@@ -45,33 +45,37 @@ class Recipe:
     positives: Literal["own", "normal"] = "normal"
     freeze: Freeze = "none"
     inputs: tuple[Input, ...] = ("residual", "nearest")
-    gains: tuple[float, ...] = (1.0, 3.0)
-    head_steps: int = 300
+    gains: tuple[float, float] = (1.0, 3.0)
+    head_steps: int = 400
     joint_steps: int = 60
     batch: int = 64
     joint_batch: int = 32
     weight: float = 0.1
-    temperature: float = 0.1
+    temperature: float = 0.3
     head_rate: float = 2e-3
     backbone_rate: float = 2e-4
     jitter: float = 0.05
-    pool: int = 2048
+    pool: int = 4096
 
 
 PAPER = Recipe(
     "paper",
     positives="own",
     inputs=("latent",),
-    gains=(1.0,),
+    gains=(1.0, 1.0),
     head_steps=0,
     joint_steps=400,
     joint_batch=64,
     backbone_rate=5e-5,
+    temperature=0.1,
 )
 DEFAULT = Recipe("staged")
+HEADS_ALONE = Recipe("heads-alone", freeze="projection-only", joint_steps=0)
 # Controls: no training at all; the same steps of reconstruction alone; contrast without any pseudo-anomaly.
 UNTRAINED = Recipe("untrained", head_steps=0, joint_steps=0)
 RECONSTRUCTION = Recipe("reconstruction", head_steps=0, joint_steps=DEFAULT.joint_steps, weight=0.0)
 TWO_BRANCHES = Recipe("two-branches", negatives="batch", positives="own")
 ONE_CLASS = Recipe("one-class", negatives="none")
-RECIPES = {recipe.name: recipe for recipe in (DEFAULT, PAPER, UNTRAINED, RECONSTRUCTION, TWO_BRANCHES, ONE_CLASS)}
+RECIPES = {
+    recipe.name: recipe for recipe in (DEFAULT, PAPER, HEADS_ALONE, UNTRAINED, RECONSTRUCTION, TWO_BRANCHES, ONE_CLASS)
+}

@@ -142,8 +142,8 @@ class Representation(nn.Module):
         return torch.cat([seen[name] for name in self.inputs], 1)
 
     def away(self, parts: Parts) -> torch.Tensor:
-        """How far windows are from the centre of normality: one less the cosine, mean over heads, [B]."""
-        return 1 - torch.einsum("hbd,hd->hb", self(parts), self.centres).mean(0)
+        """How far windows are from each head's centre of normality: one less the cosine, [B, H]."""
+        return 1 - torch.einsum("hbd,hd->bh", self(parts), self.centres)
 
     def set_centres(self, parts: Parts) -> None:
         """Take the mean directions of normal windows for the centres of normality."""

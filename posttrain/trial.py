@@ -12,14 +12,17 @@ from ape.detectors.out_of_memory import Rows
 from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import BATCH, EnhancedDetector, device_of
-from ape.posttrain.score import MEASURES, WEIGHTS, Calibration, Measured, spread
+from ape.posttrain.score import HEADS, MEASURES, WEIGHTS, Calibration, Measured, spread
 from ape.rules import OPERATORS, RuleBank, generic_bank
 from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
-HEAD, ERROR = MEASURES.index("head"), MEASURES.index("error")
+ERROR = MEASURES.index("error")
 CONTROLS = ("nearest", "residual", "error", "mahalanobis", "raw_nearest")
-WITHOUT_HEAD = WEIGHTS * (np.arange(len(WEIGHTS)) != HEAD) / (1 - WEIGHTS[HEAD])
+HEADS_ALONE, WITHOUT_HEADS = (
+    WEIGHTS * of_head / WEIGHTS[of_head].sum()
+    for of_head in (np.arange(len(WEIGHTS)) < HEADS, np.arange(len(WEIGHTS)) >= HEADS)
+)
 
 
 @dataclass(frozen=True)
@@ -137,19 +140,20 @@ class Trial:
             length = int(starts[-1]) + before.own[kind].shape[1]
         else:
             starts, length = self.implants[kind].starts(), self.implants[kind].labels.size
-        covered = overlap_mean(before.own[kind], starts, length)
         curves, calibration = {}, {}
         for when, look in (("before", before), ("after", after)):
             calibration[when] = self.calibrate(look)
             measured = look.normal if kind == "normal" else look.implants[kind]
             curves[when] = spread(calibration[when].bounds.squash(measured), starts, length)
-        scores = {"before": covered}
+        scores = {"before": overlap_mean(before.own[kind], starts, length)}
         scores |= {name: curves["before"][:, MEASURES.index(name)] for name in CONTROLS}
-        scores["training_free"] = calibration["before"].fuse(curves["before"], WITHOUT_HEAD)
-        scores["head"] = curves["after"][:, HEAD]
+        scores["training_free"] = calibration["before"].fuse(curves["before"], WITHOUT_HEADS)
+        scores["heads"] = calibration["after"].fuse(curves["after"], HEADS_ALONE)
         scores["enhanced"] = calibration["after"].fuse(curves["after"])
-        known = np.isfinite(covered) if kind == "normal" else slice(None)
-        return {name: score[known] for name, score in scores.items()}
+        if kind != "normal":  # the ends of segments, away from the implants, may be covered by no window
+            return scores
+        covered = np.isfinite(curves["before"]).all(axis=1)
+        return {name: score[covered] for name, score in scores.items()}
 
 
 @torch.no_grad()

@@ -42,28 +42,20 @@ def test_other_keys_are_not_pushed_away():
     assert nce([X], [X, [0.6, 0.8]], [[True, False]], [Y]) == pytest.approx(alone)
 
 
-NOTHING = np.array([])
-
-
 def test_average_precision_by_hand():
-    labels = np.array([[1, 0, 1, 0], [0, 1, 0, 0]], bool)
-    scores = np.array([[0.9, 0.8, 0.7, 0.1], [0.5, 0.5, 0.5, 0.5]])
-    # hits at ranks 1 and 3; a row of ties gives the share of positives
-    np.testing.assert_allclose(average_precisions(labels, scores, NOTHING), [(1 + 2 / 3) / 2, 0.25])
+    labels = np.array([[True, False, True], [False, True, False]])
+    scores = np.array([[0.9, 0.99, 0.5], [0.1, 0.2, 0.3]])
+    # Two normal points lie above the second hit of the first row, one of them above the first; a tie counts as above.
+    found = average_precisions(labels, scores, np.array([0.95, 0.7, 0.2]))
+    np.testing.assert_allclose(found, [(1 / 2 + 2 / 4) / 2, 1 / 4])
 
 
 def test_average_precision_agrees_with_sklearn():
     from sklearn.metrics import average_precision_score
 
     generator = np.random.default_rng(0)
-    labels = generator.random((20, 50)) < 0.2
-    labels[:, 0] = True
-    scores = generator.integers(0, 12, (20, 50)).astype(float)
-    expected = [average_precision_score(y, s) for y, s in zip(labels, scores, strict=True)]
-    np.testing.assert_allclose(average_precisions(labels, scores, NOTHING), expected)
-
-
-def test_average_precision_counts_the_alarms_of_a_normal_stretch():
-    # two normal points lie above the second hit, one of them above the first
-    found = average_precisions(np.array([[True, False, True]]), np.array([[0.9, 0.1, 0.5]]), np.array([0.95, 0.7, 0.2]))
-    np.testing.assert_allclose(found, [(1 / 2 + 2 / 4) / 2])
+    labels = np.ones((20, 10), bool)
+    scores, normal = (generator.integers(0, 12, shape).astype(float) for shape in ((20, 10), 40))
+    truth = np.repeat([1, 0], [10, 40])
+    expected = [average_precision_score(truth, np.concatenate([row, normal])) for row in scores]
+    np.testing.assert_allclose(average_precisions(labels, scores, normal), expected)
