@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
@@ -52,7 +52,7 @@ def train_stack(
     courses = [_Course(len(part), window, budget, seed) for part in values]
     begins = torch.tensor([0, *(len(part) for part in values[:-1])]).cumsum(0)
     active, step = list(range(len(modules))), 0
-    with seeded(seed), _batching_rules():
+    with seeded(seed), batching_rules():
         while active:
             count = min(budget.check_every, budget.steps - step)
             drawn = torch.stack([courses[i].next(count) for i in active], dim=1) + begins[active, None]
@@ -73,6 +73,15 @@ def train_stack(
     return lost
 
 
+def clip_each(parameters: Iterable[Tensor], most: float) -> Tensor:
+    """Clip the gradients of each model of a stack to a norm, as `clip_grad_norm_` does for one; what they were, [N]."""
+    gradients = [p.grad.view(len(p), -1) for p in parameters if p.grad is not None]
+    norm = torch.stack([gradient.norm(dim=1) for gradient in gradients]).norm(dim=0)
+    for gradient in gradients:
+        gradient.mul_((most / (norm + 1e-6)).clamp(max=1.0)[:, None])
+    return norm
+
+
 def bytes_kept(module: nn.Module, windows: Tensor) -> int:
     """Bytes that a step on windows [B, C, L] keeps until its gradients are known."""
     kept: dict[int, int] = {}
@@ -82,7 +91,7 @@ def bytes_kept(module: nn.Module, windows: Tensor) -> int:
         return tensor
 
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with seeded(0), _batching_rules(), hooks:
+    with seeded(0), batching_rules(), hooks:
         loss = copy.deepcopy(module).train().loss(windows)  # type: ignore[operator]
     del loss  # until here nothing it keeps was freed, so that no two tensors had the same address
     return sum(kept.values())
@@ -127,10 +136,7 @@ class _Stack:
         losses = self._call("loss", windows)
         self.optimiser.zero_grad()
         losses.sum().backward()
-        gradients = [p.grad.view(len(losses), -1) for p in self.parameters.values() if p.grad is not None]
-        norm = torch.stack([gradient.norm(dim=1) for gradient in gradients]).norm(dim=0)
-        for gradient in gradients:
-            gradient.mul_((MAX_GRADIENT / (norm + 1e-6)).clamp(max=1.0)[:, None])
+        clip_each(self.parameters.values(), MAX_GRADIENT)
         self.optimiser.step()
         self.schedule.step()
         return losses.detach()
@@ -181,7 +187,7 @@ class _Stack:
 
 
 @contextmanager
-def _batching_rules() -> Iterator[None]:
+def batching_rules() -> Iterator[None]:
     """Attention in plain products, as the fused ones have no rule for stacks; no warning of what else has none."""
     with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
         warnings.filterwarnings("ignore", "There is a performance drop")

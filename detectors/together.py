@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor, nn
 
 from ape.detectors.detector import Prepared, WindowedDetector
 from ape.detectors.protocol import Progress
@@ -117,10 +118,14 @@ def _groups(begun: Sequence[Prepared], budget: Budget, stacked: bool) -> list[li
     groups = []
     for (_, window, batch), places in alike.items():
         values, module = begun[places[0]].values, begun[places[0]].module
-        kept = bytes_kept(module, windows_at(values, torch.arange(batch), window)) if len(places) > 1 else 1
-        most = max(1, (ON_CPU if values.device.type == "cpu" else ELSEWHERE) // kept)
+        most = most_at_once(module, windows_at(values, torch.arange(batch), window)) if len(places) > 1 else 1
         groups += [places[first : first + most] for first in range(0, len(places), most)]
     return groups
+
+
+def most_at_once(module: nn.Module, windows: Tensor) -> int:
+    """How many modules a stack may hold that are each trained on as many windows [B, C, L] a step."""
+    return max(1, (ON_CPU if windows.device.type == "cpu" else ELSEWHERE) // bytes_kept(module, windows))
 
 
 def _train(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ape.detectors.checkpoint import Checkpoint, fingerprint
 from ape.detectors.out_of_memory import Rows
@@ -41,6 +43,11 @@ class Pool:
 
     windows: torch.Tensor
     nearest: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.windows.nbytes + self.nearest.nbytes
 
 
 def draw_pool(
@@ -116,40 +123,86 @@ def train(
     """
     if recipe.head_steps + recipe.joint_steps == 0:
         return {"curve": [], "seconds": {}, "free_parameters": 0}
-    head, module = model.representation, model.module
-    module.eval()
-    free = trainable(model.backbone, recipe.freeze, pool.windows[0, :2])
-    state = State(model, free, recipe)
-    picks = draw_picks(pool, recipe, state.head_steps, generator)
+    course = Course.begin(model, pool, recipe, generator)
     kept = None
     if checkpoint is not None:
-        kept = Checkpoint(checkpoint, fingerprint(recipe, pool.windows, *module.state_dict().values()))
+        kept = Checkpoint(checkpoint, fingerprint(recipe, pool.windows, *model.module.state_dict().values()))
         if (found := kept.load()) is not None:
             with kept.fitted():
-                state.restore(*found)
-    stored = stored_outputs(model, pool) if state.done < state.head_steps else None
-    rows = Rows(3 * recipe.joint_batch)
+                course.state.restore(*found)
+    course.go_on(progress, kept)
+    return course.figures()
 
-    def joint(pick: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
-        state.forget_gradients()
-        return joint_gradients(model, pool.windows[:, pick], pool.nearest[:, pick], recipe, at_once)
 
-    head.train()
-    with training(module, free):
-        for pick in picks[state.done :]:
-            if stored is not None and state.done < state.head_steps:
-                state.forget_gradients()
-                losses = head_gradients(head, Parts(*(part[:, pick].flatten(0, 1) for part in stored)), recipe)
-            else:
-                losses = rows.halving(partial(joint, pick))
-            state.update(*losses)
-            if state.is_look():
-                note = state.look(*losses)
-                if kept is not None:
-                    state.save(kept)
-                progress("post-training", state.done, state.total, note)
-    head.eval()
-    return {"curve": state.curve, "seconds": state.seconds, "free_parameters": sum(p.numel() for p in free)}
+@dataclass(frozen=True)
+class Course:
+    """A post-training under way.
+
+    Parameters
+    ----------
+    model : EnhancedDetector
+        Trained in place.
+    pool : Pool
+    recipe : Recipe
+        Of one step at least.
+    free : list of Parameter
+        The backbone's that may move.
+    state : State
+    picks : tuple of Tensor
+        Which windows of the pool each step is on.
+    """
+
+    model: EnhancedDetector
+    pool: Pool
+    recipe: Recipe
+    free: list[nn.Parameter]
+    state: State
+    picks: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def begin(cls, model: EnhancedDetector, pool: Pool, recipe: Recipe, generator: torch.Generator) -> Course:
+        """Before the first step."""
+        model.module.eval()
+        free = trainable(model.backbone, recipe.freeze, pool.windows[0, :2])
+        state = State(model, free, recipe)
+        return cls(model, pool, recipe, free, state, draw_picks(pool, recipe, state.head_steps, generator))
+
+    def go_on(self, progress: Progress, kept: Checkpoint | None = None) -> None:
+        """Take the steps that are left, see `train`."""
+        model, pool, recipe, state = self.model, self.pool, self.recipe, self.state
+        head, state.began = model.representation, time.perf_counter()
+        stored = stored_outputs(model, pool) if state.done < state.head_steps else None
+        rows = Rows(3 * recipe.joint_batch)
+
+        def joint(pick: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
+            state.forget_gradients()
+            return joint_gradients(model, pool.windows[:, pick], pool.nearest[:, pick], recipe, at_once)
+
+        head.train()
+        with training(model.module, self.free):
+            for pick in self.picks[state.done :]:
+                if stored is not None and state.done < state.head_steps:
+                    state.forget_gradients()
+                    losses = head_gradients(head, picked(stored, pick), recipe)
+                else:
+                    losses = rows.halving(partial(joint, pick))
+                state.update(*losses)
+                if state.is_look():
+                    note = state.look(*losses)
+                    if kept is not None:
+                        state.save(kept)
+                    progress("post-training", state.done, state.total, note)
+        head.eval()
+
+    def figures(self) -> dict[str, Any]:
+        """What `train` says of it."""
+        free = sum(parameter.numel() for parameter in self.free)
+        return {"curve": self.state.curve, "seconds": self.state.seconds, "free_parameters": free}
+
+
+def picked(stored: Parts, pick: torch.Tensor) -> Parts:
+    """Inputs of the head for the windows of a step, [3B, .] each, out of those of the pool, [3, N, .]."""
+    return Parts(*(part[:, pick].flatten(0, 1) for part in stored))
 
 
 def draw_picks(pool: Pool, recipe: Recipe, head_steps: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:

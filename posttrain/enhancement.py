@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ape.detectors import Detector
@@ -15,7 +15,7 @@ from ape.detectors.protocol import Progress
 from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
-from ape.posttrain.engine import draw_pool, fit_outputs, train
+from ape.posttrain.engine import Pool, draw_pool, fit_outputs, train
 from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.freezing import require_gradients
 from ape.posttrain.negatives import Negatives, from_bank
@@ -23,7 +23,7 @@ from ape.posttrain.picture import Subjects, picture
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation, pool_latent, pool_residual
 from ape.posttrain.state import NotFiniteError
-from ape.posttrain.trial import Trial
+from ape.posttrain.trial import Evidence, Trial
 from ape.rules import EmptyBankError, RuleBank
 from ape.series import InputError, Series
 from ape.series.windows import sliding
@@ -50,6 +50,45 @@ class Enhancement:
     report: dict[str, Any]
     accepted: bool
     candidate: EnhancedDetector | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A post-training before its first step.
+
+    Parameters
+    ----------
+    detector : Detector
+        As it was given.
+    model : EnhancedDetector
+        A copy of it with heads yet to learn; training is in place.
+    candidates : Candidates
+    pool : Pool
+    trial : Trial
+    subjects : Subjects
+    before : Evidence
+        What the trial found before training.
+    seen : ndarray [3, N, D]
+        The subjects' vectors before training.
+    generator : Generator
+        Draws what training is on.
+    report : dict
+        What there is to say so far, for the `Enhancement`.
+    seconds : dict
+        By what they were spent on.
+    """
+
+    detector: Detector
+    model: EnhancedDetector
+    candidates: Candidates
+    pool: Pool
+    trial: Trial
+    subjects: Subjects
+    before: Evidence
+    seen: np.ndarray
+    generator: torch.Generator
+    report: dict[str, Any]
+    seconds: dict[str, float]
 
 
 def enhance(
@@ -95,20 +134,49 @@ def enhance(
         The bank is for other channels, the detector cannot be trained, see `require_gradients`, the GPU's memory has no
         room for a single window, or ``checkpoint`` is damaged or of another post-training.
     """
+    say = progress or (lambda *_args, **_kwargs: None)
+    say("profiling", 0, 1, "nearest normal windows")
+    with seeded(seed):  # dropout and sampling backbones draw from torch's global generators
+        ready = prepare(detector, bank, series, seed, recipe, negatives, suspect)
+        if isinstance(ready, Enhancement):
+            return ready
+        started = time.perf_counter()
+        try:
+            ready.report["training"] = train(ready.model, ready.pool, recipe, ready.generator, say, checkpoint)
+        except NotFiniteError as error:
+            return refused(detector, ready.report, error)
+        ready.seconds["train"] = time.perf_counter() - started
+        say("accepting", 0, 1, "implants on held-out normal data")
+        result = judge(ready)
+    say("accepting", 1, 1, result.report["reason"])
+    return result
+
+
+def prepare(
+    detector: Detector,
+    bank: RuleBank,
+    series: Series,
+    seed: int,
+    recipe: Recipe,
+    negatives: Negatives | None = None,
+    suspect: Suspect = unlike_others,
+) -> Prepared | Enhancement:
+    """All that comes before the first step, or the refusal of a series or bank that cannot be post-trained with.
+
+    Parameters and errors are those of `enhance`.
+    """
     if len(bank.context.channels) != series.n_channels:
         raise InputError(
             f"the Rule Bank has {len(bank.context.channels)} channels, the series {series.n_channels}",
             series.name,
             "use the bank that was mined from this series",
         )
+    started = time.perf_counter()
     if recipe.freeze != "projection-only" and len(series.train) >= detector.window:
         probe = torch.from_numpy(sliding(series.train, detector.window)[:PROBED].copy())
         with seeded(seed):
             require_gradients(detector, probe.to(device_of(detector)))
-    say = progress or (lambda *_args, **_kwargs: None)
-    clock = {"start": time.perf_counter()}
     generator = torch.Generator().manual_seed(seed)
-    say("profiling", 0, 1, "nearest normal windows")
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
         "seed": seed,
@@ -117,35 +185,36 @@ def enhance(
     }
     try:
         candidates = profile(series, detector.window, *detector.scale_shift, suspect)
-    except TooShortError as error:
-        return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
-    report["candidates"] = candidates.summary()
-    clock["profile"] = time.perf_counter()
-    with seeded(seed):  # dropout and sampling backbones draw from torch's global generators
+        report["candidates"] = candidates.summary()
+        profiled = time.perf_counter()
         model = untrained(detector.clone(), candidates, recipe, generator)
-        try:
-            pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
-            trial = Trial.draw(bank, candidates, seed)
-            subjects = Subjects.draw(bank, candidates, detector.window, seed)
-            before, seen = trial.examine(model), subjects.vectors(model)
-            clock["prepare"] = time.perf_counter()
-            report["training"] = train(model, pool, recipe, generator, say, checkpoint)
-        except (EmptyBankError, NotFiniteError) as error:
-            return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
-        with torch.no_grad():
-            model.representation.set_centres(fit_outputs(model, candidates))
-        clock["train"] = time.perf_counter()
-        say("accepting", 0, 1, "implants on held-out normal data")
-        after = trial.examine(model)
-    report |= trial.compare(before, after)
-    report["picture"] = picture(seen, subjects.vectors(model))
-    clock["accept"] = time.perf_counter()
-    names = list(clock)
-    report["seconds"] = {name: clock[name] - clock[last] for last, name in pairwise(names)}
-    say("accepting", 1, 1, report["reason"])
+        pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
+        trial = Trial.draw(bank, candidates, seed)
+        subjects = Subjects.draw(bank, candidates, detector.window, seed)
+    except (TooShortError, EmptyBankError) as error:
+        return refused(detector, report, error)
+    before, seen = trial.examine(model), subjects.vectors(model)
+    seconds = {"profile": profiled - started, "prepare": time.perf_counter() - profiled}
+    return Prepared(detector, model, candidates, pool, trial, subjects, before, seen, generator, report, seconds)
+
+
+def judge(trained: Prepared) -> Enhancement:
+    """Calibrate what was trained, and keep it if it passes its trial."""
+    started, model, trial = time.perf_counter(), trained.model, trained.trial
+    with torch.no_grad():
+        model.representation.set_centres(fit_outputs(model, trained.candidates))
+    after = trial.examine(model)
+    report = trained.report | trial.compare(trained.before, after)
+    report["picture"] = picture(trained.seen, trained.subjects.vectors(model))
+    report["seconds"] = trained.seconds | {"accept": time.perf_counter() - started}
     candidate = replace(model, calibration=trial.calibrate(after))
     accepted = bool(report["accepted"])
-    return Enhancement(candidate if accepted else detector, report, accepted, candidate)
+    return Enhancement(candidate if accepted else trained.detector, report, accepted, candidate)
+
+
+def refused(detector: Detector, report: dict[str, Any], error: InputError) -> Enhancement:
+    """The detector as it was given, and why."""
+    return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
 
 
 @torch.no_grad()

@@ -21,9 +21,14 @@ def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[
     tuple of Tensor, scalars
         ``L_con``, detached, and zero.
     """
-    contrastive = contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
+    contrastive = head_loss(head, parts, recipe)
     (recipe.weight * contrastive).backward()
     return contrastive.detach(), torch.zeros_like(contrastive)
+
+
+def head_loss(head: Representation, parts: Parts, recipe: Recipe) -> Tensor:
+    """``L_con`` of inputs of the three branches, [3B, .]."""
+    return contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
 
 
 def joint_gradients(
@@ -52,8 +57,7 @@ def joint_gradients(
     head, backbone, raw = model.representation, model.backbone, windows[0]
     flat, known = windows.flatten(0, 1), nearest.flatten(0, 1)
     if at_once >= len(flat):
-        parts, reconstruction = one_pass(backbone, flat, known, len(raw))
-        contrastive = contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
+        contrastive, reconstruction = joint_losses(model, windows, nearest, recipe)
         (recipe.weight * contrastive + reconstruction).backward()
         return contrastive.detach(), reconstruction.detach()
 
@@ -63,7 +67,7 @@ def joint_gradients(
     pairs = zip(flat.split(at_once), known.split(at_once), strict=True)
     rows = [checkpoint(some, x, near, use_reentrant=False) for x, near in pairs]
     parts = Parts(*(torch.cat(part) for part in zip(*rows, strict=True)))
-    contrastive = contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
+    contrastive = head_loss(head, parts, recipe)
     (recipe.weight * contrastive).backward()
     reconstruction = torch.zeros_like(contrastive.detach())
     for x in raw.split(at_once):
@@ -71,6 +75,12 @@ def joint_gradients(
         loss.backward()
         reconstruction += loss.detach()
     return contrastive.detach(), reconstruction
+
+
+def joint_losses(model: EnhancedDetector, windows: Tensor, nearest: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """``L_con`` and ``L_rec`` of windows [3, B, C, L], see `joint_gradients`."""
+    parts, reconstruction = one_pass(model.backbone, windows.flatten(0, 1), nearest.flatten(0, 1), windows.shape[1])
+    return head_loss(model.representation, parts, recipe), reconstruction
 
 
 def one_pass(backbone: Detector, windows: Tensor, nearest: Tensor, first: int) -> tuple[Parts, Tensor]:

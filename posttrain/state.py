@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +20,15 @@ LOOKS = 20  # at about even distances
 
 class NotFiniteError(InputError):
     """Post-training came upon a loss or a gradient that is NaN or infinite."""
+
+    @classmethod
+    def at(cls, step: int) -> NotFiniteError:
+        """The refusal of a training whose loss or gradient at a step, counted from 1, is no number."""
+        return cls(
+            f"the post-training loss or its gradient is not finite at step {step}",
+            "post-training",
+            "lower the rates of the recipe, or look at the detector's scale and at how it was trained",
+        )
 
 
 class State:
@@ -44,6 +54,8 @@ class State:
         self.learning = Learning({"backbone": model.module, "head": model.representation}, optimiser, schedule)
         self.good = self.learning.weights()
         self.done = 0
+        # After the first step, at the end of each kind, and in between.
+        self.looks = {1, self.head_steps, self.total, *range(0, self.total, max(1, self.total // LOOKS))}
         self.finite = torch.zeros((), dtype=torch.int64, device=head[0].device)  # steps until one was not
         self.curve: list[dict[str, Any]] = []
         self.seconds = {"head": 0.0, "joint": 0.0}
@@ -62,8 +74,8 @@ class State:
         self.done += 1
 
     def is_look(self) -> bool:
-        """Whether it is time to look: after the first step, at the end of each kind, and in between."""
-        return self.done in (1, self.head_steps, self.total) or self.done % max(1, self.total // LOOKS) == 0
+        """Whether it is time to look."""
+        return self.done in self.looks
 
     def look(self, contrastive: Tensor, reconstruction: Tensor) -> str:
         """Check that all steps were finite, keep the weights, and say how it goes.
@@ -76,19 +88,32 @@ class State:
         *losses, finite = torch.stack([contrastive, reconstruction, self.finite]).tolist()
         if finite < self.done:
             self.learning.set_weights(self.good)
-            raise NotFiniteError(
-                f"the post-training loss or its gradient is not finite at step {int(finite) + 1}",
-                "post-training",
-                "lower the rates of the recipe, or look at the detector's scale and at how it was trained",
-            )
-        kind = "head" if self.done <= self.head_steps else "joint"
-        figures = {"contrastive": losses[0], "reconstruction": losses[1] if kind == "joint" else None}
-        self.curve.append({"step": self.done - 1, **figures})
+            raise NotFiniteError.at(int(finite) + 1)
+        self.note(*losses)
         now = time.perf_counter()
-        self.seconds[kind] += now - self.began
+        self.seconds[self.kind] += now - self.began
         self.began = now
         self.good = self.learning.weights()
         return f"contrastive {losses[0]:.3f}"
+
+    def note(self, contrastive: float, reconstruction: float) -> None:
+        """Add the losses of the last step to the curve."""
+        figures = {"contrastive": contrastive, "reconstruction": reconstruction if self.kind == "joint" else None}
+        self.curve.append({"step": self.done - 1, **figures})
+
+    @property
+    def kind(self) -> str:
+        """Kind of the last step."""
+        return "head" if self.done <= self.head_steps else "joint"
+
+    def went_on(self, curve: Mapping[int, Sequence[float]], seconds: float) -> None:
+        """Take in that steps were taken elsewhere: their losses at looks, by steps done, and the seconds they took."""
+        for done, losses in curve.items():
+            self.done = done
+            self.note(*losses)
+        self.seconds[self.kind] += seconds
+        self.finite.fill_(self.done)
+        self.good = self.learning.weights()
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Leave everything in ``checkpoint``."""
