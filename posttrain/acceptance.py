@@ -105,14 +105,32 @@ def paired(difference: np.ndarray, seed: int) -> dict[str, float]:
     return {"mean": float(difference.mean()), "low": float(low), "high": float(high), "n": len(difference)}
 
 
-def decide(gains: dict[str, dict[str, float]], error_ratio: float) -> tuple[bool, str]:
-    """Accept only if every kind of implant gains beyond doubt and normal data are rebuilt as well as before."""
+def decide(
+    gains: dict[str, dict[str, float]], heads_gains: dict[str, dict[str, float]], error_ratio: float
+) -> tuple[bool, str]:
+    """Accept only what rebuilds normal data as well as before and finds every kind of implant better, heads included.
+
+    Parameters
+    ----------
+    gains : dict
+        Over the detector as it came, by kind of implant: beyond doubt.
+    heads_gains : dict
+        Of the whole score over the same score without the heads, by kind: what was trained may do no clear harm.
+    error_ratio : float
+        Of the error on held-out normal windows, after to before.
+    """
     if not np.isfinite(error_ratio) or error_ratio > MAX_ERROR_RATIO:
         return False, f"held-out normal windows are rebuilt worse than before (error x {error_ratio:.3g})"
     for kind, gain in gains.items():
         if not gain["low"] > 0:
             return False, (
                 f"no clear gain on {kind} implants: average precision {gain['mean']:+.3f}"
+                f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+            )
+    for kind, gain in heads_gains.items():
+        if gain["high"] < 0:
+            return False, (
+                f"{kind} implants are found better without what was trained: average precision {gain['mean']:+.3f}"
                 f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
             )
     listed = ", ".join(f"{kind} {gain['mean']:+.3f} [{gain['low']:+.3f}, ...]" for kind, gain in gains.items())

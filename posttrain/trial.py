@@ -107,7 +107,11 @@ class Trial:
         normal = {when: float(look.normal.windows[:, ERROR].mean()) for when, look in looks.items()}
         pseudo = {when: float(look.implants["bank"].windows[touched, ERROR].mean()) for when, look in looks.items()}
         ratio = normal["after"] / max(normal["before"], 1e-12)
-        accepted, reason = decide({kind: gain["before"] for kind, gain in gains.items()}, ratio)
+        accepted, reason = decide(
+            {kind: gain["before"] for kind, gain in gains.items()},
+            {kind: gain["training_free"] for kind, gain in gains.items()},
+            ratio,
+        )
         return {
             "accepted": accepted,
             "reason": reason,

@@ -14,6 +14,7 @@ import ape.detectors
 import ape.series
 from ape.posttrain import PAPER, enhance, from_bank
 from ape.posttrain import trial as trial_module
+from ape.posttrain.acceptance import decide
 from ape.posttrain.candidates import profile
 from ape.posttrain.detector import parts_of
 from ape.posttrain.engine import draw_pool, train
@@ -149,6 +150,26 @@ def test_rejection_gives_the_original_back(detector, bank, series, quick, monkey
     assert result.report["reason"] == "no clear gain"
     assert same(before, state(detector.module))
     np.testing.assert_array_equal(scores, detector.score(series))
+
+
+GAIN, DOUBT, LOSS = ({"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": 64} for mean in (0.2, 0.0, -0.2))
+
+
+@pytest.mark.parametrize(
+    ("over_original", "of_heads", "ratio", "reason"),
+    [
+        (GAIN, GAIN, 1.0, "gains on held-out implants"),
+        (GAIN, DOUBT, 1.05, "gains on held-out implants"),
+        (DOUBT, GAIN, 1.0, "no clear gain on bank implants"),
+        (GAIN, LOSS, 1.0, "better without what was trained"),
+        (GAIN, GAIN, 1.06, "rebuilt worse"),
+        (GAIN, GAIN, float("nan"), "rebuilt worse"),
+    ],
+)
+def test_decision_asks_for_a_gain_without_harm(over_original, of_heads, ratio, reason):
+    accepted, why = decide({"bank": over_original}, {"bank": of_heads}, ratio)
+    assert reason in why
+    assert accepted == ("gains on" in reason)
 
 
 def test_worse_reconstruction_is_rejected(detector, bank, series, quick):
