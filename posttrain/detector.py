@@ -32,8 +32,8 @@ def parts_of(backbone: Detector, windows: torch.Tensor, nearest: torch.Tensor) -
     ----------
     windows : Tensor [B, C, L]
         Data units.
-    nearest : Tensor [B, cells]
-        Pooled residual to the nearest training window.
+    nearest : Tensor [B, 2 cells]
+        Pooled residuals to the nearest training window and to the nearest in shape.
     """
     residual = (windows - backbone.reconstruct(windows)) / backbone.scale_shift[1][:, None]
     return Parts(pool_latent(backbone.encode(windows)), pool_residual(residual), nearest), residual
@@ -95,13 +95,18 @@ class EnhancedDetector:
         return vectors.transpose(0, 1).flatten(1) / len(vectors) ** 0.5
 
     def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
-        """Pooled residual of windows [B, C, L] to the nearest training window, [B, cells]."""
-        return pool_residual(self.apart(x, positions))
+        """Pooled residuals of windows [B, C, L] to nearest training windows, [B, 2 cells], see `apart`."""
+        return torch.cat([pool_residual(residual) for residual in self.apart(x, positions)], 1)
 
-    def apart(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
-        """Standardised residual of windows [B, C, L] to the nearest training window, [B, C, L]."""
+    def apart(self, x: torch.Tensor, positions: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Residuals of windows [B, C, L] to the nearest training window, and to the nearest one in shape, [B, C, L].
+
+        The first is standardised; for the second each channel of each window lost its level and amplitude before, so
+        that it sees through a drift of either.
+        """
         shift, scale = self.backbone.scale_shift
-        return self.memory.residual((x - shift[:, None]) / scale[:, None], positions)
+        standard, memory = (x - shift[:, None]) / scale[:, None], self.memory
+        return memory.residual(standard, positions), memory.shapes.residual(memory.shape_of(standard), positions)
 
     @torch.no_grad()
     def measure(self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None) -> Measured:
@@ -126,11 +131,11 @@ class EnhancedDetector:
         device = device_of(self.backbone)
         x = torch.as_tensor(np.ascontiguousarray(windows)).to(device)
         apart = self.apart(x, None if positions is None else torch.as_tensor(positions).to(device))
-        parts, residual = parts_of(self.backbone, x, pool_residual(apart))
+        parts, residual = parts_of(self.backbone, x, torch.cat([pool_residual(each) for each in apart], 1))
         away, distances = self.representation.away(parts), self.representation.distances(parts)
         points = residual.square().mean(1)
-        sizes = torch.stack([points.mean(1), apart.square().mean((1, 2)).sqrt()], 1)
-        row = torch.cat([away, distances[:, :2], sizes[:, :1], distances[:, 2:], sizes[:, 1:]], 1)
+        sizes = torch.stack([points.mean(1), apart[0].square().mean((1, 2)).sqrt()], 1)
+        row = torch.cat([away, distances[:, :3], sizes[:, :1], distances[:, 3:], sizes[:, 1:]], 1)
         return row.cpu().double().numpy(), points.cpu().numpy()
 
     def require_calibration(self) -> Calibration:
@@ -149,7 +154,7 @@ class EnhancedDetector:
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Squashed measures at each point of ``values`` [T, C], float64 [T, 8], streamed in batches.
+        """Squashed measures at each point of ``values`` [T, C], float64 [T, 9], streamed in batches.
 
         Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
         """

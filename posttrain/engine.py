@@ -37,8 +37,8 @@ class Pool:
     ----------
     windows : Tensor [3, N, C, L]
         Data units.
-    nearest : Tensor [3, N, cells]
-        Pooled residual to the nearest training window that does not overlap the host.
+    nearest : Tensor [3, N, 2 cells]
+        Pooled residuals to the nearest training window, and to the nearest in shape, that do not overlap the host.
     """
 
     windows: torch.Tensor

@@ -41,7 +41,7 @@ def joint_gradients(
     model : EnhancedDetector
     windows : Tensor [3, B, C, L]
         Raw, augmented and pseudo-anomalous, data units.
-    nearest : Tensor [3, B, cells]
+    nearest : Tensor [3, B, 2 cells]
         Pooled residuals to the nearest training windows.
     recipe : Recipe
     at_once : int

@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_avg_pool1d
 from ape.series.windows import sliding
 
 CHUNK = 512  # queries a distance matrix
+FLAT = 0.1  # of the median standard deviation of a window
 MAX_SEARCH = 1024  # values that windows are compared by
 
 
@@ -47,6 +48,21 @@ class Memory:
     def coarse(self) -> torch.Tensor:
         """What references are searched by, [R, .]."""
         return coarse(self.windows)
+
+    @cached_property
+    def least_spread(self) -> torch.Tensor:
+        """Standard deviation [C, 1] that windows are divided by at least, so that flat ones are not blown up."""
+        return FLAT * self.windows.std(2).median(0).values[:, None].clamp(min=1e-6)
+
+    def shape_of(self, windows: torch.Tensor) -> torch.Tensor:
+        """Windows [B, C, L] without their level and amplitude, each channel on its own."""
+        centred = windows - windows.mean(2, keepdim=True)
+        return centred / torch.maximum(windows.std(2, keepdim=True), self.least_spread)
+
+    @cached_property
+    def shapes(self) -> Memory:
+        """The same references without their level and amplitude."""
+        return Memory(self.shape_of(self.windows), self.starts)
 
     @property
     def window(self) -> int:

@@ -99,45 +99,56 @@ class Representation(nn.Module):
         self.centres: torch.Tensor
         self.register_buffer("latent_mean", torch.zeros(latent))
         self.register_buffer("latent_scale", torch.ones(latent))
-        self.register_buffer("error_scales", torch.ones(2))
+        self.register_buffer("error_scales", torch.ones(3))
         self.register_buffer("gains", torch.tensor(gains, dtype=torch.float32))
         self.register_buffer("centres", torch.zeros(len(gains), DIMENSION))
         self.mahalanobis = Mahalanobis(latent + cells)
         self.residual = Mahalanobis(cells)
         self.nearest = Mahalanobis(cells)
-        sizes = {"latent": latent, "residual": cells, "nearest": cells + 1}
+        self.nearest_shape = Mahalanobis(cells)
+        sizes = {"latent": latent, "residual": cells, "nearest": 2 * (cells + 1)}
         wide = sum(sizes[name] for name in self.inputs)
         self.heads = nn.ModuleList(projection((wide, *HEAD_WIDTHS, DIMENSION), generator) for _ in gains)
 
     def fit(self, parts: Parts) -> None:
-        """Take scales and the three covariances from normal training windows."""
+        """Take scales and the covariances from normal training windows."""
         self.latent_mean.copy_(parts.latent.mean(0))
         scale = parts.latent.std(0)
         self.latent_scale.copy_(scale.clamp(min=1e-3 * float(scale.max()) + 1e-12))
-        self.error_scales.copy_(torch.stack([x.square().mean().sqrt() for x in parts[1:]]).clamp(min=1e-12))
+        nearest, nearest_shape = parts.nearest.chunk(2, 1)
+        errors = (parts.residual, nearest, nearest_shape)
+        self.error_scales.copy_(torch.stack([x.square().mean().sqrt() for x in errors]).clamp(min=1e-12))
         self.mahalanobis.fit(torch.cat(parts[:2], 1))
         self.residual.fit(parts.residual)
-        self.nearest.fit(parts.nearest)
+        self.nearest.fit(nearest)
+        self.nearest_shape.fit(nearest_shape)
 
     def distances(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distances of nearest-window residual, residual, and [latent, residual], [B, 3]."""
+        """Mahalanobis distances: `to_nearest`, of the residual, and of latent and residual together, [B, 4]."""
         both = torch.cat(parts[:2], 1)
-        return torch.stack([self.nearest(parts.nearest), self.residual(parts.residual), self.mahalanobis(both)], 1)
+        rest = [self.residual(parts.residual), self.mahalanobis(both)]
+        return torch.stack([*self.to_nearest(parts).unbind(1), *rest], 1)
+
+    def to_nearest(self, parts: Parts) -> torch.Tensor:
+        """Mahalanobis distances of the residuals to the nearest window and to the nearest in shape, [B, 2]."""
+        nearest, nearest_shape = parts.nearest.chunk(2, 1)
+        return torch.stack([self.nearest(nearest), self.nearest_shape(nearest_shape)], 1)
 
     def forward(self, parts: Parts) -> torch.Tensor:
         """Unit vectors of each head, [H, B, 32]."""
-        distance = self.nearest(parts.nearest)[:, None]
-        rows = [self.row(parts, distance, gain) for gain in self.gains]
+        distances = self.to_nearest(parts)
+        rows = [self.row(parts, distances, gain) for gain in self.gains]
         return torch.stack([normalize(head(row), dim=1) for head, row in zip(self.heads, rows, strict=True)])
 
-    def row(self, parts: Parts, distance: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    def row(self, parts: Parts, distances: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
         """What a head sees, [B, .]; in training the residuals are enlarged by a factor from one to ``gain``."""
-        factor = gain ** torch.rand_like(distance) if self.training else torch.ones_like(distance)
-        residual, nearest = (x * factor / scale for x, scale in zip(parts[1:], self.error_scales, strict=True))
+        factor = gain ** torch.rand_like(distances[:, :1]) if self.training else torch.ones_like(distances[:, :1])
+        errors = (parts.residual, *parts.nearest.chunk(2, 1))
+        residual, *nearest = ((x * factor / scale).asinh() for x, scale in zip(errors, self.error_scales, strict=True))
         seen = {
             "latent": (parts.latent - self.latent_mean) / self.latent_scale,
-            "residual": residual.asinh(),
-            "nearest": torch.cat([nearest.asinh(), (distance * factor).log()], 1),
+            "residual": residual,
+            "nearest": torch.cat([*nearest, (distances * factor).log()], 1),
         }
         return torch.cat([seen[name] for name in self.inputs], 1)
 

@@ -8,9 +8,19 @@ from typing import NamedTuple
 import numpy as np
 
 # The last one is measured a point.
-MEASURES = ("size_head", "shape_head", "nearest", "residual", "error", "mahalanobis", "raw_nearest", "point_error")
+MEASURES = (
+    "head",
+    "steady_head",
+    "nearest",
+    "nearest_shape",
+    "residual",
+    "error",
+    "mahalanobis",
+    "raw_nearest",
+    "point_error",
+)
 # Those without a weight are controls only.
-WEIGHTS = np.array([0.4, 0.4, 1, 1, 0, 0, 0, 0.35]) / 3.15
+WEIGHTS = np.array([0.4, 0.4, 1, 1, 0.5, 0, 0, 0, 0.35]) / 3.65
 HEADS = 2
 KNOTS = 129  # of the empirical part of a tail
 EMPIRICAL = 0.8  # quantile up to which the tail is empirical; exponential above
@@ -21,7 +31,7 @@ class Measured(NamedTuple):
 
     Parameters
     ----------
-    windows : ndarray, float64 [N, 7]
+    windows : ndarray, float64 [N, 8]
         All of ``MEASURES`` but the last, one value a window.
     points : ndarray, float32 [N, L]
         Squared reconstruction error at each point, mean over channels, standardised.
@@ -58,7 +68,7 @@ class Overlap:
     """Running mean, at each point, over the windows that cover it, in memory linear in the length."""
 
     def __init__(self, length: int) -> None:
-        self.change = np.zeros((length + 1, len(MEASURES)))  # of seven sums and the count from point to point
+        self.change = np.zeros((length + 1, len(MEASURES)))  # of eight sums and the count from point to point
         self.points = np.zeros(length)
 
     def add(self, starts: np.ndarray, squashed: Measured) -> None:
@@ -73,7 +83,7 @@ class Overlap:
         self.points[first : first + len(sums)] += sums
 
     def mean(self) -> np.ndarray:
-        """Curves of all measures, float64 [length, 8]; NaN where no window covers a point."""
+        """Curves of all measures, float64 [length, 9]; NaN where no window covers a point."""
         sums = self.change[:-1].cumsum(axis=0)
         count = np.where(sums[:, -1] > 0.5, sums[:, -1], np.nan)
         sums[:, -1] = self.points
@@ -81,7 +91,7 @@ class Overlap:
 
 
 def spread(squashed: Measured, starts: np.ndarray, length: int) -> np.ndarray:
-    """Curves [length, 8] of windows at ``starts`` in one go."""
+    """Curves [length, 9] of windows at ``starts`` in one go."""
     overlap = Overlap(length)
     overlap.add(starts, squashed)
     return overlap.mean()
@@ -97,9 +107,9 @@ class Calibration:
     Parameters
     ----------
     bounds : Bounds
-    knots : ndarray [8, 129]
+    knots : ndarray [9, 129]
         Quantiles 0 to 80 % of the squashed measures, spread over points.
-    excess : ndarray [8]
+    excess : ndarray [9]
         Mean excess over the last knot.
     """
 
@@ -120,7 +130,7 @@ class Calibration:
         return cls(bounds, np.ascontiguousarray(knots), np.maximum(excess, 1e-6))
 
     def surprise(self, curves: np.ndarray) -> np.ndarray:
-        """Minus log tail probability of squashed values [..., 8]."""
+        """Minus log tail probability of squashed values [..., 9]."""
         probabilities = np.linspace(0, EMPIRICAL, KNOTS)
         empirical = np.stack(
             [np.interp(curves[..., k], knots, probabilities) for k, knots in enumerate(self.knots)], axis=-1
@@ -128,5 +138,5 @@ class Calibration:
         return np.maximum(curves - self.knots[:, -1], 0) / self.excess - np.log1p(-empirical)
 
     def fuse(self, curves: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
-        """One score from squashed values [..., 8]: the weighted mean of their surprises."""
+        """One score from squashed values [..., 9]: the weighted mean of their surprises."""
         return self.surprise(curves) @ weights

@@ -18,7 +18,7 @@ from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
 ERROR = MEASURES.index("error")
-CONTROLS = ("nearest", "residual", "error", "mahalanobis", "raw_nearest")
+CONTROLS = ("nearest", "nearest_shape", "residual", "error", "mahalanobis", "raw_nearest")
 HEADS_ALONE, WITHOUT_HEADS = (
     WEIGHTS * of_head / WEIGHTS[of_head].sum()
     for of_head in (np.arange(len(WEIGHTS)) < HEADS, np.arange(len(WEIGHTS)) >= HEADS)

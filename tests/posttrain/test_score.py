@@ -20,7 +20,7 @@ UNIT = torch.zeros(1), torch.ones(1)
 def test_spread_is_the_mean_over_covering_windows(window, length, stride, seed):
     at = starts(length, window, min(stride, window))
     generator = np.random.default_rng(seed)
-    values = Measured(generator.random((len(at), 7)), generator.random((len(at), window)))
+    values = Measured(generator.random((len(at), 8)), generator.random((len(at), window)))
     expected = [overlap_mean(np.repeat(column[:, None], window, 1), at, length) for column in values.windows.T]
     expected.append(overlap_mean(values.points, at, length))
     np.testing.assert_allclose(spread(values, at, length), np.transpose(expected), rtol=1e-5)
@@ -28,8 +28,8 @@ def test_spread_is_the_mean_over_covering_windows(window, length, stride, seed):
 
 def test_surprise_grows_and_has_no_ceiling():
     generator = np.random.default_rng(0)
-    calibration = Calibration.fit(Measured(generator.random((500, 7)), generator.random((500, 1))), np.arange(500))
-    surprise = calibration.surprise(np.repeat([[0.0], [0.5], [0.79], [0.95], [2.0], [4.0]], 8, axis=1))
+    calibration = Calibration.fit(Measured(generator.random((500, 8)), generator.random((500, 1))), np.arange(500))
+    surprise = calibration.surprise(np.repeat([[0.0], [0.5], [0.79], [0.95], [2.0], [4.0]], 9, axis=1))
     assert (np.diff(surprise, axis=0) > 0).all()
     surprise = surprise[:, 0]  # the head's measure is not squashed
     # uniform values: the chance to exceed one half is one half
