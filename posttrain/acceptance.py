@@ -14,6 +14,7 @@ SEGMENTS = 64  # of each kind
 SEGMENT_WINDOWS = 3
 WINDOWS_A_LENGTH = 8  # windows start every eighth of their length within a segment
 MAX_ERROR_RATIO = 1.05
+MAX_HARM = 0.01  # average precision that what was trained may cost beyond doubt
 RESAMPLES = 2000
 LEVEL = 0.05  # one-sided
 
@@ -115,7 +116,7 @@ def decide(
     gains : dict
         Over the detector as it came, by kind of implant: beyond doubt.
     heads_gains : dict
-        Of the whole score over the same score without the heads, by kind: what was trained may do no clear harm.
+        Of the whole score over the same score without the heads, by kind: what was trained may cost a little.
     error_ratio : float
         Of the error on held-out normal windows, after to before.
     """
@@ -128,7 +129,7 @@ def decide(
                 f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
             )
     for kind, gain in heads_gains.items():
-        if gain["high"] < 0:
+        if gain["high"] < -MAX_HARM:
             return False, (
                 f"{kind} implants are found better without what was trained: average precision {gain['mean']:+.3f}"
                 f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
