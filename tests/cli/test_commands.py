@@ -55,6 +55,16 @@ def test_train_enhance_and_score_chain_on_files(ape, data, finished, tmp_path, q
         assert len(scores) == 1500 and np.allclose(scores, run[name], rtol=1e-4, atol=1e-6)
 
 
+def test_a_score_of_several_channels_is_shared_out_among_them(ape, wave, tmp_path, quick_training):
+    np.savez(tmp_path / "two.npz", values=np.column_stack([wave, wave[::-1]]), channels=["in", "out"], train_end=1000)
+    assert ape("train", tmp_path / "two.npz", "--out", tmp_path / "a").code == 0
+    outcome = ape("score", tmp_path / "two.npz", "--detector", tmp_path / "a", "--out", tmp_path / "b")
+    assert (outcome.code, outcome.err) == (0, "")
+    scores = pd.read_csv(tmp_path / "b/scores.csv")
+    assert list(scores.columns) == ["position", "score", "channel in", "channel out"]
+    assert np.allclose(scores["channel in"] + scores["channel out"], scores["score"], rtol=1e-4)
+
+
 def test_nothing_is_written_over(ape, data, finished, tmp_path):
     (tmp_path / "scores.csv").write_text("mine")
     assert ape("score", data, "--detector", finished.folder, "--out", tmp_path).code == 2
