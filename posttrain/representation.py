@@ -108,7 +108,7 @@ class Representation(nn.Module):
         self.nearest_shape = Mahalanobis(cells)
         sizes = {"latent": latent, "residual": cells, "nearest": 2 * (cells + 1)}
         wide = sum(sizes[name] for name in self.inputs)
-        self.heads = nn.ModuleList(projection((wide, *HEAD_WIDTHS, DIMENSION), generator) for _ in gains)
+        self.heads = projection(len(gains), (wide, *HEAD_WIDTHS, DIMENSION), generator)
 
     def fit(self, parts: Parts) -> None:
         """Take scales and the covariances from normal training windows."""
@@ -136,21 +136,23 @@ class Representation(nn.Module):
 
     def forward(self, parts: Parts) -> torch.Tensor:
         """Unit vectors of each head, [H, B, 32]."""
-        distances = self.to_nearest(parts)
-        rows = [self.row(parts, distances, gain) for gain in self.gains]
-        return torch.stack([normalize(head(row), dim=1) for head, row in zip(self.heads, rows, strict=True)])
+        return normalize(self.heads(self.rows(parts)), dim=2)
 
-    def row(self, parts: Parts, distances: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
-        """What a head sees, [B, .]; in training the residuals are enlarged by a factor from one to ``gain``."""
-        factor = gain ** torch.rand_like(distances[:, :1]) if self.training else torch.ones_like(distances[:, :1])
+    def rows(self, parts: Parts) -> torch.Tensor:
+        """What each head sees, [H, B, .]; in training the residuals are enlarged by a factor from one to its gain."""
+        distances = self.to_nearest(parts)
+        factor = torch.ones_like(self.gains)[:, None, None]
+        if self.training:
+            factor = self.gains[:, None, None] ** torch.rand_like(distances[:, :1])
         errors = (parts.residual, *parts.nearest.chunk(2, 1))
         residual, *nearest = ((x * factor / scale).asinh() for x, scale in zip(errors, self.error_scales, strict=True))
+        latent = (parts.latent - self.latent_mean) / self.latent_scale
         seen = {
-            "latent": (parts.latent - self.latent_mean) / self.latent_scale,
+            "latent": latent.expand(len(factor), -1, -1),
             "residual": residual,
-            "nearest": torch.cat([*nearest, (distances * factor).log()], 1),
+            "nearest": torch.cat([*nearest, (distances * factor).log()], 2),
         }
-        return torch.cat([seen[name] for name in self.inputs], 1)
+        return torch.cat([seen[name] for name in self.inputs], 2)
 
     def away(self, parts: Parts) -> torch.Tensor:
         """How far windows are from each head's centre of normality: one less the cosine, [B, H]."""
@@ -161,20 +163,26 @@ class Representation(nn.Module):
         self.centres.copy_(normalize(self(parts).mean(1), dim=1))
 
 
-def projection(widths: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Perceptron from the first of ``widths`` to the last."""
+class SideBySide(nn.Module):
+    """A linear layer a head, [H, B, wide] to [H, B, narrow], with torch's usual initial law, drawn on the CPU."""
+
+    def __init__(self, heads: int, wide: int, narrow: int, generator: torch.Generator) -> None:
+        super().__init__()
+
+        def drawn(*shape: int) -> nn.Parameter:
+            return nn.Parameter((2 * torch.rand(shape, generator=generator) - 1) * wide**-0.5)
+
+        self.weight, self.bias = drawn(heads, wide, narrow), drawn(heads, 1, narrow)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Each head's rows through its own layer."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def projection(heads: int, widths: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+    """Perceptrons side by side, from the first of ``widths`` to the last."""
     layers: list[nn.Module] = []
     for i, (wide, narrow) in enumerate(pairwise(widths)):
         layers += [nn.GELU(), nn.Dropout(DROPOUT)] if i else []
-        layers.append(linear(wide, narrow, generator))
+        layers.append(SideBySide(heads, wide, narrow, generator))
     return nn.Sequential(*layers)
-
-
-def linear(wide: int, narrow: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with torch's usual initial law, drawn from ``generator`` on the CPU."""
-    layer = nn.utils.skip_init(nn.Linear, wide, narrow)
-    bound = wide**-0.5
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_((2 * torch.rand(parameter.shape, generator=generator) - 1) * bound)
-    return layer
