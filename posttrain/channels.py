@@ -8,7 +8,7 @@ import torch
 from ape.detectors import Detector
 from ape.posttrain.detector import BATCH, EnhancedDetector
 from ape.series import Series
-from ape.series.windows import scored_batches, sliding
+from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
 
 def by_channel(
@@ -36,17 +36,13 @@ def by_channel(
 @torch.no_grad()
 def channel_errors(detector: Detector | EnhancedDetector, series: Series, stride: int | None) -> np.ndarray:
     """Squared standardised residual of each point and channel, mean over the windows that cover it, [T, C]."""
-    length, channels = series.values.shape
     shift, scale = detector.scale_shift
     windows = sliding(series.values, detector.window)
     detector.module.eval()
-    sums, count = np.zeros((length, channels)), np.zeros(length)
-    for starts in scored_batches(length, detector.window, stride, BATCH):
+
+    def errors(starts: np.ndarray) -> np.ndarray:
         x = torch.from_numpy(windows[starts].copy()).to(shift.device)
-        error = ((x - detector.reconstruct(x)) / scale[:, None]).square()
-        at = (starts[:, None] + np.arange(detector.window)).ravel() - starts[0]
-        span = slice(int(starts[0]), int(starts[0]) + int(at.max()) + 1)
-        for channel, part in enumerate(error.transpose(0, 1).flatten(1).cpu().double().numpy()):
-            sums[span, channel] += np.bincount(at, weights=part)
-        count[span] += np.bincount(at)
-    return sums / count[:, None]
+        return ((x - detector.reconstruct(x)) / scale[:, None]).square().transpose(0, 1).cpu().numpy()
+
+    batches = scored_batches(series.length, detector.window, stride, BATCH)
+    return streamed_overlap_mean(((starts, errors(starts)) for starts in batches), series.length).T

@@ -35,8 +35,20 @@ def parts_of(backbone: Detector, windows: torch.Tensor, nearest: torch.Tensor) -
     nearest : Tensor [B, 2 cells]
         Pooled residuals to the nearest training window and to the nearest in shape.
     """
-    residual = (windows - backbone.reconstruct(windows)) / backbone.scale_shift[1][:, None]
-    return Parts(pool_latent(backbone.encode(windows)), pool_residual(residual), nearest), residual
+    return as_parts(backbone, windows, backbone.reconstruct(windows), backbone.encode(windows), nearest)
+
+
+def as_parts(
+    backbone: Detector, windows: torch.Tensor, rebuilt: torch.Tensor, latent: torch.Tensor, nearest: torch.Tensor
+) -> tuple[Parts, torch.Tensor]:
+    """What `parts_of` gives, of a reconstruction [B, C, L] and a latent [B, D] that are known."""
+    residual = (windows - rebuilt) / backbone.scale_shift[1][:, None]
+    return Parts(pool_latent(latent), pool_residual(residual), nearest), residual
+
+
+def pooled(residuals: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Residuals [B, C, L] pooled, side by side, [B, cells each]."""
+    return torch.cat([pool_residual(residual) for residual in residuals], 1)
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class EnhancedDetector:
 
     def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
         """Pooled residuals of windows [B, C, L] to nearest training windows, [B, 2 cells], see `apart`."""
-        return torch.cat([pool_residual(residual) for residual in self.apart(x, positions)], 1)
+        return pooled(self.apart(x, positions))
 
     def apart(self, x: torch.Tensor, positions: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Residuals of windows [B, C, L] to the nearest training window, and to the nearest one in shape, [B, C, L].
@@ -131,7 +143,7 @@ class EnhancedDetector:
         device = device_of(self.backbone)
         x = torch.as_tensor(np.ascontiguousarray(windows)).to(device)
         apart = self.apart(x, None if positions is None else torch.as_tensor(positions).to(device))
-        parts, residual = parts_of(self.backbone, x, torch.cat([pool_residual(each) for each in apart], 1))
+        parts, residual = parts_of(self.backbone, x, pooled(apart))
         away, distances = self.representation.away(parts), self.representation.distances(parts)
         points = residual.square().mean(1)
         sizes = torch.stack([points.mean(1), apart[0].square().mean((1, 2)).sqrt()], 1)

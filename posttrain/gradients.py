@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ape.detectors import Detector, WindowedDetector
-from ape.posttrain.detector import EnhancedDetector, parts_of
+from ape.posttrain.detector import EnhancedDetector, as_parts, parts_of
 from ape.posttrain.losses import contrast
 from ape.posttrain.recipe import Recipe
-from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
+from ape.posttrain.representation import Parts, Representation
 
 
 def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[Tensor, Tensor]:
@@ -88,5 +88,4 @@ def one_pass(backbone: Detector, windows: Tensor, nearest: Tensor, first: int) -
     if not isinstance(backbone, WindowedDetector):
         return parts_of(backbone, windows, nearest)[0], backbone.loss(windows[:first])
     rebuilt, latent, loss = backbone.one_pass(windows, first)
-    residual = (windows - rebuilt) / backbone.scale_shift[1][:, None]
-    return Parts(pool_latent(latent), pool_residual(residual), nearest), loss
+    return as_parts(backbone, windows, rebuilt, latent, nearest)[0], loss

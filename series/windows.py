@@ -103,26 +103,27 @@ def streamed_overlap_mean(batches: Iterable[tuple[np.ndarray, np.ndarray]], leng
 
     Parameters
     ----------
-    batches : iterable of (ndarray, int64 [N], ndarray [N, L])
-        Starts in rising order, and one value a point of each window; together they cover every point.
+    batches : iterable of (ndarray, int64 [N], ndarray [N, L] or [C, N, L])
+        Starts in rising order, and one value a point of each window, or one a channel; together they cover every point.
     length : int
         Points in the series, T.
 
     Returns
     -------
-    ndarray, float32 [T]
+    ndarray, float32 [T] or [C, T]
     """
-    mean, begin = np.empty(length, np.float32), 0
-    sums: np.ndarray = np.zeros((2, 0))  # of values and of windows so far, from point `begin` on
-    for starts_, values in batches:
+    begin = 0
+    for number, (starts_, values) in enumerate(batches):
+        rows = [*values.reshape(-1, values.shape[-2] * values.shape[-1]), np.ones(values.shape[-2:]).ravel()]
+        if number == 0:
+            mean = np.empty((len(rows) - 1, length), np.float32)
+            sums: np.ndarray = np.zeros((len(rows), 0))  # of the values and of windows so far, from `begin` on
         done = int(starts_[0]) - begin
-        mean[begin : begin + done] = sums[0, :done] / sums[1, :done]
+        mean[:, begin : begin + done] = sums[:-1, :done] / sums[-1, :done]
         begin += done
-        positions = (starts_[:, None] - begin + np.arange(values.shape[1])).ravel()
-        more: np.ndarray = np.stack(
-            [np.bincount(positions, values.ravel()), np.bincount(positions, np.ones(values.size))]
-        )
+        positions = (starts_[:, None] - begin + np.arange(values.shape[-1])).ravel()
+        more: np.ndarray = np.stack([np.bincount(positions, row) for row in rows])
         more[:, : sums.shape[1] - done] += sums[:, done:]
         sums = more
-    mean[begin:] = sums[0] / sums[1]
-    return mean
+    mean[:, begin:] = sums[:-1] / sums[-1]
+    return mean if values.ndim == 3 else mean[0]

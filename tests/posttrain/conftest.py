@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import ape.detectors
 import ape.series
-from ape.posttrain import DEFAULT
+from ape.posttrain import DEFAULT, from_bank
+from ape.posttrain.candidates import profile
+from ape.posttrain.engine import draw_pool
+from ape.posttrain.enhancement import untrained
 from ape.rules import build_context, generic_bank
 
 WINDOW, PERIOD, TRAIN_END, LENGTH = 32, 25, 1200, 2000
@@ -53,3 +57,16 @@ def bank(series):
 @pytest.fixture(scope="session")
 def quick():
     return replace(DEFAULT, head_steps=60, joint_steps=20, pool=256)
+
+
+@pytest.fixture(scope="session")
+def prepared(bank, series):
+    """Model with heads yet to learn, pool and generator, as training takes them, for a detector and a recipe."""
+
+    def prepare(detector, recipe):
+        generator = torch.Generator().manual_seed(0)
+        candidates = profile(series, detector.window, *detector.scale_shift)
+        model = untrained(detector.clone(), candidates, recipe, generator)
+        return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
+
+    return prepare

@@ -13,11 +13,9 @@ import ape.detectors
 import ape.posttrain
 from ape.detectors.out_of_memory import Rows
 from ape.detectors.training import seeded
-from ape.posttrain import enhance, from_bank
-from ape.posttrain.candidates import profile
+from ape.posttrain import enhance
 from ape.posttrain.detector import parts_of
-from ape.posttrain.engine import draw_pool, outputs, train
-from ape.posttrain.enhancement import untrained
+from ape.posttrain.engine import outputs, train
 from ape.posttrain.gradients import joint_gradients
 from ape.posttrain.losses import contrast
 from ape.posttrain.state import NotFiniteError
@@ -71,13 +69,6 @@ def assert_same(a, b):
         assert torch.equal(a[name], b[name]), name
 
 
-def prepared(detector, bank, series, recipe):
-    generator = torch.Generator().manual_seed(0)
-    candidates = profile(series, detector.window, *detector.scale_shift)
-    model = untrained(detector.clone(), candidates, recipe, generator)
-    return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
-
-
 def quiet(*_args, **_kwargs):
     pass
 
@@ -89,8 +80,8 @@ def joint(quick):
 
 @pytest.mark.parametrize("fault", ["nan", "infinite", "gradient"])
 @pytest.mark.parametrize("sound", [0, 1, 13])
-def test_what_is_not_finite_stops_with_the_weights_of_the_look_before(bank, series, joint, fault, sound):
-    model, pool, generator = prepared(faulty(fault, sound), bank, series, joint)
+def test_what_is_not_finite_stops_with_the_weights_of_the_look_before(joint, fault, sound, prepared):
+    model, pool, generator = prepared(faulty(fault, sound), joint)
     looks = {0: state(model)}
 
     def progress(step, done, total, note=""):
@@ -128,12 +119,12 @@ def killed_at(look):
 
 
 @pytest.mark.parametrize(("name", "looks"), [("vae", [1, 9, 17]), ("crossad", [23]), ("donut", [20, 5])])
-def test_killed_and_resumed_gives_the_same_weights(bank, series, short, tmp_path, name, looks):
+def test_killed_and_resumed_gives_the_same_weights(series, short, tmp_path, name, looks, prepared):
     detector = ape.detectors.create(name, window=WINDOW, device="cpu")
     detector.budget = replace(detector.budget, steps=5)
     detector.fit(series)
     with seeded(0):
-        fresh, pool, _ = prepared(detector, bank, series, short)
+        fresh, pool, _ = prepared(detector, short)
 
     def trained(progress, file=None):
         model = copy.deepcopy(fresh)
@@ -241,10 +232,10 @@ def test_halving_goes_on_with_what_fits_and_gives_up_below_one():
 
 @pytest.mark.parametrize("name", ["lstm-ae", "timesnet", "transformer"])
 @pytest.mark.parametrize("at_once", [100, 24, 10])
-def test_the_joint_gradient_is_that_of_its_formula_in_however_many_parts(bank, series, quick, name, at_once):
+def test_the_joint_gradient_is_that_of_its_formula_in_however_many_parts(series, quick, name, at_once, prepared):
     detector = ape.detectors.create(name, window=WINDOW, device="cpu")
     detector.budget = replace(detector.budget, steps=3)
-    model, pool, _ = prepared(detector.fit(series), bank, series, replace(quick, batch=8, pool=8))
+    model, pool, _ = prepared(detector.fit(series), replace(quick, batch=8, pool=8))
     model.representation.eval()
     parameters = [*model.representation.parameters(), *model.module.parameters()]
     parts = parts_of(model.backbone, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))[0]
@@ -257,8 +248,8 @@ def test_the_joint_gradient_is_that_of_its_formula_in_however_many_parts(bank, s
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
 
 
-def test_outputs_and_scores_come_in_smaller_parts(detector, bank, series, quick, monkeypatch):
-    model, pool, _ = prepared(detector, bank, series, quick)
+def test_outputs_and_scores_come_in_smaller_parts(detector, series, quick, monkeypatch, prepared):
+    model, pool, _ = prepared(detector, quick)
     flat, near = pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1)
     expected, scores = outputs(model, flat, near), detector.score(series)
     for name in ("reconstruct", "point_scores"):
@@ -267,9 +258,9 @@ def test_outputs_and_scores_come_in_smaller_parts(detector, bank, series, quick,
     np.testing.assert_allclose(detector.score(series), scores, rtol=1e-4)
 
 
-def test_post_training_goes_on_in_parts_once_memory_runs_out(detector, bank, series, joint, monkeypatch):
+def test_post_training_goes_on_in_parts_once_memory_runs_out(detector, joint, monkeypatch, prepared):
     joint = replace(joint, joint_steps=5)
-    model, pool, generator = prepared(detector, bank, series, joint)
+    model, pool, generator = prepared(detector, joint)
     sizes = scarce(monkeypatch, detector, "one_pass", room=0)
     scarce(monkeypatch, detector, "reconstruct", room=30)
     train(model, pool, joint, generator, quiet)
@@ -277,8 +268,8 @@ def test_post_training_goes_on_in_parts_once_memory_runs_out(detector, bank, ser
     assert all(x.isfinite().all() for x in state(model).values())
 
 
-def test_no_room_for_a_single_window_is_one_clear_line(detector, bank, series, joint, monkeypatch):
-    model, pool, generator = prepared(detector, bank, series, joint)
+def test_no_room_for_a_single_window_is_one_clear_line(detector, joint, monkeypatch, prepared):
+    model, pool, generator = prepared(detector, joint)
     scarce(monkeypatch, detector, "one_pass", room=0)
     scarce(monkeypatch, detector, "reconstruct", room=0)
     with pytest.raises(InputError, match="no room for a single window"):

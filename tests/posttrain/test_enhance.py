@@ -12,13 +12,11 @@ from sklearn.metrics import average_precision_score
 
 import ape.detectors
 import ape.series
-from ape.posttrain import PAPER, enhance, from_bank
+from ape.posttrain import PAPER, enhance
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import decide
-from ape.posttrain.candidates import profile
 from ape.posttrain.detector import parts_of
-from ape.posttrain.engine import draw_pool, train
-from ape.posttrain.enhancement import untrained
+from ape.posttrain.engine import train
 from ape.posttrain.freezing import encoder_parameters
 from ape.posttrain.losses import contrast
 from ape.rules import generic_bank
@@ -40,28 +38,26 @@ def enhanced(detector, bank, series, quick):
     return result
 
 
-def prepared(detector, bank, series, recipe):
-    generator = torch.Generator().manual_seed(0)
-    candidates = profile(series, detector.window, *detector.scale_shift)
-    model = untrained(detector.clone(), candidates, recipe, generator)
-    return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
-
-
 def quiet(*_args, **_kwargs):
     pass
 
 
-def moved(detector, bank, series, recipe):
-    """Names of the backbone's parameters that training with ``recipe`` changes."""
-    model, pool, generator = prepared(detector, bank, series, recipe)
-    before = state(model.module)
-    train(model, pool, recipe, generator, quiet)
-    after = state(model.module)
-    return {name for name, _ in model.module.named_parameters() if not torch.equal(before[name], after[name])}
+@pytest.fixture
+def moved(detector, prepared):
+    """Names of the backbone's parameters that training with a recipe changes."""
+
+    def names(recipe):
+        model, pool, generator = prepared(detector, recipe)
+        before = state(model.module)
+        train(model, pool, recipe, generator, quiet)
+        after = state(model.module)
+        return {name for name, _ in model.module.named_parameters() if not torch.equal(before[name], after[name])}
+
+    return names
 
 
-def test_contrastive_gradient_reaches_backbone_and_head(detector, bank, series, quick):
-    model, pool, _ = prepared(detector, bank, series, quick)
+def test_contrastive_gradient_reaches_backbone_and_head(detector, quick, prepared):
+    model, pool, _ = prepared(detector, quick)
     parts = [
         parts_of(model.backbone, branch[:16], near[:16])[0]
         for branch, near in zip(pool.windows, pool.nearest, strict=True)
@@ -85,20 +81,20 @@ def test_own_positives_pair_a_window_with_its_augmentation(quick):
     assert normal > own
 
 
-def test_projection_only_moves_no_backbone_parameter(detector, bank, series, quick):
-    assert moved(detector, bank, series, replace(quick, freeze="projection-only")) == set()
+def test_projection_only_moves_no_backbone_parameter(quick, moved):
+    assert moved(replace(quick, freeze="projection-only")) == set()
 
 
-def test_frozen_decoder_stays_and_encoder_moves(detector, bank, series, quick):
+def test_frozen_decoder_stays_and_encoder_moves(detector, quick, moved):
     encoder = encoder_parameters(detector, torch.zeros(2, 1, detector.window))
-    names = moved(detector, bank, series, replace(quick, freeze="decoder"))
+    names = moved(replace(quick, freeze="decoder"))
     assert names and names <= encoder
 
 
-def test_all_but_last_moves_one_layer(detector, bank, series, quick):
-    names = moved(detector, bank, series, replace(quick, freeze="all-but-last"))
+def test_all_but_last_moves_one_layer(quick, moved):
+    names = moved(replace(quick, freeze="all-but-last"))
     assert len({name.rpartition(".")[0] for name in names}) == 1
-    assert names < moved(detector, bank, series, quick)
+    assert names < moved(quick)
 
 
 def test_input_detector_and_global_random_state_stay(detector, bank, series, quick):
@@ -233,7 +229,7 @@ def test_too_short_a_training_part_gives_the_original_back(detector, bank, serie
     assert result.detector is detector and "too few to post-train" in result.report["reason"]
 
 
-def test_wrapped_module_with_batch_norm_keeps_its_running_statistics(bank, series, quick):
+def test_wrapped_module_with_batch_norm_keeps_its_running_statistics(quick, prepared):
     module = torch.nn.Sequential(
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(32, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU()),
         torch.nn.Linear(8, 32),
@@ -241,7 +237,7 @@ def test_wrapped_module_with_batch_norm_keeps_its_running_statistics(bank, serie
     wrapped = ape.detectors.wrap(
         module, encoder="0", reconstruct=lambda m, x: m(x).view_as(x), window=32, scale=(0.0, 0.7), device="cpu"
     )
-    model, pool, generator = prepared(wrapped, bank, series, quick)
+    model, pool, generator = prepared(wrapped, quick)
     before = state(model.module)
     train(model, pool, quick, generator, quiet)
     after = state(model.module)

@@ -39,6 +39,8 @@ def test_streamed_overlap_mean_is_that_of_all_at_once(length, window, stride, ba
     streamed = windows.streamed_overlap_mean(iter(batches), length)
     assert streamed.dtype == np.float32
     np.testing.assert_allclose(streamed, windows.overlap_mean(values, starts, length), rtol=1e-4, atol=1e-6)
+    channels = windows.streamed_overlap_mean(((at, np.stack([some, 3 * some])) for at, some in batches), length)
+    np.testing.assert_allclose(channels, [streamed, 3 * streamed], rtol=1e-4, atol=1e-6)
 
 
 @given(length=st.integers(5, 80), window=st.integers(1, 30), stride=st.integers(1, 12), size=st.integers(1, 9))
