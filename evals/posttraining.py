@@ -1,9 +1,10 @@
-"""Post-training against its controls on labelled UCR series: ``python -m ape.evals.posttraining --out DIR``.
+"""Post-training against its controls on labelled series: ``python -m ape.evals.posttraining --out DIR``.
 
 Each backbone is trained once a series and seed, and post-trained by every arm: by the mined bank, by other banks, by
-negatives that know nothing of anomalies, and without any. Series are split by recording into a half to tune on and a
-half to confirm on; see ``evals/results/posttraining.md``. Labels are read for the metrics only, on the part after
-``train_end``. Measures of every arm are kept in ``DIR`` too, so that other fusions of them can be tried.
+negatives that know nothing of anomalies, and without any. UCR series are split by recording into a half to tune on and
+a half to confirm on; see ``evals/results/posttraining.md``. Labels are read for the metrics only, on the part after
+``train_end``, on all of a series that has none. Measures of every arm are kept in ``DIR`` too, so that other fusions of
+them can be tried.
 """
 
 from __future__ import annotations
@@ -42,24 +43,23 @@ RESAMPLES = 4000
 
 
 def main() -> int:
-    """Measure one half, and print the tables."""
+    """Measure one part of the series, and print the tables."""
     parser = options("posttraining", __doc__.splitlines()[0])
-    parser.add_argument("--half", choices=("tuning", "confirmation"), default="tuning")
+    parser.add_argument("--on", choices=("tuning", "confirmation", "nab", "asd"), default="tuning")
     parser.add_argument("--backbone", action="append", metavar="NAME", help="may be repeated; default: vae")
     parser.add_argument("--arm", action="append", metavar="NAME", help="may be repeated; default: all")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     arguments = parser.parse_args()
     try:
-        names = half(arguments.half)
+        data_set, names = chosen_series(arguments.on)
         jobs = [
             f"{backbone}--{name}--{seed}"
             for seed in range(arguments.seeds)
             for backbone in arguments.backbone or ["vae"]
             for name in names
         ]
-        text = tables(
-            measure_all(jobs, partial(measure, arguments.out, arguments.arm), arguments.out, arguments.workers)
-        )
+        measured = partial(measure, arguments.out, data_set, arguments.arm)
+        text = tables(measure_all(jobs, measured, arguments.out, arguments.workers))
     except InputError as error:
         sys.stderr.write(f"posttraining: {error}\n")
         return 2
@@ -77,22 +77,24 @@ def clean(name: str) -> str:
     return re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name)
 
 
-def half(which: str) -> list[str]:
-    """Names of the series of one half."""
+def chosen_series(part: str) -> tuple[str, list[str]]:
+    """Data set and names of the series: those of one half of UCR, or of all of another set."""
     from ape.evals.devdata import index
 
+    if part not in ("tuning", "confirmation"):
+        return part, [str(name) for name in index(part).index]
     lengths = index("ucr")["length"]
     short = [str(name) for name, length in lengths.items() if length < SHORTER_THAN]
-    return [name for name in short if clean(name).startswith(TUNING) == (which == "tuning")]
+    return "ucr", [name for name in short if clean(name).startswith(TUNING) == (part == "tuning")]
 
 
-def measure(out: Path, chosen: list[str] | None, job: str) -> dict[str, Any]:
+def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dict[str, Any]:
     """Metrics of the chosen arms for one backbone, series and seed; their measures go to ``out/JOB.npz``."""
     from ape import detectors
     from ape.evals.devdata import labelled
 
     backbone, name, seed = job.split("--")
-    case = labelled("ucr", name)
+    case = labelled(data_set, name)
     series, test = case.series, slice(case.series.train_end, None)
     detector = detectors.create(backbone, device="cpu").fit(series, seed=int(seed))
     arrays: dict[str, np.ndarray] = {}
@@ -185,10 +187,13 @@ def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.nd
 
 
 def judged(labels: np.ndarray, scores: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Metrics of each score."""
+    """Metrics of each score; UCR accuracy where there is one event, as it asks."""
     from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
+    from ape.evals.metrics.checks import segments
 
-    metrics = {"ap": average_precision, "vus": vus_pr, "ucr": ucr_accuracy}
+    metrics = {"ap": average_precision, "vus": vus_pr}
+    if len(segments(labels)) == 1:
+        metrics["ucr"] = ucr_accuracy
     return {name: {metric: f(labels, score) for metric, f in metrics.items()} for name, score in scores.items()}
 
 
@@ -209,7 +214,8 @@ def tables(results: list[dict[str, Any]]) -> str:
         if score not in ("seconds", "accepted", "trial")
     ]
     frame = pd.DataFrame(rows)
-    means = frame.groupby(["backbone", "arm"], sort=False)[["ap", "vus", "ucr"]].mean()
+    metrics = [metric for metric in ("ap", "vus", "ucr") if metric in frame]
+    means = frame.groupby(["backbone", "arm"], sort=False)[metrics].mean()
     parts = [("Means", means)]
     for backbone, group in frame.groupby("backbone", sort=False):
         wide = group.groupby(["series", "arm"])["ap"].mean().unstack()

@@ -19,3 +19,7 @@ class InputError(ValueError):
     def __init__(self, what: str, where: str, mend: str) -> None:
         self.what, self.where, self.mend = what, where, mend
         super().__init__(" ".join(f"{what} ({where}): {mend}".split()))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        """What it is made of again in another process: by default an exception is given its message alone."""
+        return type(self), (self.what, self.where, self.mend)
