@@ -70,9 +70,9 @@ def main() -> int:
     """Measure all series at all shares, and print the tables."""
     arguments = options("contamination", __doc__.splitlines()[0]).parse_args()
     try:
-        from ape.evals.posttraining import half
+        from ape.evals.posttraining import chosen_series
 
-        jobs = [f"{name}--{share}" for name in [*half("tuning"), *FAULTS] for share in SHARES]
+        jobs = [f"{name}--{share}" for name in [*chosen_series("tuning")[1], *FAULTS] for share in SHARES]
         text = tables(measure_all(jobs, measure, arguments.out, arguments.workers))
     except InputError as error:
         sys.stderr.write(f"contamination: {error}\n")

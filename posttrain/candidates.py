@@ -9,11 +9,10 @@ import numpy as np
 import torch
 
 from ape.posttrain.filtering import Suspect, left_out, unlike_others
-from ape.posttrain.memory import Memory
+from ape.posttrain.memory import Memory, reference_starts
 from ape.series import InputError, Series
 from ape.series.windows import starts
 
-MAX_REFERENCES = 4000
 MAX_HELD_OUT = 2000
 HELD_OUT_SHARE = 0.25
 
@@ -106,7 +105,7 @@ def profile(
             series.name,
             f"give at least {6 * window} training points or use a detector with a shorter window",
         )
-    positions = starts(n, window, max(1, -(-(n - window) // MAX_REFERENCES)))
+    positions = reference_starts(n, window)
     everything = Memory.build(values, positions, window, shift, scale)
     suspicious = suspect(everything, series.train_end is not None)
     held_begin = n - min(max(int(HELD_OUT_SHARE * n), 4 * window), int(0.4 * n))

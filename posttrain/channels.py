@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from ape.detectors import Detector
-from ape.posttrain.detector import BATCH, EnhancedDetector
+from ape.posttrain.detector import EnhancedDetector
+from ape.posttrain.parts import BATCH
 from ape.series import Series
 from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,43 +13,17 @@ from torch import nn
 from ape.detectors import Detector
 from ape.detectors.out_of_memory import Rows
 from ape.posttrain.memory import Memory
-from ape.posttrain.representation import Parts, Representation, pool_latent, pool_residual
+from ape.posttrain.parts import BATCH, Parts, parts_of
+from ape.posttrain.references import References
+from ape.posttrain.representation import Representation
 from ape.posttrain.score import Calibration, Measured, Overlap
 from ape.series import InputError, Series
 from ape.series.windows import scored_batches, sliding
-
-BATCH = 256
 
 
 def device_of(detector: Detector) -> torch.device:
     """Where a detector's standardisation, and so its module, lives."""
     return detector.scale_shift[0].device
-
-
-def parts_of(backbone: Detector, windows: torch.Tensor, nearest: torch.Tensor) -> tuple[Parts, torch.Tensor]:
-    """Inputs of the representation, and the standardised residual [B, C, L] of the reconstruction.
-
-    Parameters
-    ----------
-    windows : Tensor [B, C, L]
-        Data units.
-    nearest : Tensor [B, 2 cells]
-        Pooled residuals to the nearest training window and to the nearest in shape.
-    """
-    return as_parts(backbone, windows, backbone.reconstruct(windows), backbone.encode(windows), nearest)
-
-
-def as_parts(
-    backbone: Detector, windows: torch.Tensor, rebuilt: torch.Tensor, latent: torch.Tensor, nearest: torch.Tensor
-) -> tuple[Parts, torch.Tensor]:
-    """What `parts_of` gives, of a reconstruction [B, C, L] and a latent [B, D] that are known."""
-    residual = (windows - rebuilt) / backbone.scale_shift[1][:, None]
-    return Parts(pool_latent(latent), pool_residual(residual), nearest), residual
-
-
-def pooled(residuals: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """Residuals [B, C, L] pooled, side by side, [B, cells each]."""
-    return torch.cat([pool_residual(residual) for residual in residuals], 1)
 
 
 @dataclass(frozen=True)
@@ -106,47 +81,59 @@ class EnhancedDetector:
         vectors = self.representation(parts)
         return vectors.transpose(0, 1).flatten(1) / len(vectors) ** 0.5
 
-    def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
-        """Pooled residuals of windows [B, C, L] to nearest training windows, [B, 2 cells], see `apart`."""
-        return pooled(self.apart(x, positions))
+    @cached_property
+    def references(self) -> References:
+        """What windows are compared with, under the backbone as it is now: once it moved, `replace` this model."""
+        return References.of(self.backbone, self.memory)
 
-    def apart(self, x: torch.Tensor, positions: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Residuals of windows [B, C, L] to the nearest training window, and to the nearest one in shape, [B, C, L].
-
-        The first is standardised; for the second each channel of each window lost its level and amplitude before, so
-        that it sees through a drift of either.
-        """
+    def standardised(self, x: torch.Tensor) -> torch.Tensor:
+        """Windows [B, C, L] in training standard deviations."""
         shift, scale = self.backbone.scale_shift
-        standard, memory = (x - shift[:, None]) / scale[:, None], self.memory
-        return memory.residual(standard, positions), memory.shapes.residual(memory.shape_of(standard), positions)
+        return (x - shift[:, None]) / scale[:, None]
+
+    def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
+        """What sets windows [B, C, L] apart from the nearest ones, [B, 3 cells], see `Neighbours.pooled`."""
+        return self.references.neighbours(self.standardised(x), positions).pooled()
 
     @torch.no_grad()
-    def measure(self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None) -> Measured:
+    def measure(
+        self,
+        windows: np.ndarray | torch.Tensor,
+        positions: np.ndarray | None,
+        references: References | None = None,
+    ) -> Measured:
         """Measure windows [N, C, L], batch by batch.
 
-        ``positions`` are starts in the series that was trained on, so that no window is compared with itself.
+        Parameters
+        ----------
+        windows : ndarray or Tensor
+            Data units.
+        positions : ndarray, int64 [N], or None
+            Starts in the series that was trained on, so that no window is compared with itself.
+        references : References, optional
+            By default those of the training part.
         """
+        references = references or self.references
         self.module.eval()
         self.representation.eval()
 
         def batches(size: int) -> list[tuple[np.ndarray, np.ndarray]]:
-            return [
-                self._measured(windows[i : i + size], None if positions is None else positions[i : i + size])
-                for i in range(0, len(windows), size)
-            ]
+            at = (slice(i, i + size) for i in range(0, len(windows), size))
+            return [self._measured(windows[i], None if positions is None else positions[i], references) for i in at]
 
         return Measured(*(np.concatenate(part) for part in zip(*Rows(BATCH).halving(batches), strict=True)))
 
     def _measured(
-        self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None
+        self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None, references: References
     ) -> tuple[np.ndarray, np.ndarray]:
         device = device_of(self.backbone)
         x = torch.as_tensor(np.ascontiguousarray(windows)).to(device)
-        apart = self.apart(x, None if positions is None else torch.as_tensor(positions).to(device))
-        parts, residual = parts_of(self.backbone, x, pooled(apart))
+        at = None if positions is None else torch.as_tensor(positions).to(device)
+        near = references.neighbours(self.standardised(x), at)
+        parts, residual = parts_of(self.backbone, x, near.pooled())
         away, distances = self.representation.away(parts), self.representation.distances(parts)
         points = residual.square().mean(1)
-        sizes = torch.stack([points.mean(1), apart[0].square().mean((1, 2)).sqrt()], 1)
+        sizes = torch.stack([points.mean(1), near.difference.square().mean((1, 2)).sqrt()], 1)
         row = torch.cat([away, distances[:, :3], sizes[:, :1], distances[:, 3:], sizes[:, 1:]], 1)
         return row.cpu().double().numpy(), points.cpu().numpy()
 
@@ -168,15 +155,18 @@ class EnhancedDetector:
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
         """Squashed measures at each point of ``values`` [T, C], float64 [T, 9], streamed in batches.
 
-        Where the values begin as the training part does, windows of that part are not compared with overlapping ones.
+        Windows are compared with those of the training part and with earlier ones of ``values``, never with those that
+        they overlap. Values that do not begin as the training part does are taken to lie behind it.
         """
-        length, bounds = len(values), self.require_calibration().bounds
-        same = min(length, len(self.values))
+        length, trained, bounds = len(values), len(self.values), self.require_calibration().bounds
+        same = min(length, trained)
         seen = np.array_equal(values[:same], self.values[:same])
+        first, offset = (trained - self.window + 1, 0) if seen else (0, trained)
+        references = self.references.followed_by(self.backbone, values, first, offset)
         overlap = Overlap(length)
         views = sliding(values, self.window)
         for some in scored_batches(length, self.window, stride, BATCH):
-            overlap.add(some, bounds.squash(self.measure(views[some], some if seen else None)))
+            overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
         return overlap.mean()
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:

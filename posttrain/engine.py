@@ -16,12 +16,12 @@ from ape.detectors.out_of_memory import Rows
 from ape.detectors.protocol import Progress
 from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates
-from ape.posttrain.detector import BATCH, EnhancedDetector, device_of, parts_of
+from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.freezing import trainable, training
 from ape.posttrain.gradients import head_gradients, joint_gradients
 from ape.posttrain.negatives import Negatives
+from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.recipe import Recipe
-from ape.posttrain.representation import Parts
 from ape.posttrain.state import State
 from ape.rules import RuleBank, augment
 from ape.series.windows import sliding
@@ -37,8 +37,9 @@ class Pool:
     ----------
     windows : Tensor [3, N, C, L]
         Data units.
-    nearest : Tensor [3, N, 2 cells]
-        Pooled residuals to the nearest training window, and to the nearest in shape, that do not overlap the host.
+    nearest : Tensor [3, N, 3 cells]
+        What sets them apart from the nearest training windows that do not overlap the host, see `Neighbours.pooled`;
+        the backbone's part of it is that of before the training.
     """
 
     windows: torch.Tensor

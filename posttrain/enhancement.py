@@ -19,9 +19,10 @@ from ape.posttrain.engine import Pool, draw_pool, fit_outputs, train
 from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.freezing import require_gradients
 from ape.posttrain.negatives import Negatives, from_bank
+from ape.posttrain.parts import pool_latent, pool_residual
 from ape.posttrain.picture import Subjects, picture
 from ape.posttrain.recipe import DEFAULT, Recipe
-from ape.posttrain.representation import Representation, pool_latent, pool_residual
+from ape.posttrain.representation import Representation
 from ape.posttrain.state import NotFiniteError
 from ape.posttrain.trial import Evidence, Trial
 from ape.rules import EmptyBankError, RuleBank
@@ -200,7 +201,8 @@ def prepare(
 
 def judge(trained: Prepared) -> Enhancement:
     """Calibrate what was trained, and keep it if it passes its trial."""
-    started, model, trial = time.perf_counter(), trained.model, trained.trial
+    started, trial = time.perf_counter(), trained.trial
+    model = replace(trained.model)  # whose references are those of the backbone as it became
     with torch.no_grad():
         model.representation.set_centres(fit_outputs(model, trained.candidates))
     after = trial.examine(model)

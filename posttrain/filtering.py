@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ape.posttrain.memory import Memory
-from ape.posttrain.representation import Mahalanobis, pool_residual
+from ape.posttrain.parts import pool_residual
+from ape.posttrain.representation import Mahalanobis
 from ape.series.numerics import dominant_period, robust_scale
 
 CUT = 6.0  # robust deviations beyond which a window is suspicious

@@ -7,10 +7,11 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from ape.detectors import Detector, WindowedDetector
-from ape.posttrain.detector import EnhancedDetector, as_parts, parts_of
+from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.losses import contrast
+from ape.posttrain.parts import Parts, as_parts, parts_of
 from ape.posttrain.recipe import Recipe
-from ape.posttrain.representation import Parts, Representation
+from ape.posttrain.representation import Representation
 
 
 def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[Tensor, Tensor]:
@@ -41,8 +42,8 @@ def joint_gradients(
     model : EnhancedDetector
     windows : Tensor [3, B, C, L]
         Raw, augmented and pseudo-anomalous, data units.
-    nearest : Tensor [3, B, 2 cells]
-        Pooled residuals to the nearest training windows.
+    nearest : Tensor [3, B, 3 cells]
+        What sets them apart from the nearest training windows.
     recipe : Recipe
     at_once : int
         Windows that go through the backbone at once. Below 3B they go in parts, and once more on the way back, so that

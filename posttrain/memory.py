@@ -1,4 +1,4 @@
-"""The nearest normal window: what a window differs by from the closest thing seen in training."""
+"""The nearest window: the closest thing seen in training, or earlier in the series that is scored."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ape.series.windows import sliding
+from ape.series.windows import sliding, starts
 
+MAX_REFERENCES = 4000  # of one series
 CHUNK = 512  # queries a distance matrix
 FLAT = 0.1  # of the median standard deviation of a window
 MAX_SEARCH = 1024  # values that windows are compared by
+
+
+def reference_starts(length: int, window: int) -> np.ndarray:
+    """Starts of windows over ``length`` points, int64, evenly spread where they are many."""
+    return starts(length, window, max(1, -(-(length - window) // MAX_REFERENCES)))
 
 
 def coarse(windows: torch.Tensor) -> torch.Tensor:
@@ -24,17 +30,20 @@ def coarse(windows: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Memory:
-    """Reference windows of the training part, standardised.
+    """Reference windows, standardised.
 
     Parameters
     ----------
     windows : Tensor, float32 [R, C, L]
     starts : Tensor, int64 [R]
         Where they lie in the series.
+    later : int
+        How many of them, the last ones, are not of the training part but of a series that is scored.
     """
 
     windows: torch.Tensor
     starts: torch.Tensor
+    later: int = 0
 
     @classmethod
     def build(
@@ -44,6 +53,17 @@ class Memory:
         windows = torch.from_numpy(sliding(values, window)[positions]).to(shift.device)
         return cls((windows - shift[:, None]) / scale[:, None], torch.from_numpy(positions).to(shift.device))
 
+    def followed_by(
+        self, values: np.ndarray, first: int, offset: int, shift: torch.Tensor, scale: torch.Tensor
+    ) -> Memory:
+        """These references and windows of ``values`` [T, C], from ``first`` on, whose first point is at ``offset``."""
+        length = len(values) - first
+        if length < self.window:
+            return self
+        more = Memory.build(values, first + reference_starts(length, self.window), self.window, shift, scale)
+        windows, places = torch.cat([self.windows, more.windows]), torch.cat([self.starts, more.starts + offset])
+        return Memory(windows, places, len(more.starts))
+
     @cached_property
     def coarse(self) -> torch.Tensor:
         """What references are searched by, [R, .]."""
@@ -52,7 +72,8 @@ class Memory:
     @cached_property
     def least_spread(self) -> torch.Tensor:
         """Standard deviation [C, 1] that windows are divided by at least, so that flat ones are not blown up."""
-        return FLAT * self.windows.std(2).median(0).values[:, None].clamp(min=1e-6)
+        trained = self.windows[: len(self.windows) - self.later]
+        return FLAT * trained.std(2).median(0).values[:, None].clamp(min=1e-6)
 
     def shape_of(self, windows: torch.Tensor) -> torch.Tensor:
         """Windows [B, C, L] without their level and amplitude, each channel on its own."""
@@ -62,15 +83,15 @@ class Memory:
     @cached_property
     def shapes(self) -> Memory:
         """The same references without their level and amplitude."""
-        return Memory(self.shape_of(self.windows), self.starts)
+        return Memory(self.shape_of(self.windows), self.starts, self.later)
 
     @property
     def window(self) -> int:
         """Window length L."""
         return self.windows.shape[2]
 
-    def residual(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
-        """Difference to the nearest reference window.
+    def nearest(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
+        """Which reference is nearest to each window.
 
         Parameters
         ----------
@@ -78,31 +99,30 @@ class Memory:
             Standardised.
         starts : Tensor, int64 [B], or None
             Positions in the series the references come from: those that overlap are left out (for a pseudo-anomaly,
-            give its host's start). ``None`` for windows from elsewhere.
+            give its host's start), and of the scored series all but earlier ones, so that a score does not change as
+            more data arrive. ``None`` for windows from elsewhere.
 
         Returns
         -------
-        Tensor [B, C, L]
+        Tensor, int64 [B]
         """
-        index = torch.cat(
-            [
-                self._nearest(windows[i : i + CHUNK], None if starts is None else starts[i : i + CHUNK])
-                for i in range(0, len(windows), CHUNK)
-            ]
-        )
-        return windows - self.windows[index]
-
-    def _nearest(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
-        return self._distance(windows, starts).argmin(1)
+        parts = [
+            self._distance(windows[i : i + CHUNK], None if starts is None else starts[i : i + CHUNK]).argmin(1)
+            for i in range(0, len(windows), CHUNK)
+        ]
+        return torch.cat(parts)
 
     def _distance(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
-        """Squared distances [B, R] less each query's own norm; infinite where windows overlap."""
+        """Squared distances [B, R] less each query's own norm; infinite where `nearest` leaves one out."""
         flat = self.coarse
         # The query's own norm does not change which reference is nearest.
         distance = flat.square().sum(1) - 2 * coarse(windows) @ flat.T
         if starts is not None:
-            overlap = (starts[:, None] - self.starts).abs() < self.window
-            distance = distance.masked_fill(overlap, torch.inf)
+            after = starts[:, None] - self.starts
+            barred = after.abs() < self.window
+            if self.later:
+                barred[:, -self.later :] = after[:, -self.later :] < self.window
+            distance = distance.masked_fill(barred, torch.inf)
         return distance
 
     def distinct_neighbours(self, count: int) -> torch.Tensor:

@@ -23,8 +23,8 @@ class Recipe:
     freeze : {"none", "decoder", "all-but-last", "projection-only"}
         Which parameters of the backbone stay as they are; the projection head always learns.
     inputs : tuple of {"latent", "residual", "nearest"}
-        What the projection heads see of a window: the backbone's latent, its residual, the differences to the
-        nearest normal window as it is and in shape.
+        What the projection heads see of a window: the backbone's latent, its residual less that of the nearest normal
+        window, the differences to the nearest normal window as it is and in shape.
     gains : (float, float)
         One head each: how much residuals are enlarged at most, at random, while it learns. Above one it has to go by
         shape as well as by size.

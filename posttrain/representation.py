@@ -1,41 +1,20 @@
-"""What the heads see of a window (latent, residual, difference to the nearest normal window), and the heads."""
+"""Distances of what is seen of a window, and the projection heads over it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool1d, normalize
+from torch.nn.functional import normalize
 
-MAX_BINS = 48  # of a residual, a channel
-MAX_CELLS = 384  # of a residual, all channels
-MAX_LATENT = 256
+from ape.posttrain.parts import Parts
+
 SHRINKAGE = 0.05  # of correlations towards zero
 HEAD_WIDTHS = (64,)
 DIMENSION = 32
 DROPOUT = 0.1
-
-
-class Parts(NamedTuple):
-    """Pooled, unscaled inputs of the representation, each [B, .]."""
-
-    latent: torch.Tensor
-    residual: torch.Tensor
-    nearest: torch.Tensor
-
-
-def pool_latent(latent: torch.Tensor) -> torch.Tensor:
-    """Average neighbouring entries of a latent [B, D] where there are more than a head should see."""
-    return adaptive_avg_pool1d(latent[:, None], min(latent.shape[1], MAX_LATENT))[:, 0]
-
-
-def pool_residual(residual: torch.Tensor) -> torch.Tensor:
-    """Average a standardised residual [B, C, L] over time into at most 48 bins a channel, [B, cells]."""
-    channels, length = residual.shape[1:]
-    return adaptive_avg_pool1d(residual, max(2, min(MAX_BINS, MAX_CELLS // channels, length))).flatten(1)
 
 
 class Mahalanobis(nn.Module):
@@ -103,7 +82,7 @@ class Representation(nn.Module):
         self.register_buffer("gains", torch.tensor(gains, dtype=torch.float32))
         self.register_buffer("centres", torch.zeros(len(gains), DIMENSION))
         self.mahalanobis = Mahalanobis(latent + cells)
-        self.residual = Mahalanobis(cells)
+        self.relative = Mahalanobis(cells)
         self.nearest = Mahalanobis(cells)
         self.nearest_shape = Mahalanobis(cells)
         sizes = {"latent": latent, "residual": cells, "nearest": 2 * (cells + 1)}
@@ -116,21 +95,21 @@ class Representation(nn.Module):
         scale = parts.latent.std(0)
         self.latent_scale.copy_(scale.clamp(min=1e-3 * float(scale.max()) + 1e-12))
         nearest, nearest_shape = parts.nearest.chunk(2, 1)
-        errors = (parts.residual, nearest, nearest_shape)
+        errors = (parts.relative, nearest, nearest_shape)
         self.error_scales.copy_(torch.stack([x.square().mean().sqrt() for x in errors]).clamp(min=1e-12))
-        self.mahalanobis.fit(torch.cat(parts[:2], 1))
-        self.residual.fit(parts.residual)
+        self.mahalanobis.fit(torch.cat([parts.latent, parts.residual], 1))
+        self.relative.fit(parts.relative)
         self.nearest.fit(nearest)
         self.nearest_shape.fit(nearest_shape)
 
     def distances(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distances: `to_nearest`, of the residual, and of latent and residual together, [B, 4]."""
-        both = torch.cat(parts[:2], 1)
-        rest = [self.residual(parts.residual), self.mahalanobis(both)]
+        """Mahalanobis distances: `to_nearest`, of the relative residual, of latent and residual together, [B, 4]."""
+        both = torch.cat([parts.latent, parts.residual], 1)
+        rest = [self.relative(parts.relative), self.mahalanobis(both)]
         return torch.stack([*self.to_nearest(parts).unbind(1), *rest], 1)
 
     def to_nearest(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distances of the residuals to the nearest window and to the nearest in shape, [B, 2]."""
+        """Mahalanobis distances of the differences to the nearest window and to the nearest in shape, [B, 2]."""
         nearest, nearest_shape = parts.nearest.chunk(2, 1)
         return torch.stack([self.nearest(nearest), self.nearest_shape(nearest_shape)], 1)
 
@@ -144,7 +123,7 @@ class Representation(nn.Module):
         factor = torch.ones_like(self.gains)[:, None, None]
         if self.training:
             factor = self.gains[:, None, None] ** torch.rand_like(distances[:, :1])
-        errors = (parts.residual, *parts.nearest.chunk(2, 1))
+        errors = (parts.relative, *parts.nearest.chunk(2, 1))
         residual, *nearest = ((x * factor / scale).asinh() for x, scale in zip(errors, self.error_scales, strict=True))
         latent = (parts.latent - self.latent_mean) / self.latent_scale
         seen = {

@@ -19,7 +19,7 @@ from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.engine import Course, picked, stored_outputs
 from ape.posttrain.freezing import training
 from ape.posttrain.gradients import head_loss, joint_losses
-from ape.posttrain.representation import Parts
+from ape.posttrain.parts import Parts
 from ape.posttrain.state import MAX_GRADIENT, NotFiniteError, State
 
 Losses = Callable[[Any, Tensor], tuple[Tensor, Tensor]]

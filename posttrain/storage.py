@@ -18,7 +18,7 @@ from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
 from ape.series import InputError, files
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 3
+KIND, FORMAT = "enhanced", 4
 HEAD = "representation."
 MEND = "the folder is damaged or was changed; enhance the detector again"
 

@@ -11,7 +11,8 @@ import torch
 from ape.detectors.out_of_memory import Rows
 from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
 from ape.posttrain.candidates import Candidates
-from ape.posttrain.detector import BATCH, EnhancedDetector, device_of
+from ape.posttrain.detector import EnhancedDetector, device_of
+from ape.posttrain.parts import BATCH
 from ape.posttrain.score import HEADS, MEASURES, WEIGHTS, Calibration, Measured, spread
 from ape.rules import OPERATORS, RuleBank, generic_bank
 from ape.series.numerics import auc

@@ -38,7 +38,7 @@ from ape.posttrain.engine import Pool, draw_pool, stored_outputs, train
 from ape.posttrain.enhancement import untrained
 from ape.posttrain.freezing import training
 from ape.posttrain.gradients import head_gradients, joint_gradients
-from ape.posttrain.representation import Parts
+from ape.posttrain.parts import Parts
 from ape.posttrain.state import MAX_GRADIENT, State
 from ape.rules import RuleBank, build_context, generic_bank
 from ape.series.windows import sliding

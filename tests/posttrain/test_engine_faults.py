@@ -14,10 +14,10 @@ import ape.posttrain
 from ape.detectors.out_of_memory import Rows
 from ape.detectors.training import seeded
 from ape.posttrain import enhance
-from ape.posttrain.detector import parts_of
 from ape.posttrain.engine import outputs, train
 from ape.posttrain.gradients import joint_gradients
 from ape.posttrain.losses import contrast
+from ape.posttrain.parts import parts_of
 from ape.posttrain.state import NotFiniteError
 from ape.series import InputError
 

@@ -15,10 +15,10 @@ import ape.series
 from ape.posttrain import PAPER, enhance
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import decide
-from ape.posttrain.detector import parts_of
 from ape.posttrain.engine import train
 from ape.posttrain.freezing import encoder_parameters
 from ape.posttrain.losses import contrast
+from ape.posttrain.parts import parts_of
 from ape.rules import generic_bank
 from ape.series import InputError
 
@@ -243,3 +243,21 @@ def test_wrapped_module_with_batch_norm_keeps_its_running_statistics(quick, prep
     after = state(model.module)
     assert torch.equal(before["inner.0.2.running_mean"], after["inner.0.2.running_mean"])
     assert not torch.equal(before["inner.0.1.weight"], after["inner.0.1.weight"])
+
+
+def test_a_score_does_not_change_as_more_data_arrive(enhanced, series):
+    values, so_far = series.values, len(series.values) - 150
+    whole = enhanced.detector.curves(values)
+    part = enhanced.detector.curves(values[:so_far])
+    settled = so_far - enhanced.detector.window
+    np.testing.assert_allclose(part[:settled], whole[:settled], atol=1e-6)
+
+
+def test_what_was_seen_earlier_in_the_scored_series_is_less_of_an_anomaly(enhanced, series):
+    values, window = series.values.copy(), enhanced.detector.window
+    twice = series.train_end + 2 * window
+    values[twice : twice + window // 2] += 2
+    again = twice + 5 * window
+    values[again : again + window] = values[twice : twice + window]
+    score = enhanced.detector.score(replace(series, values=values))
+    assert score[again : again + window // 2].max() < score[twice : twice + window // 2].max()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ape.posttrain.memory import Memory
+from ape.posttrain.parts import parts_of, pool_residual
 from ape.posttrain.score import Calibration, Measured, spread
-from ape.series.windows import overlap_mean, starts
+from ape.series.windows import overlap_mean, sliding, starts
 
 WINDOW = 32
 UNIT = torch.zeros(1), torch.ones(1)
@@ -39,7 +40,30 @@ def test_surprise_grows_and_has_no_ceiling():
 def test_nearest_window_leaves_out_the_overlapping_ones(wave):
     values = wave(400)[:, None].astype(np.float32)
     memory = Memory.build(values, np.arange(0, 400 - WINDOW), WINDOW, *UNIT)
-    with_itself = memory.residual(memory.windows, None)
-    assert float(with_itself.abs().max()) == 0
-    apart = memory.residual(memory.windows, memory.starts)
-    assert float(apart.abs().amax((1, 2)).min()) > 0
+    assert memory.nearest(memory.windows, None).tolist() == list(range(len(memory.starts)))
+    apart = memory.nearest(memory.windows, memory.starts) - memory.starts
+    assert int(apart.abs().min()) >= WINDOW
+
+
+def test_references_of_the_scored_series_are_open_to_windows_behind_them_alone(wave):
+    values = wave(400)[:, None].astype(np.float32)
+    trained = Memory.build(values, np.arange(0, 200 - WINDOW), WINDOW, *UNIT)
+    known = trained.followed_by(values, 200, 0, *UNIT)
+    assert known.starts.tolist() == [*range(200 - WINDOW), *range(200, 400 - WINDOW + 1)]
+    queries = torch.arange(0, 400 - WINDOW + 1)
+    found = known.starts[known.nearest(torch.from_numpy(sliding(values, WINDOW).copy()), queries)]
+    assert int((queries - found).abs().min()) >= WINDOW
+    later = found >= 200
+    assert bool((found[later] < queries[later]).all())
+    assert bool(later[queries >= 200 + 4 * WINDOW].any()), "no earlier window was ever the nearest"
+    # the amplitude below which windows count as flat stays that of the training part
+    assert torch.equal(known.least_spread, trained.least_spread)
+
+
+def test_a_relative_residual_leaves_out_what_is_rebuilt_badly_everywhere(detector):
+    windows = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 1, detector.window)).astype(np.float32))
+    cells = pool_residual(windows).shape[1]
+    parts, residual = parts_of(detector, windows, torch.zeros(5, 3 * cells))
+    torch.testing.assert_close(parts.relative, pool_residual(residual))
+    same, _ = parts_of(detector, windows, torch.cat([torch.zeros(5, 2 * cells), parts.residual], 1))
+    assert float(same.relative.detach().abs().max()) == 0
