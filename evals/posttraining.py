@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ape.evals.jobs import measure_all, options, publish
 from ape.series import InputError, Series
 from ape.series.files import write_bytes
 from ape.series.matrix_profile import matrix_profile
-from ape.series.windows import overlap_mean
+from ape.series.windows import overlap_mean, scored_batches, sliding, streamed_overlap_mean
 
 # Recordings to tune on, with all series cut from them; the other half is for confirmation.
 TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
@@ -112,7 +113,9 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
             arrays |= {f"{arm}.curves": curves.astype(np.float32), f"{arm}.knots": calibration.knots}
             arrays |= {f"{arm}.excess": calibration.excess}
             row["trial"] = result.report["acceptance"]
-            row |= judged(case.labels[test], scores_of(arm, curves, calibration))
+            scores = scores_of(arm, curves, calibration)
+            scores |= with_memory(result.candidate, series, result.report["candidates"]["held_out_from"], scores)
+            row |= judged(case.labels[test], scores)
         rows[arm] = row
     stored = io.BytesIO()
     np.savez_compressed(stored, labels=case.labels[test], **arrays)  # type: ignore[arg-type]
@@ -184,6 +187,43 @@ def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.nd
     if arm == "untrained":
         scores |= {control: curves[:, MEASURES.index(control)] for control in CONTROLS}
     return scores
+
+
+def with_memory(model: Any, series: Series, held_out: int, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Cosine distance to the nearest vector of the training part, alone and in the place of the heads.
+
+    With heads that never saw a pseudo-anomaly it is a contrastive memory without any: a control.
+    """
+    from ape.posttrain.score import HEADS, WEIGHTS, Calibration, tails
+
+    distance = memory_distance(model, series)
+    knots = tails(distance[held_out : series.train_end, None])
+    surprise = Calibration(model.calibration.bounds, *knots).surprise(distance[:, None])[:, 0][series.train_end :]
+    share = WEIGHTS[:HEADS].sum()
+    return {"memory": surprise, "with memory": share * surprise + (1 - share) * scores["without heads"]}
+
+
+@torch.no_grad()
+def memory_distance(model: Any, series: Series) -> np.ndarray:
+    """Cosine distance of windows to the nearest non-overlapping one of the training part, mean over a point, [T]."""
+    from ape.posttrain.parts import parts_of
+
+    views = sliding(series.values, model.window)
+
+    def vectors(at: torch.Tensor) -> torch.Tensor:
+        x = torch.from_numpy(views[at.numpy()])
+        return model.vectors(parts_of(model.backbone, x, model.nearest(x, at))[0])
+
+    trained = model.memory.starts
+    known = torch.cat([vectors(at) for at in trained.split(256)])
+
+    def distances(at: torch.Tensor) -> np.ndarray:
+        overlap = (at[:, None] - trained).abs() < model.window
+        nearest = (vectors(at) @ known.T).masked_fill(overlap, -1).max(1).values
+        return np.repeat((1 - nearest).numpy()[:, None], model.window, axis=1)
+
+    batches = scored_batches(series.length, model.window, size=256)
+    return streamed_overlap_mean(((at, distances(torch.from_numpy(at))) for at in batches), series.length)
 
 
 def judged(labels: np.ndarray, scores: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:

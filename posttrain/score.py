@@ -97,6 +97,14 @@ def spread(squashed: Measured, starts: np.ndarray, length: int) -> np.ndarray:
     return overlap.mean()
 
 
+def tails(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Knots [M, 129] and mean excess [M] of curves [T, M] of normal points, see `Calibration`."""
+    knots = np.quantile(normal, np.linspace(0, EMPIRICAL, KNOTS), axis=0).T
+    over = np.maximum(normal - knots[:, -1], 0)
+    excess = over.sum(axis=0) / np.maximum((over > 0).sum(axis=0), 1)
+    return np.ascontiguousarray(knots), np.maximum(excess, 1e-6)
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How unusual a value is among normal ones: minus log tail probability, for all measures at once.
@@ -123,11 +131,7 @@ class Calibration:
         bounds = Bounds.fit(normal)
         length = int(starts[-1] - starts[0]) + normal.points.shape[1]
         curves = spread(bounds.squash(normal), starts - starts[0], length)
-        curves = curves[np.isfinite(curves).all(axis=1)]
-        knots = np.quantile(curves, np.linspace(0, EMPIRICAL, KNOTS), axis=0).T
-        over = np.maximum(curves - knots[:, -1], 0)
-        excess = over.sum(axis=0) / np.maximum((over > 0).sum(axis=0), 1)
-        return cls(bounds, np.ascontiguousarray(knots), np.maximum(excess, 1e-6))
+        return cls(bounds, *tails(curves[np.isfinite(curves).all(axis=1)]))
 
     def surprise(self, curves: np.ndarray) -> np.ndarray:
         """Minus log tail probability of squashed values [..., 9]."""
