@@ -16,17 +16,21 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from ape.evals.jobs import measure_all, options, publish
-from ape.series import InputError, Series
+from ape.series import InputError, Series, from_array
 from ape.series.files import write_bytes
 from ape.series.matrix_profile import matrix_profile
 from ape.series.windows import overlap_mean, scored_batches, sliding, streamed_overlap_mean
+
+if TYPE_CHECKING:
+    from ape.evals.devdata import Labelled
+    from ape.rules import Context, RuleBank
 
 # Recordings to tune on, with all series cut from them; the other half is for confirmation.
 TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
@@ -40,13 +44,16 @@ CONTROLS = (
     "nearest",
 )  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
+BENCH_EVENTS = 3
 RESAMPLES = 4000
+
+Oracle = Callable[["Context"], "RuleBank"]
 
 
 def main() -> int:
     """Measure one part of the series, and print the tables."""
     parser = options("posttraining", __doc__.splitlines()[0])
-    parser.add_argument("--on", choices=("tuning", "confirmation", "nab", "asd"), default="tuning")
+    parser.add_argument("--on", choices=("tuning", "confirmation", "nab", "asd", "bench"), default="tuning")
     parser.add_argument("--backbone", action="append", metavar="NAME", help="may be repeated; default: vae")
     parser.add_argument("--arm", action="append", metavar="NAME", help="may be repeated; default: all")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
@@ -69,8 +76,11 @@ def main() -> int:
 
 
 def recording(name: str) -> str:
-    """What a series was cut from: its name without number, added noise or distortion, and running number."""
-    return clean(name).rstrip("0123456789")
+    """What a series was cut from: its name without number, added noise or distortion, and running number.
+
+    On TimeAnomaly-Bench it is the scenario, whose faults share a process.
+    """
+    return clean(name.partition(".")[0]).rstrip("0123456789")
 
 
 def clean(name: str) -> str:
@@ -81,7 +91,10 @@ def clean(name: str) -> str:
 def chosen_series(part: str) -> tuple[str, list[str]]:
     """Data set and names of the series: those of one half of UCR, or of all of another set."""
     from ape.evals.devdata import index
+    from ape.evals.timeanomalybench import SCENARIOS
 
+    if part == "bench":
+        return part, [f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults]
     if part not in ("tuning", "confirmation"):
         return part, [str(name) for name in index(part).index]
     lengths = index("ucr")["length"]
@@ -89,19 +102,35 @@ def chosen_series(part: str) -> tuple[str, list[str]]:
     return "ucr", [name for name in short if clean(name).startswith(TUNING) == (part == "tuning")]
 
 
+def with_labels(data_set: str, name: str) -> tuple[Labelled, Oracle | None]:
+    """A series with its labels; one of TimeAnomaly-Bench has the scenario's manual for a text, and an oracle."""
+    from ape.evals.devdata import Labelled, labelled
+    from ape.evals.fidelity import oracle_bank
+    from ape.evals.timeanomalybench import SCENARIOS, make
+    from ape.evals.timeanomalybench.texts import written
+
+    if data_set != "bench":
+        return labelled(data_set, name), None
+    scenario = SCENARIOS[name.partition(".")[0]]
+    run = make(scenario, name.partition(".")[2], seed=0, events=BENCH_EVENTS)
+    texts = written(scenario.texts, len(run.values) * scenario.step, 0)
+    text = f"{texts['measured']}\n{texts['manual']}"
+    series = from_array(run.values, list(scenario.units), run.train_end, name=name, text=text)
+    return Labelled(name, scenario.name, series, run.labels), partial(oracle_bank, run)
+
+
 def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dict[str, Any]:
     """Metrics of the chosen arms for one backbone, series and seed; their measures go to ``out/JOB.npz``."""
     from ape import detectors
-    from ape.evals.devdata import labelled
 
     backbone, name, seed = job.split("--")
-    case = labelled(data_set, name)
+    case, oracle = with_labels(data_set, name)
     series, test = case.series, slice(case.series.train_end, None)
     detector = detectors.create(backbone, device="cpu").fit(series, seed=int(seed))
     arrays: dict[str, np.ndarray] = {}
     profile = discords(series, detector.window)[test]
     rows: dict[str, Any] = {"no model": judged(case.labels[test], {"matrix profile": profile})}
-    for arm, post_train in arms(series, name, out / "banks" / f"{name}.json", int(seed)).items():
+    for arm, post_train in arms(series, name, out / "banks" / f"{name}.json", int(seed), oracle).items():
         if chosen and arm not in chosen:
             continue
         began = time.perf_counter()
@@ -130,7 +159,9 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
     }
 
 
-def arms(series: Series, name: str, bank_path: Path, seed: int) -> dict[str, Callable[[Any], Any]]:
+def arms(
+    series: Series, name: str, bank_path: Path, seed: int, oracle: Oracle | None = None
+) -> dict[str, Callable[[Any], Any]]:
     """What is done to a detector, by name."""
     from ape import graphs, posttrain
     from ape.posttrain import RECIPES
@@ -145,6 +176,7 @@ def arms(series: Series, name: str, bank_path: Path, seed: int) -> dict[str, Cal
     drawn = np.random.default_rng([seed, 7]).choice(usable, RANDOM_RULES, replace=False).tolist()
     banks = {"random bank": drawn, "cut-paste": ["cut_add_paste"], "broad bank": None}
     enhance = partial(posttrain.enhance, bank=mined, series=series, seed=seed)
+    known = {} if oracle is None else {"oracle bank": partial(enhance, bank=oracle(mined.context))}
     return {
         "untrained": partial(enhance, recipe=RECIPES["untrained"]),
         "reconstruction": partial(enhance, recipe=RECIPES["reconstruction"]),
@@ -157,6 +189,7 @@ def arms(series: Series, name: str, bank_path: Path, seed: int) -> dict[str, Cal
             for arm, operators in banks.items()
         },
         "mined bank": enhance,
+        **known,
         "mined bank, heads alone": partial(enhance, recipe=RECIPES["heads-alone"]),
         "mined bank, paper": partial(enhance, recipe=RECIPES["paper"]),
     }
