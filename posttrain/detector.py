@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -153,7 +154,11 @@ class EnhancedDetector:
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Squashed measures at each point of ``values`` [T, C], float64 [T, 9], streamed in batches.
+        """Squashed measures at each point of ``values`` [T, C], float64 [T, 9], see `streamed_curves`."""
+        return np.concatenate(list(self.streamed_curves(values, stride)))
+
+    def streamed_curves(self, values: np.ndarray, stride: int | None = None) -> Iterator[np.ndarray]:
+        """Squashed measures of the points of ``values`` [T, C], float64 [n, 9], piece by piece.
 
         Windows are compared with those of the training part and with earlier ones of ``values``, never with those that
         they overlap. Values that do not begin as the training part does are taken to lie behind it.
@@ -163,11 +168,10 @@ class EnhancedDetector:
         seen = np.array_equal(values[:same], self.values[:same])
         first, offset = (trained - self.window + 1, 0) if seen else (0, trained)
         references = self.references.followed_by(self.backbone, values, first, offset)
-        overlap = Overlap(length)
-        views = sliding(values, self.window)
+        overlap, views = Overlap(), sliding(values, self.window)
         for some in scored_batches(length, self.window, stride, BATCH):
-            overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
-        return overlap.mean()
+            yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
+        yield overlap.given_out(length - overlap.begin)
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
         """Anomaly score of each point, float32 [T].
@@ -183,8 +187,9 @@ class EnhancedDetector:
                 series.name,
                 "score a series with the same channels",
             )
-        curves = self.curves(series.values, stride)
-        return self.require_calibration().fuse(curves).astype(np.float32)
+        calibration = self.require_calibration()
+        pieces = self.streamed_curves(series.values, stride)
+        return np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
 
     def save(self, folder: Path | str) -> None:
         """Write everything into ``folder`` (safetensors and JSON), at once or not at all."""

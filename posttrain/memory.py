@@ -99,8 +99,8 @@ class Memory:
             Standardised.
         starts : Tensor, int64 [B], or None
             Positions in the series the references come from: those that overlap are left out (for a pseudo-anomaly,
-            give its host's start), and of the scored series all but earlier ones, so that a score does not change as
-            more data arrive. ``None`` for windows from elsewhere.
+            give its host's start), and of the scored series all but earlier ones, so that an anomaly is not excused by
+            one that comes after it. ``None`` for windows from elsewhere.
 
         Returns
         -------

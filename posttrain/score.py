@@ -65,36 +65,52 @@ class Bounds:
 
 
 class Overlap:
-    """Running mean, at each point, over the windows that cover it, in memory linear in the length."""
+    """Running mean, at each point, over the windows that cover it; points are given out once no later one can."""
 
-    def __init__(self, length: int) -> None:
-        self.change = np.zeros((length + 1, len(MEASURES)))  # of eight sums and the count from point to point
-        self.points = np.zeros(length)
+    def __init__(self) -> None:
+        self.begin = 0  # of the points that are still at work
+        self.sums = np.zeros(len(MEASURES))  # of eight measures, and the count, at the point before
+        self.change = np.zeros((0, len(MEASURES)))  # of them from point to point
+        self.points = np.zeros(0)
 
-    def add(self, starts: np.ndarray, squashed: Measured) -> None:
-        """Add windows that begin at ``starts``, int64 [N]."""
-        window = squashed.points.shape[1]
+    def add(self, starts: np.ndarray, squashed: Measured) -> np.ndarray:
+        """Add windows that begin at ``starts``, int64 [N], in rising order over all calls.
+
+        Returns
+        -------
+        ndarray, float64 [n, 9]
+            The curves of the points before these windows; NaN where no window covers a point.
+        """
+        finished = self.given_out(int(starts[0]) - self.begin)
+        window, at = squashed.points.shape[1], starts - self.begin
+        missing = max(0, int(at[-1]) + window + 1 - len(self.points))
+        self.change = np.pad(self.change, ((0, missing), (0, 0)))
+        self.points = np.pad(self.points, (0, missing))
         rows = np.column_stack([squashed.windows, np.ones(len(starts))])
-        np.add.at(self.change, starts, rows)
-        np.subtract.at(self.change, starts + window, rows)
-        at = (starts[:, None] + np.arange(window)).ravel()
-        first = int(at.min())
-        sums = np.bincount(at - first, weights=squashed.points.ravel())
-        self.points[first : first + len(sums)] += sums
+        np.add.at(self.change, at, rows)
+        np.subtract.at(self.change, at + window, rows)
+        sums = np.bincount((at[:, None] + np.arange(window)).ravel(), weights=squashed.points.ravel())
+        self.points[: len(sums)] += sums
+        return finished
 
-    def mean(self) -> np.ndarray:
-        """Curves of all measures, float64 [length, 9]; NaN where no window covers a point."""
-        sums = self.change[:-1].cumsum(axis=0)
-        count = np.where(sums[:, -1] > 0.5, sums[:, -1], np.nan)
-        sums[:, -1] = self.points
-        return sums / count[:, None]
+    def given_out(self, count: int) -> np.ndarray:
+        """Curves [count, 9] of the next points, which are done with."""
+        missing = max(0, count - len(self.points))
+        change = np.pad(self.change[:count], ((0, missing), (0, 0)))
+        points = np.pad(self.points[:count], (0, missing))
+        sums = self.sums + change.cumsum(axis=0)
+        self.begin += count
+        self.sums = sums[-1] if count else self.sums
+        self.change, self.points = self.change[count:], self.points[count:]
+        covering = np.where(sums[:, -1] > 0.5, sums[:, -1], np.nan)
+        return np.column_stack([sums[:, :-1], points]) / covering[:, None]
 
 
 def spread(squashed: Measured, starts: np.ndarray, length: int) -> np.ndarray:
     """Curves [length, 9] of windows at ``starts`` in one go."""
-    overlap = Overlap(length)
-    overlap.add(starts, squashed)
-    return overlap.mean()
+    overlap = Overlap()
+    before = overlap.add(starts, squashed)
+    return np.concatenate([before, overlap.given_out(length - len(before))])
 
 
 def tails(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -261,3 +262,15 @@ def test_what_was_seen_earlier_in_the_scored_series_is_less_of_an_anomaly(enhanc
     values[again : again + window] = values[twice : twice + window]
     score = enhanced.detector.score(replace(series, values=values))
     assert score[again : again + window // 2].max() < score[twice : twice + window // 2].max()
+
+
+def test_memory_of_scoring_is_that_of_the_result_and_a_batch(enhanced):
+    def peak(length):
+        long = ape.series.from_array(np.resize(enhanced.detector.values, (length, 1)))
+        tracemalloc.start()
+        enhanced.detector.score(long, stride=8)
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return taken - 8 * length  # the result, and the pieces that it is put together from
+
+    assert peak(60_000) < peak(20_000) + 200_000  # bytes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ape.posttrain.memory import Memory
 from ape.posttrain.parts import parts_of, pool_residual
-from ape.posttrain.score import Calibration, Measured, spread
+from ape.posttrain.score import Calibration, Measured, Overlap, spread
 from ape.series.windows import overlap_mean, sliding, starts
 
 WINDOW = 32
@@ -25,6 +25,17 @@ def test_spread_is_the_mean_over_covering_windows(window, length, stride, seed):
     expected = [overlap_mean(np.repeat(column[:, None], window, 1), at, length) for column in values.windows.T]
     expected.append(overlap_mean(values.points, at, length))
     np.testing.assert_allclose(spread(values, at, length), np.transpose(expected), rtol=1e-5)
+    overlap, half = Overlap(), len(at) // 2
+    batches = [slice(None, half), slice(half, None)][half == 0 :]
+    pieces = [overlap.add(at[i], Measured(values.windows[i], values.points[i])) for i in batches]
+    whole = np.concatenate([*pieces, overlap.given_out(length - overlap.begin)])
+    np.testing.assert_allclose(whole, np.transpose(expected), rtol=1e-5)
+
+
+def test_points_that_no_window_covers_have_no_value():
+    windows = Measured(np.ones((2, 8)), np.ones((2, 3)))
+    curves = spread(windows, np.array([1, 6]), 12)
+    assert np.isfinite(curves).all(axis=1).tolist() == [False, *[True] * 3, *[False] * 2, *[True] * 3, *[False] * 3]
 
 
 def test_surprise_grows_and_has_no_ceiling():
