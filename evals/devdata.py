@@ -43,6 +43,12 @@ def index(data_set: str) -> pd.DataFrame:
     return pd.read_csv(dev_data() / data_set / "index.csv").set_index("series")
 
 
+def anomalous(data_set: str) -> list[str]:
+    """Names of a set's series that hold an anomaly, in the order of its index."""
+    events = pd.read_csv(dev_data() / data_set / "labels.csv")
+    return [str(name) for name in index(data_set).index if name in set(events["series"])]
+
+
 def labelled(data_set: str, name: str) -> Labelled:
     """One series with its labels; its text is what the index says was measured."""
     folder = dev_data() / data_set

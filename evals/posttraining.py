@@ -44,7 +44,7 @@ CONTROLS = (
     "nearest",
 )  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
-BENCH_EVENTS = 3
+BENCH_FAULTS, BENCH_EVENTS = 2, 3  # of a scenario, and of a fault
 RESAMPLES = 4000
 
 Oracle = Callable[["Context"], "RuleBank"]
@@ -90,13 +90,15 @@ def clean(name: str) -> str:
 
 def chosen_series(part: str) -> tuple[str, list[str]]:
     """Data set and names of the series: those of one half of UCR, or of all of another set."""
-    from ape.evals.devdata import index
+    from ape.evals.devdata import anomalous, index
     from ape.evals.timeanomalybench import SCENARIOS
 
     if part == "bench":
-        return part, [f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults]
+        return part, [
+            f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults[:BENCH_FAULTS]
+        ]
     if part not in ("tuning", "confirmation"):
-        return part, [str(name) for name in index(part).index]
+        return part, anomalous(part)
     lengths = index("ucr")["length"]
     short = [str(name) for name, length in lengths.items() if length < SHORTER_THAN]
     return "ucr", [name for name in short if clean(name).startswith(TUNING) == (part == "tuning")]

@@ -134,8 +134,10 @@ class EnhancedDetector:
         parts, residual = parts_of(self.backbone, x, near.pooled())
         away, distances = self.representation.away(parts), self.representation.distances(parts)
         points = residual.square().mean(1)
-        sizes = torch.stack([points.mean(1), near.difference.square().mean((1, 2)).sqrt()], 1)
-        row = torch.cat([away, distances[:, :3], sizes[:, :1], distances[:, 3:], sizes[:, 1:]], 1)
+        nearest, relative, mahalanobis = distances.unbind(1)
+        raw, in_shape = (x.square().mean((1, 2)).sqrt() for x in (near.difference, near.shape))
+        rest = [nearest, in_shape, relative, points.mean(1), mahalanobis, raw]  # as in `MEASURES`
+        row = torch.cat([away, torch.stack(rest, 1)], 1)
         return row.cpu().double().numpy(), points.cpu().numpy()
 
     def require_calibration(self) -> Calibration:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ape.series.windows import sliding, starts
+from ape.series.windows import starts
 
 MAX_REFERENCES = 4000  # of one series
 CHUNK = 512  # queries a distance matrix
+MOST_COMPARED = 1 << 24  # values of windows around references at once
 FLAT = 0.1  # of the median standard deviation of a window
 MAX_SEARCH = 1024  # values that windows are compared by
 
@@ -34,6 +36,8 @@ class Memory:
 
     Parameters
     ----------
+    series : Tensor, float32 [C, n]
+        What they were cut from.
     windows : Tensor, float32 [R, C, L]
     starts : Tensor, int64 [R]
         Where they lie in the series.
@@ -41,6 +45,7 @@ class Memory:
         How many of them, the last ones, are not of the training part but of a series that is scored.
     """
 
+    series: torch.Tensor
     windows: torch.Tensor
     starts: torch.Tensor
     later: int = 0
@@ -50,19 +55,24 @@ class Memory:
         cls, values: np.ndarray, positions: np.ndarray, window: int, shift: torch.Tensor, scale: torch.Tensor
     ) -> Memory:
         """Cut the windows at ``positions`` out of ``values`` [n, C], onto the device of ``shift``."""
-        windows = torch.from_numpy(sliding(values, window)[positions]).to(shift.device)
-        return cls((windows - shift[:, None]) / scale[:, None], torch.from_numpy(positions).to(shift.device))
+        series = (torch.from_numpy(values.T.copy()).to(shift.device) - shift[:, None]) / scale[:, None]
+        starts = torch.from_numpy(positions).to(shift.device)
+        return cls(series, series.unfold(1, window, 1)[:, starts].transpose(0, 1).contiguous(), starts)
 
     def followed_by(
         self, values: np.ndarray, first: int, offset: int, shift: torch.Tensor, scale: torch.Tensor
     ) -> Memory:
-        """These references and windows of ``values`` [T, C], from ``first`` on, whose first point is at ``offset``."""
+        """These references and windows of ``values`` [T, C], from ``first`` on.
+
+        The first of the values lies at ``offset``: 0 if they begin with the series of these, else behind it.
+        """
         length = len(values) - first
         if length < self.window:
             return self
         more = Memory.build(values, first + reference_starts(length, self.window), self.window, shift, scale)
+        series = more.series if offset == 0 else torch.cat([self.series, more.series], 1)
         windows, places = torch.cat([self.windows, more.windows]), torch.cat([self.starts, more.starts + offset])
-        return Memory(windows, places, len(more.starts))
+        return Memory(series, windows, places, len(more.starts))
 
     @cached_property
     def coarse(self) -> torch.Tensor:
@@ -76,14 +86,14 @@ class Memory:
         return FLAT * trained.std(2).median(0).values[:, None].clamp(min=1e-6)
 
     def shape_of(self, windows: torch.Tensor) -> torch.Tensor:
-        """Windows [B, C, L] without their level and amplitude, each channel on its own."""
-        centred = windows - windows.mean(2, keepdim=True)
-        return centred / torch.maximum(windows.std(2, keepdim=True), self.least_spread)
+        """Windows [..., C, L] without their level and amplitude, each channel on its own."""
+        centred = windows - windows.mean(-1, keepdim=True)
+        return centred / torch.maximum(windows.std(-1, keepdim=True), self.least_spread)
 
     @cached_property
     def shapes(self) -> Memory:
         """The same references without their level and amplitude."""
-        return Memory(self.shape_of(self.windows), self.starts, self.later)
+        return replace(self, windows=self.shape_of(self.windows))
 
     @property
     def window(self) -> int:
@@ -111,6 +121,49 @@ class Memory:
             for i in range(0, len(windows), CHUNK)
         ]
         return torch.cat(parts)
+
+    def closest(
+        self,
+        windows: torch.Tensor,
+        index: torch.Tensor,
+        starts: torch.Tensor | None,
+        seen: Callable[[torch.Tensor], torch.Tensor] = lambda windows: windows,
+    ) -> torch.Tensor:
+        """The closest windows of the series [B, C, L] around the nearest references.
+
+        References lie a few steps apart where the series is long; one that is a step off is far from a sharp peak.
+
+        Parameters
+        ----------
+        windows, index, starts
+            What `nearest` was given, and what it said.
+        seen : callable
+            What windows are compared as, such as `shape_of`.
+        """
+        if self.gap == 1:
+            return seen(self.series.unfold(1, self.window, 1)[:, self.starts[index]].transpose(0, 1))
+        steps = torch.arange(1 - self.gap, self.gap, device=index.device)
+        places = (self.starts[index][:, None] + steps).clamp(0, self.series.shape[1] - self.window)
+        if starts is not None:
+            later = index >= len(self.starts) - self.later
+            after = starts[:, None] - places
+            barred = torch.where(later[:, None], after, after.abs()) < self.window
+            places = torch.where(barred, self.starts[index][:, None], places)
+        views = self.series.unfold(1, self.window, 1)
+        size = max(1, MOST_COMPARED // (len(steps) * windows[0].numel()))
+
+        def best(x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+            around = seen(views[:, at].permute(1, 2, 0, 3))  # [B, steps, C, L]
+            found = (x[:, None] - around).square().sum((2, 3)).argmin(1)
+            return around[torch.arange(len(x), device=x.device), found]
+
+        return torch.cat([best(x, at) for x, at in zip(windows.split(size), places.split(size), strict=True)])
+
+    @cached_property
+    def gap(self) -> int:
+        """Steps between neighbouring references."""
+        parts = self.starts.split([len(self.starts) - self.later, self.later])
+        return max(int(part.diff().min()) for part in parts if len(part) > 1)
 
     def _distance(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
         """Squared distances [B, R] less each query's own norm; infinite where `nearest` leaves one out."""

@@ -77,10 +77,14 @@ class References:
 
     def neighbours(self, windows: torch.Tensor, positions: torch.Tensor | None) -> Neighbours:
         """Compare standardised windows [B, C, L] with the nearest references, see `Memory.nearest`."""
-        memory, shapes = self.memory, self.memory.shapes
+        memory = self.memory
         index, shape = memory.nearest(windows, positions), memory.shape_of(windows)
-        in_shape = shapes.windows[shapes.nearest(shape, positions)]
-        return Neighbours(windows - memory.windows[index], shape - in_shape, self.residuals[index])
+        in_shape = memory.shapes.nearest(shape, positions)
+        return Neighbours(
+            windows - memory.closest(windows, index, positions),
+            shape - memory.closest(shape, in_shape, positions, memory.shape_of),
+            self.residuals[index],
+        )
 
 
 @torch.no_grad()

@@ -84,7 +84,6 @@ class Representation(nn.Module):
         self.mahalanobis = Mahalanobis(latent + cells)
         self.relative = Mahalanobis(cells)
         self.nearest = Mahalanobis(cells)
-        self.nearest_shape = Mahalanobis(cells)
         sizes = {"latent": latent, "residual": cells, "nearest": 2 * (cells + 1)}
         wide = sum(sizes[name] for name in self.inputs)
         self.heads = projection(len(gains), (wide, *HEAD_WIDTHS, DIMENSION), generator)
@@ -100,18 +99,16 @@ class Representation(nn.Module):
         self.mahalanobis.fit(torch.cat([parts.latent, parts.residual], 1))
         self.relative.fit(parts.relative)
         self.nearest.fit(nearest)
-        self.nearest_shape.fit(nearest_shape)
 
     def distances(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distances: `to_nearest`, of the relative residual, of latent and residual together, [B, 4]."""
-        both = torch.cat([parts.latent, parts.residual], 1)
-        rest = [self.relative(parts.relative), self.mahalanobis(both)]
-        return torch.stack([*self.to_nearest(parts).unbind(1), *rest], 1)
+        """Mahalanobis distances to the nearest window, of the relative residual, of latent and residual, [B, 3]."""
+        nearest, both = parts.nearest.chunk(2, 1)[0], torch.cat([parts.latent, parts.residual], 1)
+        return torch.stack([self.nearest(nearest), self.relative(parts.relative), self.mahalanobis(both)], 1)
 
     def to_nearest(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distances of the differences to the nearest window and to the nearest in shape, [B, 2]."""
-        nearest, nearest_shape = parts.nearest.chunk(2, 1)
-        return torch.stack([self.nearest(nearest), self.nearest_shape(nearest_shape)], 1)
+        """Mahalanobis distance to the nearest window, and plain distance to the nearest in shape, [B, 2]."""
+        nearest, in_shape = parts.nearest.chunk(2, 1)
+        return torch.stack([self.nearest(nearest), in_shape.square().mean(1).add(1e-12).sqrt()], 1)
 
     def forward(self, parts: Parts) -> torch.Tensor:
         """Unit vectors of each head, [H, B, 32]."""

@@ -78,3 +78,19 @@ def test_a_relative_residual_leaves_out_what_is_rebuilt_badly_everywhere(detecto
     torch.testing.assert_close(parts.relative, pool_residual(residual))
     same, _ = parts_of(detector, windows, torch.cat([torch.zeros(5, 2 * cells), parts.residual], 1))
     assert float(same.relative.detach().abs().max()) == 0
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_the_closest_window_lies_between_references_that_are_steps_apart(later):
+    values = np.random.default_rng(3).normal(size=(600, 2)).astype(np.float32).cumsum(axis=0)
+    memory = Memory.build(values[:400], np.arange(0, 400 - WINDOW + 1, 7), WINDOW, torch.zeros(2), torch.ones(2))
+    if later:
+        memory = memory.followed_by(values, 400, 0, torch.zeros(2), torch.ones(2))
+    at = torch.arange(450, 560, 9)
+    windows = torch.from_numpy(sliding(values, WINDOW).copy())
+    near = memory.nearest(windows[at], at)
+    found = memory.closest(windows[at], near, at)
+    for query, start, closest in zip(at.tolist(), memory.starts[near].tolist(), found, strict=True):
+        allowed = [p for p in range(start - memory.gap + 1, start + memory.gap) if 0 <= p <= query - WINDOW]
+        distances = (windows[allowed] - windows[query]).square().sum((1, 2))
+        assert float((closest - windows[query]).square().sum()) == pytest.approx(float(distances.min()), rel=1e-5)
