@@ -10,17 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from ape.agents.brain import Brain
 from ape.agents.prompts import SYSTEM
+from ape.agents.replies import Spent, reply
 from ape.series import InputError
 from ape.tools.artefacts import Artefacts
 
 MAX_ROUNDS = 6
 MAX_CALLS = 40
+MAX_PICTURES = 4  # servers are told to expect no more in a conversation
 ATTEMPTS = 2  # at an answer that fits the schema
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -29,15 +31,17 @@ Listener = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Consultation:
-    """An agent's answer, the evidence ids of its tool results in order, and how many tools it called."""
+    """An agent's answer, the evidence ids of its tool results in order, how many tools it called, and what it cost."""
 
+    role: str
     answer: Any
     evidence: tuple[str, ...]
     calls: int
+    spent: Spent
 
 
 async def consult(
-    model: BaseChatModel,
+    brain: Brain,
     role: str,
     task: dict[str, Any],
     tools: Sequence[BaseTool],
@@ -49,8 +53,7 @@ async def consult(
 
     Parameters
     ----------
-    model : BaseChatModel
-        The brain.
+    brain : Brain
     role : str
         A key of `ape.agents.prompts.SYSTEM`.
     task : dict
@@ -67,7 +70,7 @@ async def consult(
     Raises
     ------
     InputError
-        If no answer fits the schema.
+        If no answer fits the schema, or the brain's server fails for long.
     """
     by_name = {tool.name: tool for tool in tools}
     messages: list[BaseMessage] = [
@@ -75,14 +78,15 @@ async def consult(
         HumanMessage(f"Task:\n```json\n{json.dumps(task, indent=1)}\n```"),
     ]
     evidence: list[str] = []
-    calling = model.bind_tools(list(tools)) if tools else model
-    for _ in range(MAX_ROUNDS):
-        reply = await calling.ainvoke(messages)
-        if not isinstance(reply, AIMessage) or not reply.tool_calls:
+    shown, spent = 0, Spent()
+    for _ in range(MAX_ROUNDS if tools else 0):
+        said, cost = await reply(brain, messages, tools)
+        spent += cost
+        if not said.tool_calls:
             break
-        messages.append(reply)
+        messages.append(said)
         pictures: list[str] = []
-        for call in reply.tool_calls:
+        for call in said.tool_calls:
             if len(evidence) >= MAX_CALLS:
                 refusal = json.dumps({"result": {"error": "no calls are left; answer now"}})
                 messages.append(ToolMessage(refusal, tool_call_id=call["id"], name=call["name"]))
@@ -96,23 +100,26 @@ async def consult(
             if str(result.get("artefact", "")).endswith(".png"):
                 pictures.append(result["artefact"])
         if pictures:
-            messages.append(_show(pictures, artefacts))
-    answer = await _answer(model, role, messages, schema)
-    return Consultation(answer, tuple(evidence), len(evidence))
+            messages.append(_show(pictures[: MAX_PICTURES - shown], len(pictures), artefacts))
+            shown = min(MAX_PICTURES, shown + len(pictures))
+    answer, cost = await _answer(brain, role, messages, schema)
+    return Consultation(role, answer, tuple(evidence), len(evidence), spent + cost)
 
 
-async def _answer(model: BaseChatModel, role: str, messages: list[BaseMessage], schema: type[Answer]) -> Answer:
-    structured = model.with_structured_output(schema, method="json_schema", include_raw=True)
+async def _answer(brain: Brain, role: str, messages: list[BaseMessage], schema: type[Answer]) -> tuple[Answer, Spent]:
     asked = [*messages, HumanMessage(f"Answer now with a {schema.__name__}, as JSON.")]
-    problem: Any = None
+    problem, spent = "", Spent()
     for _ in range(ATTEMPTS):
-        outcome = await structured.ainvoke(asked)
-        parsed, problem = outcome["parsed"], outcome["parsing_error"]  # type: ignore[index]
-        if isinstance(parsed, schema):
-            return parsed
-        asked = [*asked, HumanMessage(f"That answer does not fit the schema: {str(problem)[:400]}. Answer again.")]
+        said, cost = await reply(brain, asked, schema=schema)
+        spent += cost
+        try:
+            return schema.model_validate_json(str(said.content)), spent
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            problem = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+        asked = [*asked, HumanMessage(f"That answer does not fit the schema: {problem[:400]}. Answer again.")]
     raise InputError(
-        f"the {role} gave no valid {schema.__name__}: {str(problem)[:200]}",
+        f"the {role} gave no valid {schema.__name__}: {problem[:200]}",
         "brain",
         "use a model that keeps to JSON schemas",
     )
@@ -136,8 +143,11 @@ def _keep(call: ToolCall, result: dict[str, Any], artefacts: Artefacts) -> str:
     return f"{call['name']}-{hashlib.sha256(record).hexdigest()[:16]}"
 
 
-def _show(pictures: list[str], artefacts: Artefacts) -> HumanMessage:
+def _show(pictures: list[str], drawn: int, artefacts: Artefacts) -> HumanMessage:
     blocks: list[str | dict[str, Any]] = []
+    if len(pictures) < drawn:
+        left = f"No more than {MAX_PICTURES} pictures can be shown; {drawn - len(pictures)} were left out."
+        blocks.append({"type": "text", "text": left})
     for picture in pictures:
         data = base64.b64encode(artefacts.get_bytes(picture)).decode()
         blocks += [

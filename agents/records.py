@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -35,6 +35,8 @@ Look = Literal[
     "changing_swing",
     "rough_line",
 ]
+Name = Annotated[str, Field(max_length=200)]
+Identifier = Annotated[str, Field(max_length=80)]
 FINDING_TERMS: tuple[str, ...] = get_args(FindingTerm)
 LOOKS: tuple[str, ...] = get_args(Look)
 
@@ -53,7 +55,7 @@ class Plan(Record):
 
     rationale: str = Field(max_length=600)
     scenario: str = Field(max_length=400, description="one or two sentences")
-    channels: list[str] = Field(min_length=1, max_length=4, description="to be studied")
+    channels: list[Name] = Field(min_length=1, max_length=4, description="to be studied")
     hints: list[Hint] = Field(default_factory=list, max_length=12)
 
 
@@ -62,9 +64,9 @@ class Finding(Record):
 
     rationale: str = Field(max_length=200)
     term: FindingTerm
-    channel: str = Field(max_length=200)
+    channel: Name
     strength: float = Field(ge=0, le=1)
-    evidence: list[str] = Field(default_factory=list, max_length=4)
+    evidence: list[Identifier] = Field(default_factory=list, max_length=4)
 
 
 class Profile(Record):
@@ -80,11 +82,11 @@ class Sighting(Record):
 
     rationale: str = Field(max_length=200)
     look: Look
-    channel: str = Field(max_length=200)
+    channel: Name
     left: int = Field(ge=0, le=1000, description="picture coordinate, 0 to 1000")
     right: int = Field(ge=0, le=1000)
     strength: float = Field(ge=0, le=1)
-    evidence: str = Field(max_length=80, description="id of the picture")
+    evidence: Identifier = Field(description="id of the picture")
 
 
 class Inspection(Record):

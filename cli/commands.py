@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         detectors.create(arguments.backbone)  # an unknown name is refused before anything is made
         request = Request(
+            **_brain(arguments),
             command="run",
             data=arguments.data,
             column=tuple(arguments.column or ()),
@@ -57,6 +59,7 @@ def mine(arguments: argparse.Namespace) -> None:
     from ape.graphs.run import Job, mine_step
 
     request = Request(
+        **_brain(arguments),
         command="mine",
         data=arguments.data,
         column=tuple(arguments.column or ()),
@@ -196,6 +199,14 @@ def _load(arguments: argparse.Namespace) -> Series:
     series = load(arguments.data, column=arguments.column, train_end=arguments.train_end)
     _tell_series(series)
     return series
+
+
+def _brain(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a request keeps of the brain; a server that does not answer is refused before anything is made."""
+    from ape.agents import open_brain
+
+    brain = open_brain(arguments.brain, seed=arguments.seed)
+    return {"brain": brain.server or brain.name, "model": brain.name if brain.server else None}
 
 
 def _text(path: str | None) -> str | None:

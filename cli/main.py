@@ -29,17 +29,22 @@ def build_parser() -> argparse.ArgumentParser:
     backbone.add_argument(
         "--backbone", default="vae", metavar="NAME", help="default: vae; 'ape detectors list' tells all"
     )
-    text = argparse.ArgumentParser(add_help=False)
-    text.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
+    mining = argparse.ArgumentParser(add_help=False)
+    mining.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
+    mining.add_argument(
+        "--brain",
+        metavar="URL",
+        help="the agents' model: 'embedded', or the address of a server; default: APE_BRAIN_URL, else embedded",
+    )
 
     run = commands.add_parser(
-        "run", parents=[seeded, backbone, text], help="series in; Rule Bank, better detector, scores and report out"
+        "run", parents=[seeded, backbone, mining], help="series in; Rule Bank, better detector, scores and report out"
     )
     run.add_argument("data", nargs="?", metavar="DATA", help="CSV, NPZ or UCR text file, or example:internal-bleeding")
     _series_options(run)
     run.add_argument("--out", metavar="DIR", help="run folder; default: runs/NAME")
     run.add_argument("--resume", metavar="DIR", help="go on with the run in DIR")
-    mine = commands.add_parser("mine", parents=[series, seeded, text], help="mine the Rule Bank only")
+    mine = commands.add_parser("mine", parents=[series, seeded, mining], help="mine the Rule Bank only")
     mine.add_argument("--out", metavar="DIR", required=True)
     train = commands.add_parser("train", parents=[series, seeded, backbone], help="train a backbone only")
     train.add_argument("--out", metavar="DIR", required=True)
@@ -66,6 +71,14 @@ def build_parser() -> argparse.ArgumentParser:
     backbones.add_subparsers(dest="act", required=True, metavar="ACT").add_parser(
         "list", help="where each is from, what it scores by, what it takes for granted"
     )
+    brain = commands.add_parser("brain", help="the server that agents can think with")
+    brain.set_defaults(module="ape.cli.brain")
+    acts = brain.add_subparsers(dest="act", required=True, metavar="ACT")
+    serve = acts.add_parser("serve", help="the vLLM line for the GPU found here; runs it where vLLM is installed")
+    serve.add_argument("--model", metavar="NAME", help="default: the largest Qwen3-VL that fits the GPU")
+    serve.add_argument("--port", type=int, default=8000, metavar="N", help="default: 8000")
+    check = acts.add_parser("check", help="ask a running server for what the agents need")
+    check.add_argument("url", nargs="?", metavar="URL", help="default: APE_BRAIN_URL")
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
 

@@ -28,6 +28,8 @@ class Request:
     text: str | None = None
     backbone: str = "vae"
     seed: int = 0
+    brain: str = "embedded"
+    model: str | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from ape.agents import chat_model
+from ape.agents import Brain, open_brain
 from ape.graphs.ledger import Ledger
 from ape.graphs.mining import bank_of, build_graph
 from ape.graphs.state import Listener, Mining, MiningState
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 def mine(
     series: Series,
     text: str | None = None,
-    brain: str = "embedded",
+    brain: Brain | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None,
@@ -43,8 +43,8 @@ def mine(
         Only its training part is looked at.
     text : str, optional
         What people wrote about the scenario; default is the series' own text.
-    brain : str
-        Chat model behind the agents; default='embedded'.
+    brain : Brain, optional
+        What the agents think with, see `ape.agents.open_brain`; by default what ``APE_BRAIN_URL`` says, else embedded.
     seed : int
         The same series, text, seed and brain give the same bank.
     folder : Path, optional
@@ -68,7 +68,7 @@ def mine(
     mining = Mining(
         series=series,
         workbench=Workbench(series=series, artefacts=Artefacts(folder / "artefacts")),
-        brain=chat_model(brain),
+        brain=brain or open_brain(seed=seed),
         ledger=Ledger(folder / "ledger.jsonl"),
         seed=seed,
         keep_bank=lambda bank: bank.save(folder / "bank.json"),

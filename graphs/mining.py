@@ -7,6 +7,7 @@ is at the end.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
@@ -31,7 +32,7 @@ async def plan(state: MiningState, runtime: Run) -> MiningState:
     known = [name for name in answer.channels if name in runtime.context.series.channels]
     answer = answer.model_copy(update={"channels": known or list(runtime.context.series.channels[:1])})
     _note(runtime, "planner", "plan", answer.rationale, evidence=outcome.evidence)
-    return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], "tool_calls": outcome.calls}
+    return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], **_cost(outcome)}
 
 
 async def profile(state: MiningState, runtime: Run) -> MiningState:
@@ -39,7 +40,7 @@ async def profile(state: MiningState, runtime: Run) -> MiningState:
     task = {"task": "profile", "channels": state["plan"].channels}
     outcome = await _ask(runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
     _note(runtime, "profiler", "profile", outcome.answer.rationale, evidence=outcome.evidence)
-    return {"profile": outcome.answer, "tool_calls": outcome.calls}
+    return {"profile": outcome.answer, **_cost(outcome)}
 
 
 async def inspect(state: MiningState, runtime: Run) -> MiningState:
@@ -47,7 +48,7 @@ async def inspect(state: MiningState, runtime: Run) -> MiningState:
     task = {"task": "inspect", "channels": state["plan"].channels}
     outcome = await _ask(runtime, "visual inspector", task, inspector_tools(runtime.context.workbench), Inspection)
     _note(runtime, "visual inspector", "inspect", outcome.answer.rationale, evidence=outcome.evidence)
-    return {"inspection": outcome.answer, "tool_calls": outcome.calls}
+    return {"inspection": outcome.answer, **_cost(outcome)}
 
 
 async def propose(state: MiningState, runtime: Run) -> MiningState:
@@ -68,7 +69,7 @@ async def propose(state: MiningState, runtime: Run) -> MiningState:
         evidence = tuple(item.id for item in rule.evidence)
         _note(runtime, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
     _note(runtime, "planner", "propose", outcome.answer.rationale, evidence=outcome.evidence)
-    return {"pending": pending, "tool_calls": outcome.calls}
+    return {"pending": pending, **_cost(outcome)}
 
 
 async def generate(state: MiningState, runtime: Run) -> MiningState:
@@ -141,7 +142,7 @@ async def criticise(state: MiningState, runtime: Run) -> MiningState:
         "pending": pending,
         "accepted": accepted,
         "rejected": rejected,
-        "tool_calls": outcome.calls,
+        **_cost(outcome),
     }
 
 
@@ -170,7 +171,7 @@ async def revise(state: MiningState, runtime: Run) -> MiningState:
         pending.append(marked)
         runtime.context.listen("planner", f"revises {rule.id}: {why}")
         _note(runtime, "planner", "revised", why, rule=rule.id, iteration=iteration)
-    return {"pending": pending, "iteration": iteration, "tool_calls": outcome.calls}
+    return {"pending": pending, "iteration": iteration, **_cost(outcome)}
 
 
 async def commit(state: MiningState, runtime: Run) -> MiningState:
@@ -179,6 +180,13 @@ async def commit(state: MiningState, runtime: Run) -> MiningState:
     runtime.context.keep_bank(bank)
     _note(runtime, "planner", "commit", bank.ended, iteration=state["iteration"])
     runtime.context.listen("planner", f"commits {len(bank.rules)} rules; {bank.ended}")
+    if runtime.context.brain.server is not None:
+        for role, cost in state["spent"].items():
+            told = (
+                "{calls:.0f} replies, {known:.0f} known ones, {tokens_in:.0f} tokens in, {tokens_out:.0f} out,"
+                " {seconds:.0f} s"
+            )
+            _note(runtime, role, "spent", told.format(**cost), figures=cost)
     return {"ended": bank.ended}
 
 
@@ -212,6 +220,10 @@ def bank_of(state: MiningState, mining: Mining) -> RuleBank:
 def after_criticism(state: MiningState) -> Literal["revise", "commit"]:
     """Go round again while rules are pending and the budget lasts."""
     return "revise" if state["pending"] and state["tool_calls"] < MAX_TOOL_CALLS else "commit"
+
+
+def _cost(outcome: Consultation) -> MiningState:
+    return {"tool_calls": outcome.calls, "spent": {outcome.role: asdict(outcome.spent)}}
 
 
 async def _ask(runtime: Run, role: str, task: dict[str, Any], tools: list[Any], schema: type) -> Consultation:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ape import detectors, posttrain
+from ape.agents import open_brain
 from ape.detectors.checkpoint import discard
 from ape.detectors.protocol import Detector, Progress
 from ape.graphs.folder import Request, update_record
@@ -74,6 +75,7 @@ def mine_step(job: Job, hand_over: Callable[[RuleBank], dict[str, Any]] | None =
 
     bank = mine(
         job.series,
+        brain=open_brain(job.request.brain, job.request.model, job.request.seed),
         seed=job.request.seed,
         folder=job.folder,
         hand_over=timed_hand_over if hand_over else None,

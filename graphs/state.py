@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any, TypedDict
 
-from langchain_core.language_models import BaseChatModel
-
+from ape.agents.brain import Brain
 from ape.agents.records import Critique, Inspection, Plan, Profile
 from ape.graphs.ledger import Ledger
 from ape.rules import Context, Rule, RuleBank, build_context
@@ -21,6 +20,14 @@ MAX_ITERATIONS = 4
 MAX_TOOL_CALLS = 300
 
 Listener = Callable[[str, str], None]
+
+
+def added(before: dict[str, dict[str, float]], more: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """What each agent's replies cost, see `Spent`, with what is more."""
+    return before | {
+        role: {name: before.get(role, {}).get(name, 0) + value for name, value in cost.items()}
+        for role, cost in more.items()
+    }
 
 
 class MiningState(TypedDict, total=False):
@@ -37,6 +44,7 @@ class MiningState(TypedDict, total=False):
     critique: Critique
     iteration: int
     tool_calls: Annotated[int, operator.add]
+    spent: Annotated[dict[str, dict[str, float]], added]
     ended: str
 
 
@@ -46,7 +54,7 @@ class Mining:
 
     series: Series
     workbench: Workbench
-    brain: BaseChatModel
+    brain: Brain
     ledger: Ledger
     seed: int
     keep_bank: Callable[[RuleBank], None]

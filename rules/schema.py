@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -107,7 +107,7 @@ class ContextualPrior(Record):
     after_change: Range | None = Field(
         default=None, description="samples since the last step that is larger than 99.5 % of normal ones"
     )
-    channels: list[str] = Field(default_factory=list, max_length=256)
+    channels: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=256)
     spread: Literal["one", "some", "all"] = Field(default="one", description="how many of these channels at once")
 
 
@@ -134,7 +134,7 @@ class RuleDraft(Record):
     """One way in which things go wrong in a scenario, as an agent writes it down."""
 
     note: str = Field(default="", max_length=400, description="why this rule, in a sentence")
-    id: str = Field(pattern=r"^[a-z0-9_\-]{1,40}$")
+    id: str = Field(pattern=r"^[a-z0-9_\-]{1,40}$", max_length=40)
     mechanism: str = Field(json_schema_extra={"enum": list(MECHANISMS)})
     morphology: str = Field(json_schema_extra={"enum": list(MORPHOLOGIES)})
     context: ContextualPrior = Field(default_factory=ContextualPrior)

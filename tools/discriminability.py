@@ -24,6 +24,7 @@ HOSTS = 192
 FOLDS = 4
 RIDGE = 10.0  # penalty
 SCALE_SLACK = 1.5  # peak change allowed, as a multiple of the scale prior's upper end
+SCALE_LEAST = 0.1  # peak change asked for, as a multiple of the scale prior's lower end
 SPLICE = 3  # samples on either side of a border that the border classifier sees
 
 
@@ -43,9 +44,7 @@ class Threshold:
 THRESHOLDS: dict[str, Threshold] = {
     "visible": Threshold("cross-validated AUC of a light classifier, pseudo against normal windows", at_least=0.8),
     "border": Threshold("AUC of a classifier that sees only the splice borders, unless a jump belongs", at_most=0.65),
-    "plausible": Threshold(
-        "share of anomalies inside the limits and no larger than the scale prior says", at_least=0.9
-    ),
+    "plausible": Threshold("share of anomalies inside the limits and as large as the scale prior says", at_least=0.9),
     "own": Threshold("share of anomalies that the rule makes where and how it says, without a stand-in", at_least=0.8),
     "new": Threshold("smallest AUC between this rule's anomalies and those of each accepted rule", at_least=0.65),
     "placed": Threshold("share of anomalies that begin where the contextual prior allows", at_least=0.9),
@@ -122,10 +121,11 @@ def discriminability(
         features = _spread(_features(pseudo, hosts), normal)
         peak = np.abs((pseudo - hosts.windows.numpy()) / _unit(rule, context)).max(axis=(1, 2))
         pairs = np.concatenate([hosts.starts.numpy()] * 2)
+        sized = (peak >= SCALE_LEAST * rule.scale.low) & (peak <= SCALE_SLACK * rule.scale.high)
         figures[rule.id] = {
             "visible": _auc(_spread(normal, normal), features, order),
             "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask),
-            "plausible": float(np.mean(_within(pseudo, mask, context) & (peak <= SCALE_SLACK * rule.scale.high))),
+            "plausible": float(np.mean(_within(pseudo, mask, context) & sized)),
             "own": float(own.double().mean()),
             "new": min([1.0, *(_auc(other, features, pairs) for other in seen)]),
             "placed": _placed(rule, context, hosts, mask),

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from ape.agents import chat_model
+from ape.agents import Brain, open_brain
 from ape.agents.consult import MAX_CALLS, consult
 from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Profile
@@ -58,7 +58,7 @@ def put(bench):
         brain = Scripted()
         brain._calls, brain._answers = list(calls), list(answers)
         offered = profiler_tools(bench) if tools else []
-        outcome = asyncio.run(consult(brain, "profiler", TASK, offered, Profile, bench.artefacts))
+        outcome = asyncio.run(consult(Brain(brain), "profiler", TASK, offered, Profile, bench.artefacts))
         return outcome, brain._seen
 
     return ask
@@ -84,7 +84,7 @@ def test_two_answers_that_do_not_fit_are_an_error_that_names_the_brain(put, garb
 
 def test_an_unknown_brain_is_refused():
     with pytest.raises(InputError, match="no brain 'oracle'"):
-        chat_model("oracle")
+        open_brain("oracle")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from pydantic import PrivateAttr
 
+from ape.agents import Brain
 from ape.agents.consult import consult
 from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Critique, Inspection, Plan, Profile, Proposal
@@ -42,7 +43,7 @@ class Consulted:
 
     def __init__(self, bench: Workbench, role: str, task: dict[str, Any], tools, schema) -> None:
         self.tools, self.schema, brain = tools(bench), schema, Recorder()
-        outcome = asyncio.run(consult(brain, role, task, self.tools, schema, bench.artefacts))
+        outcome = asyncio.run(consult(Brain(brain), role, task, self.tools, schema, bench.artefacts))
         self.answer, self.sent = outcome.answer, brain._sent
 
     def calls(self, messages: Messages) -> list[tuple[str, dict[str, Any]]]:
@@ -52,7 +53,8 @@ class Consulted:
 
     def answered(self, messages: Messages):
         """What a new expert would answer."""
-        return ExpertChatModel().with_structured_output(self.schema).invoke(messages)
+        form = {"type": "json_schema", "json_schema": {"name": self.schema.__name__}}
+        return self.schema.model_validate_json(ExpertChatModel().invoke(messages, response_format=form).content)
 
 
 def bench_of(folder, text: str | None = None) -> Workbench:
@@ -104,7 +106,7 @@ def proposed(profile: Profile, hints: list[dict[str, Any]] | None = None) -> Pro
         "profile": profile.model_dump(),
         "inspection": {"sees_pictures": False, "sightings": []},
     }
-    return asyncio.run(consult(ExpertChatModel(), "planner", task, [], Proposal, Artefacts("unused"))).answer
+    return asyncio.run(consult(Brain(ExpertChatModel()), "planner", task, [], Proposal, Artefacts("unused"))).answer
 
 
 def criticised(figures: dict[str, float], note: str = "", left: int = 2) -> str:
@@ -116,7 +118,9 @@ def criticised(figures: dict[str, float], note: str = "", left: int = 2) -> str:
         "accepted": [],
         "rules": [{"rule": rule.model_dump(exclude={"history"}), "figures": figures}],
     }
-    critique = asyncio.run(consult(ExpertChatModel(), "rule critic", task, [], Critique, Artefacts("unused"))).answer
+    critique = asyncio.run(
+        consult(Brain(ExpertChatModel()), "rule critic", task, [], Critique, Artefacts("unused"))
+    ).answer
     return critique.verdicts[0].verdict
 
 

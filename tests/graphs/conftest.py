@@ -16,6 +16,7 @@ from langchain_core.messages import BaseMessage
 from PIL import Image
 from pydantic import PrivateAttr
 
+from ape.agents import Brain
 from ape.agents.expert.model import ExpertChatModel
 from ape.graphs import mine
 from ape.rules import RuleBank
@@ -79,12 +80,11 @@ def watched(series: Series, folder: Path, brain: ExpertChatModel | None = None, 
         return {"accepted": False, "reason": "held-out implants are no easier to see"}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("ape.graphs.mine"), "chat_model", lambda name: brain)
         nodes = importlib.import_module("ape.graphs.mining")
         patch.setattr(nodes, "draw_examples", blank)
         for name, limit in limits.items():
             patch.setattr(nodes, name, limit)
-        result.bank = mine(series, folder=folder, hand_over=hand_over, listen=listen)
+        result.bank = mine(series, brain=Brain(brain), folder=folder, hand_over=hand_over, listen=listen)
     result.messages = getattr(brain, "_sent", [])
     return result
 

@@ -1,0 +1,43 @@
+"""``ape brain serve`` and ``ape brain check``: the server that the agents think with."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+
+from ape.cli.commands import console
+from ape.series import InputError
+
+
+def brain(arguments: argparse.Namespace) -> None:
+    """Start or describe a server, or ask a running one."""
+    {"serve": serve, "check": check}[arguments.act](arguments)
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Print the line that serves the agents' model here, and become it where vLLM is installed."""
+    from ape.agents.serving import TRIED, gpu_memory, serve_line
+
+    line = serve_line(arguments.model, arguments.port)
+    console.print(shlex.join(line))
+    if shutil.which("vllm"):
+        os.execvp("vllm", line)
+    gpu = "" if gpu_memory() else "no GPU was found here; "
+    console.print(f"{gpu}vLLM is not installed here: 'pip install vllm' in an environment of its own ({TRIED})")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Ask a server for what the agents need; what is missing is an error."""
+    from ape.agents import serving
+    from ape.agents.brain import MODEL, URL
+
+    address = arguments.url or os.environ.get(URL)
+    if not address:
+        raise InputError("no address of a server", "ape brain check", f"give it, or set {URL}")
+    found = serving.check(address, os.environ.get(MODEL))
+    for each in found:
+        console.print(f"{'ok' if each.met else 'missing':<8} {each.need:<12} {each.told}")
+    if missing := [each.need for each in found if not each.met]:
+        raise InputError(f"the agents lack {', '.join(missing)}", address, "see 'ape brain serve' for how to serve it")
