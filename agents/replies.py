@@ -24,6 +24,7 @@ from ape.series.files import write_json
 PATIENCE = 120.0  # seconds, for a server that fails or is being restarted
 LONGEST_WAIT = 20.0  # seconds between two attempts
 WRITTEN_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
+LONGEST_CALLS = 1024  # tokens, of a reply that calls tools
 UNSEEN = "(this server shows no pictures)"
 
 
@@ -58,8 +59,7 @@ async def reply(
     """
     asked: dict[str, Any] = {"tools": [convert_to_openai_tool(tool) for tool in tools]} if tools else {}
     if schema is not None:
-        record = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": True}
-        asked["response_format"] = {"type": "json_schema", "json_schema": record}
+        asked["response_format"] = response_format(schema)
     if brain.server is None:
         return _message(await brain.model.bind(**asked).ainvoke(list(messages))), Spent(calls=1)
     path = kept_replies() / f"{_digest(brain.name, messages, asked)}.json"
@@ -74,6 +74,12 @@ async def reply(
     )
 
 
+def response_format(schema: type[BaseModel]) -> dict[str, Any]:
+    """What makes a server answer in a record, as OpenAI's protocol has it."""
+    record = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": True}
+    return {"type": "json_schema", "json_schema": record}
+
+
 def kept_replies() -> Path:
     """Folder of replies, shared by all runs of a person."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ape" / "replies"
@@ -85,7 +91,8 @@ async def _served(brain: Brain, messages: list[BaseMessage], asked: dict[str, An
     from ape.agents.served import fault
 
     passing = openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError
-    model = brain.model.bind(**asked)
+    limit = {"max_completion_tokens": LONGEST_CALLS} if "tools" in asked else {}
+    model = brain.model.bind(**asked, **limit)
     attempts = AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, passing)),
         stop=stop_after_delay(PATIENCE),

@@ -5,6 +5,7 @@ The server is vLLM's, or any other with OpenAI's ``/v1/models`` and ``/v1/chat/c
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +19,13 @@ from ape.series import InputError
 KEY = "APE_BRAIN_KEY"
 TIMEOUT = 180.0  # seconds, of one reply: a server that is being stopped may never answer
 LONGEST_REPLY = 4096  # tokens
+INSTRUCTIONS = 3072  # tokens, of the longest prompt, task and tools
+DENSITY = 2.0  # characters a token: numbers in JSON
 START = "start one ('ape brain serve' tells how), or give --brain embedded"
 
 
-def connect(address: str, model: str | None, seed: int) -> tuple[str, str, ChatOpenAI]:
-    """Base address of the server, name of the model, and the client for it.
+def connect(address: str, model: str | None, seed: int) -> tuple[str, str, ChatOpenAI, float]:
+    """Base address of the server, name of the model, the client for it, and the room for tool results, see `Brain`.
 
     Raises
     ------
@@ -30,12 +33,12 @@ def connect(address: str, model: str | None, seed: int) -> tuple[str, str, ChatO
         The server does not answer, or does not serve the model.
     """
     server = base_of(address)
-    served = [str(entry["id"]) for entry in served_models(server)]
+    served = {str(entry["id"]): entry for entry in served_models(server)}
     if not served:
         raise InputError("the server serves no model", server, START)
     if model is not None and model not in served:
         raise InputError(f"the server has no model '{model}'", server, f"give one of: {', '.join(served)[:200]}")
-    name = model or served[0]
+    name = model or next(iter(served))
     chat = ChatOpenAI(
         base_url=server,
         api_key=SecretStr(key()),
@@ -48,7 +51,13 @@ def connect(address: str, model: str | None, seed: int) -> tuple[str, str, ChatO
         max_completion_tokens=LONGEST_REPLY,
         default_headers={"Connection": "close"},  # one kept open would belong to the event loop of its first call
     )
-    return server, name, chat
+    room = DENSITY * (context_of(served[name]) - LONGEST_REPLY - INSTRUCTIONS)
+    return server, name, chat, room
+
+
+def context_of(entry: dict[str, Any]) -> float:
+    """Tokens that a conversation with a model may have, where its entry tells; else infinity."""
+    return float(entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx_train") or math.inf)
 
 
 def base_of(address: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+import math
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
+from pydantic import ValidationError
 
-from ape.agents.served import LONGEST_REPLY, connect, fault, served_models
+from ape.agents.records import Proposal
+from ape.agents.replies import response_format
+from ape.agents.served import LONGEST_REPLY, connect, context_of, fault, served_models
 
 # Gigabytes of one GPU's memory that a model asks for, with room for pictures and a context of 16,384 tokens.
 MODELS = (
@@ -67,7 +70,7 @@ def check(address: str, model: str | None = None) -> list[Check]:
     """
     import openai
 
-    server, name, chat = connect(address, model, seed=0)
+    server, name, chat, _ = connect(address, model, seed=0)
     entry = next(entry for entry in served_models(server) if entry["id"] == name)
 
     def asked(probe: Callable[[Any], tuple[bool, str]]) -> tuple[bool, str]:
@@ -83,25 +86,20 @@ def check(address: str, model: str | None = None) -> list[Check]:
 
 
 def _context(entry: dict[str, Any]) -> tuple[bool, str]:
-    length = entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx_train")
-    if length is None:
+    length = context_of(entry)
+    if math.isinf(length):
         return True, f"not told; the agents need {CONTEXT} tokens"
-    return length >= CONTEXT, f"{length} tokens" + ("" if length >= CONTEXT else f"; serve at least {CONTEXT}")
+    return length >= CONTEXT, f"{length:.0f} tokens" + ("" if length >= CONTEXT else f"; serve at least {CONTEXT}")
 
 
 def _answers(chat: Any) -> tuple[bool, str]:
-    schema = {
-        "type": "object",
-        "properties": {"period": {"type": "integer", "minimum": 2, "maximum": 999}},
-        "required": ["period"],
-        "additionalProperties": False,
-    }
-    form = {"type": "json_schema", "json_schema": {"name": "Answer", "schema": schema, "strict": True}}
-    content = str(chat.invoke("A cycle lasts 24 samples. Answer with the period.", response_format=form).content)
+    asked = "No rule fits this scenario: answer with a Proposal that says so and holds none."
+    content = str(chat.invoke(asked, response_format=response_format(Proposal)).content)
     try:
-        return isinstance(json.loads(content)["period"], int), content
-    except (ValueError, KeyError, TypeError):
+        Proposal.model_validate_json(content)
+    except ValidationError:
         return False, f"the answer is not in the schema: {content[:80]!r}"
+    return True, "the largest of the agents' records"
 
 
 def _calls(chat: Any) -> tuple[bool, str]:

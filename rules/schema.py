@@ -134,7 +134,7 @@ class RuleDraft(Record):
     """One way in which things go wrong in a scenario, as an agent writes it down."""
 
     note: str = Field(default="", max_length=400, description="why this rule, in a sentence")
-    id: str = Field(pattern=r"^[a-z0-9_\-]{1,40}$", max_length=40)
+    id: str = Field(pattern=r"^[a-z0-9_\-]{1,40}$")
     mechanism: str = Field(json_schema_extra={"enum": list(MECHANISMS)})
     morphology: str = Field(json_schema_extra={"enum": list(MORPHOLOGIES)})
     context: ContextualPrior = Field(default_factory=ContextualPrior)
