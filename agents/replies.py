@@ -94,7 +94,7 @@ async def _served(brain: Brain, messages: list[BaseMessage], asked: dict[str, An
     limit = {"max_completion_tokens": LONGEST_CALLS} if "tools" in asked else {}
     model = brain.model.bind(**asked, **limit)
     attempts = AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, passing)),
+        retry=retry_if_exception(lambda error: isinstance(error, passing) and "image" not in str(error)),
         stop=stop_after_delay(PATIENCE),
         wait=wait_exponential(max=LONGEST_WAIT),
         reraise=True,
@@ -102,7 +102,7 @@ async def _served(brain: Brain, messages: list[BaseMessage], asked: dict[str, An
     try:
         try:
             return _message(await attempts(model.ainvoke, messages))
-        except openai.BadRequestError:
+        except (openai.BadRequestError, openai.InternalServerError):  # some servers call a picture their own error
             if (blind := [_without_pictures(message) for message in messages]) == messages:
                 raise
             return _message(await attempts(model.ainvoke, blind))
