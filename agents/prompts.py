@@ -36,7 +36,8 @@ PROFILER = f"""You are the profiler.
 {COMMON}
 
 Measure the channels that the plan names: begin with robust_stats, autocorrelation, spectrum, stationarity and
-change_points; with the period known, go on with stl and matrix_profile. Answer with a Profile: the period, and findings
+change_points; with the period known, go on with stl and matrix_profile, and where a question is left with regimes,
+find_similar_stretches, coherence, spectral_residual or sampling. Say where the data cannot tell. Answer with a Profile: the period, and findings
 from the closed list, each with a strength from 0 (absent) to 1 (certain) and the evidence ids it rests on."""
 
 INSPECTOR = f"""You are the visual inspector.

@@ -46,6 +46,24 @@ def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
     return MatrixProfile(distance, profile[:, 1].astype(np.int64))
 
 
+def arc_curve(index: np.ndarray, window: int) -> np.ndarray:
+    """Corrected arc curve (FLUSS, Gharghabi et al. 2017), float64 [N], of neighbours' positions ``index`` [N].
+
+    How many arcs from a subsequence to its neighbour cross each point, as a share of what chance would draw, at most 1;
+    1 next to the ends.
+    """
+    curve, _ = _stumpy().fluss(index.astype(np.int64), L=window, n_regimes=2, excl_factor=5)
+    return np.asarray(curve, dtype=np.float64)
+
+
+def distance_profile(query: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """z-normalised distance of ``query`` [m] to each subsequence of ``x`` [T] (MASS, Mueen et al.), [T - m + 1]."""
+    return np.asarray(
+        _stumpy().mass(np.ascontiguousarray(query, dtype=np.float64), np.ascontiguousarray(x, dtype=np.float64)),
+        dtype=np.float64,
+    )
+
+
 def warm_up(say: Callable[[str], None]) -> None:
     """Compile the matrix profile if no earlier process of this environment has; ``say`` is told before and after."""
     mark = _cache_folder() / "ready"

@@ -7,12 +7,17 @@ from langchain_core.tools import BaseTool
 from ape.rules import Context
 from ape.tools.autocorrelation import autocorrelation_tool
 from ape.tools.change_points import change_points_tool
+from ape.tools.coherence import coherence_tool
 from ape.tools.correlation import correlation_tool
 from ape.tools.matrix_profile import matrix_profile_tool
+from ape.tools.regimes import regimes_tool
 from ape.tools.render import render_tools
 from ape.tools.robust_stats import robust_stats_tool
 from ape.tools.rule_tools import draft_tools, preview_tool
+from ape.tools.sampling import sampling_tool
 from ape.tools.scenario import scenario_tools
+from ape.tools.similar import similar_tool
+from ape.tools.spectral_residual import spectral_residual_tool
 from ape.tools.spectrum import spectrum_tool
 from ape.tools.stationarity import stationarity_tool
 from ape.tools.stl import stl_tool
@@ -35,6 +40,11 @@ def profiler_tools(workbench: Workbench) -> list[BaseTool]:
         stl_tool(workbench),
         matrix_profile_tool(workbench),
         correlation_tool(workbench),
+        coherence_tool(workbench),
+        regimes_tool(workbench),
+        similar_tool(workbench),
+        spectral_residual_tool(workbench),
+        sampling_tool(workbench),
     ]
 
 

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ape.series.matrix_profile import matrix_profile
 from ape.tools.artefacts import Artefacts
 from ape.tools.autocorrelation import clock_agreement, measure_cycles, periods_over_chunks
 from ape.tools.change_points import find_changes
+from ape.tools.coherence import measure_relation
 from ape.tools.correlation import correlations
 from ape.tools.matrix_profile import recurrence
+from ape.tools.regimes import find_regimes
 from ape.tools.robust_stats import describe, longest_run
+from ape.tools.sampling import measure_sampling
+from ape.tools.similar import find_similar
+from ape.tools.spectral_residual import salience
 from ape.tools.spectrum import measure_spectrum
 from ape.tools.stationarity import measure_stationarity
 from ape.tools.stl import decompose, strength
@@ -223,3 +229,54 @@ def test_stl_tool(ask, wave, tmp_path):
     assert answer["residual_scale"] == pytest.approx(0.05, rel=0.25)
     stored = np.load(io.BytesIO(Artefacts(tmp_path).get_bytes(answer["artefact"])))
     np.testing.assert_allclose(stored.sum(axis=0), wave, atol=1e-5)
+
+
+def test_one_channel_that_follows_another_is_found_with_its_lag():
+    first = np.convolve(NOISE, np.ones(5) / 5, mode="same")
+    found = measure_relation(first[50:], first[:-50])  # the second does 50 samples later what the first did
+    assert found.lag == 50 and found.correlation_at_lag == pytest.approx(1.0, abs=0.05)
+    assert abs(found.correlation_without) < 0.2
+    assert measure_relation(first[50:], -first[:-50]).correlation_at_lag == pytest.approx(-1.0, abs=0.05)
+
+
+def test_channels_that_share_one_cycle_are_coherent_there_alone():
+    found = measure_relation(sine(40) + 0.5 * NOISE, sine(40) + 0.5 * np.roll(NOISE[::-1], 7))
+    assert found.coherent_periods[0]["period"] == pytest.approx(40, rel=0.05)
+    assert found.coherent_periods[0]["coherence"] > 0.9 > 0.4 > found.mean_coherence
+
+
+def test_a_change_of_shape_is_a_border_between_regimes():
+    square = np.sign(sine(25, 1500)) + 0.05 * NOISE[:1500]
+    both = np.concatenate([sine(25, 1500) + 0.05 * NOISE[1500:3000], square])
+    found = find_regimes(matrix_profile(both, 25).index, 25)
+    assert abs(found.borders[0]["position"] - 1500) < 50 and found.borders[0]["crossed_share"] < 0.1
+    assert len(found.borders) == 1
+    assert not find_regimes(matrix_profile(sine(25) + 0.05 * NOISE, 25).index, 25).borders
+
+
+def test_a_shape_is_found_again_at_another_level_and_size():
+    values = 0.3 * NOISE
+    shape = np.hanning(60)
+    for at, size, level in ((500, 4, 0), (1700, 9, 5), (3100, 2.5, -3)):
+        values[at : at + 60] = 0.02 * NOISE[:60] + size * shape + level
+    found, alike = find_similar(values, 500, 560)
+    assert {round(each["position"], -1) for each in found[:2]} == {1700, 3100} and alike == 2
+
+
+def test_salience_marks_what_breaks_the_rhythm_and_nothing_in_noise():
+    values = sine(50) + 0.02 * NOISE
+    values[2000] += 3
+    strength = salience(values)
+    assert abs(int(strength.argmax()) - 2000) <= 2 and strength.max() > 20
+    assert np.mean(salience(NOISE) > 8) < 0.01
+
+
+def test_sampling_knows_the_step_of_the_values_and_of_the_clock():
+    clock = np.datetime64("2026-01-01T00:00:00", "ms") + np.arange(400) * np.timedelta64(60_000, "ms")
+    clock[200:] += np.timedelta64(600_000, "ms")
+    found = measure_sampling(np.round(sine(37, 400), 1), clock)
+    assert found.quantisation_step == pytest.approx(0.1) and found.levels == pytest.approx(20)
+    assert (found.step_seconds, found.gaps, found.longest_gap_seconds) == (60.0, 1, 660.0)
+    assert found.jitter_share == pytest.approx(1 / 399)
+    free = measure_sampling(NOISE[:400], None)
+    assert free.quantisation_step is None and free.gaps is None
