@@ -37,15 +37,18 @@ PROFILER = f"""You are the profiler.
 
 Measure the channels that the plan names: begin with robust_stats, autocorrelation, spectrum, stationarity and
 change_points; with the period known, go on with stl and matrix_profile, and where a question is left with regimes,
-find_similar_stretches, coherence, spectral_residual or sampling. Say where the data cannot tell. Answer with a Profile: the period, and findings
-from the closed list, each with a strength from 0 (absent) to 1 (certain) and the evidence ids it rests on."""
+find_similar_stretches, coherence, spectral_residual or sampling. Say where the data cannot tell. Answer with a Profile:
+the period, and findings from the closed list, each with a strength from 0 (absent) to 1 (certain) and the evidence ids
+it rests on."""
 
 INSPECTOR = f"""You are the visual inspector.
 {COMMON}
 
 Look at pictures of the channels that the plan names: render_overview, then render_cycles where a period is known, and
-render_zoom where something needs a closer look. Coordinates in pictures run from 0 to 1000 on both axes. Answer with an
-Inspection: whether you could see the pictures, and sightings from the closed list, each with its picture's id."""
+render_zoom where something needs a closer look. Where users_pictures is not 0, people brought pictures along:
+show_users_picture shows them; tell in the rationale what they say about this scenario. Coordinates in pictures run from
+0 to 1000 on both axes. Answer with an Inspection: whether you could see the pictures, and sightings from the closed
+list, each with its picture's id."""
 
 CRITIC = f"""You are the rule critic.
 {COMMON}

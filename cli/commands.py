@@ -32,12 +32,11 @@ def run(arguments: argparse.Namespace) -> None:
 
         detectors.create(arguments.backbone)  # an unknown name is refused before anything is made
         request = Request(
-            **_brain(arguments),
+            **_mining(arguments),
             command="run",
             data=arguments.data,
             column=tuple(arguments.column or ()),
             train_end=arguments.train_end,
-            text=_text(arguments.text),
             backbone=arguments.backbone,
             seed=arguments.seed,
         )
@@ -59,12 +58,11 @@ def mine(arguments: argparse.Namespace) -> None:
     from ape.graphs.run import Job, mine_step
 
     request = Request(
-        **_brain(arguments),
+        **_mining(arguments),
         command="mine",
         data=arguments.data,
         column=tuple(arguments.column or ()),
         train_end=arguments.train_end,
-        text=_text(arguments.text),
         seed=arguments.seed,
     )
     series = request.load()
@@ -201,12 +199,16 @@ def _load(arguments: argparse.Namespace) -> Series:
     return series
 
 
-def _brain(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a request keeps of the brain; a server that does not answer is refused before anything is made."""
+def _mining(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a request keeps for the agents; what cannot be used is refused before anything is made."""
     from ape.agents import open_brain
+    from ape.tools.user_pictures import read_picture
 
-    brain = open_brain(arguments.brain, seed=arguments.seed)
-    return {"brain": brain.server or brain.name, "model": brain.name if brain.server else None}
+    brain, images = open_brain(arguments.brain, seed=arguments.seed), tuple(arguments.image or ())
+    for image in images:
+        read_picture(Path(image))
+    server = {"brain": brain.server or brain.name, "model": brain.name if brain.server else None}
+    return {"text": _text(arguments.text), "image": images, **server}
 
 
 def _text(path: str | None) -> str | None:

@@ -32,6 +32,9 @@ def build_parser() -> argparse.ArgumentParser:
     mining = argparse.ArgumentParser(add_help=False)
     mining.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
     mining.add_argument(
+        "--image", action="append", metavar="FILE", help="a picture for the visual inspector; may be repeated"
+    )
+    mining.add_argument(
         "--brain",
         metavar="URL",
         help="the agents' model: 'embedded', or the address of a server; default: APE_BRAIN_URL, else embedded",

@@ -30,6 +30,7 @@ class Request:
     seed: int = 0
     brain: str = "embedded"
     model: str | None = None
+    image: tuple[str, ...] = ()
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -44,7 +45,11 @@ def create_folder(out: Path, request: Request, series: Series) -> Path:
         raise _taken(out, series)
     record = {
         "format": 1,
-        "arguments": {**asdict(request), "data": _absolute(request.data)},
+        "arguments": {
+            **asdict(request),
+            "data": _absolute(request.data),
+            "image": [_absolute(image) for image in request.image],
+        },
         "fingerprint": series.fingerprint,
         "versions": _versions(),
         "notes": list(series.notes),

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,6 +21,7 @@ from ape.graphs.state import Listener, Mining, MiningState
 from ape.rules import RuleBank
 from ape.series import InputError, Series
 from ape.tools.artefacts import Artefacts
+from ape.tools.user_pictures import read_picture
 from ape.tools.workbench import Workbench
 
 Result = TypeVar("Result")
@@ -34,6 +35,7 @@ def mine(
     folder: Path | str | None = None,
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None,
     listen: Listener = lambda agent, note: None,
+    images: Sequence[Path | str] = (),
 ) -> RuleBank:
     """Mine the Rule Bank of one scenario.
 
@@ -53,6 +55,8 @@ def mine(
         Post-training node: takes the bank, answers with a report that has ``accepted`` and ``reason``.
     listen : callable
         Told ``(agent, note)`` as things happen.
+    images : sequence of Path
+        Picture files of people's own for the visual inspector; the embedded one cannot read them, and says so.
 
     Returns
     -------
@@ -62,16 +66,19 @@ def mine(
         series = replace(series, text=text)
     if folder is None:
         with tempfile.TemporaryDirectory() as passing:
-            return mine(series, None, brain, seed, Path(passing), hand_over, listen)
+            return mine(series, None, brain, seed, Path(passing), hand_over, listen, images)
+    pictures = [read_picture(Path(image)) for image in images]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    artefacts = Artefacts(folder / "artefacts")
     mining = Mining(
         series=series,
-        workbench=Workbench(series=series, artefacts=Artefacts(folder / "artefacts")),
+        workbench=Workbench(series=series, artefacts=artefacts),
         brain=brain or open_brain(seed=seed),
         ledger=Ledger(folder / "ledger.jsonl"),
         seed=seed,
         keep_bank=lambda bank: bank.save(folder / "bank.json"),
+        pictures=tuple(artefacts.put_bytes(picture, ".png") for picture in pictures),
         hand_over=hand_over,
         listen=listen,
     )
@@ -87,8 +94,13 @@ async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         graph = build_graph().compile(checkpointer=saver)
         begun = (await graph.aget_state(config)).created_at is not None
-        # None goes on from the last checkpoint; where mining has ended, nothing runs
-        await graph.ainvoke(None if begun else MiningState(), config, context=mining, durability="sync")
+        try:
+            # None goes on from the last checkpoint; where mining has ended, nothing runs
+            await graph.ainvoke(None if begun else MiningState(), config, context=mining, durability="sync")
+        finally:  # where a node fails, writes of others may be under way: cut short, they would keep the file locked
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others, return_exceptions=True)
+            await saver.conn.rollback()
         state = cast(MiningState, (await graph.aget_state(config)).values)
     if "plan" not in state:
         raise InputError("the checkpoints hold no finished mining", str(checkpoints), "start a new run")

@@ -45,8 +45,9 @@ async def profile(state: MiningState, runtime: Run) -> MiningState:
 
 async def inspect(state: MiningState, runtime: Run) -> MiningState:
     """2b. The visual inspector looks at pictures of them."""
-    task = {"task": "inspect", "channels": state["plan"].channels}
-    outcome = await _ask(runtime, "visual inspector", task, inspector_tools(runtime.context.workbench), Inspection)
+    workbench, pictures = runtime.context.workbench, runtime.context.pictures
+    task = {"task": "inspect", "channels": state["plan"].channels, "users_pictures": len(pictures)}
+    outcome = await _ask(runtime, "visual inspector", task, inspector_tools(workbench, pictures), Inspection)
     _note(runtime, "visual inspector", "inspect", outcome.answer.rationale, evidence=outcome.evidence)
     return {"inspection": outcome.answer, **_cost(outcome)}
 

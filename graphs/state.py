@@ -58,6 +58,7 @@ class Mining:
     ledger: Ledger
     seed: int
     keep_bank: Callable[[RuleBank], None]
+    pictures: tuple[str, ...] = ()
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None
     listen: Listener = field(default=lambda agent, note: None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from langchain_core.tools import BaseTool
 
 from ape.rules import Context
@@ -21,6 +23,7 @@ from ape.tools.spectral_residual import spectral_residual_tool
 from ape.tools.spectrum import spectrum_tool
 from ape.tools.stationarity import stationarity_tool
 from ape.tools.stl import stl_tool
+from ape.tools.user_pictures import user_picture_tools
 from ape.tools.workbench import Workbench
 
 
@@ -48,9 +51,9 @@ def profiler_tools(workbench: Workbench) -> list[BaseTool]:
     ]
 
 
-def inspector_tools(workbench: Workbench) -> list[BaseTool]:
-    """Tools that draw, for the visual inspector."""
-    return render_tools(workbench)
+def inspector_tools(workbench: Workbench, pictures: Sequence[str] = ()) -> list[BaseTool]:
+    """Tools that draw, for the visual inspector, and those that show the ``pictures`` that people brought along."""
+    return [*render_tools(workbench), *user_picture_tools(workbench, pictures)]
 
 
 def proposer_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:

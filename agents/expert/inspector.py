@@ -69,6 +69,8 @@ def inspect(seen: Transcript) -> Inspection:
         find = _in_overview if result.tool == "render_overview" else _in_zoom
         sightings += [_sighting(result, trace, *found) for found in find(trace) if found[1] >= BAR]
     told = ", ".join(f"{s.look} {s.strength:.2f}" for s in sightings) or "nothing remarkable"
+    if brought := seen.task.get("users_pictures"):
+        told += f"; cannot read the {brought} that people brought along, which takes a served model"
     return Inspection(
         rationale=f"read the line's pixels in {len(seen.pictures)} pictures: {told}"[:600],
         sees_pictures=True,

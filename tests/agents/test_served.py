@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 import time
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ape.agents import open_brain, replies, served
 from ape.agents.consult import MAX_CALLS, MAX_PICTURES, consult
@@ -262,3 +265,40 @@ def test_the_serve_line_names_what_the_agents_need(capsys, monkeypatch):
     line = capsys.readouterr().out.splitlines()[0]
     assert line.startswith("vllm serve Qwen/Qwen3-VL-8B-Instruct") and "--port 8123" in line
     assert "--tool-call-parser hermes" in line and "guided" not in line
+
+
+def test_the_users_own_picture_reaches_the_served_inspector(server, bench):
+    picture = bench.artefacts.put_bytes(io_png(), ".png")
+    call = {"name": "show_users_picture", "args": {"number": 1}, "id": "1"}
+    server.moods = [lambda _: completion_with(call), None]
+    task = {"task": "inspect", "channels": ["value"], "users_pictures": 1}
+    tools = inspector_tools(bench, [picture])
+    asyncio.run(consult(open_brain(server.url), "visual inspector", task, tools, Inspection, bench.artefacts))
+    sent = json.dumps(server.requests[1]["messages"])
+    assert base64.b64encode(bench.artefacts.get_bytes(picture)).decode() in sent
+
+
+def test_the_embedded_inspector_admits_that_it_cannot_read_them(bench):
+    task = {"task": "inspect", "channels": ["value"], "users_pictures": 2}
+    brain = open_brain("embedded")
+    outcome = asyncio.run(consult(brain, "visual inspector", task, inspector_tools(bench), Inspection, bench.artefacts))
+    assert "cannot read the 2" in outcome.answer.rationale
+
+
+def io_png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(out, "png")
+    return out.getvalue()
+
+
+def completion_with(call):
+    function = {"name": call["name"], "arguments": json.dumps(call["args"])}
+    message = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "1", "type": "function", "function": function}],
+    }
+    return {
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        "model": "x", "object": "chat.completion", "id": "1", "created": 0,
+    }  # fmt: skip
