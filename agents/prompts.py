@@ -45,10 +45,11 @@ INSPECTOR = f"""You are the visual inspector.
 {COMMON}
 
 Look at pictures of the channels that the plan names: render_overview, then render_cycles where a period is known, and
-render_zoom where something needs a closer look. Where users_pictures is not 0, people brought pictures along:
-show_users_picture shows them; tell in the rationale what they say about this scenario. Coordinates in pictures run from
-0 to 1000 on both axes. Answer with an Inspection: whether you could see the pictures, and sightings from the closed
-list, each with its picture's id."""
+render_zoom where something needs a closer look; render_channels, render_stl, render_matrix_profile and
+render_spectrogram answer what is left. No more than four pictures can be shown. Where users_pictures is not 0, people
+brought pictures along: show_users_picture shows them; tell in the rationale what they say about this scenario.
+Coordinates in pictures run from 0 to 1000 on both axes. Answer with an Inspection: whether you could see the pictures,
+and sightings from the closed list, each with its picture's id."""
 
 CRITIC = f"""You are the rule critic.
 {COMMON}

@@ -44,12 +44,24 @@ def to_step(x: float, begin: int, end: int) -> int:
     return int(np.clip(round(position), begin, end - 1))
 
 
+def to_height(value: float, limits: tuple[float, float]) -> float:
+    """Vertical picture coordinate, 0 to 1000 from the top, of a value, in a picture of one axes with these limits."""
+    low, high = limits
+    return 1000 * (1 - BOTTOM - UP * (value - low) / (high - low))
+
+
+def to_value(y: float, limits: tuple[float, float]) -> float:
+    """Value at the vertical picture coordinate ``y``, 0 to 1000 from the top."""
+    low, high = limits
+    return low + (1 - BOTTOM - y / 1000) / UP * (high - low)
+
+
 def draw_stretch(values: np.ndarray, begin: int, end: int) -> bytes:
     """PNG of ``values[begin:end]`` of a channel [n] as one line."""
     stretch = values[begin:end]
     figure, axes = _canvas(begin, end, y_range(stretch))
-    axes.plot(*_thinned(stretch, begin), color=LINE_COLOUR, lw=1.0, zorder=ABOVE)
-    return _png(figure)
+    axes.plot(*thinned(stretch, begin), color=LINE_COLOUR, lw=1.0, zorder=ABOVE)
+    return png(figure)
 
 
 def draw_cycles(values: np.ndarray, period: int) -> bytes:
@@ -58,8 +70,8 @@ def draw_cycles(values: np.ndarray, period: int) -> bytes:
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_CYCLES)).round().astype(int))
     figure, axes = _canvas(0, period, y_range(values))
     for cycle in values[: count * period].reshape(count, period)[chosen]:
-        axes.plot(*_thinned(cycle, 0), color=LINE_COLOUR, lw=0.8, alpha=CYCLE_OPACITY, zorder=ABOVE)
-    return _png(figure)
+        axes.plot(*thinned(cycle, 0), color=LINE_COLOUR, lw=0.8, alpha=CYCLE_OPACITY, zorder=ABOVE)
+    return png(figure)
 
 
 def y_range(values: np.ndarray) -> tuple[float, float]:
@@ -83,7 +95,7 @@ def _canvas(begin: float, end: float, limits: tuple[float, float]) -> tuple[Figu
     return figure, axes
 
 
-def _thinned(values: np.ndarray, begin: int) -> tuple[np.ndarray, np.ndarray]:
+def thinned(values: np.ndarray, begin: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions and values to draw: all of a short stretch; else the lowest and highest in each pixel column."""
     count = len(values)
     if count <= 2 * COLUMNS:
@@ -94,7 +106,8 @@ def _thinned(values: np.ndarray, begin: int) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(middles, 2), extremes.ravel()
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure's bytes, the same for the same figure."""
     out = io.BytesIO()
     figure.canvas.print_png(out, metadata={"Software": None})  # type: ignore[attr-defined]
     return out.getvalue()

@@ -12,6 +12,7 @@ from ape.tools.change_points import change_points_tool
 from ape.tools.coherence import coherence_tool
 from ape.tools.correlation import correlation_tool
 from ape.tools.matrix_profile import matrix_profile_tool
+from ape.tools.panels import panel_tools
 from ape.tools.regimes import regimes_tool
 from ape.tools.render import render_tools
 from ape.tools.robust_stats import robust_stats_tool
@@ -53,7 +54,7 @@ def profiler_tools(workbench: Workbench) -> list[BaseTool]:
 
 def inspector_tools(workbench: Workbench, pictures: Sequence[str] = ()) -> list[BaseTool]:
     """Tools that draw, for the visual inspector, and those that show the ``pictures`` that people brought along."""
-    return [*render_tools(workbench), *user_picture_tools(workbench, pictures)]
+    return [*render_tools(workbench), *panel_tools(workbench), *user_picture_tools(workbench, pictures)]
 
 
 def proposer_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:

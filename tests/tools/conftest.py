@@ -17,6 +17,8 @@ from ape.tools.workbench import Workbench
 ARGUMENTS: dict[str, dict[str, Any]] = {"stl": {"periods": [50]}, "matrix_profile": {"window": 50}}
 ARGUMENTS |= {"regimes": {"window": 50}, "find_similar_stretches": {"begin": 100, "end": 160}}
 ARGUMENTS |= {"coherence": {"first": "c0", "second": "c0"}}
+ARGUMENTS |= {"render_channels": {"channels": ["c0"]}, "render_stl": {"period": 50}}
+ARGUMENTS |= {"render_matrix_profile": {"window": 50}}
 ARGUMENTS |= {"render_cycles": {"period": 50}, "render_zoom": {"begin": 20, "end": 120}}
 
 

@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ape.tools.artefacts import Artefacts
-from ape.tools.render import HEIGHT, LINE_COLOUR, WIDTH, draw_cycles, draw_stretch, to_box, to_step, y_range
+from ape.tools.panels import PANEL, draw_panels, draw_spectrogram
+from ape.tools.render import (
+    HEIGHT,
+    LINE_COLOUR,
+    WIDTH,
+    draw_cycles,
+    draw_stretch,
+    to_box,
+    to_height,
+    to_step,
+    to_value,
+    y_range,
+)
 
 INK = np.array([int(LINE_COLOUR[i : i + 2], 16) for i in (1, 3, 5)])
 
@@ -91,3 +103,40 @@ def test_render_tools_answer_with_the_picture_and_its_axes(ask, tmp_path, wave):
     assert store.get_bytes(zoom["artefact"]) == draw_stretch(wave.astype(np.float32).astype(float), 100, 300)
     assert len({answer["artefact"] for answer in (overview, cycles, zoom)}) == 3
     assert overview["y_range"][0] < wave.min() < wave.max() < overview["y_range"][1]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.floats(0, 1))
+def test_a_value_comes_back_from_its_height(low, swing, share):
+    limits = low, low + swing
+    value = low + share * swing
+    assert 0 <= to_height(value, limits) <= 1000
+    assert to_value(to_height(value, limits), limits) == pytest.approx(value, abs=1e-6 * (swing + abs(low)))
+
+
+def test_a_spikes_height_is_its_value():
+    values = np.zeros(400)
+    values[120] = 5.0
+    rows = inked(draw_stretch(values, 0, 400)).any(axis=1).nonzero()[0]
+    limits = y_range(values)
+    assert abs(1000 * rows.min() / HEIGHT - to_height(5.0, limits)) < 5
+    assert abs(to_value(1000 * rows.max() / HEIGHT, limits)) < 0.1
+
+
+def test_panels_share_the_time_axis_of_all_pictures():
+    values = np.zeros((2, 1000))
+    values[0, 300], values[1, 700] = 1, 1
+    ink = inked(draw_panels([("a", values[0]), ("b", values[1])], 5000))
+    assert ink.shape == (2 * PANEL, WIDTH)
+    for half, at in ((ink[:PANEL], 5300), (ink[PANEL:], 5700)):
+        rows = half.any(axis=1).nonzero()[0]
+        column = half[rows.min() : rows.min() + 20].any(axis=0).nonzero()[0]
+        assert abs(1000 * column.mean() / WIDTH - to_box(at, 5000, 6000)) < 4
+
+
+def test_a_spectrogram_is_dark_where_the_power_is():
+    steps = np.arange(4000)
+    values = np.where(steps < 2000, np.sin(2 * np.pi * steps / 100), np.sin(2 * np.pi * steps / 5))
+    picture = np.asarray(Image.open(io.BytesIO(draw_spectrogram(values))).convert("L")).astype(float)
+    left, right = picture[:, 200:400], picture[:, 700:900]
+    assert right[80:160].min() < 80 < left[80:160].min()  # short periods are higher up
+    assert left[420:470].min() < 80

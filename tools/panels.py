@@ -1,0 +1,117 @@
+"""Pictures of what measurements make of a channel, and of channels under each other, all over one time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from langchain_core.tools import BaseTool
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from pydantic import Field
+from scipy import signal
+
+from ape.series.matrix_profile import matrix_profile
+from ape.tools.boundary import Channel, Period, Window, agent_tool, require, require_cycles
+from ape.tools.render import ABOVE, ACROSS, DPI, HEIGHT, LEFT, LINE_COLOUR, WIDTH, png, thinned, y_range
+from ape.tools.stl import decompose
+from ape.tools.workbench import Workbench
+
+PANEL = 192  # pixels of height a panel, a multiple of 32
+MARGINS = 0.03, 0.02  # of the picture's height: below all panels, and between them
+MOST_CHANNELS = 4
+SHADED = 256  # rows of a spectrogram
+LEAST_SEGMENT, SEGMENTS = 32, 64  # samples, and how many stand side by side in a spectrogram
+
+Channels = Annotated[list[str], Field(min_length=1, max_length=MOST_CHANNELS, description="names, top to bottom")]
+
+
+def draw_panels(rows: Sequence[tuple[str, np.ndarray]], begin: int) -> bytes:
+    """PNG of lines [n] under each other, each with its name and range, from time step ``begin`` on.
+
+    The horizontal position of a time step is that of all pictures, see `ape.tools.render.to_step`.
+    """
+    end = begin + len(rows[0][1])
+    figure = _figure(len(rows) * PANEL)
+    for place, (name, values) in enumerate(rows):
+        axes = figure.add_axes(_place(place, len(rows)))
+        axes.set_xlim(begin, end)
+        axes.set_ylim(*y_range(values))
+        axes.plot(*thinned(values, begin), color=LINE_COLOUR, lw=0.8, zorder=ABOVE)
+        axes.set_title(name, fontsize=8, loc="left", pad=2, color="#555555")
+        axes.grid(color="#dddddd", lw=0.6)
+        axes.tick_params(labelsize=7, colors="#555555", labelbottom=place == len(rows) - 1)
+        axes.ticklabel_format(axis="x", style="plain", useOffset=False)
+    return png(figure)
+
+
+def draw_spectrogram(values: np.ndarray) -> bytes:
+    """PNG of the power of ``values`` [n] over time: dark where there is much; short periods, on a log scale, on top."""
+    segment = int(np.clip(len(values) // SEGMENTS * 2, LEAST_SEGMENT, len(values)))
+    frequency, _, power = signal.spectrogram(signal.detrend(values), nperseg=segment, noverlap=segment // 2)
+    shades = np.log10(power[1:] + 1e-6 * power[1:].max() + 1e-300)
+    figure = _figure(HEIGHT)
+    axes = figure.add_axes((LEFT, 0.08, ACROSS, 0.88))
+    rows = np.geomspace(1, len(shades), SHADED).round().astype(int) - 1
+    axes.imshow(shades[rows], aspect="auto", origin="lower", cmap="Greys", extent=(0, len(values), 0, SHADED))
+    at = np.linspace(0, SHADED - 1, 8).astype(int)
+    axes.set_yticks(at + 0.5, [f"{1 / frequency[1 + rows[k]]:.3g}" for k in at])
+    axes.tick_params(labelsize=8, colors="#555555")
+    return png(figure)
+
+
+def _figure(height: int) -> Figure:
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _place(place: int, count: int) -> tuple[float, float, float, float]:
+    below, between = MARGINS
+    each = (1 - below) / count
+    return LEFT, 1 - (place + 1) * each + between, ACROSS, each - 3 * between
+
+
+def panel_tools(workbench: Workbench) -> list[BaseTool]:
+    """``render_channels``, ``render_stl``, ``render_matrix_profile`` and ``render_spectrogram`` over one workbench."""
+
+    def kept(picture: bytes, begin: int, end: int) -> dict[str, Any]:
+        return {"artefact": workbench.artefacts.put_bytes(picture, ".png"), "begin": begin, "end": end}
+
+    @agent_tool
+    def render_channels(channels: Channels) -> dict[str, Any]:
+        """Picture of up to four channels under each other, over the whole training part: look if they move together."""
+        rows = [(name, workbench.column(name)) for name in channels]
+        return kept(draw_panels(rows, 0), 0, len(rows[0][1]))
+
+    @agent_tool
+    def render_stl(channel: Channel, period: Period) -> dict[str, Any]:
+        """Picture of a channel over its trend, its cycle and what they leave (STL); the longer ones' middle part.
+
+        Look at the lowest panel: what the cycle does not explain, and when.
+        """
+        values = workbench.column(channel)
+        parts = decompose(values, [period])
+        rows = [("series", values[parts.begin : parts.end]), ("trend", parts.trend)]
+        rows += [("cycle", parts.seasonal[0]), ("rest", parts.residual)]
+        return kept(draw_panels(rows, parts.begin), parts.begin, parts.end)
+
+    @agent_tool
+    def render_matrix_profile(channel: Channel, window: Window) -> dict[str, Any]:
+        """Picture of a channel over the distance of each stretch to the one most like it: high where it is unique."""
+        values = workbench.column(channel)
+        require(values, 32)
+        require_cycles(values, window)
+        distance = matrix_profile(values, window).distance / (2 * np.sqrt(window))
+        padded = np.concatenate([distance, np.full(window - 1, distance[-1])])
+        return kept(draw_panels([("series", values), ("distance", padded)], 0), 0, len(values))
+
+    @agent_tool
+    def render_spectrogram(channel: Channel) -> dict[str, Any]:
+        """Picture of which periods a channel has when: dark is much power; periods in samples at the vertical axis."""
+        values = workbench.column(channel)
+        require(values, 2 * LEAST_SEGMENT)
+        return kept(draw_spectrogram(values), 0, len(values))
+
+    return [render_channels, render_stl, render_matrix_profile, render_spectrogram]
