@@ -44,7 +44,7 @@ CONTROLS = (
     "nearest",
 )  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
-BENCH_FAULTS, BENCH_EVENTS = 2, 3  # of a scenario, and of a fault
+BENCH_FAULTS, BENCH_EVENTS = 1, 3  # of a scenario, and of a fault
 RESAMPLES = 4000
 
 Oracle = Callable[["Context"], "RuleBank"]
