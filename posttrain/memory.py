@@ -163,7 +163,7 @@ class Memory:
     def gap(self) -> int:
         """Steps between neighbouring references."""
         parts = self.starts.split([len(self.starts) - self.later, self.later])
-        return max(int(part.diff().min()) for part in parts if len(part) > 1)
+        return max((int(part.diff().min()) for part in parts if len(part) > 1), default=1)
 
     def _distance(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
         """Squared distances [B, R] less each query's own norm; infinite where `nearest` leaves one out."""
