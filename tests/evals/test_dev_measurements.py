@@ -10,6 +10,7 @@ import pytest
 
 from ape.evals import backbones, posttraining
 from ape.evals.jobs import measure_all
+from ape.rules import build_context
 from ape.series import InputError
 
 
@@ -65,8 +66,8 @@ def test_backbones_without_data_exit_with_one_line(monkeypatch, capsys, tmp_path
 
 
 def test_halves_hold_whole_recordings_and_leave_nothing_out(data):
-    tuning, confirmation = posttraining.half("tuning"), posttraining.half("confirmation")
-    assert (tuning, confirmation) == (data[:2], data[2:])
+    chosen = [posttraining.chosen_series(part) for part in ("tuning", "confirmation")]
+    assert chosen == [("ucr", data[:2]), ("ucr", data[2:])]
     assert posttraining.recording(data[0]) == posttraining.recording(data[1]) == "ECG"
 
 
@@ -86,4 +87,31 @@ def test_paired_difference_by_hand_and_drawn_by_recording():
 def test_missing_data_is_an_error_of_one_line(monkeypatch):
     monkeypatch.delenv("APE_DEV_DATA", raising=False)
     with pytest.raises(InputError, match="APE_DEV_DATA"):
-        posttraining.half("tuning")
+        posttraining.chosen_series("tuning")
+
+
+def test_series_without_an_anomaly_are_left_out_of_other_sets(data, tmp_path):
+    folder = tmp_path / "data" / "nab"
+    folder.mkdir()
+    (folder / "index.csv").write_text("series,category,length,text\na,x,9,A\nb,x,9,B\n")
+    (folder / "labels.csv").write_text("series,begin,end\nb,3,5\n")
+    assert posttraining.chosen_series("nab") == ("nab", ["b"])
+
+
+def test_a_series_of_the_bench_has_labels_a_text_and_an_oracle_but_no_sight_of_the_truth():
+    case, oracle = posttraining.with_labels("bench", posttraining.chosen_series("bench")[1][0])
+    assert case.labels[: case.series.train_end].sum() == 0 < case.labels.sum()
+    assert case.series.text and oracle is not None
+    assert oracle(build_context(case.series)).rules
+    assert posttraining.recording("battery_cycles.internal_short") == "battery_cycles"
+
+
+def test_an_arm_is_judged_by_its_parts_and_by_a_memory_of_its_space(data, tmp_path):
+    (tmp_path / "banks").mkdir()
+    found = posttraining.measure(tmp_path, "ucr", ["untrained"], f"vae--{data[0]}--0")
+    row = found["arms"]["untrained"]
+    assert {"fused", "heads", "without heads", "nearest", "memory", "with memory"} <= row.keys()
+    assert all(0 < row[name]["ap"] <= 1 and row[name]["ucr"] in (0, 1) for name in ("fused", "memory", "residual"))
+    assert row["fused"]["ap"] > 0.5  # chance is one in twenty
+    kept = np.load(tmp_path / f"vae--{data[0]}--0.npz")
+    assert kept["untrained.curves"].shape == (400, 9)
