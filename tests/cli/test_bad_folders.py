@@ -119,7 +119,7 @@ def test_a_disk_that_fills_up_while_mining_leaves_a_run_that_can_go_on(refused, 
     full_disk(after=4)
     assert "No space left" in refused("mine", data, "--out", tmp_path / "out")
     record = json.loads((tmp_path / "out/run.json").read_text())
-    assert record["arguments"] == asdict(Request(command="mine", data=str(data))) | {"column": []}
+    assert record["arguments"] == asdict(Request(command="mine", data=str(data))) | {"column": [], "image": []}
     assert not (tmp_path / "out/bank.json").exists()
 
 

@@ -67,7 +67,7 @@ CASES = {
     "donut": Case(Donut, lambda c, w: 5, 250, 0.03, **SHAPES),
     "fcvae": Case(FCVAE, lambda c, w: 8 * c, 150, 0.03, small=STILL, **SHAPES),
     "omni-anomaly": Case(
-        OmniAnomaly, lambda c, w: 3 * w, 180, 0.05, small={"hidden": 32, "flows": 4}, window=12, **SHAPES
+        OmniAnomaly, lambda c, w: 3 * w, 360, 0.05, small={"hidden": 32, "flows": 4}, window=12, **SHAPES
     ),
 }
 
