@@ -90,7 +90,7 @@ def clean(name: str) -> str:
 
 def chosen_series(part: str) -> tuple[str, list[str]]:
     """Data set and names of the series: those of one half of UCR, or of all of another set."""
-    from ape.evals.devdata import anomalous, index
+    from ape.evals.devdata import anomalous
     from ape.evals.timeanomalybench import SCENARIOS
 
     if part == "bench":
@@ -99,9 +99,14 @@ def chosen_series(part: str) -> tuple[str, list[str]]:
         ]
     if part not in ("tuning", "confirmation"):
         return part, anomalous(part)
-    lengths = index("ucr")["length"]
-    short = [str(name) for name, length in lengths.items() if length < SHORTER_THAN]
-    return "ucr", [name for name in short if clean(name).startswith(TUNING) == (part == "tuning")]
+    return "ucr", [name for name in short_series() if clean(name).startswith(TUNING) == (part == "tuning")]
+
+
+def short_series() -> list[str]:
+    """Names of the UCR series that are not too long to measure."""
+    from ape.evals.devdata import index
+
+    return [str(name) for name, length in index("ucr")["length"].items() if length < SHORTER_THAN]
 
 
 def with_labels(data_set: str, name: str) -> tuple[Labelled, Oracle | None]:
@@ -205,11 +210,10 @@ def discords(series: Series, window: int) -> np.ndarray:
 
 def strangers(name: str) -> list[np.ndarray]:
     """Training parts of series from other recordings, the same for all seeds."""
-    from ape.evals.devdata import index, labelled
+    from ape.evals.devdata import labelled
 
-    lengths = index("ucr")["length"]
-    others = [str(other) for other, length in lengths.items() if length < SHORTER_THAN]
-    return [labelled("ucr", other).series.train[:, 0] for other in others if recording(other) != recording(name)]
+    others = (other for other in short_series() if recording(other) != recording(name))
+    return [labelled("ucr", other).series.train[:, 0] for other in others]
 
 
 def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.ndarray]:
@@ -233,9 +237,9 @@ def with_memory(model: Any, series: Series, held_out: int, scores: dict[str, np.
 
     distance = memory_distance(model, series)
     knots = tails(distance[held_out : series.train_end, None])
-    surprise = Calibration(model.calibration.bounds, *knots).surprise(distance[:, None])[:, 0][series.train_end :]
+    memory = Calibration(model.calibration.bounds, *knots).fuse(distance[series.train_end :, None], np.ones(1))
     share = WEIGHTS[:HEADS].sum()
-    return {"memory": surprise, "with memory": share * surprise + (1 - share) * scores["without heads"]}
+    return {"memory": memory, "with memory": share * memory + (1 - share) * scores["without heads"]}
 
 
 @torch.no_grad()
@@ -244,10 +248,11 @@ def memory_distance(model: Any, series: Series) -> np.ndarray:
     from ape.posttrain.parts import parts_of
 
     views = sliding(series.values, model.window)
+    references, _ = model.references_for(series.values)
 
     def vectors(at: torch.Tensor) -> torch.Tensor:
         x = torch.from_numpy(views[at.numpy()])
-        return model.vectors(parts_of(model.backbone, x, model.nearest(x, at))[0])
+        return model.vectors(parts_of(model.backbone, x, references.neighbours(model.standardised(x), at).pooled())[0])
 
     trained = model.memory.starts
     known = torch.cat([vectors(at) for at in trained.split(256)])

@@ -87,6 +87,17 @@ class EnhancedDetector:
         """What windows are compared with, under the backbone as it is now: once it moved, `replace` this model."""
         return References.of(self.backbone, self.memory)
 
+    def references_for(self, values: np.ndarray) -> tuple[References, int]:
+        """What windows of ``values`` [T, C] are compared with, and where the first of them lies among these.
+
+        Values that do not begin as the training part does are taken to lie behind it.
+        """
+        trained = len(self.values)
+        same = min(len(values), trained)
+        seen = np.array_equal(values[:same], self.values[:same])
+        first, offset = (trained - self.window + 1, 0) if seen else (0, trained)
+        return self.references.followed_by(self.backbone, values, first, offset), offset
+
     def standardised(self, x: torch.Tensor) -> torch.Tensor:
         """Windows [B, C, L] in training standard deviations."""
         shift, scale = self.backbone.scale_shift
@@ -163,13 +174,10 @@ class EnhancedDetector:
         """Squashed measures of the points of ``values`` [T, C], float64 [n, 9], piece by piece.
 
         Windows are compared with those of the training part and with earlier ones of ``values``, never with those that
-        they overlap. Values that do not begin as the training part does are taken to lie behind it.
+        they overlap.
         """
-        length, trained, bounds = len(values), len(self.values), self.require_calibration().bounds
-        same = min(length, trained)
-        seen = np.array_equal(values[:same], self.values[:same])
-        first, offset = (trained - self.window + 1, 0) if seen else (0, trained)
-        references = self.references.followed_by(self.backbone, values, first, offset)
+        length, bounds = len(values), self.require_calibration().bounds
+        references, offset = self.references_for(values)
         overlap, views = Overlap(), sliding(values, self.window)
         for some in scored_batches(length, self.window, stride, BATCH):
             yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
