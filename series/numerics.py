@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from scipy import fft, ndimage, signal
 
@@ -96,3 +98,16 @@ def auc(negative: np.ndarray, positive: np.ndarray) -> float:
     ordered = np.sort(negative)
     ranks = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")
     return float(ranks.mean() / (2 * len(ordered)))
+
+
+def lowest_apart(cost: np.ndarray, width: int, beside: Callable[[int], int] | None = None) -> Iterator[int]:
+    """Positions of lowest finite ``cost`` [n], best first, each ``width`` or more from those before.
+
+    With ``beside``, also from the position that it names for each of those.
+    """
+    left = cost.copy()
+    while np.isfinite(left.min()):
+        best = int(left.argmin())
+        yield best
+        for place in (best,) if beside is None else (best, beside(best)):
+            left[max(0, place - width + 1) : max(0, place + width)] = np.inf

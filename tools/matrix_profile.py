@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from langchain_core.tools import BaseTool
 
 from ape.series.matrix_profile import matrix_profile as profile_of
+from ape.series.numerics import lowest_apart
 from ape.tools.boundary import Channel, Window, agent_tool, require, require_cycles
 from ape.tools.workbench import Workbench
 
@@ -47,8 +49,8 @@ def recurrence(distance: np.ndarray, index: np.ndarray, window: int, listed: int
         msg = f"no stretch of {window} samples can be compared with another; give a shorter window"
         raise ValueError(msg)
     middle = float(np.median(relative[known]))
-    discords = _apart(np.where(known, -relative, np.inf), index, window, listed, twins=False)
-    motifs = _apart(np.where(known, relative, np.inf), index, window, listed, twins=True)
+    discords = islice(lowest_apart(np.where(known, -relative, np.inf), window), listed)
+    motifs = islice(lowest_apart(np.where(known, relative, np.inf), window, lambda at: int(index[at])), listed)
     return Recurrence(
         window=window,
         median_distance=middle,
@@ -59,18 +61,6 @@ def recurrence(distance: np.ndarray, index: np.ndarray, window: int, listed: int
             for at in discords
         ],
     )
-
-
-def _apart(cost: np.ndarray, index: np.ndarray, window: int, listed: int, *, twins: bool) -> list[int]:
-    """Positions of lowest cost, best first, at least a window apart from those before and, if asked, their twins."""
-    cost = cost.copy()
-    chosen: list[int] = []
-    while len(chosen) < listed and np.isfinite(cost.min()):
-        best = int(cost.argmin())
-        chosen.append(best)
-        for place in (best, int(index[best])) if twins else (best,):
-            cost[max(0, place - window + 1) : max(0, place + window)] = np.inf
-    return chosen
 
 
 def matrix_profile_tool(workbench: Workbench) -> BaseTool:

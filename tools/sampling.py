@@ -26,6 +26,11 @@ class Sampling:
     longest_gap_seconds: float | None
 
 
+def steps_of(timestamps: np.ndarray) -> np.ndarray:
+    """Seconds from each of ``timestamps`` [n] to the next, [n - 1]."""
+    return np.diff(timestamps).astype("timedelta64[ms]").astype(float) / 1000
+
+
 def measure_sampling(values: np.ndarray, timestamps: np.ndarray | None) -> Sampling:
     """Grid of ``values`` [n] and regularity of ``timestamps`` [n]."""
     require(values, 32)
@@ -39,7 +44,7 @@ def measure_sampling(values: np.ndarray, timestamps: np.ndarray | None) -> Sampl
         ("step_seconds", "jitter_share", "gaps", "longest_gap_seconds")
     )
     if timestamps is not None:
-        steps = np.diff(timestamps).astype("timedelta64[ms]").astype(float) / 1000
+        steps = steps_of(timestamps)
         usual = float(np.median(steps))
         clock = {
             "step_seconds": usual,

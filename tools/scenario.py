@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ape.series import Series
 from ape.tools.boundary import agent_tool
+from ape.tools.sampling import steps_of
 from ape.tools.workbench import Workbench
 
 LINES, WIDTH = 60, 200  # lines, and characters of a line, that one call returns
@@ -22,7 +23,7 @@ def sampling_step(series: Series) -> float | None:
     """Median step between timestamps in seconds, where there are any."""
     if series.timestamps is None:
         return None
-    return float(np.median(np.diff(series.timestamps).astype("timedelta64[ms]").astype(float)) / 1000)
+    return float(np.median(steps_of(series.timestamps)))
 
 
 def scenario_tools(workbench: Workbench) -> list[BaseTool]:

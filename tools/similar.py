@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.series.matrix_profile import distance_profile
+from ape.series.numerics import lowest_apart
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -29,10 +30,10 @@ def find_similar(values: np.ndarray, begin: int, end: int) -> tuple[list[dict[st
     distance = distance_profile(values[begin:end], values) / (2 * np.sqrt(length))
     distance[max(0, begin - length + 1) : end] = np.inf
     found: list[dict[str, float]] = []
-    while np.isfinite(distance.min()) and (distance.min() < ALIKE or len(found) < LISTED):
-        at = int(distance.argmin())
+    for at in lowest_apart(distance, length):
+        if distance[at] >= ALIKE and len(found) >= LISTED:
+            break
         found.append({"position": at, "distance": float(distance[at])})
-        distance[max(0, at - length + 1) : at + length] = np.inf
     return found[:LISTED], sum(each["distance"] < ALIKE for each in found)
 
 

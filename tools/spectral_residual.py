@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from langchain_core.tools import BaseTool
 from scipy.ndimage import uniform_filter1d
 
-from ape.series.numerics import robust_scale
+from ape.series.numerics import lowest_apart, robust_scale
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
 AVERAGED = 3  # neighbouring frequencies
 LOCAL = 21  # samples that a salience is compared with
 LISTED = 5
-APART = 20  # samples between two listed positions
+APART = 21  # samples from one listed position to another, at least
 STANDS_OUT = 8.0  # robust deviations
 
 
@@ -42,11 +43,10 @@ def spectral_residual_tool(workbench: Workbench) -> BaseTool:
         values = workbench.column(channel)
         require(values, 64)
         strength = salience(values)
-        share, left, found = float(np.mean(strength > STANDS_OUT)), strength.copy(), []
-        for _ in range(LISTED):
-            at = int(left.argmax())
-            found.append({"position": at, "strength": float(strength[at])})
-            left[max(0, at - APART) : at + APART + 1] = -np.inf
-        return {"salient": found, "share": share}
+        salient = islice(lowest_apart(-strength, APART), LISTED)
+        return {
+            "salient": [{"position": at, "strength": float(strength[at])} for at in salient],
+            "share": float(np.mean(strength > STANDS_OUT)),
+        }
 
     return spectral_residual

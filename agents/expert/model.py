@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from ape.agents.expert import critic, inspector, planner, profiler
@@ -45,10 +43,6 @@ class ExpertChatModel(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "ape-embedded-expert"
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable:
-        """Bind tools by their OpenAI descriptions, as a served model would see them."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def _generate(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from ape.agents import Brain
@@ -48,7 +49,7 @@ class Consulted:
 
     def calls(self, messages: Messages) -> list[tuple[str, dict[str, Any]]]:
         """What a new expert would call next."""
-        reply = ExpertChatModel().bind_tools(self.tools).invoke(messages)
+        reply = ExpertChatModel().invoke(messages, tools=[convert_to_openai_tool(tool) for tool in self.tools])
         return [(call["name"], call["args"]) for call in reply.tool_calls]
 
     def answered(self, messages: Messages):
