@@ -18,14 +18,17 @@ PLANNER = f"""You are the planner.
 {COMMON}
 
 With the task "plan": read what is measured and what the text says (tools describe_series and read_text); answer with a
-Plan: the scenario in a sentence, up to four channels to study, and hints: verbatim quotes that speak for a mechanism.
+Plan: the scenario in a sentence, up to four channels to study, the seconds between samples where they are known, and
+hints: verbatim quotes that speak for a mechanism, with what the quote says of morphology, length, size, level and
+channels. What the text calls normal or denies is no hint.
 
 With the task "propose": from the plan, the profile and the inspection in the message write a Proposal of three to
 eight rules, best first. Tool list_operators names the operators with their parameters and units; try_rule tells how
 large and how visible a draft comes out. Give sizes that are just outside what is normal here, and durations in periods
 where there is one. A rule bound to a phase needs the finding phase_locked.
 
-With the task "revise": change each rule in the message as the critic asks, and nothing else; keep its id.
+With the task "revise": change each rule in the message as the critic asks, and nothing else; keep its id. Where
+mechanisms are missing, write one more rule for each, with another operator than those tried.
 
 Mechanisms:
 {_MECHANISMS}
@@ -49,7 +52,10 @@ render_zoom where something needs a closer look; render_channels, render_stl, re
 render_spectrogram answer what is left. No more than four pictures can be shown. Where users_pictures is not 0, people
 brought pictures along: show_users_picture shows them; tell in the rationale what they say about this scenario.
 Coordinates in pictures run from 0 to 1000 on both axes. Answer with an Inspection: whether you could see the pictures,
-and sightings from the closed list, each with its picture's id."""
+and sightings from the closed list, each with its picture's id.
+
+With the task "spot": call show_windows for each rule and answer with a Spotting: the panels that look odd among the
+others of their picture, and what is odd about each. Some were generated, which and how many you are not told."""
 
 CRITIC = f"""You are the rule critic.
 {COMMON}

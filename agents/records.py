@@ -6,8 +6,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from ape.rules.schema import Record, RuleDraft
-from ape.rules.vocabulary import MECHANISMS
+from ape.rules.schema import Range, Record, RuleDraft, Tercile
+from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
 FindingTerm = Literal[
     "periodic",  # the same cycle recurs
@@ -36,6 +36,8 @@ Look = Literal[
     "rough_line",
 ]
 Name = Annotated[str, Field(max_length=200)]
+Mechanism = Annotated[str, Field(json_schema_extra={"enum": list(MECHANISMS)})]
+Morphology = Annotated[str, Field(json_schema_extra={"enum": list(MORPHOLOGIES)})]
 Identifier = Annotated[str, Field(max_length=80)]
 FINDING_TERMS: tuple[str, ...] = get_args(FindingTerm)
 LOOKS: tuple[str, ...] = get_args(Look)
@@ -46,8 +48,15 @@ class Hint(Record):
 
     rationale: str = Field(max_length=200)
     quote: str = Field(max_length=200, description="verbatim from the text")
+    source: Literal["text", "log"] = "text"
     line: int = Field(ge=1)
-    mechanism: str = Field(json_schema_extra={"enum": list(MECHANISMS)})
+    mechanism: Mechanism
+    strength: float = Field(default=0.5, ge=0, le=1, description="how plainly the quote says so")
+    morphology: Morphology | None = None
+    seconds: Range | None = Field(default=None, description="how long it lasts, where the quote says so")
+    change: Range | None = Field(default=None, description="share of the usual value, where the quote says so")
+    level: list[Tercile] = Field(default_factory=list, max_length=3, description="of the value when it begins")
+    channels: list[Name] = Field(default_factory=list, max_length=8, description="that it shows in")
 
 
 class Plan(Record):
@@ -56,7 +65,8 @@ class Plan(Record):
     rationale: str = Field(max_length=600)
     scenario: str = Field(max_length=400, description="one or two sentences")
     channels: list[Name] = Field(min_length=1, max_length=4, description="to be studied")
-    hints: list[Hint] = Field(default_factory=list, max_length=12)
+    step_seconds: float | None = Field(default=None, gt=0, description="between samples, where known")
+    hints: list[Hint] = Field(default_factory=list, max_length=16)
 
 
 class Finding(Record):
@@ -97,6 +107,22 @@ class Inspection(Record):
     sightings: list[Sighting] = Field(default_factory=list, max_length=24)
 
 
+class Oddity(Record):
+    """A panel that looks odd among the others of its picture."""
+
+    rationale: str = Field(max_length=200, description="what is odd about it")
+    rule_id: str = Field(max_length=40, description="of the picture")
+    panel: int = Field(ge=1, le=64)
+
+
+class Spotting(Record):
+    """The visual inspector's answer to spot the difference."""
+
+    rationale: str = Field(max_length=600)
+    sees_pictures: bool
+    odd: list[Oddity] = Field(default_factory=list, max_length=64)
+
+
 class Proposal(Record):
     """The planner's rules, new or revised, in order of preference."""
 
@@ -125,3 +151,5 @@ class Critique(Record):
 
     rationale: str = Field(max_length=600)
     verdicts: list[Verdict] = Field(default_factory=list, max_length=12)
+    bank: str = Field(default="", max_length=400, description="of the bank as a whole: coverage, balance, redundancy")
+    missing: list[Mechanism] = Field(default_factory=list, max_length=8, description="that need another rule")

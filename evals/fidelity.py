@@ -24,7 +24,7 @@ from ape.evals.timeanomalybench.texts import written
 from ape.graphs import mine
 from ape.rules import OPERATORS, Context, RuleBank, generic_bank, generic_rule
 from ape.rules.placement import allowed_starts
-from ape.rules.schema import DurationPrior, Rule, ScalePrior
+from ape.rules.schema import ContextualPrior, DurationPrior, Rule, ScalePrior
 from ape.series import from_array
 from ape.series.files import read_json, write_json, write_text
 from ape.series.numerics import auc
@@ -151,7 +151,7 @@ def _deviations(features: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 
 def oracle_bank(instance: Instance, context: Context) -> RuleBank:
-    """Bank written from the truth: the operators that make the fault's morphology, at the fault's sizes."""
+    """Bank written from the truth: operators that make the fault's morphology, at its sizes, in its channels."""
     fault = instance.events[0].fault
     names = [name for name, op in OPERATORS.items() if op.broad.morphology == fault.morphology and not op.relational]
     rules = []
@@ -163,6 +163,7 @@ def oracle_bank(instance: Instance, context: Context) -> RuleBank:
                     "morphology": fault.morphology,
                     "scale": ScalePrior(low=fault.scale[0], high=fault.scale[1], unit="series_sd"),
                     "duration": DurationPrior(low=fault.duration[0], high=fault.duration[1], unit="samples"),
+                    "context": ContextualPrior(channels=list(fault.shows)),
                 }
             )
         )

@@ -53,7 +53,7 @@ Oracle = Callable[["Context"], "RuleBank"]
 def main() -> int:
     """Measure one part of the series, and print the tables."""
     parser = options("posttraining", __doc__.splitlines()[0])
-    parser.add_argument("--on", choices=("tuning", "confirmation", "nab", "asd", "bench"), default="tuning")
+    parser.add_argument("--on", choices=("tuning", "confirmation", "nab", "asd", "skab", "bench"), default="tuning")
     parser.add_argument("--backbone", action="append", metavar="NAME", help="may be repeated; default: vae")
     parser.add_argument("--arm", action="append", metavar="NAME", help="may be repeated; default: all")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from ape.agents import Brain, open_brain
 from ape.graphs.ledger import Ledger
 from ape.graphs.mining import bank_of, build_graph
-from ape.graphs.state import Listener, Mining, MiningState
+from ape.graphs.state import PARTS, Listener, Mining, MiningState
 from ape.rules import RuleBank
 from ape.series import InputError, Series
 from ape.tools.artefacts import Artefacts
@@ -36,6 +36,7 @@ def mine(
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None,
     listen: Listener = lambda agent, note: None,
     images: Sequence[Path | str] = (),
+    without: Collection[str] = (),
 ) -> RuleBank:
     """Mine the Rule Bank of one scenario.
 
@@ -57,16 +58,21 @@ def mine(
         Told ``(agent, note)`` as things happen.
     images : sequence of Path
         Picture files of people's own for the visual inspector; the embedded one cannot read them, and says so.
+    without : collection of str
+        Parts of the loop to leave out, to see what each brings: ``pictures``, ``critic`` (the figures of the first
+        check decide) or ``check`` (every proposed rule is taken).
 
     Returns
     -------
     RuleBank
     """
+    if unknown := set(without) - set(PARTS):
+        raise InputError(f"the loop has no part {sorted(unknown)}", "without", f"leave out any of {', '.join(PARTS)}")
     if text is not None:
         series = replace(series, text=text)
     if folder is None:
         with tempfile.TemporaryDirectory() as passing:
-            return mine(series, None, brain, seed, Path(passing), hand_over, listen, images)
+            return mine(series, None, brain, seed, Path(passing), hand_over, listen, images, without)
     pictures = [read_picture(Path(image)) for image in images]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +87,7 @@ def mine(
         pictures=tuple(artefacts.put_bytes(picture, ".png") for picture in pictures),
         hand_over=hand_over,
         listen=listen,
+        without=frozenset(without),
     )
     try:
         return _blocking(_run(mining, folder / "checkpoints.sqlite"))

@@ -16,6 +16,7 @@ from ape.series import Series
 from ape.tools.discriminability import Hosts, draw_hosts
 from ape.tools.workbench import Workbench
 
+PARTS = ("pictures", "critic", "check")  # of the loop, that can be left out to see what each brings
 MAX_ITERATIONS = 4
 MAX_TOOL_CALLS = 300
 
@@ -30,6 +31,11 @@ def added(before: dict[str, dict[str, float]], more: dict[str, dict[str, float]]
     }
 
 
+def joined(before: dict[str, float], more: dict[str, float]) -> dict[str, float]:
+    """Both; what is newer counts."""
+    return before | more
+
+
 class MiningState(TypedDict, total=False):
     """Plain values, ids and records only: this is what a checkpoint holds."""
 
@@ -41,7 +47,9 @@ class MiningState(TypedDict, total=False):
     rejected: list[Rule]
     examples: dict[str, str]
     figures: dict[str, dict[str, float]]
+    spotted: Annotated[dict[str, float], joined]
     critique: Critique
+    missing: list[str]
     iteration: int
     tool_calls: Annotated[int, operator.add]
     spent: Annotated[dict[str, dict[str, float]], added]
@@ -59,6 +67,7 @@ class Mining:
     seed: int
     keep_bank: Callable[[RuleBank], None]
     pictures: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None
     listen: Listener = field(default=lambda agent, note: None)
 

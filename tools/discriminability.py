@@ -25,6 +25,7 @@ FOLDS = 4
 RIDGE = 10.0  # penalty
 SCALE_SLACK = 1.5  # peak change allowed, as a multiple of the scale prior's upper end
 SCALE_LEAST = 0.1  # peak change asked for, as a multiple of the scale prior's lower end
+MOST = 0.95  # of the anomalies are no larger than ``realised_high``
 SPLICE = 3  # samples on either side of a border that the border classifier sees
 
 
@@ -105,8 +106,9 @@ def discriminability(
     Returns
     -------
     dict of str to dict
-        By rule id: ``visible``, ``border``, ``plausible``, ``own``, ``new``, ``placed``; ``realised_scale`` (median
-        peak change in the unit of the rule's scale prior) and ``realised_duration`` (median, in samples).
+        By rule id: ``visible``, ``border``, ``plausible``, ``own``, ``new``, ``placed``; ``realised_scale``,
+        ``realised_low`` and ``realised_high`` (median, 5 % and 95 % quantile of the peak change, in the unit of the
+        rule's scale prior) and ``realised_duration`` (median, in samples).
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
     normal = _features(hosts.normal, hosts)
@@ -130,6 +132,8 @@ def discriminability(
             "new": min([1.0, *(_auc(other, features, pairs) for other in seen)]),
             "placed": _placed(rule, context, hosts, mask),
             "realised_scale": float(np.median(peak)),
+            "realised_low": float(np.quantile(peak, 1 - MOST)),
+            "realised_high": float(np.quantile(peak, MOST)),
             "realised_duration": float(np.median(_extent(np.any(mask, axis=1)))),
         }
         seen.append(features)

@@ -7,14 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from langchain_core.tools import BaseTool
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from pydantic import Field
 from scipy import signal
 
 from ape.series.matrix_profile import matrix_profile
 from ape.tools.boundary import Channel, Period, Window, agent_tool, require, require_cycles
-from ape.tools.render import ABOVE, ACROSS, DPI, HEIGHT, LEFT, LINE_COLOUR, WIDTH, png, thinned, y_range
+from ape.tools.render import ABOVE, ACROSS, LEFT, LINE_COLOUR, blank, png, thinned, y_range
 from ape.tools.stl import decompose
 from ape.tools.workbench import Workbench
 
@@ -33,7 +31,7 @@ def draw_panels(rows: Sequence[tuple[str, np.ndarray]], begin: int) -> bytes:
     The horizontal position of a time step is that of all pictures, see `ape.tools.render.to_step`.
     """
     end = begin + len(rows[0][1])
-    figure = _figure(len(rows) * PANEL)
+    figure = blank(len(rows) * PANEL)
     for place, (name, values) in enumerate(rows):
         axes = figure.add_axes(_place(place, len(rows)))
         axes.set_xlim(begin, end)
@@ -51,7 +49,7 @@ def draw_spectrogram(values: np.ndarray) -> bytes:
     segment = int(np.clip(len(values) // SEGMENTS * 2, LEAST_SEGMENT, len(values)))
     frequency, _, power = signal.spectrogram(signal.detrend(values), nperseg=segment, noverlap=segment // 2)
     shades = np.log10(power[1:] + 1e-6 * power[1:].max() + 1e-300)
-    figure = _figure(HEIGHT)
+    figure = blank()
     axes = figure.add_axes((LEFT, 0.08, ACROSS, 0.88))
     rows = np.geomspace(1, len(shades), SHADED).round().astype(int) - 1
     axes.imshow(shades[rows], aspect="auto", origin="lower", cmap="Greys", extent=(0, len(values), 0, SHADED))
@@ -59,12 +57,6 @@ def draw_spectrogram(values: np.ndarray) -> bytes:
     axes.set_yticks(at + 0.5, [f"{1 / frequency[1 + rows[k]]:.3g}" for k in at])
     axes.tick_params(labelsize=8, colors="#555555")
     return png(figure)
-
-
-def _figure(height: int) -> Figure:
-    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def _place(place: int, count: int) -> tuple[float, float, float, float]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.figure import Figure
 
 from ape.rules import Context, Rule, RuleBank, Sample
 from ape.tools.discriminability import Hosts
+from ape.tools.render import blank, png
 
 COLUMNS, ROWS = 3, 2
 GAP = 0.08  # between panels, in panels
@@ -44,8 +41,7 @@ def draw_examples(hosts: np.ndarray, made: Sample) -> bytes:
         lines[HOST_COLOUR].append(np.column_stack([x, y[0]]))
         changed = x[np.flatnonzero(mask[channel])[[0, -1]]]
         spans.append([(edge, bottom + up) for edge, up in zip(changed[[0, 0, 1, 1]], (0, 1, 1, 0), strict=True)])
-    figure = Figure(figsize=(10.24, 5.12), dpi=100)
-    canvas = FigureCanvasAgg(figure)
+    figure = blank()
     axes = figure.add_axes((0.01, 0.01, 0.98, 0.98))
     axes.set_axis_off()
     axes.add_collection(PolyCollection(spans, facecolor=PSEUDO_COLOUR, edgecolor=PSEUDO_COLOUR, alpha=0.1))
@@ -53,6 +49,4 @@ def draw_examples(hosts: np.ndarray, made: Sample) -> bytes:
     axes.add_collection(LineCollection(lines[HOST_COLOUR], colors=HOST_COLOUR, lw=1.0))
     axes.set_xlim(0, COLUMNS + (COLUMNS - 1) * GAP)
     axes.set_ylim(-(ROWS - 1) * (1 + GAP), 1)
-    out = io.BytesIO()
-    canvas.print_png(out, metadata={"Software": None})
-    return out.getvalue()
+    return png(figure)

@@ -81,10 +81,16 @@ def y_range(values: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _canvas(begin: float, end: float, limits: tuple[float, float]) -> tuple[Figure, Axes]:
+def blank(height: int = HEIGHT) -> Figure:
+    """An empty picture, ``height`` pixels high."""
     # Figure and canvas objects alone, without pyplot: its global state is not safe in threads
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def _canvas(begin: float, end: float, limits: tuple[float, float]) -> tuple[Figure, Axes]:
+    figure = blank()
     axes = figure.add_axes((LEFT, BOTTOM, ACROSS, UP))
     axes.set_xlim(begin, end)
     axes.set_ylim(*limits)

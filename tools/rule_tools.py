@@ -12,7 +12,16 @@ from ape.tools.boundary import agent_tool
 from ape.tools.discriminability import Hosts, discriminability, draw_hosts
 from ape.tools.workbench import Workbench
 
-TRIED = ("realised_scale", "realised_duration", "visible", "border", "plausible", "own")
+TRIED = (
+    "realised_scale",
+    "realised_low",
+    "realised_high",
+    "realised_duration",
+    "visible",
+    "border",
+    "plausible",
+    "own",
+)
 
 
 def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:
@@ -37,8 +46,9 @@ def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseT
     def try_rule(draft: RuleDraft) -> dict[str, Any]:
         """Generate from a draft rule on windows of the design part, and measure what comes out.
 
-        realised_scale: median peak change, in the unit of the draft's scale prior. realised_duration: samples. visible,
-        border, plausible, own: as the critic will see them, there on other windows.
+        realised_scale, realised_low, realised_high: median, 5 % and 95 % quantile of the peak change, in the unit of
+        the draft's scale prior. realised_duration: samples. visible, border, plausible, own: as the critic will see
+        them, there on other windows.
         """
         figures = discriminability([draft.to_rule()], [], context, hosts(), seed)[draft.id]
         return {"rule": draft.id, **{name: figures[name] for name in TRIED}}

@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.series import Series
+from ape.series.numerics import robust_scale
 from ape.tools.boundary import agent_tool
 from ape.tools.sampling import steps_of
 from ape.tools.workbench import Workbench
@@ -33,12 +34,14 @@ def scenario_tools(workbench: Workbench) -> list[BaseTool]:
 
     @agent_tool
     def describe_series() -> dict[str, Any]:
-        """Number of training points, channel names with their spread, sampling step in seconds, lines of text."""
+        """Number of training points, channels with median and spread, sampling step in seconds, lines of text."""
         return {
             "training_points": series.length,
             "train_end_known": series.train_end is not None,
             "channels": list(series.channels[:LISTED]),
             "relative_spread": (series.values.std(axis=0) / (np.abs(series.values).max(axis=0) + 1e-12))[:LISTED],
+            "median": np.median(series.values, axis=0)[:LISTED],
+            "robust_sd": robust_scale(series.values)[:LISTED],
             "step_seconds": sampling_step(series),
             "text_lines": len(lines),
         }

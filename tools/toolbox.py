@@ -22,6 +22,7 @@ from ape.tools.scenario import scenario_tools
 from ape.tools.similar import similar_tool
 from ape.tools.spectral_residual import spectral_residual_tool
 from ape.tools.spectrum import spectrum_tool
+from ape.tools.spot_the_difference import spot_tool
 from ape.tools.stationarity import stationarity_tool
 from ape.tools.stl import stl_tool
 from ape.tools.user_pictures import user_picture_tools
@@ -57,9 +58,14 @@ def inspector_tools(workbench: Workbench, pictures: Sequence[str] = ()) -> list[
     return [*render_tools(workbench), *panel_tools(workbench), *user_picture_tools(workbench, pictures)]
 
 
+def spotter_tools(puzzles: dict[str, str]) -> list[BaseTool]:
+    """The tool that shows windows of which a rule made some; ``puzzles`` are picture ids by rule id."""
+    return [spot_tool(puzzles)]
+
+
 def proposer_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:
-    """Tools that try rules out, for the planner when it writes them."""
-    return draft_tools(workbench, context, seed)
+    """Tools that try rules out, for the planner when it writes them, and what it had before."""
+    return [*scenario_tools(workbench), *draft_tools(workbench, context, seed)]
 
 
 def critic_tools(examples: dict[str, str]) -> list[BaseTool]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ape.agents.expert.reading import Transcript
 from ape.agents.records import Change, Critique, Verdict
+
+MOST_ALIKE = 3  # rules of one mechanism
 
 
 def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
@@ -20,7 +23,20 @@ def critique(seen: Transcript) -> Critique:
     """A verdict on every rule."""
     verdicts = [_verdict(seen, item) for item in seen.task.get("rules", [])]
     counts = {word: sum(v.verdict == word for v in verdicts) for word in ("accept", "revise", "reject")}
-    return Critique(rationale=", ".join(f"{word} {count}" for word, count in counts.items()), verdicts=verdicts)
+    kept = {verdict.rule_id for verdict in verdicts if verdict.verdict != "reject"}
+    pending = [item["rule"] for item in seen.task.get("rules", [])]
+    rules = [*seen.task.get("accepted", []), *(rule for rule in pending if rule["id"] in kept)]
+    mechanisms = Counter(rule["mechanism"] for rule in rules)
+    named = dict.fromkeys(seen.task.get("named", []))
+    missing = [mechanism for mechanism in named if mechanism not in mechanisms]
+    about = f"{len(named) - len(missing)} of {len(named)} mechanisms that the text names have a rule" if named else ""
+    heavy = [f"{mechanism} has {count} rules" for mechanism, count in mechanisms.items() if count > MOST_ALIKE]
+    return Critique(
+        rationale=", ".join(f"{word} {count}" for word, count in counts.items()),
+        verdicts=verdicts,
+        bank="; ".join(filter(None, [about, *heavy]))[:400],
+        missing=missing[:8],
+    )
 
 
 def _failed(seen: Transcript, figures: dict[str, float]) -> list[str]:
@@ -36,6 +52,8 @@ def _verdict(seen: Transcript, item: dict[str, Any]) -> Verdict:
     rule, figures = item["rule"], item["figures"]
     failed = _failed(seen, figures)
     shown = ", ".join(f"{name} {figures[name]:.2f}" for name in seen.task.get("thresholds", {}))
+    if "spotted" in figures:
+        shown += f"; by eye {figures['spotted']:+.2f}"
     if not failed:
         return Verdict(rationale=f"all figures pass: {shown}", rule_id=rule["id"], verdict="accept")
     why = f"fails {', '.join(failed)}: {shown}"

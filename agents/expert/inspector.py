@@ -13,13 +13,18 @@ import numpy as np
 from PIL import Image
 
 from ape.agents.expert.reading import Result, Transcript
-from ape.agents.records import Inspection, Look, Sighting
+from ape.agents.records import Inspection, Look, Oddity, Sighting, Spotting
 
 LINE_BLUENESS = 0x73 - 0x1F  # blue less red of the line; grid, frame and letters are grey and have none
 COVERED = 0.4  # of a pixel: a thin flat line may lie across two rows
 MOST_CHANNELS = 2
 ZOOM_SHARE = 12  # a close look covers a twelfth of the training part
 BAR = 0.3  # strength below which a sighting is not worth telling
+GRID = 2, 4  # rows and columns of panels in a picture of windows
+LINE = ("level", "spread", "the largest step", "roughness", "the tallest stroke", "the top", "the bottom", "stillness")
+STILL = 0.5  # pixels from one column to the next
+ODD, MOST_ODD = 4.0, 3  # times as far off as panels commonly are; panels that are named
+LEAST_PIXELS = 2.0  # that a difference has to reach
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class Trace:
 
 
 def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
-    """An overview of each channel, then a close look at an early stretch."""
+    """An overview of each channel, then a close look at an early stretch; of each rule the picture of windows."""
+    if seen.task.get("task") == "spot":
+        return [] if seen.results else [("show_windows", {"rule_id": rule}) for rule in seen.task["rules"]]
     channels = seen.task.get("channels", [])[:MOST_CHANNELS]
     if not seen.results:
         return [("render_overview", {"channel": channel}) for channel in channels]
@@ -63,7 +70,8 @@ def inspect(seen: Transcript) -> Inspection:
         return Inspection(rationale="no picture was sent, so nothing was seen", sees_pictures=False)
     sightings: list[Sighting] = []
     for result in seen.results:
-        trace = _trace(seen.pictures.get(str(result.value.get("artefact", "")), b""))
+        pixels = _pixels(seen, result)
+        trace = None if pixels is None else _trace(pixels)
         if trace is None:
             continue
         find = _in_overview if result.tool == "render_overview" else _in_zoom
@@ -78,10 +86,54 @@ def inspect(seen: Transcript) -> Inspection:
     )
 
 
-def _trace(png: bytes) -> Trace | None:
-    if not png:
-        return None
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+def spot(seen: Transcript) -> Spotting:
+    """Panels that differ from the others of their picture."""
+    if not seen.pictures:
+        return Spotting(rationale="no picture was sent, so nothing was seen", sees_pictures=False)
+    odd: list[Oddity] = []
+    for result in seen.all("show_windows"):
+        pixels = _pixels(seen, result)
+        if pixels is not None:
+            odd += [
+                Oddity(rationale=why, rule_id=result.arguments["rule_id"], panel=panel + 1)
+                for panel, why in _odd_panels(pixels)
+            ]
+    told = f"{len(odd)} panels differ from their neighbours in {len(seen.pictures)} pictures"
+    return Spotting(rationale=told, sees_pictures=True, odd=odd[:64])
+
+
+def _odd_panels(pixels: np.ndarray) -> list[tuple[int, str]]:
+    """Panels whose line has a property far from that of the others, the farthest first, and which property."""
+    panels = [cell for row in np.array_split(pixels, GRID[0]) for cell in np.array_split(row, GRID[1], axis=1)]
+    traces = [_trace(panel) for panel in panels]
+    measured = np.array([np.full(len(LINE), np.nan) if trace is None else _line(trace) for trace in traces])
+    off = np.abs(measured - np.nanmedian(measured, axis=0))
+    off /= 1.5 * np.nanmedian(off, axis=0) + LEAST_PIXELS
+    order = np.argsort(-np.nan_to_num(off).max(axis=1))
+    return [
+        (int(k), f"its line differs most in {LINE[int(np.nanargmax(off[k]))]}")
+        for k in order[:MOST_ODD]
+        if (off[k] > ODD).any()
+    ]
+
+
+def _line(trace: Trace) -> list[float]:
+    """Properties of a line, in pixels: see `LINE`."""
+    steps = np.abs(np.diff(trace.middle))
+    return [
+        float(np.median(trace.middle)), float(trace.middle.std()), float(steps.max()), float(steps.mean()),
+        float(trace.height.max()), float((trace.middle - trace.height / 2).min()),
+        float((trace.middle + trace.height / 2).max()), 100 * float((steps < STILL).mean()),
+    ]  # fmt: skip
+
+
+def _pixels(seen: Transcript, result: Result) -> np.ndarray | None:
+    """Pixels [height, width, 3] of the picture of a tool result, where it was sent."""
+    sent = seen.pictures.get(str(result.value.get("artefact", "")), b"")
+    return np.asarray(Image.open(io.BytesIO(sent)).convert("RGB")).astype(int) if sent else None
+
+
+def _trace(pixels: np.ndarray) -> Trace | None:
     ink = pixels[..., 2] - pixels[..., 0] >= COVERED * LINE_BLUENESS
     columns = np.flatnonzero(ink.any(axis=0))
     if len(columns) < 50:

@@ -33,6 +33,7 @@ ANSWERS: dict[str, Callable[[Transcript], BaseModel]] = {
     "Proposal": planner.propose_or_revise,
     "Profile": profiler.profile,
     "Inspection": inspector.inspect,
+    "Spotting": inspector.spot,
     "Critique": critic.critique,
 }
 

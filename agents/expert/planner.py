@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from ape.agents.expert.candidates import CANDIDATES, STRONG_END, Candidate
+from ape.agents.expert.candidates import STRONG_END
+from ape.agents.expert.choosing import chosen
+from ape.agents.expert.drafting import draft_of
 from ape.agents.expert.lexicon import hints
+from ape.agents.expert.quantities import sampling_step
 from ape.agents.expert.reading import Transcript
 from ape.agents.records import Plan, Proposal
 from ape.rules import OPERATORS, RuleDraft
-from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter, ScalePrior, Step
+from ape.rules.schema import DurationPrior, Evidence, Parameter, ScalePrior, Step
 
-HINTED = 0.6  # what a quote adds for its mechanism
-BAR = 0.45  # score that a kind of rule needs
-MOST_RULES = 7
-REGIME_BAR = 0.5  # strength of variance_changes from which rules are bound to a regime
+MOST_RULES = 8
+LEAST_WEIGHT = 0.05
+LEAST_SIZE = 0.05  # of the largest
 MAX_READS = 5
 
 
@@ -27,9 +30,10 @@ def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
         reads = seen.all("read_text")
         if reads and reads[-1].value.get("more") and len(reads) < MAX_READS:
             return [("read_text", {"first_line": reads[-1].value["lines"][-1]["line"] + 1})]
-    if task == "propose" and not seen.called("try_rule"):
-        drafts = [_draft(seen, candidate, score) for candidate, score in _ranked(seen)]
-        return [("try_rule", {"draft": draft.model_dump(mode="json")}) for draft in drafts]
+    elif (task == "propose" or seen.task.get("missing")) and not seen.called("try_rule"):
+        if not seen.called("describe_series"):
+            return [("describe_series", {})]
+        return [("try_rule", {"draft": draft.model_dump(mode="json")}) for draft in _drafts(seen)]
     return []
 
 
@@ -40,19 +44,27 @@ def plan(seen: Transcript) -> Plan:
     names = list(described.get("channels", []))
     spread = described.get("relative_spread", [0.0] * len(names))
     order = sorted(range(len(names)), key=lambda i: -(spread[i] or 0.0))
+    told = hints([line for line in lines if not _describes(line[1], names)], names)
+    blamed = [name for hint in told for name in hint.channels]
     mentioned = [name for name in names if any(name.lower() in text.lower() for _, text in lines)]
-    channels = list(dict.fromkeys([*mentioned, *(names[i] for i in order)]))[:4] if len(names) > 1 else names
-    found = hints(lines)[:12]
+    channels = list(dict.fromkeys([*blamed, *mentioned, *(names[i] for i in order)]))[:4] if len(names) > 1 else names
     about = next((text.strip() for _, text in lines if text.strip()), "A series without a description")
-    points, step = described.get("training_points"), described.get("step_seconds")
+    points = described.get("training_points")
+    step = described.get("step_seconds") or sampling_step(" ".join(text for _, text in lines))
     clock = f", one sample every {step:g} s" if step else ""
     count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
     return Plan(
-        rationale=f"{len(lines)} lines of text give {len(found)} hints; studying {', '.join(channels)[:200]}",
+        rationale=f"{len(lines)} lines of text give {len(told)} hints; studying {', '.join(channels)[:200]}",
         scenario=f"{about[:280]} ({points} training points, {count}{clock})",
         channels=channels or ["value"],
-        hints=found,
+        step_seconds=step,
+        hints=told,
     )
+
+
+def _describes(line: str, channels: list[str]) -> bool:
+    """Whether a line says what a channel is."""
+    return any(re.match(rf"\s*[-*]?\s*{re.escape(name)}\s*[:=(]", line, re.IGNORECASE) for name in channels)
 
 
 def propose_or_revise(seen: Transcript) -> Proposal:
@@ -61,83 +73,40 @@ def propose_or_revise(seen: Transcript) -> Proposal:
 
 
 def _propose(seen: Transcript) -> Proposal:
-    trials = {result.value["rule"]: result for result in seen.all("try_rule")}
-    drafts = []
-    for candidate, score in _ranked(seen):
-        draft = _draft(seen, candidate, score)
-        if candidate.id in trials:
-            draft = _sized(draft, trials[candidate.id].value, trials[candidate.id].evidence)
-        drafts.append(draft)
+    drafts = _tried(seen)
     listed = ", ".join(f"{draft.id} {draft.weight:.2f}" for draft in drafts)
-    return Proposal(rationale=f"evidence in favour, best first: {listed}", rules=drafts)
+    return Proposal(rationale=f"evidence in favour, best first: {listed}"[:600], rules=drafts)
 
 
-def _ranked(seen: Transcript) -> list[tuple[Candidate, float]]:
-    """Kinds of rules that the evidence speaks for, best first."""
-    strength = _strengths(seen)
-    hinted = {hint["mechanism"] for hint in seen.task.get("plan", {}).get("hints", [])}
-    scored = []
-    for candidate in CANDIDATES:
-        if any(strength.get(term, 0.0) < 0.3 for term in candidate.needs):
-            continue
-        score = candidate.prior + sum(weight * strength.get(term, 0.0) for term, weight in candidate.weights.items())
-        score += HINTED * (candidate.mechanism in hinted)
-        if score >= BAR:
-            scored.append((candidate, round(score, 3)))
-    return sorted(scored, key=lambda pair: -pair[1])[:MOST_RULES]
-
-
-def _strengths(seen: Transcript) -> dict[str, float]:
-    """Largest strength of each finding and sighting."""
-    strength: dict[str, float] = {}
-    findings = seen.task.get("profile", {}).get("findings", [])
-    sightings = seen.task.get("inspection", {}).get("sightings", [])
-    for term, value in [(f["term"], f["strength"]) for f in findings] + [(s["look"], s["strength"]) for s in sightings]:
-        strength[term] = max(value, strength.get(term, 0.0))
-    return strength
-
-
-def _draft(seen: Transcript, candidate: Candidate, score: float) -> RuleDraft:
-    reasons = [
-        term for term, weight in candidate.weights.items() if weight > 0 and _strengths(seen).get(term, 0) >= 0.3
+def _tried(seen: Transcript) -> list[RuleDraft]:
+    """New drafts, sized by their trials."""
+    trials = {result.value["rule"]: result for result in seen.all("try_rule")}
+    return [
+        draft if draft.id not in trials else _sized(draft, trials[draft.id].value, trials[draft.id].evidence)
+        for draft in _drafts(seen)
     ]
-    quoted = [hint for hint in seen.task["plan"]["hints"] if hint["mechanism"] == candidate.mechanism][:2]
-    findings = [f for f in seen.task["profile"]["findings"] if f["term"] in reasons][:3]
-    seen_looks = [s for s in seen.task["inspection"]["sightings"] if s["look"] in reasons][:1]
-    evidence = [Evidence(kind="text", id="text", quote=hint["quote"], line=hint["line"]) for hint in quoted]
-    evidence += [Evidence(kind="tool", id=e, quote=f["term"]) for f in findings for e in f["evidence"][:1]]
-    evidence += [Evidence(kind="picture", id=s["evidence"], quote=s["look"]) for s in seen_looks]
-    regime = _strengths(seen).get("variance_changes", 0.0) >= REGIME_BAR
-    low, high, unit = candidate.duration
-    given = [*(f"the text says '{hint['quote'][:80]}'" for hint in quoted), *reasons] or ["it can happen to any series"]
-    return RuleDraft(
-        note=f"{candidate.mechanism}: {', '.join(given)}"[:400],
-        id=candidate.id,
-        mechanism=candidate.mechanism,
-        morphology=candidate.morphology,
-        context=ContextualPrior(
-            activity=list(candidate.activity) if regime else [],
-            spread="one" if len(seen.task.get("channels", [])) < 3 else "some",
-        ),
-        scale=ScalePrior(low=candidate.scale[0], high=candidate.scale[1], unit=candidate.scale[2]),  # type: ignore[arg-type]
-        duration=DurationPrior(low=low, high=high, unit=unit),  # type: ignore[arg-type]
-        program=[
-            Step(
-                operator=candidate.operator,
-                parameters=[Parameter(name=name, low=a, high=b) for name, (a, b) in candidate.parameters.items()],
-            )
-        ],
-        weight=score,
-        evidence=evidence[:7],
-    )
+
+
+def _drafts(seen: Transcript) -> list[RuleDraft]:
+    """Drafts of what the evidence speaks for, or of another way to what is missing; the first weighs most."""
+    missing = seen.task.get("missing")
+    choices = chosen(seen, MOST_RULES, without=seen.task.get("tried", ()))
+    if missing is not None:
+        named = [choice for choice in choices if choice.mechanism in missing]
+        choices = list({choice.mechanism: choice for choice in reversed(named)}.values())
+    drafts: list[RuleDraft] = []
+    for choice in choices:
+        weight = min([choice.score, *(draft.weight for draft in drafts)])
+        drafts.append(draft_of(seen, choice, max(weight, LEAST_WEIGHT)))
+    return drafts
 
 
 def _sized(draft: RuleDraft, trial: dict[str, Any], evidence: str) -> RuleDraft:
     """Size a draft by its trial: where an operator sets its own size, the scale prior says what came out."""
     scale = draft.scale
-    if not OPERATORS[draft.program[0].operator].additive and trial["realised_scale"]:
-        size = float(trial["realised_scale"])
-        scale = ScalePrior(low=0.25 * size, high=1.8 * size, unit=scale.unit)
+    if not OPERATORS[draft.program[0].operator].additive and trial["realised_high"]:
+        low, high = float(trial["realised_low"]), float(trial["realised_high"])
+        scale = ScalePrior(low=max(low, LEAST_SIZE * high), high=high, unit=scale.unit)
     note = f"; tried: peak {trial['realised_scale']} {scale.unit}, {trial['realised_duration']} samples"
     return draft.model_copy(
         update={
@@ -155,7 +124,10 @@ def _revise(seen: Transcript) -> Proposal:
         for change in item["changes"]:
             draft = _changed(draft, change["field"], float(change["factor"]))
         drafts.append(draft)
-    return Proposal(rationale=f"{len(drafts)} rules revised as the critic asked", rules=drafts)
+    others = _tried(seen) if seen.task.get("missing") else []
+    told = f"{len(drafts)} rules revised as the critic asked"
+    told += f"; {', '.join(draft.id for draft in others)} for what was missing" if others else ""
+    return Proposal(rationale=told[:600], rules=[*drafts, *others])
 
 
 def _changed(draft: RuleDraft, field: str, factor: float) -> RuleDraft:

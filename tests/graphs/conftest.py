@@ -80,7 +80,7 @@ def watched(series: Series, folder: Path, brain: ExpertChatModel | None = None, 
         return {"accepted": False, "reason": "held-out implants are no easier to see"}
 
     with pytest.MonkeyPatch.context() as patch:
-        nodes = importlib.import_module("ape.graphs.mining")
+        nodes = importlib.import_module("ape.graphs.review")
         patch.setattr(nodes, "draw_examples", blank)
         for name, limit in limits.items():
             patch.setattr(nodes, name, limit)

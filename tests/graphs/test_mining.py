@@ -30,7 +30,7 @@ def checkpoint_ids(mined) -> set[str]:
 
 
 def test_mining_anew_gives_the_same_bytes_also_inside_a_running_event_loop(mined, tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("ape.graphs.mining"), "draw_examples", lambda *_: b"another picture")
+    monkeypatch.setattr(importlib.import_module("ape.graphs.review"), "draw_examples", lambda *_: b"another picture")
 
     async def notebook() -> RuleBank:
         return mine(mined.series, folder=tmp_path / "again")
@@ -155,7 +155,7 @@ def test_checkpoints_are_never_pickled(mined):
 
 
 def test_another_seed_is_in_the_bank(mined, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("ape.graphs.mining"), "draw_examples", lambda *_: b"picture")
+    monkeypatch.setattr(importlib.import_module("ape.graphs.review"), "draw_examples", lambda *_: b"picture")
     bank = mine(mined.series, seed=1)
     assert bank.seed == 1 and bank.context == mined.bank.context
 
