@@ -17,7 +17,8 @@ _MORPHOLOGIES = "\n".join(f"- {term}: {meaning}" for term, meaning in MORPHOLOGI
 PLANNER = f"""You are the planner.
 {COMMON}
 
-With the task "plan": read what is measured and what the text says (tools describe_series and read_text); answer with a
+With the task "plan": read what is measured and what the text says (tools describe_series and read_text), and where
+there is a log what happened (log_templates, then read_log where more is needed); answer with a
 Plan: the scenario in a sentence, up to four channels to study, the seconds between samples where they are known, and
 hints: verbatim quotes that speak for a mechanism, with what the quote says of morphology, length, size, level and
 channels. What the text calls normal or denies is no hint.

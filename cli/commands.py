@@ -202,13 +202,16 @@ def _load(arguments: argparse.Namespace) -> Series:
 def _mining(arguments: argparse.Namespace) -> dict[str, Any]:
     """What a request keeps for the agents; what cannot be used is refused before anything is made."""
     from ape.agents import open_brain
+    from ape.tools.logs import read_log
     from ape.tools.user_pictures import read_picture
 
     brain, images = open_brain(arguments.brain, seed=arguments.seed), tuple(arguments.image or ())
     for image in images:
         read_picture(Path(image))
     server = {"brain": brain.server or brain.name, "model": brain.name if brain.server else None}
-    return {"text": _text(arguments.text), "image": images, **server}
+    if arguments.log is not None:
+        read_log(Path(arguments.log), None)
+    return {"text": _text(arguments.text), "image": images, "log": arguments.log, **server}
 
 
 def _text(path: str | None) -> str | None:

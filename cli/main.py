@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     mining = argparse.ArgumentParser(add_help=False)
     mining.add_argument("--text", metavar="FILE", help="what people wrote about the scenario")
+    mining.add_argument("--log", metavar="FILE", help="a log; lines after the training part are left out")
     mining.add_argument(
         "--image", action="append", metavar="FILE", help="a picture for the visual inspector; may be repeated"
     )

@@ -1,8 +1,9 @@
 """Do a bank's pseudo-anomalies look and act like the true ones: ``python -m ape.evals.fidelity --out DIR``.
 
-For every scenario of TimeAnomaly-Bench, text level and seed a bank is mined from the normal part, and judged against
-each fault of the scenario, which the miner never sees. Beside it stand an oracle bank (written from the truth), a
-random bank, CutAddPaste alone, and normal windows. One JSON file a scenario, level and seed, so that it can be
+For every scenario of TimeAnomaly-Bench, way of mining and seed a bank is mined from the normal part, and judged against
+each fault of the scenario, which the miner never sees. Ways of mining differ in the text that is there and in the parts
+of the loop that are left out, so that what each brings can be seen. Beside them stand an oracle bank (written from the
+truth), a random bank, CutAddPaste alone, and normal windows. One JSON file a scenario, way and seed, so that it can be
 interrupted; ``tables.txt`` at the end.
 """
 
@@ -30,6 +31,17 @@ from ape.series.files import read_json, write_json, write_text
 from ape.series.numerics import auc
 
 LEVELS = ("none", "measured", "manual", "log")
+ALONE = frozenset({"pictures", "critic"})
+MININGS = {  # text level, and parts of the loop that are left out
+    "profile": ("none", ALONE),
+    "+ text": ("manual", ALONE),
+    "+ pictures": ("manual", frozenset({"critic"})),
+    "+ critic: none": ("none", frozenset()),
+    "+ critic: measured": ("measured", frozenset()),
+    "+ critic: manual": ("manual", frozenset()),
+    "+ critic: log": ("log", frozenset()),
+}
+STEPS = (("profile", "+ text"), ("+ text", "+ pictures"), ("+ pictures", "+ critic: manual"))
 SEEDS = 5
 TOP = (1, 3, 5)
 WINDOWS = 200  # of each kind, at most
@@ -38,7 +50,7 @@ FOLDS = 4
 RUNS = 8  # of each fault, for true windows
 RANDOM_RULES = 5
 BOOTSTRAPS = 2000
-LABELS = {"scenario", "confirmation", "fault", "bank", "level", "seed", "rules", "true_windows"}  # not figures
+LABELS = {"scenario", "confirmation", "fault", "bank", "seed", "rules", "true_windows"}  # not figures
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,9 @@ def semantics(bank: RuleBank, instance: Instance) -> dict[str, float]:
     dict
         ``mechanism@k`` and ``morphology@k``: 1 where the fault's term is among the first k rules'. ``scale`` and
         ``duration``: share of events whose peak effect (robust sd of the channel) and length (samples) lie in the
-        prior of a rule with the fault's mechanism, 0 without one. ``context``: mean of the share of true onsets that
+        prior of a rule with the fault's mechanism, 0 without one. ``scale_overlap`` and ``duration_overlap``:
+        intersection over union of the best such prior's range and the fault's, on a log scale, so that no prior gains
+        by being wide. ``context``: mean of the share of true onsets that
         such a rule allows and, where the fault has a precondition, of the share of the other positions that it
         forbids.
     """
@@ -76,6 +90,8 @@ def semantics(bank: RuleBank, instance: Instance) -> dict[str, float]:
     lengths = np.array([event.end - event.onset for event in instance.events], dtype=float)
     figures["scale"] = _covered(peaks, [_scale_range(rule, bank.context) for rule in alike])
     figures["duration"] = _covered(lengths, [_duration_range(rule, bank.context) for rule in alike])
+    figures["scale_overlap"] = _overlap([_scale_range(rule, bank.context) for rule in alike], fault.scale)
+    figures["duration_overlap"] = _overlap([_duration_range(rule, bank.context) for rule in alike], fault.duration)
     figures["context"] = max([_context(rule, bank.context, instance) for rule in alike], default=0.0)
     return figures
 
@@ -176,8 +192,9 @@ def random_bank(context: Context, seed: int) -> RuleBank:
     return generic_bank(context, np.random.default_rng([seed, 7]).choice(names, RANDOM_RULES, replace=False).tolist())
 
 
-def measure(scenario: Scenario, level: str, seed: int) -> list[dict[str, Any]]:
-    """Rows of figures: one for each fault and each bank."""
+def measure(scenario: Scenario, mining: str, seed: int) -> list[dict[str, Any]]:
+    """Rows of figures: one for each fault and each bank; ``mining`` is a key of `MININGS`."""
+    level, without = MININGS[mining]
     runs = {
         fault.name: [make(scenario, fault.name, 1000 * run + seed, events=3) for run in range(RUNS)]
         for fault in scenario.faults
@@ -188,13 +205,13 @@ def measure(scenario: Scenario, level: str, seed: int) -> list[dict[str, Any]]:
         texts = written(scenario.texts, len(first.values) * scenario.step, seed)
         text = "\n".join(texts[name] for name in LEVELS[1 : LEVELS.index(level) + 1])
     series = from_array(first.twin, list(scenario.units), first.train_end, text=text)
-    bank = mine(series, seed=seed)
+    bank = mine(series, seed=seed, without=without)
     context = bank.context
     rows = []
     for fault, instances in runs.items():
         windows, instance = windows_of(instances, context, seed), instances[0]
-        banks: dict[str, RuleBank | None] = {"mined": bank}
-        if level == "none":  # these know no text
+        banks: dict[str, RuleBank | None] = {mining: bank}
+        if mining == "profile":  # once, these know no text
             banks |= {
                 "oracle": oracle_bank(instance, context),
                 "random": random_bank(context, seed),
@@ -209,7 +226,6 @@ def measure(scenario: Scenario, level: str, seed: int) -> list[dict[str, Any]]:
                     "confirmation": scenario.confirmation,
                     "fault": fault,
                     "bank": name,
-                    "level": level if name == "mined" else "",
                     "seed": seed,
                     "rules": len((judged or empty).rules),
                     "true_windows": len(windows.true),
@@ -221,18 +237,26 @@ def measure(scenario: Scenario, level: str, seed: int) -> list[dict[str, Any]]:
 
 
 def tables(rows: pd.DataFrame) -> str:
-    """Means with 95 % bootstrap intervals over scenarios, by bank and text level, and by scenario."""
+    """Means with 95 % bootstrap intervals over faults, for scenarios to tune on and to confirm on, and each step."""
     figures = [name for name in rows.columns if name not in LABELS]
     parts = []
-    for name, group in rows.groupby(["bank", "level"], sort=False):
-        by_scenario = group.groupby("scenario")[figures].mean()
-        parts.append({"bank": name[0], "level": name[1], "n": len(group), **_intervals(by_scenario)})
-    mined = rows[rows["bank"] == "mined"].groupby(["scenario", "level"], sort=False)[figures].mean().round(2)
-    head = f"{rows['scenario'].nunique()} scenarios, {rows['fault'].nunique()} faults, {rows['seed'].nunique()} seeds"
-    return (
-        f"{head}; mean [95 % bootstrap interval over scenarios]\n\n{pd.DataFrame(parts).to_string(index=False)}\n\n"
-        f"Mined, by scenario and text level\n\n{mined.to_string()}\n"
-    )
+    for confirmation, half in rows.groupby("confirmation"):
+        by_fault = half.groupby(["bank", "scenario", "fault"], sort=False)[figures].mean()
+        banks = {bank: by_fault.loc[bank] for bank in half["bank"].unique()}
+        count = (
+            f"{half['scenario'].nunique()} scenarios, {half['fault'].nunique()} faults, {half['seed'].nunique()} seeds"
+        )
+        means = pd.DataFrame({bank: _intervals(table) for bank, table in banks.items()}).T
+        steps = {
+            f"{after} less {before}": _intervals(banks[after] - banks[before])
+            for before, after in STEPS
+            if before in banks and after in banks
+        }
+        title = "Confirmation" if confirmation else "Tuning"
+        parts.append(f"{title}: {count}; mean [95 % bootstrap interval over faults]\n\n{means.to_string()}\n")
+        if steps:
+            parts.append(f"{title}: what each step adds\n\n{pd.DataFrame(steps).T.to_string()}\n")
+    return "\n".join(parts)
 
 
 def main() -> None:
@@ -242,9 +266,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for path, scenario, level, seed in _jobs(arguments.out, arguments.seeds):
+    for path, scenario, mining, seed in _jobs(arguments.out, arguments.seeds):
         if not path.exists():
-            write_json(path, measure(scenario, level, seed))
+            write_json(path, measure(scenario, mining, seed))
             print(path.stem, flush=True)  # noqa: T201
     rows = [row for path, *_ in _jobs(arguments.out, arguments.seeds) for row in read_json(path, "fidelity figures")]
     text = tables(pd.DataFrame(rows))
@@ -255,13 +279,23 @@ def main() -> None:
 def _jobs(out: Path, seeds: int) -> Iterator[tuple[Path, Scenario, str, int]]:
     for seed in range(seeds):
         for name, scenario in SCENARIOS.items():
-            for level in LEVELS:
-                yield out / f"{name}-{level}-{seed}.json", scenario, level, seed
+            for mining in MININGS:
+                yield out / f"{name}-{mining}-{seed}.json", scenario, mining, seed
 
 
 def _covered(values: np.ndarray, ranges: list[tuple[float, float]]) -> float:
     inside = [(values >= low) & (values <= high) for low, high in ranges]
     return float(np.mean(np.any(inside, axis=0))) if inside else 0.0
+
+
+def _overlap(ranges: list[tuple[float, float]], true: tuple[float, float]) -> float:
+    """Largest intersection over union of ``ranges`` with a true one, of logarithms."""
+    low, high = np.log(true)
+    shares = [
+        max(0.0, min(high, np.log(b)) - max(low, np.log(a))) / (max(high, np.log(b)) - min(low, np.log(a)))
+        for a, b in ranges
+    ]
+    return float(max(shares, default=0.0))
 
 
 def _scale_range(rule: Rule, context: Context) -> tuple[float, float]:
@@ -319,14 +353,14 @@ def _density_coverage(squared: np.ndarray, true: int) -> dict[str, float]:
     return {"density": float(inside.sum() / (k * inside.shape[1])), "coverage": float(inside.any(axis=1).mean())}
 
 
-def _intervals(by_scenario: pd.DataFrame) -> dict[str, str]:
+def _intervals(table: pd.DataFrame) -> dict[str, str]:
     rng = np.random.default_rng(0)
-    values = by_scenario.to_numpy()
+    values = table.to_numpy()
     draws = values[rng.integers(len(values), size=(BOOTSTRAPS, len(values)))].mean(axis=1)
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     return {
         name: f"{mean:.2f} [{a:.2f}, {b:.2f}]"
-        for name, mean, a, b in zip(by_scenario.columns, values.mean(axis=0), low, high, strict=True)
+        for name, mean, a, b in zip(table.columns, values.mean(axis=0), low, high, strict=True)
     }
 
 

@@ -31,6 +31,7 @@ class Request:
     brain: str = "embedded"
     model: str | None = None
     image: tuple[str, ...] = ()
+    log: str | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -49,6 +50,7 @@ def create_folder(out: Path, request: Request, series: Series) -> Path:
             **asdict(request),
             "data": _absolute(request.data),
             "image": [_absolute(image) for image in request.image],
+            "log": None if request.log is None else _absolute(request.log),
         },
         "fingerprint": series.fingerprint,
         "versions": _versions(),

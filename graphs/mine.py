@@ -21,6 +21,7 @@ from ape.graphs.state import PARTS, Listener, Mining, MiningState
 from ape.rules import RuleBank
 from ape.series import InputError, Series
 from ape.tools.artefacts import Artefacts
+from ape.tools.logs import NO_LOG, read_log
 from ape.tools.user_pictures import read_picture
 from ape.tools.workbench import Workbench
 
@@ -36,6 +37,7 @@ def mine(
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None,
     listen: Listener = lambda agent, note: None,
     images: Sequence[Path | str] = (),
+    log: Path | str | None = None,
     without: Collection[str] = (),
 ) -> RuleBank:
     """Mine the Rule Bank of one scenario.
@@ -58,6 +60,9 @@ def mine(
         Told ``(agent, note)`` as things happen.
     images : sequence of Path
         Picture files of people's own for the visual inspector; the embedded one cannot read them, and says so.
+    log : Path, optional
+        A log file; where it and the series have times, lines after the training part are left out. Takes the extra
+        ``logs``.
     without : collection of str
         Parts of the loop to leave out, to see what each brings: ``pictures``, ``critic`` (the figures of the first
         check decide) or ``check`` (every proposed rule is taken).
@@ -72,18 +77,20 @@ def mine(
         series = replace(series, text=text)
     if folder is None:
         with tempfile.TemporaryDirectory() as passing:
-            return mine(series, None, brain, seed, Path(passing), hand_over, listen, images, without)
+            return mine(series, None, brain, seed, Path(passing), hand_over, listen, images, log, without)
     pictures = [read_picture(Path(image)) for image in images]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     artefacts = Artefacts(folder / "artefacts")
+    workbench = Workbench(series=series, artefacts=artefacts)
     mining = Mining(
         series=series,
-        workbench=Workbench(series=series, artefacts=artefacts),
+        workbench=workbench,
         brain=brain or open_brain(seed=seed),
         ledger=Ledger(folder / "ledger.jsonl"),
         seed=seed,
         keep_bank=lambda bank: bank.save(folder / "bank.json"),
+        log=NO_LOG if log is None else read_log(Path(log), workbench.series.timestamps),
         pictures=tuple(artefacts.put_bytes(picture, ".png") for picture in pictures),
         hand_over=hand_over,
         listen=listen,

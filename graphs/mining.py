@@ -20,10 +20,11 @@ from ape.tools import inspector_tools, planner_tools, profiler_tools, proposer_t
 
 async def plan(state: MiningState, runtime: Run) -> MiningState:
     """1. The planner reads what is measured and what people wrote."""
-    outcome = await ask(runtime, "planner", {"task": "plan"}, planner_tools(runtime.context.workbench), Plan)
+    mining = runtime.context
+    outcome = await ask(runtime, "planner", {"task": "plan"}, planner_tools(mining.workbench, mining.log), Plan)
     answer: Plan = outcome.answer
-    known = [name for name in answer.channels if name in runtime.context.series.channels]
-    answer = answer.model_copy(update={"channels": known or list(runtime.context.series.channels[:1])})
+    known = [name for name in answer.channels if name in mining.series.channels]
+    answer = answer.model_copy(update={"channels": known or list(mining.series.channels[:1])})
     note(runtime, "planner", "plan", answer.rationale, evidence=outcome.evidence)
     return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], **cost_of(outcome)}
 

@@ -81,6 +81,7 @@ def mine_step(job: Job, hand_over: Callable[[RuleBank], dict[str, Any]] | None =
         hand_over=timed_hand_over if hand_over else None,
         listen=job.listen,
         images=job.request.image,
+        log=job.request.log,
     )
     if hand_over is None:
         mined(finished=True)

@@ -14,6 +14,7 @@ from ape.graphs.ledger import Ledger
 from ape.rules import Context, Rule, RuleBank, build_context
 from ape.series import Series
 from ape.tools.discriminability import Hosts, draw_hosts
+from ape.tools.logs import NO_LOG, Log
 from ape.tools.workbench import Workbench
 
 PARTS = ("pictures", "critic", "check")  # of the loop, that can be left out to see what each brings
@@ -67,6 +68,7 @@ class Mining:
     seed: int
     keep_bank: Callable[[RuleBank], None]
     pictures: tuple[str, ...] = ()
+    log: Log = NO_LOG
     without: frozenset[str] = frozenset()
     hand_over: Callable[[RuleBank], dict[str, Any]] | None = None
     listen: Listener = field(default=lambda agent, note: None)

@@ -11,6 +11,7 @@ from ape.tools.autocorrelation import autocorrelation_tool
 from ape.tools.change_points import change_points_tool
 from ape.tools.coherence import coherence_tool
 from ape.tools.correlation import correlation_tool
+from ape.tools.logs import NO_LOG, Log, log_tools
 from ape.tools.matrix_profile import matrix_profile_tool
 from ape.tools.panels import panel_tools
 from ape.tools.regimes import regimes_tool
@@ -29,9 +30,9 @@ from ape.tools.user_pictures import user_picture_tools
 from ape.tools.workbench import Workbench
 
 
-def planner_tools(workbench: Workbench) -> list[BaseTool]:
+def planner_tools(workbench: Workbench, log: Log = NO_LOG) -> list[BaseTool]:
     """Tools that tell what the scenario is, for the planner before anything is measured."""
-    return scenario_tools(workbench)
+    return [*scenario_tools(workbench), *log_tools(workbench, log)]
 
 
 def profiler_tools(workbench: Workbench) -> list[BaseTool]:

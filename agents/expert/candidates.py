@@ -83,6 +83,11 @@ CANDIDATES: tuple[Candidate, ...] = (
         parameters={"factor": (0.4, 1.8)},
     ),
     Candidate(
+        "tone-changed", "gain_change", "scaled_cycles", "spectral_peak_scale",
+        (0.2, 2.0, "series_sd"), (0.5, 6.0, "periods"), -0.2,
+        {"periodic": 0.4, "recurrent_shape": 0.1, "phase_locked": 0.1}, needs=("periodic",),
+    ),
+    Candidate(
         "pattern-misplaced", "misplaced_pattern", "foreign_pattern", "cut_add_paste",
         (0.3, 3.0, "series_sd"), (0.05, 0.8, "periods"), 0.15,
         {"recurrent_shape": 0.3, "periodic": 0.2, "odd_stretches": -0.1},

@@ -102,7 +102,7 @@ def _of_passage(passage: Passage, channels: Sequence[str], source: str) -> list[
             channels=_mentioned(passage.text, channels),
         )
         for mechanism, (weight, stem) in mechanisms.items()
-        if weight >= CLEAR * best
+        if weight >= max(STRONG, CLEAR * best)
     ]
 
 

@@ -11,7 +11,7 @@ from ape.agents.expert.drafting import draft_of
 from ape.agents.expert.lexicon import hints
 from ape.agents.expert.quantities import sampling_step
 from ape.agents.expert.reading import Transcript
-from ape.agents.records import Plan, Proposal
+from ape.agents.records import Hint, Plan, Proposal
 from ape.rules import OPERATORS, RuleDraft
 from ape.rules.schema import DurationPrior, Evidence, Parameter, ScalePrior, Step
 
@@ -19,6 +19,8 @@ MOST_RULES = 8
 LEAST_WEIGHT = 0.05
 LEAST_SIZE = 0.05  # of the largest
 MAX_READS = 5
+MOST_HINTS = 16
+LOGGED, ROUTINE = 0.7, 0.3  # strength of what a log says once and often, against a manual
 
 
 def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
@@ -26,7 +28,7 @@ def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
     task = seen.task.get("task")
     if task == "plan":
         if not seen.results:
-            return [("describe_series", {}), ("read_text", {"first_line": 1})]
+            return [("describe_series", {}), ("read_text", {"first_line": 1}), ("log_templates", {})]
         reads = seen.all("read_text")
         if reads and reads[-1].value.get("more") and len(reads) < MAX_READS:
             return [("read_text", {"first_line": reads[-1].value["lines"][-1]["line"] + 1})]
@@ -45,6 +47,7 @@ def plan(seen: Transcript) -> Plan:
     spread = described.get("relative_spread", [0.0] * len(names))
     order = sorted(range(len(names)), key=lambda i: -(spread[i] or 0.0))
     told = hints([line for line in lines if not _describes(line[1], names)], names)
+    told = sorted([*told, *_logged(seen, names)], key=lambda hint: -hint.strength)[:MOST_HINTS]
     blamed = [name for hint in told for name in hint.channels]
     mentioned = [name for name in names if any(name.lower() in text.lower() for _, text in lines)]
     channels = list(dict.fromkeys([*blamed, *mentioned, *(names[i] for i in order)]))[:4] if len(names) > 1 else names
@@ -54,12 +57,22 @@ def plan(seen: Transcript) -> Plan:
     clock = f", one sample every {step:g} s" if step else ""
     count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
     return Plan(
-        rationale=f"{len(lines)} lines of text give {len(told)} hints; studying {', '.join(channels)[:200]}",
+        rationale=f"text and log give {len(told)} hints; studying {', '.join(channels)[:200]}",
         scenario=f"{about[:280]} ({points} training points, {count}{clock})",
         channels=channels or ["value"],
         step_seconds=step,
         hints=told,
     )
+
+
+def _logged(seen: Transcript, channels: list[str]) -> list[Hint]:
+    """Hints of the first line of each of the log's templates; a log tells of much that is no failure here."""
+    kinds = [entry for result in seen.all("log_templates") for entry in result.value["templates"]]
+    return [
+        hint.model_copy(update={"strength": (LOGGED if entry["rare"] else ROUTINE) * hint.strength})
+        for entry in kinds
+        for hint in hints([(entry["line"], entry["example"])], channels, "log")
+    ]
 
 
 def _describes(line: str, channels: list[str]) -> bool:

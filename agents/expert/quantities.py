@@ -1,4 +1,4 @@
-"""How long, how often and by how much, read from plain words: "for an hour or two", "every 5 min", "a third lower"."""
+"""How long, how often and by how much, read from plain words: "a day or two", "every 5 min", "a third lower"."""
 
 from __future__ import annotations
 

@@ -71,9 +71,35 @@ def test_true_windows_are_told_from_others_less_the_closer_these_are(runs, conte
 def test_tables_tell_means_and_intervals():
     rows = pd.DataFrame(
         {
-            "scenario": np.repeat(["a", "b"], 4), "confirmation": False, "fault": ["f", "g"] * 4, "bank": "mined",
-            "level": "none", "seed": 0, "rules": 3, "true_windows": 9, "mechanism@1": [0, 1, 0, 1, 1, 1, 1, 1],
+            "scenario": np.repeat(["a", "b"], 4), "confirmation": False, "fault": ["f", "g"] * 4, "bank": "profile",
+            "seed": 0, "rules": 3, "true_windows": 9, "mechanism@1": [0, 1, 0, 1, 1, 1, 1, 1],
         }
     )  # fmt: skip
     text = tables(rows)
-    assert "0.75 [0.50, 1.00]" in text and "2 scenarios, 2 faults, 1 seeds" in text
+    assert "0.75 [0.25, 1.00]" in text and "2 scenarios, 2 faults, 1 seeds" in text
+
+
+def test_each_step_of_mining_is_told_by_its_difference():
+    rows = pd.DataFrame(
+        {
+            "scenario": "a", "confirmation": True, "fault": ["f", "g"] * 2, "bank": ["profile"] * 2 + ["+ text"] * 2,
+            "seed": 0, "rules": 3, "true_windows": 9, "mechanism@1": [0.0, 0.5, 1.0, 0.5],
+        }
+    )  # fmt: skip
+    assert "+ text less profile  0.50 [0.00, 1.00]" in tables(rows)
+
+
+def test_overlap_gains_nothing_by_width(runs, context):
+    fault = runs[0].events[0].fault
+    rule = generic_rule("noise_burst")
+
+    def overlap(low: float, high: float) -> float:
+        prior = DurationPrior(low=low, high=high, unit="samples")
+        bank = RuleBank(context=context, rules=[rule.model_copy(update={"duration": prior})])
+        return semantics(bank, runs[0])["duration_overlap"]
+
+    low, high = fault.duration
+    assert overlap(low, high) == pytest.approx(1.0)
+    assert overlap(low, np.sqrt(low * high)) == pytest.approx(0.5)
+    assert overlap(low**2 / high, high**2 / low) == pytest.approx(1 / 3)
+    assert overlap(2 * high, 4 * high) == 0.0
