@@ -9,10 +9,8 @@ interrupted; ``tables.txt`` at the end.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ import pandas as pd
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ape.evals.jobs import measure_all, options, publish
 from ape.evals.timeanomalybench import SCENARIOS, Instance, Scenario, make
 from ape.evals.timeanomalybench.texts import written
 from ape.graphs import mine
@@ -27,7 +26,6 @@ from ape.rules import OPERATORS, Context, RuleBank, generic_bank, generic_rule
 from ape.rules.placement import allowed_starts
 from ape.rules.schema import ContextualPrior, DurationPrior, Rule, ScalePrior
 from ape.series import from_array
-from ape.series.files import read_json, write_json, write_text
 from ape.series.numerics import auc
 
 LEVELS = ("none", "measured", "manual", "log")
@@ -42,7 +40,7 @@ MININGS = {  # text level, and parts of the loop that are left out
     "+ critic: log": ("log", frozenset()),
 }
 STEPS = (("profile", "+ text"), ("+ text", "+ pictures"), ("+ pictures", "+ critic: manual"))
-SEEDS = 5
+SEEDS = 3
 TOP = (1, 3, 5)
 WINDOWS = 200  # of each kind, at most
 NEIGHBOURS = 5
@@ -261,26 +259,22 @@ def tables(rows: pd.DataFrame) -> str:
 
 def main() -> None:
     """Measure what is missing, then write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = options("fidelity", __doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for path, scenario, mining, seed in _jobs(arguments.out, arguments.seeds):
-        if not path.exists():
-            write_json(path, measure(scenario, mining, seed))
-            print(path.stem, flush=True)  # noqa: T201
-    rows = [row for path, *_ in _jobs(arguments.out, arguments.seeds) for row in read_json(path, "fidelity figures")]
-    text = tables(pd.DataFrame(rows))
-    write_text(arguments.out / "tables.txt", text)
-    print(text)  # noqa: T201
+    jobs = [
+        f"{scenario}--{mining}--{seed}"
+        for seed in range(arguments.seeds)
+        for scenario in SCENARIOS
+        for mining in MININGS
+    ]
+    results = measure_all(jobs, _measured, arguments.out, arguments.workers)
+    publish(arguments.out, tables(pd.DataFrame([row for result in results for row in result["rows"]])))
 
 
-def _jobs(out: Path, seeds: int) -> Iterator[tuple[Path, Scenario, str, int]]:
-    for seed in range(seeds):
-        for name, scenario in SCENARIOS.items():
-            for mining in MININGS:
-                yield out / f"{name}-{mining}-{seed}.json", scenario, mining, seed
+def _measured(job: str) -> dict[str, Any]:
+    scenario, mining, seed = job.split("--")
+    return {"rows": measure(SCENARIOS[scenario], mining, int(seed))}
 
 
 def _covered(values: np.ndarray, ranges: list[tuple[float, float]]) -> float:

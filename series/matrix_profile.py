@@ -22,6 +22,7 @@ import numpy as np
 
 from ape.series.files import write_text
 
+WORTH_A_GPU = 20_000  # points, from which a join takes longer than bringing it to a GPU
 STUMPY_MODULES = ("core", "stump")
 
 
@@ -40,7 +41,10 @@ def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
     neighbour is at the largest possible distance, ``2 sqrt(window)``, with index -1.
     """
     values = np.ascontiguousarray(x, dtype=np.float64)
-    profile = _stumpy().stump(values, window)
+    from numba import cuda
+
+    on_gpu = len(values) >= WORTH_A_GPU and cuda.is_available()
+    profile = _stumpy().gpu_stump(values, window) if on_gpu else _stumpy().stump(values, window)
     largest = 2 * np.sqrt(window)
     distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
     return MatrixProfile(distance, profile[:, 1].astype(np.int64))

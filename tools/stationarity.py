@@ -15,6 +15,7 @@ from ape.tools.workbench import Workbench
 LEAST_POINTS = 64
 MOST_POINTS = 5_000  # for the test; longer series are averaged in equal bins
 MOST_LAGS = 12
+LEAST_BOX, BOXES = 8, 12  # samples, and how many sizes
 BLOCKS = 10
 LEAST_SPREAD = 1e-3  # standard deviations
 
@@ -29,6 +30,7 @@ class Stationarity:
     level_range_in_sd: float  # of the medians of up to ten blocks
     trend_over_length_in_sd: float  # change of a line through these medians, from the first to the last
     trend_fit: float  # R squared of that line
+    memory: float  # exponent of the detrended fluctuations: 0.5 forgets, 1 remembers for long, 1.5 is a random walk
     block_spread_ratio: float  # 90 % over 10 % quantile of the robust scales of the blocks
     block_levels: list[float]
     block_spreads: list[float]
@@ -57,10 +59,27 @@ def measure_stationarity(values: np.ndarray) -> Stationarity:
         level_range_in_sd=float(np.ptp(levels)),
         trend_over_length_in_sd=slope,
         trend_fit=float(1 - left @ left / (scatter @ scatter)) if np.ptp(levels) > 0 else 0.0,
+        memory=fluctuation_exponent(binned),
         block_spread_ratio=float(loud / max(quiet, LEAST_SPREAD)),
         block_levels=levels.tolist(),
         block_spreads=spreads.tolist(),
     )
+
+
+def fluctuation_exponent(values: np.ndarray) -> float:
+    """Exponent with which fluctuations about a line in boxes of the summed series grow with the boxes.
+
+    Detrended fluctuation analysis (Peng et al., Phys. Rev. E 49, 1994) of ``values`` [n], n at least 64.
+    """
+    walk = np.cumsum(values - values.mean())
+    sizes = np.unique(np.geomspace(LEAST_BOX, len(walk) // 4, BOXES).astype(int))
+    fluctuations = []
+    for size in sizes:
+        boxes = walk[: len(walk) // size * size].reshape(-1, size).T
+        line = np.vander(np.linspace(-1, 1, size), 2)
+        left = boxes - line @ np.linalg.lstsq(line, boxes, rcond=None)[0]
+        fluctuations.append(np.sqrt(np.mean(left**2)))
+    return float(np.polyfit(np.log(sizes), np.log(np.maximum(fluctuations, 1e-12)), 1)[0])
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
@@ -81,6 +100,7 @@ def stationarity_tool(workbench: Workbench) -> BaseTool:
 
         adf_p_value: below 0.05 the series returns to its level, above 0.1 it may wander. level_range_in_sd: above 1 the
         level moves; trend_over_length_in_sd with a trend_fit above 0.8 says that it does so steadily.
+        memory: 0.5 forgets at once, towards 1 it remembers for long, 1.5 is a random walk.
         block_spread_ratio: above 2 the activity differs between the blocks, which are up to ten and hold whole cycles.
         """
         return measure_stationarity(workbench.column(channel))

@@ -20,7 +20,8 @@ def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
         return calls + ([("correlation", {})] if len(channels) > 1 else [])
     if not seen.called("matrix_profile"):
         period = _period(seen)
-        calls = [("matrix_profile", {"channel": c, "window": period or FALLBACK_WINDOW}) for c in channels]
+        lengths = [period, 2 * period] if period else [FALLBACK_WINDOW]
+        calls = [("matrix_profile", {"channel": c, "window": length}) for c in channels for length in lengths]
         return calls + ([("stl", {"channel": c, "periods": [period]}) for c in channels] if period else [])
     return []
 
@@ -89,17 +90,14 @@ def _channel_findings(seen: Transcript, channel: str) -> list[Finding]:
             "change_points",
             f"{len(sizes)} changes, sizes in sd {sizes[:4]}",
         )
-    if "matrix_profile" in by_tool:
-        v = by_tool["matrix_profile"].value
-        median = v["median_distance"]
-        worst = max((discord["distance"] for discord in v["discords"]), default=0.0)
-        tell("recurrent_shape", 1 - median / 0.5, "matrix_profile", f"median distance to the nearest shape {median}")
-        tell(
-            "odd_stretches",
-            (worst - 2 * median) / 0.3,
-            "matrix_profile",
-            f"discord {worst} against a median of {median}",
-        )
+    for result in seen.all("matrix_profile"):
+        if result.arguments["channel"] == channel:
+            v = result.value
+            median = v["median_distance"]
+            worst = max((discord["distance"] for discord in v["discords"]), default=0.0)
+            about = f"of {v['window']} samples: median distance to the nearest {median}, discord {worst}"
+            findings.append(_finding("recurrent_shape", channel, 1 - median / 0.5, about, result))
+            findings.append(_finding("odd_stretches", channel, (worst - 2 * median) / 0.3, about, result))
     return findings
 
 

@@ -139,6 +139,7 @@ def test_stationarity_tells_walk_trend_and_activity():
     assert rising.trend_over_length_in_sd == pytest.approx(0.9 * np.sqrt(12), rel=0.02)  # between middles of tenths
     assert measure_stationarity(NOISE * np.repeat([1.0, 5.0], 2000)).block_spread_ratio == pytest.approx(5, rel=0.15)
     assert still.block_spread_ratio < 1.3
+    assert still.memory == pytest.approx(0.5, abs=0.06) and walk.memory == pytest.approx(1.5, abs=0.1)
 
 
 def test_blocks_of_whole_cycles_do_not_take_a_cycle_for_drift():
