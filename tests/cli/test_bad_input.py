@@ -140,3 +140,9 @@ def test_a_process_that_is_refused_prints_one_line_and_no_traceback(spawn, csv, 
     assert outcome.code == 2 and outcome.out == ""
     assert outcome.err.count("\n") == 1 and "gap of 30" in outcome.err and "Traceback" not in outcome.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_log_that_cannot_be_read_is_refused(refused, csv, tmp_path):
+    path = csv([f"{v:.5f}" for v in WAVE])
+    line = refused("run", path, "--log", tmp_path / "none.log", "--out", tmp_path / "out")
+    assert "cannot read the log" in line and "none.log" in line and not (tmp_path / "out").exists()

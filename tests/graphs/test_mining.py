@@ -96,6 +96,21 @@ def test_orders_in_the_text_change_no_verdict_and_no_rule(mined, watch, tmp_path
     assert verdicts(ordered) == verdicts(mined) and ordered.bank.rules == mined.bank.rules
 
 
+def test_orders_in_a_log_change_no_verdict_and_no_rule(mined, tmp_path):
+    (tmp_path / "plant.log").write_text(f"started\n{ORDER}\n")
+    bank = mine(mined.series, folder=tmp_path / "run", log=tmp_path / "plant.log")
+    assert bank.rules == mined.bank.rules
+
+
+def test_a_quote_from_a_log_keeps_its_line(mined, tmp_path):
+    (tmp_path / "plant.log").write_text("started\nvalve opened\nlevel sensor stuck at its reading, replaced\n")
+    bank = mine(mined.series, folder=tmp_path / "run", log=tmp_path / "plant.log")
+    quoted = [item for rule in bank.rules for item in rule.evidence if item.kind == "text"]
+    assert {(item.id, item.line, item.quote) for item in quoted} == {
+        ("log", 3, "level sensor stuck at its reading, replaced")
+    }
+
+
 def test_profiler_and_inspector_run_side_by_side(mined):
     begun = {
         note: decisions for _, note, decisions in mined.notes if note in ("begins to profile", "begins to inspect")
