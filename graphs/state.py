@@ -82,9 +82,14 @@ class Mining:
 
     def hosts(self, profile: Profile) -> Hosts:
         """Held-out hosts for the discriminability check."""
-        return draw_hosts(self.series, self.context(profile), self.seed)
+        return _hosts(self.series, self.context(profile).period, self.seed)
 
 
 @lru_cache(maxsize=4)
 def _context(series: Series, period: int | None) -> Context:
     return build_context(series, period)
+
+
+@lru_cache(maxsize=1)
+def _hosts(series: Series, period: int | None, seed: int) -> Hosts:
+    return draw_hosts(series, _context(series, period), seed)

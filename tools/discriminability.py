@@ -7,7 +7,7 @@ which the rule's design did not draw its pictures from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -54,13 +54,17 @@ THRESHOLDS: dict[str, Threshold] = {
 
 @dataclass(frozen=True)
 class Hosts:
-    """Held-out host windows [N, C, L] with their starts, other windows to judge against, and a reference memory."""
+    """Held-out host windows [N, C, L] with their starts, other windows to judge against, and a reference memory.
+
+    ``known`` keeps the features of accepted rules' anomalies, which every round compares with.
+    """
 
     windows: torch.Tensor
     starts: torch.Tensor
     normal: np.ndarray
     normal_starts: np.ndarray
     reference: np.ndarray
+    known: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def check_window(context: Context, length: int) -> int:
@@ -112,10 +116,7 @@ def discriminability(
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
     normal = _features(hosts.normal, hosts)
-    seen = [
-        _spread(_features(_sample(rule, context, hosts, seed + 1)[0].pseudo.numpy(), hosts), normal)
-        for rule in accepted
-    ]
+    seen = [_known(rule, context, hosts, seed, normal) for rule in accepted]
     figures = {}
     for rule in pending:
         made, own = _sample(rule, context, hosts, seed)
@@ -148,6 +149,15 @@ def failures(figures: dict[str, float]) -> list[str]:
 def _sample(rule: Rule, context: Context, hosts: Hosts, seed: int) -> tuple[Sample, torch.Tensor]:
     bank = RuleBank(context=context, rules=[rule])
     return sample_and_tell(bank, hosts.windows, torch.Generator().manual_seed(seed), hosts.starts)
+
+
+def _known(rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray) -> np.ndarray:
+    """Features of an accepted rule's anomalies."""
+    key = rule.model_dump_json(exclude={"history"})
+    if key not in hosts.known:
+        made, _ = _sample(rule, context, hosts, seed + 1)
+        hosts.known[key] = _spread(_features(made.pseudo.numpy(), hosts), normal)
+    return hosts.known[key]
 
 
 def _unit(rule: Rule, context: Context) -> np.ndarray:
