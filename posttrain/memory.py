@@ -15,6 +15,7 @@ from ape.series.windows import starts
 MAX_REFERENCES = 4000  # of one series
 CHUNK = 512  # queries a distance matrix
 MOST_COMPARED = 1 << 24  # values of windows around references at once
+REST = 10  # windows: earlier ones of a scored series count from then on, lest an anomaly that lasts excuse itself
 FLAT = 0.1  # of the median standard deviation of a window
 MAX_SEARCH = 1024  # values that windows are compared by
 
@@ -109,8 +110,8 @@ class Memory:
             Standardised.
         starts : Tensor, int64 [B], or None
             Positions in the series the references come from: those that overlap are left out (for a pseudo-anomaly,
-            give its host's start), and of the scored series all but earlier ones, so that an anomaly is not excused by
-            one that comes after it. ``None`` for windows from elsewhere.
+            give its host's start), and of the scored series all but those that are `REST` windows back, so that an
+            anomaly is not excused by itself or by one that comes after it. ``None`` for windows from elsewhere.
 
         Returns
         -------
@@ -147,7 +148,7 @@ class Memory:
         if starts is not None:
             later = index >= len(self.starts) - self.later
             after = starts[:, None] - places
-            barred = torch.where(later[:, None], after, after.abs()) < self.window
+            barred = torch.where(later[:, None], after / REST, after.abs()) < self.window
             places = torch.where(barred, self.starts[index][:, None], places)
         views = self.series.unfold(1, self.window, 1)
         size = max(1, MOST_COMPARED // (len(steps) * windows[0].numel()))
@@ -174,7 +175,7 @@ class Memory:
             after = starts[:, None] - self.starts
             barred = after.abs() < self.window
             if self.later:
-                barred[:, -self.later :] = after[:, -self.later :] < self.window
+                barred[:, -self.later :] = after[:, -self.later :] < REST * self.window
             distance = distance.masked_fill(barred, torch.inf)
         return distance
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.posttrain.memory import Memory
+from ape.posttrain.memory import REST, Memory
 from ape.posttrain.parts import parts_of, pool_residual
 from ape.posttrain.score import Calibration, Measured, Overlap, spread
 from ape.series.windows import overlap_mean, sliding, starts
@@ -56,19 +56,30 @@ def test_nearest_window_leaves_out_the_overlapping_ones(wave):
     assert int(apart.abs().min()) >= WINDOW
 
 
-def test_references_of_the_scored_series_are_open_to_windows_behind_them_alone(wave):
-    values = wave(400)[:, None].astype(np.float32)
+def test_references_of_the_scored_series_are_open_to_windows_well_behind_them_alone(wave):
+    length = 200 + 2 * REST * WINDOW
+    values = wave(length)[:, None].astype(np.float32)
     trained = Memory.build(values, np.arange(0, 200 - WINDOW), WINDOW, *UNIT)
     known = trained.followed_by(values, 200, 0, *UNIT)
-    assert known.starts.tolist() == [*range(200 - WINDOW), *range(200, 400 - WINDOW + 1)]
-    queries = torch.arange(0, 400 - WINDOW + 1)
+    assert known.starts.tolist() == [*range(200 - WINDOW), *range(200, length - WINDOW + 1)]
+    queries = torch.arange(0, length - WINDOW + 1)
     found = known.starts[known.nearest(torch.from_numpy(sliding(values, WINDOW).copy()), queries)]
     assert int((queries - found).abs().min()) >= WINDOW
     later = found >= 200
-    assert bool((found[later] < queries[later]).all())
-    assert bool(later[queries >= 200 + 4 * WINDOW].any()), "no earlier window was ever the nearest"
+    assert int((queries - found)[later].min()) >= REST * WINDOW
+    assert bool(later[queries >= 200 + (REST + 4) * WINDOW].any()), "no earlier window was ever the nearest"
     # the amplitude below which windows count as flat stays that of the training part
     assert torch.equal(known.least_spread, trained.least_spread)
+
+
+def test_an_anomaly_that_lasts_does_not_excuse_itself(wave):
+    lasting = wave(200 + REST * WINDOW)[:, None].astype(np.float32)
+    lasting[200:] += 5
+    memory = Memory.build(lasting, np.arange(0, 200 - WINDOW), WINDOW, *UNIT).followed_by(lasting, 200, 0, *UNIT)
+    at = torch.arange(200, len(lasting) - WINDOW)
+    windows = torch.from_numpy(sliding(lasting, WINDOW).copy())[at]
+    away = windows - memory.closest(windows, memory.nearest(windows, at), at)
+    assert float(away.mean((1, 2)).min()) > 3
 
 
 def test_a_relative_residual_leaves_out_what_is_rebuilt_badly_everywhere(detector):
@@ -82,15 +93,18 @@ def test_a_relative_residual_leaves_out_what_is_rebuilt_badly_everywhere(detecto
 
 @pytest.mark.parametrize("later", [False, True])
 def test_the_closest_window_lies_between_references_that_are_steps_apart(later):
-    values = np.random.default_rng(3).normal(size=(600, 2)).astype(np.float32).cumsum(axis=0)
+    rest = REST if later else 1
+    length = 400 + (rest + 8) * WINDOW
+    values = np.random.default_rng(3).normal(size=(length, 2)).astype(np.float32).cumsum(axis=0)
     memory = Memory.build(values[:400], np.arange(0, 400 - WINDOW + 1, 7), WINDOW, torch.zeros(2), torch.ones(2))
     if later:
         memory = memory.followed_by(values, 400, 0, torch.zeros(2), torch.ones(2))
-    at = torch.arange(450, 560, 9)
+    at = torch.arange(400 + (rest + 1) * WINDOW, length - WINDOW, 9)
     windows = torch.from_numpy(sliding(values, WINDOW).copy())
     near = memory.nearest(windows[at], at)
     found = memory.closest(windows[at], near, at)
     for query, start, closest in zip(at.tolist(), memory.starts[near].tolist(), found, strict=True):
-        allowed = [p for p in range(start - memory.gap + 1, start + memory.gap) if 0 <= p <= query - WINDOW]
+        apart = WINDOW * (rest if start >= 400 else 1)
+        allowed = [p for p in range(start - memory.gap + 1, start + memory.gap) if 0 <= p <= query - apart]
         distances = (windows[allowed] - windows[query]).square().sum((1, 2))
         assert float((closest - windows[query]).square().sum()) == pytest.approx(float(distances.min()), rel=1e-5)
