@@ -1,29 +1,26 @@
-"""Many measurements in processes of one thread each, each kept as a JSON file: an interrupted call goes on."""
+"""What measurements have in common: their arguments, their jobs in processes, and where their tables go."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from ape.series.files import read_json, write_json, write_text
+from ape.graphs.jobs import FAILURES, map_jobs, show_progress
+from ape.series import InputError
+from ape.series.files import write_text
 
 
 def measure_all(
     names: Sequence[str], measure: Callable[[str], dict[str, Any]], out: Path, workers: int
 ) -> list[dict[str, Any]]:
     """Results of ``measure(name)`` in the order of ``names``; those in ``out`` already are not measured again."""
-    missing = [name for name in names if not (out / f"{name}.json").exists()]
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-        begun = {pool.submit(measure, name): name for name in missing}
-        for done in as_completed(begun):
-            write_json(out / f"{begun[done]}.json", done.result())
-            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {begun[done]}\n")
-    return [read_json(out / f"{name}.json", "result") for name in names]
+    found = map_jobs(names, measure, out, workers, told=show_progress(len(names)))
+    if failed := [name for name in names if name not in found]:
+        raise InputError(f"{len(failed)} of {len(names)} failed", str(out / FAILURES), "mend what it says, call again")
+    return list(found.values())
 
 
 def options(module: str, what: str) -> argparse.ArgumentParser:
@@ -38,9 +35,3 @@ def publish(out: Path, text: str) -> None:
     """Leave the tables in ``out/tables.txt``, and print them."""
     write_text(out / "tables.txt", text)
     sys.stdout.write(text)
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ape.agents.expert.candidates import STRONG_END
-from ape.agents.expert.choosing import chosen
+from ape.agents.expert.choosing import NAMED, chosen
 from ape.agents.expert.drafting import draft_of
 from ape.agents.expert.lexicon import hints
 from ape.agents.expert.quantities import sampling_step
@@ -109,7 +109,8 @@ def _drafts(seen: Transcript) -> list[RuleDraft]:
         choices = list({choice.mechanism: choice for choice in reversed(named)}.values())
     drafts: list[RuleDraft] = []
     for choice in choices:
-        weight = min([choice.score, *(draft.weight for draft in drafts)])
+        score = choice.score if missing is None else choice.score - NAMED  # a second try comes after all first ones
+        weight = min([score, *(draft.weight for draft in drafts)])
         drafts.append(draft_of(seen, choice, max(weight, LEAST_WEIGHT)))
     return drafts
 
