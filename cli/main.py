@@ -71,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         series,
         seeded,
     )
+    _eval_options(commands.add_parser("eval", help="does it help, on what, by how much: experiments"))
     backbones = commands.add_parser("detectors", help="the backbones")
     backbones.add_subparsers(dest="act", required=True, metavar="ACT").add_parser(
         "list", help="where each is from, what it scores by, what it takes for granted"
@@ -106,6 +107,21 @@ def _bench_options(
     describe.add_argument("what", metavar="WHAT", help="name of a scenario, or folder of a set")
     gallery = acts.add_parser("gallery", parents=[seeded], help="HTML page: each fault beside its twin")
     gallery.add_argument("--out", metavar="FILE", required=True)
+
+
+def _eval_options(evaluation: argparse.ArgumentParser) -> None:
+    evaluation.set_defaults(module="ape.cli.eval")
+    acts = evaluation.add_subparsers(dest="act", required=True, metavar="ACT")
+    run = acts.add_parser("run", help="measure what is missing, then write the report; goes on after a kill")
+    run.add_argument("experiment", metavar="EXPERIMENT", help="a .toml file, or the name of one that comes with APE")
+    run.add_argument("--data", metavar="DIR", help="folder of the published UCR files; default: sets in APE_DEV_DATA")
+    run.add_argument("--out", metavar="DIR", help="default: runs/eval-EXPERIMENT")
+    run.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
+    run.add_argument("--ray", metavar="ADDRESS", help="'auto' or the address of a Ray cluster that does the work")
+    acts.add_parser("report", help="write the report anew").add_argument("run", metavar="DIR", help="what --out was")
+    compare = acts.add_parser("compare", help="what changed between two runs, and whether it is noise")
+    compare.add_argument("before", metavar="A")
+    compare.add_argument("after", metavar="B")
 
 
 def _series_options(parser: argparse.ArgumentParser) -> None:

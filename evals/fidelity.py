@@ -34,12 +34,12 @@ MININGS = {  # text level, and parts of the loop that are left out
     "profile": ("none", ALONE),
     "+ text": ("manual", ALONE),
     "+ pictures": ("manual", frozenset({"critic"})),
-    "+ critic: none": ("none", frozenset()),
-    "+ critic: measured": ("measured", frozenset()),
-    "+ critic: manual": ("manual", frozenset()),
-    "+ critic: log": ("log", frozenset()),
+    "+ critic, none": ("none", frozenset()),
+    "+ critic, measured": ("measured", frozenset()),
+    "+ critic, manual": ("manual", frozenset()),
+    "+ critic, log": ("log", frozenset()),
 }
-STEPS = (("profile", "+ text"), ("+ text", "+ pictures"), ("+ pictures", "+ critic: manual"))
+STEPS = (("profile", "+ text"), ("+ text", "+ pictures"), ("+ pictures", "+ critic, manual"))
 SEEDS = 3
 TOP = (1, 3, 5)
 WINDOWS = 200  # of each kind, at most

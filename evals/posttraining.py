@@ -10,27 +10,23 @@ them can be tried.
 from __future__ import annotations
 
 import io
-import re
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from ape.evals.cases import Oracle, case, clean, names, recording
 from ape.evals.jobs import measure_all, options, publish
-from ape.series import InputError, Series, from_array
+from ape.evals.simple import discords
+from ape.series import InputError, Series
 from ape.series.files import write_bytes
-from ape.series.matrix_profile import matrix_profile
-from ape.series.windows import overlap_mean, scored_batches, sliding, streamed_overlap_mean
-
-if TYPE_CHECKING:
-    from ape.evals.devdata import Labelled
-    from ape.rules import Context, RuleBank
+from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
 # Recordings to tune on, with all series cut from them; the other half is for confirmation.
 TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
@@ -44,10 +40,9 @@ CONTROLS = (
     "nearest",
 )  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
-BENCH_FAULTS, BENCH_EVENTS = 1, 3  # of a scenario, and of a fault
 RESAMPLES = 4000
 
-Oracle = Callable[["Context"], "RuleBank"]
+Arm = Callable[..., Any]
 
 
 def main() -> int:
@@ -59,12 +54,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     arguments = parser.parse_args()
     try:
-        data_set, names = chosen_series(arguments.on)
+        data_set, chosen = chosen_series(arguments.on)
         jobs = [
             f"{backbone}--{name}--{seed}"
             for seed in range(arguments.seeds)
             for backbone in arguments.backbone or ["vae"]
-            for name in names
+            for name in chosen
         ]
         measured = partial(measure, arguments.out, data_set, arguments.arm)
         text = tables(measure_all(jobs, measured, arguments.out, arguments.workers))
@@ -75,30 +70,10 @@ def main() -> int:
     return 0
 
 
-def recording(name: str) -> str:
-    """What a series was cut from: its name without number, added noise or distortion, and running number.
-
-    On TimeAnomaly-Bench it is the scenario, whose faults share a process.
-    """
-    return clean(name.partition(".")[0]).rstrip("0123456789")
-
-
-def clean(name: str) -> str:
-    """Name of a series without its number and the word for added noise or distortion."""
-    return re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name)
-
-
 def chosen_series(part: str) -> tuple[str, list[str]]:
     """Data set and names of the series: those of one half of UCR, or of all of another set."""
-    from ape.evals.devdata import anomalous
-    from ape.evals.timeanomalybench import SCENARIOS
-
-    if part == "bench":
-        return part, [
-            f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults[:BENCH_FAULTS]
-        ]
     if part not in ("tuning", "confirmation"):
-        return part, anomalous(part)
+        return part, names(part)
     return "ucr", [name for name in short_series() if clean(name).startswith(TUNING) == (part == "tuning")]
 
 
@@ -109,35 +84,19 @@ def short_series() -> list[str]:
     return [str(name) for name, length in index("ucr")["length"].items() if length < SHORTER_THAN]
 
 
-def with_labels(data_set: str, name: str) -> tuple[Labelled, Oracle | None]:
-    """A series with its labels; one of TimeAnomaly-Bench has the scenario's manual for a text, and an oracle."""
-    from ape.evals.devdata import Labelled, labelled
-    from ape.evals.fidelity import oracle_bank
-    from ape.evals.timeanomalybench import SCENARIOS, make
-    from ape.evals.timeanomalybench.texts import written
-
-    if data_set != "bench":
-        return labelled(data_set, name), None
-    scenario = SCENARIOS[name.partition(".")[0]]
-    run = make(scenario, name.partition(".")[2], seed=0, events=BENCH_EVENTS)
-    texts = written(scenario.texts, len(run.values) * scenario.step, 0)
-    text = f"{texts['measured']}\n{texts['manual']}"
-    series = from_array(run.values, list(scenario.units), run.train_end, name=name, text=text)
-    return Labelled(name, scenario.name, series, run.labels), partial(oracle_bank, run)
-
-
 def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dict[str, Any]:
     """Metrics of the chosen arms for one backbone, series and seed; their measures go to ``out/JOB.npz``."""
     from ape import detectors
 
     backbone, name, seed = job.split("--")
-    case, oracle = with_labels(data_set, name)
-    series, test = case.series, slice(case.series.train_end, None)
+    found = case(data_set, name)
+    series, labels = found.labelled.series, found.labelled.labels
+    test = slice(series.train_end, None)
     detector = detectors.create(backbone, device="cpu").fit(series, seed=int(seed))
     arrays: dict[str, np.ndarray] = {}
-    profile = discords(series, detector.window)[test]
-    rows: dict[str, Any] = {"no model": judged(case.labels[test], {"matrix profile": profile})}
-    for arm, post_train in arms(series, name, out / "banks" / f"{name}.json", int(seed), oracle).items():
+    profile = discords(series, detector.window, 0)[test]
+    rows: dict[str, Any] = {"no model": judged(labels[test], {"matrix profile": profile})}
+    for arm, post_train in arms(series, name, out / "banks", int(seed), found.oracle).items():
         if chosen and arm not in chosen:
             continue
         began = time.perf_counter()
@@ -151,14 +110,14 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
             row["trial"] = result.report["acceptance"]
             scores = scores_of(arm, curves, calibration)
             scores |= with_memory(result.candidate, series, result.report["candidates"]["held_out_from"], scores)
-            row |= judged(case.labels[test], scores)
+            row |= judged(labels[test], scores)
         rows[arm] = row
     stored = io.BytesIO()
-    np.savez_compressed(stored, labels=case.labels[test], **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(stored, labels=labels[test], **arrays)  # type: ignore[arg-type]
     write_bytes(out / f"{job}.npz", stored.getvalue())
     return {
         "series": name,
-        "family": case.family,
+        "family": found.labelled.family,
         "backbone": backbone,
         "seed": int(seed),
         "window": detector.window,
@@ -166,46 +125,48 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
     }
 
 
-def arms(
-    series: Series, name: str, bank_path: Path, seed: int, oracle: Oracle | None = None
-) -> dict[str, Callable[[Any], Any]]:
-    """What is done to a detector, by name."""
+def arms(series: Series, name: str, banks: Path, seed: int, oracle: Oracle | None = None) -> dict[str, Arm]:
+    """What is done to a detector, by name; mined banks are kept in the folder ``banks``."""
     from ape import graphs, posttrain
+    from ape.graphs.state import PARTS
     from ape.posttrain import RECIPES
     from ape.rules import OPERATORS, RuleBank, generic_bank
 
-    if bank_path.exists():
-        mined = RuleBank.load(bank_path)
-    else:
-        mined = graphs.mine(series, seed=0)
-        mined.save(bank_path)
+    def mined(without: str = "") -> RuleBank:
+        path = banks / f"{name}{without and f' without {without}'}.json"
+        if path.exists():
+            return RuleBank.load(path)
+        text = "" if without == "text" else None
+        bank = graphs.mine(series, text, seed=0, without=[without] if without in PARTS else [])
+        bank.save(path)
+        return bank
+
+    def less(without: str, detector: Any) -> Any:
+        return posttrain.enhance(detector, mined(without), series, seed)
+
+    bank = mined()
     usable = [operator for operator, entry in OPERATORS.items() if not entry.relational]
     drawn = np.random.default_rng([seed, 7]).choice(usable, RANDOM_RULES, replace=False).tolist()
-    banks = {"random bank": drawn, "cut-paste": ["cut_add_paste"], "broad bank": None}
-    enhance = partial(posttrain.enhance, bank=mined, series=series, seed=seed)
-    known = {} if oracle is None else {"oracle bank": partial(enhance, bank=oracle(mined.context))}
+    others = {"random bank": drawn, "cut-paste": ["cut_add_paste"], "broad bank": None}
+    enhance = partial(posttrain.enhance, bank=bank, series=series, seed=seed)
+    known = {} if oracle is None else {"oracle bank": partial(enhance, bank=oracle(bank.context))}
     return {
         "untrained": partial(enhance, recipe=RECIPES["untrained"]),
         "reconstruction": partial(enhance, recipe=RECIPES["reconstruction"]),
         "one class": partial(enhance, recipe=RECIPES["one-class"]),
         "two branches": partial(enhance, recipe=RECIPES["two-branches"]),
         "surrogates": partial(enhance, negatives=posttrain.surrogates),
-        "other series": partial(enhance, negatives=posttrain.from_series(strangers(name))),
+        "other series": lambda detector: enhance(detector, negatives=posttrain.from_series(strangers(name))),
         **{
-            arm: partial(enhance, negatives=posttrain.from_bank(generic_bank(mined.context, operators)))
-            for arm, operators in banks.items()
+            arm: partial(enhance, negatives=posttrain.from_bank(generic_bank(bank.context, operators)))
+            for arm, operators in others.items()
         },
         "mined bank": enhance,
+        **{f"mined without {part}": partial(less, part) for part in ("text", *PARTS)},
         **known,
         "mined bank, heads alone": partial(enhance, recipe=RECIPES["heads-alone"]),
         "mined bank, paper": partial(enhance, recipe=RECIPES["paper"]),
     }
-
-
-def discords(series: Series, window: int) -> np.ndarray:
-    """Matrix profile of the whole series, mean over channels, and over the subsequences that cover a point, [T]."""
-    distances = np.mean([matrix_profile(channel, window).distance for channel in series.values.T], axis=0)
-    return overlap_mean(np.repeat(distances[:, None], window, axis=1), np.arange(len(distances)), series.length)
 
 
 def strangers(name: str) -> list[np.ndarray]:

@@ -53,7 +53,7 @@ def create_folder(out: Path, request: Request, series: Series) -> Path:
             "log": None if request.log is None else _absolute(request.log),
         },
         "fingerprint": series.fingerprint,
-        "versions": _versions(),
+        "versions": versions(),
         "notes": list(series.notes),
         "seed": request.seed,
         "finished": False,
@@ -108,7 +108,8 @@ def _absolute(data: str) -> str:
     return data if data.startswith("example:") else str(Path(data).resolve())
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results hang on."""
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
 
 

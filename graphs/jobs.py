@@ -144,9 +144,13 @@ def _one_threaded(work: Work) -> Work:
 
 
 def _one_thread() -> None:
+    import numba
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _result(out: Path, name: str) -> dict[str, Any] | None:

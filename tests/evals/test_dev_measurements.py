@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ape.evals import backbones, posttraining
+from ape.evals.cases import case, recording
 from ape.evals.jobs import measure_all
 from ape.rules import build_context
 from ape.series import InputError
@@ -68,7 +69,7 @@ def test_backbones_without_data_exit_with_one_line(monkeypatch, capsys, tmp_path
 def test_halves_hold_whole_recordings_and_leave_nothing_out(data):
     chosen = [posttraining.chosen_series(part) for part in ("tuning", "confirmation")]
     assert chosen == [("ucr", data[:2]), ("ucr", data[2:])]
-    assert posttraining.recording(data[0]) == posttraining.recording(data[1]) == "ECG"
+    assert recording(data[0]) == recording(data[1]) == "ECG"
 
 
 def test_strangers_are_the_training_parts_of_other_recordings(data):
@@ -99,11 +100,12 @@ def test_series_without_an_anomaly_are_left_out_of_other_sets(data, tmp_path):
 
 
 def test_a_series_of_the_bench_has_labels_a_text_and_an_oracle_but_no_sight_of_the_truth():
-    case, oracle = posttraining.with_labels("bench", posttraining.chosen_series("bench")[1][0])
-    assert case.labels[: case.series.train_end].sum() == 0 < case.labels.sum()
-    assert case.series.text and oracle is not None
-    assert oracle(build_context(case.series)).rules
-    assert posttraining.recording("battery_cycles.internal_short") == "battery_cycles"
+    found = case("bench", posttraining.chosen_series("bench")[1][0])
+    labels, series = found.labelled.labels, found.labelled.series
+    assert labels[: series.train_end].sum() == 0 < labels.sum()
+    assert series.text and found.oracle is not None
+    assert found.oracle(build_context(series)).rules
+    assert recording("battery_cycles.internal_short") == "battery_cycles"
 
 
 def test_an_arm_is_judged_by_its_parts_and_by_a_memory_of_its_space(data, tmp_path):
