@@ -1,8 +1,32 @@
 """Methods that APE is compared with, one a file, trained and scored alike."""
 
-from ape.evals.methods import cut_add_paste, ncad
+from ape.evals.methods import (
+    bound_ad,
+    caae,
+    carla,
+    couta,
+    cut_add_paste,
+    gen_ias,
+    h_pad,
+    ncad,
+    pama,
+    pcrta,
+    triplet_knowledge_base,
+)
 from ape.evals.methods.protocol import Method
 
-METHODS: dict[str, Method] = {"CutAddPaste": cut_add_paste.METHOD, "NCAD": ncad.METHOD}
+METHODS: dict[str, Method] = {
+    "CutAddPaste": cut_add_paste.METHOD,
+    "NCAD": ncad.METHOD,
+    "PAMA": pama.METHOD,
+    "PCRTA": pcrta.METHOD,
+    "COUTA": couta.METHOD,
+    "CARLA": carla.METHOD,
+    "GenIAS": gen_ias.METHOD,
+    "H-PAD": h_pad.METHOD,
+    "BoundAD": bound_ad.METHOD,
+    "CAAE": caae.METHOD,
+    "triplet knowledge base": triplet_knowledge_base.METHOD,
+}
 
 __all__ = ["METHODS", "Method"]

@@ -1,0 +1,116 @@
+"""CAAE, a contrastive adversarial autoencoder (own construction after the title, Xie et al., Pattern Recogn. 2026)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+
+from ape.evals.methods.encoders import unit
+from ape.evals.methods.protocol import Method
+
+WIDTHS, KERNEL, STRIDE, LATENT, JUDGE = (32, 64), 5, 2, 16, 64
+SPANS = (1, 4, 16)  # samples that are masked together; each window gets one of them
+MASKED = 0.2  # share of a window's spans
+TEMPERATURE = 0.2
+NEIGHBOURS = 5
+LEAST_DISTANCE = 1e-3  # cosine; smaller ones between normal windows are no unit
+CONTRAST, ADVERSARY = 0.1, 0.1  # weights against that of reconstruction, one
+
+
+def masked(windows: Tensor, generator: Generator) -> Tensor:
+    """Windows [B, C, L] of which spans of one length are zero, the mean of the training part, in all channels."""
+    count, _, length = windows.shape
+    masks = []
+    for span in SPANS:
+        drawn = torch.rand(count, -(-length // span), generator=generator) < MASKED
+        masks.append(drawn.repeat_interleave(span, dim=1)[:, :length])
+    which = torch.randint(len(SPANS), (count,), generator=generator)
+    return windows.masked_fill(torch.stack(masks)[which, torch.arange(count)][:, None], 0.0)
+
+
+class CAAE(nn.Module):
+    """Latents that masks do not change and a judge takes for normal numbers; error and distant latents score."""
+
+    def __init__(self, channels: int, window: int) -> None:
+        super().__init__()
+        coarse = window
+        for _ in WIDTHS:
+            coarse = -(-coarse // STRIDE)
+        first, second = WIDTHS
+        self.encoder = nn.Sequential(
+            nn.Conv1d(channels, first, KERNEL, STRIDE, KERNEL // 2),
+            nn.ReLU(),
+            nn.Conv1d(first, second, KERNEL, STRIDE, KERNEL // 2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(second * coarse, LATENT),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(LATENT, second * coarse),
+            nn.ReLU(),
+            nn.Unflatten(1, (second, coarse)),
+            nn.ConvTranspose1d(second, first, KERNEL, STRIDE, KERNEL // 2, output_padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose1d(first, channels, KERNEL, STRIDE, KERNEL // 2, output_padding=1),
+        )
+        self.judge = nn.Sequential(nn.Linear(LATENT, JUDGE), nn.LeakyReLU(0.2), nn.Linear(JUDGE, 1))
+        self.bank, self.normal_error, self.normal_distance = torch.zeros(1, LATENT), torch.ones(()), torch.ones(())
+
+    def loss(self, windows: Tensor, generator: Generator) -> Tensor:
+        """Error of reconstruction, contrast of windows with themselves under masks, and the judge's error."""
+        count = len(windows)
+        latent, other = self.encoder(torch.cat([windows, masked(windows, generator)])).chunk(2)
+        alike = unit(latent) @ unit(other).T / TEMPERATURE
+        contrast = cross_entropy(alike, torch.arange(count))
+        # the judge learns to tell the latents from normal numbers, the encoder to be taken for them
+        real = torch.randn(latent.shape, generator=generator)
+        judged = self.judge(torch.cat([real, latent.detach()])).squeeze(1)
+        fixed = {name: weight.detach() for name, weight in self.judge.named_parameters()}
+        taken = functional_call(self.judge, fixed, (latent,)).squeeze(1)
+        judgement = binary_cross_entropy_with_logits(judged, torch.tensor([1.0, 0.0]).repeat_interleave(count))
+        adversary = binary_cross_entropy_with_logits(taken, torch.ones(count))
+        error = mse_loss(self._decoded(latent, windows), windows)
+        return error + CONTRAST * contrast + ADVERSARY * adversary + judgement
+
+    def fit_scores(self, windows: Tensor) -> None:
+        """Keep the latents of normal windows, and their mean error and distance as units."""
+        latent = self.encoder(windows)
+        self.bank = unit(latent)
+        self.normal_error = self._errors(windows, latent).mean().clamp_min(1e-8)
+        self.normal_distance = self._distances(latent).mean().clamp_min(LEAST_DISTANCE)
+
+    def score(self, windows: Tensor) -> Tensor:
+        """Error of each point and distance of the window to normal ones, each over that of normal windows, [B, L]."""
+        latent = self.encoder(windows)
+        distances = self._distances(latent)[:, None] / self.normal_distance
+        return self._errors(windows, latent) / self.normal_error + distances
+
+    def _distances(self, latent: Tensor) -> Tensor:
+        alike = unit(latent) @ self.bank.T
+        return 1 - alike.topk(min(NEIGHBOURS, len(self.bank)), dim=1).values.mean(1)
+
+    def _decoded(self, latent: Tensor, windows: Tensor) -> Tensor:
+        return self.decoder(latent)[:, :, : windows.shape[2]]
+
+    def _errors(self, windows: Tensor, latent: Tensor) -> Tensor:
+        return (self._decoded(latent, windows) - windows).square().mean(1)
+
+
+METHOD = Method(
+    build=CAAE,
+    claim="own construction after the title",
+    paper="Xie et al., Contrastive adversarial autoencoder for multivariate time series anomaly detection, Pattern"
+    " Recognition 2026",
+    settings={
+        "known": "the title, and the motive that errors alone are not trained to discriminate; all else is own choice",
+        "network": "two convolutions of stride 2 and their transposes, 16 latent numbers a window",
+        "contrast": "a window with itself under spans of zeros, as in a related method (ACAE, Yu et al. 2024), against"
+        " the others of the batch, temperature 0.2, weight 0.1",
+        "adversary": "the judge of an adversarial autoencoder, of latents against normal numbers, weight 0.1",
+        "score": "error, and cosine distance of the latent to the nearest five normal ones, each over its mean for"
+        " normal windows",
+    },
+    rate=1e-3,
+)
