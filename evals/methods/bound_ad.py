@@ -26,8 +26,8 @@ class BoundAD(nn.Module):
 
     The published actor, learned by reinforcement, sets how far the weights of the reconstruction network are updated.
     Here they go down the gradient of the batch, and each window takes the shortest step that carries its reconstruction
-    past the boundary of normal errors. The published stages are trained together, each on what it gets from the one
-    before, without a gradient back into the autoencoder.
+    past the boundary of normal errors. The published stages are trained together, without a gradient from contrast or
+    prototypes back into the autoencoder. Nothing is drawn at random.
     """
 
     def __init__(self, channels: int, window: int) -> None:
@@ -109,8 +109,9 @@ METHOD = Method(
     " arXiv:2603.18111, 2026",
     settings={
         "reconstruction": "bottleneck of 64 and 16 units; the paper names a Transformer, linear layers and a KAN",
-        "negatives": "reconstructions after one step down the gradient, the shortest that carries the error to twice"
-        " the 95 % quantile of the batch: a rule in place of the paper's reinforcement learning",
+        "negatives": "reconstructions after one step of the weights down the gradient, the shortest of six that ends"
+        " twice as far from the window as the boundary, the 95 % quantile of a batch: a rule in place of the paper's"
+        " reinforcement learning",
         "losses": "triplets, compactness, soft assignment, distance, spread and balance: named in a digest; formulas"
         " and weights are own choices",
         "encoder": "causal convolutions of 32 channels, embedding 32 at length one, 8 prototypes: own choice",

@@ -109,9 +109,8 @@ class Periods(nn.Module):
         spectra = torch.fft.rfft(blocks, norm="forward")[..., : HARMONICS + 1]
         turn = torch.angle(spectra[..., 1:2]) * torch.arange(HARMONICS + 1)
         turned = torch.view_as_real(spectra * torch.polar(torch.ones_like(turn), -turn)[..., : spectra.shape[-1]])
-        queries = unit(
-            self.encoder(pad(turned, (0, 0, 0, HARMONICS + 1 - spectra.shape[-1])).flatten(-2))
-        )  # [B, C, N, D]
+        missing = HARMONICS + 1 - spectra.shape[-1]  # of a short period
+        queries = unit(self.encoder(pad(turned, (0, 0, 0, missing)).flatten(-2)))  # [B, C, blocks, WIDTH]
         prototypes = self.memory.prototypes
         if generator is not None:
             prototypes = self.memory.written(queries.transpose(0, 1).flatten(1, 2), generator)
@@ -174,13 +173,15 @@ METHOD = Method(
     claim="after the abstract",
     paper="Shen, Learn hybrid prototypes for multivariate time series anomaly detection, ICLR 2025",
     settings={
-        "memory": "writing, gates, reading and losses: from formulas told second-hand; 16 prototypes a patch size,"
-        " temperature the root of the width, all weights: own choices, the paper's are unknown",
+        "memory": "gates, reading and losses after formulas told second-hand; vectors at length one, 16 prototypes a"
+        " patch size, temperature 0.1, weights 0.01: own choices, the paper's are unknown",
+        "writing": "patch prototypes share the queries out among themselves, else they merge within some hundred steps;"
+        " in the formulas each takes what is like it",
         "network": "one Transformer layer of width 32 and 2 heads for each patch size of 1 to 4: own choice",
         "period": "the strongest one of the first batch, its first 8 harmonics; the paper takes several",
         "phase": "blocks are turned to a common phase, else one prototype a channel is the mean over all phases",
         "reconstruction": "the share of patches and period is learned; the paper's is a constant",
-        "mends": "distances are divided by those of normal windows; the paper's softmax over a window makes windows"
+        "score": "distances are divided by those of normal windows; the paper's softmax over a window makes windows"
         " incomparable",
         "rate": "1e-3: own choice",
     },
