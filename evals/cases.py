@@ -48,7 +48,7 @@ def names(data_set: str, folder: Path | None = None, longest: int | None = None)
         return [f"{name}.{fault.name}" for name, s in SCENARIOS.items() for fault in s.faults[:BENCH_FAULTS]]
     if data_set == "ucr" and folder is not None:
         found = _published(folder)
-        return [name for name, path in found.items() if longest is None or load(path).length <= longest]
+        return [name for name, (path, _) in found.items() if longest is None or load(path).length <= longest]
     lengths = index(data_set)["length"]
     return [name for name in anomalous(data_set) if longest is None or lengths[name] <= longest]
 
@@ -58,8 +58,7 @@ def case(data_set: str, name: str, folder: Path | None = None) -> Case:
     if data_set == "bench":
         return _simulated(name)
     if data_set == "ucr" and folder is not None:
-        path = _published(folder)[name]
-        _, family, _, first, last = _parts(path)
+        path, (_, family, _, first, last) = _published(folder)[name]
         series = load(path)
         labels = np.zeros(series.length, dtype=bool)
         labels[int(first) : int(last) + 1] = True
@@ -80,17 +79,12 @@ def clean(name: str) -> str:
     return re.sub(r"^\d+_(DISTORTED|NOISE)?", "", name)
 
 
-def _published(folder: Path) -> dict[str, Path]:
-    found = {path: PUBLISHED.fullmatch(path.name) for path in sorted(folder.glob("*_UCR_Anomaly_*.txt"))}
-    named = {f"{match[1]}_{match[2]}": path for path, match in found.items() if match is not None}
-    if not named:
+def _published(folder: Path) -> dict[str, tuple[Path, tuple[str, ...]]]:
+    """Files of the archive by name, with the parts of their names."""
+    parts = {path: match.groups() for path in sorted(folder.glob("*.txt")) if (match := PUBLISHED.fullmatch(path.name))}
+    if not parts:
         raise InputError("no published UCR files", str(folder), "give the folder with '*_UCR_Anomaly_*.txt'")
-    return named
-
-
-def _parts(path: Path) -> tuple[str, ...]:
-    match = PUBLISHED.fullmatch(path.name)
-    return match.groups() if match else ()
+    return {f"{part[0]}_{part[1]}": (path, part) for path, part in parts.items()}
 
 
 def _simulated(name: str) -> Case:

@@ -40,7 +40,7 @@ def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) ->
     data_set, kind, name, series_name, seed = job.split("--")
     found = case(data_set, series_name, folder)
     series, labels = found.labelled.series, found.labelled.labels
-    window = common_window(series)
+    window = automatic_window(series.train)  # the backbones' default, which all systems get
     began = time.perf_counter()
     if kind == "simple":
         scores: Scores = {each: SIMPLE[each](series, window, int(seed)) for each in experiment.simple}
@@ -70,11 +70,6 @@ def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) ->
         "seconds": round(time.perf_counter() - began, 2),
     }
     return {"rows": rows, "about": about, "hardware": hardware(), "versions": versions()}
-
-
-def common_window(series: Series) -> int:
-    """The backbones' default window for a series, which all systems get."""
-    return automatic_window(series.train)
 
 
 def hardware() -> dict[str, Any]:

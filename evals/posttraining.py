@@ -23,6 +23,7 @@ import torch
 
 from ape.evals.cases import Oracle, case, clean, names, recording
 from ape.evals.jobs import measure_all, options, publish
+from ape.evals.report import interval
 from ape.evals.simple import discords
 from ape.series import InputError, Series
 from ape.series.files import write_bytes
@@ -40,7 +41,6 @@ CONTROLS = (
     "nearest",
 )  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
-RESAMPLES = 4000
 
 Arm = Callable[..., Any]
 
@@ -269,14 +269,11 @@ def tables(results: list[dict[str, Any]]) -> str:
 
 def paired(difference: pd.Series, recordings: pd.Series) -> dict[str, float]:
     """Mean over series, with a 95 % bootstrap interval over recordings."""
-    sums = difference.groupby(recordings).agg(["sum", "count"]).to_numpy()
-    draw = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
-    means = sums[draw, 0].sum(1) / sums[draw, 1].sum(1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    mean, low, high = interval(difference, recordings)
     return {
-        "mean": float(difference.mean()),
-        "low": float(low),
-        "high": float(high),
+        "mean": mean,
+        "low": low,
+        "high": high,
         "better": float((difference > 0.05).sum()),
         "worse": float((difference < -0.05).sum()),
     }

@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 from ape.series import InputError
 from ape.series.files import write_bytes, write_text
+from ape.tools.render import png
 
 METRICS = {"ap": "average precision", "vus": "VUS-PR", "ucr": "UCR accuracy"}
 RESAMPLES = 4000
@@ -89,21 +90,16 @@ def tables(rows: pd.DataFrame, reference: str) -> list[tuple[str, pd.DataFrame]]
             main[f"{metric} high"] = [spans[system][2] for system in main.index]
         spread = half.groupby(["system", "series"])["ap"].std().groupby("system").mean()
         main["sd over seeds"] = spread.reindex(main.index)
-        main["mean rank"] = by_series["ap"].unstack("system").rank(axis=1, ascending=False).mean().reindex(main.index)
+        wide = by_series["ap"].unstack("system")
+        main["mean rank"] = wide.rank(axis=1, ascending=False).mean().reindex(main.index)
         seconds = half.groupby(["system"])["seconds"].mean()
         main["seconds a cell"] = seconds.reindex(main.index)
-        parts.append((f"{data_set}: all systems", main.sort_values("ap", ascending=False)))
+        main = main.sort_values("ap", ascending=False)
+        parts.append((f"{data_set}: all systems", main))
         if reference in main.index:
-            parts.append(
-                (f"{data_set}: {reference} less", against(by_series["ap"].unstack("system"), recordings, reference))
-            )
+            parts.append((f"{data_set}: {reference} less", against(wide, recordings, reference)))
         families = half.pivot_table("ap", "system", "family", sort=False)
-        parts.append(
-            (
-                f"{data_set}: average precision by family",
-                families.reindex(main.sort_values("ap", ascending=False).index),
-            )
-        )
+        parts.append((f"{data_set}: average precision by family", families.reindex(main.index)))
         kept = half[half["accepted"].notna()]
         if len(kept):
             share = kept.groupby("system", sort=False)["accepted"].agg(lambda x: float(np.mean(x.astype(bool))))
@@ -155,7 +151,7 @@ def diagram(rows: pd.DataFrame) -> bytes:
 
     ap = rows.groupby(["recording", "system"])["ap"].mean().unstack("system").dropna(axis=1)
     figure = Figure(figsize=(11, 1.5 + 0.22 * ap.shape[1]), dpi=100, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.9))
     if ap.shape[0] > 1 and ap.shape[1] > 2:
         ranks = ap.rank(axis=1, ascending=False).mean()
@@ -164,9 +160,7 @@ def diagram(rows: pd.DataFrame) -> bytes:
     else:
         axes.text(0.5, 0.5, "too few recordings or systems for ranks", ha="center")
         axes.set_axis_off()
-    stored = io.BytesIO()
-    canvas.print_png(stored, metadata={"Software": None})
-    return stored.getvalue()
+    return png(figure)
 
 
 def compare(before: Path, after: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import logging
 import re
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -176,8 +177,6 @@ def _line(error: BaseException | None) -> str | None:
 
 def show_progress(total: int) -> Told:
     """What tells each ended job on a line of standard error, with the time that is left."""
-    import time
-
     began, ended = time.monotonic(), 0
 
     def told(name: str, error: str | None) -> None:

@@ -62,9 +62,24 @@ def preview_tool(examples: dict[str, str]) -> BaseTool:
     @agent_tool
     def preview_rule(rule_id: str) -> dict[str, str]:
         """Picture of six anomalies of a pending rule, red, over their hosts, grey."""
-        if rule_id not in examples:
-            msg = f"no pending rule '{rule_id[:40]}'; there are {sorted(examples)}"
-            raise ValueError(msg)
-        return {"artefact": examples[rule_id]}
+        return _picture(examples, rule_id)
 
     return preview_rule
+
+
+def spot_tool(puzzles: dict[str, str]) -> BaseTool:
+    """``show_windows`` over the pictures of `ape.tools.spot_the_difference`."""
+
+    @agent_tool
+    def show_windows(rule_id: str) -> dict[str, str]:
+        """Picture of eight windows, numbered from 1, row by row; a rule made some of them, the others are normal."""
+        return _picture(puzzles, rule_id)
+
+    return show_windows
+
+
+def _picture(pictures: dict[str, str], rule_id: str) -> dict[str, str]:
+    if rule_id not in pictures:
+        msg = f"no pending rule '{rule_id[:40]}'; there are {sorted(pictures)}"
+        raise ValueError(msg)
+    return {"artefact": pictures[rule_id]}

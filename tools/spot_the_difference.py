@@ -6,11 +6,9 @@ import hashlib
 
 import numpy as np
 import torch
-from langchain_core.tools import BaseTool
 from matplotlib.collections import LineCollection
 
 from ape.rules import Context, Rule, RuleBank
-from ape.tools.boundary import agent_tool
 from ape.tools.discriminability import Hosts
 from ape.tools.render import LINE_COLOUR, blank, png
 
@@ -44,20 +42,6 @@ def draw_puzzle(rule: Rule, context: Context, hosts: Hosts, seed: int) -> tuple[
 def hit_rate(named: set[int], answer: set[int]) -> float:
     """Share of the made panels that were named, less that of the others: 1 is perfect, 0 is chance (Youden 1950)."""
     return len(named & answer) / len(answer) - len(named - answer) / (PANELS - len(answer))
-
-
-def spot_tool(puzzles: dict[str, str]) -> BaseTool:
-    """``show_windows`` over pictures by rule id."""
-
-    @agent_tool
-    def show_windows(rule_id: str) -> dict[str, str]:
-        """Picture of eight windows, numbered from 1, row by row; a rule made some of them, the others are normal."""
-        if rule_id not in puzzles:
-            msg = f"no picture '{rule_id[:40]}'; there are {sorted(puzzles)}"
-            raise ValueError(msg)
-        return {"artefact": puzzles[rule_id]}
-
-    return show_windows
 
 
 def _drawn(windows: np.ndarray) -> bytes:

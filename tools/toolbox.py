@@ -17,13 +17,12 @@ from ape.tools.panels import panel_tools
 from ape.tools.regimes import regimes_tool
 from ape.tools.render import render_tools
 from ape.tools.robust_stats import robust_stats_tool
-from ape.tools.rule_tools import draft_tools, preview_tool
+from ape.tools.rule_tools import draft_tools, preview_tool, spot_tool
 from ape.tools.sampling import sampling_tool
 from ape.tools.scenario import scenario_tools
 from ape.tools.similar import similar_tool
 from ape.tools.spectral_residual import spectral_residual_tool
 from ape.tools.spectrum import spectrum_tool
-from ape.tools.spot_the_difference import spot_tool
 from ape.tools.stationarity import stationarity_tool
 from ape.tools.stl import stl_tool
 from ape.tools.user_pictures import user_picture_tools

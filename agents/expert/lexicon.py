@@ -44,12 +44,10 @@ class Passage:
     text: str
 
 
-def hints(
-    lines: Iterable[tuple[int, str]], channels: Sequence[str] = (), source: str = "text", most: int = 16
-) -> list[Hint]:
+def hints(lines: Iterable[tuple[int, str]], channels: Sequence[str] = (), source: str = "text") -> list[Hint]:
     """Hints of numbered lines, clearest first; what a passage denies or calls harmless is passed over."""
     found = [hint for passage in passages(lines) for hint in _of_passage(passage, channels, source)]
-    return sorted(found, key=lambda hint: -hint.strength)[:most]
+    return sorted(found, key=lambda hint: -hint.strength)
 
 
 def passages(lines: Iterable[tuple[int, str]]) -> list[Passage]:
