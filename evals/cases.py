@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from ape.evals.contamination import pseudo
 from ape.evals.devdata import Labelled, anomalous, index, labelled
 from ape.evals.fidelity import oracle_bank
 from ape.evals.timeanomalybench import SCENARIOS, make
@@ -19,7 +20,8 @@ from ape.series import InputError, from_array, load
 
 # number, name, end of training, and first and last anomalous position, counted from 0
 PUBLISHED = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")
-SETS = ("ucr", "nab", "asd", "skab", "bench")
+CONTAMINATED = "ucr contaminated "  # and how many % of the training points are pseudo-anomalous
+SETS = ("ucr", "nab", "asd", "skab", "bench", *(f"{CONTAMINATED}{percent}" for percent in (1, 5, 10)))
 BENCH_FAULTS, BENCH_EVENTS = 1, 3  # of a scenario, and of a fault
 
 Oracle = Callable[[Context], RuleBank]
@@ -46,6 +48,8 @@ def names(data_set: str, folder: Path | None = None, longest: int | None = None)
     """
     if data_set == "bench":
         return [f"{name}.{fault.name}" for name, s in SCENARIOS.items() for fault in s.faults[:BENCH_FAULTS]]
+    if data_set.startswith(CONTAMINATED):
+        return names("ucr", folder, longest)
     if data_set == "ucr" and folder is not None:
         found = _published(folder)
         return [name for name, (path, _) in found.items() if longest is None or load(path).length <= longest]
@@ -57,6 +61,10 @@ def case(data_set: str, name: str, folder: Path | None = None) -> Case:
     """One of them."""
     if data_set == "bench":
         return _simulated(name)
+    if data_set.startswith(CONTAMINATED):
+        clean = case("ucr", name, folder).labelled
+        planted = pseudo(clean, float(data_set.removeprefix(CONTAMINATED)) / 100)
+        return Case(replace(clean, series=planted.series))
     if data_set == "ucr" and folder is not None:
         path, (_, family, _, first, last) = _published(folder)[name]
         series = load(path)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,16 @@ if TYPE_CHECKING:
     from ape.evals.experiment import Experiment
 
 OURS = "APE"
+FREE = ("error", "mahalanobis", "nearest", "without heads")  # scores that no post-training goes into
 
-Scores = dict[str, np.ndarray]
+
+@dataclass(frozen=True)
+class Measured:
+    """A system's score of a whole series, float [T], what the acceptance said, and what it took."""
+
+    score: np.ndarray
+    seconds: float
+    accepted: bool | None = None
 
 
 def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) -> dict[str, Any]:
@@ -41,20 +50,17 @@ def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) ->
     found = case(data_set, series_name, folder)
     series, labels = found.labelled.series, found.labelled.labels
     window = automatic_window(series.train)  # the backbones' default, which all systems get
-    began = time.perf_counter()
     if kind == "simple":
-        scores: Scores = {each: SIMPLE[each](series, window, int(seed)) for each in experiment.simple}
-        accepted: dict[str, bool] = {}
+        measured = {each: _timed(partial(SIMPLE[each], series, window, int(seed))) for each in experiment.simple}
     elif kind == "method":
         method = METHODS[name]
-        scores, accepted = {f"{name} ({method.claim})": running.score(method, series, window, int(seed))}, {}
+        measured = {f"{name} ({method.claim})": _timed(partial(running.score, method, series, window, int(seed)))}
     else:
-        scores, accepted = _backbone(name, found, out / "banks" / data_set, int(seed), experiment)
+        measured = _backbone(name, found, out / "banks" / data_set, int(seed), experiment)
     test = slice(series.train_end, None)
-    rows = [
-        {"system": system, **figures, "accepted": accepted.get(system)}
-        for system, figures in judged(labels[test], {k: v[test] for k, v in scores.items()}).items()
-    ]
+    figures = judged(labels[test], {system: each.score[test] for system, each in measured.items()})
+    rows = [{"system": system, **figures[system], "accepted": each.accepted} for system, each in measured.items()]
+    seconds = {system: round(each.seconds, 2) for system, each in measured.items()}
     about = {
         "set": data_set,
         "kind": kind,
@@ -67,9 +73,8 @@ def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) ->
         "channels": series.n_channels,
         "train_end": series.train_end,
         "fingerprint": series.fingerprint,
-        "seconds": round(time.perf_counter() - began, 2),
     }
-    return {"rows": rows, "about": about, "hardware": hardware(), "versions": versions()}
+    return {"rows": rows, "seconds": seconds, "about": about, "hardware": hardware(), "versions": versions()}
 
 
 def hardware() -> dict[str, Any]:
@@ -87,10 +92,18 @@ def in_our_engine(method: Method, series: Series) -> Negatives:
     return lambda hosts, generator, starts: make((hosts - shift) / scale, generator, starts) * scale + shift
 
 
-def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experiment) -> tuple[Scores, dict[str, bool]]:
-    """The backbone's own error, what needs no training beside it, and every arm of our engine on it."""
+def _timed(score: Callable[[], np.ndarray]) -> Measured:
+    began = time.perf_counter()
+    found = score()
+    return Measured(found, time.perf_counter() - began)
+
+
+def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experiment) -> dict[str, Measured]:
+    """The backbone's own error, what needs no training beside it, and every arm of our engine on it.
+
+    The time of an arm holds that of the backbone's training; mining, which all seeds share, is not in it.
+    """
     series = found.labelled.series
-    detector = detectors.create(name, device="cpu").fit(series, seed=seed)
     banks.mkdir(parents=True, exist_ok=True)
     available = arms(series, found.labelled.name, banks, seed, found.oracle)
     enhance = available["mined bank"]
@@ -103,23 +116,25 @@ def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experi
         recipe: partial(enhance, recipe=replace(DEFAULT, **changes))  # type: ignore[arg-type]
         for recipe, changes in experiment.recipes.items()
     }
-    own = detector.score(series)
-    scores: Scores = {f"{name}: point error": own}
-    accepted = {}
+    began = time.perf_counter()
+    detector = detectors.create(name, device="cpu").fit(series, seed=seed)
+    fitting = time.perf_counter() - began
+    own = _timed(partial(detector.score, series))
+    own = replace(own, seconds=own.seconds + fitting)
+    measured = {f"{name}: point error": own}
     for arm, post_train in {"untrained": available["untrained"], **chosen}.items():
+        began = time.perf_counter()
         result = post_train(detector)
         if result.candidate is None:
             continue
-        calibration = result.candidate.require_calibration()
         curves = result.candidate.curves(series.values)
-        parts = scores_of(arm, curves, calibration)
+        parts = scores_of(arm, curves, result.candidate.require_calibration())
+        took = fitting + time.perf_counter() - began
         if arm == "untrained":
-            scores |= {f"{name}: {part}": parts[part] for part in ("error", "mahalanobis", "nearest")}
-            scores[f"{name}: without heads"] = parts["without heads"]
+            measured |= {f"{name}: {part}": Measured(parts[part], took) for part in FREE}
         if arm in chosen:
-            scores[f"{name} + {arm}"] = parts["fused"]
-            accepted[f"{name} + {arm}"] = bool(result.accepted)
+            measured[f"{name} + {arm}"] = Measured(parts["fused"], took, result.accepted)
         if arm == "mined bank":
-            scores[f"{name} + {OURS}"] = parts["fused"] if result.accepted else own
-            accepted[f"{name} + {OURS}"] = bool(result.accepted)
-    return scores, accepted
+            kept = parts["fused"] if result.accepted else own.score
+            measured[f"{name} + {OURS}"] = Measured(kept, took, result.accepted)
+    return measured

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from ape.evals.devdata import Labelled, labelled
 from ape.evals.jobs import measure_all, options, publish
 from ape.posttrain.candidates import profile
 from ape.posttrain.filtering import Suspect, unlike_others
@@ -85,20 +86,18 @@ def measure(job: str) -> dict[str, Any]:
     """Figures of one series at one share, ``NAME--PERCENT``."""
     name, percent = job.split("--")
     share = float(percent) / 100
-    case = simulated(name, FAULTS[name], share) if name in FAULTS else pseudo(name, share)
+    case = simulated(name, FAULTS[name], share) if name in FAULTS else pseudo(labelled("ucr", name), share)
     row: dict[str, Any] = {"series": name, "share": float(percent), "filters": filtered(case)}
     if name in POST_TRAINED:
         row["ap"] = post_trained(case)
     return row
 
 
-def pseudo(name: str, share: float, seed: int = 0) -> Case:
-    """A labelled UCR series with pseudo-anomalies of broad rules in its training part."""
+def pseudo(case: Labelled, share: float, seed: int = 0) -> Case:
+    """A labelled series with pseudo-anomalies of broad rules in its training part."""
     from ape.detectors.detector import automatic_window
-    from ape.evals.devdata import labelled
     from ape.rules import build_context, generic_bank
 
-    case = labelled("ucr", name)
     series = case.series
     window, end = automatic_window(series.train), len(series.train)
     generator = np.random.default_rng([seed, 11])
@@ -114,7 +113,7 @@ def pseudo(name: str, share: float, seed: int = 0) -> Case:
     for at, anomaly, span in zip(hosts, made.pseudo.numpy(), spans, strict=True):
         if span in planted:
             values[at : at + window] = anomaly.T
-    return Case(from_array(values, train_end=end, name=name), planted, case.labels)
+    return Case(replace(series, values=values), planted, case.labels)
 
 
 def simulated(scenario: str, fault: str, share: float, seed: int = 0) -> Case:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ape.detectors.registry import BACKBONES
-from ape.evals.cases import names
+from ape.evals.cases import SETS, names
 from ape.evals.cells import measure
 from ape.evals.methods import METHODS
 from ape.evals.report import write_report
@@ -40,6 +40,12 @@ ARMS = (
     "mined without pictures",
     "mined without critic",
     "mined without check",
+    "mined without contextual prior",
+    "mined without scale prior",
+    "mined without duration prior",
+    "mined without the fault's operators",
+    "mined bank, sizes x 0.5",
+    "mined bank, sizes x 2.0",
     "oracle bank",
     "mined bank, heads alone",
     "mined bank, paper",
@@ -68,7 +74,7 @@ class Experiment:
     """
 
     title: str
-    sets: list[Literal["ucr", "nab", "asd", "skab", "bench"]]
+    sets: list[Literal[SETS]]  # type: ignore[valid-type]
     seeds: int = Field(default=1, ge=1, le=100)
     longest: int | None = None
     backbones: list[str] = Field(default_factory=list)

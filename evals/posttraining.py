@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
 from ape.evals.cases import Oracle, case, clean, names, recording
 from ape.evals.jobs import measure_all, options, publish
 from ape.evals.report import interval
@@ -41,6 +42,7 @@ CONTROLS = (
     "nearest",
 )  # the last one is FINDINGS' nnsat
 RANDOM_RULES = 5
+SIZES = (0.5, 2.0)  # of all anomalies of a bank: harder, easier
 
 Arm = Callable[..., Any]
 
@@ -149,7 +151,12 @@ def arms(series: Series, name: str, banks: Path, seed: int, oracle: Oracle | Non
     drawn = np.random.default_rng([seed, 7]).choice(usable, RANDOM_RULES, replace=False).tolist()
     others = {"random bank": drawn, "cut-paste": ["cut_add_paste"], "broad bank": None}
     enhance = partial(posttrain.enhance, bank=bank, series=series, seed=seed)
-    known = {} if oracle is None else {"oracle bank": partial(enhance, bank=oracle(bank.context))}
+    changed = {f"mined without {prior} prior": without_prior(bank, prior) for prior in PRIORS}
+    changed |= {f"mined bank, sizes x {factor}": resized(bank, factor) for factor in SIZES}
+    if oracle is not None:
+        truth = oracle(bank.context)
+        used = {step.operator for rule in truth.rules for step in rule.program}
+        changed |= {"oracle bank": truth, "mined without the fault's operators": without_operators(bank, used)}
     return {
         "untrained": partial(enhance, recipe=RECIPES["untrained"]),
         "reconstruction": partial(enhance, recipe=RECIPES["reconstruction"]),
@@ -163,7 +170,7 @@ def arms(series: Series, name: str, banks: Path, seed: int, oracle: Oracle | Non
         },
         "mined bank": enhance,
         **{f"mined without {part}": partial(less, part) for part in ("text", *PARTS)},
-        **known,
+        **{arm: partial(enhance, bank=other) for arm, other in changed.items()},
         "mined bank, heads alone": partial(enhance, recipe=RECIPES["heads-alone"]),
         "mined bank, paper": partial(enhance, recipe=RECIPES["paper"]),
     }

@@ -33,7 +33,8 @@ td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>
 def frame_of(results: list[dict[str, Any]]) -> pd.DataFrame:
     """One row a system and cell, with what it was measured with."""
     rows = [
-        {**row, **each["about"], **{f"hardware.{k}": v for k, v in each["hardware"].items()},
+        {**row, "seconds": each["seconds"][row["system"]], **each["about"],
+         **{f"hardware.{k}": v for k, v in each["hardware"].items()},
          **{f"version.{k}": v for k, v in each["versions"].items()}}
         for each in results
         for row in each["rows"]
@@ -92,8 +93,7 @@ def tables(rows: pd.DataFrame, reference: str) -> list[tuple[str, pd.DataFrame]]
         main["sd over seeds"] = spread.reindex(main.index)
         wide = by_series["ap"].unstack("system")
         main["mean rank"] = wide.rank(axis=1, ascending=False).mean().reindex(main.index)
-        seconds = half.groupby(["system"])["seconds"].mean()
-        main["seconds a cell"] = seconds.reindex(main.index)
+        main["seconds"] = half.groupby(["system"])["seconds"].mean().reindex(main.index)
         main = main.sort_values("ap", ascending=False)
         parts.append((f"{data_set}: all systems", main))
         if reference in main.index:

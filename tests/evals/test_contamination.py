@@ -10,6 +10,7 @@ import torch
 
 from ape.detectors.training import Budget
 from ape.evals import contamination
+from ape.evals.devdata import labelled
 from ape.posttrain.memory import Memory
 
 WINDOW = 50
@@ -38,7 +39,7 @@ def inside(spans, length):
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1])
 def test_pseudo_anomalies_change_what_is_told_and_nothing_else(name, share):
-    clean, case = contamination.pseudo(name, 0.0), contamination.pseudo(name, share)
+    clean, case = contamination.pseudo(labelled("ucr", name), 0.0), contamination.pseudo(labelled("ucr", name), share)
     changed = (clean.series.values != case.series.values).any(1)
     told = inside(case.planted, len(changed))
     assert not changed[~told].any() and not told[1500:].any()
@@ -68,7 +69,7 @@ def test_windows_that_hold_half_of_an_anomaly_or_are_half_anomaly_count():
 
 
 def test_perfect_filter_leaves_out_all_that_holds_a_planted_point(name):
-    case = contamination.pseudo(name, 0.05)
+    case = contamination.pseudo(labelled("ucr", name), 0.05)
     starts = np.arange(0, 1500 - WINDOW)
     memory = Memory.build(case.series.train, starts, WINDOW, torch.zeros(1), torch.ones(1))
     told = inside(case.planted, 1500)
@@ -93,7 +94,7 @@ def test_post_training_is_judged_with_every_filter(name, monkeypatch):
     asked = []
     monkeypatch.setitem(BACKBONES, "vae", replace(BACKBONES["vae"], budget=Budget(steps=5)))
     monkeypatch.setattr(posttrain, "enhance", lambda detector, *_, suspect: given(asked, detector, suspect))
-    case = contamination.pseudo(name, 0.05)
+    case = contamination.pseudo(labelled("ucr", name), 0.05)
     figures = contamination.post_trained(case)
     assert list(figures) == ["before", "filter", "no filter", "perfect filter"]
     assert asked[0] is contamination.unlike_others and len(set(asked)) == 3

@@ -1,0 +1,54 @@
+"""Banks less one thing that mining put in: what changes, and what stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
+from ape.rules import OPERATORS, RuleBank, build_context, generic_bank, generic_rule
+from ape.series import from_array
+
+
+@pytest.fixture(scope="module")
+def bank() -> RuleBank:
+    series = from_array(np.sin(np.arange(600) / 8) + 0.05 * np.random.default_rng(0).normal(size=600), train_end=400)
+    found = generic_bank(build_context(series), ["spike_global", "level_shift"])
+    narrow = [
+        rule.model_copy(
+            update={
+                "context": rule.context.model_copy(update={"level": ["high"]}),
+                "scale": rule.scale.model_copy(update={"low": 3.0, "high": 4.0}),
+                "duration": rule.duration.model_copy(update={"low": 7.0, "high": 9.0, "unit": "samples"}),
+            }
+        )
+        for rule in found.rules
+    ]
+    return found.model_copy(update={"rules": narrow})
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_one_prior_becomes_broad_and_the_others_stay(bank, prior):
+    changed = without_prior(bank, prior)
+    field = "context" if prior == "contextual" else prior
+    for before, after in zip(bank.rules, changed.rules, strict=True):
+        assert getattr(after, field) == getattr(generic_rule(before.program[0].operator), field)
+        differing = {name for name in type(before).model_fields if getattr(before, name) != getattr(after, name)}
+        assert differing == {field}
+
+
+def test_rules_with_held_out_operators_go(bank):
+    assert [rule.id for rule in without_operators(bank, {"spike_global"}).rules] == ["level_shift"]
+
+
+def test_where_no_rule_is_left_broad_ones_of_all_other_operators_stand_in(bank):
+    left = without_operators(bank, {"spike_global", "level_shift"})
+    used = {step.operator for rule in left.rules for step in rule.program}
+    single = {name for name, entry in OPERATORS.items() if not entry.relational}
+    assert used == single - {"spike_global", "level_shift"}
+
+
+def test_resizing_multiplies_both_ends_and_nothing_else(bank):
+    for before, after in zip(bank.rules, resized(bank, 0.5).rules, strict=True):
+        assert (after.scale.low, after.scale.high, after.scale.unit) == (1.5, 2.0, before.scale.unit)
+        assert after.model_copy(update={"scale": before.scale}) == before
