@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from ape.agents.brain import Brain
 from ape.agents.prompts import SYSTEM
 from ape.agents.replies import Spent, reply
 from ape.series import InputError
-from ape.tools.artefacts import Artefacts
+from ape.tools.artefacts import Artefacts, evidence_id, evidence_record
 
 MAX_ROUNDS = 6
 MAX_CALLS = 40
@@ -153,10 +152,9 @@ def _call(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
 
 
 def _keep(call: ToolCall, result: dict[str, Any], artefacts: Artefacts) -> str:
-    """Store a tool result; its evidence id is the tool's name and a digest of call and result."""
-    record = json.dumps({"tool": call["name"], "arguments": call["args"], "result": result}, sort_keys=True).encode()
-    artefacts.put_bytes(record, ".json")
-    return f"{call['name']}-{hashlib.sha256(record).hexdigest()[:16]}"
+    """Store a tool result; returns its evidence id."""
+    artefacts.put_bytes(evidence_record(call["name"], call["args"], result), ".json")
+    return evidence_id(call["name"], call["args"], result)
 
 
 def _show(pictures: list[str], drawn: int, artefacts: Artefacts) -> HumanMessage:

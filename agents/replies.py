@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -64,6 +65,7 @@ async def reply(
         return _message(await brain.model.bind(**asked).ainvoke(list(messages))), Spent(calls=1)
     path = kept_replies() / f"{_digest(brain.name, messages, asked)}.json"
     if (known := _known(path)) is not None:
+        dispatch_custom_event("kept reply", {"content": known.content, "tool_calls": known.tool_calls})
         return known, Spent(known=1)
     began = time.perf_counter()
     message = await _served(brain, list(messages), asked)

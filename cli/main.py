@@ -84,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="default: 8000")
     check = acts.add_parser("check", help="ask a running server for what the agents need")
     check.add_argument("url", nargs="?", metavar="URL", help="default: APE_BRAIN_URL")
+    _trace_options(commands.add_parser("trace", help="what a run did and why: its agents, tools, checks, decisions"))
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
 
@@ -122,6 +123,21 @@ def _eval_options(evaluation: argparse.ArgumentParser) -> None:
     compare = acts.add_parser("compare", help="what changed between two runs, and whether it is noise")
     compare.add_argument("before", metavar="A")
     compare.add_argument("after", metavar="B")
+
+
+def _trace_options(trace: argparse.ArgumentParser) -> None:
+    trace.set_defaults(module="ape.cli.trace")
+    trace.add_argument("run", metavar="RUN", help="run folder")
+    trace.add_argument("--agent", metavar="NAME", help="only what this agent did, such as 'rule critic'")
+    trace.add_argument("--rule", metavar="RULE", help="only what touches this rule")
+    told = trace.add_mutually_exclusive_group()
+    told.add_argument("--why", metavar="RULE", help="from a rule back to the evidence it rests on")
+    told.add_argument("--html", action="store_true", help="one page with timeline and pictures, into RUN/trace.html")
+    told.add_argument("--against", metavar="RUN", help="how the banks of two runs differ")
+    told.add_argument("--fork", type=int, metavar="STEP", help="a new run from this step on, with another decision")
+    for word, what in (("accept", "accepted"), ("reject", "rejected"), ("revise", "sent back")):
+        trace.add_argument(f"--{word}", action="append", metavar="RULE", help=f"with --fork: {what} at that step")
+    trace.add_argument("--out", metavar="DIR", help="with --fork: the new run folder")
 
 
 def _series_options(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,13 @@ from dataclasses import asdict
 from functools import reduce
 from typing import Any
 
+from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime
 
 from ape.agents.consult import Consultation, consult
 from ape.graphs.state import Mining, MiningState, added
+from ape.graphs.tracing import AGENT, DECISION
 from ape.rules import Rule, RuleDraft
 from ape.rules.schema import Event
 
@@ -20,13 +23,18 @@ async def ask(runtime: Run, role: str, task: dict[str, Any], tools: list[Any], s
     """Consult the agent of this role."""
     mining = runtime.context
     mining.listen(role, f"begins to {task['task']}")
-    return await consult(mining.brain, role, task, tools, schema, mining.workbench.artefacts, mining.listen)
+
+    async def consulted(task: dict[str, Any]) -> Consultation:
+        return await consult(mining.brain, role, task, tools, schema, mining.workbench.artefacts, mining.listen)
+
+    return await RunnableLambda(consulted).ainvoke(task, {"run_name": role, "metadata": {AGENT: role}})
 
 
 def note(runtime: Run, agent: str, decision: str, rationale: str, **rest: Any) -> None:
     """Write a decision to the ledger."""
     checkpoint = runtime.execution_info.checkpoint_id if runtime.execution_info else None
     runtime.context.ledger.write(agent, decision, rationale, checkpoint=checkpoint, **rest)
+    dispatch_custom_event(DECISION, {"agent": agent, "decision": decision, "rationale": rationale, **rest})
 
 
 def cost_of(*outcomes: Consultation) -> MiningState:

@@ -18,12 +18,15 @@ from ape.agents import Brain, open_brain
 from ape.graphs.ledger import Ledger
 from ape.graphs.mining import bank_of, build_graph
 from ape.graphs.state import PARTS, Listener, Mining, MiningState
+from ape.graphs.tracing import recorded
 from ape.rules import RuleBank
 from ape.series import InputError, Series
 from ape.tools.artefacts import Artefacts
 from ape.tools.logs import NO_LOG, read_log
 from ape.tools.user_pictures import read_picture
 from ape.tools.workbench import Workbench
+
+CHECKPOINTS, THREAD = "checkpoints.sqlite", "mining"
 
 Result = TypeVar("Result")
 
@@ -97,20 +100,26 @@ def mine(
         without=frozenset(without),
     )
     try:
-        return _blocking(_run(mining, folder / "checkpoints.sqlite"))
+        return _blocking(_run(mining, folder / CHECKPOINTS))
     except sqlite3.DatabaseError as error:
-        where = str(folder / "checkpoints.sqlite")
+        where = str(folder / CHECKPOINTS)
         raise InputError(f"the checkpoints cannot be used: {error}", where, "free space, or delete the file") from error
 
 
 async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
-    config: RunnableConfig = {"configurable": {"thread_id": "mining"}}
+    config: RunnableConfig = {"configurable": {"thread_id": THREAD}}
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         graph = build_graph().compile(checkpointer=saver)
         begun = (await graph.aget_state(config)).created_at is not None
         try:
             # None goes on from the last checkpoint; where mining has ended, nothing runs
-            await graph.ainvoke(None if begun else MiningState(), config, context=mining, durability="sync")
+            with recorded(checkpoints.parent, mining.series.fingerprint[:16]) as callbacks:
+                await graph.ainvoke(
+                    None if begun else MiningState(),
+                    {**config, "callbacks": callbacks, "run_name": THREAD},
+                    context=mining,
+                    durability="sync",
+                )
         finally:  # where a node fails, writes of others may be under way: cut short, they would keep the file locked
             others = asyncio.all_tasks() - {asyncio.current_task()}
             await asyncio.gather(*others, return_exceptions=True)

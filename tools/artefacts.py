@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,3 +56,13 @@ class Artefacts:
         if not IDENTIFIER.fullmatch(identifier):
             raise InputError(f"no artefact id: {identifier[:40]!r}", str(self.folder), "give one that a tool returned")
         return Path(self.folder) / identifier
+
+
+def evidence_record(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> bytes:
+    """A tool call with its result, as it is kept for evidence."""
+    return json.dumps({"tool": tool, "arguments": arguments, "result": result}, sort_keys=True).encode()
+
+
+def evidence_id(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> str:
+    """By which it is cited: the tool's name and the id of the record, without its suffix."""
+    return f"{tool}-{hashlib.sha256(evidence_record(tool, arguments, result)).hexdigest()[:16]}"
