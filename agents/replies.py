@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from ape.agents.brain import Brain
+from ape.agents.slots import slot
 from ape.series.files import write_json
 
 PATIENCE = 120.0  # seconds, for a server that fails or is being restarted
@@ -103,15 +104,20 @@ async def _served(brain: Brain, messages: list[BaseMessage], asked: dict[str, An
     )
     try:
         try:
-            return _message(await attempts(model.ainvoke, messages))
+            return _message(await attempts(_asked, brain, model, messages))
         except (openai.BadRequestError, openai.InternalServerError):  # some servers call a picture their own error
             if (blind := [_without_pictures(message) for message in messages]) == messages:
                 raise
-            return _message(await attempts(model.ainvoke, blind))
+            return _message(await attempts(_asked, brain, model, blind))
     except openai.LengthFinishReasonError as error:  # whoever reads it sees that it is cut off
         return AIMessage(error.completion.choices[0].message.content or "")
     except openai.OpenAIError as error:
         raise fault(error, str(brain.server)) from error
+
+
+async def _asked(brain: Brain, model: Any, messages: list[BaseMessage]) -> Any:
+    async with slot(str(brain.server), kept_replies().parent / "slots"):
+        return await model.ainvoke(messages)
 
 
 def _message(message: Any) -> AIMessage:

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         detectors.create(arguments.backbone)  # an unknown name is refused before anything is made
         request = Request(
-            **_mining(arguments),
+            **mining_options(arguments),
             command="run",
             data=arguments.data,
             column=tuple(arguments.column or ()),
@@ -58,7 +58,7 @@ def mine(arguments: argparse.Namespace) -> None:
     from ape.graphs.run import Job, mine_step
 
     request = Request(
-        **_mining(arguments),
+        **mining_options(arguments),
         command="mine",
         data=arguments.data,
         column=tuple(arguments.column or ()),
@@ -199,7 +199,7 @@ def _load(arguments: argparse.Namespace) -> Series:
     return series
 
 
-def _mining(arguments: argparse.Namespace) -> dict[str, Any]:
+def mining_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What a request keeps for the agents; what cannot be used is refused before anything is made."""
     from ape.agents import open_brain
     from ape.tools.logs import read_log

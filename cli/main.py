@@ -84,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="default: 8000")
     check = acts.add_parser("check", help="ask a running server for what the agents need")
     check.add_argument("url", nargs="?", metavar="URL", help="default: APE_BRAIN_URL")
+    _batch_options(commands.add_parser("batch", parents=[seeded, backbone, mining], help="mine many series unattended"))
     _trace_options(commands.add_parser("trace", help="what a run did and why: its agents, tools, checks, decisions"))
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
@@ -123,6 +124,18 @@ def _eval_options(evaluation: argparse.ArgumentParser) -> None:
     compare = acts.add_parser("compare", help="what changed between two runs, and whether it is noise")
     compare.add_argument("before", metavar="A")
     compare.add_argument("after", metavar="B")
+
+
+def _batch_options(batch: argparse.ArgumentParser) -> None:
+    batch.set_defaults(module="ape.cli.batch")
+    batch.add_argument("manifest", metavar="MANIFEST", help="a folder, a glob, or a CSV with the column 'path'")
+    _series_options(batch)
+    batch.add_argument("--out", metavar="DIR", required=True, help="said again with the same one, it goes on")
+    batch.add_argument("--enhance", action="store_true", help="train, post-train and score all of them too, together")
+    batch.add_argument("--workers", type=int, default=2, metavar="N", help="processes of one thread each; default: 2")
+    batch.add_argument("--ray", metavar="ADDRESS", help="'auto' or the address of a Ray cluster that does the mining")
+    batch.add_argument("--timeout", type=float, metavar="SECONDS", help="for each series; default: none")
+    batch.add_argument("--retries", type=int, default=1, metavar="N", help="of what failed unexpectedly; default: 1")
 
 
 def _trace_options(trace: argparse.ArgumentParser) -> None:
@@ -172,7 +185,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("ape: stopped; 'ape run --resume DIR', or the same 'ape train' again, goes on from there\n")
+        sys.stderr.write("ape: stopped; 'ape run --resume DIR', or the same command again, goes on from there\n")
         return 130
     return 0
 

@@ -25,11 +25,11 @@ PIXELS = 1100  # columns of a plot; longer lines are drawn through their extreme
 
 
 def write_report(folder: Path, series: Series) -> None:
-    """Write ``report.html`` into a finished run folder."""
+    """Write ``report.html`` into the folder of a run, or of a mining, which has no scores."""
     bank = RuleBank.load(folder / "bank.json")
     entries = list(Ledger(folder / "ledger.jsonl"))
-    scores = pd.read_csv(folder / "scores.csv")
-    posttrain = read_json(folder / "posttrain.json", "post-training report")
+    scores = pd.read_csv(folder / "scores.csv") if (folder / "scores.csv").exists() else None
+    posttrain = {} if scores is None else read_json(folder / "posttrain.json", "post-training report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ape.graphs", "templates"),
         autoescape=True,
@@ -112,25 +112,30 @@ def _png(canvas: FigureCanvasAgg) -> bytes:
     return out.getvalue()
 
 
-def _draw_scores(series: Series, scores: pd.DataFrame) -> bytes:
-    figure = Figure(figsize=(11, 6), dpi=100)
+def _draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
+    rows = 1 if scores is None else 3
+    figure = Figure(figsize=(11, 1.5 + 1.5 * rows), dpi=100)
     canvas = FigureCanvasAgg(figure)
-    top, before, after = figure.subplots(3, 1, sharex=True, height_ratios=[2, 1, 1])
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1, 1][:rows])[:, 0]
+    top = panels[0]
     for channel in range(min(series.n_channels, 8)):
         column = series.values[:, channel].astype(float)
         offset = 0.0 if series.n_channels == 1 else -channel
         shown = column if series.n_channels == 1 else (column - column.mean()) / (np.ptp(column) + 1e-12) + offset
         _line(top, shown, "#1f3b73" if series.n_channels == 1 else f"C{channel}")
-    _line(before, scores["before"].to_numpy(), "#888888")
-    _line(after, scores["after"].to_numpy(), "#c8102e")
-    for axes, title in ((top, "series"), (before, "score before"), (after, "score after")):
+    if scores is not None:
+        _line(panels[1], scores["before"].to_numpy(), "#888888")
+        _line(panels[2], scores["after"].to_numpy(), "#c8102e")
+    for axes, title in zip(panels, ("series", "score before", "score after"), strict=False):
         axes.set_ylabel(title, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.25)
         axes.margins(x=0)
         if series.train_end is not None:
             axes.axvspan(0, series.train_end, color="#3a7d44", alpha=0.08, lw=0)
-    after.set_xlabel("position (shaded: taken as normal)" if series.train_end is not None else "position", fontsize=9)
+    panels[-1].set_xlabel(
+        "position (shaded: taken as normal)" if series.train_end is not None else "position", fontsize=9
+    )
     figure.align_ylabels()
     figure.tight_layout(pad=0.8)
     return _png(canvas)

@@ -52,22 +52,28 @@ def run(job: Job) -> dict[str, Any]:
     dict
         The post-training report.
     """
-    mine_step(job, hand_over=lambda bank: post_train(job, bank))
-    report = read_json(job.folder / "posttrain.json", "post-training report")
+    bank = mine_step(job, hand_over=lambda bank: post_train(job, bank))
+    if not (job.folder / "posttrain.json").exists():  # mined by a batch that was to post-train later
+        post_train(job, bank)
+    finish(job)
+    return dict(read_json(job.folder / "posttrain.json", "post-training report"))
+
+
+def finish(job: Job) -> None:
+    """Write the report, and down that the run is at its end."""
     with job.timed("report"):
         write_report(job.folder, job.series)
     update_record(job.folder, finished=True)
-    return report
 
 
 def mine_step(job: Job, hand_over: Callable[[RuleBank], dict[str, Any]] | None = None) -> RuleBank:
-    """Mine the bank in the job's folder, or go on with mining there."""
+    """Mine the bank in the job's folder, or go on there; a run that was to mine only is then at its end."""
     with job.timed("prepare"):
         warm_up(lambda note: job.listen("set-up", note))
     begin = time.perf_counter()
 
-    def mined(**changes: Any) -> None:
-        update_record(job.folder, timings={"mine": round(time.perf_counter() - begin, 3)}, **changes)
+    def mined() -> None:
+        update_record(job.folder, timings={"mine": round(time.perf_counter() - begin, 3)})
 
     def timed_hand_over(bank: RuleBank) -> dict[str, Any]:
         mined()
@@ -84,7 +90,9 @@ def mine_step(job: Job, hand_over: Callable[[RuleBank], dict[str, Any]] | None =
         log=job.request.log,
     )
     if hand_over is None:
-        mined(finished=True)
+        mined()
+    if job.request.command == "mine":
+        finish(job)
     return bank
 
 
@@ -110,15 +118,21 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
             result.detector.save(folder / "enhanced")
             write_json(report_path, result.report)
     discard(checkpoint)
-    report = read_json(report_path, "post-training report")
-    if not (folder / "scores.csv").exists():
-        with job.timed("score"):
-            job.listen("post-training", "scores the series before and after")
-            better = posttrain.load(folder / "enhanced")
-            after = better.score(series)
-            channels = channel_columns(better, series, after)
-            write_scores(folder / "scores.csv", series, {"before": detector.score(series), "after": after} | channels)
-    return report
+    score_step(job)
+    return dict(read_json(report_path, "post-training report"))
+
+
+def score_step(job: Job) -> None:
+    """Score the whole series before and after, into ``scores.csv``."""
+    path = job.folder / "scores.csv"
+    if path.exists():
+        return
+    with job.timed("score"):
+        job.listen("post-training", "scores the series before and after")
+        better = posttrain.load(job.folder / "enhanced")
+        before, after = detectors.load(job.folder / "detector").score(job.series), better.score(job.series)
+        channels = channel_columns(better, job.series, after)
+        write_scores(path, job.series, {"before": before, "after": after} | channels)
 
 
 def channel_columns(
