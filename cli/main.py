@@ -86,6 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("url", nargs="?", metavar="URL", help="default: APE_BRAIN_URL")
     _batch_options(commands.add_parser("batch", parents=[seeded, backbone, mining], help="mine many series unattended"))
     _trace_options(commands.add_parser("trace", help="what a run did and why: its agents, tools, checks, decisions"))
+    doctor = commands.add_parser("doctor", help="what this machine has, and what to do about what it lacks")
+    doctor.set_defaults(module="ape.cli.doctor")
     commands.add_parser("warm-up", help="compile the matrix profile once, ahead of the first run")
     return parser
 

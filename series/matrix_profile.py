@@ -23,6 +23,7 @@ import numpy as np
 from ape.series.files import write_text
 
 WORTH_A_GPU = 20_000  # points, from which a join takes longer than bringing it to a GPU
+READY = "ready"  # the file that marks a folder of compiled code
 STUMPY_MODULES = ("core", "stump")
 
 
@@ -70,14 +71,18 @@ def distance_profile(query: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def warm_up(say: Callable[[str], None]) -> None:
     """Compile the matrix profile if no earlier process of this environment has; ``say`` is told before and after."""
-    mark = _cache_folder() / "ready"
-    if mark.exists():
+    if is_compiled():
         return
     say("compiling the matrix profile, once in this environment (about half a minute)")
     matrix_profile(np.sin(np.arange(256) / 5.0), 16)
     with contextlib.suppress(ValueError):  # a cache that cannot be written only costs time
-        write_text(mark, "compiled\n")
+        write_text(_cache_folder() / READY, "compiled\n")
     say("compiled")
+
+
+def is_compiled() -> bool:
+    """Whether a process of this environment has compiled the matrix profile."""
+    return (_cache_folder() / READY).exists()
 
 
 @cache

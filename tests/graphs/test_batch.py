@@ -219,3 +219,18 @@ def test_post_training_of_all_as_one_job_gives_scores_and_a_decision_for_each(da
 def quick(monkeypatch):
     """Train the VAE for a few steps only."""
     monkeypatch.setitem(BACKBONES, "vae", replace(BACKBONES["vae"], budget=replace(BACKBONES["vae"].budget, steps=50)))
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_mines_the_same(data, tmp_path, finished):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    try:
+        requests = read_manifest(str(data), ASKED)
+        failed = mine_items(requests, tmp_path / "out", ray=cluster.address)
+    finally:
+        cluster.shutdown()
+    assert failed == finished[1] and banks(tmp_path / "out") == banks(finished[0])
