@@ -46,12 +46,14 @@ def main() -> int:
         for entry in path.read_text(encoding="utf-8").splitlines()
         if json.loads(entry)["decision"] == "commit"
     )
-    sys.stdout.write(
-        f"{len(commits)} of {arguments.series} series of {POINTS} points mined, {max(commits.values())} times at most\n"
-        f"{len(commits) / seconds * 3600:.0f} series an hour with 2 workers, a worker and then the whole killed in between\n"
-        f"peak memory of all processes {peak:.0f} MiB\n"
-        f"ten series: {speeds[1]:.0f} an hour with 1 worker, {speeds[2]:.0f} with 2: {speeds[2] / speeds[1]:.2f} times\n"
+    most, ratio = max(commits.values()), speeds[2] / speeds[1]
+    lines = (
+        f"{len(commits)} of {arguments.series} series of {POINTS} points mined, {most} times at most",
+        f"{len(commits) / seconds * 3600:.0f} an hour with 2 workers, a worker and then the whole killed in between",
+        f"peak memory of all processes {peak:.0f} MiB",
+        f"ten series: {speeds[1]:.0f} an hour with 1 worker, {speeds[2]:.0f} with 2: {ratio:.2f} times",
     )
+    sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
