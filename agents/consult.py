@@ -95,8 +95,8 @@ async def consult(
                 messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
                 continue
             listen(role, f"calls {call['name']}({', '.join(f'{k}={v}' for k, v in call['args'].items())[:60]})")
-            result = await asyncio.to_thread(_call, by_name, call)
-            evidence_id = _keep(call, result, artefacts)
+            result = await asyncio.to_thread(call_tool, by_name, call)
+            evidence_id = keep(call, result, artefacts)
             evidence.append(evidence_id)
             made[asked] = evidence_id
             content = json.dumps({"evidence": evidence_id, "arguments": call["args"], "result": result})
@@ -106,7 +106,7 @@ async def consult(
                 pictures.append(result["artefact"])
         if pictures:
             room -= PICTURE * len(pictures)
-            messages.append(_show(pictures[: MAX_PICTURES - shown], len(pictures), artefacts))
+            messages.append(show(pictures[: MAX_PICTURES - shown], len(pictures), artefacts))
             shown = min(MAX_PICTURES, shown + len(pictures))
     answer, cost = await _answer(brain, role, messages, schema)
     return Consultation(role, answer, tuple(evidence), len(evidence), spent + cost)
@@ -140,7 +140,8 @@ def _refusal(calls: int, room: float, made: str | None) -> str | None:
     return "there is no room for more results; answer now" if room <= 0 else None
 
 
-def _call(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
+def call_tool(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
+    """Result of a call; what cannot be called, or not so, is a result too: ``{"error": ...}``."""
     tool = by_name.get(call["name"])
     if tool is None:
         return {"error": f"no tool '{call['name']}'; there are {sorted(by_name)}"}
@@ -151,13 +152,14 @@ def _call(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
     return json.loads(result)
 
 
-def _keep(call: ToolCall, result: dict[str, Any], artefacts: Artefacts) -> str:
+def keep(call: ToolCall, result: dict[str, Any], artefacts: Artefacts) -> str:
     """Store a tool result; returns its evidence id."""
     artefacts.put_bytes(evidence_record(call["name"], call["args"], result), ".json")
     return evidence_id(call["name"], call["args"], result)
 
 
-def _show(pictures: list[str], drawn: int, artefacts: Artefacts) -> HumanMessage:
+def show(pictures: list[str], drawn: int, artefacts: Artefacts) -> HumanMessage:
+    """Message with these pictures, and how many of those drawn it leaves out."""
     blocks: list[str | dict[str, Any]] = []
     if len(pictures) < drawn:
         left = f"No more than {MAX_PICTURES} pictures can be shown; {drawn - len(pictures)} were left out."

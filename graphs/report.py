@@ -43,7 +43,7 @@ def write_report(folder: Path, series: Series) -> None:
         record=read_json(folder / "run.json", "run record"),
         posttrain={name: value for name, value in posttrain.items() if name != "picture"},
         latent=_latent_view(posttrain),
-        overview=_data_uri(_draw_scores(series, scores)),
+        overview=_data_uri(draw_scores(series, scores)),
         rules=[_rule_view(rule_id, entries, Artefacts(folder / "artefacts")) for rule_id in _rule_ids(entries)],
         records={rule.id: rule for rule in bank.rules},
         entries=entries,
@@ -112,7 +112,8 @@ def _png(canvas: FigureCanvasAgg) -> bytes:
     return out.getvalue()
 
 
-def _draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
+def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
+    """PNG of the series, above its scores before and after where there are any."""
     rows = 1 if scores is None else 3
     figure = Figure(figsize=(11, 1.5 + 1.5 * rows), dpi=100)
     canvas = FigureCanvasAgg(figure)

@@ -15,16 +15,18 @@ GAP = 0.08  # between panels, in panels
 HOST_COLOUR, PSEUDO_COLOUR = "#9aa5b8", "#c8102e"
 
 
-def sample_examples(rule: Rule, context: Context, hosts: Hosts, seed: int = 0) -> tuple[np.ndarray, Sample]:
-    """A few host windows [n, C, L], spread over the hosts, and what the rule makes of them."""
-    picks = torch.linspace(0, len(hosts.windows) - 1, COLUMNS * ROWS).long()
+def sample_examples(
+    rule: Rule, context: Context, hosts: Hosts, seed: int = 0, count: int = COLUMNS * ROWS
+) -> tuple[np.ndarray, Sample]:
+    """``count`` host windows [n, C, L], spread over the hosts, and what the rule makes of them."""
+    picks = torch.linspace(0, len(hosts.windows) - 1, count).long()
     bank = RuleBank(context=context, rules=[rule])
     made = bank.sample(hosts.windows[picks], torch.Generator().manual_seed(seed), hosts.starts[picks])
     return hosts.windows[picks].numpy(), made
 
 
 def draw_examples(hosts: np.ndarray, made: Sample) -> bytes:
-    """PNG of six examples over their hosts, each with its own range; of several channels, the one that changes most.
+    """PNG of examples over their hosts, each with its own range; of several channels, the one that changes most.
 
     All panels are drawn into one axes: matplotlib spends most of its time on axes, not on lines.
     """
@@ -47,6 +49,7 @@ def draw_examples(hosts: np.ndarray, made: Sample) -> bytes:
     axes.add_collection(PolyCollection(spans, facecolor=PSEUDO_COLOUR, edgecolor=PSEUDO_COLOUR, alpha=0.1))
     axes.add_collection(LineCollection(lines[PSEUDO_COLOUR], colors=PSEUDO_COLOUR, lw=1.3))
     axes.add_collection(LineCollection(lines[HOST_COLOUR], colors=HOST_COLOUR, lw=1.0))
+    rows = -(-len(hosts) // COLUMNS)
     axes.set_xlim(0, COLUMNS + (COLUMNS - 1) * GAP)
-    axes.set_ylim(-(ROWS - 1) * (1 + GAP), 1)
+    axes.set_ylim(-(rows - 1) * (1 + GAP), 1)
     return png(figure)

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
 
-from ape.agents.expert import critic, inspector, planner, profiler
+from ape.agents.expert import critic, guide, inspector, planner, profiler
 from ape.agents.expert.reading import Transcript, read
 
 Calls = list[tuple[str, dict[str, Any]]]
@@ -27,7 +27,9 @@ NEXT_CALLS: dict[str, Callable[[Transcript], Calls]] = {
     "profiler": profiler.next_calls,
     "visual inspector": inspector.next_calls,
     "rule critic": critic.next_calls,
+    "guide": guide.next_calls,
 }
+WORDS: dict[str, Callable[[Transcript], str]] = {"guide": guide.tell}  # the others answer in records
 ANSWERS: dict[str, Callable[[Transcript], BaseModel]] = {
     "Plan": planner.plan,
     "Proposal": planner.propose_or_revise,
@@ -62,7 +64,9 @@ class ExpertChatModel(BaseChatModel):
         else:
             offered = {tool["function"]["name"] for tool in tools or []}
             calls = [(name, args) for name, args in NEXT_CALLS[transcript.role](transcript) if name in offered]
-            reply = AIMessage("I have seen enough.", tool_calls=[_tool_call(name, args) for name, args in calls])
+            said = WORDS.get(transcript.role, lambda _seen: "I have seen enough.")
+            text = "" if calls and transcript.role in WORDS else said(transcript)
+            reply = AIMessage(text, tool_calls=[_tool_call(name, args) for name, args in calls])
         return ChatResult(generations=[ChatGeneration(message=reply)])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 ROLE = re.compile(r"^You are the ([a-z ]+)\.", re.MULTILINE)
 FENCE = re.compile(r"```json\n(.*?)\n```", re.DOTALL)
@@ -27,12 +27,19 @@ class Result:
 
 @dataclass(frozen=True)
 class Transcript:
-    """All that the embedded expert knows."""
+    """All that the embedded expert knows.
+
+    Of a conversation: what was ``said`` last, all that was said ``earlier`` by anyone, and how many results were
+    ``known`` when it was said.
+    """
 
     role: str
     task: dict[str, Any]
     results: list[Result]
     pictures: dict[str, bytes] = field(default_factory=dict)
+    said: str = ""
+    earlier: list[str] = field(default_factory=list)
+    known: int = 0
 
     def all(self, tool: str) -> list[Result]:
         """Results of one tool that are not errors."""
@@ -48,6 +55,7 @@ def read(messages: Sequence[BaseMessage]) -> Transcript:
     role, results = "", []
     task: dict[str, Any] = {}
     pictures: dict[str, bytes] = {}
+    said, earlier, known = "", list[str](), 0
     for message in messages:
         if isinstance(message, SystemMessage):
             found = ROLE.search(str(message.content))
@@ -64,7 +72,12 @@ def read(messages: Sequence[BaseMessage]) -> Transcript:
                 pictures |= _pictures(message.content)
             elif not task and (fenced := FENCE.search(message.content)):
                 task = _json(fenced.group(1))
-    return Transcript(role, task, results, pictures)
+            else:
+                earlier += [said]
+                said, known = message.content, len(results)
+        elif isinstance(message, AIMessage):
+            earlier.append(str(message.content))
+    return Transcript(role, task, results, pictures, said, earlier, known)
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""``ape serve``: the page for exploring scenarios, on this machine only."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import socket
+from pathlib import Path
+
+from ape.cli.commands import console, mining_options
+from ape.graphs.folder import Request
+from ape.series import InputError
+
+LARGEST = 200  # MB of an upload
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Serve the page until Ctrl-C."""
+    if importlib.util.find_spec("gradio") is None:
+        raise InputError("the page needs Gradio", "ape serve", "pip install 'ape-tsad[ui]'")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", arguments.port))
+        except OSError as error:
+            raise InputError(
+                f"the port is taken: {error.strerror}", str(arguments.port), "give another --port"
+            ) from error
+    import gradio as gr
+
+    from ape.cli.page import CSS, page
+
+    root = Path(arguments.out).resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    asked = Request(
+        **mining_options(arguments), command="chat", data="", backbone=arguments.backbone, seed=arguments.seed
+    )
+    console.print(f"http://127.0.0.1:{arguments.port}, conversations in {root}; Ctrl-C ends")
+    page(root, asked).launch(
+        server_name="127.0.0.1",
+        server_port=arguments.port,
+        allowed_paths=[str(root)],
+        max_file_size=f"{LARGEST}mb",
+        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
+        css=CSS,
+        footer_links=[],
+        quiet=True,
+        share=False,
+        ssr_mode=False,
+    )
