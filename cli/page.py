@@ -36,7 +36,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             chosen = gr.Dropdown([], label="conversation", scale=3)
             thread = gr.Dropdown([MAIN], value=MAIN, label="thread", scale=1)
             branch = gr.Button("branch off here", scale=1, size="sm")
-        with gr.Accordion("a new one", open=False) as fresh:
+        with gr.Accordion("a new one", open=not conversations(root)) as fresh:
             upload = gr.File(label="series: CSV, NPZ or UCR text", file_types=[".csv", ".tsv", ".npz", ".txt"])
             with gr.Row():
                 until = gr.Number(label="normal up to this point (0: all of it)", value=0, precision=0, minimum=0)
@@ -71,7 +71,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             known = conversations(root)
             run = found.get("run") if found.get("run") in known else (known[0] if known else "")
             state = opened(run, found.get("thread", MAIN))
-            return gr.update(choices=known, value=run or None), gr.update(open=not known), *state
+            return gr.update(choices=known, value=run or None), *state
 
         def begun(path: str | None, end: float, words: str) -> tuple[Any, ...]:
             try:
@@ -101,7 +101,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             return opened(found["run"], other.thread)
 
         here = [where, *shown, thread, *results]
-        blocks.load(loaded, where, [chosen, fresh, *here])
+        blocks.load(loaded, where, [chosen, *here])
         begin.click(begun, [upload, until, text], [chosen, fresh, *here])
         chosen.input(lambda run: opened(run, MAIN), chosen, here)
         thread.input(lambda found, name: opened(found.get("run"), name), [where, thread], here)

@@ -19,7 +19,9 @@ def serve(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     if importlib.util.find_spec("gradio") is None:
         raise InputError("the page needs Gradio", "ape serve", "pip install 'ape-tsad[ui]'")
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    root = Path(arguments.out).resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(root / ".page")}
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -32,8 +34,6 @@ def serve(arguments: argparse.Namespace) -> None:
 
     from ape.cli.page import CSS, page
 
-    root = Path(arguments.out).resolve()
-    root.mkdir(parents=True, exist_ok=True)
     asked = Request(
         **mining_options(arguments), command="chat", data="", backbone=arguments.backbone, seed=arguments.seed
     )

@@ -279,7 +279,7 @@ class Session:
         except sqlite3.DatabaseError as error:
             where = str(self.folder / TALK)
             raise InputError(
-                f"the conversation cannot be read: {error}", where, "free space, or move it away"
+                f"the conversation cannot be used: {error}", where, "free space, or move it away"
             ) from error
 
 

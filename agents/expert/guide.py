@@ -167,11 +167,10 @@ def _examples(seen: Transcript, rule: str) -> Calls:
 
 def _compare(seen: Transcript) -> Calls:
     found = re.search(r"\b(\d+)\b", seen.said)
-    changes = int(seen.task.get("changes", 0))
-    version = (
-        int(found[1]) if found else 0 if re.search(r"\b(?:begin|start|mined|first)", seen.said, re.I) else changes - 1
-    )
-    return [("compare_banks", {"version": max(version, 0)})]
+    early = {"begin": 0, "start": 0, "first": 0, "mined": 1}  # changes that had been made by then
+    last = int(seen.task.get("changes", 0)) - 1
+    version = next((count for word, count in early.items() if word in seen.said.lower()), last)
+    return [("compare_banks", {"version": max(int(found[1]) if found else version, 0)})]
 
 
 def _edit(seen: Transcript, rule: str) -> Calls | str:

@@ -1,0 +1,186 @@
+"""``ape serve`` in a real browser: from a file of one's own to rules on cards, reloads, second tabs, hostile names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+CHROMIUM = os.environ.get("APE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+EVIL = "<img src=x onerror=alert(1)>"
+PATIENCE = 60_000  # milliseconds
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: install one, or set APE_CHROMIUM"),
+]
+pytest.importorskip("gradio")
+playwright = pytest.importorskip("playwright.sync_api")
+
+
+class Server:
+    def __init__(self, root):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.root, self.url = root, f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        line = [sys.executable, "-m", "ape.cli.main", "serve", "--out", str(self.root), "--port", str(self.port)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(line, **quiet, start_new_session=True)
+        ends = time.monotonic() + 90
+        while time.monotonic() < ends:
+            try:
+                if httpx.get(self.url, timeout=2).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.3)
+        pytest.fail("the page did not come up")
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    running = Server(tmp_path_factory.mktemp("chats"))
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(browser, server):
+    """A page of the browser that fails the test if anything asks for another host or opens a dialog."""
+    context = browser.new_context(viewport={"width": 1500, "height": 950})
+    strange: list[str] = []
+    page = context.new_page()
+    ours = (server.url, "data:", "blob:")
+    page.on("request", lambda asked: None if asked.url.startswith(ours) else strange.append(asked.url))
+    page.on("dialog", lambda dialog: (strange.append(dialog.message), dialog.dismiss()))
+    page.set_default_timeout(PATIENCE)
+    page.goto(server.url)
+    page.wait_for_selector("#said")
+    yield page
+    context.close()
+    assert strange == []
+
+
+def begin(tab, path, text="", opens=True):
+    opened = tab.get_by_role("button", name="begin", exact=True)
+    if not opened.is_visible():
+        tab.get_by_role("button", name="a new one").click()
+    tab.set_input_files("input[type=file]", path)
+    tab.locator(".file-preview").wait_for()
+    tab.get_by_label("what people know").fill(text)
+    opened.click()
+    if opens:
+        shown = f"[...document.querySelectorAll('input')].some(input => input.value == '{path.stem}')"
+        tab.wait_for_function(shown)
+
+
+def say(tab, words, answer):
+    tab.locator("#said textarea, #said input").first.fill(words)
+    tab.get_by_role("button", name="send").click()
+    tab.get_by_text(answer).last.wait_for()
+
+
+@pytest.fixture(scope="module")
+def wave(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "pump_7.csv"
+    rows = np.sin(np.arange(900) / 4) + 0.05 * np.random.default_rng(0).normal(size=900)
+    path.write_text("\n".join(["flow", *(f"{value:.4f}" for value in rows)]))
+    return path
+
+
+def test_from_a_file_to_rules_that_are_changed_on_cards_and_survive_a_reload_and_a_restart(tab, server, wave):
+    begin(tab, wave, "The sensor may freeze.")
+    say(tab, "what does the series do?", "900 points of flow")
+    tab.locator("img[src*='gradio_api/file']").first.wait_for()
+    say(tab, "mine", "Mine the series for ways")
+    tab.get_by_role("button", name="yes, do it").click()
+    tab.locator("img[alt='examples of reading-stuck']").wait_for()
+    cards = tab.locator("img[alt^='examples of']").count()
+    assert cards >= 3
+    tab.get_by_role("button", name="drop", exact=True).first.click()
+    tab.get_by_text("brings it back").last.wait_for()
+    left = f"document.querySelectorAll(\"img[alt^='examples of']\").length == {cards - 1}"
+    tab.wait_for_function(left)
+    tab.reload()
+    tab.get_by_text("brings it back").last.wait_for()
+    server.kill()
+    server.start()
+    tab.reload()
+    tab.get_by_text("brings it back").last.wait_for()
+    tab.wait_for_function(left)
+
+
+def test_a_second_tab_sees_the_same_and_a_double_click_asks_once(tab, server, tmp_path, wave):
+    path = tmp_path / "double.csv"
+    path.write_text(wave.read_text())
+    begin(tab, path)
+    tab.locator("#said textarea, #said input").first.fill("help")
+    tab.get_by_role("button", name="send").dblclick()
+    tab.get_by_text("I understand").last.wait_for()
+    other = tab.context.new_page()
+    other.goto(server.url)
+    other.get_by_text("I understand").last.wait_for(timeout=PATIENCE)
+    assert tab.get_by_text("I understand").count() == other.get_by_text("I understand").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("words.csv", "a,b\nx,y\n", "unreadable"),
+        ("empty.csv", "", "empty"),
+        ("short.csv", "v\n1\n2\n", "short"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line_and_leaves_nothing(tab, server, tmp_path, name, content, said):
+    path = tmp_path / name
+    path.write_text(content)
+    before = sorted(server.root.iterdir())
+    begin(tab, path, opens=False)
+    tab.locator("#notice").get_by_text(said).wait_for()
+    assert [each for each in sorted(server.root.iterdir()) if each.name != "series"] == [
+        each for each in before if each.name != "series"
+    ]
+
+
+def test_html_in_a_channels_name_is_shown_and_not_run(tab, tmp_path):
+    rows = "\n".join(f"{np.sin(k / 4):.4f}" for k in range(600))
+    path = tmp_path / "evil.csv"
+    path.write_text(f"{EVIL}\n{rows}\n")
+    begin(tab, path, EVIL)
+    say(tab, "what does the series do?", "600 points of")
+    tab.wait_for_timeout(1000)
+    assert tab.get_by_text(EVIL).count() >= 1 and tab.locator("img[src='x']").count() == 0
+
+
+def test_the_page_listens_on_loopback_only_and_refuses_what_is_too_large(server):
+    listening = (line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line)
+    own = [address for address in listening if address.endswith(f":{server.port:04X}")]
+    assert own == [f"0100007F:{server.port:04X}"]
+    huge = httpx.post(
+        f"{server.url}/gradio_api/upload", files={"files": ("huge.csv", b"0\n" * 105_000_000)}, timeout=60
+    )
+    assert huge.status_code == 413
