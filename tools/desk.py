@@ -24,6 +24,14 @@ GRADUAL = Range(low=0.5, high=1.0)  # share of the duration over which a slow ch
 MOST_EXAMPLES = 30
 VERSIONS = 50  # earlier states that are kept
 
+UNITS = {
+    "series_sd": "standard deviations of the series",
+    "residual_sd": "standard deviations of its fine scatter",
+    "data": "in the data's unit",
+    "periods": "cycles",
+    "samples": "samples",
+}
+
 RuleId = Annotated[str, Field(max_length=40, description="id of a rule, as list_rules names it")]
 Factor = Annotated[float, Field(gt=0, le=20, description="what to multiply it by")]
 Asked = Annotated[str, Field(max_length=400, description="what the person said, verbatim")]
@@ -102,10 +110,10 @@ class Desk:
             "rule": rule.id,
             "mechanism": rule.mechanism,
             "morphology": rule.morphology,
-            "size": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",
-            "length": f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {rule.duration.unit}",
+            "size": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {UNITS[rule.scale.unit]}",
+            "length": f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {UNITS[rule.duration.unit]}",
             "gradual": rule.creep is not None,
-            "where": rule.context.model_dump(exclude_defaults=True),
+            "where": self._where(rule.context),
             "weight": rule.weight,
             "passes": not failed,
             "fails": {name: f"{value:.2f}, {THRESHOLDS[name].meaning}" for name, value in failed.items()},
@@ -134,6 +142,13 @@ class Desk:
         for rule in bank.rules:
             self.rules[rule.id] = rule
             self.figures[rule.id] = next((e.figures for e in reversed(rule.history) if e.figures), {})
+
+    def _where(self, bounds: ContextualPrior) -> dict[str, Any]:
+        """What bounds a rule, without what every rule of this series has."""
+        named = bounds.model_dump(exclude_defaults=True, exclude={"spread"})
+        if set(bounds.channels) == {channel.name for channel in self.context.channels}:
+            named.pop("channels", None)
+        return named
 
     def _remember(self) -> None:
         self.versions = [*self.versions, list(self.rules.values())][-VERSIONS:]

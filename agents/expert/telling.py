@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -26,8 +25,18 @@ def _figures(value: dict[str, Any]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {each}" for name, each in plain.items()) or "Here it is."
 
 
+def _bound(name: str, bound: Any) -> str:
+    if isinstance(bound, dict):
+        low, high = (float(bound[end]) % 24 if name == "hours" else float(bound[end]) for end in ("low", "high"))
+        unit = {"hours": "h", "phase": "of the cycle"}.get(name, "samples")
+        return f"{name.replace('_', ' ')} {low:g} to {high:g} {unit}"
+    return f"{name} {', '.join(bound)}"
+
+
 def _told_rule(value: dict[str, Any]) -> str:
-    where = f"; where: {json.dumps(value['where'])}" if value["where"] else ""
+    where = (
+        "; only " + ", ".join(_bound(name, bound) for name, bound in value["where"].items()) if value["where"] else ""
+    )
     verdict = "It passes its check" if value["passes"] else "It does not pass its check, and stays out of the bank"
     fails = "".join(f"; {name} {why}" for name, why in value["fails"].items())
     pace = ", building up slowly" if value["gradual"] else ""
@@ -58,7 +67,8 @@ def _told_comparison(value: dict[str, Any]) -> str:
 
 
 def _told_training(value: dict[str, Any]) -> str:
-    return f"{'Enhanced' if value['accepted'] else 'The original was kept'}: {value['reason']}."
+    said = f"{'Enhanced' if value['accepted'] else 'The original was kept'}: {value['reason']}."
+    return f"{said} The picture has the series above its score before and after; what scores high is strange."
 
 
 def _told_series(value: dict[str, Any]) -> str:
