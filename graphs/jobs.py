@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import multiprocessing
 import re
 import socket
 import sys
@@ -87,7 +88,7 @@ def _locally(names: list[str], work: Work, workers: int) -> Ended:
     while left:
         alone = [name for name in left if deaths[name]]  # suspects go one by one, so that it is clear who dies
         batch, size = (alone[:1], 1) if alone else (left, workers)
-        with ProcessPoolExecutor(min(size, len(batch)), initializer=_one_thread) as pool:
+        with ProcessPoolExecutor(min(size, len(batch)), _processes(), initializer=_one_thread) as pool:
             begun: dict[Future[dict[str, Any]], str] = {pool.submit(work, name): name for name in batch}
             running = set(begun)
             while running:
@@ -134,6 +135,16 @@ def _on_ray(names: list[str], work: Work, address: str) -> Ended:
                 yield name, None, _line(error)
     finally:
         ray.shutdown()
+
+
+def _processes() -> multiprocessing.context.BaseContext:
+    """How workers are begun: as copies of this process, unless it has threads of numba's, which do not outlive that."""
+    numba = sys.modules.get("numba")
+    try:
+        launched = numba is not None and bool(numba.threading_layer())
+    except ValueError:
+        launched = False
+    return multiprocessing.get_context("forkserver" if launched else "fork")
 
 
 def _one_threaded(work: Work) -> Work:

@@ -110,21 +110,21 @@ async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
     config: RunnableConfig = {"configurable": {"thread_id": THREAD}}
     async with AsyncSqliteSaver.from_conn_string(str(checkpoints)) as saver:
         graph = build_graph().compile(checkpointer=saver)
-        begun = (await graph.aget_state(config)).created_at is not None
-        try:
-            # None goes on from the last checkpoint; where mining has ended, nothing runs
-            with recorded(checkpoints.parent, mining.series.fingerprint[:16]) as callbacks:
-                await graph.ainvoke(
-                    None if begun else MiningState(),
-                    {**config, "callbacks": callbacks, "run_name": THREAD},
-                    context=mining,
-                    durability="sync",
-                )
-        finally:  # where a node fails, writes of others may be under way: cut short, they would keep the file locked
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            await asyncio.gather(*others, return_exceptions=True)
-            await saver.conn.rollback()
-        state = cast(MiningState, (await graph.aget_state(config)).values)
+        found = await graph.aget_state(config)
+        begun = found.created_at is not None
+        if begun and not found.next:
+            state = cast(MiningState, found.values)
+        else:
+            try:
+                with recorded(checkpoints.parent, mining.series.fingerprint[:16]) as callbacks:
+                    given = None if begun else MiningState()  # None goes on from the last checkpoint
+                    config = {**config, "callbacks": callbacks, "run_name": THREAD}
+                    await graph.ainvoke(given, config, context=mining, durability="sync")
+            finally:  # where a node fails, writes of others may be under way: cut short, they would keep the file locked
+                others = asyncio.all_tasks() - {asyncio.current_task()}
+                await asyncio.gather(*others, return_exceptions=True)
+                await saver.conn.rollback()
+            state = cast(MiningState, (await graph.aget_state(config)).values)
     if "plan" not in state:
         raise InputError("the checkpoints hold no finished mining", str(checkpoints), "start a new run")
     return bank_of(state, mining)

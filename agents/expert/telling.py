@@ -34,9 +34,8 @@ def _bound(name: str, bound: Any) -> str:
 
 
 def _told_rule(value: dict[str, Any]) -> str:
-    where = (
-        "; only " + ", ".join(_bound(name, bound) for name, bound in value["where"].items()) if value["where"] else ""
-    )
+    bounds = ", ".join(_bound(name, bound) for name, bound in value["where"].items())
+    where = f"; only {bounds}" if bounds else ""
     verdict = "It passes its check" if value["passes"] else "It does not pass its check, and stays out of the bank"
     fails = "".join(f"; {name} {why}" for name, why in value["fails"].items())
     pace = ", building up slowly" if value["gradual"] else ""

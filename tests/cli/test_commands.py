@@ -20,7 +20,7 @@ def test_a_run_leaves_what_it_says(finished):
     left = {path.name for path in finished.folder.iterdir()}
     assert left == {
         "run.json", "bank.json", "report.html", "scores.csv", "posttrain.json", "detector", "enhanced",
-        "ledger.jsonl", "checkpoints.sqlite", "artefacts",
+        "ledger.jsonl", "spans.jsonl", "checkpoints.sqlite", "artefacts",
     }  # fmt: skip
     record = json.loads((finished.folder / "run.json").read_text())
     assert record["finished"] and record["seed"] == 0 and record["arguments"]["backbone"] == "vae"

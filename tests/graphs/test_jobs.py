@@ -11,6 +11,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ape.graphs.jobs import FAILURES, map_jobs
@@ -140,3 +141,14 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
     pytest.importorskip("ray")
     with pytest.raises(InputError, match="no Ray cluster"):
         map_jobs(NAMES, partial(square, tmp_path), tmp_path / "out", ray="127.0.0.1:1")
+
+
+def profiled(name: str) -> dict:
+    from ape.series.matrix_profile import matrix_profile
+
+    return {"points": len(matrix_profile(np.sin(np.arange(200) / 5), 16).distance)}
+
+
+def test_workers_can_measure_after_this_process_has(tmp_path):
+    assert profiled("job 0") == {"points": 185}  # numba's threads are up in this process now
+    assert map_jobs(NAMES[:2], profiled, tmp_path / "out") == {name: {"points": 185} for name in NAMES[:2]}
