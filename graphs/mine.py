@@ -120,7 +120,7 @@ async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
                     given = None if begun else MiningState()  # None goes on from the last checkpoint
                     config = {**config, "callbacks": callbacks, "run_name": THREAD}
                     await graph.ainvoke(given, config, context=mining, durability="sync")
-            finally:  # where a node fails, writes of others may be under way: cut short, they would keep the file locked
+            finally:  # where a node fails, writes of others may be under way: cut short, they keep the file locked
                 others = asyncio.all_tasks() - {asyncio.current_task()}
                 await asyncio.gather(*others, return_exceptions=True)
                 await saver.conn.rollback()
