@@ -35,6 +35,7 @@ TIMES = {  # hours of the day
     "afternoon": (12.0, 18.0), "evening": (18.0, 23.0),
 }  # fmt: skip
 MORE, LESS = 1.5, 0.67
+MOST_CHANNELS = 4  # in a picture
 WINDOW = 64  # samples that are compared where there is no cycle
 NUMBERS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30,
@@ -49,6 +50,7 @@ _COUNT = re.compile(r"\b(\d+|two|three|four|five|six|ten|twelve|twenty|thirty)\s
 _ADD = re.compile(
     r"^\s*(?:please\s+)?(?:add|propose|write|include)\b[^:]*?\b(?:rule|failure|mode|anomal\w+)\b\s*:?", re.I
 )
+_MOVES = re.compile(r"\b(?:drop|fall|sink|rise|climb|surge|plunge|go(?:es)? (?:up|down))(?:s|ped|en)?\b", re.I)
 _NOT_NOW = re.compile(r"\b(?:weekends?|sundays?|mondays?|saturdays?|holidays?|winter|summer|months?)\b", re.I)
 
 
@@ -81,21 +83,24 @@ def _intent(seen: Transcript) -> Calls | str:
 
 
 def _rule(seen: Transcript) -> str | None:
-    """The rule that was named, or the one that was spoken of last."""
+    """The rule that was named, or the one that was spoken of last; none where that was of several."""
     rules = [*seen.task.get("rules", []), *seen.task.get("dropped", [])]
-    if named := _named(seen.said, rules):
-        return named
-    spoken = (_named(text, rules) for text in reversed(seen.earlier))
-    return next((rule for rule in spoken if rule), rules[0] if len(rules) == 1 else None)
+    for text in (seen.said, *reversed(seen.earlier)):
+        if named := _named(text, rules):
+            return named.pop() if len(named) == 1 else None
+    return rules[0] if len(rules) == 1 else None
 
 
-def _named(text: str, rules: list[str]) -> str | None:
-    """The rule whose id stands in the text, with whatever between its words; the longest, or the last of equals."""
-    found = []
-    for rule in rules:
-        words = r"[\s_-]+".join(map(re.escape, re.split(r"[_-]", rule)))
-        found += [(len(rule), match.start(), rule) for match in re.finditer(rf"\b{words}\b", text, re.I)]
-    return max(found, default=(0, 0, None))[2]
+def _named(text: str, rules: list[str]) -> set[str]:
+    """Rules whose ids stand in the text, with whatever between their words; of ids within each other the longest."""
+    found: set[str] = set()
+    for rule in sorted(rules, key=len, reverse=True):
+        spaced = r"[\s_-]+".join(map(re.escape, re.split(r"[_-]", rule)))
+        words = re.compile(rf"\b{spaced}\b", re.I)
+        if words.search(text):
+            found.add(rule)
+            text = words.sub(" ", text)
+    return found
 
 
 def _about(act: Callable[[Transcript, str], Calls | str]) -> Callable[[Transcript], Calls | str]:
@@ -146,9 +151,12 @@ def _odd(seen: Transcript) -> Calls:
 
 
 def _overview(seen: Transcript) -> Calls:
-    channel = _channel(seen)
-    return [("describe_series", {}), ("robust_stats", {"channel": channel}), ("autocorrelation", {"channel": channel}),
-            ("render_overview", {"channel": channel})]  # fmt: skip
+    channel, channels = _channel(seen), seen.task.get("channels", [])
+    picture = ("render_overview", {"channel": channel})
+    if len(channels) > 1:
+        picture = ("render_channels", {"channels": channels[:MOST_CHANNELS]})
+    measured = [(tool, {"channel": channel}) for tool in ("robust_stats", "autocorrelation")]
+    return [("describe_series", {}), *measured, picture]
 
 
 def _zoom(seen: Transcript) -> Calls | str:
@@ -231,7 +239,8 @@ def _place(seen: Transcript) -> dict[str, Any] | str:
 def _added(seen: Transcript) -> Calls | str:
     """A rule for what was told, as far as the words say which."""
     told = _ADD.sub("", seen.said).strip() or seen.said
-    found = hints([(1, told)], seen.task.get("channels", []))
+    channels = seen.task.get("channels", [])
+    found = hints([(1, told)], channels) or hints([(1, _MOVES.sub("jumps", told))], channels)
     if not found:
         return "I do not see which kind of failure you mean. Say what happens: it sticks, drifts, jumps, drops out, ..."
     hint = found[0]

@@ -105,6 +105,11 @@ def test_it_is_the_rule_that_was_spoken_of_last():
     assert call("why level-jump?", "why reading-stuck?", "make it longer")[1]["rule_id"] == "reading-stuck"
 
 
+def test_where_several_were_spoken_of_it_asks_which_one_is_meant():
+    reply = asked("why level-jump and reading-stuck?", "make it longer")
+    assert reply.tool_calls == [] and "Which rule" in reply.content
+
+
 def test_the_longest_name_that_fits_is_meant():
     assert call("drop level-jump-2")[1]["rule_id"] == "level-jump-2"
     assert call("restore spike local")[1]["rule_id"] == "spike-local"
@@ -126,6 +131,7 @@ def test_a_date_is_refused_in_words():
     [
         ("add a rule: the sensor gets stuck for 20 to 40 samples", "stuck_sensor", 20, 40),
         ("please add a failure mode: the pressure drifts away slowly for 10 to 30 minutes", "gradual_drift", 10, 30),
+        ("add a rule: the flow falls by half for 5 to 9 minutes", "abrupt_change", 5, 9),
     ],
 )
 def test_a_rule_is_added_in_words(said, mechanism, low, high):
