@@ -112,7 +112,7 @@ async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
         graph = build_graph().compile(checkpointer=saver)
         found = await graph.aget_state(config)
         begun = found.created_at is not None
-        if begun and not found.next:
+        if begun and not found.tasks:  # `next` leaves out nodes whose writes a kill kept from the next checkpoint
             state = cast(MiningState, found.values)
         else:
             try:
