@@ -154,8 +154,9 @@ def call_tool(by_name: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
 
 def keep(call: ToolCall, result: dict[str, Any], artefacts: Artefacts) -> str:
     """Store a tool result; returns its evidence id."""
-    artefacts.put_bytes(evidence_record(call["name"], call["args"], result), ".json")
-    return evidence_id(call["name"], call["args"], result)
+    record = evidence_record(call["name"], call["args"], result)
+    artefacts.put_bytes(record, ".json")
+    return evidence_id(call["name"], record)
 
 
 def show(pictures: list[str], drawn: int, artefacts: Artefacts) -> HumanMessage:

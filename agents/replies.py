@@ -27,6 +27,7 @@ PATIENCE = 120.0  # seconds, for a server that fails or is being restarted
 LONGEST_WAIT = 20.0  # seconds between two attempts
 WRITTEN_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 LONGEST_CALLS = 1024  # tokens, of a reply that calls tools
+KEPT_REPLY = "kept reply"  # the event of a reply that was known
 UNSEEN = "(this server shows no pictures)"
 
 
@@ -66,7 +67,7 @@ async def reply(
         return _message(await brain.model.bind(**asked).ainvoke(list(messages))), Spent(calls=1)
     path = kept_replies() / f"{_digest(brain.name, messages, asked)}.json"
     if (known := _known(path)) is not None:
-        dispatch_custom_event("kept reply", {"content": known.content, "tool_calls": known.tool_calls})
+        dispatch_custom_event(KEPT_REPLY, {"content": known.content, "tool_calls": known.tool_calls})
         return known, Spent(known=1)
     began = time.perf_counter()
     message = await _served(brain, list(messages), asked)

@@ -12,10 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ape.cli.commands import console, mining_options
+from ape.cli.commands import console, request_of
 from ape.cli.display import Display
 from ape.graphs.batch import RESULTS, Care, conclude, mine_items, post_train_together
-from ape.graphs.folder import Request
 from ape.graphs.manifest import read_manifest
 from ape.series import InputError
 from ape.series.matrix_profile import warm_up
@@ -28,15 +27,7 @@ def batch(arguments: argparse.Namespace) -> None:
     from ape import detectors
 
     detectors.create(arguments.backbone)  # an unknown name is refused before anything is made
-    asked = Request(
-        **mining_options(arguments),
-        command="run" if arguments.enhance else "mine",
-        data="",
-        column=tuple(arguments.column or ()),
-        train_end=arguments.train_end,
-        backbone=arguments.backbone,
-        seed=arguments.seed,
-    )
+    asked = request_of(arguments, "run" if arguments.enhance else "mine")
     requests = read_manifest(arguments.manifest, asked)
     out = Path(arguments.out)
     warm_up(console.print)  # once, not in every worker

@@ -6,20 +6,14 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from ape.cli.commands import mining_options
-from ape.graphs.folder import Request
+from ape.cli.commands import request_of, wide_console
 from ape.graphs.session import MAIN, Event, Session
 from ape.series import InputError
 
-PIPED = 160  # columns, where there is no terminal
-
-console = Console(highlight=False, markup=False)
-if not console.is_terminal:
-    console.width = PIPED
+console = wide_console()
 
 
 def chat(arguments: argparse.Namespace) -> None:
@@ -36,8 +30,7 @@ def chat(arguments: argparse.Namespace) -> None:
         if not said.strip():
             break
         if said.strip().lower() == "branch":
-            turn = sum(event.kind == "person" for event in session.history())
-            session = session.branch(turn, f"branch-{len(session.threads())}")
+            session = session.branch()
             console.print(f"now in {session.thread}; 'ape chat --resume {session.folder} --thread {MAIN}' goes back")
             continue
         _tell(session.say(said))
@@ -49,15 +42,7 @@ def _session(arguments: argparse.Namespace) -> Session:
         raise InputError("give DATA for a new conversation, or --resume DIR", "ape chat", "one of the two")
     if arguments.resume is not None:
         return Session(Path(arguments.resume), arguments.thread)
-    request = Request(
-        **mining_options(arguments),
-        command="chat",
-        data=arguments.data,
-        column=tuple(arguments.column or ()),
-        train_end=arguments.train_end,
-        backbone=arguments.backbone,
-        seed=arguments.seed,
-    )
+    request = request_of(arguments, "chat")
     series = request.load()
     return Session.begin(Path(arguments.out or f"runs/chat-{series.name}"), request, series)
 

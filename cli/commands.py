@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,12 +13,25 @@ from rich.table import Table
 from ape.cli.display import Display
 from ape.series import InputError, Series
 
+if TYPE_CHECKING:
+    from ape.graphs.folder import Request
+
+PIPED = 200  # columns of what is laid out, where there is no terminal
+
 console = Console(highlight=False, soft_wrap=True, markup=False)
+
+
+def wide_console() -> Console:
+    """For trees and running text, which wrap by themselves."""
+    laid_out = Console(highlight=False, markup=False)
+    if not laid_out.is_terminal:
+        laid_out.width = PIPED
+    return laid_out
 
 
 def run(arguments: argparse.Namespace) -> None:
     """``ape run``: the main job, new or resumed."""
-    from ape.graphs.folder import Request, create_folder, open_folder
+    from ape.graphs.folder import create_folder, open_folder
     from ape.graphs.run import Job, mine_step
     from ape.graphs.run import run as run_job
 
@@ -31,15 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         from ape import detectors
 
         detectors.create(arguments.backbone)  # an unknown name is refused before anything is made
-        request = Request(
-            **mining_options(arguments),
-            command="run",
-            data=arguments.data,
-            column=tuple(arguments.column or ()),
-            train_end=arguments.train_end,
-            backbone=arguments.backbone,
-            seed=arguments.seed,
-        )
+        request = request_of(arguments, "run")
         series = request.load()
         folder = create_folder(Path(arguments.out or f"runs/{series.name}"), request, series)
     _tell_series(series)
@@ -54,17 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def mine(arguments: argparse.Namespace) -> None:
     """``ape mine``: the Rule Bank only."""
-    from ape.graphs.folder import Request, create_folder
+    from ape.graphs.folder import create_folder
     from ape.graphs.run import Job, mine_step
 
-    request = Request(
-        **mining_options(arguments),
-        command="mine",
-        data=arguments.data,
-        column=tuple(arguments.column or ()),
-        train_end=arguments.train_end,
-        seed=arguments.seed,
-    )
+    request = request_of(arguments, "mine")
     series = request.load()
     folder = create_folder(Path(arguments.out), request, series)
     _tell_series(series)
@@ -199,19 +197,31 @@ def _load(arguments: argparse.Namespace) -> Series:
     return series
 
 
-def mining_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a request keeps for the agents; what cannot be used is refused before anything is made."""
+def request_of(arguments: argparse.Namespace, command: str) -> Request:
+    """What was asked for, as a run folder keeps it; what cannot be used is refused before anything is made."""
     from ape.agents import open_brain
+    from ape.graphs.folder import Request
     from ape.tools.logs import read_log
     from ape.tools.user_pictures import read_picture
 
     brain, images = open_brain(arguments.brain, seed=arguments.seed), tuple(arguments.image or ())
     for image in images:
         read_picture(Path(image))
-    server = {"brain": brain.server or brain.name, "model": brain.name if brain.server else None}
     if arguments.log is not None:
         read_log(Path(arguments.log), None)
-    return {"text": _text(arguments.text), "image": images, "log": arguments.log, **server}
+    series = {name: getattr(arguments, name) for name in ("train_end", "backbone") if hasattr(arguments, name)}
+    return Request(
+        command=command,
+        data=getattr(arguments, "data", None) or "",
+        column=tuple(getattr(arguments, "column", None) or ()),
+        text=_text(arguments.text),
+        seed=arguments.seed,
+        brain=brain.server or brain.name,
+        model=brain.name if brain.server else None,
+        image=images,
+        log=arguments.log,
+        **series,
+    )
 
 
 def _text(path: str | None) -> str | None:

@@ -9,7 +9,8 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +78,8 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             try:
                 name = start(root, replace(defaults, text=words.strip() or None, train_end=int(end) or None), path)
             except InputError as error:
-                return (
-                    gr.skip(),
-                    gr.skip(),
-                    gr.skip(),
-                    gr.skip(),
-                    gr.skip(),
-                    f"**{_safe(str(error))}**",
-                    *[gr.skip()] * 4,
-                )
+                said = f"**{_safe(str(error))}**"
+                return *repeat(gr.skip(), 5), said, *repeat(gr.skip(), 4)
             state = opened(name, MAIN)
             return gr.update(choices=conversations(root), value=name), gr.update(open=False), *state
 
@@ -93,9 +87,8 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             session = _session(root, found)
             if session is None:
                 return opened("", MAIN)
-            turn = sum(event.kind == "person" for event in session.history())
             try:
-                other = session.branch(turn, f"branch-{len(session.threads())}")
+                other = session.branch()
             except InputError as error:
                 return found, *_shown(session, str(error)), gr.skip(), *_results(root, found)
             return opened(found["run"], other.thread)
@@ -191,7 +184,14 @@ def _session(root: Path, found: Where) -> Session | None:
     """The conversation that the browser is in; none where it is not there, or not in ``root``."""
     if found.get("run") not in conversations(root):
         return None
-    return Session(root / found["run"], found.get("thread", MAIN))
+    folder = root / found["run"]
+    return _opened(folder, found.get("thread", MAIN), (folder / RECORD).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _opened(folder: Path, thread: str, _changed: int) -> Session:
+    """The conversation, whose series is read once and not for every click."""
+    return Session(folder, thread)
 
 
 def _shown(session: Session | None, note: str = "") -> tuple[Any, ...]:

@@ -8,8 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from ape.cli.commands import console, mining_options
-from ape.graphs.folder import Request
+from ape.cli.commands import console, request_of
 from ape.series import InputError
 
 LARGEST = 200  # MB of an upload
@@ -34,11 +33,8 @@ def serve(arguments: argparse.Namespace) -> None:
 
     from ape.cli.page import CSS, page
 
-    asked = Request(
-        **mining_options(arguments), command="chat", data="", backbone=arguments.backbone, seed=arguments.seed
-    )
     console.print(f"http://127.0.0.1:{arguments.port}, conversations in {root}; Ctrl-C ends")
-    page(root, asked).launch(
+    page(root, request_of(arguments, "chat")).launch(
         server_name="127.0.0.1",
         server_port=arguments.port,
         allowed_paths=[str(root)],

@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from ape.cli.commands import wide_console
 from ape.graphs.fork import Word, differences, fork
 from ape.graphs.trace import Span, Why, filtered, read_trace, why
 from ape.rules import RuleBank
 from ape.series import InputError
 
-PIPED = 200  # columns, where there is no terminal
-
-console = Console(highlight=False, markup=False)
-if not console.is_terminal:
-    console.width = PIPED
+console = wide_console()
 
 SHORT = 150  # characters of what was said in a line of the tree
 COLOURS = {"AGENT": "cyan", "TOOL": "green", "LLM": "magenta"}

@@ -19,9 +19,9 @@ def without_prior(bank: RuleBank, prior: Prior) -> RuleBank:
 def without_operators(bank: RuleBank, held_out: Collection[str]) -> RuleBank:
     """The bank less all rules that use one of these operators; where none is left, broad rules of all others."""
     kept = [rule for rule in bank.rules if not any(step.operator in held_out for step in rule.program)]
-    return (
-        _with(bank, kept) if kept else generic_bank(bank.context, [each for each in OPERATORS if each not in held_out])
-    )
+    if kept:
+        return _with(bank, kept)
+    return generic_bank(bank.context, [operator for operator in OPERATORS if operator not in held_out])
 
 
 def resized(bank: RuleBank, factor: float) -> RuleBank:

@@ -16,11 +16,12 @@ from typing import Any
 
 import pandas as pd
 from pydantic import TypeAdapter
+from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from ape import detectors, posttrain
 from ape.detectors.protocol import Progress
 from ape.graphs.batch_page import write_summary
-from ape.graphs.folder import RECORD, Request, create_folder, open_folder
+from ape.graphs.folder import RECORD, Request, create_folder, open_folder, read_request
 from ape.graphs.jobs import FAILURES, NAME, Told, map_jobs
 from ape.graphs.manifest import MANY
 from ape.graphs.run import Job, finish, mine_step, score_step
@@ -77,17 +78,15 @@ def mine_items(
 
 def mine_item(out: Path, requests: dict[str, Request], care: Care, name: str) -> dict[str, Any]:
     """Mine one item in its folder, or go on there; what is known of it."""
-    folder = out / ITEMS / name
-    for attempt in range(care.retries + 1):
-        try:
-            with _within(care.seconds):
-                return _mined(folder, requests[name])
-        except InputError:
-            raise
-        except Exception:
-            if attempt == care.retries:
-                raise
-    raise AssertionError
+    attempts = Retrying(
+        stop=stop_after_attempt(care.retries + 1), retry=retry_if_not_exception_type(InputError), reraise=True
+    )
+    return attempts(_mined_in_time, out / ITEMS / name, requests[name], care.seconds)
+
+
+def _mined_in_time(folder: Path, request: Request, seconds: float | None) -> dict[str, Any]:
+    with _within(seconds):
+        return _mined(folder, request)
 
 
 def _mined(folder: Path, request: Request) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def _mined(folder: Path, request: Request) -> dict[str, Any]:
     else:
         series = request.load()
         create_folder(folder, request, series)
-    job = Job(folder, request, series, lambda agent, note: None, lambda *_args, **_more: None)
+    job = Job(folder, request, series)
     bank = mine_step(job)
     return {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
 
@@ -104,24 +103,20 @@ def _mined(folder: Path, request: Request) -> dict[str, Any]:
 def post_train_together(out: Path, names: Sequence[str], progress: Progress | None = None) -> dict[str, str]:
     """Train, post-train and score the items' series as one job for each backbone and seed; why items failed."""
     groups: dict[tuple[str, int], list[str]] = {}
-    opened: dict[str, tuple[Request, Series]] = {}
     for name in names:
         folder = out / ITEMS / name
-        if read_json(folder / RECORD, "run record").get("finished"):
-            continue
-        opened[name] = open_folder(folder)
-        groups.setdefault((opened[name][0].backbone, opened[name][0].seed), []).append(name)
+        if not read_json(folder / RECORD, "run record").get("finished"):
+            request = read_request(folder)
+            groups.setdefault((request.backbone, request.seed), []).append(name)
     failed: dict[str, str] = {}
     for (backbone, seed), group in groups.items():
         for first in range(0, len(group), AT_ONCE):
-            some = {name: opened[name] for name in group[first : first + AT_ONCE]}
-            failed |= _trained(out, backbone, seed, some, progress)
+            failed |= _trained(out, backbone, seed, group[first : first + AT_ONCE], progress)
     return failed
 
 
-def _trained(
-    out: Path, backbone: str, seed: int, items: Mapping[str, tuple[Request, Series]], progress: Progress | None
-) -> dict[str, str]:
+def _trained(out: Path, backbone: str, seed: int, names: Sequence[str], progress: Progress | None) -> dict[str, str]:
+    items = {name: open_folder(out / ITEMS / name) for name in names}
     series = {name: series for name, (_, series) in items.items()}
     failed: dict[str, str] = {}
     fitted = _fitted(backbone, seed, series, failed, progress)
@@ -134,7 +129,7 @@ def _trained(
         detector.save(folder / "detector")
         result.detector.save(folder / "enhanced")
         write_json(folder / "posttrain.json", result.report)
-        job = Job(folder, items[name][0], series[name], lambda agent, note: None, lambda *_args, **_more: None)
+        job = Job(folder, items[name][0], series[name])
         score_step(job)
         finish(job)
     return failed
@@ -160,10 +155,9 @@ def _fitted(
         found: Sequence[detectors.WindowedDetector | None] = fit_together(fresh, list(left.values()), seed, progress)
     except PartlyTrainedError as error:
         found = error.detectors
-    failed |= {
-        name: "training failed: losses are not finite" for name, one in zip(left, found, strict=True) if one is None
-    }
-    return {name: one for name, one in zip(left, found, strict=True) if one is not None}
+    trained = dict(zip(left, found, strict=True))
+    failed |= {name: "training failed: losses are not finite" for name, one in trained.items() if one is None}
+    return {name: one for name, one in trained.items() if one is not None}
 
 
 @contextlib.contextmanager

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from ape.graphs.folder import RECORD
+from ape.graphs.pages import render
 from ape.rules import RuleBank
 from ape.series.files import read_json, write_text
 
@@ -47,14 +46,7 @@ def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, s
     """Write ``index.html`` into ``out``."""
     rows = [Row(name, failed[name]) if name in failed else _row(out, name, folder) for name, folder in folders.items()]
     mined = Counter(word for row in rows for word in row.mechanisms.split(", ") if word)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ape.graphs", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("batch.html").render(name=out.resolve().name, rows=rows, mined=mined.most_common())
+    page = render("batch.html", name=out.resolve().name, rows=rows, mined=mined.most_common())
     write_text(out / PAGE, page)
 
 

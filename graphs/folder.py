@@ -64,20 +64,21 @@ def create_folder(out: Path, request: Request, series: Series) -> Path:
     return out
 
 
-def open_folder(folder: Path) -> tuple[Request, Series]:
-    """Request and series of an existing run folder; the series must be the one that the folder belongs to."""
-    record = read_json(folder / RECORD, "run record")
+def read_request(folder: Path) -> Request:
+    """What was asked for in a run folder."""
     try:
-        request = TypeAdapter(Request).validate_python(record["arguments"])
-        fingerprint = record["fingerprint"]
+        return TypeAdapter(Request).validate_python(_record(folder)["arguments"])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, ("arguments", *first["loc"])))
         raise InputError(
             f"not a run record: {first['msg']}", f"{folder / RECORD}, field {field}", "start a new run"
         ) from error
-    except (KeyError, TypeError) as error:
-        raise InputError(f"not a run record: {error}", str(folder / RECORD), "start a new run") from error
+
+
+def open_folder(folder: Path) -> tuple[Request, Series]:
+    """Request and series of an existing run folder; the series must be the one that the folder belongs to."""
+    request, fingerprint = read_request(folder), _record(folder)["fingerprint"]
     series = request.load()
     if series.fingerprint != fingerprint:
         raise InputError(
@@ -86,6 +87,17 @@ def open_folder(folder: Path) -> tuple[Request, Series]:
             f"put back the {request.data} that it was made from",
         )
     return request, series
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """``run.json``, with what no run can do without."""
+    record = read_json(folder / RECORD, "run record")
+    if not isinstance(record, dict):
+        raise InputError("not a run record: no object", str(folder / RECORD), "start a new run")
+    for name in ("arguments", "fingerprint"):
+        if name not in record:
+            raise InputError(f"not a run record: '{name}'", str(folder / RECORD), "start a new run")
+    return record
 
 
 def update_record(folder: Path, **changes: Any) -> None:

@@ -100,7 +100,7 @@ def mine(
         without=frozenset(without),
     )
     try:
-        return _blocking(_run(mining, folder / CHECKPOINTS))
+        return run_to_end(_run(mining, folder / CHECKPOINTS))
     except sqlite3.DatabaseError as error:
         where = str(folder / CHECKPOINTS)
         raise InputError(f"the checkpoints cannot be used: {error}", where, "free space, or delete the file") from error
@@ -130,7 +130,7 @@ async def _run(mining: Mining, checkpoints: Path) -> RuleBank:
     return bank_of(state, mining)
 
 
-def _blocking(work: Coroutine[Any, Any, Result]) -> Result:
+def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Run to the end from synchronous code, also where an event loop is running already (notebooks)."""
     try:
         asyncio.get_running_loop()

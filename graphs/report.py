@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ape.graphs.ledger import Ledger
+from ape.graphs.pages import data_uri, render
 from ape.rules import MECHANISMS, MORPHOLOGIES, RuleBank
 from ape.series import Series
 from ape.series.files import read_json, write_text
@@ -30,20 +29,14 @@ def write_report(folder: Path, series: Series) -> None:
     entries = list(Ledger(folder / "ledger.jsonl"))
     scores = pd.read_csv(folder / "scores.csv") if (folder / "scores.csv").exists() else None
     posttrain = {} if scores is None else read_json(folder / "posttrain.json", "post-training report")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ape.graphs", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
         series=series,
         bank=bank,
         record=read_json(folder / "run.json", "run record"),
         posttrain={name: value for name, value in posttrain.items() if name != "picture"},
         latent=_latent_view(posttrain),
-        overview=_data_uri(draw_scores(series, scores)),
+        overview=data_uri(draw_scores(series, scores)),
         rules=[_rule_view(rule_id, entries, Artefacts(folder / "artefacts")) for rule_id in _rule_ids(entries)],
         records={rule.id: rule for rule in bank.rules},
         entries=entries,
@@ -74,7 +67,7 @@ def _rule_view(rule_id: str, entries: list[dict[str, Any]], artefacts: Artefacts
             (e["decision"] for e in reversed(verdicts) if e["decision"] in ("accept", "reject")), "undecided"
         ),
         "figures": measured[-1]["figures"] if measured else {},
-        "picture": _data_uri(picture) if picture else "",
+        "picture": data_uri(picture) if picture else "",
         "verdicts": verdicts,
     }
 
@@ -84,7 +77,7 @@ def _latent_view(posttrain: dict[str, Any]) -> dict[str, Any]:
     if "picture" not in posttrain:
         return {}
     return {
-        "picture": _data_uri(_draw_latent(posttrain["picture"])),
+        "picture": data_uri(_draw_latent(posttrain["picture"])),
         "auc": {when: drawn["separability"] for when, drawn in posttrain["picture"].items()},
     }
 
@@ -151,10 +144,6 @@ def _line(axes: Axes, values: np.ndarray, colour: str) -> None:
     edges = np.arange(0, len(values), block)
     low, high = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
     axes.plot(np.repeat(edges, 2), np.column_stack([low, high]).ravel(), color=colour, lw=0.8)
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _figure(value: Any) -> str:

@@ -33,8 +33,8 @@ class Job:
     folder: Path
     request: Request
     series: Series
-    listen: Listener
-    progress: Progress
+    listen: Listener = lambda agent, note: None
+    progress: Progress = lambda step, done, total, note="": None
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

@@ -6,7 +6,6 @@ A turn runs in a thread of its own and to its end, whether or not anyone still l
 
 from __future__ import annotations
 
-import asyncio
 import json
 import queue
 import re
@@ -31,6 +30,7 @@ from ape.agents import open_brain
 from ape.graphs.conversation import Conversation, Talk, build_conversation, desk_of
 from ape.graphs.folder import Request, create_folder, open_folder
 from ape.graphs.ledger import Ledger
+from ape.graphs.mine import run_to_end
 from ape.graphs.report import draw_scores
 from ape.graphs.run import Job, finish, mine_step, post_train
 from ape.graphs.tracing import recorded
@@ -165,9 +165,21 @@ class Session:
             rows = database.execute("select distinct thread_id from checkpoints order by rowid").fetchall()
         return list(dict.fromkeys([MAIN, *(str(row[0]) for row in rows)]))
 
-    def branch(self, turn: int, name: str) -> Session:
-        """A new thread that stands where this one stood after the person's ``turn``-th word was dealt with."""
-        if name in self.threads():
+    def branch(self, turn: int | None = None, name: str | None = None) -> Session:
+        """A new thread that stands where this one stood after the person's ``turn``-th word was dealt with.
+
+        Parameters
+        ----------
+        turn : int, optional
+            Default: the last one.
+        name : str, optional
+            Default: ``branch-`` and a number.
+        """
+        threads = self.threads()
+        if turn is None:
+            turn = sum(event.kind == "person" for event in self.history())
+        name = name or f"branch-{len(threads)}"
+        if name in threads:
             raise InputError(f"there is a thread '{name}' already", str(self.folder), "choose another name")
         other = Session(self.folder, name)
 
@@ -275,7 +287,7 @@ class Session:
                 return await work(build_conversation().compile(checkpointer=saver))
 
         try:
-            return asyncio.run(opened())
+            return run_to_end(opened())
         except sqlite3.DatabaseError as error:
             where = str(self.folder / TALK)
             raise InputError(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ape.graphs.folder import RECORD, Request
+from ape.graphs.folder import Request, read_request
 from ape.graphs.ledger import Ledger
 from ape.graphs.tracing import AGENT, DECISION, EVIDENCE, SPANS, STEP
 from ape.rules import RuleBank
 from ape.rules.schema import Evidence
 from ape.series import InputError
-from ape.series.files import read_json
 from ape.tools.artefacts import Artefacts
 
 QUOTED = 4  # lines that a quote may go over
@@ -156,32 +156,48 @@ def why(folder: Path, rule_id: str) -> Why:
     InputError
         No decision was ever made of such a rule.
     """
-    entries = [entry for entry in Ledger(folder / "ledger.jsonl") if entry["rule"] == rule_id]
-    if not entries:
-        known = sorted({entry["rule"] for entry in Ledger(folder / "ledger.jsonl") if entry["rule"]})
-        raise InputError(f"no rule '{rule_id}'", str(folder), f"give one of: {', '.join(known) or 'none yet'}")
-    verdict = next((each["decision"] for each in reversed(entries) if each["decision"] in ("accept", "reject")), "none")
-    cited = _cited(folder, rule_id)
-    return Why(rule_id, verdict, tuple(_ground(folder, each) for each in cited), tuple(entries))
+    found = {told.rule: told for told in explained(folder)}
+    if rule_id not in found:
+        known = ", ".join(sorted(found)) or "none yet"
+        raise InputError(f"no rule '{rule_id}'", str(folder), f"give one of: {known}")
+    return found[rule_id]
 
 
-def _cited(folder: Path, rule_id: str) -> list[Evidence]:
-    """Evidence of a rule of the bank; of one that did not get there, what its proposal named."""
-    if (folder / "bank.json").is_file():
-        bank = RuleBank.load(folder / "bank.json")
-        if found := next((rule for rule in bank.rules if rule.id == rule_id), None):
-            return found.evidence
-    proposed = (e for e in Ledger(folder / "ledger.jsonl") if e["rule"] == rule_id and e["decision"] == "proposed")
+def explained(folder: Path) -> list[Why]:
+    """Why each rule that was ever decided on is, or is not, in the bank."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for entry in Ledger(folder / "ledger.jsonl"):
+        if entry["rule"]:
+            entries.setdefault(entry["rule"], []).append(entry)
+    bank = RuleBank.load(folder / "bank.json").rules if (folder / "bank.json").is_file() else []
+    cited, source = {rule.id: rule.evidence for rule in bank}, cache(partial(_lines, read_request(folder)))
+    artefacts = Artefacts(folder / "artefacts")
+
+    def ground(evidence: Evidence) -> Ground:
+        return _quoted(evidence, source) if evidence.kind == "text" else _kept(evidence, artefacts)
+
     return [
-        Evidence(kind="text" if each in ("text", "log") else "picture" if each.endswith(".png") else "tool", id=each)
-        for each in next(proposed, {"evidence": []})["evidence"]
+        Why(rule, _verdict(own), tuple(map(ground, cited[rule] if rule in cited else _proposed(own))), tuple(own))
+        for rule, own in entries.items()
     ]
 
 
-def _ground(folder: Path, evidence: Evidence) -> Ground:
-    if evidence.kind == "text":
-        return _line_of(folder, evidence)
-    artefacts = Artefacts(folder / "artefacts")
+def _verdict(entries: list[dict[str, Any]]) -> str:
+    words = (entry["decision"] for entry in reversed(entries))
+    return next((word for word in words if word in ("accept", "reject")), "none")
+
+
+def _proposed(entries: list[dict[str, Any]]) -> list[Evidence]:
+    """What the proposal of a rule named, where the bank does not tell."""
+    named: list[str] = next((entry["evidence"] for entry in entries if entry["decision"] == "proposed"), [])
+    return [
+        Evidence(kind="text" if each in ("text", "log") else "picture" if each.endswith(".png") else "tool", id=each)
+        for each in named
+    ]
+
+
+def _kept(evidence: Evidence, artefacts: Artefacts) -> Ground:
+    """A picture, or a tool's result, looked up among the artefacts."""
     try:
         if evidence.kind == "picture":
             return Ground(evidence, str(artefacts.path(evidence.id)), artefacts.path(evidence.id).is_file())
@@ -192,12 +208,10 @@ def _ground(folder: Path, evidence: Evidence) -> Ground:
     return Ground(evidence, f"{record['tool']}({asked}) = {json.dumps(record['result'])}", True)
 
 
-def _line_of(folder: Path, evidence: Evidence) -> Ground:
+def _quoted(evidence: Evidence, source: Callable[[str], list[str]]) -> Ground:
     """The line of the text or log that was quoted, looked up again."""
-    arguments = read_json(folder / RECORD, "run record")["arguments"]
-    asked = Request(**{**arguments, "column": tuple(arguments["column"]), "image": tuple(arguments["image"])})
     try:
-        lines = _source(asked, evidence.id).splitlines()
+        lines = source(evidence.id)
     except (InputError, OSError) as error:
         return Ground(evidence, str(error), False)
     if evidence.line is None or evidence.line > len(lines):
@@ -206,10 +220,10 @@ def _line_of(folder: Path, evidence: Evidence) -> Ground:
     return Ground(evidence, lines[evidence.line - 1].strip(), " ".join(evidence.quote.split()) in stretch)
 
 
-def _source(asked: Request, name: str) -> str:
+def _lines(asked: Request, name: str) -> list[str]:
     if name == "log" and asked.log is not None:
-        return Path(asked.log).read_text(encoding="utf-8", errors="replace")
-    return asked.text or asked.load().text or ""
+        return Path(asked.log).read_text(encoding="utf-8", errors="replace").splitlines()
+    return (asked.text or asked.load().text or "").splitlines()
 
 
 def _span(line: dict[str, Any]) -> Span:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import jinja2
-
-from ape.graphs.ledger import Ledger
-from ape.graphs.trace import Span, read_trace, why
+from ape.graphs.pages import data_uri, render
+from ape.graphs.trace import Span, explained, read_trace
 from ape.series import InputError
 from ape.series.files import write_text
 from ape.tools.artefacts import Artefacts
@@ -21,22 +18,15 @@ PAGE = "trace.html"
 def write_trace_page(folder: Path) -> Path:
     """Write ``trace.html`` into a run folder; returns its path."""
     spans = read_trace(folder)
-    rules = dict.fromkeys(entry["rule"] for entry in Ledger(folder / "ledger.jsonl") if entry["rule"])
     artefacts = Artefacts(folder / "artefacts")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ape.graphs", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = environment.get_template(PAGE).render(
+    page = render(
+        PAGE,
         name=folder.resolve().name,
         spans=spans,
         bars=[_bars(span) for span in spans],
-        rules=[why(folder, rule) for rule in rules],
+        rules=explained(folder),
         picture=lambda span: _picture(span, artefacts),
-        drawn=lambda identifier: _data_uri(identifier, artefacts),
+        drawn=lambda identifier: _drawn(identifier, artefacts),
         pretty=_pretty,
     )
     write_text(folder / PAGE, page)
@@ -62,12 +52,12 @@ def _picture(span: Span, artefacts: Artefacts) -> str:
         drawn = str(json.loads(span.said or "{}").get("artefact", ""))
     except (ValueError, AttributeError):
         return ""
-    return _data_uri(drawn, artefacts) if drawn.endswith(".png") else ""
+    return _drawn(drawn, artefacts) if drawn.endswith(".png") else ""
 
 
-def _data_uri(identifier: str, artefacts: Artefacts) -> str:
+def _drawn(identifier: str, artefacts: Artefacts) -> str:
     try:
-        return f"data:image/png;base64,{base64.b64encode(artefacts.get_bytes(identifier)).decode()}"
+        return data_uri(artefacts.get_bytes(identifier))
     except InputError:
         return ""
 

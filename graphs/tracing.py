@@ -27,15 +27,16 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 import ape
-from ape.tools.artefacts import evidence_id
+from ape.agents.replies import KEPT_REPLY
+from ape.tools.artefacts import evidence_id, evidence_record
 
 SPANS = "spans.jsonl"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 HIDE = {"input": "OPENINFERENCE_HIDE_INPUTS", "output": "OPENINFERENCE_HIDE_OUTPUTS"}
 REDACTED = "__REDACTED__"  # OpenInference's word
 LONGEST = 20_000  # characters of a value
-DECISION, KEPT_REPLY = "decision", "kept reply"  # events that nodes and agents tell of
-AGENT, STEP, EVIDENCE, RULE = "ape.agent", "ape.step", "ape.evidence", "ape.rule"
+DECISION = "decision"  # an event that nodes tell of
+AGENT, STEP, EVIDENCE = "ape.agent", "ape.step", "ape.evidence"
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,9 @@ class Spans(BaseCallbackHandler):
     def on_tool_end(self, output: Any, *, run_id: UUID, **rest: Any) -> None:
         """End it, with its result and the id under which it is kept."""
         result = json.loads(output)
-        self._end(run_id, {**_value("output", result), EVIDENCE: evidence_id(*self._calls.pop(run_id), result)})
+        name, arguments = self._calls.pop(run_id)
+        kept = evidence_id(name, evidence_record(name, arguments, result))
+        self._end(run_id, {**_value("output", result), EVIDENCE: kept})
 
     def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **rest: Any) -> None:
         """Write a decision into the span of its node; make a span of a reply that was known."""

@@ -32,7 +32,7 @@ class Artefacts:
 
     def put_bytes(self, data: bytes, suffix: str) -> str:
         """Keep ``data``; returns its id, the first 16 hex digits of its SHA-256 and ``suffix`` (such as ``.png``)."""
-        identifier = hashlib.sha256(data).hexdigest()[:16] + suffix
+        identifier = _digest(data) + suffix
         path = self.path(identifier)
         if not path.is_file():
             write_bytes(path, data)
@@ -63,6 +63,10 @@ def evidence_record(tool: str, arguments: dict[str, Any], result: dict[str, Any]
     return json.dumps({"tool": tool, "arguments": arguments, "result": result}, sort_keys=True).encode()
 
 
-def evidence_id(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> str:
-    """By which it is cited: the tool's name and the id of the record, without its suffix."""
-    return f"{tool}-{hashlib.sha256(evidence_record(tool, arguments, result)).hexdigest()[:16]}"
+def evidence_id(tool: str, record: bytes) -> str:
+    """By which it is cited: the tool's name and the id of its record, without the suffix."""
+    return f"{tool}-{_digest(record)}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -214,9 +214,7 @@ def _place(seen: Transcript) -> dict[str, Any] | str:
     """Where and when, as what was said bounds it."""
     said, place = seen.said, dict[str, Any]()
     if _NOT_NOW.search(said):
-        return (
-            "A rule can be bound to hours of the day, to the phase of a cycle, to levels and to channels, not to dates."
-        )
+        return "A rule can be bound to hours of the day, to levels, to activity and to channels, not to dates."
     if re.search(r"\b(?:anywhere|any ?time|always|everywhere|whenever)\b", said, re.I):
         place["anywhere"] = True
     if (hours := _BETWEEN.search(said)) and re.search(r"\b(?:only|hours?|o'clock|h|am|pm)\b", said, re.I):
