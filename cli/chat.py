@@ -58,6 +58,6 @@ def _tell(events: Iterable[Event]) -> None:
         elif event.kind in ("refused", "failed"):
             console.print(Text(event.text, style="red"))
         elif event.kind != "found":  # the guide tells what was found
-            console.print(Text(event.text, style="dim"))
+            console.print(Text(event.text, style="dim"), no_wrap=True, overflow="ellipsis")
         if event.picture is not None:
             console.print(Text(f"picture: {event.picture}", style="cyan"))

@@ -26,6 +26,7 @@ from ape.evals.posttraining import arms, judged, scores_of
 from ape.evals.simple import SIMPLE
 from ape.graphs.folder import versions
 from ape.posttrain import DEFAULT, Negatives
+from ape.posttrain.acceptance import Kept
 from ape.series import Series
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ FREE = ("error", "mahalanobis", "nearest", "without heads")  # scores that no po
 
 @dataclass(frozen=True)
 class Measured:
-    """A system's score of a whole series, float [T], what the acceptance said, and what it took."""
+    """A system's score of a whole series, float [T], what it took, and what the acceptance kept of it."""
 
     score: np.ndarray
     seconds: float
-    accepted: bool | None = None
+    kept: Kept | None = None
 
 
 def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) ->
         measured = _backbone(name, found, out / "banks" / data_set, int(seed), experiment)
     test = slice(series.train_end, None)
     figures = judged(labels[test], {system: each.score[test] for system, each in measured.items()})
-    rows = [{"system": system, **figures[system], "accepted": each.accepted} for system, each in measured.items()]
+    rows = [{"system": system, **figures[system], "kept": each.kept} for system, each in measured.items()]
     seconds = {system: round(each.seconds, 2) for system, each in measured.items()}
     about = {
         "set": data_set,
@@ -131,10 +132,11 @@ def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experi
         parts = scores_of(arm, curves, result.candidate.require_calibration())
         took = fitting + time.perf_counter() - began
         if arm == "untrained":
-            measured |= {f"{name}: {part}": Measured(parts[part], took) for part in FREE}
+            free = {part: parts[part] for part in FREE}
+            measured |= {f"{name}: {part}": Measured(score, took) for part, score in free.items()}
         if arm in chosen:
-            measured[f"{name} + {arm}"] = Measured(parts["fused"], took, result.accepted)
+            measured[f"{name} + {arm}"] = Measured(parts["fused"], took, result.report["kept"])
         if arm == "mined bank":
-            kept = parts["fused"] if result.accepted else own.score
-            measured[f"{name} + {OURS}"] = Measured(kept, took, result.accepted)
+            given = {"post-trained": parts["fused"], "training-free": free["without heads"], "original": own.score}
+            measured[f"{name} + {OURS}"] = Measured(given[result.report["kept"]], took, result.report["kept"])
     return measured

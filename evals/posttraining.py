@@ -103,7 +103,7 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
             continue
         began = time.perf_counter()
         result = post_train(detector)
-        row: dict[str, Any] = {"seconds": time.perf_counter() - began, "accepted": result.accepted}
+        row: dict[str, Any] = {"seconds": time.perf_counter() - began, "kept": result.report["kept"]}
         if result.candidate is not None:
             calibration = result.candidate.require_calibration()
             curves = result.candidate.curves(series.values)[test]
@@ -186,8 +186,7 @@ def strangers(name: str) -> list[np.ndarray]:
 
 def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.ndarray]:
     """Scores that an arm stands for: the fused one, the head's, and of the untrained one all controls."""
-    from ape.posttrain.score import MEASURES
-    from ape.posttrain.trial import HEADS_ALONE, WITHOUT_HEADS
+    from ape.posttrain.score import HEADS_ALONE, MEASURES, WITHOUT_HEADS
 
     scores = {"fused": calibration.fuse(curves), "without heads": calibration.fuse(curves, WITHOUT_HEADS)}
     scores["heads"] = calibration.fuse(curves, HEADS_ALONE)
@@ -205,7 +204,7 @@ def with_memory(model: Any, series: Series, held_out: int, scores: dict[str, np.
 
     distance = memory_distance(model, series)
     knots = tails(distance[held_out : series.train_end, None])
-    memory = Calibration(model.calibration.bounds, *knots).fuse(distance[series.train_end :, None], np.ones(1))
+    memory = Calibration(model.calibration.bounds, *knots, np.ones(1)).fuse(distance[series.train_end :, None])
     share = WEIGHTS[:HEADS].sum()
     return {"memory": memory, "with memory": share * memory + (1 - share) * scores["without heads"]}
 
@@ -259,7 +258,7 @@ def tables(results: list[dict[str, Any]]) -> str:
         for result in results
         for arm, row in result["arms"].items()
         for score in row
-        if score not in ("seconds", "accepted", "trial")
+        if score not in ("seconds", "kept", "trial")
     ]
     frame = pd.DataFrame(rows)
     metrics = [metric for metric in ("ap", "vus", "ucr") if metric in frame]

@@ -100,10 +100,9 @@ def tables(rows: pd.DataFrame, reference: str) -> list[tuple[str, pd.DataFrame]]
             parts.append((f"{data_set}: {reference} less", against(wide, recordings, reference)))
         families = half.pivot_table("ap", "system", "family", sort=False)
         parts.append((f"{data_set}: average precision by family", families.reindex(main.index)))
-        kept = half[half["accepted"].notna()]
-        if len(kept):
-            share = kept.groupby("system", sort=False)["accepted"].agg(lambda x: float(np.mean(x.astype(bool))))
-            parts.append((f"{data_set}: share of results that the acceptance kept", share.to_frame("kept")))
+        if half["kept"].notna().any():
+            share = pd.crosstab(half["system"], half["kept"], normalize="index")
+            parts.append((f"{data_set}: what the acceptance kept, share of results", share))
     return parts
 
 

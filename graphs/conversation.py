@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -38,6 +38,7 @@ COSTLY = {
     " half a minute to some minutes.",
 }
 MOST_ROUNDS = 8  # of tools, for one thing that was said
+MOST_CALLS = 12  # of tools in one round
 CHANGING = ("add_rule", "change_rule", "drop_rule", "restore_rule", "mine_rules")
 
 
@@ -103,9 +104,11 @@ async def act(state: Talk, runtime: Run) -> Talk:
     desk = desk_of(state, talk.workbench, talk.seed)
     by_name = {tool.name: tool for tool in all_tools(desk, talk)}
     messages: list[AnyMessage] = []
-    for call in calls:
-        if call["name"] in COSTLY and not agreed:
-            result: dict[str, Any] = {"declined": call["name"]}
+    for number, call in enumerate(calls):
+        if number >= MOST_CALLS:
+            result: dict[str, Any] = {"error": f"more than {MOST_CALLS} calls at once; look at these first"}
+        elif call["name"] in COSTLY and not agreed:
+            result = {"declined": call["name"]}
         else:
             talk.listen("guide", f"calls {call['name']}")
             result = await asyncio.to_thread(call_tool, by_name, call)
@@ -135,11 +138,15 @@ def after_thinking(state: Talk) -> Literal["act", "__end__"]:
     return "act" if getattr(state["messages"][-1], "tool_calls", None) else "__end__"
 
 
-def build_conversation() -> StateGraph[Talk, Conversation, Talk, Talk]:
-    """Wire the nodes."""
-    graph: StateGraph[Talk, Conversation, Talk, Talk] = StateGraph(Talk, context_schema=Conversation)
-    graph.add_node("think", think)
-    graph.add_node("act", act)
+def build_conversation(
+    thinking: Callable[..., Awaitable[Talk]] = think,
+    acting: Callable[..., Awaitable[Talk]] = act,
+    context: type[Any] = Conversation,
+) -> StateGraph[Talk, Any, Talk, Talk]:
+    """Wire the nodes, which work with a context of this kind."""
+    graph: StateGraph[Talk, Any, Talk, Talk] = StateGraph(Talk, context_schema=context)
+    graph.add_node("think", thinking)
+    graph.add_node("act", acting)
     graph.add_edge(START, "think")
     graph.add_conditional_edges("think", after_thinking)
     graph.add_edge("act", "think")

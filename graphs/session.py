@@ -51,7 +51,7 @@ AFTER_TRAINING = ("enhanced", "posttrain.json", "scores.csv", "report.html")
 
 Kind = Literal["person", "said", "called", "found", "asked", "progress", "refused", "failed"]
 Result = TypeVar("Result")
-Graph = CompiledStateGraph[Talk, Conversation, Talk, Talk]
+Graph = CompiledStateGraph[Talk, Any, Talk, Talk]
 
 
 class Refused(Exception):
@@ -224,7 +224,7 @@ class Session:
         prepare: Callable[[Graph, RunnableConfig], Awaitable[Any]],
         tell: Callable[[Event], None],
     ) -> None:
-        config, talk = _config(self.thread), self._conversation(tell)
+        config, talk = _config(self.thread), self.conversation(tell)
         given = await prepare(graph, config)
         with recorded(self.folder, self.thread) as callbacks:
             config = {**config, "callbacks": callbacks, "run_name": "conversation"}
@@ -251,7 +251,9 @@ class Session:
             if message.content:
                 yield Event("said", str(message.content))
 
-    def _conversation(self, tell: Callable[[Event], None]) -> Conversation:
+    def conversation(self, tell: Callable[[Event], None] = lambda event: None) -> Conversation:
+        """What the graph's nodes work with."""
+
         def listen(agent: str, note: str) -> None:
             tell(Event("progress", f"{agent}: {note}"))
 

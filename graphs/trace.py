@@ -14,7 +14,7 @@ from ape.graphs.folder import Request, read_request
 from ape.graphs.ledger import Ledger
 from ape.graphs.tracing import AGENT, DECISION, EVIDENCE, SPANS, STEP
 from ape.rules import RuleBank
-from ape.rules.schema import Evidence
+from ape.rules.schema import CONVERSATION, Evidence
 from ape.series import InputError
 from ape.tools.artefacts import Artefacts
 
@@ -128,7 +128,7 @@ class Ground:
     ----------
     evidence : Evidence
     told : str
-        What a tool was asked and found, where the picture is, or the text's line as it stands there.
+        What a tool was asked and found, where the picture is, the text's line as it stands there, what a person said.
     checked : bool
         Whether it could be looked up and says what was cited.
     """
@@ -173,13 +173,16 @@ def explained(folder: Path) -> list[Why]:
     cited, source = {rule.id: rule.evidence for rule in bank}, cache(partial(_lines, read_request(folder)))
     artefacts = Artefacts(folder / "artefacts")
 
-    def ground(evidence: Evidence) -> Ground:
-        return _quoted(evidence, source) if evidence.kind == "text" else _kept(evidence, artefacts)
+    def ground(evidence: Evidence, decided: list[dict[str, Any]]) -> Ground:
+        if evidence.kind != "text":
+            return _kept(evidence, artefacts)
+        return _said(evidence, decided) if evidence.id == CONVERSATION else _quoted(evidence, source)
 
-    return [
-        Why(rule, _verdict(own), tuple(map(ground, cited[rule] if rule in cited else _proposed(own))), tuple(own))
-        for rule, own in entries.items()
-    ]
+    def grounds(rule: str, decided: list[dict[str, Any]]) -> tuple[Ground, ...]:
+        evidence = cited[rule] if rule in cited else _proposed(decided)
+        return tuple(ground(each, decided) for each in evidence)
+
+    return [Why(rule, _verdict(own), grounds(rule, own), tuple(own)) for rule, own in entries.items()]
 
 
 def _verdict(entries: list[dict[str, Any]]) -> str:
@@ -206,6 +209,12 @@ def _kept(evidence: Evidence, artefacts: Artefacts) -> Ground:
         return Ground(evidence, "it is not in the run's artefacts", False)
     asked = ", ".join(f"{name}={value}" for name, value in record["arguments"].items())
     return Ground(evidence, f"{record['tool']}({asked}) = {json.dumps(record['result'])}", True)
+
+
+def _said(evidence: Evidence, decided: list[dict[str, Any]]) -> Ground:
+    """What a person asked for in conversation, looked up among what was decided of the rule."""
+    asked = [entry["rationale"] for entry in decided if entry["agent"] == "person"]
+    return Ground(evidence, evidence.quote, any(evidence.quote in words for words in asked))
 
 
 def _quoted(evidence: Evidence, source: Callable[[str], list[str]]) -> Ground:

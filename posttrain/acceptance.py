@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ MAX_ERROR_RATIO = 1.05
 MAX_HARM = 0.01  # average precision that what was trained may cost beyond doubt
 RESAMPLES = 2000
 LEVEL = 0.05  # one-sided
+
+Kept = Literal["post-trained", "training-free", "original"]  # the second: our score on the backbone as it came
 
 
 @dataclass(frozen=True)
@@ -107,32 +110,56 @@ def paired(difference: np.ndarray, seed: int) -> dict[str, float]:
 
 
 def decide(
-    gains: dict[str, dict[str, float]], heads_gains: dict[str, dict[str, float]], error_ratio: float
-) -> tuple[bool, str]:
-    """Accept only what rebuilds normal data as well as before and finds every kind of implant better, heads included.
+    enhanced: dict[str, dict[str, float]],
+    training_free: dict[str, dict[str, float]],
+    training: dict[str, dict[str, float]],
+    error_ratio: float,
+) -> tuple[Kept, str]:
+    """What is kept, and why: what was trained if it does no harm, and a score only if it finds implants better.
 
     Parameters
     ----------
-    gains : dict
-        Over the detector as it came, by kind of implant: beyond doubt.
-    heads_gains : dict
-        Of the whole score over the same score without the heads, by kind: what was trained may cost a little.
+    enhanced, training_free : dict
+        Gain over the detector as it came, by kind of implant and for ``all`` of them: of the score with the heads, and
+        of the same score without them on the backbone as it came.
+    training : dict
+        Gain of the former over the latter, by kind.
     error_ratio : float
         Of the error on held-out normal windows, after to before.
     """
+    harm = _harm(training, error_ratio)
+    doubt = _doubt(training_free if harm else enhanced)
+    if doubt:
+        return "original", f"{harm}; without it {doubt}" if harm else doubt
+    if harm:
+        return "training-free", f"{harm}; without it {_gains(training_free)}"
+    return "post-trained", _gains(enhanced)
+
+
+def _harm(training: dict[str, dict[str, float]], error_ratio: float) -> str:
+    """What speaks against what was trained, if anything does."""
     if not np.isfinite(error_ratio) or error_ratio > MAX_ERROR_RATIO:
-        return False, f"held-out normal windows are rebuilt worse than before (error x {error_ratio:.3g})"
-    for kind, gain in gains.items():
-        if not gain["low"] > 0:
-            return False, (
-                f"no clear gain on {kind} implants: average precision {gain['mean']:+.3f}"
-                f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-            )
-    for kind, gain in heads_gains.items():
+        return f"once trained, held-out normal windows are rebuilt worse than before (error x {error_ratio:.3g})"
+    for kind, gain in training.items():
         if gain["high"] < -MAX_HARM:
-            return False, (
-                f"{kind} implants are found better without what was trained: average precision {gain['mean']:+.3f}"
-                f" [{gain['low']:+.3f}, {gain['high']:+.3f}]"
-            )
-    listed = ", ".join(f"{kind} {gain['mean']:+.3f} [{gain['low']:+.3f}, ...]" for kind, gain in gains.items())
-    return True, f"gains on held-out implants: {listed}"
+            return f"{kind} implants are found better without what was trained: {_figures(gain)}"
+    return ""
+
+
+def _doubt(gains: dict[str, dict[str, float]]) -> str:
+    """What speaks against a score, if anything does: no clear gain on all implants, or a clear loss on one kind."""
+    if not gains["all"]["low"] > 0:
+        return f"no clear gain on held-out implants: {_figures(gains['all'])}"
+    for kind, gain in gains.items():
+        if gain["high"] < 0:
+            return f"a clear loss on {kind} implants: {_figures(gain)}"
+    return ""
+
+
+def _gains(gains: dict[str, dict[str, float]]) -> str:
+    listed = ", ".join(f"{kind} {_figures(gain)}" for kind, gain in gains.items() if kind != "all")
+    return f"gains on held-out implants: {listed}"
+
+
+def _figures(gain: dict[str, float]) -> str:
+    return f"average precision {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"

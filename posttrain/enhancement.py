@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from ape.detectors import Detector
 from ape.detectors.protocol import Progress
 from ape.detectors.training import seeded
+from ape.posttrain.acceptance import Kept
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import Pool, draw_pool, fit_outputs, train
@@ -23,6 +25,7 @@ from ape.posttrain.parts import pool_latent, pool_residual
 from ape.posttrain.picture import Subjects, picture
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation
+from ape.posttrain.score import WITHOUT_HEADS
 from ape.posttrain.state import NotFiniteError
 from ape.posttrain.trial import Evidence, Trial
 from ape.rules import EmptyBankError, RuleBank
@@ -39,12 +42,14 @@ class Enhancement:
     Parameters
     ----------
     detector : Detector
-        The enhanced detector, or the very detector that was given where it was not accepted.
+        The enhanced detector; where what was trained does harm, with the backbone as it came and a score without heads;
+        the very detector that was given where nothing was accepted.
     report : dict
         Plain values for JSON: the decision, its figures, controls, loss curve, seconds.
     accepted : bool
+        Whether ``detector`` is another than the one that was given.
     candidate : EnhancedDetector or None
-        What post-training made, accepted or not, for those who judge the decision; ``None`` where nothing was trained.
+        What post-training made, kept or not, for those who judge the decision; ``None`` where nothing was trained.
     """
 
     detector: Detector | EnhancedDetector
@@ -210,13 +215,21 @@ def judge(trained: Prepared) -> Enhancement:
     report["picture"] = picture(trained.seen, trained.subjects.vectors(model))
     report["seconds"] = trained.seconds | {"accept": time.perf_counter() - started}
     candidate = replace(model, calibration=trial.calibrate(after))
-    accepted = bool(report["accepted"])
-    return Enhancement(candidate if accepted else trained.detector, report, accepted, candidate)
+    kept: dict[Kept, Callable[[], Detector | EnhancedDetector]] = {
+        "post-trained": lambda: candidate,
+        "training-free": lambda: replace(
+            candidate,
+            backbone=trained.detector.clone(),
+            calibration=trial.calibrate(trained.before, WITHOUT_HEADS),
+        ),
+        "original": lambda: trained.detector,
+    }
+    return Enhancement(kept[report["kept"]](), report, report["accepted"], candidate)
 
 
 def refused(detector: Detector, report: dict[str, Any], error: InputError) -> Enhancement:
     """The detector as it was given, and why."""
-    return Enhancement(detector, {**report, "accepted": False, "reason": str(error)}, False)
+    return Enhancement(detector, {**report, "kept": "original", "accepted": False, "reason": str(error)}, False)
 
 
 @torch.no_grad()

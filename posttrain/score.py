@@ -22,6 +22,10 @@ MEASURES = (
 # Those without a weight are controls only.
 WEIGHTS = np.array([0.2, 0.2, 1, 1, 1, 0, 0, 0, 0.05]) / 3.45
 HEADS = 2
+HEADS_ALONE, WITHOUT_HEADS = (
+    WEIGHTS * of_head / WEIGHTS[of_head].sum()
+    for of_head in (np.arange(len(WEIGHTS)) < HEADS, np.arange(len(WEIGHTS)) >= HEADS)
+)
 KNOTS = 129  # of the empirical part of a tail
 EMPIRICAL = 0.8  # quantile up to which the tail is empirical; exponential above
 
@@ -135,19 +139,22 @@ class Calibration:
         Quantiles 0 to 80 % of the squashed measures, spread over points.
     excess : ndarray [9]
         Mean excess over the last knot.
+    weights : ndarray [9]
+        Of the measures in the score.
     """
 
     bounds: Bounds
     knots: np.ndarray
     excess: np.ndarray
+    weights: np.ndarray
 
     @classmethod
-    def fit(cls, normal: Measured, starts: np.ndarray) -> Calibration:
+    def fit(cls, normal: Measured, starts: np.ndarray, weights: np.ndarray = WEIGHTS) -> Calibration:
         """Calibrate on normal windows at ``starts``, int64 [N], in order."""
         bounds = Bounds.fit(normal)
         length = int(starts[-1] - starts[0]) + normal.points.shape[1]
         curves = spread(bounds.squash(normal), starts - starts[0], length)
-        return cls(bounds, *tails(curves[np.isfinite(curves).all(axis=1)]))
+        return cls(bounds, *tails(curves[np.isfinite(curves).all(axis=1)]), weights)
 
     def surprise(self, curves: np.ndarray) -> np.ndarray:
         """Minus log tail probability of squashed values [..., 9]."""
@@ -157,9 +164,9 @@ class Calibration:
         )
         return np.maximum(curves - self.knots[:, -1], 0) / self.excess - np.log1p(-empirical)
 
-    def fuse(self, curves: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
+    def fuse(self, curves: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """One score from squashed values [..., 9]: the weighted mean of the logarithms of their surprises and one.
 
         The logarithm lets several measures that agree outdo a single one that is far beyond what it was calibrated on.
         """
-        return np.log1p(self.surprise(curves)) @ weights
+        return np.log1p(self.surprise(curves)) @ (self.weights if weights is None else weights)

@@ -18,7 +18,7 @@ from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
 from ape.series import InputError, files
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 4
+KIND, FORMAT = "enhanced", 5
 HEAD = "representation."
 MEND = "the folder is damaged or was changed; enhance the detector again"
 
@@ -33,6 +33,7 @@ def save(model: EnhancedDetector, folder: Path) -> None:
         "calibration.point_bound": torch.tensor(calibration.bounds.points, dtype=torch.float64),
         "calibration.knots": torch.from_numpy(calibration.knots),
         "calibration.excess": torch.from_numpy(calibration.excess),
+        "calibration.weights": torch.from_numpy(calibration.weights),
     }
     tensors |= {HEAD + name: tensor for name, tensor in model.representation.state_dict().items()}
     data = safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
@@ -90,14 +91,14 @@ def assemble(backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
     memory = Memory.build(values, positions, backbone.window, *backbone.scale_shift)
-    names = ("window_bounds", "point_bound", "knots", "excess")
-    window_bounds, point_bound, knots, excess = (tensors[f"calibration.{name}"].numpy() for name in names)
-    shapes = [array.shape for array in (window_bounds, point_bound, knots, excess)]
-    if shapes != [(len(MEASURES) - 1,), (), (len(MEASURES), KNOTS), (len(MEASURES),)]:
+    names = ("window_bounds", "point_bound", "knots", "excess", "weights")
+    window_bounds, point_bound, knots, excess, weights = stored = [tensors[f"calibration.{x}"].numpy() for x in names]
+    shapes, measures = [array.shape for array in stored], len(MEASURES)
+    if shapes != [(measures - 1,), (), (measures, KNOTS), (measures,), (measures,)]:
         msg = f"calibration of shapes {shapes}"
         raise ValueError(msg)
-    if not all(np.isfinite(array).all() for array in (values, window_bounds, point_bound, knots, excess)):
+    if not all(np.isfinite(array).all() for array in (values, *stored)):
         msg = "numbers that are not finite"
         raise ValueError(msg)
-    calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess)
+    calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess, weights)
     return EnhancedDetector(backbone, memory, values, representation.to(device).eval(), calibration)

@@ -13,17 +13,13 @@ from ape.posttrain.acceptance import Implants, average_precisions, decide, impla
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.parts import BATCH
-from ape.posttrain.score import HEADS, MEASURES, WEIGHTS, Calibration, Measured, spread
+from ape.posttrain.score import HEADS_ALONE, MEASURES, WEIGHTS, WITHOUT_HEADS, Calibration, Measured, spread
 from ape.rules import OPERATORS, RuleBank, generic_bank
 from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
 ERROR = MEASURES.index("error")
 CONTROLS = ("nearest", "nearest_shape", "residual", "error", "mahalanobis", "raw_nearest")
-HEADS_ALONE, WITHOUT_HEADS = (
-    WEIGHTS * of_head / WEIGHTS[of_head].sum()
-    for of_head in (np.arange(len(WEIGHTS)) < HEADS, np.arange(len(WEIGHTS)) >= HEADS)
-)
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,9 @@ class Trial:
         implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}
         return cls(candidates.values, candidates.held_out_starts(), implants, seed)
 
-    def calibrate(self, evidence: Evidence) -> Calibration:
-        """Calibration on the held-out normal windows."""
-        return Calibration.fit(evidence.normal, self.normal)
+    def calibrate(self, evidence: Evidence, weights: np.ndarray = WEIGHTS) -> Calibration:
+        """Calibration on the held-out normal windows, for a score of these weights."""
+        return Calibration.fit(evidence.normal, self.normal, weights)
 
     def examine(self, model: EnhancedDetector) -> Evidence:
         """Measure everything under ``model`` as it is now."""
@@ -99,24 +95,28 @@ class Trial:
             }
             for kind, probe in self.implants.items()
         }
+        every = list(precision.values())
+        precision["all"] = {name: np.mean([each[name] for each in every], axis=0) for name in every[0]}
         gains = {
-            kind: {name: paired(each["enhanced"] - each[name], self.seed) for name in each if name != "enhanced"}
-            for kind, each in precision.items()
+            score: {
+                kind: {name: paired(each[score] - each[name], self.seed) for name in each if name != score}
+                for kind, each in precision.items()
+            }
+            for score in ("enhanced", "training_free")
         }
         looks = {"before": before, "after": after}
         touched = self.implants["bank"].touched()
         normal = {when: float(look.normal.windows[:, ERROR].mean()) for when, look in looks.items()}
         pseudo = {when: float(look.implants["bank"].windows[touched, ERROR].mean()) for when, look in looks.items()}
         ratio = normal["after"] / max(normal["before"], 1e-12)
-        accepted, reason = decide(
-            {kind: gain["before"] for kind, gain in gains.items()},
-            {kind: gain["training_free"] for kind, gain in gains.items()},
-            ratio,
-        )
+        over_before = {score: {kind: gain["before"] for kind, gain in gains[score].items()} for score in gains}
+        training = {kind: gain["training_free"] for kind, gain in gains["enhanced"].items()}
+        kept, reason = decide(over_before["enhanced"], over_before["training_free"], training, ratio)
         return {
-            "accepted": accepted,
+            "kept": kept,
+            "accepted": kept != "original",
             "reason": reason,
-            "training_adds": all(gain["training_free"]["low"] > 0 for gain in gains.values()),
+            "training_adds": all(gain["low"] > 0 for gain in training.values()),
             "normal_error": normal | {"ratio": ratio},
             "pseudo_to_normal_error": {when: pseudo[when] / max(normal[when], 1e-12) for when in looks},
             "separability": {
@@ -129,7 +129,7 @@ class Trial:
             "acceptance": {
                 kind: {
                     "average_precision": {name: float(value.mean()) for name, value in each.items()},
-                    "gain_over": gains[kind],
+                    "gain_over": gains["enhanced"][kind],
                 }
                 for kind, each in precision.items()
             },

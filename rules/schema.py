@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ape.rules.sampling import Sample
 
 SCHEMA_VERSION = 1
+CONVERSATION = "conversation"  # id of evidence that is what a person said
 
 
 class EmptyBankError(InputError):

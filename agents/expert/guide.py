@@ -12,11 +12,20 @@ from typing import Any
 from ape.agents.expert.candidates import CANDIDATES, Candidate
 from ape.agents.expert.lexicon import hints
 from ape.agents.expert.quantities import sampling_step
-from ape.agents.expert.reading import Transcript
+from ape.agents.expert.reading import Result, Transcript
 from ape.agents.expert.telling import told
 from ape.agents.records import Hint
 from ape.rules import OPERATORS
-from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter, RuleDraft, ScalePrior, Step
+from ape.rules.schema import (
+    CONVERSATION,
+    ContextualPrior,
+    DurationPrior,
+    Evidence,
+    Parameter,
+    RuleDraft,
+    ScalePrior,
+    Step,
+)
 
 Calls = list[tuple[str, dict[str, Any]]]
 
@@ -34,6 +43,7 @@ TIMES = {  # hours of the day
     "night": (22.0, 30.0), "day": (6.0, 18.0), "daytime": (6.0, 18.0), "morning": (6.0, 12.0),
     "afternoon": (12.0, 18.0), "evening": (18.0, 23.0),
 }  # fmt: skip
+READING = "read_text"
 MORE, LESS = 1.5, 0.67
 MOST_CHANNELS = 4  # in a picture
 WINDOW = 64  # samples that are compared where there is no cycle
@@ -56,7 +66,7 @@ _NOT_NOW = re.compile(r"\b(?:weekends?|sundays?|mondays?|saturdays?|holidays?|wi
 
 def next_calls(seen: Transcript) -> Calls:
     """What to do about the last thing that was said; nothing once that is done."""
-    if len(seen.results) > seen.known:
+    if _done(seen):
         return []
     intent = _intent(seen)
     return intent if isinstance(intent, list) else []
@@ -64,11 +74,15 @@ def next_calls(seen: Transcript) -> Calls:
 
 def tell(seen: Transcript) -> str:
     """What came of it, or why nothing can."""
-    fresh = seen.results[seen.known :]
-    if not fresh:
+    if not _done(seen):
         intent = _intent(seen)
         return intent if isinstance(intent, str) else HELP
-    return "\n\n".join(told(result) for result in fresh)
+    return "\n\n".join(told(result) for result in _done(seen))
+
+
+def _done(seen: Transcript) -> list[Result]:
+    """What was done about the last thing that was said, beyond reading up on it."""
+    return [result for result in seen.results[seen.known :] if result.tool != READING]
 
 
 def _intent(seen: Transcript) -> Calls | str:
@@ -242,6 +256,13 @@ def _added(seen: Transcript) -> Calls | str:
     if not found:
         return "I do not see which kind of failure you mean. Say what happens: it sticks, drifts, jumps, drops out, ..."
     hint = found[0]
+    if hint.seconds is not None and not _SAMPLES.search(told) and _step(seen, told) is None:
+        if not seen.called(READING):
+            return [(READING, {})]
+        return (
+            "You gave a time, and nothing says how far apart the samples are. Give the length in samples, or say in the"
+            " same sentence how often there is one, as 'sampled every 10 s'."
+        )
     same = [each for each in CANDIDATES if each.mechanism == hint.mechanism and _possible(each, seen)]
     like = [each for each in same if each.morphology == hint.morphology]
     if not same:
@@ -273,13 +294,20 @@ def _draft(seen: Transcript, candidate: Candidate, hint: Hint, told: str) -> Rul
                 parameters=[Parameter(name=n, low=low, high=high) for n, (low, high) in candidate.parameters.items()],
             )
         ],
-        evidence=[Evidence(kind="text", id="conversation", quote=told[:300])],
+        evidence=[Evidence(kind="text", id=CONVERSATION, quote=told[:300])],
     )
+
+
+def _step(seen: Transcript, told: str) -> float | None:
+    """Seconds between samples: of the timestamps, or as was said, or as the scenario's text says."""
+    texts = [line["text"] for result in seen.all(READING) for line in result.value["lines"]]
+    found = (sampling_step(text) for text in (told, *texts))
+    return seen.task.get("step_seconds") or next((step for step in found if step), None)
 
 
 def _duration(seen: Transcript, candidate: Candidate, hint: Hint, told: str) -> DurationPrior:
     """As long as was said, in samples or by the clock where the step between samples is known."""
-    step = seen.task.get("step_seconds") or sampling_step(told)
+    step = _step(seen, told)
     if found := _SAMPLES.search(told):
         low = float(found[1])
         return DurationPrior(low=max(low, 1.0), high=max(float(found[2] or 2 * low), low, 1.0), unit="samples")

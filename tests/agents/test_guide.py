@@ -31,7 +31,8 @@ def asked(*texts: str, tools: tuple[str, ...] = (), **known) -> AIMessage:
 
 def offered(messages) -> AIMessage:
     names = (
-        "describe_series", "robust_stats", "autocorrelation", "spectrum", "stl", "matrix_profile", "change_points",
+        "describe_series", "read_text", "robust_stats", "autocorrelation", "spectrum", "stl", "matrix_profile",
+        "change_points",
         "render_overview", "render_zoom", "render_cycles", "render_stl", "render_matrix_profile", "render_spectrogram",
         "list_rules", "add_rule", "change_rule", "drop_rule", "restore_rule", "show_examples", "why_rule",
         "compare_banks", "mine_rules", "train_and_score", "show_scores",
@@ -145,6 +146,33 @@ def test_a_rule_is_added_in_words(said, mechanism, low, high):
         "samples",
     )
     assert draft.id not in KNOWN["rules"] and draft.evidence[0].quote in said
+
+
+STUCK = "add a rule: the sensor gets stuck for 1 to 3 seconds"
+
+
+def after_reading(*lines: str, said: str = STUCK) -> AIMessage:
+    """What the guide says once it has read the scenario's text."""
+    messages = [SystemMessage(SYSTEM["guide"]), HumanMessage(f"```json\n{json.dumps(KNOWN | NO_STEP)}\n```")]
+    numbered = [{"line": number, "text": line} for number, line in enumerate(lines, 1)]
+    body = {"evidence": "x", "arguments": {}, "result": {"lines": numbered, "more": False}}
+    return offered([*messages, HumanMessage(said), ToolMessage(json.dumps(body), tool_call_id="1", name="read_text")])
+
+
+NO_STEP = {"step_seconds": None}
+
+
+def test_a_length_in_seconds_is_looked_up_in_the_text_where_there_are_no_times():
+    assert call(STUCK, **NO_STEP) == ("read_text", {})
+    (added,) = after_reading("A heart.", "Sampled at 100 Hz.").tool_calls
+    assert added["args"]["draft"]["duration"] == {"low": 100.0, "high": 300.0, "unit": "samples"}
+
+
+def test_a_length_in_seconds_is_not_guessed():
+    reply = after_reading("A heart.")
+    assert reply.tool_calls == [] and "how far apart the samples are" in reply.content
+    (added,) = asked(f"{STUCK}, sampled at 50 Hz", **NO_STEP).tool_calls
+    assert added["args"]["draft"]["duration"] == {"low": 50.0, "high": 150.0, "unit": "samples"}
 
 
 def test_a_rule_that_no_words_describe_is_not_added():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ape.agents import replies
-from ape.graphs.conversation import MOST_ROUNDS
+from ape.graphs.conversation import MOST_CALLS, MOST_ROUNDS
 from ape.graphs.folder import Request
 from ape.graphs.session import Session
 
@@ -53,6 +53,13 @@ def test_a_wish_without_end_for_tools_ends(talk, server, mood):
     server.always = mood["saying"]("", calls=[EXAMPLES])
     told = list(talk.say("look around"))
     assert told[-1].kind == "said" and "stop here" in told[-1].text and len(server.requests) <= MOST_ROUNDS + 1
+
+
+def test_a_flood_of_calls_is_stopped(talk, server, mood):
+    server.moods = [mood["saying"]("", calls=[{**EXAMPLES, "id": str(i)} for i in range(MOST_CALLS + 5)])]
+    found = [event.text for event in talk.say("look around") if event.kind == "found"]
+    assert len(found) == MOST_CALLS + 5
+    assert ["calls at once" in text for text in found] == [False] * MOST_CALLS + [True] * 5
 
 
 def test_a_model_cannot_skip_the_question(talk, server, mood):

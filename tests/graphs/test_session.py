@@ -94,6 +94,14 @@ def test_from_a_series_to_rules_to_scores_with_what_the_person_changed(talk, mon
     assert read_trace(talk.folder)
 
 
+def test_what_was_said_is_found_again_as_the_ground_of_a_rule(talk):
+    list(talk.say(ADD))
+    (card,) = talk.cards()
+    list(talk.act("change_rule", {"rule_id": card.rule, "asked": "longer", "length": 2.0}, "longer"))
+    (ground,) = why(talk.folder, card.rule).grounds
+    assert (ground.evidence.id, ground.told, ground.checked) == ("conversation", ADD, True)
+
+
 def test_a_button_is_as_good_as_words_and_passes_the_same_check(talk):
     list(talk.say(ADD))
     (card,) = talk.cards()

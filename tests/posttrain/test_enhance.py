@@ -13,13 +13,15 @@ from sklearn.metrics import average_precision_score
 
 import ape.detectors
 import ape.series
-from ape.posttrain import PAPER, enhance
+from ape.posttrain import PAPER, enhance, load
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import decide
 from ape.posttrain.engine import train
 from ape.posttrain.freezing import encoder_parameters
 from ape.posttrain.losses import contrast
 from ape.posttrain.parts import parts_of
+from ape.posttrain.recipe import UNTRAINED
+from ape.posttrain.score import WITHOUT_HEADS
 from ape.rules import generic_bank
 from ape.series import InputError
 
@@ -140,7 +142,7 @@ def test_scores_are_float32_one_a_point_and_follow_the_protocol(enhanced, series
 
 
 def test_rejection_gives_the_original_back(detector, bank, series, quick, monkeypatch):
-    monkeypatch.setattr(trial_module, "decide", lambda *_: (False, "no clear gain"))
+    monkeypatch.setattr(trial_module, "decide", lambda *_: ("original", "no clear gain"))
     before, scores = state(detector.module), detector.score(series)
     result = enhance(detector, bank, series, recipe=quick)
     assert result.detector is detector and not result.accepted
@@ -153,26 +155,41 @@ GAIN, DOUBT, LOSS = ({"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": 
 
 
 @pytest.mark.parametrize(
-    ("over_original", "of_heads", "ratio", "reason"),
+    ("enhanced", "training_free", "training", "ratio", "kept", "reason"),
     [
-        (GAIN, GAIN, 1.0, "gains on held-out implants"),
-        (GAIN, DOUBT, 1.05, "gains on held-out implants"),
-        (DOUBT, GAIN, 1.0, "no clear gain on bank implants"),
-        (GAIN, LOSS, 1.0, "better without what was trained"),
-        (GAIN, GAIN, 1.06, "rebuilt worse"),
-        (GAIN, GAIN, float("nan"), "rebuilt worse"),
+        (GAIN, GAIN, GAIN, 1.0, "post-trained", "gains on held-out implants"),
+        (GAIN, DOUBT, DOUBT, 1.05, "post-trained", "gains on held-out implants"),
+        (DOUBT, GAIN, GAIN, 1.0, "original", "no clear gain on held-out implants"),
+        (GAIN, GAIN, LOSS, 1.0, "training-free", "better without what was trained"),
+        (GAIN, DOUBT, LOSS, 1.0, "original", "without it no clear gain"),
+        (GAIN, GAIN, GAIN, 1.06, "training-free", "rebuilt worse"),
+        (GAIN, LOSS, GAIN, float("nan"), "original", "rebuilt worse"),
     ],
 )
-def test_decision_asks_for_a_gain_without_harm(over_original, of_heads, ratio, reason):
-    accepted, why = decide({"bank": over_original}, {"bank": of_heads}, ratio)
-    assert reason in why
-    assert accepted == ("gains on" in reason)
+def test_what_is_kept_gains_and_does_no_harm(enhanced, training_free, training, ratio, kept, reason):
+    one_kind = [{"bank": gain, "all": gain} for gain in (enhanced, training_free, training)]
+    word, why = decide(*one_kind, ratio)
+    assert word == kept and reason in why
 
 
-def test_worse_reconstruction_is_rejected(detector, bank, series, quick):
+def test_a_gain_on_all_implants_is_not_enough_where_a_kind_loses():
+    assert decide({"bank": GAIN, "foreign": DOUBT, "all": GAIN}, {}, {}, 1.0)[0] == "post-trained"
+    word, why = decide({"bank": GAIN, "foreign": LOSS, "all": GAIN}, {}, {}, 1.0)
+    assert word == "original" and "a clear loss on foreign implants" in why
+
+
+def test_a_backbone_that_training_ruined_comes_back_as_it_came_with_a_score_that_needs_none(
+    detector, bank, series, quick, tmp_path
+):
     result = enhance(detector, bank, series, recipe=replace(quick, weight=100.0, backbone_rate=0.05))
-    assert not result.accepted and result.detector is detector
-    assert "rebuilt worse" in result.report["reason"]
+    assert result.report["kept"] == "training-free" and "rebuilt worse" in result.report["reason"]
+    assert same(state(detector.module), state(result.detector.module))
+    assert not same(state(detector.module), state(result.candidate.module))
+    free = enhance(detector, bank, series, recipe=UNTRAINED).candidate
+    expected = free.require_calibration().fuse(free.curves(series.values), WITHOUT_HEADS).astype(np.float32)
+    np.testing.assert_allclose(result.detector.score(series), expected, rtol=1e-5)
+    result.detector.save(tmp_path / "kept")
+    np.testing.assert_array_equal(load(tmp_path / "kept").score(series), result.detector.score(series))
 
 
 def test_empty_bank_gives_the_original_back(detector, bank, series, quick):
