@@ -89,8 +89,8 @@ async def consult(
         messages.append(said)
         pictures: list[str] = []
         for call in said.tool_calls:
-            asked = json.dumps([call["name"], call["args"]], sort_keys=True)
-            if (refusal := _refusal(len(evidence), room, made.get(asked))) is not None:
+            asked = written(call["name"], call["args"])
+            if (refusal := refused(len(evidence), room, made.get(asked))) is not None:
                 content = json.dumps({"result": {"error": refusal}})
                 messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
                 continue
@@ -131,7 +131,12 @@ async def _answer(brain: Brain, role: str, messages: list[BaseMessage], schema: 
     )
 
 
-def _refusal(calls: int, room: float, made: str | None) -> str | None:
+def written(tool: str, arguments: dict[str, Any]) -> str:
+    """A call as text, the same for the same call."""
+    return json.dumps([tool, arguments], sort_keys=True)
+
+
+def refused(calls: int, room: float, made: str | None) -> str | None:
     """Why a call is not made, if it is not."""
     if made is not None:
         return f"you have made this call: its result is {made}"

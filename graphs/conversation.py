@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from ape.agents.brain import Brain
-from ape.agents.consult import MAX_PICTURES, call_tool, keep, show
+from ape.agents.consult import MAX_PICTURES, call_tool, keep, refused, show, written
 from ape.agents.prompts import SYSTEM
 from ape.agents.replies import reply
 from ape.graphs.ledger import Ledger
@@ -38,7 +40,8 @@ COSTLY = {
     " half a minute to some minutes.",
 }
 MOST_ROUNDS = 8  # of tools, for one thing that was said
-MOST_CALLS = 12  # of tools in one round
+LEFT_OUT = json.dumps({"result": {"error": "left out, for want of room"}})
+CHARACTERS = 4  # a token of the tools' definitions
 CHANGING = ("add_rule", "change_rule", "drop_rule", "restore_rule", "mine_rules")
 
 
@@ -89,9 +92,12 @@ async def think(state: Talk, runtime: Run) -> Talk:
     """The guide answers what was said, or calls tools for it."""
     talk = runtime.context
     desk = desk_of(state, talk.workbench, talk.seed)
-    if _rounds(state) >= MOST_ROUNDS:
+    tools = all_tools(desk, talk)
+    room = talk.brain.room - sum(len(json.dumps(convert_to_openai_tool(tool))) for tool in tools) / CHARACTERS
+    told = _for_the_brain(state, desk, talk, room)
+    if _rounds(state) >= MOST_ROUNDS or not told:
         return {"messages": [AIMessage("I have tried enough and stop here. Ask again in other words, or for less.")]}
-    said, _ = await reply(talk.brain, _for_the_brain(state, desk, talk), all_tools(desk, talk))
+    said, _ = await reply(talk.brain, told, tools)
     return {"messages": [said]}
 
 
@@ -104,15 +110,18 @@ async def act(state: Talk, runtime: Run) -> Talk:
     desk = desk_of(state, talk.workbench, talk.seed)
     by_name = {tool.name: tool for tool in all_tools(desk, talk)}
     messages: list[AnyMessage] = []
-    for number, call in enumerate(calls):
-        if number >= MOST_CALLS:
-            result: dict[str, Any] = {"error": f"more than {MOST_CALLS} calls at once; look at these first"}
+    made = _made(state)
+    for call in calls:
+        asked = written(call["name"], call["args"])
+        if refusal := refused(len(made), math.inf, made.get(asked)):
+            result: dict[str, Any] = {"error": refusal}
         elif call["name"] in COSTLY and not agreed:
             result = {"declined": call["name"]}
         else:
             talk.listen("guide", f"calls {call['name']}")
             result = await asyncio.to_thread(call_tool, by_name, call)
         evidence = keep(call, result, talk.workbench.artefacts)
+        made.setdefault(asked, evidence)
         told = {"evidence": evidence, "arguments": call["args"], "result": result}
         messages.append(ToolMessage(json.dumps(told), tool_call_id=call["id"], name=call["name"]))
         if call["name"] in CHANGING and not result.keys() & {"error", "declined"}:
@@ -196,8 +205,12 @@ def all_tools(desk: Desk, talk: Conversation) -> list[BaseTool]:
     return [*looking, *desk_tools(desk), mine_rules, train_and_score, show_scores]
 
 
-def _for_the_brain(state: Talk, desk: Desk, talk: Conversation) -> list[BaseMessage]:
-    """Instructions, what is known, and as much of the conversation as there is room for, with its last pictures."""
+def _for_the_brain(state: Talk, desk: Desk, talk: Conversation, room: float) -> list[BaseMessage]:
+    """Instructions, what is known, and as much of the conversation as there is room for, with its last pictures.
+
+    Of what was said last all is kept, but for the results of its first calls; nothing comes back where it is too long
+    even so.
+    """
     series = talk.workbench.series
     task = {
         "task": "converse",
@@ -212,16 +225,41 @@ def _for_the_brain(state: Talk, desk: Desk, talk: Conversation) -> list[BaseMess
         SystemMessage(SYSTEM["guide"]),
         HumanMessage(f"What is known:\n```json\n{json.dumps(task, indent=1)}\n```"),
     ]
-    kept: list[BaseMessage] = []
-    room = talk.brain.room
-    for turn in reversed(_turns(state["messages"])):
-        room -= sum(len(str(message.content)) for message in turn)
-        if room < 0 and kept:
+    *before, last = _turns(state["messages"])
+    kept = _shortened(last, room)
+    room -= _length(kept)
+    if room < 0:
+        return []
+    for turn in reversed(before):
+        room -= _length(turn)
+        if room < 0:
             break
         kept = [*turn, *kept]
     if talk.brain.server is not None and (drawn := _pictures(kept)):
         kept.append(show(drawn[-MAX_PICTURES:], len(drawn[-MAX_PICTURES:]), talk.workbench.artefacts))
     return [*begin, *kept]
+
+
+def _length(messages: Sequence[BaseMessage]) -> int:
+    return sum(len(str(each.content)) + len(json.dumps(getattr(each, "tool_calls", []))) for each in messages)
+
+
+def _shortened(turn: Sequence[BaseMessage], room: float) -> list[BaseMessage]:
+    """A turn without the results of its first calls, as many as it is too long by."""
+    kept = list(turn)
+    for place, message in enumerate(turn):
+        if _length(kept) <= room:
+            break
+        if isinstance(message, ToolMessage):
+            kept[place] = message.model_copy(update={"content": LEFT_OUT})
+    return kept
+
+
+def _made(state: Talk) -> dict[str, str]:
+    """Calls that were made since the person spoke last, with the evidence that came of them."""
+    results = [message for message in _turns(state["messages"])[-1] if isinstance(message, ToolMessage)]
+    bodies = [(str(message.name), json.loads(str(message.content))) for message in results]
+    return {written(name, body["arguments"]): body["evidence"] for name, body in reversed(bodies)}
 
 
 def _turns(messages: Sequence[BaseMessage]) -> list[list[BaseMessage]]:

@@ -191,11 +191,17 @@ def _verdict(entries: list[dict[str, Any]]) -> str:
 
 
 def _proposed(entries: list[dict[str, Any]]) -> list[Evidence]:
-    """What the proposal of a rule named, where the bank does not tell."""
+    """What the proposal of a rule named, or the person who asked for it said, where the bank does not tell."""
     named: list[str] = next((entry["evidence"] for entry in entries if entry["decision"] == "proposed"), [])
+    asked = [entry["rationale"][:300] for entry in entries if entry["decision"] == "add_rule"]
     return [
-        Evidence(kind="text" if each in ("text", "log") else "picture" if each.endswith(".png") else "tool", id=each)
-        for each in named
+        *(Evidence(kind="text", id=CONVERSATION, quote=words) for words in asked),
+        *(
+            Evidence(
+                kind="text" if each in ("text", "log") else "picture" if each.endswith(".png") else "tool", id=each
+            )
+            for each in named
+        ),
     ]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ape.agents import replies
-from ape.graphs.conversation import MOST_CALLS, MOST_ROUNDS
+from ape.agents import open_brain, replies
+from ape.agents.consult import MAX_CALLS
+from ape.graphs import conversation, session
+from ape.graphs.conversation import MOST_ROUNDS
 from ape.graphs.folder import Request
 from ape.graphs.session import Session
 
@@ -56,10 +61,24 @@ def test_a_wish_without_end_for_tools_ends(talk, server, mood):
 
 
 def test_a_flood_of_calls_is_stopped(talk, server, mood):
-    server.moods = [mood["saying"]("", calls=[{**EXAMPLES, "id": str(i)} for i in range(MOST_CALLS + 5)])]
+    flood = [{**EXAMPLES, "id": str(i), "args": {"rule_id": f"none-{i}"}} for i in range(MAX_CALLS + 5)]
+    server.moods = [mood["saying"]("", calls=[*flood, {**flood[0], "id": "again"}])]
     found = [event.text for event in talk.say("look around") if event.kind == "found"]
-    assert len(found) == MOST_CALLS + 5
-    assert ["calls at once" in text for text in found] == [False] * MOST_CALLS + [True] * 5
+    assert ["no calls are left" in text for text in found[:-1]] == [False] * MAX_CALLS + [True] * 5
+    assert "you have made this call" in found[-1]
+
+
+def test_a_long_turn_loses_its_first_results_then_ends_and_the_next_is_free_of_it(talk, server, mood, monkeypatch):
+    monkeypatch.setattr(conversation, "CHARACTERS", math.inf)
+    monkeypatch.setattr(session, "open_brain", lambda *given: replace(open_brain(*given), room=1000.0))
+    calls = [{**EXAMPLES, "id": str(i), "args": {"rule_id": f"none-{i}"}} for i in range(MOST_ROUNDS)]
+    server.moods = [mood["saying"]("", calls=[call]) for call in calls]
+    told = list(talk.say("look around"))
+    assert told[-1].kind == "said" and "stop here" in told[-1].text
+    assert len(server.requests) < MOST_ROUNDS and "for want of room" in str(server.requests[-1]["messages"])
+    server.moods = [mood["saying"]("Well.")]
+    assert list(talk.say("and now?"))[-1].text == "Well."
+    assert "look around" not in str(server.requests[-1]["messages"])
 
 
 def test_a_model_cannot_skip_the_question(talk, server, mood):
