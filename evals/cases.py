@@ -20,6 +20,8 @@ from ape.series import InputError, from_array, load
 
 # number, name, end of training, and first and last anomalous position, counted from 0
 PUBLISHED = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")
+# Recordings to tune on, with all series cut from them; the other half is for confirmation.
+TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
 CONTAMINATED = "ucr contaminated "  # and how many % of the training points are pseudo-anomalous
 SETS = ("ucr", "nab", "asd", "skab", "bench", *(f"{CONTAMINATED}{percent}" for percent in (1, 5, 10)))
 BENCH_FAULTS, BENCH_EVENTS = 1, 3  # of a scenario, and of a fault
@@ -80,6 +82,11 @@ def recording(name: str) -> str:
     On TimeAnomaly-Bench it is the scenario, whose faults share a process.
     """
     return clean(name.partition(".")[0]).rstrip("0123456789")
+
+
+def tuned_on(name: str) -> bool:
+    """Whether the default recipe was chosen on the UCR recording that a series was cut from."""
+    return clean(name).startswith(TUNING)
 
 
 def clean(name: str) -> str:

@@ -23,6 +23,7 @@ from ape.detectors.detector import automatic_window
 from ape.evals.cases import Case, case, recording
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.posttraining import arms, judged, scores_of
+from ape.evals.report import OURS
 from ape.evals.simple import SIMPLE
 from ape.graphs.folder import versions
 from ape.posttrain import DEFAULT, Negatives
@@ -32,7 +33,6 @@ from ape.series import Series
 if TYPE_CHECKING:
     from ape.evals.experiment import Experiment
 
-OURS = "APE"
 FREE = ("error", "mahalanobis", "nearest", "without heads")  # scores that no post-training goes into
 
 

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 
 from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
-from ape.evals.cases import Oracle, case, clean, names, recording
+from ape.evals.cases import Oracle, case, names, recording, tuned_on
 from ape.evals.jobs import measure_all, options, publish
 from ape.evals.report import interval
 from ape.evals.simple import discords
@@ -30,8 +30,6 @@ from ape.series import InputError, Series
 from ape.series.files import write_bytes
 from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
-# Recordings to tune on, with all series cut from them; the other half is for confirmation.
-TUNING = ("ECG", "InternalBleeding", "CIMIS44AirTemperature", "TkeepFifthMARS", "resperation", "qtdbSel1005V")
 SHORTER_THAN = 50_000
 CONTROLS = (
     "point_error",
@@ -76,7 +74,7 @@ def chosen_series(part: str) -> tuple[str, list[str]]:
     """Data set and names of the series: those of one half of UCR, or of all of another set."""
     if part not in ("tuning", "confirmation"):
         return part, names(part)
-    return "ucr", [name for name in short_series() if clean(name).startswith(TUNING) == (part == "tuning")]
+    return "ucr", [name for name in short_series() if tuned_on(name) == (part == "tuning")]
 
 
 def short_series() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from jinja2 import Environment, select_autoescape
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
+from ape.evals.cases import tuned_on
 from ape.series import InputError
 from ape.series.files import write_bytes, write_text
 from ape.tools.render import png
 
+OURS = "APE"
 METRICS = {"ap": "average precision", "vus": "VUS-PR", "ucr": "UCR accuracy"}
 RESAMPLES = 4000
 FAR = 0.05  # difference of average precision that counts as better or worse
@@ -78,32 +81,65 @@ def described(rows: pd.DataFrame) -> str:
 
 
 def tables(rows: pd.DataFrame, reference: str) -> list[tuple[str, pd.DataFrame]]:
-    """For each set: the main table; what the reference is ahead by, with tests; by family; acceptance."""
+    """For each set: the main table; what the reference is ahead by, with tests; backbones, families, acceptance."""
     parts = []
-    for data_set, half in rows.groupby("set", sort=False):
-        metrics = [metric for metric in METRICS if metric in half and half[metric].notna().any()]
-        by_series = half.groupby(["system", "series"], sort=False)[metrics].mean()
-        recordings = half.drop_duplicates("series").set_index("series")["recording"]
+    for name, group in groups(rows):
+        metrics = [metric for metric in METRICS if metric in group and group[metric].notna().any()]
+        by_series = group.groupby(["system", "series"], sort=False)[metrics].mean()
+        recordings = group.drop_duplicates("series").set_index("series")["recording"]
         main = by_series.groupby("system", sort=False).mean()
+        main.insert(0, "series", by_series.groupby("system").size())
         for metric in metrics:
             spans = {system: interval(by_series.loc[system][metric], recordings) for system in main.index}
             main[f"{metric} low"] = [spans[system][1] for system in main.index]
             main[f"{metric} high"] = [spans[system][2] for system in main.index]
-        spread = half.groupby(["system", "series"])["ap"].std().groupby("system").mean()
+        spread = group.groupby(["system", "series"])["ap"].std().groupby("system").mean()
         main["sd over seeds"] = spread.reindex(main.index)
         wide = by_series["ap"].unstack("system")
         main["mean rank"] = wide.rank(axis=1, ascending=False).mean().reindex(main.index)
-        main["seconds"] = half.groupby(["system"])["seconds"].mean().reindex(main.index)
+        main["seconds"] = group.groupby(["system"])["seconds"].mean().reindex(main.index)
         main = main.sort_values("ap", ascending=False)
-        parts.append((f"{data_set}: all systems", main))
+        parts.append((f"{name}: all systems", main))
         if reference in main.index:
-            parts.append((f"{data_set}: {reference} less", against(wide, recordings, reference)))
-        families = half.pivot_table("ap", "system", "family", sort=False)
-        parts.append((f"{data_set}: average precision by family", families.reindex(main.index)))
-        if half["kept"].notna().any():
-            share = pd.crosstab(half["system"], half["kept"], normalize="index")
-            parts.append((f"{data_set}: what the acceptance kept, share of results", share))
-    return parts
+            parts.append((f"{name}: {reference} less", against(wide, recordings, reference)))
+        if len(backbones := backbone_by_backbone(wide, recordings)):
+            parts.append((f"{name}: on each backbone, average precision less that of", backbones))
+        families = group.pivot_table("ap", "system", "family", sort=False)
+        parts.append((f"{name}: average precision by family", families.reindex(main.index)))
+        if group["kept"].notna().any():
+            share = pd.crosstab(group["system"], group["kept"], normalize="index")
+            parts.append((f"{name}: what the acceptance kept, share of results", share))
+    return [(heading, table.dropna(axis=1, how="all").rename_axis(None)) for heading, table in parts]
+
+
+def groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The sets; of UCR also by whether the default recipe was chosen on a recording, see `tuned_on`."""
+    for name, group in rows.groupby("set", sort=False):
+        yield str(name), group
+        tuned = group["series"].map(tuned_on)
+        if str(name).startswith("ucr") and tuned.any() and not tuned.all():
+            yield f"{name}, recordings that the recipe was chosen on", group[tuned]
+            yield f"{name}, other recordings", group[~tuned]
+
+
+def backbone_by_backbone(wide: pd.DataFrame, recordings: pd.Series) -> pd.DataFrame:
+    """For each backbone, what our results are ahead by of all others on the same backbone, as text."""
+    found = {}
+    systems = [str(system) for system in wide]
+    for backbone in (system.removesuffix(f" + {OURS}") for system in systems if system.endswith(f" + {OURS}")):
+        own = {each.removeprefix(backbone).lstrip(":+ "): each for each in systems if _is_of(each, backbone)}
+        for ours in (OURS, "mined bank"):
+            if ours in own:
+                differences = {part: wide[own[ours]] - wide[other] for part, other in own.items() if part != ours}
+                found[f"{backbone} + {ours}"] = {
+                    part: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(each, recordings))
+                    for part, each in differences.items()
+                }
+    return pd.DataFrame(found).T
+
+
+def _is_of(system: str, backbone: str) -> bool:
+    return system.startswith((f"{backbone}:", f"{backbone} +"))
 
 
 def against(wide: pd.DataFrame, recordings: pd.Series, reference: str) -> pd.DataFrame:
@@ -126,6 +162,7 @@ def against(wide: pd.DataFrame, recordings: pd.Series, reference: str) -> pd.Dat
 
 def interval(values: pd.Series, recordings: pd.Series) -> tuple[float, float, float]:
     """Mean over series, and a 95 % bootstrap interval over recordings."""
+    values = values.dropna()
     sums = values.groupby(recordings.reindex(values.index)).agg(["sum", "count"]).to_numpy()
     draw = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
     means = sums[draw, 0].sum(1) / sums[draw, 1].sum(1)
