@@ -24,7 +24,9 @@ Messages = list[dict[str, Any]]
 Where = dict[str, str]  # the run's name and the thread, as the browser keeps them
 
 HINT = "Ask what the series does, say 'mine', or 'help'."
-CSS = """.card img {max-height: 11rem; object-fit: contain} footer {display: none !important}
+# Gradio's "Share" would send a picture off this machine, and "Clear" deletes nothing but the view.
+CSS = """.card img {max-height: 11rem; object-fit: contain}
+footer, button[aria-label="Share"], button[aria-label="Clear"] {display: none !important}
 .gradio-container {max-width: 1600px !important; margin: auto}"""
 
 

@@ -116,6 +116,7 @@ def test_from_a_file_to_rules_that_are_changed_on_cards_and_survive_a_reload_and
     begin(tab, wave, "The sensor may freeze.")
     say(tab, "what does the series do?", "900 points of flow")
     tab.locator("img[src*='gradio_api/file']").first.wait_for()
+    assert not any(tab.get_by_label(name, exact=True).first.is_visible() for name in ("Share", "Clear"))
     say(tab, "mine", "Mine the series for ways")
     tab.get_by_role("button", name="yes, do it").click()
     tab.locator("img[alt='examples of reading-stuck']").wait_for()
