@@ -1,8 +1,10 @@
-"""``ape chat``: explore one scenario with the guide, in the terminal; pictures are files."""
+"""``ape chat``: explore one scenario with the guide, in the terminal; pictures are files, and drawn where it can."""
 
 from __future__ import annotations
 
 import argparse
+import base64
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from rich.text import Text
 from ape.cli.commands import request_of, wide_console
 from ape.graphs.session import MAIN, Event, Session
 from ape.series import InputError
+
+DRAWING = ("iTerm.app", "WezTerm")
 
 console = wide_console()
 
@@ -60,4 +64,12 @@ def _tell(events: Iterable[Event]) -> None:
         elif event.kind != "found":  # the guide tells what was found
             console.print(Text(event.text, style="dim"), no_wrap=True, overflow="ellipsis")
         if event.picture is not None:
-            console.print(Text(f"picture: {event.picture}", style="cyan"))
+            _show(event.picture)
+
+
+def _show(picture: Path) -> None:
+    """Where a picture lies, and the picture itself where the terminal draws it, by iTerm2's protocol."""
+    if console.is_terminal and os.environ.get("TERM_PROGRAM") in DRAWING:
+        data = base64.b64encode(picture.read_bytes()).decode()
+        console.file.write(f"\x1b]1337;File=inline=1;width=80%:{data}\a\n")
+    console.print(Text(f"picture: {picture}", style="cyan"))

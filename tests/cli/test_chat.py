@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 
 import pytest
+from rich.console import Console
+
+from ape.cli import chat
+from ape.graphs.session import Event
 
 
 @pytest.fixture
@@ -51,3 +56,17 @@ def test_wrong_calls_are_one_line(refused, argv, data, tmp_path, monkeypatch):
 def test_a_thread_cannot_lead_out_of_the_folder(refused, say, data, tmp_path):
     say(data, "--out", tmp_path / "talk")
     assert "no thread" in refused("chat", "--resume", tmp_path / "talk", "--thread", "../x")
+
+
+def test_a_terminal_that_can_draws_the_pictures(tmp_path, monkeypatch):
+    screen = Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(chat, "console", screen)
+    monkeypatch.setenv("TERM_PROGRAM", "WezTerm")
+    picture = tmp_path / "wave.png"
+    picture.write_bytes(b"a picture")
+    chat._tell([Event("found", "render_overview", picture)])
+    assert f"File=inline=1;width=80%:{base64.b64encode(b'a picture').decode()}\a" in screen.file.getvalue()
+    monkeypatch.setenv("TERM_PROGRAM", "Apple_Terminal")
+    screen.file.truncate(0)
+    chat._tell([Event("found", "render_overview", picture)])
+    assert "inline" not in screen.file.getvalue() and "wave.png" in screen.file.getvalue()
