@@ -50,8 +50,11 @@ async def reply(
     messages: Sequence[BaseMessage],
     tools: Sequence[BaseTool] = (),
     schema: type[BaseModel] | None = None,
+    piecewise: bool = False,
 ) -> tuple[AIMessage, Spent]:
     """What the brain says next: with ``tools`` it may call them, with ``schema`` it answers in that record.
+
+    A server's reply comes to the callbacks word by word if ``piecewise``.
 
     Replies of a server are kept under the digest of all that they depend on, so that the same question costs nothing.
 
@@ -70,7 +73,7 @@ async def reply(
         dispatch_custom_event(KEPT_REPLY, {"content": known.content, "tool_calls": known.tool_calls})
         return known, Spent(known=1)
     began = time.perf_counter()
-    message = await _served(brain, list(messages), asked)
+    message = await _served(brain, list(messages), asked | {"stream": piecewise})
     usage = message.usage_metadata
     _keep(path, message)
     return message, Spent(

@@ -45,6 +45,7 @@ def connect(address: str, model: str | None, seed: int) -> tuple[str, str, ChatO
         model=name,
         use_responses_api=False,
         temperature=0,
+        stream_usage=True,
         seed=seed,
         timeout=TIMEOUT,
         max_retries=0,  # `ape.agents.replies` waits longer than the client would

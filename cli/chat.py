@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
@@ -52,19 +53,27 @@ def _session(arguments: argparse.Namespace) -> Session:
 
 
 def _tell(events: Iterable[Event]) -> None:
-    for event in events:
-        if event.kind == "said":
-            console.print(Markdown(event.text, hyperlinks=False))
-        elif event.kind == "person":
-            console.print(Text(f"> {event.text}", style="bold"))
-        elif event.kind == "asked":
-            console.print(Text(f"{event.text} (yes/no)", style="yellow"))
-        elif event.kind in ("refused", "failed"):
-            console.print(Text(event.text, style="red"))
-        elif event.kind != "found":  # the guide tells what was found
-            console.print(Text(event.text, style="dim"), no_wrap=True, overflow="ellipsis")
-        if event.picture is not None:
-            _show(event.picture)
+    saying = ""
+    with Live(console=console, transient=True) as under_way:
+        for event in events:
+            saying = saying + event.text if event.kind == "saying" else ""
+            under_way.update(Markdown(saying, hyperlinks=False))
+            _print(event)
+
+
+def _print(event: Event) -> None:
+    if event.kind == "said":
+        console.print(Markdown(event.text, hyperlinks=False))
+    elif event.kind == "person":
+        console.print(Text(f"> {event.text}", style="bold"))
+    elif event.kind == "asked":
+        console.print(Text(f"{event.text} (yes/no)", style="yellow"))
+    elif event.kind in ("refused", "failed"):
+        console.print(Text(event.text, style="red"))
+    elif event.kind in ("called", "progress"):  # what was found the guide tells
+        console.print(Text(event.text, style="dim"), no_wrap=True, overflow="ellipsis")
+    if event.picture is not None:
+        _show(event.picture)
 
 
 def _show(picture: Path) -> None:

@@ -224,14 +224,18 @@ def _acting(root: Path, found: Where, tool: str, arguments: dict[str, Any], aske
 
 def _following(session: Session, events: Iterator[Event], first: Event | None = None) -> Iterator[tuple[Any, ...]]:
     """What is to be seen while a turn runs, and after it."""
-    before, note = [*session.history(), *([first] if first else [])], ""
+    before, note, saying = [*session.history(), *([first] if first else [])], "", ""
     yield _messages(before), gr.update(visible=False), "", gr.skip()
     for event in events:
         if event.kind in ("refused", "failed"):
             note = event.text
         elif event.kind == "progress":
             yield gr.skip(), gr.skip(), _safe(event.text), gr.skip()
+        elif event.kind == "saying":
+            saying += event.text
+            yield _messages([*before, Event("said", saying)]), gr.skip(), gr.skip(), gr.skip()
         else:
+            saying = ""
             before.append(event)
             yield _messages(before), gr.skip(), gr.skip(), gr.skip()
     yield _shown(session, note)

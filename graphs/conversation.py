@@ -97,7 +97,7 @@ async def think(state: Talk, runtime: Run) -> Talk:
     told = _for_the_brain(state, desk, talk, room)
     if _rounds(state) >= MOST_ROUNDS or not told:
         return {"messages": [AIMessage("I have tried enough and stop here. Ask again in other words, or for less.")]}
-    said, _ = await reply(talk.brain, told, tools)
+    said, _ = await reply(talk.brain, told, tools, piecewise=True)
     return {"messages": [said]}
 
 

@@ -20,11 +20,11 @@ from uuid import uuid4
 
 import pandas as pd
 from filelock import FileLock, Timeout
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Command
+from langgraph.types import Command, StreamMode
 
 from ape.agents import open_brain
 from ape.graphs.conversation import Conversation, Talk, build_conversation, desk_of
@@ -49,7 +49,7 @@ YES, NO = ("yes", "y", "ok", "do it", "sure"), ("no", "n", "don't", "stop", "not
 NAME = re.compile(r"[\w-]{1,40}")
 AFTER_TRAINING = ("enhanced", "posttrain.json", "scores.csv", "report.html")
 
-Kind = Literal["person", "said", "called", "found", "asked", "progress", "refused", "failed"]
+Kind = Literal["person", "saying", "said", "called", "found", "asked", "progress", "refused", "failed"]
 Result = TypeVar("Result")
 Graph = CompiledStateGraph[Talk, Any, Talk, Talk]
 
@@ -65,9 +65,9 @@ class Event:
     Parameters
     ----------
     kind : str
-        ``person`` and ``said`` are what people and the guide say, ``called`` and ``found`` a tool and its result,
-        ``asked`` a question that waits for yes or no, ``progress`` a step that counts, ``refused`` and ``failed`` why
-        nothing was done.
+        ``person`` and ``said`` are what people and the guide say, ``saying`` some words of the latter as a server sends
+        them, ``called`` and ``found`` a tool and its result, ``asked`` a question that waits for yes or no,
+        ``progress`` a step that counts, ``refused`` and ``failed`` why nothing was done.
     text : str
     picture : Path, optional
     """
@@ -228,14 +228,24 @@ class Session:
         given = await prepare(graph, config)
         with recorded(self.folder, self.thread) as callbacks:
             config = {**config, "callbacks": callbacks, "run_name": "conversation"}
-            async for update in graph.astream(given, config, context=talk, stream_mode="updates", durability="sync"):
-                for node, change in update.items():
-                    if node == "__interrupt__":
-                        tell(Event("asked", change[0].value["question"]))
-                        continue
-                    for message in (change or {}).get("messages", []):
-                        for event in self._events(message):
-                            tell(event)
+            modes: list[StreamMode] = ["updates", "messages"]
+            async for mode, update in graph.astream(given, config, context=talk, stream_mode=modes, durability="sync"):
+                for event in self._pieces(update) if mode == "messages" else self._updates(update):
+                    tell(event)
+
+    @staticmethod
+    def _pieces(update: Any) -> Iterator[Event]:
+        """Words that a server has just sent; whole messages come as updates."""
+        if isinstance(update[0], AIMessageChunk) and update[0].content:
+            yield Event("saying", str(update[0].content))
+
+    def _updates(self, update: Any) -> Iterator[Event]:
+        for node, change in update.items():
+            if node == "__interrupt__":
+                yield Event("asked", change[0].value["question"])
+                continue
+            for message in (change or {}).get("messages", []):
+                yield from self._events(message)
 
     def _events(self, message: AnyMessage) -> Iterator[Event]:
         if isinstance(message, HumanMessage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,11 @@ def failing(status: int, message: str = "out of memory") -> Mood:
     return mood
 
 
+def breaking(content: str) -> Mood:
+    """A reply whose connection breaks after its first word."""
+    return lambda _: completion(AIMessage(content)) | {"breaks": True}
+
+
 def slow(seconds: float) -> Mood:
     return lambda _: time.sleep(seconds)
 
@@ -80,6 +86,21 @@ def completion(message: AIMessage, finish: str = "stop") -> dict[str, Any]:
         "choices": [{"index": 0, "message": said, "finish_reason": finish}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     }
+
+
+def pieces(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A completion as a server sends it bit by bit: its words, then its calls, then what it took."""
+    whole = body | {"object": "chat.completion.chunk", "usage": None}
+    choice = body["choices"][0]
+    said = choice["message"]
+    for word in re.findall(r"\s*\S+", said["content"] or ""):
+        yield whole | {
+            "choices": [{"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}]
+        }
+    calls = [{"index": place, **call} for place, call in enumerate(said.get("tool_calls", []))]
+    last = {"role": "assistant", "tool_calls": calls} if calls else {}
+    yield whole | {"choices": [{"index": 0, "delta": last, "finish_reason": choice["finish_reason"]}]}
+    yield whole | {"choices": [], "usage": body["usage"]}
 
 
 def conversation(entries: list[dict[str, Any]]) -> list[BaseMessage]:
@@ -131,7 +152,8 @@ def loopback(model: BaseChatModel) -> Iterator[Loopback]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             try:
-                self.send(served.answer(body), 200)
+                answer = served.answer(body)
+                self.stream(answer) if body.get("stream") else self.send(answer, 200)
             except Fault as fault:
                 if fault.status == 0:
                     self.close_connection = True
@@ -145,6 +167,20 @@ def loopback(model: BaseChatModel) -> Iterator[Loopback]:
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+        def stream(self, body: dict[str, Any]) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            breaks = body.pop("breaks", False)
+            for piece in [*(json.dumps(each) for each in pieces(body)), "[DONE]"]:
+                data = f"data: {piece}\n\n".encode()
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+                if breaks:
+                    self.close_connection = True
+                    return
+            self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -181,4 +217,4 @@ def server():
 @pytest.fixture
 def mood():
     """What can go wrong: moods of the server by name."""
-    return {"failing": failing, "slow": slow, "saying": saying}
+    return {"failing": failing, "slow": slow, "saying": saying, "breaking": breaking}

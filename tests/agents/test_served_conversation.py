@@ -30,13 +30,33 @@ def talk(server, tmp_path):
 
 
 def kinds(events):
-    return [event.kind for event in events if event.kind != "progress"]
+    return [event.kind for event in events if event.kind not in ("progress", "saying")]
 
 
 def test_the_same_words_lead_to_the_same_rules_through_a_server(talk):
     assert kinds(talk.say(ADD)) == ["called", "found", "said"]
     (card,) = talk.cards()
     assert card.told["asked_for"] == [ADD]
+
+
+def test_the_guides_words_come_as_the_server_sends_them(talk, server, mood):
+    server.moods = [mood["saying"]("It repeats, and  drifts.")]
+    events = list(talk.say("hello"))
+    assert [event.text for event in events if event.kind == "saying"] == ["It", " repeats,", " and", "  drifts."]
+    assert events[-1].kind == "said" and events[-1].text == "It repeats, and  drifts."
+    assert [event.kind for event in talk.history()] == ["person", "said"]
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_reply_is_tried_again(talk, server, mood):
+    server.moods = [mood["breaking"]("Never heard."), mood["saying"]("Heard.")]
+    events = list(talk.say("hello"))
+    assert events[-1].text == "Heard." and len(server.requests) == 2
+
+
+def test_a_connection_that_always_breaks_is_one_line(talk, server, mood):
+    server.always = mood["breaking"]("Never heard.")
+    failed = list(talk.say("hello"))[-1]
+    assert failed.kind == "failed" and failed.text.count("\n") == 0 and server.url in failed.text
 
 
 def test_the_pictures_that_tools_drew_are_shown_to_the_model(talk, server):
