@@ -94,10 +94,11 @@ async def think(state: Talk, runtime: Run) -> Talk:
     desk = desk_of(state, talk.workbench, talk.seed)
     tools = all_tools(desk, talk)
     room = talk.brain.room - sum(len(json.dumps(convert_to_openai_tool(tool))) for tool in tools) / CHARACTERS
-    told = _for_the_brain(state, desk, talk, room)
-    if _rounds(state) >= MOST_ROUNDS or not told:
+    *before, last = _turns(state["messages"])
+    last, rounds = _shortened(last, room), _rounds(state)
+    if rounds >= MOST_ROUNDS or (rounds and _length(last) > room):
         return {"messages": [AIMessage("I have tried enough and stop here. Ask again in other words, or for less.")]}
-    said, _ = await reply(talk.brain, told, tools, piecewise=True)
+    said, _ = await reply(talk.brain, _for_the_brain(before, last, desk, talk, room), tools, piecewise=True)
     return {"messages": [said]}
 
 
@@ -205,12 +206,10 @@ def all_tools(desk: Desk, talk: Conversation) -> list[BaseTool]:
     return [*looking, *desk_tools(desk), mine_rules, train_and_score, show_scores]
 
 
-def _for_the_brain(state: Talk, desk: Desk, talk: Conversation, room: float) -> list[BaseMessage]:
-    """Instructions, what is known, and as much of the conversation as there is room for, with its last pictures.
-
-    Of what was said last all is kept, but for the results of its first calls; nothing comes back where it is too long
-    even so.
-    """
+def _for_the_brain(
+    before: Sequence[list[BaseMessage]], last: list[BaseMessage], desk: Desk, talk: Conversation, room: float
+) -> list[BaseMessage]:
+    """Instructions, what is known, the last turn, as many before it as there is room for, and its last pictures."""
     series = talk.workbench.series
     task = {
         "task": "converse",
@@ -225,11 +224,8 @@ def _for_the_brain(state: Talk, desk: Desk, talk: Conversation, room: float) -> 
         SystemMessage(SYSTEM["guide"]),
         HumanMessage(f"What is known:\n```json\n{json.dumps(task, indent=1)}\n```"),
     ]
-    *before, last = _turns(state["messages"])
-    kept = _shortened(last, room)
-    room -= _length(kept)
-    if room < 0:
-        return []
+    kept = last
+    room -= _length(last)
     for turn in reversed(before):
         room -= _length(turn)
         if room < 0:
@@ -245,7 +241,7 @@ def _length(messages: Sequence[BaseMessage]) -> int:
 
 
 def _shortened(turn: Sequence[BaseMessage], room: float) -> list[BaseMessage]:
-    """A turn without the results of its first calls, as many as it is too long by."""
+    """A turn, without the results of its first calls as far as it is too long."""
     kept = list(turn)
     for place, message in enumerate(turn):
         if _length(kept) <= room:

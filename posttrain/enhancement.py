@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import torch
 from ape.detectors import Detector
 from ape.detectors.protocol import Progress
 from ape.detectors.training import seeded
-from ape.posttrain.acceptance import Kept
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import Pool, draw_pool, fit_outputs, train
@@ -215,16 +213,13 @@ def judge(trained: Prepared) -> Enhancement:
     report["picture"] = picture(trained.seen, trained.subjects.vectors(model))
     report["seconds"] = trained.seconds | {"accept": time.perf_counter() - started}
     candidate = replace(model, calibration=trial.calibrate(after))
-    kept: dict[Kept, Callable[[], Detector | EnhancedDetector]] = {
-        "post-trained": lambda: candidate,
-        "training-free": lambda: replace(
-            candidate,
-            backbone=trained.detector.clone(),
-            calibration=trial.calibrate(trained.before, WITHOUT_HEADS),
-        ),
-        "original": lambda: trained.detector,
-    }
-    return Enhancement(kept[report["kept"]](), report, report["accepted"], candidate)
+    detector: Detector | EnhancedDetector = trained.detector
+    if report["kept"] == "post-trained":
+        detector = candidate
+    elif report["kept"] == "training-free":
+        untouched = trial.calibrate(trained.before, WITHOUT_HEADS)
+        detector = replace(candidate, backbone=trained.detector.clone(), calibration=untouched)
+    return Enhancement(detector, report, report["accepted"], candidate)
 
 
 def refused(detector: Detector, report: dict[str, Any], error: InputError) -> Enhancement:

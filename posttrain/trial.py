@@ -97,21 +97,18 @@ class Trial:
         }
         every = list(precision.values())
         precision["all"] = {name: np.mean([each[name] for each in every], axis=0) for name in every[0]}
-        gains = {
-            score: {
-                kind: {name: paired(each[score] - each[name], self.seed) for name in each if name != score}
-                for kind, each in precision.items()
-            }
-            for score in ("enhanced", "training_free")
-        }
+
+        def gains(score: str, over: str) -> dict[str, dict[str, float]]:
+            return {kind: paired(each[score] - each[over], self.seed) for kind, each in precision.items()}
+
         looks = {"before": before, "after": after}
         touched = self.implants["bank"].touched()
         normal = {when: float(look.normal.windows[:, ERROR].mean()) for when, look in looks.items()}
         pseudo = {when: float(look.implants["bank"].windows[touched, ERROR].mean()) for when, look in looks.items()}
         ratio = normal["after"] / max(normal["before"], 1e-12)
-        over_before = {score: {kind: gain["before"] for kind, gain in gains[score].items()} for score in gains}
-        training = {kind: gain["training_free"] for kind, gain in gains["enhanced"].items()}
-        kept, reason = decide(over_before["enhanced"], over_before["training_free"], training, ratio)
+        training = gains("enhanced", "training_free")
+        kept, reason = decide(gains("enhanced", "before"), gains("training_free", "before"), training, ratio)
+        over = {name: gains("enhanced", name) for name in every[0] if name != "enhanced"}
         return {
             "kept": kept,
             "accepted": kept != "original",
@@ -129,7 +126,7 @@ class Trial:
             "acceptance": {
                 kind: {
                     "average_precision": {name: float(value.mean()) for name, value in each.items()},
-                    "gain_over": gains["enhanced"][kind],
+                    "gain_over": {name: gain[kind] for name, gain in over.items()},
                 }
                 for kind, each in precision.items()
             },
