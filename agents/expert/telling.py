@@ -108,7 +108,5 @@ TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
     "show_examples": lambda value: f"{value['count']} anomalies of {value['rule']}, red, over normal windows, grey.",
     "why_rule": _told_why,
     "compare_banks": _told_comparison,
-    "train_and_score": lambda value: (
-        f"{'Enhanced' if value['accepted'] else 'The original was kept'}: {value['reason']}."
-    ),
+    "train_and_score": _told_training,
 }
