@@ -20,9 +20,10 @@ import torch
 
 from ape import detectors
 from ape.detectors.detector import automatic_window
+from ape.evals.arms import ARMS, OF_THE_BENCH, Scene
 from ape.evals.cases import Case, case, recording
 from ape.evals.methods import METHODS, Method, running
-from ape.evals.posttraining import arms, judged, scores_of
+from ape.evals.posttraining import judged, scores_of
 from ape.evals.report import OURS
 from ape.evals.simple import SIMPLE
 from ape.graphs.folder import versions
@@ -106,15 +107,15 @@ def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experi
     """
     series = found.labelled.series
     banks.mkdir(parents=True, exist_ok=True)
-    available = arms(series, found.labelled.name, banks, seed, found.oracle)
-    enhance = available["mined bank"]
-    chosen = {arm: available[arm] for arm in experiment.arms if arm in available}
+    scene = Scene(series, found.labelled.name, banks, seed, found.oracle)
+    there = [arm for arm in experiment.arms if arm not in OF_THE_BENCH or found.oracle is not None]
+    chosen = {arm: partial(ARMS[arm], scene) for arm in there}
     chosen |= {
-        f"{method}'s negatives": partial(enhance, negatives=in_our_engine(METHODS[method], series))
+        f"{method}'s negatives": partial(scene.enhance, negatives=in_our_engine(METHODS[method], series))
         for method in experiment.generators
     }
     chosen |= {
-        recipe: partial(enhance, recipe=replace(DEFAULT, **changes))  # type: ignore[arg-type]
+        recipe: partial(scene.enhance, recipe=replace(DEFAULT, **changes))  # type: ignore[arg-type]
         for recipe, changes in experiment.recipes.items()
     }
     began = time.perf_counter()
@@ -123,7 +124,7 @@ def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experi
     own = _timed(partial(detector.score, series))
     own = replace(own, seconds=own.seconds + fitting)
     measured = {f"{name}: point error": own}
-    for arm, post_train in {"untrained": available["untrained"], **chosen}.items():
+    for arm, post_train in {"untrained": partial(ARMS["untrained"], scene), **chosen}.items():
         began = time.perf_counter()
         result = post_train(detector)
         if result.candidate is None:

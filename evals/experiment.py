@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from ape.detectors.registry import BACKBONES
+from ape.evals.arms import ARMS
 from ape.evals.cases import SETS, names
 from ape.evals.cells import measure
 from ape.evals.methods import METHODS
@@ -27,29 +28,6 @@ from ape.series.files import write_json
 
 FOLDER = Path(__file__).parent / "experiments"
 RECORD = "experiment.json"
-ARMS = (
-    "reconstruction",
-    "two branches",
-    "one class",
-    "surrogates",
-    "random bank",
-    "cut-paste",
-    "broad bank",
-    "mined bank",
-    "mined without text",
-    "mined without pictures",
-    "mined without critic",
-    "mined without check",
-    "mined without contextual prior",
-    "mined without scale prior",
-    "mined without duration prior",
-    "mined without the fault's operators",
-    "mined bank, sizes x 0.5",
-    "mined bank, sizes x 2.0",
-    "oracle bank",
-    "mined bank, heads alone",
-    "mined bank, paper",
-)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

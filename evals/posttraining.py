@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
-from ape.evals.cases import Oracle, case, names, recording, tuned_on
+from ape.evals.arms import ARMS, OF_THE_BENCH, SHORTER_THAN, Scene
+from ape.evals.cases import case, names, recording, tuned_on
 from ape.evals.jobs import measure_all, options, publish
 from ape.evals.report import interval
 from ape.evals.simple import discords
@@ -30,7 +29,6 @@ from ape.series import InputError, Series
 from ape.series.files import write_bytes
 from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
-SHORTER_THAN = 50_000
 CONTROLS = (
     "point_error",
     "error",
@@ -39,10 +37,6 @@ CONTROLS = (
     "raw_nearest",
     "nearest",
 )  # the last one is FINDINGS' nnsat
-RANDOM_RULES = 5
-SIZES = (0.5, 2.0)  # of all anomalies of a bank: harder, easier
-
-Arm = Callable[..., Any]
 
 
 def main() -> int:
@@ -74,14 +68,7 @@ def chosen_series(part: str) -> tuple[str, list[str]]:
     """Data set and names of the series: those of one half of UCR, or of all of another set."""
     if part not in ("tuning", "confirmation"):
         return part, names(part)
-    return "ucr", [name for name in short_series() if tuned_on(name) == (part == "tuning")]
-
-
-def short_series() -> list[str]:
-    """Names of the UCR series that are not too long to measure."""
-    from ape.evals.devdata import index
-
-    return [str(name) for name, length in index("ucr")["length"].items() if length < SHORTER_THAN]
+    return "ucr", [name for name in names("ucr", longest=SHORTER_THAN) if tuned_on(name) == (part == "tuning")]
 
 
 def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dict[str, Any]:
@@ -96,11 +83,12 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
     arrays: dict[str, np.ndarray] = {}
     profile = discords(series, detector.window, 0)[test]
     rows: dict[str, Any] = {"no model": judged(labels[test], {"matrix profile": profile})}
-    for arm, post_train in arms(series, name, out / "banks", int(seed), found.oracle).items():
-        if chosen and arm not in chosen:
+    scene = Scene(series, name, out / "banks", int(seed), found.oracle)
+    for arm, post_train in ARMS.items():
+        if (chosen and arm not in chosen) or (arm in OF_THE_BENCH and found.oracle is None):
             continue
         began = time.perf_counter()
-        result = post_train(detector)
+        result = post_train(scene, detector)
         row: dict[str, Any] = {"seconds": time.perf_counter() - began, "kept": result.report["kept"]}
         if result.candidate is not None:
             calibration = result.candidate.require_calibration()
@@ -123,63 +111,6 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
         "window": detector.window,
         "arms": rows,
     }
-
-
-def arms(series: Series, name: str, banks: Path, seed: int, oracle: Oracle | None = None) -> dict[str, Arm]:
-    """What is done to a detector, by name; mined banks are kept in the folder ``banks``."""
-    from ape import graphs, posttrain
-    from ape.graphs.state import PARTS
-    from ape.posttrain import RECIPES
-    from ape.rules import OPERATORS, RuleBank, generic_bank
-
-    def mined(without: str = "") -> RuleBank:
-        path = banks / f"{name}{without and f' without {without}'}.json"
-        if path.exists():
-            return RuleBank.load(path)
-        text = "" if without == "text" else None
-        bank = graphs.mine(series, text, seed=0, without=[without] if without in PARTS else [])
-        bank.save(path)
-        return bank
-
-    def less(without: str, detector: Any) -> Any:
-        return posttrain.enhance(detector, mined(without), series, seed)
-
-    bank = mined()
-    usable = [operator for operator, entry in OPERATORS.items() if not entry.relational]
-    drawn = np.random.default_rng([seed, 7]).choice(usable, RANDOM_RULES, replace=False).tolist()
-    others = {"random bank": drawn, "cut-paste": ["cut_add_paste"], "broad bank": None}
-    enhance = partial(posttrain.enhance, bank=bank, series=series, seed=seed)
-    changed = {f"mined without {prior} prior": without_prior(bank, prior) for prior in PRIORS}
-    changed |= {f"mined bank, sizes x {factor}": resized(bank, factor) for factor in SIZES}
-    if oracle is not None:
-        truth = oracle(bank.context)
-        used = {step.operator for rule in truth.rules for step in rule.program}
-        changed |= {"oracle bank": truth, "mined without the fault's operators": without_operators(bank, used)}
-    return {
-        "untrained": partial(enhance, recipe=RECIPES["untrained"]),
-        "reconstruction": partial(enhance, recipe=RECIPES["reconstruction"]),
-        "one class": partial(enhance, recipe=RECIPES["one-class"]),
-        "two branches": partial(enhance, recipe=RECIPES["two-branches"]),
-        "surrogates": partial(enhance, negatives=posttrain.surrogates),
-        "other series": lambda detector: enhance(detector, negatives=posttrain.from_series(strangers(name))),
-        **{
-            arm: partial(enhance, negatives=posttrain.from_bank(generic_bank(bank.context, operators)))
-            for arm, operators in others.items()
-        },
-        "mined bank": enhance,
-        **{f"mined without {part}": partial(less, part) for part in ("text", *PARTS)},
-        **{arm: partial(enhance, bank=other) for arm, other in changed.items()},
-        "mined bank, heads alone": partial(enhance, recipe=RECIPES["heads-alone"]),
-        "mined bank, paper": partial(enhance, recipe=RECIPES["paper"]),
-    }
-
-
-def strangers(name: str) -> list[np.ndarray]:
-    """Training parts of series from other recordings, the same for all seeds."""
-    from ape.evals.devdata import labelled
-
-    others = (other for other in short_series() if recording(other) != recording(name))
-    return [labelled("ucr", other).series.train[:, 0] for other in others]
 
 
 def scores_of(arm: str, curves: np.ndarray, calibration: Any) -> dict[str, np.ndarray]:

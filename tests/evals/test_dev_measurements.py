@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ape.evals import backbones, posttraining
+from ape.evals import arms, backbones, posttraining
 from ape.evals.cases import case, recording
 from ape.evals.jobs import measure_all
 from ape.rules import build_context
@@ -73,8 +73,8 @@ def test_halves_hold_whole_recordings_and_leave_nothing_out(data):
 
 
 def test_strangers_are_the_training_parts_of_other_recordings(data):
-    assert [len(values) for values in posttraining.strangers(data[0])] == [500]
-    assert len(posttraining.strangers(data[2])) == 2
+    assert [len(values) for values in arms.strangers(data[0])] == [500]
+    assert len(arms.strangers(data[2])) == 2
 
 
 def test_paired_difference_by_hand_and_drawn_by_recording():
