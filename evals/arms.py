@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from ape import graphs, posttrain
 from ape.detectors import Detector
 from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
-from ape.evals.cases import Oracle, names, recording
+from ape.evals.cases import Case, Oracle, names, recording
 from ape.evals.devdata import labelled
 from ape.graphs.state import PARTS
 from ape.posttrain import RECIPES, Enhancement
@@ -38,6 +38,8 @@ class Scene:
     name : str
     banks : Path
         Folder that keeps mined banks.
+    bank : RuleBank
+        The mined one.
     seed : int
     oracle : callable, optional
         Of TimeAnomaly-Bench: the bank of the very fault.
@@ -46,23 +48,9 @@ class Scene:
     series: Series
     name: str
     banks: Path
+    bank: RuleBank
     seed: int
     oracle: Oracle | None = None
-
-    @cached_property
-    def bank(self) -> RuleBank:
-        """The mined bank."""
-        return self.mined()
-
-    def mined(self, without: str = "") -> RuleBank:
-        """The bank, mined without one part of what there is or of the loop."""
-        path = self.banks / f"{self.name}{without and f' without {without}'}.json"
-        if path.exists():
-            return RuleBank.load(path)
-        text = "" if without == "text" else None
-        bank = graphs.mine(self.series, text, seed=0, without=[without] if without in PARTS else [])
-        bank.save(path)
-        return bank
 
     def truth(self) -> RuleBank:
         """The oracle's bank."""
@@ -72,6 +60,28 @@ class Scene:
     def enhance(self, detector: Detector, bank: RuleBank | None = None, **options: Any) -> Enhancement:
         """Post-train with the mined bank or another."""
         return posttrain.enhance(detector, bank or self.bank, self.series, self.seed, **options)
+
+    def arms(self) -> dict[str, Callable[[Detector], Enhancement]]:
+        """All that can be done to a detector here: those of `ARMS` that need an oracle only where there is one."""
+        there = self.oracle is not None
+        return {name: partial(arm, self) for name, arm in ARMS.items() if there or name not in OF_THE_BENCH}
+
+
+def scene_of(found: Case, banks: Path, seed: int) -> Scene:
+    """The scene of a case, its bank mined or read: nobody's time is taken by it later."""
+    series, name = found.labelled.series, found.labelled.name
+    return Scene(series, name, banks, mined(series, name, banks), seed, found.oracle)
+
+
+def mined(series: Series, name: str, banks: Path, without: str = "") -> RuleBank:
+    """The bank, mined without one part of what there is or of the loop."""
+    path = banks / f"{name}{without and f' without {without}'}.json"
+    if path.exists():
+        return RuleBank.load(path)
+    text = "" if without == "text" else None
+    bank = graphs.mine(series, text, seed=0, without=[without] if without in PARTS else [])
+    bank.save(path)
+    return bank
 
 
 Arm = Callable[[Scene, Detector], Enhancement]
@@ -83,7 +93,7 @@ def _recipe(name: str) -> Arm:
 
 
 def _mined_without(part: str) -> Arm:
-    return lambda scene, detector: scene.enhance(detector, scene.mined(part))
+    return lambda scene, detector: scene.enhance(detector, mined(scene.series, scene.name, scene.banks, part))
 
 
 def _changed(change: Callable[[RuleBank], RuleBank]) -> Arm:

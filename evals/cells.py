@@ -20,7 +20,7 @@ import torch
 
 from ape import detectors
 from ape.detectors.detector import automatic_window
-from ape.evals.arms import ARMS, OF_THE_BENCH, Scene
+from ape.evals.arms import scene_of
 from ape.evals.cases import Case, case, recording
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.posttraining import judged, scores_of
@@ -107,9 +107,9 @@ def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experi
     """
     series = found.labelled.series
     banks.mkdir(parents=True, exist_ok=True)
-    scene = Scene(series, found.labelled.name, banks, seed, found.oracle)
-    there = [arm for arm in experiment.arms if arm not in OF_THE_BENCH or found.oracle is not None]
-    chosen = {arm: partial(ARMS[arm], scene) for arm in there}
+    scene = scene_of(found, banks, seed)
+    available = scene.arms()
+    chosen = {arm: available[arm] for arm in experiment.arms if arm in available}
     chosen |= {
         f"{method}'s negatives": partial(scene.enhance, negatives=in_our_engine(METHODS[method], series))
         for method in experiment.generators
@@ -124,7 +124,7 @@ def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experi
     own = _timed(partial(detector.score, series))
     own = replace(own, seconds=own.seconds + fitting)
     measured = {f"{name}: point error": own}
-    for arm, post_train in {"untrained": partial(ARMS["untrained"], scene), **chosen}.items():
+    for arm, post_train in {"untrained": available["untrained"], **chosen}.items():
         began = time.perf_counter()
         result = post_train(detector)
         if result.candidate is None:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ape.evals.arms import ARMS, OF_THE_BENCH, SHORTER_THAN, Scene
+from ape.evals.arms import SHORTER_THAN, scene_of
 from ape.evals.cases import case, names, recording, tuned_on
 from ape.evals.jobs import measure_all, options, publish
 from ape.evals.report import interval
@@ -83,12 +83,11 @@ def measure(out: Path, data_set: str, chosen: list[str] | None, job: str) -> dic
     arrays: dict[str, np.ndarray] = {}
     profile = discords(series, detector.window, 0)[test]
     rows: dict[str, Any] = {"no model": judged(labels[test], {"matrix profile": profile})}
-    scene = Scene(series, name, out / "banks", int(seed), found.oracle)
-    for arm, post_train in ARMS.items():
-        if (chosen and arm not in chosen) or (arm in OF_THE_BENCH and found.oracle is None):
+    for arm, post_train in scene_of(found, out / "banks", int(seed)).arms().items():
+        if chosen and arm not in chosen:
             continue
         began = time.perf_counter()
-        result = post_train(scene, detector)
+        result = post_train(detector)
         row: dict[str, Any] = {"seconds": time.perf_counter() - began, "kept": result.report["kept"]}
         if result.candidate is not None:
             calibration = result.candidate.require_calibration()

@@ -104,8 +104,8 @@ def tables(rows: pd.DataFrame, reference: str) -> list[tuple[str, pd.DataFrame]]
             parts.append((f"{name}: {reference} less", against(wide, recordings, reference)))
         if len(backbones := backbone_by_backbone(wide, recordings)):
             parts.append((f"{name}: on each backbone, average precision less that of", backbones))
-        if name not in set(rows["set"]):
-            continue  # a part of one
+        if name != group["set"].iloc[0]:
+            continue  # a part of a set
         families = group.pivot_table("ap", "system", "family", sort=False)
         parts.append((f"{name}: average precision by family", families.reindex(main.index)))
         if group["kept"].notna().any():

@@ -11,7 +11,7 @@ import pytest
 from ape.evals import arms, backbones, posttraining
 from ape.evals.cases import case, recording
 from ape.evals.jobs import measure_all
-from ape.rules import build_context
+from ape.rules import build_context, generic_bank
 from ape.series import InputError
 
 
@@ -75,6 +75,16 @@ def test_halves_hold_whole_recordings_and_leave_nothing_out(data):
 def test_strangers_are_the_training_parts_of_other_recordings(data):
     assert [len(values) for values in arms.strangers(data[0])] == [500]
     assert len(arms.strangers(data[2])) == 2
+
+
+def test_the_bank_is_mined_before_any_arm_takes_its_time(data, tmp_path, monkeypatch):
+    series, mined = case("ucr", data[0]).labelled.series, []
+    bank = generic_bank(build_context(series, None))
+    monkeypatch.setattr(arms.graphs, "mine", lambda *_given, **_options: mined.append(1) or bank)
+    monkeypatch.setattr(arms.posttrain, "enhance", lambda _detector, used, *_rest, **_options: used)
+    scene = arms.scene_of(case("ucr", data[0]), tmp_path / "banks", 0)
+    assert mined == [1] and scene.arms()["mined bank"](None) == bank and mined == [1]
+    assert set(arms.ARMS) - set(scene.arms()) == set(arms.OF_THE_BENCH)
 
 
 def test_paired_difference_by_hand_and_drawn_by_recording():
