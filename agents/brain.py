@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from langchain_core.language_models import BaseChatModel
 
 from ape.agents.expert.model import ExpertChatModel
-from ape.series import InputError
+from ape.core.errors import InputError
 
 EMBEDDED = "embedded"
 URL, MODEL = "APE_BRAIN_URL", "APE_BRAIN_MODEL"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from ape.agents.brain import Brain
 from ape.agents.prompts import SYSTEM
 from ape.agents.replies import Spent, reply
-from ape.series import InputError
+from ape.core.errors import InputError
 from ape.tools.artefacts import Artefacts, evidence_id, evidence_record
 
 MAX_ROUNDS = 6

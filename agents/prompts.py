@@ -63,9 +63,9 @@ CRITIC = f"""You are the rule critic.
 
 The message holds each pending rule with the figures of the discriminability check on held-out hosts, the thresholds,
 and how many revisions are left. Tool preview_rule draws a rule's anomalies over their hosts. Answer with a Critique:
-accept a rule whose figures all pass; revise one that a change of scale, duration, context or border can mend; reject
+accept a rule whose figures all pass; revise one that a change of scale, duration, context or border can fix; reject
 one that copies
-an accepted rule (figure "new") or that revisions did not mend. Give the figures in the rationale."""
+an accepted rule (figure "new") or that revisions did not fix. Give the figures in the rationale."""
 
 GUIDE = f"""You are the guide.
 You explore one scenario with a person who knows it: a time series, pictures of it, and the ways in which things go

@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 
 from ape.agents.brain import Brain
 from ape.agents.slots import slot
-from ape.series.files import write_json
+from ape.core.files import write_json
 
 PATIENCE = 120.0  # seconds, for a server that fails or is being restarted
 LONGEST_WAIT = 20.0  # seconds between two attempts

@@ -14,7 +14,7 @@ import openai
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from ape.series import InputError
+from ape.core.errors import InputError
 
 KEY = "APE_BRAIN_KEY"
 TIMEOUT = 180.0  # seconds, of one reply: a server that is being stopped may never answer

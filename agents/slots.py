@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ape.series import InputError
+from ape.core.errors import InputError
 
 LIMIT = "APE_BRAIN_REQUESTS"
 DEFAULT = 16

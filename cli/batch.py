@@ -14,9 +14,9 @@ from rich.table import Table
 
 from ape.cli.commands import console, request_of
 from ape.cli.display import Display
-from ape.graphs.batch import RESULTS, Care, conclude, mine_items, post_train_together
-from ape.graphs.manifest import read_manifest
-from ape.series import InputError
+from ape.core.errors import InputError
+from ape.runs.batch import RESULTS, Care, conclude, mine_items, post_train_together
+from ape.runs.manifest import read_manifest
 from ape.series.matrix_profile import warm_up
 
 SHOWN = 8  # items that ended last
@@ -44,7 +44,7 @@ def batch(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{len(failed)} of {len(requests)} items failed",
             str(out / "failures.csv"),
-            "mend what it says, then call again: finished items are not repeated",
+            "fix what it says, then call again: finished items are not repeated",
         )
 
 

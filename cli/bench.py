@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from ape.cli.commands import console
-from ape.series import InputError
-from ape.series.files import is_free
+from ape.core.errors import InputError
+from ape.core.files import is_free
 
 
 def bench(arguments: argparse.Namespace) -> None:

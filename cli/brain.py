@@ -8,7 +8,7 @@ import shlex
 import shutil
 
 from ape.cli.commands import console
-from ape.series import InputError
+from ape.core.errors import InputError
 
 
 def brain(arguments: argparse.Namespace) -> None:

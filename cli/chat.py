@@ -13,8 +13,8 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from ape.cli.commands import request_of, wide_console
-from ape.graphs.session import MAIN, Event, Session
-from ape.series import InputError
+from ape.core.errors import InputError
+from ape.runs.session import MAIN, Event, Session
 
 DRAWING = ("iTerm.app", "WezTerm")
 

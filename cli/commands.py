@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ape.cli.display import Display
-from ape.series import InputError, Series
+from ape.core.errors import InputError
+from ape.series import Series
 
 if TYPE_CHECKING:
-    from ape.graphs.folder import Request
+    from ape.runs.folder import Request
 
 PIPED = 200  # columns of what is laid out, where there is no terminal
 
@@ -31,9 +32,9 @@ def wide_console() -> Console:
 
 def run(arguments: argparse.Namespace) -> None:
     """``ape run``: the main job, new or resumed."""
-    from ape.graphs.folder import create_folder, open_folder
-    from ape.graphs.run import Job, mine_step
-    from ape.graphs.run import run as run_job
+    from ape.runs.folder import create_folder, open_folder
+    from ape.runs.run import Job, mine_step
+    from ape.runs.run import run as run_job
 
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new run, or --resume DIR", "ape run", "one of the two")
@@ -59,8 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def mine(arguments: argparse.Namespace) -> None:
     """``ape mine``: the Rule Bank only."""
-    from ape.graphs.folder import create_folder
-    from ape.graphs.run import Job, mine_step
+    from ape.runs.folder import create_folder
+    from ape.runs.run import Job, mine_step
 
     request = request_of(arguments, "mine")
     series = request.load()
@@ -74,7 +75,7 @@ def mine(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     """``ape train``: the backbone only, into ``OUT/detector``; said again after a kill, it goes on."""
     from ape import detectors
-    from ape.detectors.checkpoint import discard
+    from ape.core.checkpoint import discard
 
     detector = detectors.create(arguments.backbone)
     series = _load(arguments)
@@ -93,9 +94,9 @@ def enhance(arguments: argparse.Namespace) -> None:
     the reason; that is no failure of the command.
     """
     from ape import detectors, posttrain
-    from ape.detectors.checkpoint import discard
+    from ape.core.checkpoint import discard
+    from ape.core.files import write_json
     from ape.rules import RuleBank
-    from ape.series.files import write_json
 
     series = _load(arguments)
     detector = detectors.load(_detector_folder(arguments.detector, "detector"))
@@ -117,7 +118,7 @@ def score(arguments: argparse.Namespace) -> None:
     """``ape score``: scores of the whole series, into ``OUT/scores.csv``."""
     from ape import posttrain
     from ape.detectors.detector import WindowedDetector
-    from ape.graphs.run import channel_columns, write_scores
+    from ape.runs.run import channel_columns, write_scores
 
     series = _load(arguments)
     detector = posttrain.load(_detector_folder(arguments.detector, "enhanced", "detector"))
@@ -200,7 +201,7 @@ def _load(arguments: argparse.Namespace) -> Series:
 def request_of(arguments: argparse.Namespace, command: str) -> Request:
     """What was asked for, as a run folder keeps it; what cannot be used is refused before anything is made."""
     from ape.agents import open_brain
-    from ape.graphs.folder import Request
+    from ape.runs.folder import Request
     from ape.tools.logs import read_log
     from ape.tools.user_pictures import read_picture
 
@@ -264,7 +265,7 @@ def _tell_series(series: Series) -> None:
 
 
 def _tell_end(folder: Path) -> None:
-    from ape.series.files import read_json
+    from ape.core.files import read_json
 
     if (folder / "posttrain.json").exists():
         report = read_json(folder / "posttrain.json", "post-training report")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ape.series import InputError
+from ape.core.errors import InputError
 
 NEEDED = ("pyarrow", "scikit_posthocs", "tabulate")
 
@@ -38,9 +38,9 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    from ape.core.files import read_json
     from ape.evals.experiment import RECORD
     from ape.evals.report import write_report
-    from ape.series.files import read_json
 
     out = Path(arguments.run)
     record = read_json(out / RECORD, "experiment")

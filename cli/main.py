@@ -1,4 +1,4 @@
-"""The ``ape`` command: parse, call, print. Errors that a person can mend come as one line with exit code 2."""
+"""The ``ape`` command: parse, call, print. Errors that a person can fix come as one line with exit code 2."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _seed(word: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the return value is the exit code."""
     arguments = build_parser().parse_args(argv)
-    from ape.series import InputError
+    from ape.core.errors import InputError
 
     try:
         commands = importlib.import_module(arguments.module)

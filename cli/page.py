@@ -16,9 +16,9 @@ from typing import Any
 
 import gradio as gr
 
-from ape.graphs.folder import RECORD, Request
-from ape.graphs.session import MAIN, Event, Session
-from ape.series import InputError
+from ape.core.errors import InputError
+from ape.runs.folder import RECORD, Request
+from ape.runs.session import MAIN, Event, Session
 
 Messages = list[dict[str, Any]]
 Where = dict[str, str]  # the run's name and the thread, as the browser keeps them

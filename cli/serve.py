@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from ape.cli.commands import console, request_of
-from ape.series import InputError
+from ape.core.errors import InputError
 
 LARGEST = 200  # MB of an upload
 

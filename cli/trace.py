@@ -9,10 +9,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from ape.cli.commands import wide_console
-from ape.graphs.fork import Word, differences, fork
-from ape.graphs.trace import Span, Why, filtered, read_trace, why
+from ape.core.errors import InputError
 from ape.rules import RuleBank
-from ape.series import InputError
+from ape.runs.fork import Word, differences, fork
+from ape.runs.trace import Span, Why, filtered, read_trace, why
 
 console = wide_console()
 
@@ -27,7 +27,7 @@ def trace(arguments: argparse.Namespace) -> None:
     if arguments.why is not None:
         _tell_why(why(run, arguments.why))
     elif arguments.html:
-        from ape.graphs.trace_page import write_trace_page
+        from ape.runs.trace_page import write_trace_page
 
         console.print(f"trace: {write_trace_page(run)}")
     elif arguments.fork is not None:

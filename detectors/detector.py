@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ape.detectors.checkpoint import Checkpoint, fingerprint
-from ape.detectors.out_of_memory import Rows
-from ape.detectors.protocol import Progress
+from ape.core.checkpoint import Checkpoint, fingerprint
+from ape.core.errors import InputError
+from ape.core.out_of_memory import Rows
+from ape.core.progress import Progress
 from ape.detectors.schedule import Budget
 from ape.detectors.storage import save_folder
 from ape.detectors.training import seeded, train
-from ape.series import InputError, Series
+from ape.series import Series
 from ape.series.numerics import dominant_period
 from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 

@@ -11,20 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from ape.detectors.crossad import CrossAD
+from ape.core.errors import InputError
+from ape.detectors.backbones.crossad import CrossAD
+from ape.detectors.backbones.donut import Donut
+from ape.detectors.backbones.fcvae import FCVAE
+from ape.detectors.backbones.lstm_ae import LSTMAE
+from ape.detectors.backbones.omni_anomaly import OmniAnomaly
+from ape.detectors.backbones.timesnet import TimesNet
+from ape.detectors.backbones.tranad import TranAD
+from ape.detectors.backbones.transformer import TransformerAE
+from ape.detectors.backbones.vae import VAE
 from ape.detectors.detector import SHORTEST, WindowedDetector
-from ape.detectors.donut import Donut
-from ape.detectors.fcvae import FCVAE
-from ape.detectors.lstm_ae import LSTMAE
-from ape.detectors.omni_anomaly import OmniAnomaly
 from ape.detectors.schedule import Budget
 from ape.detectors.storage import CONFIGURATION, read_configuration, read_weights
-from ape.detectors.timesnet import TimesNet
-from ape.detectors.tranad import TranAD
-from ape.detectors.transformer import TransformerAE
-from ape.detectors.vae import VAE
 from ape.detectors.wrap import WrappedDetector
-from ape.series import InputError
 
 TOGETHER = "together: one latent for all"
 ONE_BY_ONE = "one by one through the same weights"
@@ -203,7 +203,7 @@ def load(folder: Path | str, device: str = "auto", into: WrappedDetector | None 
         detector = create(name, window=window, device=device, **options)
         module = _built(name, len(shift), window, options)
     except InputError as error:
-        raise InputError(error.what, f"{folder / CONFIGURATION}, {error.where}", error.mend) from error
+        raise InputError(error.what, f"{folder / CONFIGURATION}, {error.where}", error.hint) from error
     read_weights(folder, module)
     detector.adopt(module, window, shift, scale)
     return detector

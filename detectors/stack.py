@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ape.core.errors import InputError
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
 from ape.detectors.training import finish, not_finite, seeded
-from ape.series import InputError
 
 
 def train_stack(

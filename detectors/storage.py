@@ -10,15 +10,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from ape.series import InputError
-from ape.series.files import read_json, whole_folder, write_bytes, write_json
+from ape.core.errors import InputError
+from ape.core.files import read_json, whole_folder, write_bytes, write_json
 
 if TYPE_CHECKING:
     from ape.detectors.detector import WindowedDetector
 
 FORMAT = 1
 WEIGHTS, CONFIGURATION = "weights.safetensors", "detector.json"
-MEND = "the file was changed or damaged; train the detector anew"
+HINT = "the file was changed or damaged; train the detector anew"
 
 
 def save_folder(detector: WindowedDetector, folder: Path) -> None:
@@ -59,13 +59,13 @@ def read_configuration(folder: Path) -> dict[str, Any]:
     }
     for field, good in right.items():
         if not good:
-            raise InputError(f"field '{field}' is missing or impossible", str(path), MEND)
+            raise InputError(f"field '{field}' is missing or impossible", str(path), HINT)
     if len(shift) != len(scale):
-        raise InputError("fields 'shift' and 'scale' differ in length", str(path), MEND)
+        raise InputError("fields 'shift' and 'scale' differ in length", str(path), HINT)
     return configuration
 
 
-def read_weights(folder: Path, module: torch.nn.Module, mend: str = MEND) -> None:
+def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> None:
     """Load saved weights into ``module``, all or none; names and shapes must match."""
     path = folder / WEIGHTS
     if not path.is_file():
@@ -73,12 +73,12 @@ def read_weights(folder: Path, module: torch.nn.Module, mend: str = MEND) -> Non
     try:
         tensors = load_file(path)
     except (SafetensorError, ValueError) as error:
-        raise InputError(f"cannot read the weights: {error}", str(path), MEND) from error
+        raise InputError(f"cannot read the weights: {error}", str(path), HINT) from error
     saved, own = ({name: tuple(x.shape) for name, x in state.items()} for state in (tensors, module.state_dict()))
     for name in sorted(saved.keys() | own.keys()):
         if saved.get(name) != own.get(name):
             what = f"'{name}' is {saved.get(name, 'not there')}, not {own.get(name, 'expected')}"
-            raise InputError(f"weights do not fit: {what}", str(path), mend)
+            raise InputError(f"weights do not fit: {what}", str(path), hint)
     module.load_state_dict(tensors)
 
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from ape.core.errors import InputError
+from ape.core.progress import Progress
 from ape.detectors.detector import Prepared, WindowedDetector
-from ape.detectors.protocol import Progress
 from ape.detectors.registry import BACKBONES
 from ape.detectors.schedule import Budget, split_tail, windows_at
 from ape.detectors.stack import bytes_kept, train_stack
 from ape.detectors.training import train
-from ape.series import InputError, Series
+from ape.series import Series
 
 ON_CPU, ELSEWHERE = 1 << 26, 1 << 32  # bytes that a step of a stack may keep: what caches and what memory can hold
 
@@ -25,13 +26,13 @@ class PartlyTrainedError(InputError):
 
     Parameters
     ----------
-    what, where, mend : str
+    what, where, hint : str
     detectors : list of WindowedDetector or None
         The trained ones at their places, None where training failed.
     """
 
-    def __init__(self, what: str, where: str, mend: str, detectors: list[WindowedDetector | None]) -> None:
-        super().__init__(what, where, mend)
+    def __init__(self, what: str, where: str, hint: str, detectors: list[WindowedDetector | None]) -> None:
+        super().__init__(what, where, hint)
         self.detectors = detectors
 
 
@@ -100,7 +101,7 @@ def _prepared(detector: WindowedDetector, series: Series, place: int, seed: int)
     try:
         return detector.prepare(series, seed)
     except InputError as error:
-        raise InputError(error.what, _named(place, series), error.mend) from error
+        raise InputError(error.what, _named(place, series), error.hint) from error
 
 
 def _named(place: int, series: Series) -> str:

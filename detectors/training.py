@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ape.detectors.checkpoint import Checkpoint, Learning, flatten, under
-from ape.detectors.protocol import Progress
+from ape.core.checkpoint import Checkpoint, Learning, flatten, under
+from ape.core.errors import InputError
+from ape.core.progress import Progress
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
-from ape.series import InputError
 
 
 @contextmanager

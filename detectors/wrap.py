@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol, Self
 import torch
 from torch import Tensor, nn
 
+from ape.core.errors import InputError
 from ape.detectors.detector import WindowedDetector
 from ape.detectors.training import modes_kept
-from ape.series import InputError, Series
+from ape.series import Series
 
 Scale = Literal["train"] | tuple[float | Sequence[float], float | Sequence[float]] | None
 

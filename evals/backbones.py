@@ -19,8 +19,8 @@ import pandas as pd
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import argrelmax
 
+from ape.core.errors import InputError
 from ape.evals.jobs import measure_all, options, publish
-from ape.series import InputError
 
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae": ("vae", {}),

@@ -17,8 +17,9 @@ from typing import Any
 
 import pandas as pd
 
+from ape.core.errors import InputError
 from ape.evals.jobs import measure_all, options, publish
-from ape.series import InputError, Series
+from ape.series import Series
 
 RUNS = {"vae": (0, 1, 2), "lstm-ae": (0,)}
 SHORTER_THAN = 20_000

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ape.core.errors import InputError
 from ape.evals.contamination import pseudo
 from ape.evals.devdata import Labelled, anomalous, index, labelled
 from ape.evals.fidelity import oracle_bank
 from ape.evals.timeanomalybench import SCENARIOS, make
 from ape.evals.timeanomalybench.texts import written
 from ape.rules import Context, RuleBank
-from ape.series import InputError, from_array, load
+from ape.series import from_array, load
 
 # number, name, end of training, and first and last anomalous position, counted from 0
 PUBLISHED = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")

@@ -26,9 +26,9 @@ from ape.evals.methods import METHODS, Method, running
 from ape.evals.posttraining import judged, scores_of
 from ape.evals.report import OURS
 from ape.evals.simple import SIMPLE
-from ape.graphs.folder import versions
 from ape.posttrain import DEFAULT, Negatives
 from ape.posttrain.acceptance import Kept
+from ape.runs.folder import versions
 from ape.series import Series
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ape.core.errors import InputError
 from ape.evals.devdata import Labelled, labelled
 from ape.evals.jobs import measure_all, options, publish
 from ape.posttrain.candidates import profile
 from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.memory import Memory
-from ape.series import InputError, Series, from_array
+from ape.series import Series, from_array
 from ape.series.numerics import robust_scale
 
 SHARES = (0, 1, 5, 10)  # % of the training points

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ape.series import InputError, Series, load
+from ape.core.errors import InputError
+from ape.series import Series, load
 
 VARIABLE = "APE_DEV_DATA"
 TRAIN_END = {"skab": 400}  # what a set's own leaderboard trains on, where its files do not say

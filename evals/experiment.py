@@ -14,6 +14,8 @@ from typing import Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from ape.core.errors import InputError
+from ape.core.files import write_json
 from ape.detectors.registry import BACKBONES
 from ape.evals.arms import ARMS
 from ape.evals.cases import SETS, names
@@ -21,10 +23,8 @@ from ape.evals.cells import measure
 from ape.evals.methods import METHODS
 from ape.evals.report import write_report
 from ape.evals.simple import SIMPLE
-from ape.graphs.jobs import FAILURES, Told, map_jobs, show_progress
 from ape.posttrain import DEFAULT
-from ape.series import InputError
-from ape.series.files import write_json
+from ape.runs.jobs import FAILURES, Told, map_jobs, show_progress
 
 FOLDER = Path(__file__).parent / "experiments"
 RECORD = "experiment.json"
@@ -73,10 +73,10 @@ def read_experiment(name: str) -> Experiment:
     try:
         found = TypeAdapter(Experiment).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not TOML: {error}", str(path), "mend the file") from error
+        raise InputError(f"not TOML: {error}", str(path), "fix the file") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise InputError(first["msg"], f"{path}, {'.'.join(map(str, first['loc']))}", "mend the file") from error
+        raise InputError(first["msg"], f"{path}, {'.'.join(map(str, first['loc']))}", "fix the file") from error
     _known(found, path)
     return found
 
@@ -121,6 +121,6 @@ def run_experiment(
     write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment))
     done = map_jobs(jobs, work, out / "cells", workers, ray, told or show_progress(len(jobs)))
     if not done:
-        raise InputError("every cell failed", str(out / "cells" / FAILURES), "mend what it says, call again")
+        raise InputError("every cell failed", str(out / "cells" / FAILURES), "fix what it says, call again")
     write_report(out, experiment.title, experiment.reference, list(done.values()))
     return len(jobs) - len(done)

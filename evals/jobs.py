@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ape.graphs.jobs import FAILURES, map_jobs, show_progress
-from ape.series import InputError
-from ape.series.files import write_text
+from ape.core.errors import InputError
+from ape.core.files import write_text
+from ape.runs.jobs import FAILURES, map_jobs, show_progress
 
 
 def measure_all(
@@ -19,7 +19,7 @@ def measure_all(
     """Results of ``measure(name)`` in the order of ``names``; those in ``out`` already are not measured again."""
     found = map_jobs(names, measure, out, workers, told=show_progress(len(names)))
     if failed := [name for name in names if name not in found]:
-        raise InputError(f"{len(failed)} of {len(names)} failed", str(out / FAILURES), "mend what it says, call again")
+        raise InputError(f"{len(failed)} of {len(names)} failed", str(out / FAILURES), "fix what it says, call again")
     return list(found.values())
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ape.core.errors import InputError
 from ape.evals.metrics import average_precision
-from ape.graphs.folder import open_folder
-from ape.series import InputError
+from ape.runs.folder import open_folder
 
 
 def main() -> int:

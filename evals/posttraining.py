@@ -20,13 +20,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ape.core.errors import InputError
+from ape.core.files import write_bytes
 from ape.evals.arms import SHORTER_THAN, scene_of
 from ape.evals.cases import case, names, recording, tuned_on
 from ape.evals.jobs import measure_all, options, publish
 from ape.evals.report import interval
 from ape.evals.simple import discords
-from ape.series import InputError, Series
-from ape.series.files import write_bytes
+from ape.series import Series
 from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
 CONTROLS = (

@@ -14,9 +14,9 @@ from jinja2 import Environment, select_autoescape
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
+from ape.core.errors import InputError
+from ape.core.files import write_bytes, write_text
 from ape.evals.cases import tuned_on
-from ape.series import InputError
-from ape.series.files import write_bytes, write_text
 from ape.tools.render import png
 
 OURS = "APE"

@@ -12,9 +12,9 @@ from langgraph.runtime import Runtime
 
 from ape.agents.consult import Consultation, consult
 from ape.graphs.state import Mining, MiningState, added
-from ape.graphs.tracing import AGENT, DECISION
 from ape.rules import Rule, RuleDraft
 from ape.rules.schema import Event
+from ape.runs.tracing import AGENT, DECISION
 
 Run = Runtime[Mining]
 

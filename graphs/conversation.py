@@ -24,12 +24,12 @@ from ape.agents.brain import Brain
 from ape.agents.consult import MAX_PICTURES, call_tool, keep, refused, show, written
 from ape.agents.prompts import SYSTEM
 from ape.agents.replies import reply
-from ape.graphs.ledger import Ledger
-from ape.graphs.state import Listener
+from ape.core.progress import Listener
+from ape.graphs.desk import Desk, desk_tools
 from ape.rules import Rule, RuleBank
+from ape.runs.ledger import Ledger
 from ape.tools import inspector_tools, profiler_tools
 from ape.tools.boundary import agent_tool
-from ape.tools.desk import Desk, desk_tools
 from ape.tools.scenario import sampling_step, scenario_tools
 from ape.tools.workbench import Workbench
 

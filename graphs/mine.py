@@ -15,12 +15,14 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ape.agents import Brain, open_brain
-from ape.graphs.ledger import Ledger
+from ape.core.errors import InputError
+from ape.core.progress import Listener
 from ape.graphs.mining import bank_of, build_graph
-from ape.graphs.state import PARTS, Listener, Mining, MiningState
-from ape.graphs.tracing import recorded
+from ape.graphs.state import PARTS, Mining, MiningState
 from ape.rules import RuleBank
-from ape.series import InputError, Series
+from ape.runs.ledger import Ledger
+from ape.runs.tracing import recorded
+from ape.series import Series
 from ape.tools.artefacts import Artefacts
 from ape.tools.logs import NO_LOG, read_log
 from ape.tools.user_pictures import read_picture

@@ -10,9 +10,9 @@ from ape.agents.records import Critique, Proposal, Spotting, Verdict
 from ape.graphs.asking import Run, ask, compiled, cost_of, known, note, with_event
 from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, MiningState
 from ape.rules import Rule
+from ape.rules.check import THRESHOLDS, discriminability, failures
 from ape.rules.vocabulary import MECHANISMS
 from ape.tools import critic_tools, proposer_tools, spotter_tools
-from ape.tools.discriminability import THRESHOLDS, discriminability, failures
 from ape.tools.preview import draw_examples, sample_examples
 from ape.tools.spot_the_difference import draw_puzzle, hit_rate
 

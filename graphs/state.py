@@ -10,18 +10,17 @@ from typing import Annotated, Any, TypedDict
 
 from ape.agents.brain import Brain
 from ape.agents.records import Critique, Inspection, Plan, Profile
-from ape.graphs.ledger import Ledger
+from ape.core.progress import Listener
 from ape.rules import Context, Rule, RuleBank, build_context
+from ape.rules.check import Hosts, draw_hosts
+from ape.runs.ledger import Ledger
 from ape.series import Series
-from ape.tools.discriminability import Hosts, draw_hosts
 from ape.tools.logs import NO_LOG, Log
 from ape.tools.workbench import Workbench
 
 PARTS = ("pictures", "critic", "check")  # of the loop, that can be left out to see what each brings
 MAX_ITERATIONS = 4
 MAX_TOOL_CALLS = 300
-
-Listener = Callable[[str, str], None]
 
 
 def added(before: dict[str, dict[str, float]], more: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ape.core.errors import InputError
 from ape.posttrain.filtering import Suspect, left_out, unlike_others
 from ape.posttrain.memory import Memory, reference_starts
-from ape.series import InputError, Series
+from ape.series import Series
 from ape.series.windows import starts
 
 MAX_HELD_OUT = 2000

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from ape.core.errors import InputError
+from ape.core.out_of_memory import Rows
 from ape.detectors import Detector
-from ape.detectors.out_of_memory import Rows
 from ape.posttrain.memory import Memory
 from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.references import References
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import Calibration, Measured, Overlap
-from ape.series import InputError, Series
+from ape.series import Series
 from ape.series.windows import scored_batches, sliding
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ape.detectors.checkpoint import Checkpoint, fingerprint
-from ape.detectors.out_of_memory import Rows
-from ape.detectors.protocol import Progress
+from ape.core.checkpoint import Checkpoint, fingerprint
+from ape.core.out_of_memory import Rows
+from ape.core.progress import Progress
 from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import EnhancedDetector, device_of

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ape.core.errors import InputError
+from ape.core.progress import Progress
 from ape.detectors import Detector
-from ape.detectors.protocol import Progress
 from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
@@ -27,7 +28,7 @@ from ape.posttrain.score import WITHOUT_HEADS
 from ape.posttrain.state import NotFiniteError
 from ape.posttrain.trial import Evidence, Trial
 from ape.rules import EmptyBankError, RuleBank
-from ape.series import InputError, Series
+from ape.series import Series
 from ape.series.windows import sliding
 
 PROBED = 5  # windows, to see whether the detector can be trained

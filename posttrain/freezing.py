@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from ape.core.errors import InputError
 from ape.detectors import Detector
 from ape.detectors.training import modes_kept
 from ape.posttrain.recipe import Freeze
-from ape.series import InputError
 
 
 def require_gradients(detector: Detector, windows: torch.Tensor) -> None:

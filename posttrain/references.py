@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from ape.core.out_of_memory import Rows
 from ape.detectors import Detector
-from ape.detectors.out_of_memory import Rows
 from ape.posttrain.memory import Memory
 from ape.posttrain.parts import BATCH, pool_residual
 

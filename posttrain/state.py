@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ape.detectors.checkpoint import Checkpoint, Learning
+from ape.core.checkpoint import Checkpoint, Learning
+from ape.core.errors import InputError
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.recipe import Recipe
-from ape.series import InputError
 
 MAX_GRADIENT = 5.0  # norm that gradients are clipped to
 LOOKS = 20  # at about even distances

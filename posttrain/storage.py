@@ -10,17 +10,18 @@ import torch
 from safetensors import SafetensorError
 
 import ape.detectors
+from ape.core import files
+from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.memory import Memory
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
-from ape.series import InputError, files
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
 KIND, FORMAT = "enhanced", 5
 HEAD = "representation."
-MEND = "the folder is damaged or was changed; enhance the detector again"
+HINT = "the folder is damaged or was changed; enhance the detector again"
 
 
 def save(model: EnhancedDetector, folder: Path) -> None:
@@ -75,11 +76,11 @@ def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | 
     try:
         tensors = safetensors.torch.load(path.read_bytes())
     except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot read the enhanced detector: {error}", str(path), MEND) from error
+        raise InputError(f"cannot read the enhanced detector: {error}", str(path), HINT) from error
     try:
         return assemble(backbone, tensors, description["inputs"])
     except (KeyError, TypeError, RuntimeError, ValueError, IndexError) as error:
-        raise InputError(f"tensors do not fit together: {error}", str(path), MEND) from error
+        raise InputError(f"tensors do not fit together: {error}", str(path), HINT) from error
 
 
 def assemble(backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]) -> EnhancedDetector:

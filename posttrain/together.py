@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import torch
 
+from ape.core.errors import InputError
+from ape.core.progress import Progress
 from ape.detectors import Detector, WindowedDetector
-from ape.detectors.protocol import Progress
 from ape.detectors.registry import BACKBONES
 from ape.detectors.together import most_at_once
 from ape.detectors.training import seeded
@@ -21,7 +22,7 @@ from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.stack import head_steps, joint_steps, standardised
 from ape.posttrain.state import NotFiniteError
 from ape.rules import RuleBank
-from ape.series import InputError, Series
+from ape.series import Series
 
 HELD = 1 << 28  # bytes of pools that are drawn before their training begins, which takes a few times as many
 

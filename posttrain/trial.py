@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ape.detectors.out_of_memory import Rows
+from ape.core.out_of_memory import Rows
 from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import EnhancedDetector, device_of

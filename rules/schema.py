@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ape.core.errors import InputError
+from ape.core.files import read_json, write_text
 from ape.rules.operators import OPERATORS
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
-from ape.series import InputError
-from ape.series.files import read_json, write_text
 
 if TYPE_CHECKING:
     import torch

@@ -1,6 +1,6 @@
 """One ``Series`` type, its loaders and checks, windows, and the plain numerics that several rooms share."""
 
-from ape.series.errors import InputError
+from ape.core.errors import InputError
 from ape.series.loaders import from_array, from_dataframe, load
 from ape.series.series import Series
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ape.series.errors import InputError
+from ape.core.errors import InputError
 from ape.series.series import Series
 
 MIN_LENGTH = 128  # a few of the shortest windows
@@ -42,7 +42,7 @@ def checked(
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
         raise InputError(
-            "an infinite value", f"{where}, channel '{channels[column]}', position {row}", "mend or leave it empty"
+            "an infinite value", f"{where}, channel '{channels[column]}', position {row}", "fix it or leave it empty"
         )
     values, filled = _filled(values, channels, where)
     if np.abs(values).max() > np.finfo(np.float32).max / 1e6:

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ape.core.errors import InputError
 from ape.series.checks import checked
-from ape.series.errors import InputError
 from ape.series.series import Series
 
 LABEL_COLUMNS = {
@@ -59,7 +59,7 @@ def load(
     Raises
     ------
     InputError
-        What is wrong, where, and how to mend it.
+        What is wrong, where, and how to fix it.
     """
     if str(path).startswith("example:"):
         return _example(str(path).removeprefix("example:"), train_end, text)
@@ -191,7 +191,7 @@ def _from_frame(frame: pd.DataFrame, where: str, first_row: int) -> dict[str, An
             raise InputError(
                 f"text {str(column.iloc[row])[:30]!r} in a number column",
                 f"{where}, column '{name}', row {row + first_row}",
-                "mend the cell, or choose other columns with --column",
+                "fix the cell, or choose other columns with --column",
             )
         columns[name] = numbers.to_numpy(dtype=np.float64)
     if not columns:

@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
-from ape.series.files import write_text
+from ape.core.files import write_text
 
 WORTH_A_GPU = 20_000  # points, from which a join takes longer than bringing it to a GPU
 READY = "ready"  # the file that marks a folder of compiled code

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ape.series.errors import InputError
+from ape.core.errors import InputError
 
 EVERY_WINDOW = 20_000  # points up to which every window is scored
 

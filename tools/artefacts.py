@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ape.series.errors import InputError
-from ape.series.files import write_bytes
+from ape.core.errors import InputError
+from ape.core.files import write_bytes
 
 IDENTIFIER = re.compile(r"[0-9a-f]{16}\.[a-z0-9]{1,8}")
 

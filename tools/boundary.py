@@ -26,7 +26,7 @@ def agent_tool(function: Callable[..., Any]) -> BaseTool:
     """LangChain tool with the name, docstring and annotated arguments of ``function``.
 
     Its answer is the JSON of what ``function`` returns; a `ValueError`, or arguments that do not fit, become
-    ``{"error": ...}``, which an agent can read and mend.
+    ``{"error": ...}``, which an agent can read and hint.
     """
 
     @functools.wraps(function)

@@ -14,7 +14,7 @@ import pandas as pd
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
-from ape.series.errors import InputError
+from ape.core.errors import InputError
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 

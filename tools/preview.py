@@ -7,7 +7,7 @@ import torch
 from matplotlib.collections import LineCollection, PolyCollection
 
 from ape.rules import Context, Rule, RuleBank, Sample
-from ape.tools.discriminability import Hosts
+from ape.rules.check import Hosts
 from ape.tools.render import blank, png
 
 COLUMNS, ROWS = 3, 2

@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field
 
-from ape.series.errors import InputError
+from ape.core.errors import InputError
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 
@@ -30,14 +30,14 @@ def read_picture(path: Path) -> bytes:
     InputError
         There is no such file, or it is no picture.
     """
-    mend = "give a PNG or JPEG file"
+    hint = "give a PNG or JPEG file"
     try:
         with Image.open(path) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise InputError(f"a picture of {opened.width} by {opened.height} pixels", str(path), "make it smaller")
             picture = opened.convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise InputError(f"cannot read the picture: {error}", str(path), mend) from error
+        raise InputError(f"cannot read the picture: {error}", str(path), hint) from error
     ratio = min(1.0, LONGEST_SIDE / max(picture.size))
     width, height = (max(PATCH, round(side * ratio / PATCH) * PATCH) for side in picture.size)
     out = io.BytesIO()

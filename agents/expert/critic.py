@@ -60,13 +60,13 @@ def _verdict(seen: Transcript, item: dict[str, Any]) -> Verdict:
     if "new" in failed:
         return Verdict(rationale=f"a copy of another rule; {why}", rule_id=rule["id"], verdict="reject")
     if seen.task.get("revisions_left", 0) <= 0:
-        return Verdict(rationale=f"revisions did not mend it; {why}", rule_id=rule["id"], verdict="reject")
+        return Verdict(rationale=f"revisions did not fix it; {why}", rule_id=rule["id"], verdict="reject")
     changes = [change for name in failed for change in _mend(name, rule, figures)]
     return Verdict(rationale=why, rule_id=rule["id"], verdict="revise", changes=changes[:4])
 
 
 def _mend(failed: str, rule: dict[str, Any], figures: dict[str, float]) -> list[Change]:
-    """What would mend a failed figure."""
+    """What would fix a failed figure."""
     if failed in ("visible", "own"):
         return [Change(field="scale", factor=1.5), Change(field="duration", factor=1.3)]
     if failed == "border":

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ape.core.errors import InputError
 from ape.evals.metrics.checks import checked, segments
-from ape.series import InputError
 
 CELLS = 4  # a point; both integrands are straight within each cell, so its middle gives the exact integral
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ape.core.errors import InputError
 from ape.evals.metrics.checks import checked
 from ape.evals.metrics.pa_k import adjusted_f1
-from ape.series import InputError
 
 
 class PointAdjustedF1(NamedTuple):

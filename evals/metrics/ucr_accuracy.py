@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ape.core.errors import InputError
 from ape.evals.metrics.checks import checked, segments
-from ape.series import InputError
 
 TOLERANCE = 100  # points; longer events allow their own length
 

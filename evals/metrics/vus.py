@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ape.core.errors import InputError
 from ape.evals.metrics.checks import both_kinds, checked, levels, segments
-from ape.series import InputError
 
 BUFFER = 100
 

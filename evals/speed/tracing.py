@@ -54,7 +54,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def nothing(folder: Path, name: str) -> Iterator[list[Any]]:
-    """No callbacks in the place of `ape.graphs.tracing.recorded`."""
+    """No callbacks in the place of `ape.runs.tracing.recorded`."""
     yield []
 
 

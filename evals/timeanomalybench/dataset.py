@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from ape.core.errors import InputError
+from ape.core.files import read_json, whole_folder, write_json, write_text
 from ape.evals.timeanomalybench.difficulty import difficulty
 from ape.evals.timeanomalybench.injection import Instance, make
 from ape.evals.timeanomalybench.scenarios import SCENARIOS
 from ape.evals.timeanomalybench.supplement import OUTPUT_FAULTS, supplement
 from ape.evals.timeanomalybench.texts import written
-from ape.series import InputError, Series
-from ape.series.files import read_json, whole_folder, write_json, write_text
+from ape.series import Series
 
 RECORD = "bench.json"
 

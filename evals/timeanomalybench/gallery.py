@@ -11,10 +11,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ape.core.files import write_text
 from ape.evals.timeanomalybench.injection import Instance, make
 from ape.evals.timeanomalybench.scenario import Fault, Scenario
 from ape.evals.timeanomalybench.scenarios import SCENARIOS
-from ape.series.files import write_text
 
 SEVERITY = 0.8
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1000px;color:#222}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ape.core.errors import InputError
 from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, World
-from ape.series import InputError
 from ape.series.numerics import robust_scale
 
 VISIBLE = 0.05  # robust sd of the channel's normal run: a smaller difference is no label

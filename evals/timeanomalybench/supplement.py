@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ape.core.errors import InputError
 from ape.evals.timeanomalybench.injection import Instance, make
 from ape.evals.timeanomalybench.processes import held
 from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
-from ape.series import InputError, Series
+from ape.series import Series
 from ape.series.numerics import dominant_period, robust_scale
 
 Output = Callable[[np.ndarray, np.ndarray, "Course"], np.ndarray]

@@ -16,7 +16,8 @@ from ape.agents import Brain, open_brain
 from ape.agents.consult import MAX_CALLS, consult
 from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Profile
-from ape.series import InputError, from_array
+from ape.core.errors import InputError
+from ape.series import from_array
 from ape.tools import profiler_tools
 from ape.tools.artefacts import Artefacts
 from ape.tools.workbench import Workbench

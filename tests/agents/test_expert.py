@@ -18,10 +18,10 @@ from ape.agents.consult import consult
 from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Critique, Inspection, Plan, Profile, Proposal
 from ape.rules import generic_rule
+from ape.rules.check import THRESHOLDS
 from ape.series import from_array
 from ape.tools import inspector_tools, planner_tools, profiler_tools
 from ape.tools.artefacts import Artefacts
-from ape.tools.discriminability import THRESHOLDS
 from ape.tools.render import draw_stretch
 from ape.tools.workbench import Workbench
 

@@ -17,8 +17,9 @@ from ape.agents import open_brain, replies, served
 from ape.agents.consult import MAX_CALLS, MAX_PICTURES, consult
 from ape.agents.records import Critique, Inspection, Plan, Profile, Proposal
 from ape.cli.main import main
+from ape.core.errors import InputError
 from ape.graphs import mine
-from ape.series import InputError, from_array
+from ape.series import from_array
 from ape.tools import inspector_tools, profiler_tools
 from ape.tools.artefacts import Artefacts
 from ape.tools.workbench import Workbench

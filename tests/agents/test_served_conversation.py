@@ -10,10 +10,11 @@ import pytest
 
 from ape.agents import open_brain, replies
 from ape.agents.consult import MAX_CALLS
-from ape.graphs import conversation, session
+from ape.graphs import conversation
 from ape.graphs.conversation import MOST_ROUNDS
-from ape.graphs.folder import Request
-from ape.graphs.session import Session
+from ape.runs import session
+from ape.runs.folder import Request
+from ape.runs.session import Session
 
 EXAMPLES = {"name": "show_examples", "args": {"rule_id": "none"}, "id": "1", "type": "tool_call"}
 ADD = "add a rule: the sensor gets stuck for 20 to 40 samples"

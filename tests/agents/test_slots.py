@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ape.agents.slots import LIMIT, slot
-from ape.series import InputError
+from ape.core.errors import InputError
 
 HOLD = """
 import asyncio, sys

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ape.graphs.folder import Request, create_folder
+from ape.runs.folder import Request, create_folder
 from ape.series import load
 
 

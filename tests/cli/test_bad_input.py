@@ -1,4 +1,4 @@
-"""Bad input: one line that says what, where and the mend; exit code 2; no traceback; nothing half-written."""
+"""Bad input: one line that says what, where and the hint; exit code 2; no traceback; nothing half-written."""
 
 from __future__ import annotations
 

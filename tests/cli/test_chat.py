@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ape.cli import chat
-from ape.graphs.session import Event
+from ape.runs.session import Event
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ape.graphs import doctor
+from ape.cli import doctor
 
 
 def signs() -> dict[str, doctor.Sign]:
@@ -24,8 +24,8 @@ def test_a_server_that_is_down_and_a_collector_that_is_not_there_are_told(monkey
     monkeypatch.setenv("APE_BRAIN_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     found = signs()
-    assert not found["brain"].well and "ape brain serve" in found["brain"].mend
-    assert not found["traces"].well and "unset" in found["traces"].mend
+    assert not found["brain"].well and "ape brain serve" in found["brain"].hint
+    assert not found["traces"].well and "unset" in found["traces"].hint
     assert "--  brain" in ape("doctor").out
 
 
@@ -39,9 +39,9 @@ def test_a_collector_that_listens_is_well(monkeypatch):
 def test_a_missing_extra_says_how_to_install_it(monkeypatch, module):
     monkeypatch.setitem(doctor.EXTRAS, "logs", (module, "--log"))
     sign = signs()["extra logs"]
-    assert not sign.well and sign.mend == "pip install 'ape-tsad[logs]'"
+    assert not sign.well and sign.hint == "pip install 'ape-tsad[logs]'"
 
 
 def test_a_cache_without_compiled_code_is_told(monkeypatch):
     monkeypatch.setattr(doctor, "is_compiled", lambda: False)
-    assert "warm-up" in signs()["matrix profile"].mend
+    assert "warm-up" in signs()["matrix profile"].hint

@@ -11,9 +11,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ape.graphs.ledger import Ledger
-from ape.graphs.report import write_report
 from ape.rules import RuleBank
+from ape.runs.ledger import Ledger
+from ape.runs.report import write_report
 from ape.series import load
 
 BAD_NAME = "<script>alert(1)</script>"

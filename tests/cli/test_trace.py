@@ -8,9 +8,9 @@ import shutil
 
 import pytest
 
-from ape.graphs.trace import read_trace, why
-from ape.graphs.tracing import REDACTED
 from ape.rules import RuleBank
+from ape.runs.trace import read_trace, why
+from ape.runs.tracing import REDACTED
 
 TEXT = (
     "Pressure of a pump.\nThe sensor may freeze: its value is held for\n20 to 40 samples. <script>alert(1)</script>\n"
@@ -176,7 +176,7 @@ def test_a_trace_that_cannot_be_written_or_sent_fails_no_run(data, tmp_path, ape
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     out = tmp_path / "run"
-    monkeypatch.setattr("ape.graphs.tracing.SPANS", "no/such/folder")
+    monkeypatch.setattr("ape.runs.tracing.SPANS", "no/such/folder")
     outcome = ape("mine", data, "--out", out)
     assert outcome.code == 0 and (out / "bank.json").is_file()
     assert caplog.text.count("goes on without a trace") == 1

@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import nn
 
-from ape.detectors.crossad import CrossAD
-from ape.detectors.donut import Donut
-from ape.detectors.fcvae import FCVAE
-from ape.detectors.omni_anomaly import OmniAnomaly
+from ape.detectors.backbones.crossad import CrossAD
+from ape.detectors.backbones.donut import Donut
+from ape.detectors.backbones.fcvae import FCVAE
+from ape.detectors.backbones.omni_anomaly import OmniAnomaly
+from ape.detectors.backbones.timesnet import TimesNet
+from ape.detectors.backbones.tranad import TranAD
+from ape.detectors.backbones.transformer import TransformerAE
 from ape.detectors.schedule import Budget
-from ape.detectors.timesnet import TimesNet
 from ape.detectors.training import train
-from ape.detectors.tranad import TranAD
-from ape.detectors.transformer import TransformerAE
 
 
 @dataclass(frozen=True)

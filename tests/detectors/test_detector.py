@@ -12,8 +12,8 @@ import torch
 
 import ape.detectors
 import ape.series
+from ape.core.errors import InputError
 from ape.detectors import Detector
-from ape.series import InputError
 
 
 def naive_scores(detector, values, stride=1):
@@ -216,13 +216,13 @@ def test_channel_that_stands_still_in_training_gives_finite_scores(make, series)
 def test_unknown_backbone_names_those_there_are():
     with pytest.raises(InputError, match="hourglass") as caught:
         ape.detectors.create("hourglass")
-    assert "lstm-ae" in caught.value.mend and "vae" in caught.value.mend
+    assert "lstm-ae" in caught.value.hint and "vae" in caught.value.hint
 
 
 def test_unknown_option_names_those_there_are():
     with pytest.raises(InputError, match="depth") as caught:
         ape.detectors.create("lstm-ae", depth=3)
-    assert "hidden" in caught.value.mend and "window" not in caught.value.mend
+    assert "hidden" in caught.value.hint and "window" not in caught.value.hint
 
 
 def test_options_reach_the_backbone(make, series):
@@ -240,7 +240,7 @@ def test_too_short_a_window_is_refused(window):
 def test_training_part_must_hold_four_windows(make, series):
     with pytest.raises(InputError, match="800 training points are too few") as caught:
         make("vae", window=201).fit(series)
-    assert "804" in caught.value.mend
+    assert "804" in caught.value.hint
     assert make("vae", steps=1, window=200).fit(series).score(series).shape == (series.length,)
 
 

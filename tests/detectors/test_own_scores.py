@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import mahalanobis
 
 import ape.detectors
-from ape.detectors.lstm_ae import LSTMAE, SHRINKAGE
+from ape.detectors.backbones.lstm_ae import LSTMAE, SHRINKAGE
 from ape.detectors.registry import BACKBONES, ERROR
 
 STEPS = {"vae": 150, "lstm-ae": 120, "donut": 200, "fcvae": 200, "omni-anomaly": 120, "timesnet": 60}

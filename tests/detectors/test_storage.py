@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import ape.detectors
-from ape.series import InputError
+from ape.core.errors import InputError
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def refused(folder, file):
     with pytest.raises(InputError) as caught:
         ape.detectors.load(folder)
     assert str(folder / file) in caught.value.where
-    assert caught.value.mend
+    assert caught.value.hint
     return caught.value
 
 

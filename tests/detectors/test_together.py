@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 import ape.detectors
+from ape.core.errors import InputError
 from ape.detectors import PartlyTrainedError, fit_together
-from ape.series import InputError, from_array
+from ape.series import from_array
 from ape.series.windows import sliding
 
 TOLERANCE = 1e-4  # of reconstructions, in standard deviations, after the steps below

@@ -14,9 +14,9 @@ from torch import nn
 import ape.detectors
 import ape.posttrain
 import ape.series
+from ape.core.errors import InputError
 from ape.detectors import Detector
 from ape.rules import build_context, generic_bank
-from ape.series import InputError
 
 WINDOW = 24
 NAMES = ["body.widen.weight", "body.widen.bias", "body.neck.weight", "body.neck.bias", "head.weight", "head.bias"]
@@ -164,7 +164,7 @@ def test_two_channels_after_fit(two_channels, planted, shortened):
 def test_wrong_submodule_names_those_there_are():
     with pytest.raises(InputError, match="no submodule 'neck'") as caught:
         wrapped(Foreign(), encoder="neck")
-    assert "body.neck" in caught.value.mend
+    assert "body.neck" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_wrong_submodule_names_those_there_are():
 def test_reconstruction_of_another_shape_is_refused(trained, series, wrong):
     with pytest.raises(InputError, match="reconstruct gave") as caught:
         wrapped(trained, reconstruct=wrong).score(series)
-    assert "[B, C, L]" in caught.value.mend
+    assert "[B, C, L]" in caught.value.hint
 
 
 def test_submodule_that_gives_no_tensor_is_refused(series):
@@ -227,7 +227,7 @@ def test_saved_wrapped_detector_needs_a_module_to_load_into(trained, tmp_path):
     wrapped(trained).save(tmp_path / "model")
     with pytest.raises(InputError, match="foreign module") as caught:
         ape.detectors.load(tmp_path / "model")
-    assert "into=" in caught.value.mend and str(tmp_path / "model") in caught.value.where
+    assert "into=" in caught.value.hint and str(tmp_path / "model") in caught.value.where
 
 
 def test_round_trip_into_a_fresh_module(trained, series, tmp_path):
@@ -246,7 +246,7 @@ def test_round_trip_of_an_enhanced_detector(trained, series, quickly, tmp_path):
     np.testing.assert_array_equal(again.score(series), better.score(series))
     with pytest.raises(InputError) as caught:
         ape.posttrain.load(tmp_path / "better")
-    assert "into=" in caught.value.mend
+    assert "into=" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_module_on_two_devices_is_refused_before_it_moves():
     module.head.to("meta")
     with pytest.raises(InputError, match="on cpu and meta") as caught:
         wrapped(module)
-    assert "module.to('cpu')" in caught.value.mend
+    assert "module.to('cpu')" in caught.value.hint
     assert module.head.weight.is_meta and not module.body["neck"].weight.is_meta
 
 
@@ -378,7 +378,7 @@ OUTSIDE = Foreign()
 
 
 @pytest.mark.parametrize(
-    ("module", "options", "what", "mend"),
+    ("module", "options", "what", "hint"),
     [
         (frozen, {}, "no parameter of the module requires a gradient", "requires_grad_"),
         (Deaf, {}, "the reconstruction has no gradient", "no_grad"),
@@ -395,10 +395,10 @@ OUTSIDE = Foreign()
     ],
     ids=["frozen", "no_grad", "detached", "another module", "latent", "whole numbers", "not finite"],
 )
-def test_module_that_cannot_be_enhanced_is_refused_with_the_part_and_a_mend(quickly, module, options, what, mend):
+def test_module_that_cannot_be_enhanced_is_refused_with_the_part_and_a_mend(quickly, module, options, what, hint):
     with pytest.raises(InputError, match=what) as caught:
         quickly(wrapped(module(), **options))
-    assert mend in caught.value.mend and "\n" not in str(caught.value)
+    assert hint in caught.value.hint and "\n" not in str(caught.value)
 
 
 def test_head_alone_needs_no_gradient(quickly):

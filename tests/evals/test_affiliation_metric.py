@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ape.core.errors import InputError
 from ape.evals.metrics import affiliation
-from ape.series import InputError
 
 points = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
 

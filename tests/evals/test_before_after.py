@@ -10,9 +10,9 @@ import pytest
 import ape.detectors
 import ape.posttrain
 import ape.series
+from ape.core.errors import InputError
+from ape.core.files import write_json
 from ape.evals import before_after, devdata
-from ape.series import InputError
-from ape.series.files import write_json
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ape.core.errors import InputError
 from ape.evals import arms, backbones, posttraining
 from ape.evals.cases import case, recording
 from ape.evals.jobs import measure_all
 from ape.rules import build_context, generic_bank
-from ape.series import InputError
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from ape.cli.main import main
+from ape.core.errors import InputError
 from ape.evals import cases, report
 from ape.evals.experiment import FOLDER, cells, read_experiment
 from ape.evals.methods import running
-from ape.series import InputError
 
 EXPERIMENT = """
 title = "Waves"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ape.core.errors import InputError
 from ape.evals.metrics import (
     affiliation,
     average_precision,
@@ -18,7 +19,6 @@ from ape.evals.metrics import (
     vus_pr,
     vus_roc,
 )
-from ape.series import InputError
 
 METRICS = [average_precision, best_f1, roc_auc, ucr_accuracy, vus_pr, vus_roc]
 ALL_METRICS = [*METRICS, affiliation, pa_k, point_adjusted_f1]
@@ -275,4 +275,4 @@ def test_metrics_are_plain_floats_for_every_kind_of_input(metric):
 def test_metrics_refuse_what_they_cannot_judge(metric, labels, scores, message):
     with pytest.raises(InputError, match=message) as caught:
         metric(labels, scores)
-    assert caught.value.mend
+    assert caught.value.hint

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ape.core.errors import InputError
 from ape.evals.metrics import best_f1, pa_k, point_adjusted_f1
-from ape.series import InputError
 
 points = st.lists(st.tuples(st.booleans(), st.integers(-20, 20)), min_size=1, max_size=40)
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ape.core.errors import InputError
 from ape.evals.timeanomalybench import SCENARIOS, Config, make, make_set, read_set, supplement
 from ape.evals.timeanomalybench.supplement import OUTPUT_FAULTS
 from ape.rules import MECHANISMS, MORPHOLOGIES
-from ape.series import InputError, from_array
+from ape.series import from_array
 
 FAULTS = [(name, fault.name) for name, scenario in SCENARIOS.items() for fault in scenario.faults]
 SMALL = Config(series_per_scenario=2, length=4000, scenarios=("pumped_tank", "stirred_reactor"))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ape.core.errors import InputError
 from ape.evals.metrics import average_precision, roc_auc, vus_pr, vus_roc
-from ape.series import InputError
 
 HALF = np.sqrt(1 / 2)  # the soft label at distance 1 for a buffer of length 2
 points = st.lists(st.tuples(st.sampled_from([0, 0, 0, 1]), st.integers(-20, 20)), min_size=2, max_size=40)

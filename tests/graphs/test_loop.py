@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from ape.agents.expert.model import ExpertChatModel
 from ape.rules import RuleBank
-from ape.tools.discriminability import failures
+from ape.rules.check import failures
 
 
 class Bent(ExpertChatModel):

@@ -11,9 +11,9 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from ape.agents import Brain
 from ape.agents.expert.model import ExpertChatModel
+from ape.core.errors import InputError
 from ape.graphs import mine
-from ape.series import InputError
-from ape.tools.discriminability import failures
+from ape.rules.check import failures
 
 
 class Refusing(ExpertChatModel):

@@ -15,9 +15,10 @@ import pytest
 
 from ape.agents import open_brain, replies
 from ape.agents.serving import check
+from ape.core.errors import InputError
 from ape.graphs import mine
-from ape.series import InputError, from_array
-from ape.tools.discriminability import failures
+from ape.rules.check import failures
+from ape.series import from_array
 
 PYTHON = Path(os.environ.get("APE_LLAMA", ".venv-llama")) / "bin" / "python"
 ROLES = {"planner", "profiler", "visual inspector", "rule critic"}

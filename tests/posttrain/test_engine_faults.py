@@ -11,7 +11,8 @@ import torch
 
 import ape.detectors
 import ape.posttrain
-from ape.detectors.out_of_memory import Rows
+from ape.core.errors import InputError
+from ape.core.out_of_memory import Rows
 from ape.detectors.training import seeded
 from ape.posttrain import enhance
 from ape.posttrain.engine import outputs, train
@@ -19,7 +20,6 @@ from ape.posttrain.gradients import joint_gradients
 from ape.posttrain.losses import contrast
 from ape.posttrain.parts import parts_of
 from ape.posttrain.state import NotFiniteError
-from ape.series import InputError
 
 WINDOW = 32
 

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score
 
 import ape.detectors
 import ape.series
+from ape.core.errors import InputError
 from ape.posttrain import PAPER, enhance, load
 from ape.posttrain import trial as trial_module
 from ape.posttrain.acceptance import decide
@@ -23,7 +24,6 @@ from ape.posttrain.parts import parts_of
 from ape.posttrain.recipe import UNTRAINED
 from ape.posttrain.score import WITHOUT_HEADS
 from ape.rules import generic_bank
-from ape.series import InputError
 
 
 def state(module):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ape.core.errors import InputError
 from ape.posttrain import EnhancedDetector, enhance, load
-from ape.series import InputError
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ import torch
 
 import ape.detectors
 import ape.posttrain
+from ape.core.errors import InputError
+from ape.detectors.backbones.vae import VAE
 from ape.detectors.training import seeded
-from ape.detectors.vae import VAE
 from ape.posttrain import DEFAULT, enhance, enhance_together, from_bank
 from ape.posttrain.candidates import profile
 from ape.posttrain.engine import Course, draw_pool
@@ -20,7 +21,7 @@ from ape.posttrain.enhancement import untrained
 from ape.posttrain.recipe import UNTRAINED
 from ape.posttrain.stack import head_steps, joint_steps
 from ape.rules import build_context, generic_bank
-from ape.series import InputError, from_array
+from ape.series import from_array
 
 TOLERANCE = 1e-4  # of scores after the steps below
 FEW = replace(DEFAULT, head_steps=12, joint_steps=6, pool=64, batch=24, joint_batch=12)

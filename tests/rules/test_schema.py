@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from ape.core.errors import InputError
 from ape.rules import RuleBank, build_context, generic_bank, generic_rule
 from ape.rules.schema import Parameter, Step
-from ape.series import InputError, from_array
+from ape.series import from_array
 
 SERIES = from_array(np.sin(np.arange(600) / 8.0))
 

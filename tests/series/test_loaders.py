@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ape.series import InputError, from_array, from_dataframe, load
+from ape.core.errors import InputError
+from ape.series import from_array, from_dataframe, load
 
 T = 400
 WAVE = np.sin(np.arange(T) / 7.0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.series import InputError
+from ape.core.errors import InputError
 from ape.tools.artefacts import Artefacts
 
 

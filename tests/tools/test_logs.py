@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from ape.series import InputError, from_array
+from ape.core.errors import InputError
+from ape.series import from_array
 from ape.tools import planner_tools
 from ape.tools.artefacts import Artefacts
 from ape.tools.logs import read_log, templates

@@ -12,11 +12,11 @@ from ape.agents.consult import consult
 from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Spotting
 from ape.rules import build_context, generic_rule
+from ape.rules.check import draw_hosts
 from ape.rules.schema import ScalePrior
 from ape.series import from_array
 from ape.tools import spotter_tools
 from ape.tools.artefacts import Artefacts
-from ape.tools.discriminability import draw_hosts
 from ape.tools.spot_the_difference import draw_puzzle, hit_rate
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ape.cli.main import main
-from ape.series import InputError
+from ape.core.errors import InputError
 from ape.tools.user_pictures import LONGEST_SIDE, PATCH, read_picture, user_picture_tools
 
 

@@ -19,9 +19,10 @@ import pytest
 
 from ape.agents import open_brain, replies
 from ape.agents.serving import OPTIONS, check
+from ape.core.errors import InputError
 from ape.graphs import mine
-from ape.series import InputError, from_array
-from ape.tools.discriminability import failures
+from ape.rules.check import failures
+from ape.series import from_array
 
 PYTHON = Path(os.environ.get("APE_VLLM", ".venv-vllm")) / "bin" / "python"
 QUIET = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1"}

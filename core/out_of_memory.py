@@ -1,0 +1,47 @@
+"""Too little memory for a batch: half of it at once, and half of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from ape.core.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass
+class Rows:
+    """How many windows are worked on at once: half as many, from then on, each time that a GPU's memory runs out.
+
+    Parameters
+    ----------
+    at_once : int
+    """
+
+    at_once: int
+
+    def halving(self, call: Callable[[int], T]) -> T:
+        """Result of ``call(at_once)``, begun anew with half as many each time that memory runs out.
+
+        Raises
+        ------
+        InputError
+            There is no room for a single window.
+        """
+        while True:
+            try:
+                return call(self.at_once)
+            except torch.OutOfMemoryError as error:
+                if self.at_once <= 1:
+                    raise InputError(
+                        "the GPU's memory has no room for a single window",
+                        "memory",
+                        "free it of other work, take a shorter window or a smaller backbone, or use the CPU",
+                    ) from error
+            # Out of the handler, since the error keeps alive what the call had in memory.
+            self.at_once //= 2
+            torch.cuda.empty_cache()

@@ -1,0 +1,1 @@
+"""The nine backbones, one module each."""

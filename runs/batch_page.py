@@ -1,0 +1,68 @@
+"""One page that leads to the reports of all of a batch's items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ape.runs.folder import RECORD
+from ape.runs.pages import render
+from ape.rules import RuleBank
+from ape.core.files import read_json, write_text
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the page tells of an item.
+
+    Parameters
+    ----------
+    name : str
+    failed : str
+        Why, where it failed.
+    report : str
+        Link, empty where there is none.
+    rules, ended, mechanisms : str
+    decision : str
+        What post-training decided, and why; empty without any.
+    seconds : float
+    """
+
+    name: str
+    failed: str = ""
+    report: str = ""
+    rules: str = ""
+    mechanisms: str = ""
+    ended: str = ""
+    decision: str = ""
+    seconds: float = 0.0
+
+
+def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, str]) -> None:
+    """Write ``index.html`` into ``out``."""
+    rows = [Row(name, failed[name]) if name in failed else _row(out, name, folder) for name, folder in folders.items()]
+    mined = Counter(word for row in rows for word in row.mechanisms.split(", ") if word)
+    page = render("batch.html", name=out.resolve().name, rows=rows, mined=mined.most_common())
+    write_text(out / PAGE, page)
+
+
+def _row(out: Path, name: str, folder: Path) -> Row:
+    bank = RuleBank.load(folder / "bank.json")
+    record = read_json(folder / RECORD, "run record")
+    report, decision = folder / "report.html", ""
+    if (folder / "posttrain.json").is_file():
+        told = read_json(folder / "posttrain.json", "post-training report")
+        decision = f"{'enhanced' if told['accepted'] else 'original kept'}: {told['reason']}"
+    return Row(
+        name=name,
+        report=str(report.relative_to(out)) if report.is_file() else "",
+        rules=str(len(bank.rules)),
+        mechanisms=", ".join(dict.fromkeys(rule.mechanism for rule in bank.rules)),
+        ended=bank.ended,
+        decision=decision,
+        seconds=float(sum(record["timings"].values())),
+    )

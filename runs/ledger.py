@@ -1,0 +1,77 @@
+"""The decision ledger: who decided what about which rule, on which evidence and figures, at which checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ape.core.errors import InputError
+
+
+class Ledger:
+    """Append-only JSON lines; an entry that a resumed node writes again is kept once.
+
+    Parameters
+    ----------
+    path : Path or None
+        ``None`` keeps entries in memory only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._entries: dict[str, dict[str, Any]] = {}
+        if path is not None and path.exists():
+            try:
+                entries = [json.loads(line) for line in _without_torn_tail(path).splitlines()]
+                self._entries = {entry["id"]: entry for entry in entries}
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"not a ledger: {error}", str(path), "start a new run") from error
+
+    def write(
+        self,
+        agent: str,
+        decision: str,
+        rationale: str,
+        *,
+        iteration: int = 0,
+        rule: str | None = None,
+        evidence: tuple[str, ...] = (),
+        figures: dict[str, float] | None = None,
+        checkpoint: str | None = None,
+    ) -> None:
+        """Append one decision."""
+        entry = {
+            "agent": agent,
+            "decision": decision,
+            "rule": rule,
+            "iteration": iteration,
+            "rationale": rationale,
+            "evidence": list(evidence),
+            "figures": {name: float(f"{value:.6g}") for name, value in (figures or {}).items()},
+        }
+        key = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:16]
+        with self._lock:
+            if key in self._entries:
+                return
+            self._entries[key] = {"id": key, **entry, "checkpoint": checkpoint}
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(self._entries[key]) + "\n")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(list(self._entries.values()))
+
+
+def _without_torn_tail(path: Path) -> str:
+    """Whole lines of the file; a last line that a kill cut off is cut away on disk too."""
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with path.open("r+b") as out:
+            out.truncate(len(whole))
+    return whole.decode()

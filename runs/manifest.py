@@ -1,0 +1,115 @@
+"""What a batch is to do: a folder, a glob or a CSV of series, each of them one request."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ape.runs.folder import Request
+from ape.core.errors import InputError
+
+SUFFIXES = (".csv", ".tsv", ".npz", ".txt")
+COLUMNS = ("path", "name", "text", "log", "column", "train_end", "backbone", "seed")
+IGNORED = ("error",)  # which the list of failures adds
+MANY = ";"  # between several channels of the column "column"
+LONGEST_NAME = 80
+
+
+def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
+    """Requests of a batch, by the names of their items.
+
+    Parameters
+    ----------
+    given : str
+        A folder, a glob, or a CSV file with the column ``path`` and any of ``name``, ``text`` and ``log`` (files, as
+        seen from the manifest's folder, as ``path`` is), ``column`` (several with ``;``), ``train_end``, ``backbone``
+        and ``seed``.
+    defaults : Request
+        What the manifest does not say.
+
+    Raises
+    ------
+    InputError
+        Nothing is found, or the CSV is not a manifest. Whether the series can be read is seen when it is their turn.
+    """
+    path = Path(given)
+    if path.is_dir():
+        paths = [each for each in sorted(path.iterdir()) if each.suffix.lower() in SUFFIXES]
+    elif re.search(r"[*?\[]", given):
+        anchor = Path(path.anchor or ".")
+        paths = sorted(anchor.glob(str(path.relative_to(path.anchor) if path.anchor else path)))
+    else:
+        return _from_csv(path, defaults)
+    if not paths:
+        raise InputError("no series", given, f"give a folder or glob with {', '.join(SUFFIXES)} files, or a manifest")
+    return _named((each.stem, replace(defaults, data=str(each.resolve()))) for each in paths)
+
+
+def _from_csv(path: Path, defaults: Request) -> dict[str, Request]:
+    if not path.is_file():
+        raise InputError("no such file", str(path), "give a folder, a glob, or a manifest (CSV with the column 'path')")
+    try:
+        written = io.StringIO(path.read_text(encoding="utf-8-sig"))
+        rows = list(csv.DictReader(written, skipinitialspace=True, restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"not a manifest: {error}", str(path), "give a CSV with the column 'path'") from error
+    if not rows:
+        raise InputError("the manifest is empty", str(path), "give a head line with 'path', and a row a series")
+    strange = [name for name in rows[0] if name not in (*COLUMNS, *IGNORED)]
+    if "path" not in rows[0] or strange:
+        what = f"it has the column '{strange[0]}'" if strange else "it has no column 'path'"
+        raise InputError(f"not a manifest: {what}", str(path), f"columns are {', '.join(COLUMNS)}")
+    return _named(
+        (row.get("name") or Path(row["path"]).stem, _request(row, defaults, f"{path}, row {number}", path.parent))
+        for number, row in enumerate(rows, 1)
+    )
+
+
+def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -> Request:
+    def told(name: str) -> str | None:
+        return row.get(name, "").strip() or None
+
+    def whole(name: str, default: int | None) -> int | None:
+        word = told(name)
+        if word is not None and not word.isdecimal():
+            raise InputError(f"'{word[:40]}' is no {name}", where, "give a whole number")
+        return default if word is None else int(word)
+
+    data = row["path"].strip()
+    if not data:
+        raise InputError("a row without a path", where, "give the series' file")
+    text, log, column = told("text"), told("log"), told("column")
+    return replace(
+        defaults,
+        data=data if data.startswith("example:") else str((folder / data).resolve()),
+        text=defaults.text if text is None else _read(folder / text, where),
+        log=defaults.log if log is None else str((folder / log).resolve()),
+        column=defaults.column if column is None else tuple(column.split(MANY)),
+        train_end=whole("train_end", defaults.train_end),
+        backbone=told("backbone") or defaults.backbone,
+        seed=whole("seed", defaults.seed) or 0,
+    )
+
+
+def _read(path: Path, where: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the text {path}: {error}", where, "give a UTF-8 text file") from error
+
+
+def _named(requests: Iterable[tuple[str, Request]]) -> dict[str, Request]:
+    """By names that can be those of folders, each once."""
+    found: dict[str, Request] = {}
+    for stem, request in requests:
+        base = re.sub(r"[^\w.,+()=-]+", "_", stem).strip("._-")[:LONGEST_NAME] or "series"
+        name, number = base, 1
+        while name in found:
+            number += 1
+            name = f"{base}-{number}"
+        found[name] = request
+    return found

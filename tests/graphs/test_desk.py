@@ -1,0 +1,124 @@
+"""The desk: what a person asks for is checked like anything else, written down, and can be undone."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ape.graphs.desk import Desk, desk_tools
+from ape.rules import generic_rule
+from ape.rules.check import failures
+from ape.series import from_array, from_dataframe
+from ape.tools.artefacts import Artefacts
+from ape.tools.workbench import Workbench
+
+VALUES = np.sin(2 * np.pi * np.arange(1500) / 30) + 0.05 * np.random.default_rng(0).normal(size=1500)
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(Workbench(from_array(VALUES, train_end=1200), Artefacts(tmp_path)), seed=0)
+
+
+def use(desk, tool, **arguments):
+    found = next(each for each in desk_tools(desk) if each.name == tool)
+    return json.loads(found.invoke(arguments))
+
+
+def draft(operator="flatline_hold", **changes):
+    rule = generic_rule(operator).model_copy(update={"id": "held"})
+    return rule.model_dump(mode="json", exclude={"history"}) | changes
+
+
+def test_a_rule_that_is_asked_for_is_checked_and_says_who_asked(desk):
+    told = use(desk, "add_rule", draft=draft(), asked="it freezes")
+    rule = desk.rules["held"]
+    assert told["passes"] == (not failures(desk.figures["held"])) and told["asked_for"] == ["it freezes"]
+    assert [(event.agent, event.verdict) for event in rule.history] == [("person", "proposed")]
+    assert rule.history[0].figures == desk.figures["held"]
+
+
+def test_a_rule_that_fails_stays_on_the_desk_and_out_of_the_bank(desk):
+    tiny = draft(scale={"low": 1e-6, "high": 2e-6, "unit": "series_sd"}, program=[{"operator": "level_shift"}])
+    told = use(desk, "add_rule", draft=tiny, asked="a hair")
+    assert not told["passes"] and "plausible" in told["fails"]
+    assert list(desk.rules) == ["held"] and desk.bank().rules == []
+    use(desk, "change_rule", rule_id="held", asked="larger", size=20)
+    assert desk.rules["held"].scale.low == pytest.approx(2e-5)
+
+
+def test_a_change_multiplies_what_is_named_and_leaves_the_rest(desk):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    before = desk.rules["held"]
+    use(desk, "change_rule", rule_id="held", asked="b", length=2.0, gradual=True, level=["high"])
+    after = desk.rules["held"]
+    assert (after.duration.low, after.duration.high) == (2 * before.duration.low, 2 * before.duration.high)
+    assert after.scale == before.scale and after.creep is not None and after.context.level == ["high"]
+    use(desk, "change_rule", rule_id="held", asked="c", anywhere=True, gradual=False)
+    assert desk.rules["held"].context.level == [] and desk.rules["held"].creep is None
+    assert [event.reason for event in desk.rules["held"].history] == ["a", "b", "c"]
+
+
+def test_hours_need_times(tmp_path, desk):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    refused = use(desk, "change_rule", rule_id="held", asked="at night", hours={"low": 22, "high": 30})
+    assert "no times of day" in refused["error"] and desk.rules["held"].context.hours is None
+    times = pd.date_range("2026-01-01", periods=1500, freq="15min")
+    timed = from_dataframe(pd.DataFrame({"time": times, "value": VALUES}), train_end=1200)
+    other = Desk(Workbench(timed, Artefacts(tmp_path)), seed=0)
+    use(other, "add_rule", draft=draft(), asked="a")
+    use(other, "change_rule", rule_id="held", asked="at night", hours={"low": 22, "high": 30})
+    assert other.rules["held"].context.hours.low == 22
+
+
+def test_dropped_rules_come_back_and_comparisons_tell_what_changed(desk):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    use(desk, "add_rule", draft=draft("noise_burst", id="loud"), asked="b")
+    assert use(desk, "drop_rule", rule_id="held", asked="no")["left"] == ["loud"]
+    assert use(desk, "compare_banks", version=2) == {"new": [], "gone": ["held"], "changed": {}}
+    assert use(desk, "restore_rule", rule_id="held", asked="after all")["rule"] == "held"
+    use(desk, "change_rule", rule_id="loud", asked="c", weight=2)
+    assert use(desk, "compare_banks", version=2)["changed"] == {"loud": {"weight": [1.0, 2.0]}}
+    assert "0 to" in use(desk, "compare_banks", version=99)["error"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("change_rule", {"rule_id": "none", "asked": "x"}),
+        ("drop_rule", {"rule_id": "none", "asked": "x"}),
+        ("restore_rule", {"rule_id": "held", "asked": "x"}),
+        ("show_examples", {"rule_id": "none"}),
+        ("why_rule", {"rule_id": "none"}),
+        ("add_rule", {"draft": draft(), "asked": "twice"}),
+        ("add_rule", {"draft": draft("channel_swap", id="swap"), "asked": "x"}),
+        ("change_rule", {"rule_id": "held", "asked": "x", "channels": ["nowhere"]}),
+        ("change_rule", {"rule_id": "held", "asked": "x", "size": -1}),
+    ],
+)
+def test_what_cannot_be_is_an_answer_and_changes_nothing(desk, tool, arguments):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    before = dict(desk.rules), len(desk.versions)
+    assert "error" in use(desk, tool, **arguments)
+    assert (dict(desk.rules), len(desk.versions)) == before
+
+
+def test_examples_are_as_many_as_were_asked_for(desk, tmp_path):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    few, many = (use(desk, "show_examples", rule_id="held", count=count) for count in (3, 20))
+    assert few["artefact"] != many["artefact"] and (tmp_path / many["artefact"]).stat().st_size > 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(size=st.floats(0.05, 20), length=st.floats(0.05, 20))
+def test_any_change_of_size_and_length_leaves_a_rule_that_generates_or_says_why_not(tmp_path_factory, size, length):
+    folder = tmp_path_factory.mktemp("desk")
+    desk = Desk(Workbench(from_array(VALUES, train_end=1200), Artefacts(folder)), seed=0)
+    use(desk, "add_rule", draft=draft(), asked="a")
+    told = use(desk, "change_rule", rule_id="held", asked="b", size=size, length=length)
+    assert "error" in told or ("artefact" in use(desk, "show_examples", rule_id="held"))

@@ -1,0 +1,236 @@
+"""Batches: manifests, items that fail or hang, kills, Ray, what is left behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ape.cli.main import main
+from ape.detectors.registry import BACKBONES
+from ape.runs import batch
+from ape.runs.batch import Care, conclude, mine_items, post_train_together
+from ape.runs.folder import Request
+from ape.runs.manifest import read_manifest
+from ape.rules import RuleBank
+from ape.core.errors import InputError
+
+ASKED = Request(command="mine", data="")
+
+
+def wave(k: int, length: int = 900) -> np.ndarray:
+    steps = np.arange(length)
+    return np.sin(2 * np.pi * steps / (20 + 5 * k)) + 0.05 * np.random.default_rng(k).normal(size=length)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Three series and a file that is none."""
+    folder = tmp_path_factory.mktemp("data")
+    for k in range(3):
+        np.savez(folder / f"wave {k}.npz", values=wave(k), train_end=600)
+    (folder / "bad.csv").write_text("value\nnot a number\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    """The batch of them, never interrupted."""
+    out = tmp_path_factory.mktemp("batch") / "out"
+    requests = read_manifest(str(data), ASKED)
+    failed = mine_items(requests, out)
+    conclude(out, requests, failed)
+    return out, failed
+
+
+def banks(out: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in sorted(out.glob("items/*/bank.json"))}
+
+
+def test_a_folder_a_glob_and_a_manifest_name_the_same_series(data, tmp_path):
+    by_folder = read_manifest(str(data), ASKED)
+    assert list(by_folder) == ["bad", "wave_0", "wave_1", "wave_2"]
+    by_glob = read_manifest(str(data / "wave*.npz"), ASKED)
+    assert by_glob == {name: by_folder[name] for name in by_folder if name != "bad"}
+    manifest = data / "manifest"
+    manifest.write_text("path\nwave 0.npz\nwave 1.npz\nwave 2.npz\n")
+    assert read_manifest(str(manifest), ASKED) == by_glob
+
+
+def test_a_manifest_says_what_each_item_is(tmp_path):
+    (tmp_path / "note.txt").write_text("A pump.")
+    manifest = tmp_path / "rows"
+    manifest.write_text(
+        "path,name,text,column,train_end,seed\n"
+        "wave 0.npz,a/b,note.txt,,500,3\nwave 0.npz,,,x;y,,\nwave 0.npz,,,,,\nexample:internal-bleeding,,,,,\n"
+    )
+    found = read_manifest(str(manifest), ASKED)
+    assert list(found) == ["a_b", "wave_0", "wave_0-2", "example_internal-bleeding"]
+    assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", 500, 3)
+    assert found["wave_0"].column == ("x", "y") and found["wave_0-2"].train_end is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("file\nx.npz\n", "column 'file'"),
+        ("path,colour\nx.npz,red\n", "column 'colour'"),
+        ("path\n", "is empty"),
+        ("path,train_end\nx.npz,soon\n", "row 1"),
+        ("path,text\nx.npz,nowhere.txt\n", "cannot read the text"),
+        ("path,name\n,x\n", "without a path"),
+    ],
+)
+def test_what_is_no_manifest_is_one_line(tmp_path, rows, said):
+    path = tmp_path / "manifest.csv"
+    path.write_text(rows)
+    with pytest.raises(InputError, match=said):
+        read_manifest(str(path), ASKED)
+    with pytest.raises(InputError, match="no series"):
+        read_manifest(str(tmp_path / "*.npz"), ASKED)
+
+
+def test_one_bad_series_stops_no_other_and_is_listed_for_another_try(finished, data):
+    out, failed = finished
+    assert list(failed) == ["bad"] and list(banks(out)) == ["wave_0", "wave_1", "wave_2"]
+    with (out / "failures.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["path"] == str(data / "bad.csv") and row["error"] == failed["bad"]
+    assert list(read_manifest(str(out / "failures.csv"), ASKED)) == ["bad"]
+
+
+def test_the_summary_leads_to_each_items_report_and_items_are_run_folders(finished, capsys):
+    out, _ = finished
+    page = (out / "index.html").read_text()
+    links = re.findall(r'href="(items/[^"]+)"', page)
+    assert len(links) == 3 and all((out / link).is_file() for link in links)
+    assert "1 failed" in page and "&#39;not a number&#39;" in page
+    for look in (["bank", "show"], ["trace"], ["run", "--resume"]):
+        assert main([*look, str(out / "items/wave_0")]) == 0
+    assert "spike" in capsys.readouterr().out
+
+
+def test_the_same_call_again_touches_nothing_that_was_finished(finished, data):
+    out, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in out.glob("items/**/*") if path.is_file()}
+    requests = read_manifest(str(data), ASKED)
+    conclude(out, requests, mine_items(requests, out))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_batch_may_grow_but_an_item_stays_what_it_was(finished, data):
+    out, _ = finished
+    other = read_manifest(str(data), Request(command="mine", data="", seed=5))
+    with pytest.raises(InputError, match="another item"):
+        mine_items(other, out)
+
+
+def test_a_folder_with_something_else_in_it_is_refused(data, tmp_path):
+    (tmp_path / "letter").write_text("dear")
+    with pytest.raises(InputError, match="not empty"):
+        mine_items(read_manifest(str(data), ASKED), tmp_path)
+
+
+def test_what_hangs_is_given_up_and_what_fails_by_chance_is_tried_again(data, tmp_path, monkeypatch):
+    tries: list[str] = []
+
+    def work(folder: Path, request: Request) -> dict:
+        tries.append(folder.name)
+        if folder.name == "wave_0":
+            time.sleep(30)
+        if folder.name == "wave_1" and tries.count("wave_1") == 1:
+            raise RuntimeError("by chance")
+        if folder.name == "wave_2":
+            raise InputError("too short", "x", "y")
+        return {}
+
+    monkeypatch.setattr(batch, "_mined", work)
+    requests = read_manifest(str(data / "*.npz"), ASKED)
+    care = Care(seconds=0.2, retries=1)
+    with pytest.raises(TimeoutError, match=r"0\.2 seconds"):
+        batch.mine_item(tmp_path, requests, care, "wave_0")
+    assert batch.mine_item(tmp_path, requests, care, "wave_1") == {}
+    with pytest.raises(InputError):
+        batch.mine_item(tmp_path, requests, care, "wave_2")
+    assert tries == ["wave_0", "wave_0", "wave_1", "wave_1", "wave_2"]
+
+
+def spawn(data: Path, out: Path) -> subprocess.Popen:
+    line = [sys.executable, "-m", "ape.cli.main", "batch", str(data / "*.npz"), "--out", str(out)]
+    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def children(pid: int) -> list[int]:
+    told = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True, check=False).stdout
+    return [int(word) for word in told.split()]
+
+
+def begun(out: Path, process: subprocess.Popen) -> None:
+    ends = time.monotonic() + 120
+    while not list(out.glob("items/*/ledger.jsonl")):
+        assert time.monotonic() < ends and process.poll() is None
+        time.sleep(0.02)
+
+
+def test_a_killed_worker_and_a_killed_driver_cost_nothing_but_time(data, tmp_path, finished):
+    out = tmp_path / "out"
+    process = spawn(data, out)
+    begun(out, process)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    again = spawn(data, out)
+    assert again.wait(timeout=200) == 0
+    assert banks(out) == banks(finished[0])
+    entries = [json.loads(line) for path in out.glob("items/*/ledger.jsonl") for line in path.read_text().splitlines()]
+    assert sum(entry["decision"] == "commit" for entry in entries) == 3
+
+
+def test_post_training_of_all_as_one_job_gives_scores_and_a_decision_for_each(data, tmp_path, quick):
+    out = tmp_path / "out"
+    requests = read_manifest(str(data / "wave [01].npz"), Request(command="run", data=""))
+    assert mine_items(requests, out) == {}
+    assert post_train_together(out, list(requests)) == {}
+    conclude(out, requests, {})
+    for name in requests:
+        folder = out / "items" / name
+        report = json.loads((folder / "posttrain.json").read_text())
+        assert report["reason"] in (out / "index.html").read_text()
+        assert len((folder / "scores.csv").read_text().splitlines()) == 901
+        assert json.loads((folder / "run.json").read_text())["finished"]
+        assert RuleBank.load(folder / "bank.json").rules
+    before = {path: path.stat().st_mtime_ns for path in out.glob("items/**/*")}
+    assert post_train_together(out, list(requests)) == {}
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Train the VAE for a few steps only."""
+    monkeypatch.setitem(BACKBONES, "vae", replace(BACKBONES["vae"], budget=replace(BACKBONES["vae"].budget, steps=50)))
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_mines_the_same(data, tmp_path, finished):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    try:
+        requests = read_manifest(str(data), ASKED)
+        failed = mine_items(requests, tmp_path / "out", ray=cluster.address)
+    finally:
+        cluster.shutdown()
+    assert failed == finished[1] and banks(tmp_path / "out") == banks(finished[0])
