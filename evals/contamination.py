@@ -3,7 +3,7 @@
 1, 5 and 10 % of the training points become anomalous: in UCR series of the half to tune on by pseudo-anomalies of
 broad rules, in simulated scenarios by the very fault that the test part holds. Which windows the filter leaves out is
 measured on all of them; on some a VAE is trained and post-trained with the filter, without it and with a perfect one,
-and judged on the test part, which stays as it was. See ``evals/results/contamination.md``.
+and judged on the test part, which stays as it was. See ``docs/results/contamination.md``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each backbone is trained once a series and seed, and post-trained by every arm: by the mined bank, by other banks, by
 negatives that know nothing of anomalies, and without any. UCR series are split by recording into a half to tune on and
-a half to confirm on; see ``evals/results/posttraining.md``. Labels are read for the metrics only, on the part after
+a half to confirm on; see ``docs/results/posttraining.md``. Labels are read for the metrics only, on the part after
 ``train_end``, on all of a series that has none. Measures of every arm are kept in ``DIR`` too, so that other fusions of
 them can be tried.
 """
