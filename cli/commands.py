@@ -75,7 +75,7 @@ def mine(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     """``ape train``: the backbone only, into ``OUT/detector``; said again after a kill, it goes on."""
     from ape import detectors
-    from ape.core.checkpoint import discard
+    from ape.core.checkpoint import delete_checkpoint
 
     detector = detectors.create(arguments.backbone)
     series = _load(arguments)
@@ -83,7 +83,7 @@ def train(arguments: argparse.Namespace) -> None:
     checkpoint = target.with_name("training.safetensors")
     with Display(console) as display:
         detector.fit(series, arguments.seed, display.progress, checkpoint).save(target)
-    discard(checkpoint)
+    delete_checkpoint(checkpoint)
     console.print(f"detector: {target}")
 
 
@@ -94,7 +94,7 @@ def enhance(arguments: argparse.Namespace) -> None:
     the reason; that is no failure of the command.
     """
     from ape import detectors, posttrain
-    from ape.core.checkpoint import discard
+    from ape.core.checkpoint import delete_checkpoint
     from ape.core.files import write_json
     from ape.rules import RuleBank
 
@@ -109,7 +109,7 @@ def enhance(arguments: argparse.Namespace) -> None:
         )
     result.detector.save(target)
     write_json(Path(arguments.out) / "posttrain.json", result.report)
-    discard(checkpoint)
+    delete_checkpoint(checkpoint)
     console.print(f"{'enhanced' if result.accepted else 'original kept'}: {result.report['reason']}")
     console.print(f"detector: {target}")
 

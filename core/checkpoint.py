@@ -58,22 +58,22 @@ class Checkpoint:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
             plain = json.loads(metadata["plain"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise InputError(f"cannot read the unfinished training: {error}", str(self.path), HINT) from error
+            raise InputError(f"cannot read the training checkpoint: {error}", str(self.path), HINT) from error
         if metadata.get("key") != self.key:
-            raise InputError("unfinished training of another series, backbone or seed", str(self.path), HINT)
+            raise InputError("the checkpoint belongs to another series, backbone or seed", str(self.path), HINT)
         return tensors, plain
 
     @contextmanager
-    def fitted(self) -> Iterator[None]:
+    def refuse_mismatch(self) -> Iterator[None]:
         """Refuse, as an `InputError`, what was loaded and does not fit whom it is given to."""
         try:
             yield
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"unfinished training does not fit: {error}"[:300], str(self.path), HINT) from error
+            raise InputError(f"the training checkpoint does not fit: {error}"[:300], str(self.path), HINT) from error
 
 
 @dataclass(frozen=True)
-class Learning:
+class TrainingState:
     """What every training changes: modules, optimiser, schedule, and torch's global random states.
 
     Parameters
@@ -95,25 +95,25 @@ class Learning:
     def set_weights(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to what `weights` gave."""
         for name, module in self.modules.items():
-            module.load_state_dict(under(name, tensors))
+            module.load_state_dict(select_prefix(name, tensors))
 
-    def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values for a checkpoint."""
         optimiser = self.optimiser.state_dict()
         moments = {f"{i}/{name}": value for i, state in optimiser["state"].items() for name, value in state.items()}
-        tensors = self.weights() | flatten("optimiser", moments) | flatten("random", _random_states())
+        tensors = self.weights() | add_prefix("optimiser", moments) | add_prefix("random", _random_states())
         return tensors, {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict()}
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
         """Go back to what `stored` gave."""
         moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in under("optimiser", tensors).items():
+        for name, value in select_prefix("optimiser", tensors).items():
             i, _, part = name.partition("/")
             moments.setdefault(int(i), {})[part] = value
         self.set_weights(tensors)
         self.optimiser.load_state_dict({"state": moments, "param_groups": plain["groups"]})
         self.schedule.load_state_dict(dict(plain["schedule"]))
-        _set_random_states(under("random", tensors))
+        _set_random_states(select_prefix("random", tensors))
 
 
 def _random_states() -> dict[str, Tensor]:
@@ -128,7 +128,7 @@ def _set_random_states(states: Mapping[str, Tensor]) -> None:
             torch.cuda.set_rng_state(states[str(i)], i)
 
 
-def discard(path: Path) -> None:
+def delete_checkpoint(path: Path) -> None:
     """Remove a checkpoint, and what a kill in the middle of writing one left beside it."""
     for left in (path, *path.parent.glob(f".{path.name}.*")):
         left.unlink(missing_ok=True)
@@ -142,12 +142,12 @@ def fingerprint(described: Any, *values: Tensor) -> str:
     return digest.hexdigest()
 
 
-def flatten(prefix: str, tree: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def add_prefix(prefix: str, tree: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names of a state put under a prefix."""
     return {f"{prefix}/{name}": tensor for name, tensor in tree.items()}
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def select_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Inverse of `flatten`: the tensors below a prefix."""
     begin = f"{prefix}/"
     return {name.removeprefix(begin): tensor for name, tensor in tensors.items() if name.startswith(begin)}

@@ -61,7 +61,7 @@ def is_free(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def whole_folder(final: Path, mark: str) -> Iterator[Path]:
+def atomic_folder(final: Path, mark: str) -> Iterator[Path]:
     """Give a temporary folder to write into, which takes the place of ``final`` once the block has ended well.
 
     Parameters

@@ -14,17 +14,17 @@ T = TypeVar("T")
 
 
 @dataclass
-class Rows:
+class BatchSize:
     """How many windows are worked on at once: half as many, from then on, each time that a GPU's memory runs out.
 
     Parameters
     ----------
-    at_once : int
+    size : int
     """
 
-    at_once: int
+    size: int
 
-    def halving(self, call: Callable[[int], T]) -> T:
+    def run(self, call: Callable[[int], T]) -> T:
         """Result of ``call(at_once)``, begun anew with half as many each time that memory runs out.
 
         Raises
@@ -34,14 +34,14 @@ class Rows:
         """
         while True:
             try:
-                return call(self.at_once)
+                return call(self.size)
             except torch.OutOfMemoryError as error:
-                if self.at_once <= 1:
+                if self.size <= 1:
                     raise InputError(
-                        "the GPU's memory has no room for a single window",
+                        "not enough GPU memory for a single window",
                         "memory",
                         "free it of other work, take a shorter window or a smaller backbone, or use the CPU",
                     ) from error
             # Out of the handler, since the error keeps alive what the call had in memory.
-            self.at_once //= 2
+            self.size //= 2
             torch.cuda.empty_cache()

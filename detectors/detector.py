@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from ape.core.checkpoint import Checkpoint, fingerprint
 from ape.core.errors import InputError
-from ape.core.out_of_memory import Rows
+from ape.core.out_of_memory import BatchSize
 from ape.core.progress import Progress
 from ape.detectors.schedule import Budget
 from ape.detectors.storage import save_folder
 from ape.detectors.training import seeded, train
 from ape.series import Series
 from ape.series.numerics import dominant_period
-from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
+from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
@@ -197,12 +197,12 @@ class WindowedDetector:
         """
         self.require_channels(series)
         self.module.eval()
-        parts = scored_batches(series.length, self.window, stride, BATCH)
-        cut, rows = sliding(series.values, self.window), Rows(BATCH)
+        parts = start_batches(series.length, self.window, stride, BATCH)
+        cut, rows = sliding(series.values, self.window), BatchSize(BATCH)
         measure = self.own_scores if own else self.point_scores
 
         def measured(windows: Tensor) -> np.ndarray:
-            found = rows.halving(lambda size: [measure(some.to(self._device)) for some in windows.split(size)])
+            found = rows.run(lambda size: [measure(some.to(self._device)) for some in windows.split(size)])
             return torch.cat(found).cpu().numpy()
 
         with seeded(0):  # some papers' scores are drawn

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ape.core.errors import InputError
-from ape.core.files import read_json, whole_folder, write_bytes, write_json
+from ape.core.files import atomic_folder, read_json, write_bytes, write_json
 
 if TYPE_CHECKING:
     from ape.detectors.detector import WindowedDetector
@@ -36,7 +36,7 @@ def save_folder(detector: WindowedDetector, folder: Path) -> None:
         "shift": shift.tolist(),
         "scale": scale.tolist(),
     }
-    with whole_folder(folder, CONFIGURATION) as temporary:
+    with atomic_folder(folder, CONFIGURATION) as temporary:
         write_bytes(temporary / WEIGHTS, save(tensors))
         write_json(temporary / CONFIGURATION, configuration)
 

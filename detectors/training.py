@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ape.core.checkpoint import Checkpoint, Learning, flatten, under
+from ape.core.checkpoint import Checkpoint, TrainingState, add_prefix, select_prefix
 from ape.core.errors import InputError
 from ape.core.progress import Progress
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
@@ -67,7 +67,7 @@ def train(
     state = _State(module, budget)
     with seeded(seed):
         if checkpoint is not None and (kept := checkpoint.load()) is not None:
-            with checkpoint.fitted():
+            with checkpoint.refuse_mismatch():
                 state.restore(*kept)
         for first in islice(batches(points - window + 1, budget, generator), state.step, None):
             _step(state, windows_at(values, first, window))
@@ -76,7 +76,7 @@ def train(
             state.look(held_out)
             done = state.stop.waited >= budget.patience or state.step == budget.steps
             if checkpoint is not None and not done:
-                checkpoint.save(*state.stored())
+                checkpoint.save(*state.snapshot())
             if progress is not None:
                 progress("training", budget.steps if done else state.step, budget.steps, state.told())
             if done:
@@ -104,7 +104,7 @@ class _State:
     def __init__(self, module: nn.Module, budget: Budget) -> None:
         self.module = module
         self.optimiser, self.schedule = adam(module.parameters(), budget)
-        self.learning = Learning({"weights": module}, self.optimiser, self.schedule)
+        self.learning = TrainingState({"weights": module}, self.optimiser, self.schedule)
         self.step, self.stop = 0, EarlyStop()
         self.best_weights = copy.deepcopy(module.state_dict())
 
@@ -120,16 +120,16 @@ class _State:
         """What people are told of it."""
         return f"held-out error {self.stop.best:.4g}"
 
-    def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Tensors and plain values for a checkpoint."""
-        tensors, plain = self.learning.stored()
+        tensors, plain = self.learning.snapshot()
         counters = {"step": self.step, "waited": self.stop.waited, "best": self.stop.best}
-        return tensors | flatten("best", self.best_weights), plain | counters
+        return tensors | add_prefix("best", self.best_weights), plain | counters
 
     def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
         """Go back to what `stored` gave."""
         self.step, self.stop = plain["step"], EarlyStop(plain["best"], plain["waited"])
-        self.best_weights = under("best", tensors)
+        self.best_weights = select_prefix("best", tensors)
         self.learning.restore(tensors, plain)
 
 

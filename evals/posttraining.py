@@ -28,7 +28,7 @@ from ape.evals.jobs import measure_all, options, publish
 from ape.evals.report import interval
 from ape.evals.simple import discords
 from ape.series import Series
-from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
+from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 
 CONTROLS = (
     "point_error",
@@ -158,7 +158,7 @@ def memory_distance(model: Any, series: Series) -> np.ndarray:
         nearest = (vectors(at) @ known.T).masked_fill(overlap, -1).max(1).values
         return np.repeat((1 - nearest).numpy()[:, None], model.window, axis=1)
 
-    batches = scored_batches(series.length, model.window, size=256)
+    batches = start_batches(series.length, model.window, size=256)
     return streamed_overlap_mean(((at, distances(torch.from_numpy(at))) for at in batches), series.length)
 
 

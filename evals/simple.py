@@ -18,7 +18,7 @@ from sklearn.ensemble import IsolationForest
 from ape.posttrain.memory import reference_starts
 from ape.series import Series
 from ape.series.matrix_profile import matrix_profile
-from ape.series.windows import overlap_mean, scored_batches, sliding, streamed_overlap_mean
+from ape.series.windows import overlap_mean, sliding, start_batches, streamed_overlap_mean
 
 EXPLAINED = 0.95  # share of the variance that Sub-PCA keeps
 CLUSTERS = 20  # of KMeansAD (TimeEval's default)
@@ -120,6 +120,6 @@ def _flat(windows: np.ndarray) -> np.ndarray:
 def _over_points(scored: Callable[[np.ndarray], np.ndarray], length: int, window: int) -> np.ndarray:
     batches = (
         (at, np.repeat(np.asarray(scored(at), dtype=np.float64)[:, None], window, axis=1))
-        for at in scored_batches(length, window, size=CHUNK)
+        for at in start_batches(length, window, size=CHUNK)
     )
     return streamed_overlap_mean(batches, length)

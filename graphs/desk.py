@@ -15,7 +15,7 @@ from pydantic import Field
 
 from ape.rules import Context, Rule, RuleBank, RuleDraft, build_context
 from ape.rules.check import THRESHOLDS, Hosts, discriminability, draw_hosts, failures
-from ape.rules.schema import ContextualPrior, DurationPrior, Event, Range, ScalePrior, Tercile
+from ape.rules.schema import ContextualPrior, DurationPrior, HistoryEntry, Range, ScalePrior, Tercile
 from ape.tools.boundary import agent_tool
 from ape.tools.preview import draw_examples, sample_examples
 from ape.tools.workbench import Workbench
@@ -97,7 +97,9 @@ class Desk:
         except ValueError as error:
             msg = f"it cannot be placed in this series: {error}"
             raise ValueError(msg) from error
-        event = Event(agent="person", iteration=len(self.versions), verdict=verdict, reason=asked, figures=figures)
+        event = HistoryEntry(
+            agent="person", iteration=len(self.versions), verdict=verdict, reason=asked, figures=figures
+        )
         self._remember()
         self.rules[rule.id] = rule.model_copy(update={"history": [*rule.history, event][-64:]})
         self.figures[rule.id] = figures

@@ -9,7 +9,7 @@ from ape.detectors import Detector
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.parts import BATCH
 from ape.series import Series
-from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
+from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 
 
 def by_channel(
@@ -45,5 +45,5 @@ def channel_errors(detector: Detector | EnhancedDetector, series: Series, stride
         x = torch.from_numpy(windows[starts].copy()).to(shift.device)
         return ((x - detector.reconstruct(x)) / scale[:, None]).square().transpose(0, 1).cpu().numpy()
 
-    batches = scored_batches(series.length, detector.window, stride, BATCH)
+    batches = start_batches(series.length, detector.window, stride, BATCH)
     return streamed_overlap_mean(((starts, errors(starts)) for starts in batches), series.length).T

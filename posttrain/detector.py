@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ape.core.errors import InputError
-from ape.core.out_of_memory import Rows
+from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector
 from ape.posttrain.memory import Memory
 from ape.posttrain.parts import BATCH, Parts, parts_of
@@ -20,7 +20,7 @@ from ape.posttrain.references import References
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import Calibration, Measured, Overlap
 from ape.series import Series
-from ape.series.windows import scored_batches, sliding
+from ape.series.windows import sliding, start_batches
 
 
 def device_of(detector: Detector) -> torch.device:
@@ -134,7 +134,7 @@ class EnhancedDetector:
             at = (slice(i, i + size) for i in range(0, len(windows), size))
             return [self._measured(windows[i], None if positions is None else positions[i], references) for i in at]
 
-        return Measured(*(np.concatenate(part) for part in zip(*Rows(BATCH).halving(batches), strict=True)))
+        return Measured(*(np.concatenate(part) for part in zip(*BatchSize(BATCH).run(batches), strict=True)))
 
     def _measured(
         self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None, references: References
@@ -180,7 +180,7 @@ class EnhancedDetector:
         length, bounds = len(values), self.require_calibration().bounds
         references, offset = self.references_for(values)
         overlap, views = Overlap(), sliding(values, self.window)
-        for some in scored_batches(length, self.window, stride, BATCH):
+        for some in start_batches(length, self.window, stride, BATCH):
             yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
         yield overlap.given_out(length - overlap.begin)
 

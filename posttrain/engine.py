@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ape.core.checkpoint import Checkpoint, fingerprint
-from ape.core.out_of_memory import Rows
+from ape.core.out_of_memory import BatchSize
 from ape.core.progress import Progress
 from ape.detectors.training import seeded
 from ape.posttrain.candidates import Candidates
@@ -89,7 +89,7 @@ def outputs(model: EnhancedDetector, windows: torch.Tensor, nearest: torch.Tenso
         pairs = zip(windows.split(size), nearest.split(size), strict=True)
         return [parts_of(model.backbone, x, near)[0] for x, near in pairs]
 
-    return Parts(*(torch.cat(part) for part in zip(*Rows(BATCH).halving(batches), strict=True)))
+    return Parts(*(torch.cat(part) for part in zip(*BatchSize(BATCH).run(batches), strict=True)))
 
 
 def train(
@@ -129,7 +129,7 @@ def train(
     if checkpoint is not None:
         kept = Checkpoint(checkpoint, fingerprint(recipe, pool.windows, *model.module.state_dict().values()))
         if (found := kept.load()) is not None:
-            with kept.fitted():
+            with kept.refuse_mismatch():
                 course.state.restore(*found)
     course.go_on(progress, kept)
     return course.figures()
@@ -173,7 +173,7 @@ class Course:
         model, pool, recipe, state = self.model, self.pool, self.recipe, self.state
         head, state.began = model.representation, time.perf_counter()
         stored = stored_outputs(model, pool) if state.done < state.head_steps else None
-        rows = Rows(3 * recipe.joint_batch)
+        rows = BatchSize(3 * recipe.joint_batch)
 
         def joint(pick: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
             state.forget_gradients()
@@ -186,7 +186,7 @@ class Course:
                     state.forget_gradients()
                     losses = head_gradients(head, picked(stored, pick), recipe)
                 else:
-                    losses = rows.halving(partial(joint, pick))
+                    losses = rows.run(partial(joint, pick))
                 state.update(*losses)
                 if state.is_look():
                     note = state.look(*losses)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ape.core.out_of_memory import Rows
+from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector
 from ape.posttrain.memory import Memory
 from ape.posttrain.parts import BATCH, pool_residual
@@ -100,4 +100,4 @@ def residuals(backbone: Detector, standard: torch.Tensor) -> torch.Tensor:
     def batches(size: int) -> list[torch.Tensor]:
         return [apart(x) for x in standard.split(size)]
 
-    return torch.cat(Rows(BATCH).halving(batches))
+    return torch.cat(BatchSize(BATCH).run(batches))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ape.core.checkpoint import Checkpoint, Learning
+from ape.core.checkpoint import Checkpoint, TrainingState
 from ape.core.errors import InputError
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.recipe import Recipe
@@ -51,7 +51,7 @@ class State:
         rates = [(head, recipe.head_rate), (free, recipe.backbone_rate)][: 2 if free else 1]
         optimiser = torch.optim.AdamW([{"params": parameters} for parameters, _ in rates], fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [rate for _, rate in rates], total_steps=self.total)
-        self.learning = Learning({"backbone": model.module, "head": model.representation}, optimiser, schedule)
+        self.learning = TrainingState({"backbone": model.module, "head": model.representation}, optimiser, schedule)
         self.good = self.learning.weights()
         self.done = 0
         # After the first step, at the end of each kind, and in between.
@@ -117,7 +117,7 @@ class State:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Leave everything in ``checkpoint``."""
-        tensors, plain = self.learning.stored()
+        tensors, plain = self.learning.snapshot()
         checkpoint.save(tensors, plain | {"done": self.done, "curve": self.curve, "seconds": self.seconds})
 
     def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def save(model: EnhancedDetector, folder: Path) -> None:
     }
     tensors |= {HEAD + name: tensor for name, tensor in model.representation.state_dict().items()}
     data = safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
-    with files.whole_folder(folder, DESCRIPTION) as temporary:
+    with files.atomic_folder(folder, DESCRIPTION) as temporary:
         model.backbone.save(temporary / BACKBONE)
         files.write_bytes(temporary / TENSORS, data)
         files.write_json(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ape.core.out_of_memory import Rows
+from ape.core.out_of_memory import BatchSize
 from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import EnhancedDetector, device_of
@@ -167,4 +167,4 @@ def own_scores(model: EnhancedDetector, windows: torch.Tensor) -> np.ndarray:
     def batches(size: int) -> list[np.ndarray]:
         return [model.backbone.point_scores(x.to(device)).cpu().numpy() for x in windows.split(size)]
 
-    return np.concatenate(Rows(BATCH).halving(batches))
+    return np.concatenate(BatchSize(BATCH).run(batches))

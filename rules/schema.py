@@ -121,7 +121,7 @@ class Evidence(Record):
     line: int | None = Field(default=None, ge=1)
 
 
-class Event(Record):
+class HistoryEntry(Record):
     """One entry of a rule's history."""
 
     agent: str = Field(max_length=40)
@@ -164,7 +164,7 @@ class RuleDraft(Record):
 class Rule(RuleDraft):
     """A rule and its history; executable through its program."""
 
-    history: list[Event] = Field(default_factory=list, max_length=64)
+    history: list[HistoryEntry] = Field(default_factory=list, max_length=64)
 
     @property
     def may_jump(self) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ape.core.errors import InputError
+from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.series import Series, load
-from ape.core.files import is_free, read_json, whole_folder, write_json
 
 RECORD = "run.json"
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
@@ -60,7 +60,7 @@ def create_folder(out: Path, request: Request, series: Series) -> Path:
         "finished": False,
         "timings": {},
     }
-    with whole_folder(out, RECORD) as temporary:
+    with atomic_folder(out, RECORD) as temporary:
         write_json(temporary / RECORD, record)
     return out
 

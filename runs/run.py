@@ -14,16 +14,15 @@ import pandas as pd
 
 from ape import detectors, posttrain
 from ape.agents import open_brain
-from ape.core.checkpoint import discard
-from ape.core.progress import Progress
-from ape.detectors.contract import Detector
-from ape.runs.folder import Request, update_record
-from ape.graphs.mine import mine
-from ape.runs.report import write_report
-from ape.core.progress import Listener
-from ape.rules import RuleBank
-from ape.series import Series
+from ape.core.checkpoint import delete_checkpoint
 from ape.core.files import read_json, write_json, write_text
+from ape.core.progress import Listener, Progress
+from ape.detectors.contract import Detector
+from ape.graphs.mine import mine
+from ape.rules import RuleBank
+from ape.runs.folder import Request, update_record
+from ape.runs.report import write_report
+from ape.series import Series
 from ape.series.matrix_profile import warm_up
 
 
@@ -107,7 +106,7 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
             checkpoint = folder / "training.safetensors"
             fresh = detectors.create(job.request.backbone)
             fresh.fit(series, job.request.seed, job.progress, checkpoint).save(folder / "detector")
-            discard(checkpoint)
+            delete_checkpoint(checkpoint)
     detector = detectors.load(folder / "detector")
     checkpoint = folder / "posttraining.safetensors"
     if not (report_path.exists() and (folder / "enhanced").exists()):
@@ -118,7 +117,7 @@ def post_train(job: Job, bank: RuleBank) -> dict[str, Any]:
             )
             result.detector.save(folder / "enhanced")
             write_json(report_path, result.report)
-    discard(checkpoint)
+    delete_checkpoint(checkpoint)
     score_step(job)
     return dict(read_json(report_path, "post-training report"))
 

@@ -100,7 +100,7 @@ def auc(negative: np.ndarray, positive: np.ndarray) -> float:
     return float(ranks.mean() / (2 * len(ordered)))
 
 
-def lowest_apart(cost: np.ndarray, width: int, beside: Callable[[int], int] | None = None) -> Iterator[int]:
+def separated_minima(cost: np.ndarray, width: int, beside: Callable[[int], int] | None = None) -> Iterator[int]:
     """Positions of lowest finite ``cost`` [n], best first, each ``width`` or more from those before.
 
     With ``beside``, also from the position that it names for each of those.

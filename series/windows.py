@@ -25,7 +25,7 @@ def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
     return next(_batches(last, stride, last + 1))
 
 
-def scored_batches(length: int, window: int, stride: int | None = None, size: int = 512) -> Iterator[np.ndarray]:
+def start_batches(length: int, window: int, stride: int | None = None, size: int = 512) -> Iterator[np.ndarray]:
     """Starts of the windows that a series is scored by, int64 [size] or fewer at a time.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from langchain_core.tools import BaseTool
 
 from ape.series.matrix_profile import matrix_profile as profile_of
-from ape.series.numerics import lowest_apart
+from ape.series.numerics import separated_minima
 from ape.tools.boundary import Channel, Window, agent_tool, require, require_cycles
 from ape.tools.workbench import Workbench
 
@@ -49,8 +49,8 @@ def recurrence(distance: np.ndarray, index: np.ndarray, window: int, listed: int
         msg = f"no stretch of {window} samples can be compared with another; give a shorter window"
         raise ValueError(msg)
     middle = float(np.median(relative[known]))
-    discords = islice(lowest_apart(np.where(known, -relative, np.inf), window), listed)
-    motifs = islice(lowest_apart(np.where(known, relative, np.inf), window, lambda at: int(index[at])), listed)
+    discords = islice(separated_minima(np.where(known, -relative, np.inf), window), listed)
+    motifs = islice(separated_minima(np.where(known, relative, np.inf), window, lambda at: int(index[at])), listed)
     return Recurrence(
         window=window,
         median_distance=middle,

@@ -9,7 +9,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.series.matrix_profile import distance_profile
-from ape.series.numerics import lowest_apart
+from ape.series.numerics import separated_minima
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -30,7 +30,7 @@ def find_similar(values: np.ndarray, begin: int, end: int) -> tuple[list[dict[st
     distance = distance_profile(values[begin:end], values) / (2 * np.sqrt(length))
     distance[max(0, begin - length + 1) : end] = np.inf
     found: list[dict[str, float]] = []
-    for at in lowest_apart(distance, length):
+    for at in separated_minima(distance, length):
         if distance[at] >= ALIKE and len(found) >= LISTED:
             break
         found.append({"position": at, "distance": float(distance[at])})

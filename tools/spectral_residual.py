@@ -9,7 +9,7 @@ import numpy as np
 from langchain_core.tools import BaseTool
 from scipy.ndimage import uniform_filter1d
 
-from ape.series.numerics import lowest_apart, robust_scale
+from ape.series.numerics import robust_scale, separated_minima
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -43,7 +43,7 @@ def spectral_residual_tool(workbench: Workbench) -> BaseTool:
         values = workbench.column(channel)
         require(values, 64)
         strength = salience(values)
-        salient = islice(lowest_apart(-strength, APART), LISTED)
+        salient = islice(separated_minima(-strength, APART), LISTED)
         return {
             "salient": [{"position": at, "strength": float(strength[at])} for at in salient],
             "share": float(np.mean(strength > STANDS_OUT)),

@@ -9,7 +9,7 @@ from torch import nn
 from ape.detectors.training import seeded
 from ape.evals.methods.protocol import Method
 from ape.series import Series
-from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
+from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 
 STEPS, BATCH = 600, 64  # of every method; the backbones' budgets are of this order
 MAX_GRADIENT = 5.0
@@ -55,4 +55,4 @@ def _scores(module: nn.Module, views: np.ndarray, length: int, window: int) -> n
         values = module.score(torch.from_numpy(views[at])).double().numpy()  # type: ignore[operator]
         return np.repeat(values[:, None], window, axis=1) if values.ndim == 1 else values
 
-    return streamed_overlap_mean(((at, scored(at)) for at in scored_batches(length, window)), length)
+    return streamed_overlap_mean(((at, scored(at)) for at in start_batches(length, window)), length)

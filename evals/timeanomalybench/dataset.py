@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ape.core.errors import InputError
-from ape.core.files import read_json, whole_folder, write_json, write_text
+from ape.core.files import atomic_folder, read_json, write_json, write_text
 from ape.evals.timeanomalybench.difficulty import difficulty
 from ape.evals.timeanomalybench.injection import Instance, make
 from ape.evals.timeanomalybench.scenarios import SCENARIOS
@@ -104,7 +104,7 @@ def make_set(
     """Make a set in the folder ``out``, on all cores."""
     config = config or Config()
     jobs = list(_jobs(seed, config))
-    with whole_folder(out, RECORD) as folder:
+    with atomic_folder(out, RECORD) as folder:
         truths = []
         with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
             for done, truth in enumerate(pool.map(_make_one, [(folder, config, *job) for job in jobs]), 1):
@@ -117,7 +117,7 @@ def make_set(
 
 def supplement_set(out: Path, series: Series, seed: int, events: tuple[int, int] = (1, 3)) -> Path:
     """Make a set in the folder ``out`` of one real series that is normal throughout: one copy an output fault."""
-    with whole_folder(out, RECORD) as folder:
+    with atomic_folder(out, RECORD) as folder:
         order = np.random.default_rng([seed, 4]).permutation(len(OUTPUT_FAULTS)) + 1
         for number, fault in zip(order, OUTPUT_FAULTS, strict=True):
             own = int(np.random.SeedSequence([seed, int(number)]).generate_state(1)[0])

@@ -89,5 +89,5 @@ def test_damaged_state_is_refused(make, series, tmp_path, damage):
     else:
         data = (tmp_path / "state").read_bytes()[: 1000 if damage == "cut off" else 0]
     (tmp_path / "state").write_bytes(data)
-    with pytest.raises(InputError, match="cannot read the unfinished training"):
+    with pytest.raises(InputError, match="cannot read the training checkpoint"):
         make("vae", steps=100, device="cpu").fit(series, seed=3, checkpoint=tmp_path / "state")

@@ -12,7 +12,7 @@ import torch
 import ape.detectors
 import ape.posttrain
 from ape.core.errors import InputError
-from ape.core.out_of_memory import Rows
+from ape.core.out_of_memory import BatchSize
 from ape.detectors.training import seeded
 from ape.posttrain import enhance
 from ape.posttrain.engine import outputs, train
@@ -186,7 +186,7 @@ def test_a_state_of_another_post_training_is_refused(detector, bank, series, sho
         "series": ape.series.from_array(values, channels=series.channels, train_end=series.train_end),
         "detector": changed,
     }[other]
-    with pytest.raises(InputError, match="unfinished training of another") as caught:
+    with pytest.raises(InputError, match="belongs to another") as caught:
         enhance(**given, checkpoint=file)
     assert caught.value.where == str(file)
 
@@ -197,7 +197,7 @@ def test_a_damaged_state_is_refused(detector, bank, series, short, tmp_path, kep
     with pytest.raises(Killed):
         enhance(detector, bank, series, recipe=short, progress=killed_at(1), checkpoint=file)
     file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(InputError, match="cannot read the unfinished training"):
+    with pytest.raises(InputError, match="cannot read the training checkpoint"):
         enhance(detector, bank, series, recipe=short, checkpoint=file)
 
 
@@ -216,7 +216,7 @@ def scarce(monkeypatch, detector, name, room):
 
 
 def test_halving_goes_on_with_what_fits_and_gives_up_below_one():
-    rows, sizes = Rows(24), []
+    rows, sizes = BatchSize(24), []
 
     def call(size, room=5):
         sizes.append(size)
@@ -224,10 +224,10 @@ def test_halving_goes_on_with_what_fits_and_gives_up_below_one():
             raise torch.OutOfMemoryError("injected")
         return size
 
-    assert rows.halving(call) == 3 and rows.halving(call) == 3
+    assert rows.run(call) == 3 and rows.run(call) == 3
     assert sizes == [24, 12, 6, 3, 3]
-    with pytest.raises(InputError, match="no room for a single window"):
-        rows.halving(lambda size: call(size, room=0))
+    with pytest.raises(InputError, match="not enough GPU memory for a single window"):
+        rows.run(lambda size: call(size, room=0))
 
 
 @pytest.mark.parametrize("name", ["lstm-ae", "timesnet", "transformer"])
@@ -272,7 +272,7 @@ def test_no_room_for_a_single_window_is_one_clear_line(detector, joint, monkeypa
     model, pool, generator = prepared(detector, joint)
     scarce(monkeypatch, detector, "one_pass", room=0)
     scarce(monkeypatch, detector, "reconstruct", room=0)
-    with pytest.raises(InputError, match="no room for a single window"):
+    with pytest.raises(InputError, match="not enough GPU memory for a single window"):
         train(model, pool, joint, generator, quiet)
 
 

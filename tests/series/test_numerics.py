@@ -47,7 +47,7 @@ def test_streamed_overlap_mean_is_that_of_all_at_once(length, window, stride, ba
 def test_batches_of_starts_are_all_starts_in_order(length, window, stride, size):
     window = min(window, length)
     stride = min(stride, window)
-    batches = list(windows.scored_batches(length, window, stride, size))
+    batches = list(windows.start_batches(length, window, stride, size))
     assert all(len(batch) == size for batch in batches[:-1]) and 0 < len(batches[-1]) <= size
     np.testing.assert_array_equal(np.concatenate(batches), windows.starts(length, window, stride))
 
