@@ -1,0 +1,156 @@
+"""The steps that ``ape run``, ``ape batch``, the single commands and the conversation share: train, post-train, score.
+
+Training and post-training write a checkpoint beside their target and resume from it. They delete the checkpoint once
+the result is saved. If the result is saved already, they load it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ape import detectors
+from ape.core.checkpoint import delete_checkpoint
+from ape.core.errors import InputError
+from ape.core.files import read_json, write_json, write_text
+from ape.core.progress import Progress
+from ape.detectors import Detector, WindowedDetector
+from ape.posttrain.channels import by_channel
+from ape.posttrain.detector import EnhancedDetector
+from ape.posttrain.enhancement import enhance
+from ape.rules import RuleBank
+from ape.series import Series
+
+
+def train_backbone(
+    name: str, series: Series, target: Path, seed: int = 0, progress: Progress | None = None
+) -> WindowedDetector:
+    """Train a backbone and save it into the folder ``target``, or load it from there.
+
+    Parameters
+    ----------
+    name : str
+        One of `ape.detectors.names()`.
+    series : Series
+    target : Path
+        The checkpoint is ``training.safetensors`` beside it.
+    seed : int
+    progress : callable, optional
+        ``progress(step, done, total, note="")``.
+
+    Returns
+    -------
+    WindowedDetector
+        The trained detector.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, the series is too short, the losses are not finite, or the checkpoint or the saved detector
+        is damaged or belongs to another training.
+    """
+    checkpoint = target.with_name("training.safetensors")
+    if not target.exists():
+        detectors.create(name).fit(series, seed, progress, checkpoint).save(target)
+    delete_checkpoint(checkpoint)
+    return detectors.load(target)
+
+
+def post_train(
+    detector: Detector,
+    bank: RuleBank,
+    series: Series,
+    target: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Post-train a detector, save the result into the folder ``target`` and its report into ``posttrain.json``.
+
+    If both are saved already, only read the report. If post-training is not accepted, the result is the original
+    detector and the report gives the reason.
+
+    Parameters
+    ----------
+    detector : Detector
+        Trained. It is not changed.
+    bank : RuleBank
+    series : Series
+    target : Path
+        The report and the checkpoint ``posttraining.safetensors`` are beside it.
+    seed : int
+    progress : callable, optional
+        ``progress(step, done, total, note="")``.
+
+    Returns
+    -------
+    dict
+        The report.
+
+    Raises
+    ------
+    InputError
+        See `ape.posttrain.enhance`.
+    """
+    checkpoint, report = target.with_name("posttraining.safetensors"), target.with_name("posttrain.json")
+    if not (target.exists() and report.exists()):
+        result = enhance(detector, bank, series, seed=seed, progress=progress, checkpoint=checkpoint)
+        result.detector.save(target)
+        write_json(report, result.report)
+    delete_checkpoint(checkpoint)
+    return dict(read_json(report, "post-training report"))
+
+
+def score_series(
+    detector: Detector | EnhancedDetector, series: Series, own: bool = False
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Score a whole series, and share the score out among its channels.
+
+    Parameters
+    ----------
+    detector : Detector or EnhancedDetector
+    series : Series
+    own : bool
+        Use the backbone's own score, which only a plain detector has.
+
+    Returns
+    -------
+    score : ndarray, float32 [T]
+    shares : dict of ndarray, float32 [T]
+        The share of each channel by column name ``channel <name>``; empty for a series of one channel.
+
+    Raises
+    ------
+    InputError
+        ``own`` is requested of an enhanced detector, or the series has other channels than the training data.
+    """
+    if not own:
+        score = detector.score(series)
+    elif isinstance(detector, WindowedDetector):
+        score = detector.score(series, own=True)
+    else:
+        raise InputError("an enhanced detector has one score", "own score", "use the folder of a plain detector")
+    if series.n_channels == 1:
+        return score, {}
+    shares = by_channel(detector, series, score)
+    return score, {f"channel {name}": share for name, share in zip(series.channels, shares.T, strict=True)}
+
+
+def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:
+    """Write a CSV file with the position, the timestamp if the series has timestamps, and one column per score.
+
+    Parameters
+    ----------
+    path : Path
+    series : Series
+    scores : dict of ndarray [T]
+        By column name.
+    """
+    frame = pd.DataFrame({"position": np.arange(series.length)})
+    if series.timestamps is not None:
+        frame["timestamp"] = series.timestamps
+    for name, score in scores.items():
+        frame[name] = score
+    write_text(path, frame.to_csv(index=False, float_format="%.7g"))

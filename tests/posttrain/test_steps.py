@@ -1,0 +1,140 @@
+"""The shared steps: train, post-train, score and write the scores."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ape.detectors
+import ape.series
+from ape.core.errors import InputError
+from ape.posttrain import enhance, load
+from ape.posttrain.steps import post_train, score_series, train_backbone, write_scores
+
+
+class Killed(Exception):
+    pass
+
+
+def killed_at(step, call):
+    """Return a progress callback that raises at the given call for a step."""
+    calls = iter(range(1, 100))
+
+    def progress(name, done, total, note=""):
+        if name == step and next(calls) == call:
+            raise Killed
+
+    return progress
+
+
+@pytest.fixture
+def few_steps(monkeypatch, quick):
+    """Train and post-train for a few steps only."""
+
+    def create(name):
+        detector = original(name, window=32, device="cpu")
+        detector.budget = replace(detector.budget, steps=60)
+        return detector
+
+    original = ape.detectors.create
+    monkeypatch.setattr("ape.detectors.create", create)
+    monkeypatch.setattr("ape.posttrain.steps.enhance", partial(enhance, recipe=quick))
+
+
+def test_training_resumes_from_its_checkpoint_and_discards_it(few_steps, series, tmp_path):
+    whole = train_backbone("vae", series, tmp_path / "whole" / "detector")
+    target = tmp_path / "killed" / "detector"
+    with pytest.raises(Killed):
+        train_backbone("vae", series, target, progress=killed_at("training", 2))
+    assert [path.name for path in target.parent.iterdir()] == ["training.safetensors"]
+    steps = []
+    train_backbone("vae", series, target, progress=lambda step, done, total, note="": steps.append(done))
+    assert steps[0] > 1
+    assert [path.name for path in target.parent.iterdir()] == ["detector"]
+    np.testing.assert_array_equal(ape.detectors.load(target).score(series), whole.score(series))
+
+
+def test_post_training_resumes_from_its_checkpoint_and_discards_it(few_steps, detector, bank, series, tmp_path):
+    whole = post_train(detector, bank, series, tmp_path / "whole" / "enhanced")
+    target = tmp_path / "killed" / "enhanced"
+    with pytest.raises(Killed):
+        post_train(detector, bank, series, target, progress=killed_at("post-training", 5))
+    assert [path.name for path in target.parent.iterdir()] == ["posttraining.safetensors"]
+    resumed = post_train(detector, bank, series, target)
+    assert sorted(path.name for path in target.parent.iterdir()) == ["enhanced", "posttrain.json"]
+    assert json.loads(target.with_name("posttrain.json").read_text()) == resumed
+    assert resumed["training"]["curve"] == whole["training"]["curve"]
+    scores = [load(folder).score(series) for folder in (target, tmp_path / "whole" / "enhanced")]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_saved_results_are_loaded_instead_of_made_again(few_steps, detector, bank, series, tmp_path):
+    train_backbone("vae", series, tmp_path / "detector")
+    report = post_train(detector, bank, series, tmp_path / "enhanced")
+    for name in ("training", "posttraining"):
+        (tmp_path / f"{name}.safetensors").write_bytes(b"left by a kill between saving and discarding")
+
+    def fail(*_args, **_kwargs):
+        raise AssertionError
+
+    trained = train_backbone("vae", series, tmp_path / "detector", progress=fail)
+    assert trained.name == "vae"
+    assert post_train(detector, bank, series, tmp_path / "enhanced", progress=fail) == report
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_unaccepted_post_training_saves_the_original_detector(few_steps, detector, bank, series, tmp_path):
+    empty = bank.model_copy(update={"rules": []})
+    report = post_train(detector, empty, series, tmp_path / "enhanced")
+    assert report["accepted"] is False and "no usable rule" in report["reason"]
+    np.testing.assert_array_equal(load(tmp_path / "enhanced").score(series), detector.score(series))
+
+
+def test_single_channel_has_a_score_and_no_shares(detector, series):
+    score, shares = score_series(detector, series)
+    np.testing.assert_array_equal(score, detector.score(series))
+    assert shares == {}
+
+
+def test_own_score_is_that_of_the_backbone_and_refused_for_enhanced_detectors(detector, bank, series, quick):
+    np.testing.assert_array_equal(score_series(detector, series, own=True)[0], detector.score(series, own=True))
+    enhanced = enhance(detector, bank, series, recipe=quick).candidate
+    with pytest.raises(InputError, match="has one score"):
+        score_series(enhanced, series, own=True)
+
+
+@pytest.fixture(scope="module")
+def two_channels(wave):
+    values = np.stack([wave(), wave(seed=1)], axis=1)
+    series = ape.series.from_array(values, channels=["flow", "heat, out"], train_end=1200)
+    detector = ape.detectors.create("vae", window=32, device="cpu")
+    detector.budget = replace(detector.budget, steps=5)
+    return series, detector.fit(series)
+
+
+def test_channel_shares_are_columns_that_add_up_to_the_score(two_channels):
+    series, detector = two_channels
+    score, shares = score_series(detector, series)
+    assert list(shares) == ["channel flow", "channel heat, out"]
+    np.testing.assert_allclose(sum(shares.values()), score, rtol=1e-5)
+
+
+def test_scores_file_has_position_timestamp_and_a_column_per_score(two_channels, tmp_path):
+    series, detector = two_channels
+    score, shares = score_series(detector, series)
+    write_scores(tmp_path / "plain.csv", series, {"score": score} | shares)
+    frame = pd.read_csv(tmp_path / "plain.csv")
+    assert list(frame) == ["position", "score", "channel flow", "channel heat, out"]
+    assert list(frame["position"]) == list(range(series.length))
+    np.testing.assert_allclose(frame["score"], score, rtol=1e-6)
+    timestamps = pd.date_range("2024-01-01", periods=series.length, freq="h").to_numpy()
+    timed = replace(series, timestamps=timestamps)
+    write_scores(tmp_path / "timed.csv", timed, {"before": np.full(series.length, 1 / 3), "after": score})
+    first = (tmp_path / "timed.csv").read_text().splitlines()[:2]
+    assert first[0] == "position,timestamp,before,after"
+    assert first[1].startswith("0,2024-01-01 00:00:00,0.3333333,")
