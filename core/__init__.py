@@ -1,4 +1,4 @@
-"""What every package needs: errors, atomic files, progress, checkpoints of long loops, out-of-memory halving."""
+"""Shared by every package: errors, atomic files, progress callbacks, training checkpoints, batch-size halving."""
 
 from ape.core.errors import InputError
 

@@ -1,4 +1,4 @@
-"""Unfinished training on disk: one safetensors file, from which training goes on to the same weights."""
+"""Checkpoints of unfinished training: one safetensors file; resuming gives bit-identical weights."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ HINT = "delete it to train from the start, or choose another folder"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where training leaves its state.
+    """File with the state of an unfinished training.
 
     Parameters
     ----------
     path : Path
     key : str
-        What is trained, on what, how: a state with another key is refused.
+        Identifies the training (see `fingerprint`). A file with another key is refused.
     """
 
     path: Path
     key: str
 
     def save(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-        """Write tensors and JSON-able values, whole or not at all."""
+        """Write tensors and JSON-serialisable values atomically."""
         stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         write_bytes(self.path, save(stored, metadata={"key": self.key, "plain": json.dumps(plain)}))
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """What `save` wrote last; None where there is nothing yet.
+        """Return the tensors and values that `save` wrote, or None if there is no file.
 
         Raises
         ------
         InputError
-            The file is damaged, or of another training.
+            The file is damaged or belongs to another training.
         """
         if not self.path.is_file():
             return None
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             plain = json.loads(metadata["plain"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"cannot read the training checkpoint: {error}", str(self.path), HINT) from error
@@ -65,22 +65,37 @@ class Checkpoint:
 
     @contextmanager
     def refuse_mismatch(self) -> Iterator[None]:
-        """Refuse, as an `InputError`, what was loaded and does not fit whom it is given to."""
+        """Raise `InputError` if restoring the loaded state fails inside the block."""
         try:
             yield
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(f"the training checkpoint does not fit: {error}"[:300], str(self.path), HINT) from error
 
 
+def delete_checkpoint(path: Path) -> None:
+    """Delete a checkpoint and the temporary files of interrupted writes."""
+    for file in (path, *path.parent.glob(f".{path.name}.*")):
+        file.unlink(missing_ok=True)
+
+
+def fingerprint(description: Any, *values: Tensor) -> str:
+    """Return a key for a training: SHA-256 of the torch version, ``repr(description)`` and the tensors."""
+    digest = hashlib.sha256(f"{torch.__version__} {description!r}".encode())
+    for tensor in values:
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class TrainingState:
-    """What every training changes: modules, optimiser, schedule, and torch's global random states.
+    """State that every training changes: modules, optimiser, schedule, and torch's global random states.
 
     Parameters
     ----------
-    modules : mapping of nn.Module
-        By the names that their weights are stored under.
-    optimiser, schedule : Optimizer, LRScheduler
+    modules : mapping of str to nn.Module
+        The keys prefix the names of the stored weights.
+    optimiser : Optimizer
+    schedule : LRScheduler
     """
 
     modules: Mapping[str, nn.Module]
@@ -88,24 +103,24 @@ class TrainingState:
     schedule: LRScheduler
 
     def weights(self) -> dict[str, Tensor]:
-        """Independent copies of the weights and buffers of all modules."""
-        state = {name: module.state_dict() for name, module in self.modules.items()}
-        return {f"{name}/{key}": value.clone() for name, tree in state.items() for key, value in tree.items()}
+        """Return copies of the weights and buffers of all modules."""
+        states = {name: module.state_dict() for name, module in self.modules.items()}
+        return {f"{name}/{key}": value.clone() for name, state in states.items() for key, value in state.items()}
 
     def set_weights(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go back to what `weights` gave."""
+        """Load weights returned by `weights`."""
         for name, module in self.modules.items():
             module.load_state_dict(select_prefix(name, tensors))
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Tensors and plain values for a checkpoint."""
+        """Return the state as tensors and JSON-serialisable values, as `Checkpoint.save` takes them."""
         optimiser = self.optimiser.state_dict()
         moments = {f"{i}/{name}": value for i, state in optimiser["state"].items() for name, value in state.items()}
         tensors = self.weights() | add_prefix("optimiser", moments) | add_prefix("random", _random_states())
         return tensors, {"groups": optimiser["param_groups"], "schedule": self.schedule.state_dict()}
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-        """Go back to what `stored` gave."""
+        """Load a state returned by `snapshot`."""
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in select_prefix("optimiser", tensors).items():
             i, _, part = name.partition("/")
@@ -114,6 +129,17 @@ class TrainingState:
         self.optimiser.load_state_dict({"state": moments, "param_groups": plain["groups"]})
         self.schedule.load_state_dict(dict(plain["schedule"]))
         _set_random_states(select_prefix("random", tensors))
+
+
+def add_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors with ``prefix/`` before each name."""
+    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def select_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors named ``prefix/...``, without the prefix; the inverse of `add_prefix`."""
+    start = f"{prefix}/"
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
 def _random_states() -> dict[str, Tensor]:
@@ -126,28 +152,3 @@ def _set_random_states(states: Mapping[str, Tensor]) -> None:
     for i in range(torch.cuda.device_count()):
         if str(i) in states:
             torch.cuda.set_rng_state(states[str(i)], i)
-
-
-def delete_checkpoint(path: Path) -> None:
-    """Remove a checkpoint, and what a kill in the middle of writing one left beside it."""
-    for left in (path, *path.parent.glob(f".{path.name}.*")):
-        left.unlink(missing_ok=True)
-
-
-def fingerprint(described: Any, *values: Tensor) -> str:
-    """Key of a training by what its ``repr`` says and by the values that it is on."""
-    digest = hashlib.sha256(f"{torch.__version__} {described!r}".encode())
-    for tensor in values:
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def add_prefix(prefix: str, tree: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Names of a state put under a prefix."""
-    return {f"{prefix}/{name}": tensor for name, tensor in tree.items()}
-
-
-def select_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Inverse of `flatten`: the tensors below a prefix."""
-    begin = f"{prefix}/"
-    return {name.removeprefix(begin): tensor for name, tensor in tensors.items() if name.startswith(begin)}

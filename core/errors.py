@@ -1,10 +1,12 @@
-"""The one error that a person sees: what is wrong, where, and how to fix it."""
+"""The error for unusable input: it says what is wrong, where, and how to fix it."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something from outside (a file, an option, a bank, a checkpoint) cannot be used.
+    """A file, option, bank or checkpoint cannot be used.
+
+    The message is one line: ``what (where): hint``.
 
     Parameters
     ----------
@@ -13,7 +15,7 @@ class InputError(ValueError):
     where : str
         The file, column, position or field.
     hint : str
-        What to do about it.
+        How to fix it.
     """
 
     def __init__(self, what: str, where: str, hint: str) -> None:
@@ -21,5 +23,5 @@ class InputError(ValueError):
         super().__init__(" ".join(f"{what} ({where}): {hint}".split()))
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
-        """What it is made of again in another process: by default an exception is given its message alone."""
+        """Pickle the three parts: by default an exception is rebuilt from its message alone."""
         return type(self), (self.what, self.where, self.hint)

@@ -1,4 +1,4 @@
-"""Writing files and folders whole or not at all: to a temporary neighbour first, then one rename."""
+"""Atomic writing of files and folders: write to a temporary neighbour, then rename it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from ape.core.errors import InputError
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically, creating parent folders."""
+    """Write ``data`` to ``path`` atomically. Parent folders are created.
+
+    Raises
+    ------
+    InputError
+        The file cannot be written.
+    """
     path = Path(path)
     temporary = None
     try:
@@ -31,48 +37,66 @@ def write_bytes(path: Path | str, data: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise InputError(f"cannot write: {error.strerror}", str(path), "free space or choose another folder") from error
+        raise _cannot_write(path, error) from error
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write ``text`` as UTF-8 atomically."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path | str, obj: Any) -> None:
-    """Write ``obj`` as indented JSON atomically; NaN and infinity are refused."""
+    """Write ``obj`` as indented JSON atomically.
+
+    Raises
+    ------
+    ValueError
+        ``obj`` contains NaN or infinity.
+    """
     write_text(path, json.dumps(obj, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: Path | str, kind: str) -> Any:
-    """Read a JSON file that should hold ``kind`` (a word for the error line)."""
+    """Read a JSON file. ``kind`` names its content in error messages.
+
+    Raises
+    ------
+    InputError
+        The file does not exist or is not JSON.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no such {kind}", str(path), "check the path")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"not a {kind}: {error}", str(path), "the file is cut off or damaged; make it anew") from error
+        hint = "the file is cut off or damaged; create it again"
+        raise InputError(f"not a {kind}: {error}", str(path), hint) from error
 
 
 def is_free(folder: Path) -> bool:
-    """Whether nothing is there, or a folder without anything in it."""
+    """Return whether ``folder`` does not exist or is empty."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 @contextlib.contextmanager
-def atomic_folder(final: Path, mark: str) -> Iterator[Path]:
-    """Give a temporary folder to write into, which takes the place of ``final`` once the block has ended well.
+def atomic_folder(final: Path, marker: str) -> Iterator[Path]:
+    """Yield a temporary folder that replaces ``final`` when the block ends without an exception.
 
     Parameters
     ----------
     final : Path
-        Replaced if it is there and holds the file ``mark``; anything else there is refused, unless it is empty.
-    mark : str
-        Name of a file by which folders of this kind are known.
+        An existing folder is replaced only if it is empty or contains the file ``marker``.
+    marker : str
+        Name of a file that identifies folders of this kind.
+
+    Raises
+    ------
+    InputError
+        ``final`` contains something else, or cannot be written.
     """
-    if not is_free(final) and not (final / mark).is_file():
-        raise InputError("the folder holds something else", str(final), "choose another folder")
+    if not is_free(final) and not (final / marker).is_file():
+        raise InputError("the folder contains other files", str(final), "choose another folder")
     temporary, old = None, final.with_name(f".{final.name}.old")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -89,10 +113,12 @@ def atomic_folder(final: Path, mark: str) -> Iterator[Path]:
                 old.rename(final)
             raise
     except OSError as error:
-        raise InputError(
-            f"cannot write: {error.strerror}", str(final), "free space or choose another folder"
-        ) from error
+        raise _cannot_write(final, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write: {error.strerror}", str(path), "free space or choose another folder")

@@ -1,4 +1,4 @@
-"""Too little memory for a batch: half of it at once, and half of that."""
+"""Retry with a smaller batch when a GPU runs out of memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass
 class BatchSize:
-    """How many windows are worked on at once: half as many, from then on, each time that a GPU's memory runs out.
+    """Number of windows processed at once. It is halved whenever the GPU runs out of memory, and stays halved.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ class BatchSize:
     size: int
 
     def run(self, call: Callable[[int], T]) -> T:
-        """Result of ``call(at_once)``, begun anew with half as many each time that memory runs out.
+        """Return ``call(size)``. Halve ``size`` and call again as long as memory runs out.
 
         Raises
         ------
         InputError
-            There is no room for a single window.
+            The memory is not enough for a single window.
         """
         while True:
             try:
@@ -40,8 +40,8 @@ class BatchSize:
                     raise InputError(
                         "not enough GPU memory for a single window",
                         "memory",
-                        "free it of other work, take a shorter window or a smaller backbone, or use the CPU",
+                        "free GPU memory, use a shorter window or a smaller backbone, or use the CPU",
                     ) from error
-            # Out of the handler, since the error keeps alive what the call had in memory.
+            # Outside the handler: the exception keeps the tensors of the failed call alive.
             self.size //= 2
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""Callbacks through which long work reports to a person."""
+"""Callbacks that report the progress of long work."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 Listener = Callable[[str, str], None]
-"""Called with ``(agent, note)`` for each thing that an agent does."""
+"""Called as ``listener(agent, note)`` for each action of an agent."""
 
 
 class Progress(Protocol):
-    """Called as a long step advances."""
+    """Called repeatedly while a long step runs."""
 
     def __call__(self, step: str, done: int, total: int, note: str = "") -> None:
-        """``done`` of ``total`` parts of ``step`` are finished; ``note`` is a short text for people."""
+        """Report that ``done`` of ``total`` parts of ``step`` are finished; ``note`` is a short text for people."""
