@@ -6,7 +6,6 @@ from ape.posttrain.enhancement import Enhancement, enhance
 from ape.posttrain.negatives import Negatives, from_bank, from_series, surrogates
 from ape.posttrain.recipe import DEFAULT, PAPER, RECIPES, Recipe
 from ape.posttrain.storage import load
-from ape.posttrain.together import enhance_together
 
 __all__ = [
     "DEFAULT",
@@ -18,7 +17,6 @@ __all__ = [
     "Recipe",
     "by_channel",
     "enhance",
-    "enhance_together",
     "from_bank",
     "from_series",
     "load",

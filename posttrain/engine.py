@@ -45,11 +45,6 @@ class Pool:
     windows: torch.Tensor
     nearest: torch.Tensor
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of both."""
-        return self.windows.nbytes + self.nearest.nbytes
-
 
 def draw_pool(
     model: EnhancedDetector,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -105,15 +104,6 @@ class State:
     def kind(self) -> str:
         """Kind of the last step."""
         return "head" if self.done <= self.head_steps else "joint"
-
-    def went_on(self, curve: Mapping[int, Sequence[float]], seconds: float) -> None:
-        """Take in that steps were taken elsewhere: their losses at looks, by steps done, and the seconds they took."""
-        for done, losses in curve.items():
-            self.done = done
-            self.note(*losses)
-        self.seconds[self.kind] += seconds
-        self.finite.fill_(self.done)
-        self.good = self.learning.weights()
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Leave everything in ``checkpoint``."""

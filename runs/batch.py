@@ -122,9 +122,10 @@ def _trained(out: Path, backbone: str, seed: int, names: Sequence[str], progress
     failed: dict[str, str] = {}
     fitted = _fitted(backbone, seed, series, failed, progress)
     banks = [RuleBank.load(out / ITEMS / name / "bank.json") for name in fitted]
-    results = posttrain.enhance_together(
-        list(fitted.values()), banks, [series[name] for name in fitted], seed, progress=progress
-    )
+    results = [
+        posttrain.enhance(detector, bank, series[name], seed, progress=progress)
+        for (name, detector), bank in zip(fitted.items(), banks, strict=True)
+    ]
     for (name, detector), result in zip(fitted.items(), results, strict=True):
         folder = out / ITEMS / name
         detector.save(folder / "detector")
