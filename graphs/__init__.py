@@ -1,10 +1,10 @@
-"""LangGraph state machines: mining a Rule Bank, and the run that hands it over to post-training."""
+"""LangGraph state machines: mining a Rule Bank, the run from a series to scores, and the conversation."""
 
 import os
 
-# Checkpoints may only rebuild the types that the state names. LangGraph reads this when it is imported.
+# Checkpoints may rebuild only the types that the states name. LangGraph reads this variable when it is imported.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
-from ape.graphs.mine import mine
+from ape.graphs.mining import mine
 
 __all__ = ["mine"]

@@ -1,96 +1,101 @@
-"""The mining graph: plan, profile and inspect, propose, the loop of `ape.graphs.review`, commit, hand over.
+"""The mining graph: plan, profile and inspect, propose, the loop of `ape.graphs.review`, commit.
 
-Nodes are async, idempotent and return only what they change. They stand here in the order in which they run; the wiring
-is at the end.
+Nodes are async, idempotent and return only what they change. They are defined in the order in which they run; the edges
+follow them, then `mine`, which runs the graph in one call without a run folder.
 """
 
 from __future__ import annotations
 
-import asyncio
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 
+from ape.agents import Brain, open_brain
 from ape.agents.records import Inspection, Plan, Profile, Proposal
-from ape.graphs.asking import Run, ask, compiled, cost_of, known, note, with_event
+from ape.core.blocking import run_blocking
+from ape.core.errors import InputError
+from ape.core.progress import Listener
+from ape.graphs.consulting import ask, costs, findings, record, rules_of, with_entry
 from ape.graphs.review import after_criticism, criticise, discriminate, generate, revise, spot
-from ape.graphs.state import Mining, MiningState
+from ape.graphs.state import PARTS, MiningContext, MiningState
 from ape.rules import RuleBank
+from ape.series import Series
 from ape.tools import inspector_tools, planner_tools, profiler_tools, proposer_tools
+from ape.tools.artefacts import Artefacts
+from ape.tools.logs import NO_LOG, read_log
+from ape.tools.user_pictures import read_picture
+from ape.tools.workbench import Workbench
 
 
-async def plan(state: MiningState, runtime: Run) -> MiningState:
+async def plan(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """1. The planner reads what is measured and what people wrote."""
-    mining = runtime.context
-    outcome = await ask(runtime, "planner", {"task": "plan"}, planner_tools(mining.workbench, mining.log), Plan)
-    answer: Plan = outcome.answer
-    known = [name for name in answer.channels if name in mining.series.channels]
-    answer = answer.model_copy(update={"channels": known or list(mining.series.channels[:1])})
-    note(runtime, "planner", "plan", answer.rationale, evidence=outcome.evidence)
-    return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], **cost_of(outcome)}
+    context = runtime.context
+    tools = planner_tools(context.workbench, context.log)
+    consultation = await ask(runtime, "planner", {"task": "plan"}, tools, Plan)
+    answer: Plan = consultation.answer
+    known = [name for name in answer.channels if name in context.series.channels]
+    answer = answer.model_copy(update={"channels": known or list(context.series.channels[:1])})
+    record(runtime, "planner", "plan", answer.rationale, evidence=consultation.evidence)
+    return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], **costs(consultation)}
 
 
-async def profile(state: MiningState, runtime: Run) -> MiningState:
+async def profile(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """2a. The profiler measures the planned channels."""
     task = {"task": "profile", "channels": state["plan"].channels}
-    outcome = await ask(runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
-    note(runtime, "profiler", "profile", outcome.answer.rationale, evidence=outcome.evidence)
-    return {"profile": outcome.answer, **cost_of(outcome)}
+    consultation = await ask(runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
+    record(runtime, "profiler", "profile", consultation.answer.rationale, evidence=consultation.evidence)
+    return {"profile": consultation.answer, **costs(consultation)}
 
 
-async def inspect(state: MiningState, runtime: Run) -> MiningState:
-    """2b. The visual inspector looks at pictures of them."""
-    workbench, pictures = runtime.context.workbench, runtime.context.pictures
-    if "pictures" in runtime.context.without:
+async def inspect(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
+    """2b. The visual inspector examines pictures of the planned channels."""
+    context = runtime.context
+    if "pictures" in context.without:
         return {"inspection": Inspection(rationale="pictures are left out", sees_pictures=False)}
-    task = {"task": "inspect", "channels": state["plan"].channels, "users_pictures": len(pictures)}
-    outcome = await ask(runtime, "visual inspector", task, inspector_tools(workbench, pictures), Inspection)
-    note(runtime, "visual inspector", "inspect", outcome.answer.rationale, evidence=outcome.evidence)
-    return {"inspection": outcome.answer, **cost_of(outcome)}
+    task = {"task": "inspect", "channels": state["plan"].channels, "users_pictures": len(context.pictures)}
+    tools = inspector_tools(context.workbench, context.pictures)
+    consultation = await ask(runtime, "visual inspector", task, tools, Inspection)
+    record(runtime, "visual inspector", "inspect", consultation.answer.rationale, evidence=consultation.evidence)
+    return {"inspection": consultation.answer, **costs(consultation)}
 
 
-async def propose(state: MiningState, runtime: Run) -> MiningState:
+async def propose(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """3. The planner writes rules."""
-    mining = runtime.context
-    task = {"task": "propose", **known(state, mining)}
-    tools = proposer_tools(mining.workbench, mining.context(state["profile"]), mining.seed)
-    outcome = await ask(runtime, "planner", task, tools, Proposal)
-    drafts = compiled(outcome.answer.rules, set(mining.series.channels))
-    pending = [with_event(rule, "planner", 0, "proposed", rule.note, {}) for rule in drafts]
+    context = runtime.context
+    task = {"task": "propose", **findings(state, context)}
+    tools = proposer_tools(context.workbench, context.rule_context(state["profile"]), context.seed)
+    consultation = await ask(runtime, "planner", task, tools, Proposal)
+    drafts = rules_of(consultation.answer.rules, set(context.series.channels))
+    pending = [with_entry(rule, "planner", 0, "proposed", rule.note, {}) for rule in drafts]
     for rule in pending:
         evidence = tuple(item.id for item in rule.evidence)
-        note(runtime, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
-    note(runtime, "planner", "propose", outcome.answer.rationale, evidence=outcome.evidence)
-    return {"pending": pending, **cost_of(outcome)}
+        record(runtime, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
+    record(runtime, "planner", "propose", consultation.answer.rationale, evidence=consultation.evidence)
+    return {"pending": pending, **costs(consultation)}
 
 
-async def commit(state: MiningState, runtime: Run) -> MiningState:
-    """8. What was accepted becomes the Rule Bank."""
-    bank = bank_of(state, runtime.context)
-    runtime.context.keep_bank(bank)
-    note(runtime, "planner", "commit", bank.ended, iteration=state["iteration"])
-    runtime.context.listen("planner", f"commits {len(bank.rules)} rules; {bank.ended}")
-    if runtime.context.brain.server is not None:
+async def commit(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
+    """8. The accepted rules become the Rule Bank."""
+    context = runtime.context
+    bank = _bank(state, context)
+    record(runtime, "planner", "commit", bank.ended, iteration=state["iteration"])
+    context.listen("planner", f"commits {len(bank.rules)} rules; {bank.ended}")
+    if context.brain.server is not None:
         for role, cost in state["spent"].items():
-            told = (
-                "{calls:.0f} replies, {known:.0f} known ones, {tokens_in:.0f} tokens in, {tokens_out:.0f} out,"
+            summary = (
+                "{calls:.0f} replies, {known:.0f} cached ones, {tokens_in:.0f} tokens in, {tokens_out:.0f} out,"
                 " {seconds:.0f} s"
             )
-            note(runtime, role, "spent", told.format(**cost), figures=cost)
-    return {"ended": bank.ended}
+            record(runtime, role, "spent", summary.format(**cost), figures=cost)
+    return {"bank": bank}
 
 
-async def hand_over(state: MiningState, runtime: Run) -> MiningState:
-    """9. The bank goes to post-training, on the GPU if there is one."""
-    mining = runtime.context
-    if mining.hand_over is not None:
-        report = await asyncio.to_thread(mining.hand_over, bank_of(state, mining))
-        decision = "enhanced" if report["accepted"] else "kept original"
-        note(runtime, "post-training", decision, report["reason"])
-    return {}
-
-
-def bank_of(state: MiningState, mining: Mining) -> RuleBank:
-    """The Rule Bank of a state, rounded as on disk."""
+def _bank(state: MiningState, context: MiningContext) -> RuleBank:
+    """Return the Rule Bank of a state, rounded as on disk."""
     rejected, pending = state["rejected"], state["pending"]
     ended = f"{len(state['accepted'])} accepted, {len(rejected)} rejected in {state['iteration'] + 1} iterations"
     if pending:
@@ -98,29 +103,110 @@ def bank_of(state: MiningState, mining: Mining) -> RuleBank:
     bank = RuleBank(
         scenario=state["plan"].scenario,
         rules=state["accepted"],
-        context=mining.context(state["profile"]),
-        fingerprint=mining.series.fingerprint,
-        seed=mining.seed,
+        context=context.rule_context(state["profile"]),
+        fingerprint=context.series.fingerprint,
+        seed=context.seed,
         ended=ended,
     )
     return RuleBank.model_validate_json(bank.to_json())
 
 
-def build_graph() -> StateGraph[MiningState, Mining, MiningState, MiningState]:
-    """Wire the nodes."""
-    graph: StateGraph[MiningState, Mining, MiningState, MiningState] = StateGraph(MiningState, context_schema=Mining)
-    for node in (plan, profile, inspect, propose, generate, spot, discriminate, criticise, revise, commit, hand_over):
+def build_mining() -> StateGraph[MiningState, MiningContext, MiningState, MiningState]:
+    """Connect the nodes."""
+    graph: StateGraph[MiningState, MiningContext, MiningState, MiningState] = StateGraph(
+        MiningState, context_schema=MiningContext
+    )
+    for node in (plan, profile, inspect, propose, generate, spot, discriminate, criticise, revise, commit):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "plan")
-    graph.add_edge("plan", "profile")  # side by side
+    graph.add_edge("plan", "profile")  # in parallel
     graph.add_edge("plan", "inspect")
     graph.add_edge(["profile", "inspect"], "propose")  # waits for both
     graph.add_edge("propose", "generate")
-    graph.add_edge("generate", "spot")  # side by side
+    graph.add_edge("generate", "spot")  # in parallel
     graph.add_edge("generate", "discriminate")
     graph.add_edge(["spot", "discriminate"], "criticise")
     graph.add_conditional_edges("criticise", after_criticism)
     graph.add_edge("revise", "generate")  # the loop
-    graph.add_edge("commit", "hand_over")
-    graph.add_edge("hand_over", END)
+    graph.add_edge("commit", END)
     return graph
+
+
+def mine(
+    series: Series,
+    text: str | None = None,
+    brain: Brain | None = None,
+    seed: int = 0,
+    listen: Listener = lambda agent, note: None,
+    images: Sequence[Path | str] = (),
+    log: Path | str | None = None,
+    without: Collection[str] = (),
+) -> RuleBank:
+    """Mine the Rule Bank of one scenario.
+
+    `ape.runs.execute` mines into a run folder instead, with checkpoints, a ledger and a trace.
+
+    Parameters
+    ----------
+    series : Series
+        Only its training part is used.
+    text : str, optional
+        What people wrote about the scenario; default: the text of the series.
+    brain : Brain, optional
+        The agents' model, see `ape.agents.open_brain`; default: what ``APE_BRAIN_URL`` names, else embedded.
+    seed : int
+        The same series, text, seed and brain give the same bank.
+    listen : callable
+        Called as ``listen(agent, note)``.
+    images : sequence of Path
+        The user's own pictures for the visual inspector. The embedded inspector cannot read them and says so.
+    log : Path, optional
+        A log file. If the log and the series have times, lines after the training part are left out. Needs the extra
+        ``logs``.
+    without : collection of str
+        Parts of the loop to leave out in an ablation: ``pictures``, ``critic`` (the figures of the first check decide)
+        or ``check`` (every proposed rule is accepted).
+
+    Returns
+    -------
+    RuleBank
+
+    Raises
+    ------
+    InputError
+        A picture, the log or the name of a part cannot be used.
+    """
+    if text is not None:
+        series = replace(series, text=text)
+    with tempfile.TemporaryDirectory() as folder:
+        context = mining_context(series, Artefacts(Path(folder)), brain, seed, listen, images, log, without)
+        final = run_blocking(build_mining().compile().ainvoke(MiningState(), context=context))
+    bank: RuleBank = final["bank"]
+    return bank
+
+
+def mining_context(
+    series: Series,
+    artefacts: Artefacts,
+    brain: Brain | None,
+    seed: int,
+    listen: Listener,
+    images: Sequence[Path | str],
+    log: Path | str | None,
+    without: Collection[str] = (),
+) -> MiningContext:
+    """Read the pictures and the log, and put together what the nodes work with; see `mine` for the parameters."""
+    if unknown := set(without) - set(PARTS):
+        raise InputError(f"the loop has no part {sorted(unknown)}", "without", f"leave out any of {', '.join(PARTS)}")
+    pictures = [read_picture(Path(image)) for image in images]
+    workbench = Workbench(series, artefacts)
+    return MiningContext(
+        series=series,
+        workbench=workbench,
+        brain=brain or open_brain(seed=seed),
+        seed=seed,
+        listen=listen,
+        pictures=tuple(artefacts.put_bytes(picture, ".png") for picture in pictures),
+        log=NO_LOG if log is None else read_log(Path(log), workbench.series.timestamps),
+        without=frozenset(without),
+    )

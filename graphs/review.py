@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
+from langgraph.runtime import Runtime
+
 from ape.agents.consult import MAX_PICTURES
 from ape.agents.records import Critique, Proposal, Spotting, Verdict
-from ape.graphs.asking import Run, ask, compiled, cost_of, known, note, with_event
-from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, MiningState
+from ape.graphs.consulting import ask, costs, findings, record, rules_of, with_entry
+from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, MiningContext, MiningState
 from ape.rules import Rule
 from ape.rules.check import THRESHOLDS, discriminability, failures
 from ape.rules.vocabulary import MECHANISMS
@@ -17,83 +19,82 @@ from ape.tools.preview import draw_examples, sample_examples
 from ape.tools.spot_the_difference import draw_puzzle, hit_rate
 
 
-async def generate(state: MiningState, runtime: Run) -> MiningState:
-    """4. Every pending rule generates examples; their picture goes to the artefact store."""
-    mining = runtime.context
-    context, hosts = mining.context(state["profile"]), mining.hosts(state["profile"])
+async def generate(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
+    """4. Every pending rule generates examples; their picture is stored as an artefact."""
+    context = runtime.context
+    rule_context, hosts = context.rule_context(state["profile"]), context.hosts(state["profile"])
 
     def draw(rule: Rule) -> str:
-        return mining.workbench.artefacts.put_bytes(draw_examples(*sample_examples(rule, context, hosts)), ".png")
+        picture = draw_examples(*sample_examples(rule, rule_context, hosts))
+        return context.workbench.artefacts.put_bytes(picture, ".png")
 
-    mining.listen("generator", f"iteration {state['iteration']}: {len(state['pending'])} rules")
+    context.listen("generator", f"iteration {state['iteration']}: {len(state['pending'])} rules")
     examples = {rule.id: await asyncio.to_thread(draw, rule) for rule in state["pending"]}
     return {"examples": {**state.get("examples", {}), **examples}}
 
 
-async def spot(state: MiningState, runtime: Run) -> MiningState:
-    """5a. The visual inspector looks for the generated ones among normal windows, without being told which they are."""
-    mining = runtime.context
-    if "pictures" in mining.without:
+async def spot(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
+    """5a. The visual inspector of a served model looks for the generated windows among normal ones.
+
+    The embedded inspector reads pixels too coarsely for it: measured, its answers changed no verdict.
+    """
+    context = runtime.context
+    if "pictures" in context.without or context.brain.server is None:
         return {}
-    context, hosts = mining.context(state["profile"]), mining.hosts(state["profile"])
+    rule_context, hosts = context.rule_context(state["profile"]), context.hosts(state["profile"])
     puzzles, answers = {}, {}
     for rule in state["pending"]:
-        drawn, answers[rule.id] = await asyncio.to_thread(draw_puzzle, rule, context, hosts, mining.seed)
-        puzzles[rule.id] = mining.workbench.artefacts.put_bytes(drawn, ".png")
+        drawn, answers[rule.id] = await asyncio.to_thread(draw_puzzle, rule, rule_context, hosts, context.seed)
+        puzzles[rule.id] = context.workbench.artefacts.put_bytes(drawn, ".png")
     rules = list(puzzles)
-    shares = [rules[first : first + MAX_PICTURES] for first in range(0, len(rules), MAX_PICTURES)]
-    outcomes = await asyncio.gather(
+    batches = [rules[first : first + MAX_PICTURES] for first in range(0, len(rules), MAX_PICTURES)]
+    consultations = await asyncio.gather(
         *(
-            ask(runtime, "visual inspector", {"task": "spot", "rules": share}, spotter_tools(puzzles), Spotting)
-            for share in shares
+            ask(runtime, "visual inspector", {"task": "spot", "rules": batch}, spotter_tools(puzzles), Spotting)
+            for batch in batches
         )
     )
     spotted: dict[str, float] = {}
-    for share, outcome in zip(shares, outcomes, strict=True):
-        for rule_id in share if outcome.answer.sees_pictures else ():
-            odd = [oddity for oddity in outcome.answer.odd if oddity.rule_id == rule_id]
+    for batch, consultation in zip(batches, consultations, strict=True):
+        for rule_id in batch if consultation.answer.sees_pictures else ():
+            odd = [oddity for oddity in consultation.answer.odd if oddity.rule_id == rule_id]
             spotted[rule_id] = hit_rate({oddity.panel for oddity in odd}, set(answers[rule_id]))
             why = f"panels {answers[rule_id]} were made; " + ", ".join(f"{o.panel}: {o.rationale}" for o in odd)
-            note(
+            record(
                 runtime, "visual inspector", "spotted", why[:600], rule=rule_id, iteration=state["iteration"],
                 evidence=(puzzles[rule_id],), figures={"spotted": spotted[rule_id]},
             )  # fmt: skip
-    return {"spotted": spotted, **cost_of(*outcomes)}
+    return {"spotted": spotted, **costs(*consultations)}
 
 
-async def discriminate(state: MiningState, runtime: Run) -> MiningState:
-    """5b. The discriminability check measures them on held-out hosts."""
-    mining = runtime.context
-    context, hosts = mining.context(state["profile"]), mining.hosts(state["profile"])
+async def discriminate(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
+    """5b. The discriminability check measures the pending rules on held-out hosts."""
+    context = runtime.context
+    rule_context, hosts = context.rule_context(state["profile"]), context.hosts(state["profile"])
     figures = await asyncio.to_thread(
-        discriminability, state["pending"], state["accepted"], context, hosts, mining.seed
+        discriminability, state["pending"], state["accepted"], rule_context, hosts, context.seed
     )
     for rule in state["pending"]:
         failed = failures(figures[rule.id])
-        verdict = f"fails {', '.join(failed)}" if failed else "passes"
-        mining.listen("discriminability", f"{rule.id} {verdict}")
-        note(
-            runtime, "discriminability", "measured", verdict, rule=rule.id, iteration=state["iteration"],
+        result = f"fails {', '.join(failed)}" if failed else "passes"
+        context.listen("discriminability", f"{rule.id} {result}")
+        record(
+            runtime, "discriminability", "measured", result, rule=rule.id, iteration=state["iteration"],
             evidence=(state["examples"][rule.id],), figures=figures[rule.id],
         )  # fmt: skip
     return {"figures": {**state.get("figures", {}), **figures}}
 
 
-async def criticise(state: MiningState, runtime: Run) -> MiningState:
+async def criticise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """6. The rule critic accepts, sends back or rejects each rule; no rule is accepted against its figures."""
-    mining = runtime.context
-    left = MAX_ITERATIONS - 1 - state["iteration"]
-    figures = {
-        rule.id: state["figures"][rule.id]
-        | ({"spotted": state["spotted"][rule.id]} if rule.id in state.get("spotted", {}) else {})
-        for rule in state["pending"]
-    }
-    named = [hint.mechanism for hint in state["plan"].hints]
+    context = runtime.context
+    revisions_left = MAX_ITERATIONS - 1 - state["iteration"]
+    figures = {rule.id: _figures(rule.id, state) for rule in state["pending"]}
     task = {
         "task": "criticise",
-        "revisions_left": left,
+        "revisions_left": revisions_left,
         "thresholds": {name: vars(threshold) for name, threshold in THRESHOLDS.items()},
-        "named": list(dict.fromkeys(named)),
+        "named": list(dict.fromkeys(hint.mechanism for hint in state["plan"].hints)),
         "accepted": [{"id": rule.id, "mechanism": rule.mechanism} for rule in state["accepted"]],
         "rules": [
             {"rule": rule.model_dump(exclude={"history"}), "figures": figures[rule.id]} for rule in state["pending"]
@@ -101,40 +102,53 @@ async def criticise(state: MiningState, runtime: Run) -> MiningState:
     }
     critique, cost, evidence = await _critique(task, state, runtime)
     verdicts = {verdict.rule_id: verdict for verdict in critique.verdicts}
-    pending: list[Rule] = []
-    accepted, rejected = list(state["accepted"]), list(state["rejected"])
+    sorted_rules: dict[str, list[Rule]] = {
+        "accept": list(state["accepted"]),
+        "reject": list(state["rejected"]),
+        "revise": [],
+    }
     for rule in state["pending"]:
-        given = verdicts.get(rule.id)
-        word, reason = (given.verdict, given.rationale) if given else ("revise", "the critic gave no verdict")
-        failed = failures(figures[rule.id]) if "check" not in mining.without else []
-        if word == "accept" and failed:
-            word, reason = "revise", f"not accepted against its figures: fails {', '.join(failed)}"
-        if word == "revise" and left <= 0:
-            word, reason = "reject", f"revisions are used up: {reason}"
-        marked = with_event(rule, "rule critic", state["iteration"], word, reason, figures[rule.id])
-        {"accept": accepted, "reject": rejected, "revise": pending}[word].append(marked)
-        mining.listen("rule critic", f"{word} {rule.id}: {reason}")
-        note(
-            runtime, "rule critic", word, reason, rule=rule.id, iteration=state["iteration"],
+        failed = failures(figures[rule.id]) if "check" not in context.without else []
+        verdict, reason = _decide(verdicts.get(rule.id), failed, revisions_left)
+        marked = with_entry(rule, "rule critic", state["iteration"], verdict, reason, figures[rule.id])
+        sorted_rules[verdict].append(marked)
+        context.listen("rule critic", f"{verdict} {rule.id}: {reason}")
+        record(
+            runtime, "rule critic", verdict, reason, rule=rule.id, iteration=state["iteration"],
             evidence=(*evidence, state["examples"][rule.id]), figures=figures[rule.id],
         )  # fmt: skip
     if critique.bank:
-        note(runtime, "rule critic", "bank", critique.bank, iteration=state["iteration"])
-    missing = [mechanism for mechanism in critique.missing if mechanism in MECHANISMS] if left > 0 else []
+        record(runtime, "rule critic", "bank", critique.bank, iteration=state["iteration"])
+    missing = [mechanism for mechanism in critique.missing if mechanism in MECHANISMS] if revisions_left > 0 else []
     return {
         "critique": critique,
         "missing": missing,
-        "pending": pending,
-        "accepted": accepted,
-        "rejected": rejected,
+        "pending": sorted_rules["revise"],
+        "accepted": sorted_rules["accept"],
+        "rejected": sorted_rules["reject"],
         **cost,
     }
 
 
+def _figures(rule_id: str, state: MiningState) -> dict[str, float]:
+    spotted = state.get("spotted", {})
+    return state["figures"][rule_id] | ({"spotted": spotted[rule_id]} if rule_id in spotted else {})
+
+
+def _decide(given: Verdict | None, failed: list[str], revisions_left: int) -> tuple[str, str]:
+    """Return the verdict that counts, and its reason."""
+    verdict, reason = (given.verdict, given.rationale) if given else ("revise", "the critic gave no verdict")
+    if verdict == "accept" and failed:
+        verdict, reason = "revise", f"not accepted against its figures: fails {', '.join(failed)}"
+    if verdict == "revise" and revisions_left <= 0:
+        verdict, reason = "reject", f"revisions are used up: {reason}"
+    return verdict, reason
+
+
 async def _critique(
-    task: dict[str, Any], state: MiningState, runtime: Run
+    task: dict[str, Any], state: MiningState, runtime: Runtime[MiningContext]
 ) -> tuple[Critique, MiningState, tuple[str, ...]]:
-    """The critic's answer, its cost and its evidence; without a critic the figures alone decide, or nothing does."""
+    """Return the critic's answer, its cost and its evidence; without a critic the figures decide, or nothing does."""
     without = runtime.context.without
     if without & {"critic", "check"}:
         verdicts = [
@@ -147,14 +161,15 @@ async def _critique(
         ]
         return Critique(rationale="there is no critic", verdicts=verdicts), {}, ()
     tools = critic_tools({rule.id: state["examples"][rule.id] for rule in state["pending"]})
-    outcome = await ask(runtime, "rule critic", task, tools, Critique)
-    return outcome.answer, cost_of(outcome), outcome.evidence
+    consultation = await ask(runtime, "rule critic", task, tools, Critique)
+    return consultation.answer, costs(consultation), consultation.evidence
 
 
-async def revise(state: MiningState, runtime: Run) -> MiningState:
-    """7. The planner changes what the critic sent back, and writes rules for what is missing."""
+async def revise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
+    """7. The planner changes the rules that the critic sent back, and writes rules for missing mechanisms."""
+    context, missing = runtime.context, state["missing"]
     verdicts = {verdict.rule_id: verdict for verdict in state["critique"].verdicts}
-    asked = [
+    to_revise = [
         {
             "rule": rule.model_dump(exclude={"history"}),
             "figures": state["figures"][rule.id],
@@ -162,30 +177,31 @@ async def revise(state: MiningState, runtime: Run) -> MiningState:
         }
         for rule in state["pending"]
     ]
-    mining, missing = runtime.context, state["missing"]
-    tried = [rule.program[0].operator for rule in [*state["accepted"], *state["rejected"], *state["pending"]]]
-    task = {"task": "revise", "rules": asked, "missing": missing, "tried": tried, **known(state, mining)}
-    tools = proposer_tools(mining.workbench, mining.context(state["profile"]), mining.seed) if missing else []
-    outcome = await ask(runtime, "planner", task, tools, Proposal)
-    revised = {rule.id: rule for rule in compiled(outcome.answer.rules, set(runtime.context.series.channels))}
+    known_rules = [*state["accepted"], *state["rejected"], *state["pending"]]
+    tried = [rule.program[0].operator for rule in known_rules]
+    task = {"task": "revise", "rules": to_revise, "missing": missing, "tried": tried, **findings(state, context)}
+    rule_context = context.rule_context(state["profile"])
+    tools = proposer_tools(context.workbench, rule_context, context.seed) if missing else []
+    consultation = await ask(runtime, "planner", task, tools, Proposal)
+    proposed = {rule.id: rule for rule in rules_of(consultation.answer.rules, set(context.series.channels))}
     iteration = state["iteration"] + 1
     pending = []
     for rule in state["pending"]:
-        new = revised.get(rule.id, rule)
-        why = new.note if rule.id in revised else "left as it was"
-        marked = with_event(new.model_copy(update={"history": rule.history}), "planner", iteration, "proposed", why, {})
-        pending.append(marked)
-        runtime.context.listen("planner", f"revises {rule.id}: {why}")
-        note(runtime, "planner", "revised", why, rule=rule.id, iteration=iteration)
-    seen = {rule.id for rule in [*state["accepted"], *state["rejected"], *state["pending"]]}
-    for rule in revised.values():
-        if rule.id not in seen and rule.mechanism in missing:
-            pending.append(with_event(rule, "planner", iteration, "proposed", rule.note, {}))
-            runtime.context.listen("planner", f"proposes {rule.id} for {rule.mechanism}")
-            note(runtime, "planner", "proposed", rule.note, rule=rule.id, iteration=iteration)
-    return {"pending": pending, "iteration": iteration, **cost_of(outcome)}
+        new = proposed.get(rule.id, rule)
+        why = new.note if rule.id in proposed else "left unchanged"
+        new = new.model_copy(update={"history": rule.history})
+        pending.append(with_entry(new, "planner", iteration, "proposed", why, {}))
+        context.listen("planner", f"revises {rule.id}: {why}")
+        record(runtime, "planner", "revised", why, rule=rule.id, iteration=iteration)
+    known_ids = {rule.id for rule in known_rules}
+    for rule in proposed.values():
+        if rule.id not in known_ids and rule.mechanism in missing:
+            pending.append(with_entry(rule, "planner", iteration, "proposed", rule.note, {}))
+            context.listen("planner", f"proposes {rule.id} for {rule.mechanism}")
+            record(runtime, "planner", "proposed", rule.note, rule=rule.id, iteration=iteration)
+    return {"pending": pending, "iteration": iteration, **costs(consultation)}
 
 
 def after_criticism(state: MiningState) -> Literal["revise", "commit"]:
-    """Go round again while rules are pending or missing, and the budget lasts."""
+    """Repeat the loop while rules are pending or missing and the budget of tool calls lasts."""
     return "revise" if (state["pending"] or state["missing"]) and state["tool_calls"] < MAX_TOOL_CALLS else "commit"

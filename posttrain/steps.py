@@ -1,7 +1,7 @@
 """The steps that ``ape run``, ``ape batch``, the single commands and the conversation share: train, post-train, score.
 
 Training and post-training write a checkpoint beside their target and resume from it. They delete the checkpoint once
-the result is saved. If the result is saved already, they load it.
+the result is saved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from ape import detectors
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
-from ape.core.files import read_json, write_json, write_text
+from ape.core.files import write_json, write_text
 from ape.core.progress import Progress
 from ape.detectors import Detector, WindowedDetector
 from ape.posttrain.channels import by_channel
@@ -24,11 +24,14 @@ from ape.posttrain.enhancement import enhance
 from ape.rules import RuleBank
 from ape.series import Series
 
+# Names in a run folder.
+DETECTOR, ENHANCED, REPORT, SCORES = "detector", "enhanced", "posttrain.json", "scores.csv"
+
 
 def train_backbone(
     name: str, series: Series, target: Path, seed: int = 0, progress: Progress | None = None
 ) -> WindowedDetector:
-    """Train a backbone and save it into the folder ``target``, or load it from there.
+    """Train a backbone and save it into the folder ``target``.
 
     Parameters
     ----------
@@ -53,10 +56,10 @@ def train_backbone(
         is damaged or belongs to another training.
     """
     checkpoint = target.with_name("training.safetensors")
-    if not target.exists():
-        detectors.create(name).fit(series, seed, progress, checkpoint).save(target)
+    detector = detectors.create(name).fit(series, seed, progress, checkpoint)
+    detector.save(target)
     delete_checkpoint(checkpoint)
-    return detectors.load(target)
+    return detector
 
 
 def post_train(
@@ -69,8 +72,7 @@ def post_train(
 ) -> dict[str, Any]:
     """Post-train a detector, save the result into the folder ``target`` and its report into ``posttrain.json``.
 
-    If both are saved already, only read the report. If post-training is not accepted, the result is the original
-    detector and the report gives the reason.
+    If post-training is not accepted, the result is the original detector and the report gives the reason.
 
     Parameters
     ----------
@@ -94,13 +96,12 @@ def post_train(
     InputError
         See `ape.posttrain.enhance`.
     """
-    checkpoint, report = target.with_name("posttraining.safetensors"), target.with_name("posttrain.json")
-    if not (target.exists() and report.exists()):
-        result = enhance(detector, bank, series, seed=seed, progress=progress, checkpoint=checkpoint)
-        result.detector.save(target)
-        write_json(report, result.report)
+    checkpoint = target.with_name("posttraining.safetensors")
+    result = enhance(detector, bank, series, seed=seed, progress=progress, checkpoint=checkpoint)
+    result.detector.save(target)
+    write_json(target.with_name(REPORT), result.report)
     delete_checkpoint(checkpoint)
-    return dict(read_json(report, "post-training report"))
+    return result.report
 
 
 def score_series(

@@ -73,21 +73,6 @@ def test_post_training_resumes_from_its_checkpoint_and_discards_it(few_steps, de
     np.testing.assert_array_equal(*scores)
 
 
-def test_saved_results_are_loaded_instead_of_made_again(few_steps, detector, bank, series, tmp_path):
-    train_backbone("vae", series, tmp_path / "detector")
-    report = post_train(detector, bank, series, tmp_path / "enhanced")
-    for name in ("training", "posttraining"):
-        (tmp_path / f"{name}.safetensors").write_bytes(b"left by a kill between saving and discarding")
-
-    def fail(*_args, **_kwargs):
-        raise AssertionError
-
-    trained = train_backbone("vae", series, tmp_path / "detector", progress=fail)
-    assert trained.name == "vae"
-    assert post_train(detector, bank, series, tmp_path / "enhanced", progress=fail) == report
-    assert not list(tmp_path.glob("*.safetensors"))
-
-
 def test_unaccepted_post_training_saves_the_original_detector(few_steps, detector, bank, series, tmp_path):
     empty = bank.model_copy(update={"rules": []})
     report = post_train(detector, empty, series, tmp_path / "enhanced")

@@ -1,0 +1,78 @@
+"""What the nodes of the mining graph share: consulting an agent, recording a decision, turning drafts into rules."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import reduce
+from typing import Any
+
+from langchain_core.callbacks import dispatch_custom_event
+from langchain_core.runnables import RunnableLambda
+from langgraph.runtime import Runtime
+
+from ape.agents.consult import Consultation, consult
+from ape.graphs.state import AGENT, DECISION, MiningContext, MiningState, add_costs
+from ape.rules import Rule, RuleDraft
+from ape.rules.schema import HistoryEntry
+
+MAX_REASON = 600  # characters
+
+
+async def ask(
+    runtime: Runtime[MiningContext], role: str, task: dict[str, Any], tools: list[Any], schema: type
+) -> Consultation:
+    """Consult the agent of this role."""
+    context = runtime.context
+    context.listen(role, f"starts to {task['task']}")
+
+    async def consulted(task: dict[str, Any]) -> Consultation:
+        return await consult(context.brain, role, task, tools, schema, context.workbench.artefacts, context.listen)
+
+    return await RunnableLambda(consulted).ainvoke(task, {"run_name": role, "metadata": {AGENT: role}})
+
+
+def record(runtime: Runtime[Any], agent: str, decision: str, rationale: str, **details: Any) -> None:
+    """Record a decision in the ledger and in the trace."""
+    checkpoint = runtime.execution_info.checkpoint_id if runtime.execution_info else None
+    runtime.context.record(agent, decision, rationale, checkpoint=checkpoint, **details)
+    dispatch_custom_event(DECISION, {"agent": agent, "decision": decision, "rationale": rationale, **details})
+
+
+def costs(*consultations: Consultation) -> MiningState:
+    """Return what consultations cost, as a change of state."""
+    spent: dict[str, dict[str, float]] = reduce(add_costs, ({c.role: asdict(c.spent)} for c in consultations), {})
+    return {"tool_calls": sum(consultation.calls for consultation in consultations), "spent": spent}
+
+
+def findings(state: MiningState, context: MiningContext) -> dict[str, Any]:
+    """Return what the planner knows when it writes rules."""
+    return {
+        "channels": list(context.series.channels),
+        "training_points": len(context.series.train),
+        "plan": state["plan"].model_dump(),
+        "profile": state["profile"].model_dump(),
+        "inspection": state["inspection"].model_dump(),
+    }
+
+
+def rules_of(drafts: list[RuleDraft], channels: set[str]) -> list[Rule]:
+    """Turn drafts into rules.
+
+    The first draft of each id counts. Channels that the series lacks are dropped, and so are rules that relate channels
+    if the series has only one.
+    """
+    rules: dict[str, Rule] = {}
+    for draft in drafts:
+        rule = draft.to_rule()
+        if rule.relational and len(channels) == 1:
+            continue
+        known = [name for name in rule.context.channels if name in channels]
+        prior = rule.context.model_copy(update={"channels": known})
+        rules.setdefault(rule.id, rule.model_copy(update={"context": prior}))
+    return list(rules.values())
+
+
+def with_entry(rule: Rule, agent: str, iteration: int, verdict: Any, reason: str, figures: dict[str, float]) -> Rule:
+    """Return the rule with one more entry in its history."""
+    entry = HistoryEntry(agent=agent, iteration=iteration, verdict=verdict, reason=reason[:MAX_REASON], figures=figures)
+    return rule.model_copy(update={"history": [*rule.history, entry]})

@@ -1,0 +1,111 @@
+"""The run graph: mine -> approve -> train -> post_train -> detect -> report.
+
+Every step is checkpointed, so that a killed run resumes at the step that was interrupted. Each step writes its result
+into the run folder; training and post-training also resume inside their step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from ape import detectors, posttrain
+from ape.graphs.consulting import record
+from ape.graphs.mining import build_mining
+from ape.graphs.state import RunContext, RunState
+from ape.posttrain import steps
+from ape.rules import RuleBank
+
+BANK = "bank.json"
+
+
+async def approve(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+    """2. Write the Rule Bank; if requested, wait until a person has named the rules to drop."""
+    context, bank = runtime.context, state["bank"]
+    bank.save(context.folder / BANK)
+    if not context.approve:
+        return {}
+    dropped = interrupt({"rules": [rule.id for rule in bank.rules]})
+    for rule_id in dropped:
+        record(runtime, "person", "reject", "dropped before post-training", rule=rule_id)
+    bank = without_rules(bank, dropped)
+    bank.save(context.folder / BANK)
+    return {"bank": bank}
+
+
+async def train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+    """3. Train the backbone."""
+    context = runtime.context
+    context.listen("post-training", f"trains {context.backbone}")
+    target = context.folder / steps.DETECTOR
+    await asyncio.to_thread(
+        steps.train_backbone, context.backbone, context.series, target, context.seed, context.progress
+    )
+    return {"trained": True}
+
+
+async def post_train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+    """4. Post-train it with the Rule Bank, on the GPU if there is one."""
+    context, bank = runtime.context, state["bank"]
+    context.listen("post-training", f"enhances it with {len(bank.rules)} rules")
+    detector = detectors.load(context.folder / steps.DETECTOR)
+    target = context.folder / steps.ENHANCED
+    report = await asyncio.to_thread(
+        steps.post_train, detector, bank, context.series, target, context.seed, context.progress
+    )
+    decision = "enhanced" if report["accepted"] else "kept original"
+    record(runtime, "post-training", decision, report["reason"])
+    return {"outcome": {name: report[name] for name in ("accepted", "kept", "reason")}}
+
+
+async def detect(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+    """5. Score the whole series before and after post-training."""
+    context = runtime.context
+    context.listen("post-training", "scores the series before and after")
+    await asyncio.to_thread(_score, context)
+    return {}
+
+
+def _score(context: RunContext) -> None:
+    folder, series = context.folder, context.series
+    before, _ = steps.score_series(detectors.load(folder / steps.DETECTOR), series)
+    after, shares = steps.score_series(posttrain.load(folder / steps.ENHANCED), series)
+    steps.write_scores(folder / steps.SCORES, series, {"before": before, "after": after, **shares})
+
+
+async def report(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+    """6. Write the report."""
+    await asyncio.to_thread(runtime.context.write_report)
+    return {}
+
+
+def after_approval(state: RunState, runtime: Runtime[RunContext]) -> Literal["train", "post_train", "report"]:
+    """Skip what is not requested, and the training of a backbone that is trained already."""
+    if not runtime.context.post_train:
+        return "report"
+    return "post_train" if state.get("trained") else "train"
+
+
+def without_rules(bank: RuleBank, dropped: list[str]) -> RuleBank:
+    """Return the bank without these rules."""
+    return bank.model_copy(update={"rules": [rule for rule in bank.rules if rule.id not in dropped]})
+
+
+def build_run() -> StateGraph[RunState, RunContext, RunState, RunState]:
+    """Connect the nodes."""
+    graph: StateGraph[RunState, RunContext, RunState, RunState] = StateGraph(RunState, context_schema=RunContext)
+    graph.add_node("mine", build_mining().compile())  # 1. the mining graph, with checkpoints of its own
+    for node in (approve, train, post_train, detect, report):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "mine")
+    graph.add_edge("mine", "approve")
+    graph.add_conditional_edges("approve", after_approval)
+    graph.add_edge("train", "post_train")
+    graph.add_edge("post_train", "detect")
+    graph.add_edge("detect", "report")
+    graph.add_edge("report", END)
+    return graph
