@@ -1,4 +1,4 @@
-"""One ``Series`` type, its loaders and checks, windows, and the plain numerics that several rooms share."""
+"""Time series: the ``Series`` type, loaders, input checks, windows, and shared numerics."""
 
 from ape.core.errors import InputError
 from ape.series.loaders import from_array, from_dataframe, load

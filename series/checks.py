@@ -1,4 +1,4 @@
-"""What a series must be before anything is computed from it."""
+"""Validate a series before anything is computed from it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from ape.core.errors import InputError
 from ape.series.series import Series
 
-MIN_LENGTH = 128  # a few of the shortest windows
-LONGEST_NAME = 200  # characters; agents' records hold no more
-LONGEST_GAP = 10  # samples; longer ones would be invented rather than filled
+MIN_LENGTH = 128  # points; a few of the shortest windows
+LONGEST_NAME = 200  # characters; the limit of the agents' records
+LONGEST_GAP = 10  # samples; a longer gap cannot be interpolated reliably
 
 
-def checked(
+def validated(
     values: np.ndarray,
     channels: Sequence[str],
     *,
@@ -25,16 +25,23 @@ def checked(
     notes: tuple[str, ...],
     where: str,
 ) -> Series:
-    """Return a `Series`, or raise `InputError` with the place of the first thing that is wrong."""
+    """Return a `Series` with short gaps filled and constant channels dropped.
+
+    Raises
+    ------
+    InputError
+        Names the first problem and its position.
+    """
     length = len(values)
     if length < MIN_LENGTH:
         raise InputError(f"{length} points are too few", where, f"give at least {MIN_LENGTH}")
     too_long = [name for name in channels if len(name) > LONGEST_NAME]
     if too_long:
         raise InputError(
-            f"a channel name of {len(too_long[0])} characters", f"{where}, channel '{too_long[0][:40]}...'",
+            f"a channel name of {len(too_long[0])} characters",
+            f"{where}, channel '{too_long[0][:40]}...'",
             f"rename it to at most {LONGEST_NAME}",
-        )  # fmt: skip
+        )
     if train_end is not None and not MIN_LENGTH <= train_end <= length:
         raise InputError(
             f"train_end {train_end} is out of range", where, f"give a value between {MIN_LENGTH} and {length}"
@@ -44,27 +51,27 @@ def checked(
         raise InputError(
             "an infinite value", f"{where}, channel '{channels[column]}', position {row}", "fix it or leave it empty"
         )
-    values, filled = _filled(values, channels, where)
+    values, gap_notes = _fill_gaps(values, channels, where)
     if np.abs(values).max() > np.finfo(np.float32).max / 1e6:
         column = int(np.abs(values).max(axis=0).argmax())
         raise InputError("values beyond 1e32", f"{where}, channel '{channels[column]}'", "rescale the channel")
     values32 = np.ascontiguousarray(values, dtype=np.float32)
-    values32, kept, constant = _without_constant(values32, channels, train_end, where)
+    values32, names, constant_notes = _drop_constant_channels(values32, channels, train_end, where)
     if timestamps is not None and len(timestamps) != length:
         raise InputError(f"{len(timestamps)} timestamps for {length} points", where, "give one for each point")
     return Series(
         values=values32,
-        channels=tuple(kept),
+        channels=tuple(names),
         train_end=train_end,
         timestamps=timestamps,
         text=text,
         name=name,
-        notes=notes + filled + constant,
+        notes=notes + gap_notes + constant_notes,
     )
 
 
-def _filled(values: np.ndarray, channels: Sequence[str], where: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Fill short gaps by straight lines, refuse long ones."""
+def _fill_gaps(values: np.ndarray, channels: Sequence[str], where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Interpolate short gaps linearly and refuse long ones. Return the values and notes."""
     if not np.isnan(values).any():
         return values, ()
     values, notes = values.copy(), []
@@ -79,7 +86,7 @@ def _filled(values: np.ndarray, channels: Sequence[str], where: str) -> tuple[np
             raise InputError(
                 f"a gap of {lengths[longest]} missing values",
                 f"{where}, channel '{name}', from position {begins[longest]}",
-                f"fill it or cut the series there; up to {LONGEST_GAP} are filled",
+                f"fill it or cut the series there; gaps up to {LONGEST_GAP} are filled",
             )
         known = np.flatnonzero(~missing)
         values[missing, column] = np.interp(np.flatnonzero(missing), known, values[known, column])
@@ -87,18 +94,18 @@ def _filled(values: np.ndarray, channels: Sequence[str], where: str) -> tuple[np
     return values, tuple(notes)
 
 
-def _without_constant(
+def _drop_constant_channels(
     values: np.ndarray, channels: Sequence[str], train_end: int | None, where: str
 ) -> tuple[np.ndarray, list[str], tuple[str, ...]]:
-    """Leave out channels that never move; refuse a series of nothing else, or one that stands still in training."""
-    moves = np.ptp(values, axis=0) > 0
-    if not moves.any():
+    """Return the values and names of the varying channels, and notes. Refuse a constant series or training part."""
+    varies = np.ptp(values, axis=0) > 0
+    if not varies.any():
         raise InputError(f"channel '{channels[0]}' is constant", where, "give a channel that varies")
     if not (np.ptp(values[:train_end], axis=0) > 0).any():
         raise InputError("the training part is constant", where, "give a later train_end")
     notes = tuple(
         f"channel '{name}' is constant and was left out"
-        for name, moving in zip(channels, moves, strict=True)
-        if not moving
+        for name, varying in zip(channels, varies, strict=True)
+        if not varying
     )
-    return values[:, moves], [name for name, moving in zip(channels, moves, strict=True) if moving], notes
+    return values[:, varies], [name for name, varying in zip(channels, varies, strict=True) if varying], notes

@@ -1,7 +1,7 @@
-"""Series from CSV, NPZ, UCR text, pandas, numpy, and the example that an installed package carries.
+"""Load series from CSV, NPZ, UCR text files, pandas, numpy, and the example data of the aeon package.
 
-Labels are never read: columns named like labels are left out, and of a published UCR file name only the end of the
-training part is taken.
+Labels are never read. Columns named like labels are left out. From a UCR file name, only the end of the training part
+is used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ape.core.errors import InputError
-from ape.series.checks import checked
+from ape.series.checks import validated
 from ape.series.series import Series
 
 LABEL_COLUMNS = {
@@ -42,24 +42,29 @@ def load(
     train_end: int | None = None,
     text: str | None = None,
 ) -> Series:
-    """Load and check a series.
+    """Load and validate a series.
 
     Parameters
     ----------
     path : str or Path
-        ``.csv`` (comma, semicolon or tab), ``.npz`` (``values`` [T] or [T, C], optional ``train_end``, ``channels``),
-        ``.txt`` (UCR: one value a line, or all on one line), or ``example:internal-bleeding`` (needs aeon).
+        ``.csv`` or ``.tsv`` (comma, semicolon or tab), ``.npz`` (``values`` [T] or [T, C], optional ``train_end`` and
+        ``channels``), ``.txt`` (UCR: numbers separated by line breaks, spaces or commas), or
+        ``example:internal-bleeding`` (needs aeon).
     column : str or sequence of str, optional
-        Channels to keep; default=all numeric ones.
+        Channels to use. By default all numeric columns.
     train_end : int, optional
-        Overrides what the file says. Everything before it is taken as normal.
+        Overrides the value in the file. Points before it are assumed to be normal.
     text : str, optional
-        What people wrote about the scenario.
+        Free-text description of the scenario.
+
+    Returns
+    -------
+    Series
 
     Raises
     ------
     InputError
-        What is wrong, where, and how to fix it.
+        The file cannot be read, or the series is not usable.
     """
     if str(path).startswith("example:"):
         return _example(str(path).removeprefix("example:"), train_end, text)
@@ -86,7 +91,26 @@ def from_array(
     text: str | None = None,
     name: str = "series",
 ) -> Series:
-    """Series from an array [T] or [T, C]; see `load` for the rest."""
+    """Make a series from an array [T] or [T, C].
+
+    Parameters
+    ----------
+    values : ndarray [T] or [T, C]
+    channels : sequence of str, optional
+        Channel names. By default ``value``, or ``channel0``, ``channel1``, ...
+    train_end : int, optional
+        Points before it are assumed to be normal.
+    timestamps : ndarray, datetime64 [T], optional
+    text : str, optional
+        Free-text description of the scenario.
+    name : str
+        For people and reports.
+
+    Raises
+    ------
+    InputError
+        The series is not usable.
+    """
     parts = {"values": values, "channels": channels, "train_end": train_end, "timestamps": timestamps}
     return _build(parts, column=None, text=text, name=name, where="array")
 
@@ -98,14 +122,20 @@ def from_dataframe(
     text: str | None = None,
     name: str = "series",
 ) -> Series:
-    """Series from a DataFrame: numeric columns are channels, a datetime index or time column gives timestamps."""
+    """Make a series from a DataFrame.
+
+    Numeric columns are channels. A datetime index or a time column gives the timestamps. See `load` for the parameters
+    and errors.
+    """
     if isinstance(frame.index, pd.DatetimeIndex):
         frame = frame.reset_index(names="timestamp")
     parts = _from_frame(frame.astype(object), "DataFrame", first_row=0)
     return _build(parts | {"train_end": train_end}, column=column, text=text, name=name, where="DataFrame")
 
 
-def _build(parts: dict[str, Any], *, column: str | Sequence[str] | None, text: str | None, name: str, where: str):
+def _build(
+    parts: dict[str, Any], *, column: str | Sequence[str] | None, text: str | None, name: str, where: str
+) -> Series:
     raw = np.asarray(parts["values"])
     if raw.dtype == object or raw.dtype.kind not in "fiub":
         raise InputError(f"values are not numbers but {raw.dtype}", where, "give numbers")
@@ -125,7 +155,7 @@ def _build(parts: dict[str, Any], *, column: str | Sequence[str] | None, text: s
             raise InputError(f"no numeric column '{missing[0]}'", where, f"give one of {', '.join(names)}")
         values = values[:, [names.index(c) for c in wanted]]
         names = wanted
-    return checked(
+    return validated(
         values,
         names,
         train_end=parts.get("train_end"),
@@ -146,28 +176,30 @@ def _read_csv(path: Path) -> dict[str, Any]:
         with path.open(encoding="utf-8-sig") as lines:
             first = lines.readline()
         separator = max(",;\t", key=first.count)
-        headed = any(pd.isna(pd.to_numeric(cell, errors="coerce")) for cell in first.strip().split(separator) if cell)
+        has_header = any(
+            pd.isna(pd.to_numeric(cell, errors="coerce")) for cell in first.strip().split(separator) if cell
+        )
         frame = pd.read_csv(
             path,
             sep=separator,
-            header=0 if headed else None,
+            header=0 if has_header else None,
             encoding="utf-8-sig",
             skipinitialspace=True,
-            skip_blank_lines=separator in first,  # an empty line of a single column is a missing value
+            skip_blank_lines=separator in first,  # in a single column, an empty line is a missing value
         )
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             f"not a readable CSV: {error}", str(path), "give UTF-8 text with one row a time step"
         ) from error
-    if not headed:
+    if not has_header:
         frame.columns = pd.Index(_default_names(frame.shape[1]))
     if frame.empty:
         raise InputError("the file has a header and no rows", str(path), "give a file with values")
-    return _from_frame(frame, str(path), first_row=2 if headed else 1)
+    return _from_frame(frame, str(path), first_row=2 if has_header else 1)
 
 
 def _from_frame(frame: pd.DataFrame, where: str, first_row: int) -> dict[str, Any]:
-    """Split a table into channels, timestamps and notes; ``first_row`` is how a person counts the first data row."""
+    """Split a table into channels, timestamps and notes. Errors number the rows from ``first_row``."""
     notes: list[str] = []
     timestamps = None
     columns: dict[str, np.ndarray] = {}
@@ -209,7 +241,7 @@ def _timestamps(
 ) -> tuple[np.ndarray | None, str | None]:
     if is_text or column.dtype.kind == "M":
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about guessing the format; unreadable times are told below
+            warnings.simplefilter("ignore", UserWarning)  # format guessing; unreadable times raise below
             parsed = pd.to_datetime(column, errors="coerce", utc=True)
         if parsed.isna().any():
             row = int(np.flatnonzero(parsed.isna().to_numpy())[0])
@@ -223,9 +255,9 @@ def _timestamps(
         unit = ("s", "ms", "us", "ns")[min(3, int(np.log10(float(numbers.max())) - 8) // 3)]
         stamps = pd.to_datetime(numbers, unit=unit).to_numpy(dtype="datetime64[ns]")  # type: ignore[call-overload]
     else:
-        return None, f"column '{name}' counts steps and was left out"
+        return None, f"column '{name}' is a step counter and was left out"
     if (np.diff(stamps) <= np.timedelta64(0, "ns")).any():
-        return None, f"times in column '{name}' do not always increase: rows are taken in file order, times left out"
+        return None, f"times in column '{name}' do not always increase: rows keep the file order, times are left out"
     return stamps, None
 
 
@@ -242,8 +274,8 @@ def _read_npz(path: Path) -> dict[str, Any]:
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"not a readable NPZ: {error}", str(path), "write it anew with numpy.savez") from error
-    if parts.get("train_end") == 0:  # how data sets without a training part write it
+        raise InputError(f"not a readable NPZ: {error}", str(path), "write it again with numpy.savez") from error
+    if parts.get("train_end") == 0:  # used by data sets without a training part
         parts["train_end"] = None
     return parts
 
@@ -260,22 +292,22 @@ def _read_text(path: Path) -> dict[str, Any]:
         raise InputError(
             f"text {words[bad][:30]!r} among the numbers", f"{path}, value {bad + 1}", "give one number a line"
         ) from error
-    published = UCR_NAME.match(path.stem)
-    return {"values": values, "train_end": int(published.group(1)) if published else None}
+    ucr_name = UCR_NAME.match(path.stem)
+    return {"values": values, "train_end": int(ucr_name.group(1)) if ucr_name else None}
 
 
 def _example(name: str, train_end: int | None, text: str | None) -> Series:
     if name not in EXAMPLES:
         raise InputError(f"no example '{name}'", "example:", f"give one of {', '.join(EXAMPLES)}")
-    spec = importlib.util.find_spec("aeon")  # only the package's folder is needed, not its slow import
+    spec = importlib.util.find_spec("aeon")  # finds the folder without the slow import
     if spec is None or spec.origin is None:
         raise InputError(
-            "the package aeon, which carries it, is not installed", name, "pip install 'ape-tsad[examples]'"
+            "the package aeon, which contains it, is not installed", name, "pip install 'ape-tsad[examples]'"
         )
     folder = Path(spec.origin).parent / "datasets/data/KDD-TSAD_135"
-    whole, prefix = (
+    whole, training = (
         pd.read_csv(folder / f"135_UCR_Anomaly_InternalBleeding16_{part}.csv", usecols=["value"])["value"].to_numpy()
         for part in ("TEST", "TRAIN")
     )
-    parts = {"values": whole, "train_end": len(prefix) if train_end is None else train_end, "text": EXAMPLES[name]}
+    parts = {"values": whole, "train_end": len(training) if train_end is None else train_end, "text": EXAMPLES[name]}
     return _build(parts, column=None, text=text, name=name, where=f"example:{name}")

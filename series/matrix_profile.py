@@ -1,7 +1,7 @@
-"""The matrix profile by stumpy, with its compiled code kept on disk.
+"""Matrix profile by stumpy, with compiled code cached on disk.
 
-stumpy compiles for about half a minute when it is first called in a process. numba can keep compiled functions in a
-folder; stumpy does not ask it to, so we do, for the modules that a self-join runs through.
+stumpy needs about half a minute to compile on its first call in a process. numba can cache compiled functions on disk,
+but stumpy does not enable the cache. This module enables it for the stumpy modules that a self-join uses.
 """
 
 from __future__ import annotations
@@ -22,29 +22,47 @@ import numpy as np
 
 from ape.core.files import write_text
 
-WORTH_A_GPU = 20_000  # points, from which a join takes longer than bringing it to a GPU
-READY = "ready"  # the file that marks a folder of compiled code
+GPU_MIN_LENGTH = 20_000  # points; for shorter series the transfer to a GPU costs more than it saves
+READY = "ready"  # file in the cache folder: the code is compiled
 STUMPY_MODULES = ("core", "stump")
 
 
 @dataclass(frozen=True)
 class MatrixProfile:
-    """``distance`` float64 [T - m + 1], z-normalised, to the nearest other subsequence; ``index``: where that is."""
+    """Matrix profile of a series of T points with subsequences of m points.
+
+    Parameters
+    ----------
+    distance : ndarray, float64 [T - m + 1]
+        z-normalised Euclidean distance to the nearest neighbour outside the exclusion zone.
+    index : ndarray, int64 [T - m + 1]
+        Position of that neighbour; -1 if there is none.
+    """
 
     distance: np.ndarray
     index: np.ndarray
 
 
 def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
-    """Self-join matrix profile (Yeh et al. 2016; STUMP, Law 2019) of ``x`` [T] with subsequences of length ``window``.
+    """Compute the self-join matrix profile (Yeh et al. 2016) by STUMP (Law 2019).
 
-    Constant subsequences are at distance 0 from each other and ``sqrt(window)`` from everything else; one without a
-    neighbour is at the largest possible distance, ``2 sqrt(window)``, with index -1.
+    Constant subsequences have distance 0 to each other and ``sqrt(window)`` to all others. A subsequence without a
+    neighbour has the largest possible distance, ``2 sqrt(window)``, and index -1.
+
+    Parameters
+    ----------
+    x : ndarray [T]
+    window : int
+        Length of the subsequences, in samples.
+
+    Returns
+    -------
+    MatrixProfile
     """
     values = np.ascontiguousarray(x, dtype=np.float64)
     from numba import cuda
 
-    on_gpu = len(values) >= WORTH_A_GPU and cuda.is_available()
+    on_gpu = len(values) >= GPU_MIN_LENGTH and cuda.is_available()
     profile = _stumpy().gpu_stump(values, window) if on_gpu else _stumpy().stump(values, window)
     largest = 2 * np.sqrt(window)
     distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
@@ -52,52 +70,71 @@ def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
 
 
 def arc_curve(index: np.ndarray, window: int) -> np.ndarray:
-    """Corrected arc curve (FLUSS, Gharghabi et al. 2017), float64 [N], of neighbours' positions ``index`` [N].
+    """Compute the corrected arc curve (FLUSS, Gharghabi et al. 2017).
 
-    How many arcs from a subsequence to its neighbour cross each point, as a share of what chance would draw, at most 1;
-    1 next to the ends.
+    An arc joins a subsequence to its nearest neighbour. The curve is the number of arcs over each point, divided by
+    the number expected by chance, at most 1. Near both ends it is 1.
+
+    Parameters
+    ----------
+    index : ndarray, int [N]
+        Positions of the nearest neighbours, from `matrix_profile`.
+    window : int
+        Length of the subsequences, in samples.
+
+    Returns
+    -------
+    ndarray, float64 [N]
     """
     curve, _ = _stumpy().fluss(index.astype(np.int64), L=window, n_regimes=2, excl_factor=5)
     return np.asarray(curve, dtype=np.float64)
 
 
 def distance_profile(query: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """z-normalised distance of ``query`` [m] to each subsequence of ``x`` [T] (MASS, Mueen et al.), [T - m + 1]."""
+    """Compute the z-normalised distance of ``query`` [m] to each subsequence of ``x`` [T] by MASS (Mueen et al.).
+
+    Returns
+    -------
+    ndarray, float64 [T - m + 1]
+    """
     return np.asarray(
         _stumpy().mass(np.ascontiguousarray(query, dtype=np.float64), np.ascontiguousarray(x, dtype=np.float64)),
         dtype=np.float64,
     )
 
 
-def warm_up(say: Callable[[str], None]) -> None:
-    """Compile the matrix profile if no earlier process of this environment has; ``say`` is told before and after."""
+def warm_up(on_message: Callable[[str], None]) -> None:
+    """Compile the matrix profile unless an earlier process of this environment did.
+
+    ``on_message`` receives a message before and after compiling.
+    """
     if is_compiled():
         return
-    say("compiling the matrix profile, once in this environment (about half a minute)")
+    on_message("compiling the matrix profile, once in this environment (about half a minute)")
     matrix_profile(np.sin(np.arange(256) / 5.0), 16)
-    with contextlib.suppress(ValueError):  # a cache that cannot be written only costs time
+    with contextlib.suppress(ValueError):  # an unwritable cache only costs time
         write_text(_cache_folder() / READY, "compiled\n")
-    say("compiled")
+    on_message("compiled")
 
 
 def is_compiled() -> bool:
-    """Whether a process of this environment has compiled the matrix profile."""
+    """Return whether a process of this environment has compiled the matrix profile."""
     return (_cache_folder() / READY).exists()
 
 
 @cache
 def _cache_folder() -> Path:
-    """Folder for compiled code of exactly these packages; a temporary one where the home is not writable.
+    """Return the folder for compiled code, a temporary one if the home folder is not writable.
 
-    numba looks for compiled code by where its source lies, so each environment has a folder, and compiles, of its own.
+    numba finds compiled code by the path of its source file, so each environment needs its own folder.
     """
     from importlib.metadata import distribution, version
 
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     stumpy = distribution("stumpy")
-    place = hashlib.sha256(str(stumpy.locate_file("stumpy")).encode()).hexdigest()[:12]
+    location = hashlib.sha256(str(stumpy.locate_file("stumpy")).encode()).hexdigest()[:12]
     python = f"py{sys.version_info[0]}{sys.version_info[1]}"
-    name = f"ape/compiled-{python}-numba{version('numba')}-stumpy{stumpy.version}-{place}"
+    name = f"ape/compiled-{python}-numba{version('numba')}-stumpy{stumpy.version}-{location}"
     try:
         (base / name).mkdir(parents=True, exist_ok=True)
         return base / name
@@ -107,7 +144,7 @@ def _cache_folder() -> Path:
 
 @cache
 def _stumpy() -> ModuleType:
-    """Import stumpy with numba's disk cache switched on for what a self-join compiles."""
+    """Import stumpy with numba's disk cache enabled for the functions of a self-join."""
     import numba
 
     before = numba.config.CACHE_DIR
@@ -117,7 +154,7 @@ def _stumpy() -> ModuleType:
         for name in STUMPY_MODULES:
             for function in vars(importlib.import_module(f"stumpy.{name}")).values():
                 if hasattr(function, "enable_caching") and function.__module__.startswith("stumpy."):
-                    with contextlib.suppress(RuntimeError):  # no writable place: compiled in memory
+                    with contextlib.suppress(RuntimeError):  # no writable folder: compile in memory
                         function.enable_caching()
     finally:
         numba.config.CACHE_DIR = before

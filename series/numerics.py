@@ -1,4 +1,4 @@
-"""Plain numerics that several rooms need: scale, period, residual, regimes."""
+"""Numerics shared by several packages: robust scale, autocorrelation, period, residual, AUC."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import fft, ndimage, signal
 
-MAX_PERIOD_SHARE = 1 / 3  # a period must recur three times to count
+MAX_PERIOD_SHARE = 1 / 3  # of the series: a period must occur at least three times
+MIN_AUTOCORRELATION = 0.2  # at the period; below it the series counts as aperiodic
 
 
 def robust_scale(values: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Robust standard deviation, 1.4826 times the median absolute deviation.
+    """Return the robust standard deviation: 1.4826 times the median absolute deviation.
 
-    Floored at a thousandth of the range, then at 1e-8, so that nothing is divided by zero.
+    The result is at least a thousandth of the range and at least 1e-8, so that dividing by it is safe.
     """
     values = np.asarray(values, dtype=np.float64)
     centre = np.median(values, axis=axis, keepdims=True)
@@ -22,11 +23,13 @@ def robust_scale(values: np.ndarray, axis: int = 0) -> np.ndarray:
 
 
 def acf(values: np.ndarray, n_lags: int) -> np.ndarray:
-    """Autocorrelation at lags 0 to ``n_lags``, by FFT, corrected for the shrinking overlap.
+    """Return the autocorrelation at lags 0 to ``n_lags``, computed by FFT and corrected for the shrinking overlap.
 
     Parameters
     ----------
     values : ndarray [T]
+    n_lags : int
+        Limited to T - 1.
 
     Returns
     -------
@@ -43,49 +46,50 @@ def acf(values: np.ndarray, n_lags: int) -> np.ndarray:
     return raw / max(raw[0], 1e-12)
 
 
-def dominant_period(values: np.ndarray, floor: float = 0.2) -> int | None:
-    """Dominant period: the first prominent peak of the channel-averaged autocorrelation.
+def dominant_period(values: np.ndarray) -> int | None:
+    """Return the dominant period: the first prominent peak of the channel-averaged autocorrelation.
 
-    The series is detrended by a straight line first. Among local maxima that reach at least 90 % of the highest one,
-    the shortest lag wins, so that a multiple of the period is not taken for it.
+    A linear trend is removed first. Among the local maxima that reach at least 90 % of the highest one, the shortest
+    lag is chosen, so that a multiple of the period is not returned.
 
     Parameters
     ----------
     values : ndarray [T] or [T, C]
-    floor : float
-        Autocorrelation below which nothing counts as periodic.
 
     Returns
     -------
     int or None
-        In samples; ``None`` where nothing recurs.
+        In samples; None if the series is not periodic.
     """
     columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     n_lags = int(len(columns) * MAX_PERIOD_SHARE)
     if n_lags < 4:
         return None
     columns = signal.detrend(columns, axis=0)
-    moving = columns[:, columns.std(axis=0) > 1e-12]
-    if moving.shape[1] == 0:
+    varying = columns[:, columns.std(axis=0) > 1e-12]
+    if varying.shape[1] == 0:
         return None
-    mean = np.mean([acf(column, n_lags) for column in moving.T], axis=0)
+    mean = np.mean([acf(column, n_lags) for column in varying.T], axis=0)
     peaks, _ = signal.find_peaks(mean[2:], prominence=0.1)
     peaks = peaks + 2
-    peaks = peaks[mean[peaks] >= floor]
+    peaks = peaks[mean[peaks] >= MIN_AUTOCORRELATION]
     if len(peaks) == 0:
         return None
     return int(peaks[mean[peaks] >= 0.9 * mean[peaks].max()][0])
 
 
 def local_residual(values: np.ndarray, period: int | None) -> np.ndarray:
-    """What a running median of a quarter period (at least 5 samples) leaves, [T, C]: the fine, fast part."""
+    """Return the residual after a running median over a quarter period (at least 5 samples), [T, C].
+
+    It contains the fast, fine part of the series.
+    """
     columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     width = max(5, (period or 40) // 4) | 1
     return columns - ndimage.median_filter(columns, size=(width, 1), mode="nearest")
 
 
 def rolling_std(values: np.ndarray, width: int) -> np.ndarray:
-    """Centred rolling standard deviation over ``width`` samples, [T, C]: the local activity."""
+    """Return the centred rolling standard deviation over ``width`` samples, [T, C]."""
     columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     columns = columns - columns.mean(axis=0)
     mean = ndimage.uniform_filter1d(columns, width, axis=0, mode="nearest")
@@ -94,20 +98,23 @@ def rolling_std(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def auc(negative: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that a positive value is higher than a negative one, ties counting half."""
+    """Return the area under the ROC curve.
+
+    It is the probability that a positive value exceeds a negative one; ties count half.
+    """
     ordered = np.sort(negative)
     ranks = np.searchsorted(ordered, positive, side="left") + np.searchsorted(ordered, positive, side="right")
     return float(ranks.mean() / (2 * len(ordered)))
 
 
-def separated_minima(cost: np.ndarray, width: int, beside: Callable[[int], int] | None = None) -> Iterator[int]:
-    """Positions of lowest finite ``cost`` [n], best first, each ``width`` or more from those before.
+def separated_minima(cost: np.ndarray, width: int, partner: Callable[[int], int] | None = None) -> Iterator[int]:
+    """Yield positions of the lowest finite ``cost`` [n], lowest first, at least ``width`` apart.
 
-    With ``beside``, also from the position that it names for each of those.
+    If ``partner`` is given, later positions are also at least ``width`` from ``partner(position)`` of earlier ones.
     """
-    left = cost.copy()
-    while np.isfinite(left.min()):
-        best = int(left.argmin())
+    remaining = cost.copy()
+    while np.isfinite(remaining.min()):
+        best = int(remaining.argmin())
         yield best
-        for place in (best,) if beside is None else (best, beside(best)):
-            left[max(0, place - width + 1) : max(0, place + width)] = np.inf
+        for position in (best,) if partner is None else (best, partner(best)):
+            remaining[max(0, position - width + 1) : max(0, position + width)] = np.inf

@@ -1,4 +1,4 @@
-"""The one ``Series`` type: values, channel names, and what is known about time and training."""
+"""The ``Series`` type: values, channel names, timestamps, and the end of the training part."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A checked multichannel series; labels are not part of it.
+    """A validated multichannel series, without labels.
 
     Parameters
     ----------
     values : ndarray, float32 [T, C]
         In data units, finite.
     channels : tuple of str
-        One name a channel.
+        One name for each channel.
     train_end : int or None
-        Everything before it is taken as normal; without it the whole series is training data.
+        Points before it are the training part, assumed to be normal. None: the whole series is the training part.
     timestamps : ndarray, datetime64[ns] [T], or None
-        Strictly increasing, where the file has them.
+        Strictly increasing, if the file has them.
     text : str or None
-        What people wrote about the scenario.
+        Free-text description of the scenario.
     name : str
-        For people and reports only; no agent sees it.
+        For people and reports only; agents do not see it.
     notes : tuple of str
-        What loading changed (filled gaps, left-out columns), for the person to read.
+        What loading changed (filled gaps, dropped columns), for people.
     """
 
     values: np.ndarray
@@ -51,7 +51,7 @@ class Series:
 
     @property
     def train(self) -> np.ndarray:
-        """Training part, float32 [n, C]: before ``train_end``, or everything."""
+        """Training part, float32 [n, C]: the points before ``train_end``, or all points."""
         return self.values[: self.train_end]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Cutting series into windows, and putting window scores back onto points."""
+"""Cut series into windows, and average window scores over points."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import numpy as np
 
 from ape.core.errors import InputError
 
-EVERY_WINDOW = 20_000  # points up to which every window is scored
+STRIDE_ONE_UP_TO = 20_000  # points; longer series are scored with a larger stride by default
 
 
 def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
-    """Start positions of windows over ``length`` points; the last one is flush with the end.
+    """Return the start positions of windows over ``length`` points. The last window ends at the last point.
 
     Returns
     -------
     ndarray, int64 [N]
+
+    Raises
+    ------
+    ValueError
+        The series is shorter than a window.
     """
     last = length - window
     if last < 0:
@@ -26,15 +31,20 @@ def starts(length: int, window: int, stride: int = 1) -> np.ndarray:
 
 
 def start_batches(length: int, window: int, stride: int | None = None, size: int = 512) -> Iterator[np.ndarray]:
-    """Starts of the windows that a series is scored by, int64 [size] or fewer at a time.
+    """Return the start positions of the windows used for scoring, in batches.
 
     Parameters
     ----------
     length, window : int
-        Samples.
+        In samples.
     stride : int, optional
-        Step between windows; default is 1 up to 20,000 points, a sixteenth of the window beyond.
+        Step between windows. By default 1 up to 20,000 points, and a sixteenth of the window for longer series.
     size : int
+        Largest number of starts in a batch.
+
+    Returns
+    -------
+    iterator of ndarray, int64 [size or fewer]
 
     Raises
     ------
@@ -45,19 +55,19 @@ def start_batches(length: int, window: int, stride: int | None = None, size: int
         raise InputError(f"{length} points are fewer than a window of {window}", "series", "score a longer series")
     if stride is not None and not 1 <= stride <= window:
         raise InputError(f"a stride of {stride} for windows of {window}", "stride", f"give 1 to {window}")
-    step = stride or (1 if length <= EVERY_WINDOW else max(1, window // 16))
+    step = stride or (1 if length <= STRIDE_ONE_UP_TO else max(1, window // 16))
     return _batches(length - window, step, size)
 
 
 def _batches(last: int, stride: int, size: int) -> Iterator[np.ndarray]:
-    """Every ``stride``-th start, then ``last``, int64 [size] or fewer at a time."""
+    """Yield every ``stride``-th start and finally ``last``, int64 [size or fewer] at a time."""
     count = -(-last // stride) + 1
     for begin in range(0, count, size):
         yield np.minimum(np.arange(begin, min(begin + size, count), dtype=np.int64) * stride, last)
 
 
-def sliding(values: np.ndarray, window: int, stride: int = 1) -> np.ndarray:
-    """View of every ``stride``-th window.
+def sliding(values: np.ndarray, window: int) -> np.ndarray:
+    """Return all windows as a view.
 
     Parameters
     ----------
@@ -65,27 +75,27 @@ def sliding(values: np.ndarray, window: int, stride: int = 1) -> np.ndarray:
 
     Returns
     -------
-    ndarray [N, C, window]
-        A read-only view, without a copy.
+    ndarray [T - window + 1, C, window]
+        Read-only; shares memory with ``values``.
     """
-    return np.lib.stride_tricks.sliding_window_view(values, window, axis=0)[::stride]
+    return np.lib.stride_tricks.sliding_window_view(values, window, axis=0)
 
 
 def overlap_mean(window_values: np.ndarray, window_starts: np.ndarray, length: int) -> np.ndarray:
-    """Mean, at each point, over all windows that cover it.
+    """Average, at each point, over all windows that cover it.
 
     Parameters
     ----------
     window_values : ndarray [N, L]
-        One value a point of each window.
+        One value for each point of each window.
     window_starts : ndarray, int64 [N]
     length : int
-        Points in the series, T.
+        Number of points T.
 
     Returns
     -------
     ndarray, float32 [T]
-        Points that no window covers take the value of the nearest covered one.
+        Points outside all windows are interpolated linearly between covered points, or take the nearest value.
     """
     window = window_values.shape[1]
     positions = (window_starts[:, None] + np.arange(window)).ravel()
@@ -97,16 +107,17 @@ def overlap_mean(window_values: np.ndarray, window_starts: np.ndarray, length: i
 
 
 def streamed_overlap_mean(batches: Iterable[tuple[np.ndarray, np.ndarray]], length: int) -> np.ndarray:
-    """Mean, at each point, over all windows that cover it, of windows that come batch by batch.
+    """Average, at each point, over all windows that cover it, for windows that arrive in batches.
 
-    Only the points that later windows may still cover are kept at work: beside the result, memory is that of a batch.
+    Sums are kept only for points that later windows may still cover, so the working memory is that of one batch.
 
     Parameters
     ----------
     batches : iterable of (ndarray, int64 [N], ndarray [N, L] or [C, N, L])
-        Starts in rising order, and one value a point of each window, or one a channel; together they cover every point.
+        Starts in increasing order, and one value for each point of each window (and channel). Together the windows
+        cover every point.
     length : int
-        Points in the series, T.
+        Number of points T.
 
     Returns
     -------
@@ -117,13 +128,13 @@ def streamed_overlap_mean(batches: Iterable[tuple[np.ndarray, np.ndarray]], leng
         rows = [*values.reshape(-1, values.shape[-2] * values.shape[-1]), np.ones(values.shape[-2:]).ravel()]
         if number == 0:
             mean = np.empty((len(rows) - 1, length), np.float32)
-            sums: np.ndarray = np.zeros((len(rows), 0))  # of the values and of windows so far, from `begin` on
+            sums: np.ndarray = np.zeros((len(rows), 0))  # sums of values, and number of windows, from `begin` on
         done = int(starts_[0]) - begin
         mean[:, begin : begin + done] = sums[:-1, :done] / sums[-1, :done]
         begin += done
         positions = (starts_[:, None] - begin + np.arange(values.shape[-1])).ravel()
-        more: np.ndarray = np.stack([np.bincount(positions, row) for row in rows])
-        more[:, : sums.shape[1] - done] += sums[:, done:]
-        sums = more
+        new_sums: np.ndarray = np.stack([np.bincount(positions, row) for row in rows])
+        new_sums[:, : sums.shape[1] - done] += sums[:, done:]
+        sums = new_sums
     mean[:, begin:] = sums[:-1] / sums[-1]
     return mean if values.ndim == 3 else mean[0]

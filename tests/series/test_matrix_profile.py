@@ -1,4 +1,4 @@
-"""The matrix profile against a naive nearest-neighbour search."""
+"""Matrix profile: agreement with a naive search, constant subsequences, types, and compiling in advance."""
 
 from __future__ import annotations
 
@@ -6,26 +6,17 @@ import math
 
 import numpy as np
 import pytest
+from naive import series_matrix_profile as naive
 
 from ape.series.matrix_profile import matrix_profile, warm_up
 
 
-def naive(x, window):
-    """Distance and place of the nearest z-normalised subsequence more than a quarter of a window away."""
-    cut = np.lib.stride_tricks.sliding_window_view(np.asarray(x, float), window)
-    z = (cut - cut.mean(axis=1, keepdims=True)) / cut.std(axis=1, keepdims=True)
-    distance = np.linalg.norm(z[:, None] - z[None], axis=2)
-    at = np.arange(len(cut))
-    distance[np.abs(at[:, None] - at) <= math.ceil(window / 4)] = np.inf
-    return distance.min(axis=1), distance.argmin(axis=1)
-
-
 def walk(seed, length=180):
-    """Smooth, so that the nearest subsequences would be the excluded ones."""
+    """A smooth series, so that the nearest subsequences are inside the exclusion zone."""
     return np.cumsum(np.random.default_rng(seed).standard_normal(length))
 
 
-def with_stretch(*begins, window=16):
+def noise_with_constants(*begins, window=16):
     x = np.random.default_rng(0).standard_normal(200)
     for value, begin in enumerate(begins):
         x[begin : begin + window + 2] = value
@@ -35,12 +26,12 @@ def with_stretch(*begins, window=16):
 @pytest.mark.parametrize(("seed", "window"), [(0, 8), (1, 10), (2, 13), (3, 16)])
 def test_agrees_with_a_naive_search(seed, window):
     profile = matrix_profile(walk(seed), window)
-    distance, index = naive(walk(seed), window)
+    distance, index = naive.matrix_profile(walk(seed), window)
     np.testing.assert_allclose(profile.distance, distance, atol=1e-5)
     np.testing.assert_array_equal(profile.index, index)
 
 
-def test_shape_alone_counts_not_level_or_scale():
+def test_level_and_scale_do_not_matter():
     x = walk(4)
     x[120:150] = 5 * x[20:50] - 300
     profile = matrix_profile(x, 20)
@@ -48,27 +39,27 @@ def test_shape_alone_counts_not_level_or_scale():
     np.testing.assert_array_equal(profile.index[20:31], np.arange(120, 131))
 
 
-def test_odd_cycle_is_the_farthest():
+def test_unusual_cycle_has_the_largest_distance():
     x = np.sin(2 * np.pi * np.arange(400) / 25) + 0.01 * np.random.default_rng(0).standard_normal(400)
     x[200:225] = x[200:225][::-1] ** 3
     assert abs(int(matrix_profile(x, 25).distance.argmax()) - 200) <= 25
 
 
-def test_constant_stretches_are_alike_whatever_their_level():
-    profile = matrix_profile(with_stretch(50, 120), 16)
+def test_constant_subsequences_match_at_any_level():
+    profile = matrix_profile(noise_with_constants(50, 120), 16)
     np.testing.assert_allclose(profile.distance[50:53], 0, atol=1e-6)
     np.testing.assert_allclose(profile.distance[120:123], 0, atol=1e-6)
     assert set(profile.index[50:53]) <= {120, 121, 122}
     assert np.isfinite(profile.distance).all()
 
 
-def test_lone_constant_stretch_is_as_far_as_documented():
-    np.testing.assert_allclose(matrix_profile(with_stretch(50), 16).distance[50:53], math.sqrt(16))
+def test_single_constant_subsequence_has_the_documented_distance():
+    np.testing.assert_allclose(matrix_profile(noise_with_constants(50), 16).distance[50:53], math.sqrt(16))
 
 
 @pytest.mark.filterwarnings("ignore:The window size")
-def test_subsequence_without_a_neighbour_is_at_the_largest_distance():
-    # Five subsequences, all within ceil(16 / 4) = 4 of each other.
+def test_subsequence_without_a_neighbour_has_the_largest_distance():
+    # Five subsequences, all within the exclusion zone of ceil(16 / 4) = 4 samples.
     profile = matrix_profile(walk(5, length=20), 16)
     np.testing.assert_array_equal(profile.distance, [8.0] * 5)
     np.testing.assert_array_equal(profile.index, [-1] * 5)
@@ -80,23 +71,23 @@ def test_types_and_length():
     assert profile.distance.dtype == np.float64 and profile.index.dtype == np.int64
 
 
-def test_repeated_calls_agree_and_leave_the_values():
+def test_repeated_calls_agree_and_do_not_change_the_values():
     x = walk(7)
-    kept = x.copy()
+    original = x.copy()
     first, other, again = matrix_profile(x, 9), matrix_profile(x, 15), matrix_profile(x, 9)
     np.testing.assert_array_equal(first.distance, again.distance)
     np.testing.assert_array_equal(first.index, again.index)
     assert len(other.distance) != len(first.distance)
-    np.testing.assert_array_equal(x, kept)
+    np.testing.assert_array_equal(x, original)
 
 
-def test_views_of_one_column_are_taken():
+def test_non_contiguous_columns_are_accepted():
     table = np.column_stack([walk(8), walk(9)])
     np.testing.assert_array_equal(matrix_profile(table[:, 1], 10).distance, matrix_profile(walk(9), 10).distance)
 
 
-def test_compiling_ahead_is_told_at_most_once():
+def test_compiling_again_sends_no_message():
     warm_up(lambda _: None)
-    told = []
-    warm_up(told.append)
-    assert told == []
+    messages = []
+    warm_up(messages.append)
+    assert messages == []
