@@ -176,8 +176,8 @@ def detectors(arguments: argparse.Namespace) -> None:
             "own score": backbone.own_score,
             "channels": backbone.channels,
             "window": f"{window}{backbone.cost}",
-            "scaling": "by training mean and deviation of each channel" + backbone.scale,
-            "cannot see": backbone.hidden,
+            "scaling": "by training mean and deviation of each channel" + backbone.normalisation,
+            "cannot see": backbone.blind_to,
         }
         for what, how in told.items():
             console.print(f"    {what:<11} {how}")

@@ -1,12 +1,13 @@
-"""Backbones, the detector around them, and the adapter for anyone else's module."""
+"""Reconstruction-based detectors: nine backbones, and an adapter for third-party modules."""
 
-from ape.detectors.contract import Detector
+from ape.detectors.contract import Backbone, Detector
 from ape.detectors.detector import WindowedDetector
+from ape.detectors.many_series import PartlyTrainedError, fit_together
 from ape.detectors.registry import create, load, names
-from ape.detectors.together import PartlyTrainedError, fit_together
 from ape.detectors.wrap import WrappedDetector, unwrap, wrap
 
 __all__ = [
+    "Backbone",
     "Detector",
     "PartlyTrainedError",
     "WindowedDetector",

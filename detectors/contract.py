@@ -1,7 +1,8 @@
-"""What post-training and scoring ask of a detector: a protocol, not a base class that one must inherit."""
+"""Contracts: what post-training requires of a detector, and what a detector requires of its backbone."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
@@ -14,7 +15,7 @@ from ape.series import Series
 
 @runtime_checkable
 class Detector(Protocol):
-    """A reconstruction-based detector over windows [B, C, L] in data units."""
+    """A reconstruction-based detector on windows [B, C, L] in data units. Classes need not inherit from it."""
 
     @property
     def window(self) -> int:
@@ -32,22 +33,54 @@ class Detector(Protocol):
         """Train on the training part of a series."""
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Reconstruction [B, C, L], differentiable."""
+        """Return the reconstruction [B, C, L], differentiable."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latent [B, D], differentiable."""
+        """Return the latent [B, D], differentiable."""
 
     def loss(self, x: Tensor) -> Tensor:
-        """Training loss, a scalar."""
+        """Return the training loss, a scalar."""
 
     def point_scores(self, x: Tensor) -> Tensor:
-        """Reconstruction error of each point, [B, L]."""
+        """Return the reconstruction error of each point, [B, L]."""
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Anomaly score of each point of a series, float32 [T]."""
+        """Return the anomaly score of each point of a series, float32 [T]."""
 
     def clone(self) -> Self:
-        """Independent copy."""
+        """Return an independent copy."""
 
     def save(self, folder: Path | str) -> None:
         """Write the detector into a folder."""
+
+
+class Backbone(nn.Module, ABC):
+    """Base class of the networks inside `WindowedDetector`.
+
+    Windows are [B, C, L], standardised by the training part. A subclass implements `encode`, `reconstruct` and `loss`.
+    It overrides `one_pass` to share computations, and `own_scores` if its paper scores by something other than the
+    reconstruction error.
+    """
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the latent [B, D], differentiable."""
+
+    @abstractmethod
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the reconstruction [B, C, L], differentiable."""
+
+    @abstractmethod
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the training loss, a scalar."""
+
+    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
+        return self.reconstruct(x), self.encode(x), self.loss(x[:first])
+
+    def own_scores(self, x: Tensor) -> Tensor:
+        """Return the score that the paper defines for each point, [B, L]; by default the squared error."""
+        return (x - self.reconstruct(x)).square().mean(dim=1)
+
+    def fit_scores(self, windows: Tensor) -> None:
+        """Fit the statistics that `own_scores` needs, on normal windows held out of training; by default none."""

@@ -1,4 +1,4 @@
-"""A backbone made into a detector: standardising, training on windows, scoring series by overlapping windows."""
+"""Turn a backbone into a detector: standardise, train on windows, score series by overlapping windows."""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ape.core.checkpoint import Checkpoint, fingerprint
 from ape.core.errors import InputError
 from ape.core.out_of_memory import BatchSize
 from ape.core.progress import Progress
+from ape.detectors.contract import Backbone
+from ape.detectors.detector_folder import Configuration, write_folder
 from ape.detectors.schedule import Budget
-from ape.detectors.storage import save_folder
 from ape.detectors.training import seeded, train
 from ape.series import Series
 from ape.series.numerics import dominant_period
 from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
-FEWEST_WINDOWS = 4  # lengths of a window that the training part must hold
-BATCH = 512
-MIN_SCALE = 1e-3  # of the median scale: a channel that stands still in training
+MIN_WINDOWS = 4  # the training part has at least this many window lengths
+BATCH = 512  # windows scored at once
+MIN_SCALE = 1e-3  # of the median scale, for channels that are constant in training
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """All that training needs of one series.
+class TrainingSetup:
+    """Everything needed to train a backbone on one series.
 
     Parameters
     ----------
-    module : nn.Module
-        Not trained yet.
+    module : Backbone
+        Untrained.
     values : Tensor [n, C]
         Standardised training part, on the module's device.
     window : int
     shift, scale : Tensor [C]
-        What it was standardised by.
+        The training part is standardised as ``(values - shift) / scale``.
     """
 
-    module: nn.Module
+    module: Backbone
     values: Tensor
     window: int
     shift: Tensor
@@ -57,45 +58,44 @@ class WindowedDetector:
     Parameters
     ----------
     name : str
-        The backbone's name; saved, so that `ape.detectors.load` can build it again.
+        Name of the backbone. It is saved, and `ape.detectors.load` uses it to build the backbone again.
     build : callable
-        ``build(channels, window, **options)`` gives the backbone: an `nn.Module` with ``encode``, ``reconstruct`` and
-        ``loss`` on standardised windows [B, C, L].
+        ``build(channels, window, **options)`` returns an untrained `Backbone`.
     options : dict
-        Plain values for ``build``.
+        JSON-able arguments for ``build``.
     window : int, optional
         Samples; default is one dominant period of the training part, from 32 to 512.
     budget : Budget
         How long and how fast to train.
     device : str
-        ``auto`` takes the GPU if there is one.
+        ``auto`` uses the GPU if there is one.
     """
 
     def __init__(
         self,
         name: str,
-        build: Callable[..., nn.Module],
+        build: Callable[..., Backbone],
         options: dict[str, Any],
         window: int | None = None,
         budget: Budget = Budget(),  # noqa: B008 (frozen)
         device: str = "auto",
     ) -> None:
         self.name, self.options, self.budget = name, options, budget
-        self._build, self._asked_window, self._window = build, window, window
+        self._build, self._requested_window, self._window = build, window, window
         self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-        self._module: nn.Module | None = None
+        self._module: Backbone | None = None
         self._scale_shift: tuple[Tensor, Tensor] | None = None
 
     @property
     def window(self) -> int:
-        """Window length in samples; known once fitted, or as it was asked for."""
+        """Window length in samples; an automatic window is known after `fit`."""
         if self._window is None:
             raise _not_trained()
         return self._window
 
     @property
-    def module(self) -> nn.Module:
-        """The backbone."""
+    def module(self) -> Backbone:
+        """The trained backbone."""
         if self._module is None:
             raise _not_trained()
         return self._module
@@ -110,138 +110,164 @@ class WindowedDetector:
     def fit(
         self, series: Series, seed: int = 0, progress: Progress | None = None, checkpoint: Path | None = None
     ) -> Self:
-        """Train on the training part; a fresh backbone each time, the same for the same seed on CPU.
+        """Train a new backbone on the training part of a series.
 
-        ``checkpoint`` names a file for the state of the training, which goes on from it if it is there; whoever asks
-        for one removes it once the detector is saved.
+        Parameters
+        ----------
+        series : Series
+        seed : int
+            On CPU, equal seeds give equal weights.
+        progress : Progress, optional
+        checkpoint : Path, optional
+            File for the state of the training. If it exists, training resumes from it. The caller deletes it once the
+            detector is saved.
+
+        Returns
+        -------
+        Self
+
+        Raises
+        ------
+        InputError
+            The series is too short, the loss is not finite, or the checkpoint belongs to another training.
         """
-        begun = self.prepare(series, seed)
-        described = (self.name, self.options, begun.window, self.budget, seed)
-        kept = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, begun.values))
-        train(begun.module, begun.values, begun.window, self.budget, seed, progress, kept)
-        self.adopt(begun.module, begun.window, begun.shift, begun.scale)
+        setup = self.prepare(series, seed)
+        described = (self.name, self.options, setup.window, self.budget, seed)
+        state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
+        train(setup.module, setup.values, setup.window, self.budget, seed, progress, state)
+        self.set_trained(setup.module, setup.window, setup.shift, setup.scale)
         return self
 
-    def prepare(self, series: Series, seed: int) -> Prepared:
-        """Build a backbone for a series, and standardise what it is to learn from."""
+    def prepare(self, series: Series, seed: int) -> TrainingSetup:
+        """Build an untrained backbone for a series and standardise the training part.
+
+        Raises
+        ------
+        InputError
+            The training part is too short for the window.
+        """
         values = series.train
-        window = self._asked_window or automatic_window(values)
-        if len(values) < FEWEST_WINDOWS * window:
+        window = self._requested_window or automatic_window(values)
+        if len(values) < MIN_WINDOWS * window:
             raise InputError(
                 f"{len(values)} training points are too few for windows of {window}",
                 "series",
-                f"give at least {FEWEST_WINDOWS * window}, or a shorter window",
+                f"give at least {MIN_WINDOWS * window} training points, or a shorter window",
             )
         shift, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
         scale = np.maximum(scale, max(MIN_SCALE * float(np.median(scale)), 1e-8))
         with seeded(seed):
-            module = self._fresh(series.n_channels, window).to(self._device)
-        standard = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
-        return Prepared(module, standard, window, torch.from_numpy(shift), torch.from_numpy(scale))
+            module = self.build_module(series.n_channels, window).to(self._device)
+        standardised = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
+        return TrainingSetup(module, standardised, window, torch.from_numpy(shift), torch.from_numpy(scale))
 
-    def adopt(self, module: nn.Module, window: int, shift: Tensor, scale: Tensor) -> None:
-        """Take over a trained backbone with its window and standardisation."""
+    def build_module(self, channels: int, window: int) -> Backbone:
+        """Return the module that training starts from."""
+        return self._build(channels=channels, window=window, **self.options)
+
+    def set_trained(self, module: Backbone, window: int, shift: Tensor, scale: Tensor) -> None:
+        """Set a trained backbone with its window and standardisation."""
         self._window, self._module = window, module.to(self._device).eval()
         self._scale_shift = (shift.float().to(self._device), scale.float().to(self._device))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Reconstruction [B, C, L] in data units."""
-        shift, scale = self.scale_shift
-        return self.module.reconstruct(self._standard(x)) * scale[:, None] + shift[:, None]  # type: ignore[operator]
+        """Return the reconstruction [B, C, L] in data units."""
+        return self._data_units(self.module.reconstruct(self._standardised(x)))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latent [B, D]."""
-        return self.module.encode(self._standard(x))  # type: ignore[operator]
+        """Return the latent [B, D]."""
+        return self.module.encode(self._standardised(x))
 
     def loss(self, x: Tensor) -> Tensor:
-        """Training loss of the backbone."""
-        return self.module.loss(self._standard(x))  # type: ignore[operator]
+        """Return the training loss of the backbone, a scalar."""
+        return self.module.loss(self._standardised(x))
 
     def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`reconstruct` and `encode` of windows [B, C, L], `loss` of the first ones: together if the backbone can."""
-        standard, module = self._standard(x), self.module
-        if hasattr(module, "one_pass"):
-            rebuilt, latent, loss = module.one_pass(standard, first)  # type: ignore[operator]
-        else:
-            rebuilt, latent = module.reconstruct(standard), module.encode(standard)  # type: ignore[operator]
-            loss = module.loss(standard[:first])  # type: ignore[operator]
-        shift, scale = self.scale_shift
-        return rebuilt * scale[:, None] + shift[:, None], latent, loss
+        """Return `reconstruct` and `encode` of windows [B, C, L], and `loss` of the ``first`` windows."""
+        rebuilt, latent, loss = self.module.one_pass(self._standardised(x), first)
+        return self._data_units(rebuilt), latent, loss
 
     def point_scores(self, x: Tensor) -> Tensor:
-        """Squared standardised residual, mean over channels, [B, L]."""
-        standard = self._standard(x)
-        return (standard - self.module.reconstruct(standard)).square().mean(dim=1)  # type: ignore[operator]
+        """Return the squared standardised residual, mean over channels, [B, L]."""
+        x = self._standardised(x)
+        return (x - self.module.reconstruct(x)).square().mean(dim=1)
 
     def own_scores(self, x: Tensor) -> Tensor:
-        """Score of the backbone's paper at each point, [B, L]; where the paper scores by the error, `point_scores`."""
-        if not hasattr(self.module, "own_scores"):
-            return self.point_scores(x)
-        return self.module.own_scores(self._standard(x))  # type: ignore[operator]
+        """Return the score of the backbone's paper at each point, [B, L]; for some backbones it is `point_scores`."""
+        return self.module.own_scores(self._standardised(x))
 
     @torch.no_grad()
     def score(self, series: Series, stride: int | None = None, own: bool = False) -> np.ndarray:
-        """Score of each point: the mean over all windows that cover it, streamed window batch by window batch.
+        """Score each point by the mean over all windows that cover it.
+
+        Windows are scored batch by batch, so memory grows only with the result.
 
         Parameters
         ----------
         series : Series
         stride : int, optional
-            Default is 1 up to 20,000 points, else a sixteenth of the window.
+            Samples between windows. Default is 1 up to 20,000 points, else a sixteenth of the window.
         own : bool
-            By the score of the backbone's paper, `own_scores`, instead of the reconstruction error, `point_scores`.
+            Use the score of the backbone's paper, `own_scores`, instead of the reconstruction error, `point_scores`.
 
         Returns
         -------
         ndarray, float32 [T]
+
+        Raises
+        ------
+        InputError
+            The series is shorter than a window or has another number of channels, or the stride is invalid.
         """
         self.require_channels(series)
         self.module.eval()
-        parts = start_batches(series.length, self.window, stride, BATCH)
-        cut, rows = sliding(series.values, self.window), BatchSize(BATCH)
+        starts = start_batches(series.length, self.window, stride, BATCH)
+        windows, batch_size = sliding(series.values, self.window), BatchSize(BATCH)
         measure = self.own_scores if own else self.point_scores
 
-        def measured(windows: Tensor) -> np.ndarray:
-            found = rows.run(lambda size: [measure(some.to(self._device)) for some in windows.split(size)])
-            return torch.cat(found).cpu().numpy()
+        def scores_at(batch: np.ndarray) -> np.ndarray:
+            cut = torch.from_numpy(windows[batch])
+            parts = batch_size.run(lambda size: [measure(part.to(self._device)) for part in cut.split(size)])
+            return torch.cat(parts).cpu().numpy()
 
-        with seeded(0):  # some papers' scores are drawn
-            return streamed_overlap_mean(
-                ((part, measured(torch.from_numpy(cut[part]))) for part in parts), series.length
-            )
+        with seeded(0):  # the scores of some papers are random
+            return streamed_overlap_mean(((batch, scores_at(batch)) for batch in starts), series.length)
 
     def require_channels(self, series: Series) -> None:
-        """Refuse a series with another number of channels than the detector was trained on."""
+        """Raise `InputError` if the series has another number of channels than the training data."""
         channels = len(self.scale_shift[0])
         if series.n_channels != channels:
             raise InputError(
-                f"{series.n_channels} channels where the detector was trained on {channels}",
+                f"{series.n_channels} channels, but the detector was trained on {channels}",
                 "series",
-                "choose the channels that it was trained on",
+                "use the channels of the training data",
             )
 
     def clone(self) -> Self:
-        """Independent copy with its own weights."""
+        """Return an independent copy with its own weights."""
         twin = copy.copy(self)
         twin._module = copy.deepcopy(self.module)
         return twin
 
     def save(self, folder: Path | str) -> None:
-        """Write weights (safetensors) and configuration (JSON) into ``folder``, whole or not at all."""
-        save_folder(self, Path(folder))
+        """Write weights (safetensors) and configuration (JSON) into ``folder`` atomically."""
+        module, (shift, scale) = self.module, self.scale_shift
+        configuration = Configuration(self.name, self.options, self.window, shift.tolist(), scale.tolist())
+        write_folder(Path(folder), configuration, module)
 
-    def _fresh(self, channels: int, window: int) -> nn.Module:
-        return self._build(channels=channels, window=window, **self.options)
-
-    def _standard(self, x: Tensor) -> Tensor:
+    def _standardised(self, x: Tensor) -> Tensor:
         shift, scale = self.scale_shift
         return (x - shift[:, None]) / scale[:, None]
 
+    def _data_units(self, x: Tensor) -> Tensor:
+        shift, scale = self.scale_shift
+        return x * scale[:, None] + shift[:, None]
+
 
 def automatic_window(values: np.ndarray) -> int:
-    """One dominant period of the training values [n, C], from 32 to 512 samples and at most a quarter of them."""
+    """Return one dominant period of training values [n, C], from 32 to 512 samples and at most a quarter of them."""
     period = dominant_period(values) or FALLBACK
-    return int(min(np.clip(period, SHORTEST, LONGEST), len(values) // FEWEST_WINDOWS))
+    return int(min(np.clip(period, SHORTEST, LONGEST), len(values) // MIN_WINDOWS))
 
 
 def _not_trained() -> InputError:

@@ -1,4 +1,4 @@
-"""What every training has in common: its budget, the order of its windows, its held-out tail, and when it stops."""
+"""Parts shared by single and stacked training: budget, batches, held-out tail, early stop."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import torch
 from torch import Tensor, nn
 
 TAIL_SHARE = 0.15  # of the training part, held out for the early stop
-MOST_TAIL_WINDOWS = 256
-BETTER = 0.999  # of the best error: below it a look counts as a better one
+MAX_TAIL_WINDOWS = 256
+PROGRESS_FACTOR = 0.999  # an error below this share of the best one resets the patience
 MAX_GRADIENT = 10.0  # norm that gradients are clipped to
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How a backbone is trained.
+    """How long and how fast a backbone is trained.
 
     Parameters
     ----------
     steps : int
-        At most this many.
+        Maximum number of steps.
     batch : int
-        Windows a step.
+        Windows per step.
     rate : float
         Learning rate of Adam, annealed by half a cosine.
     check_every : int
-        Steps between looks at the held-out tail.
+        Steps between evaluations on the held-out tail.
     patience : int
-        Looks without a better one until training stops.
+        Evaluations without progress after which training stops.
     """
 
     steps: int = 1500
@@ -41,14 +41,14 @@ class Budget:
 
 @dataclass
 class EarlyStop:
-    """The best error on the tail so far, and the looks since one that was better."""
+    """The best error on the tail, and the number of evaluations since the last progress."""
 
     best: float = float("inf")
     waited: int = 0
 
-    def improves(self, error: float) -> bool:
-        """Take in an error; whether it is the best so far."""
-        self.waited = 0 if error < BETTER * self.best else self.waited + 1
+    def update(self, error: float) -> bool:
+        """Record an error and return whether it is the best so far."""
+        self.waited = 0 if error < PROGRESS_FACTOR * self.best else self.waited + 1
         improved = error < self.best
         if improved:
             self.best = error
@@ -58,20 +58,31 @@ class EarlyStop:
 def adam(
     parameters: Iterable[nn.Parameter], budget: Budget
 ) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.CosineAnnealingLR]:
-    """Optimiser, and the schedule of its rate."""
+    """Return the optimiser and the schedule of its learning rate."""
     optimiser = torch.optim.Adam(parameters, lr=budget.rate, fused=True)
     return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps, eta_min=0.05 * budget.rate)
 
 
 def split_tail(length: int, window: int) -> tuple[int, Tensor]:
-    """Points to learn from, and starts of the windows of the tail behind them, int64."""
+    """Split a training part of ``length`` points into points to learn from and a held-out tail.
+
+    Returns
+    -------
+    int
+        Number of points to learn from.
+    Tensor, int64
+        Starts of the tail's windows.
+    """
     tail = max(window + 1, int(TAIL_SHARE * length))
-    first = torch.linspace(0, tail - window, min(MOST_TAIL_WINDOWS, tail - window)).long()
-    return length - tail, length - tail + first
+    offsets = torch.linspace(0, tail - window, min(MAX_TAIL_WINDOWS, tail - window)).long()
+    return length - tail, length - tail + offsets
 
 
 def batches(count: int, budget: Budget, generator: torch.Generator) -> Iterator[Tensor]:
-    """Starts of windows, those of each step, shuffled anew each epoch; what is left of one is dropped."""
+    """Yield the window starts of each step, drawn from ``range(count)``.
+
+    The order is shuffled in each epoch; an incomplete last batch of an epoch is dropped.
+    """
     step, size = 0, min(budget.batch, count)
     while step < budget.steps:
         order = torch.randperm(count, generator=generator)
@@ -82,7 +93,7 @@ def batches(count: int, budget: Budget, generator: torch.Generator) -> Iterator[
                 return
 
 
-def windows_at(values: Tensor, first: Tensor, window: int) -> Tensor:
-    """Windows [..., C, L] of ``values`` [n, C] that begin at ``first`` [...]."""
-    index = first.to(values.device)[..., None] + torch.arange(window, device=values.device)
+def windows_at(values: Tensor, starts: Tensor, window: int) -> Tensor:
+    """Return the windows [..., C, L] of ``values`` [n, C] that begin at ``starts`` [...]."""
+    index = starts.to(values.device)[..., None] + torch.arange(window, device=values.device)
     return values[index].transpose(-1, -2)

@@ -10,7 +10,7 @@ from torch import nn
 
 from ape.core.errors import InputError
 from ape.detectors import Detector
-from ape.detectors.training import modes_kept
+from ape.detectors.training import preserve_modes
 from ape.posttrain.recipe import Freeze
 
 
@@ -84,7 +84,7 @@ def training(module: nn.Module, free: list[nn.Parameter]) -> Iterator[None]:
     """
     chosen = {id(parameter) for parameter in free}
     frozen = [p for p in module.parameters() if p.requires_grad and id(p) not in chosen]
-    with modes_kept(module):
+    with preserve_modes(module):
         for parameter in frozen:
             parameter.requires_grad_(False)
         module.train()

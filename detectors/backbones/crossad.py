@@ -7,13 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.backbones.layers import position_code
+from ape.detectors.contract import Backbone
 
 QUERY_LENGTH = 5
 DECAY = 0.95  # of the running means of prototypes and errors
 DEAD = 0.1  # tokens a batch below which a prototype is set anew
 
 
-class CrossAD(nn.Module):
+class CrossAD(Backbone):
     """Each scale of a window is rebuilt from the coarser ones, with prototypes shared by all windows as context.
 
     Scales are average pools of the window, coarse to fine; the window itself is only a target. An encoder attends

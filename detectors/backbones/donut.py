@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.backbones.layers import perceptron
+from ape.detectors.contract import Backbone
 
 MIN_STD = 1e-4
 VALUES, TOGETHER = 1 << 18, 16  # values that are scored at once, for they stay in the cache; draws of each
 
 
-class Donut(nn.Module):
+class Donut(Backbone):
     """MLP VAE with Gaussian heads for z and x, trained on windows with points made missing at random.
 
     Departures. The paper has one channel: here the window is flattened, so that a latent covers all channels, and each

@@ -8,13 +8,14 @@ from torch.nn import functional
 
 from ape.detectors.backbones.donut import log_normal, modified_elbo
 from ape.detectors.backbones.layers import perceptron
+from ape.detectors.contract import Backbone
 
 MIN_VARIANCE = 1e-4
 EARLIEST_SWAP = 7  # first sample of a swapped segment
 FAR, NEAR = 20, 1  # half standard deviations by which a planted last point is moved
 
 
-class FCVAE(nn.Module):
+class FCVAE(Backbone):
     """Encoder and decoder both read [global; local] frequency conditions, which never see the last point.
 
     Departures. Channels pass one by one through the same weights; the paper has one. The paper masks the last point,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ape.detectors.contract import Backbone
+
 SHRINKAGE = 0.05  # of correlations between the channels' errors
 
 
-class LSTMAE(nn.Module):
+class LSTMAE(Backbone):
     """The encoder's last state starts a decoder that rebuilds the window in reverse order.
 
     Departure from the paper: its decoder reads the true previous value in training and its own output when scoring,

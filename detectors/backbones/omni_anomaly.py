@@ -11,11 +11,12 @@ from torch.nn import functional
 from ape.detectors.backbones.donut import MIN_STD, GaussianHead, log_normal
 from ape.detectors.backbones.layers import perceptron
 from ape.detectors.backbones.recurrence import chain, gru
+from ape.detectors.contract import Backbone
 
 POINTS = 1 << 16  # of windows times draws that are scored at once
 
 
-class OmniAnomaly(nn.Module):
+class OmniAnomaly(Backbone):
     """GRU, latents that each depend on the one before, planar flows, GRU; doi:10.1145/3292500.3330672, no arXiv id.
 
     All four parts of the paper are here, unlike in the models that are often run under this name (GRU and MLP VAE).

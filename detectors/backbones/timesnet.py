@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.backbones.layers import position_code
+from ape.detectors.contract import Backbone
 
 LEAST_VARIANCE = 1e-5
 
 
-class TimesNet(nn.Module):
+class TimesNet(Backbone):
     """Blocks that fold a window by its strongest periods into (cycle, phase) and convolve in both directions.
 
     A window is normalised by its own mean and deviation, embedded, sent through residual blocks with one LayerNorm

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.backbones.layers import attend, position_code
+from ape.detectors.contract import Backbone
 
 
-class TranAD(nn.Module):
+class TranAD(Backbone):
     """Two phases: the first decoder rebuilds the window, and where it errs tells the encoder what to look at again.
 
     Phase 1 encodes the window with a focus of zero, phase 2 with the squared error of phase 1 as focus; the second

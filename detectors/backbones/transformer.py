@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ape.detectors.backbones.layers import position_code
+from ape.detectors.contract import Backbone
 
 NARROWEST = 1e-2  # keeps the spread of a Gaussian prior off zero
 FLOOR = 0.01  # share of an even distribution mixed into associations before they are compared
 PAIRS = 1 << 23  # numbers of an association, of all heads and windows, that are scored at once
 
 
-class TransformerAE(nn.Module):
+class TransformerAE(Backbone):
     """Tokens of single samples -> post-norm encoder layers -> LayerNorm -> linear map back to the channels.
 
     With ``association``, Anomaly Transformer: a layer's attention (series association S) is compared with a Gaussian

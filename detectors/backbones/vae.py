@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ape.detectors.backbones.layers import perceptron
+from ape.detectors.contract import Backbone
 
 LOG_VARIANCE_BOUNDS = (-10.0, 10.0)
 
 
-class VAE(nn.Module):
+class VAE(Backbone):
     """MLP VAE: C*L -> hidden -> (mu, log variance) -> hidden reversed -> C*L, ReLU between.
 
     The loss is the negative evidence lower bound of a Gaussian decoder with a fixed variance: squared error and

@@ -224,16 +224,15 @@ def scores(pair: Pair, module: Any, peer: Any, x: Tensor) -> tuple[Callable[[], 
     """Scores of one batch by ours and by theirs."""
     module.eval()
     peer.model.eval()
-    own = getattr(module, "own_scores", lambda x: (x - module.reconstruct(x)).square().mean(dim=1))
     turned = x.transpose(1, 2).contiguous()
-    return torch.no_grad()(lambda: own(x)), torch.no_grad()(lambda: pair.scores(peer, turned))
+    return torch.no_grad()(lambda: module.own_scores(x)), torch.no_grad()(lambda: pair.scores(peer, turned))
 
 
 def series(pair: Pair, module: nn.Module, peer: Any, device: str) -> tuple[Callable[[], object], Callable[[], object]]:
     """Scores of a whole series of one channel, a window at each point."""
     values = np.sin(np.arange(pair.points) / 8)[:, None] + 0.1 * np.random.default_rng(0).normal(size=(pair.points, 1))
     detector = ape.detectors.create(pair.ours, window=WINDOW, device=device)
-    detector.adopt(module, WINDOW, torch.zeros(1), torch.ones(1))
+    detector.set_trained(module, WINDOW, torch.zeros(1), torch.ones(1))
     known = ape.series.from_array(values, train_end=pair.points // 2)
     return lambda: detector.score(known, stride=1, own=True), lambda: peer.decision_function(values)
 
@@ -246,7 +245,7 @@ def rows(name: str, device: str) -> Iterator[str]:
         torch.manual_seed(0)
         with quiet(device):
             peer = build(WINDOW, channels, batch_size=BATCH)
-        module = ape.detectors.create(pair.ours, window=WINDOW, **pair.options(channels))._fresh(channels, WINDOW)
+        module = ape.detectors.create(pair.ours, window=WINDOW, **pair.options(channels)).build_module(channels, WINDOW)
         module, x = module.to(device), windows(channels).to(device)
         kinds = {"step": steps, "scores": scores}
         for kind, calls in kinds.items():

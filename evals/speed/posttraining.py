@@ -80,7 +80,7 @@ class Setting:
         generator = torch.Generator().manual_seed(0)
         torch.manual_seed(0)
         detector = ape.detectors.create(name, window=WINDOW, device=device)
-        detector.adopt(detector._fresh(1, WINDOW), WINDOW, torch.zeros(1), torch.ones(1))
+        detector.set_trained(detector.build_module(1, WINDOW), WINDOW, torch.zeros(1), torch.ones(1))
         candidates = profile(series, WINDOW, *detector.scale_shift)
         model = untrained(detector, candidates, DEFAULT, generator)
         model.backbone.loss(model.memory.windows[: DEFAULT.joint_batch]).backward()

@@ -128,7 +128,7 @@ def test_series_with_fewer_windows_than_a_batch_are_as_alone(untrained):
 def test_a_stack_is_split_where_it_would_not_fit(untrained, monkeypatch):
     series = [wave(number) for number in range(5)]
     whole = fit_together(untrained(steps=20), series)
-    monkeypatch.setattr("ape.detectors.together.ON_CPU", 1 << 20)
+    monkeypatch.setattr("ape.detectors.stacked_training.STACK_BYTES_CPU", 1 << 20)
     told = []
     split = fit_together(untrained(steps=20), series, progress=lambda step, done, total, note="": told.append(note))
     assert {"0 of 5 series", "5 of 5 series"} < set(told)

@@ -1,0 +1,116 @@
+"""Detector folders: ``weights.safetensors`` and ``detector.json``, without pickle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from ape.core.errors import InputError
+from ape.core.files import atomic_folder, read_json, write_bytes, write_json
+
+FORMAT = 1
+WEIGHTS, CONFIGURATION = "weights.safetensors", "detector.json"
+HINT = "the file was changed or damaged; train the detector again"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The contents of ``detector.json``.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of the backbone, or ``wrapped``.
+    options : dict
+        Arguments of the backbone's constructor.
+    window : int
+        Samples.
+    shift, scale : list of float
+        One value per channel, or one value for all channels.
+    """
+
+    backbone: str
+    options: dict[str, Any]
+    window: int
+    shift: list[float]
+    scale: list[float]
+
+
+def write_folder(folder: Path, configuration: Configuration, module: torch.nn.Module) -> None:
+    """Write a detector into ``folder`` atomically."""
+    # safetensors refuses tensors that share memory, such as tied weights; clones do not.
+    state = module.state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    with atomic_folder(folder, CONFIGURATION) as temporary:
+        write_bytes(temporary / WEIGHTS, save(tensors))
+        write_json(temporary / CONFIGURATION, {"kind": "detector", "format": FORMAT, **vars(configuration)})
+
+
+def read_configuration(folder: Path) -> Configuration:
+    """Read and check the configuration of a saved detector.
+
+    Names, options and sizes that only a backbone can judge are not checked here.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, or has another format; a field is missing or invalid.
+    """
+    path = folder / CONFIGURATION
+    fields = read_json(path, "detector")
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise InputError(
+            "not a detector of this format", str(path), f"train it again; this version reads format {FORMAT}"
+        )
+    shift, scale = fields.get("shift", []), fields.get("scale", [])
+    valid = {
+        "backbone": isinstance(fields.get("backbone"), str),
+        "options": isinstance(fields.get("options"), dict),
+        "window": type(fields.get("window")) is int,
+        "shift": _is_list_of_numbers(shift),
+        "scale": _is_list_of_numbers(scale) and min(scale) > 0,
+    }
+    for name, ok in valid.items():
+        if not ok:
+            raise InputError(f"field '{name}' is missing or invalid", str(path), HINT)
+    if len(shift) != len(scale):
+        raise InputError("fields 'shift' and 'scale' differ in length", str(path), HINT)
+    return Configuration(**{name: fields[name] for name in valid})
+
+
+def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> None:
+    """Load saved weights into ``module``.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or names or shapes differ (hint: ``hint``); ``module`` is then unchanged.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise InputError("no such file", str(path), "train the detector again")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"cannot read the weights: {error}", str(path), HINT) from error
+    saved, expected = ({name: tuple(x.shape) for name, x in state.items()} for state in (tensors, module.state_dict()))
+    for name in sorted(saved.keys() | expected.keys()):
+        if saved.get(name) != expected.get(name):
+            what = f"'{name}' has shape {saved.get(name, 'missing')}, expected {expected.get(name, 'no such weight')}"
+            raise InputError(f"weights do not fit: {what}", str(path), hint)
+    module.load_state_dict(tensors)
+
+
+def _is_list_of_numbers(values: Any) -> bool:
+    """Whether ``values`` is a non-empty list of finite numbers."""
+    return (
+        isinstance(values, list)
+        and len(values) > 0
+        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
+    )
