@@ -1,4 +1,4 @@
-"""Methods that APE is compared with, one a file, trained and scored alike."""
+"""Methods that APE is compared with, one per file. All are trained and scored in the same way."""
 
 from ape.evals.methods import (
     bound_ad,

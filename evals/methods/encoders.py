@@ -1,4 +1,4 @@
-"""Encoders that several methods share."""
+"""Network parts and distances that several methods share."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ class CausalBlock(nn.Module):
         self.skip = nn.Conv1d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, L] to [B, outputs, L]."""
+        """Map [B, inputs, L] to [B, outputs, L]."""
         hidden = leaky_relu(self.first(pad(x, (self.reach, 0))))
         return leaky_relu(self.second(pad(hidden, (self.reach, 0))) + self.skip(x))
 
 
 def tcn(channels: int, width: int, layers: int, kernel: int) -> nn.Sequential:
-    """Causal blocks with dilations 1, 2, 4, ...: [B, channels, L] to [B, width, L]."""
+    """Stack causal blocks with dilations 1, 2, 4, ...: [B, channels, L] to [B, width, L]."""
     sizes = [channels, *([width] * layers)]
     return nn.Sequential(*(CausalBlock(sizes[k], sizes[k + 1], kernel, 2**k) for k in range(layers)))
 
 
 def layers_for(window: int, kernel: int) -> int:
-    """Causal blocks that see a whole window: each adds twice ``kernel - 1`` times its dilation to what is seen."""
+    """Return how many causal blocks are needed to see a whole window.
+
+    Each block adds ``2 (kernel - 1)`` times its dilation to the receptive field.
+    """
     layers = 1
     while 1 + 2 * (kernel - 1) * (2**layers - 1) < window:
         layers += 1
@@ -39,10 +42,16 @@ def layers_for(window: int, kernel: int) -> int:
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Vectors [..., D] at length one."""
+    """Scale vectors [..., D] to length one."""
     return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-8)
 
 
 def nearest_distance(vectors: Tensor, memory: Tensor) -> Tensor:
-    """Euclidean distance of each vector [B, D] to the nearest in ``memory`` [M, D], [B]."""
+    """Return the Euclidean distance of each vector [B, D] to the nearest one in ``memory`` [M, D], [B]."""
     return torch.cdist(vectors, memory).min(dim=1).values
+
+
+def neighbour_distance(vectors: Tensor, memory: Tensor, neighbours: int) -> Tensor:
+    """Return the mean cosine distance of unit vectors [B, D] to the nearest ones in ``memory`` [M, D], [B]."""
+    similarity = vectors @ memory.T
+    return 1 - similarity.topk(min(neighbours, len(memory)), dim=1).values.mean(dim=1)

@@ -1,4 +1,4 @@
-"""PAMA after its abstract and reviews: memories of normal and of pseudo-anomalous features (ICLR 2026 submission)."""
+"""PAMA, after its abstract and reviews: memories of normal and pseudo-anomalous features (ICLR 2026 submission)."""
 
 from __future__ import annotations
 
@@ -8,37 +8,36 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate, layer_norm, softplus
 
+from ape.evals.methods.draws import is_inside, signs, stretches, uniform
 from ape.evals.methods.encoders import nearest_distance, unit
-from ape.evals.methods.protocol import Method
+from ape.evals.methods.protocol import Method, Scorer
 
-SHORTEST, SHARE = 4, (0.1, 0.5)  # of a perturbed stretch: samples, and shares of the window
+SHORTEST, SHARE = 4, (0.1, 0.5)  # size of a perturbed stretch: fewest samples, and shares of the window
 DRIFT = (0.5, 2.0)  # reached at the end of a stretch, in the channel's deviation
-SCALING = (2.0, 4.0)  # of the dominant component, or one over it
-PATCH = 4  # samples, that the global encoder sees as one
+SCALING = (2.0, 4.0)  # factor of the dominant component, or its inverse
+PATCH = 4  # samples that the global encoder reads as one
 WIDTH, HEADS = 32, 2  # of each encoder
 PROTOTYPES = 10  # in each memory
 TEMPERATURE = 0.1
-TEMPORAL, INSTANCE, DIVERGENCE, DISTANCE = 0.1, 0.1, 1e-3, 0.1  # weights beside the reconstruction
+TEMPORAL, INSTANCE, DIVERGENCE, DISTANCE = 0.1, 0.1, 1e-3, 0.1  # loss weights; reconstruction has weight 1
 
 
 def pseudo_anomalies(hosts: Tensor, generator: Generator, starts: Tensor | None = None) -> Tensor:
-    """Windows [B, C, L] with a stretch that drifts, and whose dominant component is scaled, in each channel."""
+    """Add a drift to a stretch of windows [B, C, L] and scale its dominant component, in each channel."""
     count, channels, length = hosts.shape
-    low, high = max(SHORTEST, round(SHARE[0] * length)), max(SHORTEST, round(SHARE[1] * length))
-    size = torch.randint(low, high + 1, (count, 1), generator=generator)
-    first = (torch.rand(count, 1, generator=generator) * (length - size + 1)).long()
-    since = torch.arange(length) - first
-    inside = (since >= 0) & (since < size)
-    factor = _between(SCALING, (count, channels, 1), generator) ** _sign((count, channels, 1), generator)
-    drift = _between(DRIFT, (count, channels, 1), generator) * _sign((count, channels, 1), generator)
+    shortest, longest = (max(SHORTEST, round(share * length)) for share in SHARE)
+    first, size = stretches(count, length, (shortest, longest), generator)
+    since, inside = torch.arange(length) - first, is_inside(length, first, size)
+    factor = uniform(SCALING, (count, channels, 1), generator) ** signs((count, channels, 1), generator)
+    drift = uniform(DRIFT, (count, channels, 1), generator) * signs((count, channels, 1), generator)
     ramp = (since + 1) / size * inside
     return hosts + (factor - 1) * _dominant(hosts, since, size, inside) + drift * ramp[:, None]
 
 
 def _dominant(hosts: Tensor, since: Tensor, size: Tensor, inside: Tensor) -> Tensor:
-    """Strongest component [B, C, L] of stretches of each its own size, by the discrete Fourier transform of each."""
+    """Return the strongest Fourier component [B, C, L] of one stretch per window; stretches differ in size."""
     length = hosts.shape[2]
-    frequency = torch.arange(1, max((int(size.max()) - 1) // 2, 1) + 1)  # cycles a stretch, below half its samples
+    frequency = torch.arange(1, max((int(size.max()) - 1) // 2, 1) + 1)  # cycles per stretch, below half its samples
     angle = 2 * math.pi * ((since[:, None] * frequency[:, None]) % size[:, None]) / size[:, None]
     waves = torch.stack([angle.cos(), angle.sin()], 1) * inside[:, None, None]  # [B, 2, F, L]
     amplitude = torch.einsum("bcl,bpfl->bcpf", hosts, waves) * (2 / size[:, None, None])
@@ -49,8 +48,8 @@ def _dominant(hosts: Tensor, since: Tensor, size: Tensor, inside: Tensor) -> Ten
     return (amplitude * waves).sum(2)
 
 
-class PAMA(nn.Module):
-    """A global and a local encoder, a memory of either class, a variational refinement and a decoder."""
+class PAMA(Scorer):
+    """A global and a local encoder, a memory for each class, a variational refinement and a decoder."""
 
     def __init__(self, channels: int, window: int) -> None:
         super().__init__()
@@ -62,60 +61,57 @@ class PAMA(nn.Module):
         )
         both = 2 * WIDTH
         self.normal, self.anomalous = (nn.Parameter(torch.randn(PROTOTYPES, both)) for _ in range(2))
-        self.begun = False  # whether the memories hold features of the first batch
+        self.filled = False  # whether the memories contain features of the first batch
         self.refined = nn.Linear(both, 2 * both)
         self.decoder = nn.Sequential(nn.Linear(2 * both, both), nn.GELU(), nn.Linear(both, channels))
 
     def loss(self, windows: Tensor, generator: Generator) -> Tensor:
-        """Reconstruction of normal windows, two contrasts with pseudo-anomalies, divergence, distance to prototypes."""
+        """Reconstruction error, two contrasts with pseudo-anomalies, divergence, and distance to prototypes."""
         pseudo = pseudo_anomalies(windows, generator)
         changed = (pseudo != windows).any(1)
         normal, anomalous = self._features(torch.cat([windows, pseudo])).chunk(2)
-        if not self.begun:
-            self._begin(normal.flatten(0, 1), anomalous[changed], generator)
-        own = normal + reading(normal, self.normal)
-        neighbours = contrast(own[:, :-1], own[:, 1:], (anomalous + reading(anomalous, self.anomalous))[:, :-1])
+        if not self.filled:
+            self._fill_memories(normal.flatten(0, 1), anomalous[changed], generator)
+        own = normal + recall(normal, self.normal)
+        neighbours = contrast(own[:, :-1], own[:, 1:], (anomalous + recall(anomalous, self.anomalous))[:, :-1])
         pooled, false = (_mean(features, changed) for features in (normal, anomalous))
-        instances = contrast(pooled, reading(pooled, self.normal), reading(pooled, self.anomalous))
-        instances = instances + contrast(false, reading(false, self.anomalous), reading(false, self.normal))
-        mean, spread = self.refined(own).chunk(2, dim=2)
-        refined = mean + torch.randn(mean.shape, generator=generator) * (spread / 2).exp()
+        instances = contrast(pooled, recall(pooled, self.normal), recall(pooled, self.anomalous))
+        instances = instances + contrast(false, recall(false, self.anomalous), recall(false, self.normal))
+        mean, log_variance = self.refined(own).chunk(2, dim=2)
+        refined = mean + torch.randn(mean.shape, generator=generator) * (log_variance / 2).exp()
         return (
-            (self._rebuilt(refined, normal) - windows).square().mean()
+            (self._rebuild(refined, normal) - windows).square().mean()
             + TEMPORAL * _mean(neighbours[..., None], changed[:, :-1]).mean()
             + INSTANCE * instances.mean()
-            + DIVERGENCE * (mean.square() + spread.exp() - 1 - spread).mean() / 2
+            + DIVERGENCE * (mean.square() + log_variance.exp() - 1 - log_variance).mean() / 2
             + DISTANCE * nearest_distance(normal.flatten(0, 1), self.normal).mean()
         )
 
-    def fit_scores(self, windows: Tensor) -> None:
-        """Nothing: the memory of normal prototypes is trained."""
-
     def score(self, windows: Tensor) -> Tensor:
-        """Distance to the nearest normal prototype times the squared error of reconstruction, [B, L]."""
+        """Distance to the nearest normal prototype times the squared reconstruction error, [B, L]."""
         features = self._features(windows)
-        mean = self.refined(features + reading(features, self.normal)).chunk(2, dim=2)[0]
-        error = (self._rebuilt(mean, features) - windows).square().mean(1)
+        mean = self.refined(features + recall(features, self.normal)).chunk(2, dim=2)[0]
+        error = (self._rebuild(mean, features) - windows).square().mean(1)
         return error * nearest_distance(features.flatten(0, 1), self.normal).view(error.shape)
 
     def _features(self, windows: Tensor) -> Tensor:
-        """Global and local features of the samples at one length, lest distances shrink to nothing: [B, L, D]."""
+        """Return global and local features [B, L, D], normalised so that distances cannot shrink to nothing."""
         whole = self.whole(self.patches(windows).transpose(1, 2) + self.place).transpose(1, 2)
         whole = interpolate(whole, windows.shape[2], mode="linear")
         return layer_norm(torch.cat([whole, self.local(windows)], 1).transpose(1, 2), (2 * WIDTH,))
 
-    def _rebuilt(self, refined: Tensor, features: Tensor) -> Tensor:
-        return self.decoder(torch.cat([refined, features], 2)).transpose(1, 2)
-
     @torch.no_grad()
-    def _begin(self, normal: Tensor, anomalous: Tensor, generator: Generator) -> None:
+    def _fill_memories(self, normal: Tensor, anomalous: Tensor, generator: Generator) -> None:
         for memory, features in ((self.normal, normal), (self.anomalous, anomalous)):
             memory.copy_(features[torch.randint(len(features), (PROTOTYPES,), generator=generator)])
-        self.begun = True
+        self.filled = True
+
+    def _rebuild(self, refined: Tensor, features: Tensor) -> Tensor:
+        return self.decoder(torch.cat([refined, features], 2)).transpose(1, 2)
 
 
-def reading(features: Tensor, memory: Tensor) -> Tensor:
-    """What features [..., D] recall of prototypes [M, D]: their sum by the sigmoid of scaled products, over M."""
+def recall(features: Tensor, memory: Tensor) -> Tensor:
+    """Return for features [..., D] the mean of prototypes [M, D], weighted by the sigmoid of scaled products."""
     return torch.sigmoid(features @ memory.T / math.sqrt(memory.shape[1])) @ memory / len(memory)
 
 
@@ -127,16 +123,8 @@ def contrast(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def _mean(features: Tensor, chosen: Tensor) -> Tensor:
-    """Mean over the chosen samples: [B, L, D] and [B, L] to [B, D]."""
+    """Return the mean over the chosen samples: [B, L, D] and [B, L] to [B, D]."""
     return (features * chosen[..., None]).sum(1) / chosen.sum(1, keepdim=True).clamp_min(1)
-
-
-def _between(bounds: tuple[float, float], shape: tuple[int, ...], generator: Generator) -> Tensor:
-    return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=generator)
-
-
-def _sign(shape: tuple[int, ...], generator: Generator) -> Tensor:
-    return 2.0 * torch.randint(2, shape, generator=generator) - 1
 
 
 METHOD = Method(
@@ -145,15 +133,15 @@ METHOD = Method(
     paper="PAMA: Dual-memory augmentation assisted pseudo-anomaly contrastive learning for multivariate time series"
     " anomaly detection, submission 11843 to ICLR 2026",
     settings={
-        "known": "drift and scaled dominant component in random stretches, two encoders, two memories of 10 prototypes"
-        " read by the sigmoid of scaled products, temporal and instance contrast, variational refinement, score:"
-        " abstract and reviews",
-        "sizes": "stretches of 0.1 to 0.5 of a window, drift of 0.5 to 2 deviations, scaling by 2 to 4 or one over it:"
-        " own choice",
-        "encoders": "self-attention among patches of 4 samples and two convolutions, 32 features each: own choice",
-        "memories": "trained by gradients, from random features of the first batch on: own choice",
-        "contrast": "cosine at temperature 0.1, both weighted 0.1, at the perturbed samples alone; neighbours against"
-        " the pseudo-anomaly, readings of a class's own memory against those of the other: own choice",
+        "known": "from abstract and reviews: drift and scaled dominant component in random stretches, two encoders, two"
+        " memories of 10 prototypes read by the sigmoid of scaled products, temporal and instance contrast, variational"
+        " refinement, score",
+        "sizes": "stretches of 0.1 to 0.5 of a window, drift of 0.5 to 2 deviations, scaling by 2 to 4 or its inverse:"
+        " our choice",
+        "encoders": "self-attention among patches of 4 samples and two convolutions, 32 features each: our choice",
+        "memories": "trained by gradients, initialised with random features of the first batch: our choice",
+        "contrast": "cosine at temperature 0.1, both weighted 0.1, only at the perturbed samples; neighbours against"
+        " the pseudo-anomaly, readings of a class's own memory against those of the other: our choice",
         "left out": "an entropy loss that a review mentions without its formula",
     },
     negatives=pseudo_anomalies,

@@ -1,10 +1,11 @@
-"""What a method that APE is compared with has to offer, and what is written down about it."""
+"""The interface of the comparison methods, and the record of what is known about each one."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from torch import Generator, Tensor, nn
 
@@ -13,43 +14,47 @@ from ape.posttrain.negatives import Negatives
 Claim = Literal["reproduction", "after the abstract", "own construction after the title"]
 
 
-class Scorer(Protocol):
-    """A module, built from channels and window, that trains on normal windows and scores windows.
+class Scorer(nn.Module, ABC):
+    """A module that trains on normal windows and scores windows.
 
-    Windows are [B, C, L], standardised by the training part. Random numbers come from ``generator``, on the CPU, alone.
+    Windows are float32 [B, C, L], standardised by the training part. All random numbers after construction come from
+    the ``generator`` that `loss` gets, on the CPU.
     """
 
+    @abstractmethod
     def loss(self, windows: Tensor, generator: Generator) -> Tensor:
-        """Training loss of normal windows, a scalar; pseudo-anomalies are made inside."""
+        """Return the training loss of normal windows, a scalar. The method makes its own pseudo-anomalies."""
 
     def fit_scores(self, windows: Tensor) -> None:
-        """Take what scoring needs, such as a memory, from normal windows that were trained on."""
+        """Prepare scoring from normal training windows, for example by filling a memory. Does nothing by default."""
 
+    @abstractmethod
     def score(self, windows: Tensor) -> Tensor:
-        """Anomaly score, higher is more anomalous: [B, L], a point, or [B], a window."""
+        """Return anomaly scores, higher is more anomalous: [B, L] per point or [B] per window."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of others.
+    """A comparison method.
 
     Parameters
     ----------
     build : callable
-        Module from channels and window, see `Scorer`.
+        Maps channels and window to a `Scorer`.
     claim : str
-        How close it is: formulas or code are public, or the abstract alone, or the title alone.
+        How close the implementation is to the paper. "reproduction": formulas or code are public; otherwise only the
+        abstract or only the title is.
     paper : str
     settings : mapping
-        Hyper-parameters with their values, and where each is from.
+        Hyper-parameters with their values and where each value comes from.
     rate : float
-        Learning rate of Adam, after the paper where it tells.
+        Learning rate of Adam. It is the paper's where the paper gives one.
     negatives : callable, optional
-        Its pseudo-anomalies for standardised windows, where it has any that can stand on their own: generator and
-        training are then judged apart.
+        The method's pseudo-anomalies for standardised windows, if they can be used without the method. They can then
+        be compared apart from the method's training.
     """
 
-    build: Callable[[int, int], nn.Module]
+    build: Callable[[int, int], Scorer]
     claim: Claim
     paper: str
     settings: Mapping[str, str]

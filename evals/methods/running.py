@@ -1,4 +1,8 @@
-"""Training and scoring all methods alike: same windows, same steps, last weights, mean over overlapping windows."""
+"""Train and score every comparison method in the same way.
+
+All methods get the same windows and the same number of steps. The weights after the last step are used: there is no
+early stopping and no choice among checkpoints. A point's score is the mean over the windows that cover it.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,32 @@ import torch
 from torch import nn
 
 from ape.detectors.training import seeded
-from ape.evals.methods.protocol import Method
+from ape.evals.methods.protocol import Method, Scorer
 from ape.series import Series
-from ape.series.windows import sliding, start_batches, streamed_overlap_mean
+from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
 
-STEPS, BATCH = 600, 64  # of every method; the backbones' budgets are of this order
+STEPS, BATCH = 600, 64  # for every method; the backbones' budgets are of the same order
 MAX_GRADIENT = 5.0
-MOST_NORMAL = 4000  # windows that a score may be fitted to
+MAX_FITTED = 4000  # windows given to `Scorer.fit_scores` at most
 
 
 def score(method: Method, series: Series, window: int, seed: int) -> np.ndarray:
-    """Train on the training part of ``series`` and score all of it, float32 [T].
+    """Train on the training part of ``series`` and score the whole series.
 
-    There is no early stop and no choice among weights: what counts are those after the last step.
+    Parameters
+    ----------
+    method : Method
+    series : Series
+        Values [T, C], with a training part.
+    window : int
+        Samples per window.
+    seed : int
+        Fixes initial weights, batches and pseudo-anomalies.
+
+    Returns
+    -------
+    ndarray, float32 [T]
+        Higher is more anomalous.
     """
     train = series.train.astype(np.float64)
     shift, scale = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-8)
@@ -31,28 +48,29 @@ def score(method: Method, series: Series, window: int, seed: int) -> np.ndarray:
     return _scores(module, views, series.length, window)
 
 
-def fit(module: nn.Module, normal: np.ndarray, rate: float, seed: int) -> None:
-    """Train ``module`` on windows [N, C, L], and let it take what its score needs from them."""
+def fit(module: Scorer, normal: np.ndarray, rate: float, seed: int) -> None:
+    """Train ``module`` on normal windows [N, C, L], then call its `Scorer.fit_scores` with up to 4000 of them."""
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(module.parameters(), rate)
     module.train()
     for _ in range(STEPS):
         chosen = torch.randint(len(normal), (min(BATCH, len(normal)),), generator=generator).numpy()
-        loss = module.loss(torch.from_numpy(normal[chosen]), generator)  # type: ignore[operator]
+        loss = module.loss(torch.from_numpy(normal[chosen]), generator)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), MAX_GRADIENT)
         optimiser.step()
     module.eval()
-    spread = np.unique(np.linspace(0, len(normal) - 1, min(len(normal), MOST_NORMAL)).astype(int))
+    fitted = np.unique(np.linspace(0, len(normal) - 1, min(len(normal), MAX_FITTED)).astype(int))
     with torch.no_grad():
-        module.fit_scores(torch.from_numpy(normal[spread]))  # type: ignore[operator]
+        module.fit_scores(torch.from_numpy(normal[fitted]))
 
 
 @torch.no_grad()
-def _scores(module: nn.Module, views: np.ndarray, length: int, window: int) -> np.ndarray:
-    def scored(at: np.ndarray) -> np.ndarray:
-        values = module.score(torch.from_numpy(views[at])).double().numpy()  # type: ignore[operator]
+def _scores(module: Scorer, views: np.ndarray, length: int, window: int) -> np.ndarray:
+    def point_scores(starts: np.ndarray) -> np.ndarray:
+        values = module.score(torch.from_numpy(views[starts])).double().numpy()
         return np.repeat(values[:, None], window, axis=1) if values.ndim == 1 else values
 
-    return streamed_overlap_mean(((at, scored(at)) for at in start_batches(length, window)), length)
+    batches = scored_batches(length, window)
+    return streamed_overlap_mean(((starts, point_scores(starts)) for starts in batches), length)
