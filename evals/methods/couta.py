@@ -102,7 +102,7 @@ METHOD = Method(
         "loss": "weight 0.1 of the injected anomalies, which are a fifth of the batch: published code",
         "centre": "mean of the first batch, no coordinate below 0.1; the published code takes all training windows",
         "anomalies": "three kinds, at the end of a window: published code. Fixed here: levels refer to the range of"
-        " each channel instead of [0, 1], channels are drawn without repeats, and a level differs from the window's end",
+        " each channel instead of [0, 1], channels do not repeat, and a level differs from the window's end",
         "score": "of the window, for all of its samples; the published code scores its last sample",
     },
     rate=1e-4,

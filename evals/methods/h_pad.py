@@ -187,7 +187,7 @@ METHOD = Method(
         " steps; in the formulas each takes similar queries",
         "network": "one Transformer layer of width 32 and 2 heads for each patch size of 1 to 4: our choice",
         "period": "the strongest one of the first batch, its first 8 harmonics; the paper takes several periods",
-        "phase": "blocks are rotated to a common phase, otherwise a channel's one prototype is the mean over all phases",
+        "phase": "blocks are rotated to a common phase, otherwise a channel's prototype is the mean over all phases",
         "reconstruction": "the share of patches and period is learned; the paper's is a constant",
         "score": "distances are divided by those of normal windows; the paper's softmax over a window makes windows"
         " incomparable",
