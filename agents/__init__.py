@@ -1,4 +1,4 @@
-"""Planner, profiler, visual inspector and rule critic: prompts, structured outputs, and the chat model behind them."""
+"""The agents (planner, profiler, visual inspector, rule critic, guide): prompts, answers, and the model behind them."""
 
 from ape.agents.brain import Brain, open_brain
 

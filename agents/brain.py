@@ -1,4 +1,4 @@
-"""The one brain that all agents think with: embedded, or any server that speaks OpenAI's protocol."""
+"""The chat model behind all agents: the embedded expert, or any server with OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -12,54 +12,60 @@ from ape.agents.expert.model import ExpertChatModel
 from ape.core.errors import InputError
 
 EMBEDDED = "embedded"
-URL, MODEL = "APE_BRAIN_URL", "APE_BRAIN_MODEL"
+URL_VARIABLE = "APE_BRAIN_URL"
+MODEL_VARIABLE = "APE_BRAIN_MODEL"
 
 
 @dataclass(frozen=True)
 class Brain:
-    """A chat model and where it thinks.
+    """A chat model and where it runs.
 
     Parameters
     ----------
     model : BaseChatModel
     name : str
-        Of the model, as its server calls it.
+        Name of the model on its server.
     server : str or None
-        Base address of the server, ``None`` for a model within this process.
-    room : float
-        Characters of tool results that a conversation can hold beside the instructions and an answer.
+        Base address of the server, ``None`` for a model in this process.
+    character_budget : float
+        Number of characters of tool results that fit into a conversation beside the instructions and an answer.
     """
 
     model: BaseChatModel
     name: str = EMBEDDED
     server: str | None = None
-    room: float = math.inf
+    character_budget: float = math.inf
 
 
 def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0) -> Brain:
-    """Brain by what a person says.
+    """Return the embedded brain, or connect to a server.
 
     Parameters
     ----------
     brain : str, optional
-        ``embedded``, which needs no server, no key and no network, or the address of a server; by default what
-        ``APE_BRAIN_URL`` says, else ``embedded``.
+        ``embedded``, which needs no server, key or network, or the address of a server. Default: the environment
+        variable ``APE_BRAIN_URL``, or ``embedded`` if it is not set.
     model : str, optional
-        Name of the model there; by default what ``APE_BRAIN_MODEL`` says, else the first that is served.
+        Name of the model on the server. Default: the environment variable ``APE_BRAIN_MODEL``, or the first model
+        that the server lists.
     seed : int
-        Of a served model's draws.
+        Seed of a served model's draws.
+
+    Returns
+    -------
+    Brain
 
     Raises
     ------
     InputError
-        Neither an address nor ``embedded``, or a server that does not answer or lacks the model.
+        ``brain`` is neither ``embedded`` nor an address, the server does not answer, or it lacks the model.
     """
-    brain = brain or os.environ.get(URL) or EMBEDDED
+    brain = brain or os.environ.get(URL_VARIABLE) or EMBEDDED
     if brain == EMBEDDED:
         return Brain(ExpertChatModel())
     if not brain.startswith(("http://", "https://")):
-        raise InputError(f"no brain '{brain}'", "brain", "give 'embedded', or the http address of a server")
-    from ape.agents.served import connect
+        raise InputError(f"unknown brain '{brain}'", "brain", "use 'embedded' or the http address of a server")
+    from ape.agents.server import connect  # loads the client libraries, which the embedded brain does not need
 
-    server, name, chat, room = connect(brain, model or os.environ.get(MODEL), seed)
-    return Brain(chat, name, server, room)
+    connection = connect(brain, model or os.environ.get(MODEL_VARIABLE), seed)
+    return Brain(connection.chat, connection.model, connection.server, connection.character_budget)

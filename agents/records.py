@@ -1,8 +1,8 @@
-"""What agents hand to each other: flat, bounded records that a grammar can enforce, with the rationale first."""
+"""Records that agents exchange: flat and bounded, so that a grammar can enforce them, with the rationale first."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,18 +14,18 @@ FindingTerm = Literal[
     "phase_locked",  # a fixed clock predicts the phase over the whole length
     "recurrent_shape",  # stretches repeat almost exactly
     "odd_stretches",  # some stretches resemble no other
-    "smooth",  # little fine scatter against the whole swing
+    "smooth",  # little fine scatter relative to the swing
     "rough",  # fine scatter makes up much of the swing
     "discrete",  # few distinct values
     "flat_stretches",  # runs of one repeated value
-    "level_changes",  # the level moved for good at some point
+    "level_changes",  # the level changed permanently at some point
     "trend",  # the level drifts over the whole length
     "variance_changes",  # activity differs between stretches
     "heavy_tails",  # rare values far from the rest
-    "hugs_limit",  # values rest at their minimum or maximum
+    "hugs_limit",  # values stay at their minimum or maximum
     "correlated",  # channels move together
 ]
-Look = Literal[
+SightingTerm = Literal[
     "regular_cycles",
     "sharp_peaks",
     "flat_tops",
@@ -35,28 +35,28 @@ Look = Literal[
     "changing_swing",
     "rough_line",
 ]
-Name = Annotated[str, Field(max_length=200)]
+ChannelName = Annotated[str, Field(max_length=200)]
+EvidenceId = Annotated[str, Field(max_length=80)]
 Mechanism = Annotated[str, Field(json_schema_extra={"enum": list(MECHANISMS)})]
 Morphology = Annotated[str, Field(json_schema_extra={"enum": list(MORPHOLOGIES)})]
-Identifier = Annotated[str, Field(max_length=80)]
-FINDING_TERMS: tuple[str, ...] = get_args(FindingTerm)
-LOOKS: tuple[str, ...] = get_args(Look)
 
 
 class Hint(Record):
-    """A quoted piece of the scenario text that speaks for a mechanism."""
+    """A quote from the scenario's text or log that supports a mechanism."""
 
     rationale: str = Field(max_length=200)
     quote: str = Field(max_length=200, description="verbatim from the text")
     source: Literal["text", "log"] = "text"
     line: int = Field(ge=1)
     mechanism: Mechanism
-    strength: float = Field(default=0.5, ge=0, le=1, description="how plainly the quote says so")
+    strength: float = Field(default=0.5, ge=0, le=1, description="how clearly the quote says so")
     morphology: Morphology | None = None
-    seconds: Range | None = Field(default=None, description="how long it lasts, where the quote says so")
-    change: Range | None = Field(default=None, description="share of the usual value, where the quote says so")
-    level: list[Tercile] = Field(default_factory=list, max_length=3, description="of the value when it begins")
-    channels: list[Name] = Field(default_factory=list, max_length=8, description="that it shows in")
+    seconds: Range | None = Field(default=None, description="duration, if the quote names one")
+    change: Range | None = Field(
+        default=None, description="change as a share of the usual value, if the quote names one"
+    )
+    level: list[Tercile] = Field(default_factory=list, max_length=3, description="level of the value at the start")
+    channels: list[ChannelName] = Field(default_factory=list, max_length=8, description="affected channels")
 
 
 class Plan(Record):
@@ -64,19 +64,19 @@ class Plan(Record):
 
     rationale: str = Field(max_length=600)
     scenario: str = Field(max_length=400, description="one or two sentences")
-    channels: list[Name] = Field(min_length=1, max_length=4, description="to be studied")
-    step_seconds: float | None = Field(default=None, gt=0, description="between samples, where known")
+    channels: list[ChannelName] = Field(min_length=1, max_length=4, description="channels to study")
+    step_seconds: float | None = Field(default=None, gt=0, description="seconds between samples, if known")
     hints: list[Hint] = Field(default_factory=list, max_length=16)
 
 
 class Finding(Record):
-    """One thing that the profiler measured."""
+    """One property that the profiler measured."""
 
     rationale: str = Field(max_length=200)
     term: FindingTerm
-    channel: Name
+    channel: ChannelName
     strength: float = Field(ge=0, le=1)
-    evidence: list[Identifier] = Field(default_factory=list, max_length=4)
+    evidence: list[EvidenceId] = Field(default_factory=list, max_length=4)
 
 
 class Profile(Record):
@@ -88,15 +88,15 @@ class Profile(Record):
 
 
 class Sighting(Record):
-    """One thing that the visual inspector saw in a picture."""
+    """One property that the visual inspector saw in a picture."""
 
     rationale: str = Field(max_length=200)
-    look: Look
-    channel: Name
+    look: SightingTerm
+    channel: ChannelName
     left: int = Field(ge=0, le=1000, description="picture coordinate, 0 to 1000")
     right: int = Field(ge=0, le=1000)
     strength: float = Field(ge=0, le=1)
-    evidence: Identifier = Field(description="id of the picture")
+    evidence: EvidenceId = Field(description="id of the picture")
 
 
 class Inspection(Record):
@@ -108,15 +108,15 @@ class Inspection(Record):
 
 
 class Oddity(Record):
-    """A panel that looks odd among the others of its picture."""
+    """A panel that differs from the others in its picture."""
 
-    rationale: str = Field(max_length=200, description="what is odd about it")
-    rule_id: str = Field(max_length=40, description="of the picture")
+    rationale: str = Field(max_length=200, description="what is odd about the panel")
+    rule_id: str = Field(max_length=40, description="rule of the picture")
     panel: int = Field(ge=1, le=64)
 
 
 class Spotting(Record):
-    """The visual inspector's answer to spot the difference."""
+    """The visual inspector's answer to the task "spot"; only served models get this task."""
 
     rationale: str = Field(max_length=600)
     sees_pictures: bool
@@ -124,21 +124,21 @@ class Spotting(Record):
 
 
 class Proposal(Record):
-    """The planner's rules, new or revised, in order of preference."""
+    """The planner's new or revised rules, in order of preference."""
 
     rationale: str = Field(max_length=600)
     rules: list[RuleDraft] = Field(default_factory=list, max_length=12)
 
 
 class Change(Record):
-    """What the critic asks the planner to change."""
+    """A change that the critic asks the planner to make."""
 
     field: Literal["scale", "duration", "context", "border"]
     factor: float = Field(default=1.0, gt=0, le=10, description="multiple, for scale and duration")
 
 
 class Verdict(Record):
-    """The critic's word on one rule."""
+    """The critic's verdict on one rule."""
 
     rationale: str = Field(max_length=400)
     rule_id: str = Field(max_length=40)
@@ -147,9 +147,11 @@ class Verdict(Record):
 
 
 class Critique(Record):
-    """The critic's answer: a verdict on every pending rule."""
+    """The critic's answer: a verdict on each pending rule, and remarks on the bank."""
 
     rationale: str = Field(max_length=600)
     verdicts: list[Verdict] = Field(default_factory=list, max_length=12)
-    bank: str = Field(default="", max_length=400, description="of the bank as a whole: coverage, balance, redundancy")
-    missing: list[Mechanism] = Field(default_factory=list, max_length=8, description="that need another rule")
+    bank: str = Field(default="", max_length=400, description="coverage, balance and redundancy of the whole bank")
+    missing: list[Mechanism] = Field(
+        default_factory=list, max_length=8, description="mechanisms that need another rule"
+    )

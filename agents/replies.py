@@ -1,15 +1,12 @@
-"""One reply of the brain: looked up or asked for, counted, and faults of the server outlasted or told in one line."""
+"""Request one reply of the brain: from the cache or the server, with retries and a count of the cost."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import dispatch_custom_event
@@ -19,21 +16,30 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
+from ape.agents import reply_cache
 from ape.agents.brain import Brain
-from ape.agents.slots import slot
-from ape.core.files import write_json
+from ape.agents.request_slots import request_slot
 
-PATIENCE = 120.0  # seconds, for a server that fails or is being restarted
-LONGEST_WAIT = 20.0  # seconds between two attempts
+CACHED_REPLY = "cached reply"  # name of the callback event
+RETRY_SECONDS = 120.0  # for a server that fails or restarts
+LONGEST_PAUSE = 20.0  # seconds between two attempts
+LONGEST_TOOL_REPLY = 1024  # tokens of a reply that may call tools
 WRITTEN_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
-LONGEST_CALLS = 1024  # tokens, of a reply that calls tools
-KEPT_REPLY = "kept reply"  # the event of a reply that was known
-UNSEEN = "(this server shows no pictures)"
+PICTURES_REMOVED = "(this server accepts no pictures)"
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What replies cost: how many were asked for and how many known, tokens in and out, seconds waited."""
+class Usage:
+    """The cost of replies.
+
+    Parameters
+    ----------
+    calls, known : int
+        Replies that the model gave, and replies from the cache.
+    tokens_in, tokens_out : int
+    seconds : float
+        Time spent waiting for the server.
+    """
 
     calls: int = 0
     known: int = 0
@@ -41,94 +47,112 @@ class Spent:
     tokens_out: int = 0
     seconds: float = 0.0
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
 
-async def reply(
+async def request_reply(
     brain: Brain,
     messages: Sequence[BaseMessage],
     tools: Sequence[BaseTool] = (),
     schema: type[BaseModel] | None = None,
-    piecewise: bool = False,
-) -> tuple[AIMessage, Spent]:
-    """What the brain says next: with ``tools`` it may call them, with ``schema`` it answers in that record.
+    stream: bool = False,
+) -> tuple[AIMessage, Usage]:
+    """Request the next message of a conversation.
 
-    A server's reply comes to the callbacks word by word if ``piecewise``.
+    Replies of a server are cached under the digest of all that they depend on.
 
-    Replies of a server are kept under the digest of all that they depend on, so that the same question costs nothing.
+    Parameters
+    ----------
+    brain : Brain
+    messages : sequence of BaseMessage
+        The conversation so far.
+    tools : sequence of BaseTool
+        Tools that the reply may call.
+    schema : type of BaseModel, optional
+        Record that the reply must match.
+    stream : bool
+        Whether callbacks receive a server's reply word by word.
+
+    Returns
+    -------
+    AIMessage
+    Usage
 
     Raises
     ------
     InputError
-        The server does not answer for two minutes, or refuses.
+        The server fails for `RETRY_SECONDS`, or rejects the request.
     """
-    asked: dict[str, Any] = {"tools": [convert_to_openai_tool(tool) for tool in tools]} if tools else {}
+    options: dict[str, Any] = {"tools": [convert_to_openai_tool(tool) for tool in tools]} if tools else {}
     if schema is not None:
-        asked["response_format"] = response_format(schema)
+        options["response_format"] = response_format(schema)
     if brain.server is None:
-        return _message(await brain.model.bind(**asked).ainvoke(list(messages))), Spent(calls=1)
-    path = kept_replies() / f"{_digest(brain.name, messages, asked)}.json"
-    if (known := _known(path)) is not None:
-        dispatch_custom_event(KEPT_REPLY, {"content": known.content, "tool_calls": known.tool_calls})
-        return known, Spent(known=1)
-    began = time.perf_counter()
-    message = await _served(brain, list(messages), asked | {"stream": piecewise})
-    usage = message.usage_metadata
-    _keep(path, message)
-    return message, Spent(
-        1, 0, usage["input_tokens"] if usage else 0, usage["output_tokens"] if usage else 0, time.perf_counter() - began
+        return _with_written_calls(await brain.model.bind(**options).ainvoke(list(messages))), Usage(calls=1)
+    path = reply_cache.cache_path(brain.name, messages, options)
+    if (cached := reply_cache.load_reply(path)) is not None:
+        dispatch_custom_event(CACHED_REPLY, {"content": cached.content, "tool_calls": cached.tool_calls})
+        return cached, Usage(known=1)
+    start = time.perf_counter()
+    reply = await _ask_server(brain, list(messages), options | {"stream": stream})
+    seconds, tokens = time.perf_counter() - start, reply.usage_metadata
+    reply_cache.store_reply(path, reply)
+    return reply, Usage(
+        1, 0, tokens["input_tokens"] if tokens else 0, tokens["output_tokens"] if tokens else 0, seconds
     )
 
 
 def response_format(schema: type[BaseModel]) -> dict[str, Any]:
-    """What makes a server answer in a record, as OpenAI's protocol has it."""
+    """Return the option of OpenAI's protocol that makes a server answer in a record."""
     record = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": True}
     return {"type": "json_schema", "json_schema": record}
 
 
-def kept_replies() -> Path:
-    """Folder of replies, shared by all runs of a person."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ape" / "replies"
+async def _ask_server(brain: Brain, messages: list[BaseMessage], options: dict[str, Any]) -> AIMessage:
+    """Ask with retries; ask a server that rejects pictures again without them."""
+    import openai  # slow to load, and the embedded brain does not need it
 
+    from ape.agents.server import server_error
 
-async def _served(brain: Brain, messages: list[BaseMessage], asked: dict[str, Any]) -> AIMessage:
-    import openai
-
-    from ape.agents.served import fault
-
-    passing = openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError
-    limit = {"max_completion_tokens": LONGEST_CALLS} if "tools" in asked else {}
-    model = brain.model.bind(**asked, **limit)
-    attempts = AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, passing) and "image" not in str(error)),
-        stop=stop_after_delay(PATIENCE),
-        wait=wait_exponential(max=LONGEST_WAIT),
-        reraise=True,
-    )
     try:
         try:
-            return _message(await attempts(_asked, brain, model, messages))
-        except (openai.BadRequestError, openai.InternalServerError):  # some servers call a picture their own error
-            if (blind := [_without_pictures(message) for message in messages]) == messages:
+            return await _ask_with_retries(brain, messages, options)
+        except (openai.BadRequestError, openai.InternalServerError):  # some servers report a picture as their own error
+            without_pictures = [_without_pictures(message) for message in messages]
+            if without_pictures == messages:
                 raise
-            return _message(await attempts(_asked, brain, model, blind))
-    except openai.LengthFinishReasonError as error:  # whoever reads it sees that it is cut off
+            return await _ask_with_retries(brain, without_pictures, options)
+    except openai.LengthFinishReasonError as error:  # the caller's validation notices that the answer is cut off
         return AIMessage(error.completion.choices[0].message.content or "")
     except openai.OpenAIError as error:
-        raise fault(error, str(brain.server)) from error
+        raise server_error(error, str(brain.server)) from error
 
 
-async def _asked(brain: Brain, model: Any, messages: list[BaseMessage]) -> Any:
-    async with slot(str(brain.server), kept_replies().parent / "slots"):
-        return await model.ainvoke(messages)
+async def _ask_with_retries(brain: Brain, messages: list[BaseMessage], options: dict[str, Any]) -> AIMessage:
+    import openai
+
+    temporary = openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError
+    limit = {"max_completion_tokens": LONGEST_TOOL_REPLY} if "tools" in options else {}
+    model = brain.model.bind(**options, **limit)
+
+    async def ask() -> Any:
+        async with request_slot(str(brain.server), reply_cache.cache_folder().parent / "slots"):
+            return await model.ainvoke(messages)
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, temporary) and "image" not in str(error)),
+        stop=stop_after_delay(RETRY_SECONDS),
+        wait=wait_exponential(max=LONGEST_PAUSE),
+        reraise=True,
+    )
+    return _with_written_calls(await retrying(ask))
 
 
-def _message(message: Any) -> AIMessage:
-    """The message with calls that a server left in the text, as those with another parser than the model's do."""
-    written = [] if message.tool_calls else WRITTEN_CALL.findall(str(message.content))
+def _with_written_calls(message: Any) -> AIMessage:
+    """Parse tool calls in the text, which a server with another model's parser leaves there."""
+    texts = [] if message.tool_calls else WRITTEN_CALL.findall(str(message.content))
     calls = []
-    for number, text in enumerate(written):
+    for number, text in enumerate(texts):
         try:
             body = json.loads(text)
             calls.append({"name": str(body["name"]), "args": dict(body["arguments"]), "id": f"written_{number}"})
@@ -141,27 +165,4 @@ def _without_pictures(message: BaseMessage) -> BaseMessage:
     if not isinstance(message, HumanMessage) or isinstance(message.content, str):
         return message
     texts = [block["text"] for block in message.content if isinstance(block, dict) and block.get("type") == "text"]
-    return HumanMessage("\n".join([*texts, UNSEEN]))
-
-
-def _digest(name: str, messages: Sequence[BaseMessage], asked: dict[str, Any]) -> str:
-    told = [
-        [message.type, message.content, getattr(message, "tool_calls", None), getattr(message, "tool_call_id", None)]
-        for message in messages
-    ]
-    return hashlib.sha256(json.dumps([name, told, asked], sort_keys=True).encode()).hexdigest()
-
-
-def _keep(path: Path, message: AIMessage) -> None:
-    calls = [{"name": call["name"], "args": call["args"], "id": call["id"]} for call in message.tool_calls]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"content": message.content, "tool_calls": calls})
-
-
-def _known(path: Path) -> AIMessage | None:
-    """A kept reply; a damaged one is asked for again."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return AIMessage(kept["content"], tool_calls=[{**call, "type": "tool_call"} for call in kept["tool_calls"]])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return HumanMessage("\n".join([*texts, PICTURES_REMOVED]))

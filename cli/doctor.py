@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import torch
 from rich.text import Text
 
-from ape.agents.brain import EMBEDDED, URL
-from ape.agents.replies import kept_replies
-from ape.agents.served import START, base_of, served_models
-from ape.agents.serving import serve_line
+from ape.agents.brain import EMBEDDED, URL_VARIABLE
+from ape.agents.reply_cache import cache_folder
+from ape.agents.server import START_HINT, base_address, served_models
+from ape.agents.vllm_command import serve_command
 from ape.cli.commands import console
 from ape.core.errors import InputError
 from ape.runs.tracing import ENDPOINT
@@ -81,14 +81,16 @@ def _gpu() -> Sign:
 
 
 def _brain() -> Sign:
-    address = os.environ.get(URL)
+    address = os.environ.get(URL_VARIABLE)
     if not address or address == EMBEDDED:
-        return Sign("brain", True, f"embedded; for a model of yours: {' '.join(serve_line()[:3])}, then {URL}")
+        return Sign(
+            "brain", True, f"embedded; for a model of yours: {' '.join(serve_command()[:3])}, then {URL_VARIABLE}"
+        )
     try:
-        served = [str(entry["id"]) for entry in served_models(base_of(address))]
+        served = [str(entry["id"]) for entry in served_models(base_address(address))]
     except InputError as error:
-        return Sign("brain", False, str(error), START)
-    return Sign("brain", bool(served), f"{address} serves {', '.join(served) or 'nothing'}", START)
+        return Sign("brain", False, str(error), START_HINT)
+    return Sign("brain", bool(served), f"{address} serves {', '.join(served) or 'nothing'}", START_HINT)
 
 
 def _compiled() -> Sign:
@@ -120,6 +122,6 @@ def _collector() -> Sign:
 
 
 def _replies() -> Sign:
-    folder = kept_replies()
+    folder = cache_folder()
     sizes = [path.stat().st_size for path in folder.glob("*.json")]
     return Sign("kept replies", True, f"{len(sizes)} of served models, {sum(sizes) / 1e6:.1f} MB in {folder}")

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 
-from ape.agents.consult import MAX_PICTURES
 from ape.agents.records import Critique, Proposal, Spotting, Verdict
+from ape.agents.tool_calls import MAX_PICTURES
 from ape.graphs.consulting import ask, costs, findings, record, rules_of, with_entry
 from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, MiningContext, MiningState
 from ape.rules import Rule

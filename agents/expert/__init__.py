@@ -1,1 +1,1 @@
-"""The embedded expert: one module for each agent's decisions, and the chat model around them."""
+"""The embedded expert: one module for each agent's decisions, and the chat model that calls them."""

@@ -1,7 +1,7 @@
-"""What the embedded planner knows of kinds of anomalies: which evidence speaks for and against each.
+"""Kinds of rules that the embedded planner knows, and how findings and sightings support each.
 
-Weights multiply the strength of a finding (0 to 1). Sizes are where trials begin; `planner` sets them by what comes
-out.
+Weights multiply the strength of a finding (0 to 1). Sizes are those of the first trials; the planner replaces them by
+measured ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,26 @@ from ape.rules.schema import Tercile
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A kind of rule, and how evidence weighs for it."""
+    """A kind of rule.
+
+    Parameters
+    ----------
+    id : str
+        Id of its rules.
+    mechanism, morphology, operator : str
+    scale, duration : tuple of (float, float, str)
+        Lower end, upper end and unit of the priors.
+    prior : float
+        Score without any evidence.
+    weights : dict of str to float
+        Score that a finding or sighting of strength 1 adds.
+    needs : tuple of str
+        Findings without which the kind of rule makes no sense.
+    activity : tuple of Tercile
+        Activity that rules are bound to in a series with regimes.
+    parameters : dict of str to (float, float)
+        Ranges of operator parameters that differ from the operator's default.
+    """
 
     id: str
     mechanism: str
@@ -24,7 +43,7 @@ class Candidate:
     prior: float
     weights: dict[str, float]
     needs: tuple[str, ...] = ()
-    activity: tuple[Tercile, ...] = ()  # where the local activity differs, only there
+    activity: tuple[Tercile, ...] = ()
     parameters: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -142,7 +161,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     ),
 )  # fmt: skip
 
-# Which end of an operator's parameter makes it stronger; revisions move the other end towards it.
+# End of an operator's parameter that makes the anomaly stronger; revisions move the other end towards it.
 STRONG_END: dict[tuple[str, str], str] = {
     ("phase_shift", "shift"): "high",
     ("time_compress", "speed"): "high",

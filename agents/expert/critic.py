@@ -1,72 +1,81 @@
-"""The embedded rule critic: judges each rule by its figures against the thresholds that it was sent."""
+"""The embedded rule critic: compares each rule's figures with the thresholds in its task."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from ape.agents.expert.reading import Transcript
+from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.records import Change, Critique, Verdict
 
 MOST_ALIKE = 3  # rules of one mechanism
+MOST_PREVIEWS = 3
 
 
-def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
-    """Look at the pictures of rules whose borders are in doubt."""
-    if seen.results:
+def next_calls(transcript: Transcript) -> ToolCalls:
+    """Return calls that draw the rules whose border fails."""
+    if transcript.results:
         return []
-    doubtful = [item["rule"]["id"] for item in seen.task.get("rules", []) if "border" in _failed(seen, item["figures"])]
-    return [("preview_rule", {"rule_id": rule}) for rule in doubtful[:3]]
+    doubtful = [
+        item["rule"]["id"]
+        for item in transcript.task.get("rules", [])
+        if "border" in _failed(transcript, item["figures"])
+    ]
+    return [("preview_rule", {"rule_id": rule}) for rule in doubtful[:MOST_PREVIEWS]]
 
 
-def critique(seen: Transcript) -> Critique:
-    """A verdict on every rule."""
-    verdicts = [_verdict(seen, item) for item in seen.task.get("rules", [])]
+def critique(transcript: Transcript) -> Critique:
+    """Return a verdict on each rule, and remarks on the bank."""
+    task = transcript.task
+    verdicts = [_verdict(transcript, item) for item in task.get("rules", [])]
     counts = {word: sum(v.verdict == word for v in verdicts) for word in ("accept", "revise", "reject")}
-    kept = {verdict.rule_id for verdict in verdicts if verdict.verdict != "reject"}
-    pending = [item["rule"] for item in seen.task.get("rules", [])]
-    rules = [*seen.task.get("accepted", []), *(rule for rule in pending if rule["id"] in kept)]
-    mechanisms = Counter(rule["mechanism"] for rule in rules)
-    named = dict.fromkeys(seen.task.get("named", []))
-    missing = [mechanism for mechanism in named if mechanism not in mechanisms]
-    about = f"{len(named) - len(missing)} of {len(named)} mechanisms that the text names have a rule" if named else ""
-    heavy = [f"{mechanism} has {count} rules" for mechanism, count in mechanisms.items() if count > MOST_ALIKE]
+    not_rejected = {verdict.rule_id for verdict in verdicts if verdict.verdict != "reject"}
+    pending = [item["rule"] for item in task.get("rules", [])]
+    rules = [*task.get("accepted", []), *(rule for rule in pending if rule["id"] in not_rejected)]
+    rules_of = Counter(rule["mechanism"] for rule in rules)
+    named = dict.fromkeys(task.get("named", []))
+    missing = [mechanism for mechanism in named if mechanism not in rules_of]
     return Critique(
         rationale=", ".join(f"{word} {count}" for word, count in counts.items()),
         verdicts=verdicts,
-        bank="; ".join(filter(None, [about, *heavy]))[:400],
+        bank=_remarks(rules_of, len(named), len(missing))[:400],
         missing=missing[:8],
     )
 
 
-def _failed(seen: Transcript, figures: dict[str, float]) -> list[str]:
+def _remarks(rules_of: Counter[str], named: int, missing: int) -> str:
+    """Coverage and balance of the bank."""
+    coverage = f"{named - missing} of {named} mechanisms that the text names have a rule" if named else ""
+    crowded = [f"{mechanism} has {count} rules" for mechanism, count in rules_of.items() if count > MOST_ALIKE]
+    return "; ".join(filter(None, [coverage, *crowded]))
+
+
+def _failed(transcript: Transcript, figures: dict[str, float]) -> list[str]:
     failed = []
-    for name, threshold in seen.task.get("thresholds", {}).items():
+    for name, threshold in transcript.task.get("thresholds", {}).items():
         low, high = threshold.get("at_least"), threshold.get("at_most")
         if (low is not None and figures[name] < low) or (high is not None and figures[name] > high):
             failed.append(name)
     return failed
 
 
-def _verdict(seen: Transcript, item: dict[str, Any]) -> Verdict:
+def _verdict(transcript: Transcript, item: dict[str, Any]) -> Verdict:
     rule, figures = item["rule"], item["figures"]
-    failed = _failed(seen, figures)
-    shown = ", ".join(f"{name} {figures[name]:.2f}" for name in seen.task.get("thresholds", {}))
-    if "spotted" in figures:
-        shown += f"; by eye {figures['spotted']:+.2f}"
+    failed = _failed(transcript, figures)
+    listed = ", ".join(f"{name} {figures[name]:.2f}" for name in transcript.task.get("thresholds", {}))
     if not failed:
-        return Verdict(rationale=f"all figures pass: {shown}", rule_id=rule["id"], verdict="accept")
-    why = f"fails {', '.join(failed)}: {shown}"
+        return Verdict(rationale=f"all figures pass: {listed}", rule_id=rule["id"], verdict="accept")
+    reason = f"fails {', '.join(failed)}: {listed}"
     if "new" in failed:
-        return Verdict(rationale=f"a copy of another rule; {why}", rule_id=rule["id"], verdict="reject")
-    if seen.task.get("revisions_left", 0) <= 0:
-        return Verdict(rationale=f"revisions did not fix it; {why}", rule_id=rule["id"], verdict="reject")
-    changes = [change for name in failed for change in _mend(name, rule, figures)]
-    return Verdict(rationale=why, rule_id=rule["id"], verdict="revise", changes=changes[:4])
+        return Verdict(rationale=f"copies another rule; {reason}", rule_id=rule["id"], verdict="reject")
+    if transcript.task.get("revisions_left", 0) <= 0:
+        return Verdict(rationale=f"not fixed by revisions; {reason}", rule_id=rule["id"], verdict="reject")
+    changes = [change for name in failed for change in _fixes(name, rule, figures)]
+    return Verdict(rationale=reason, rule_id=rule["id"], verdict="revise", changes=changes[:4])
 
 
-def _mend(failed: str, rule: dict[str, Any], figures: dict[str, float]) -> list[Change]:
-    """What would fix a failed figure."""
+def _fixes(failed: str, rule: dict[str, Any], figures: dict[str, float]) -> list[Change]:
+    """Changes that could fix a failed figure."""
     if failed in ("visible", "own"):
         return [Change(field="scale", factor=1.5), Change(field="duration", factor=1.3)]
     if failed == "border":

@@ -1,35 +1,43 @@
-"""The embedded visual inspector: reads the line's pixels in the pictures that it was sent, and nothing else.
+"""The embedded visual inspector: reads the line's pixels in the pictures that it receives.
 
-It finds the line by its colour, takes its vertical extent in every pixel column, and works on that trace.
+It finds the line by its colour, takes its vertical extent in each pixel column, and derives sightings from that trace.
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ape.agents.expert.reading import Result, Transcript
-from ape.agents.records import Inspection, Look, Oddity, Sighting, Spotting
+from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
+from ape.agents.records import Inspection, Sighting, SightingTerm
 
-LINE_BLUENESS = 0x73 - 0x1F  # blue less red of the line; grid, frame and letters are grey and have none
-COVERED = 0.4  # of a pixel: a thin flat line may lie across two rows
+LINE_BLUENESS = 0x73 - 0x1F  # blue minus red of the line; grid, frame and letters are grey, with 0
+COVERED = 0.4  # share of a pixel; a thin flat line may be spread over two rows
+LEAST_COLUMNS = 50  # of a trace
 MOST_CHANNELS = 2
-ZOOM_SHARE = 12  # a close look covers a twelfth of the training part
-BAR = 0.3  # strength below which a sighting is not worth telling
-GRID = 2, 4  # rows and columns of panels in a picture of windows
-LINE = ("level", "spread", "the largest step", "roughness", "the tallest stroke", "the top", "the bottom", "stillness")
-STILL = 0.5  # pixels from one column to the next
-ODD, MOST_ODD = 4.0, 3  # times as far off as panels commonly are; panels that are named
-LEAST_PIXELS = 2.0  # that a difference has to reach
+ZOOM_SHARE = 12  # a zoom shows a twelfth of the training part
+LEAST_ZOOM = 200  # samples
+LEAST_STRENGTH = 0.3  # of a sighting that is reported
+
+Feature = tuple[SightingTerm, float, int, int]  # term, strength, first and last column of the trace
 
 
 @dataclass(frozen=True)
 class Trace:
-    """The line in a picture: middle and height in pixels for each column that it crosses, and the picture's width."""
+    """The line in a picture.
+
+    Parameters
+    ----------
+    left : int
+        First pixel column of the line.
+    middle, height : ndarray
+        Vertical centre and extent in pixels for each column of the line.
+    width : int
+        Width of the picture in pixels.
+    """
 
     left: int
     middle: np.ndarray
@@ -37,106 +45,60 @@ class Trace:
     width: int
 
     def x(self, column: int) -> int:
-        """Picture coordinate 0 to 1000 of one of the trace's columns."""
+        """Return the picture coordinate, 0 to 1000, of a column of the line."""
         return int(np.clip(round(1000 * (self.left + column) / self.width), 0, 1000))
 
 
-def next_calls(seen: Transcript) -> list[tuple[str, dict[str, Any]]]:
-    """An overview of each channel, then a close look at an early stretch; of each rule the picture of windows."""
-    if seen.task.get("task") == "spot":
-        return [] if seen.results else [("show_windows", {"rule_id": rule}) for rule in seen.task["rules"]]
-    channels = seen.task.get("channels", [])[:MOST_CHANNELS]
-    if not seen.results:
+def next_calls(transcript: Transcript) -> ToolCalls:
+    """Return an overview of each channel first, then a zoom into an early stretch."""
+    channels = transcript.task.get("channels", [])[:MOST_CHANNELS]
+    if not transcript.results:
         return [("render_overview", {"channel": channel}) for channel in channels]
-    if not seen.called("render_zoom"):
-        looks = []
-        for result in seen.all("render_overview"):
-            begin, end = int(result.value["begin"]), int(result.value["end"])
-            width = max(200, (end - begin) // ZOOM_SHARE)
-            first = begin + (end - begin) // 4
-            looks.append(
-                (
-                    "render_zoom",
-                    {"channel": result.arguments["channel"], "begin": first, "end": min(first + width, end)},
-                )
-            )
-        return looks
+    if not transcript.called("render_zoom"):
+        return [_zoom(overview) for overview in transcript.results_of("render_overview")]
     return []
 
 
-def inspect(seen: Transcript) -> Inspection:
-    """Sightings in the pictures that were sent."""
-    if not seen.pictures:
-        return Inspection(rationale="no picture was sent, so nothing was seen", sees_pictures=False)
+def inspect(transcript: Transcript) -> Inspection:
+    """Return the sightings in all pictures."""
+    if not transcript.pictures:
+        return Inspection(rationale="there are no pictures, so nothing can be seen", sees_pictures=False)
     sightings: list[Sighting] = []
-    for result in seen.results:
-        pixels = _pixels(seen, result)
+    for result in transcript.results:
+        pixels = _pixels(transcript, result)
         trace = None if pixels is None else _trace(pixels)
         if trace is None:
             continue
-        find = _in_overview if result.tool == "render_overview" else _in_zoom
-        sightings += [_sighting(result, trace, *found) for found in find(trace) if found[1] >= BAR]
-    told = ", ".join(f"{s.look} {s.strength:.2f}" for s in sightings) or "nothing remarkable"
-    if brought := seen.task.get("users_pictures"):
-        told += f"; cannot read the {brought} that people brought along, which takes a served model"
+        features = _overview_features(trace) if result.tool == "render_overview" else _zoom_features(trace)
+        sightings += [_sighting(result, trace, *feature) for feature in features if feature[1] >= LEAST_STRENGTH]
+    listed = ", ".join(f"{s.look} {s.strength:.2f}" for s in sightings) or "no notable properties"
+    if pictures := transcript.task.get("users_pictures"):
+        listed += f"; cannot read the {pictures} pictures that people supplied, which needs a served model"
     return Inspection(
-        rationale=f"read the line's pixels in {len(seen.pictures)} pictures: {told}"[:600],
+        rationale=f"read the line's pixels in {len(transcript.pictures)} pictures: {listed}"[:600],
         sees_pictures=True,
         sightings=sightings[:24],
     )
 
 
-def spot(seen: Transcript) -> Spotting:
-    """Panels that differ from the others of their picture."""
-    if not seen.pictures:
-        return Spotting(rationale="no picture was sent, so nothing was seen", sees_pictures=False)
-    odd: list[Oddity] = []
-    for result in seen.all("show_windows"):
-        pixels = _pixels(seen, result)
-        if pixels is not None:
-            odd += [
-                Oddity(rationale=why, rule_id=result.arguments["rule_id"], panel=panel + 1)
-                for panel, why in _odd_panels(pixels)
-            ]
-    told = f"{len(odd)} panels differ from their neighbours in {len(seen.pictures)} pictures"
-    return Spotting(rationale=told, sees_pictures=True, odd=odd[:64])
+def _zoom(overview: ToolResult) -> tuple[str, dict[str, str | int]]:
+    """Call that zooms into a stretch after the first quarter of an overview."""
+    begin, end = int(overview.value["begin"]), int(overview.value["end"])
+    width = max(LEAST_ZOOM, (end - begin) // ZOOM_SHARE)
+    first = begin + (end - begin) // 4
+    return "render_zoom", {"channel": overview.arguments["channel"], "begin": first, "end": min(first + width, end)}
 
 
-def _odd_panels(pixels: np.ndarray) -> list[tuple[int, str]]:
-    """Panels whose line has a property far from that of the others, the farthest first, and which property."""
-    panels = [cell for row in np.array_split(pixels, GRID[0]) for cell in np.array_split(row, GRID[1], axis=1)]
-    traces = [_trace(panel) for panel in panels]
-    measured = np.array([np.full(len(LINE), np.nan) if trace is None else _line(trace) for trace in traces])
-    off = np.abs(measured - np.nanmedian(measured, axis=0))
-    off /= 1.5 * np.nanmedian(off, axis=0) + LEAST_PIXELS
-    order = np.argsort(-np.nan_to_num(off).max(axis=1))
-    return [
-        (int(k), f"its line differs most in {LINE[int(np.nanargmax(off[k]))]}")
-        for k in order[:MOST_ODD]
-        if (off[k] > ODD).any()
-    ]
-
-
-def _line(trace: Trace) -> list[float]:
-    """Properties of a line, in pixels: see `LINE`."""
-    steps = np.abs(np.diff(trace.middle))
-    return [
-        float(np.median(trace.middle)), float(trace.middle.std()), float(steps.max()), float(steps.mean()),
-        float(trace.height.max()), float((trace.middle - trace.height / 2).min()),
-        float((trace.middle + trace.height / 2).max()), 100 * float((steps < STILL).mean()),
-    ]  # fmt: skip
-
-
-def _pixels(seen: Transcript, result: Result) -> np.ndarray | None:
-    """Pixels [height, width, 3] of the picture of a tool result, where it was sent."""
-    sent = seen.pictures.get(str(result.value.get("artefact", "")), b"")
-    return np.asarray(Image.open(io.BytesIO(sent)).convert("RGB")).astype(int) if sent else None
+def _pixels(transcript: Transcript, result: ToolResult) -> np.ndarray | None:
+    """Pixels [height, width, 3] of a tool's picture, ``None`` if it was not received."""
+    png = transcript.pictures.get(str(result.value.get("artefact", "")), b"")
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int) if png else None
 
 
 def _trace(pixels: np.ndarray) -> Trace | None:
     ink = pixels[..., 2] - pixels[..., 0] >= COVERED * LINE_BLUENESS
     columns = np.flatnonzero(ink.any(axis=0))
-    if len(columns) < 50:
+    if len(columns) < LEAST_COLUMNS:
         return None
     inked = ink[:, columns]
     top = inked.argmax(axis=0)
@@ -144,10 +106,7 @@ def _trace(pixels: np.ndarray) -> Trace | None:
     return Trace(int(columns[0]), (top + bottom) / 2, (bottom - top + 1).astype(float), ink.shape[1])
 
 
-Found = tuple[Look, float, int, int]  # look, strength, first and last column of the trace
-
-
-def _in_overview(trace: Trace) -> list[Found]:
+def _overview_features(trace: Trace) -> list[Feature]:
     middle, height, last = trace.middle, trace.height, len(trace.middle) - 1
     swing = float(np.ptp(middle)) + 1e-9
     blocks = np.array_split(np.arange(len(middle)), 16)
@@ -167,7 +126,7 @@ def _in_overview(trace: Trace) -> list[Found]:
     ]
 
 
-def _in_zoom(trace: Trace) -> list[Found]:
+def _zoom_features(trace: Trace) -> list[Feature]:
     middle, height, last = trace.middle, trace.height, len(trace.middle) - 1
     centred = middle - middle.mean()
     power = float((centred**2).sum()) + 1e-9
@@ -194,10 +153,10 @@ def _in_zoom(trace: Trace) -> list[Found]:
     ]
 
 
-def _sighting(result: Result, trace: Trace, look: Look, strength: float, first: int, last: int) -> Sighting:
+def _sighting(result: ToolResult, trace: Trace, term: SightingTerm, strength: float, first: int, last: int) -> Sighting:
     return Sighting(
-        rationale=f"{look} in {result.tool}, columns {first} to {last}",
-        look=look,
+        rationale=f"{term} in {result.tool}, columns {first} to {last}",
+        look=term,
         channel=str(result.arguments.get("channel", "")),
         left=trace.x(first),
         right=trace.x(last),

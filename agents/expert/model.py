@@ -1,7 +1,7 @@
-"""The embedded brain: a LangChain chat model whose replies follow from the messages by rules, without a server.
+"""The embedded brain: a LangChain chat model that derives its replies from the messages by rules.
 
-It is a statistician in code. It holds no handle on the series: messages in, message out. The same prompts, tools and
-schemas go to it as to a language model, and it answers with the same tool calls and structured outputs.
+It gets the same prompts, tools and schemas as a language model, and replies with the same tool calls and structured
+answers. It has no access to the series except through the messages.
 """
 
 from __future__ import annotations
@@ -18,30 +18,26 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
 
 from ape.agents.expert import critic, guide, inspector, planner, profiler
-from ape.agents.expert.reading import Transcript, read
+from ape.agents.expert.transcript import ToolCalls, Transcript, parse_messages
 
-Calls = list[tuple[str, dict[str, Any]]]
-
-NEXT_CALLS: dict[str, Callable[[Transcript], Calls]] = {
+NEXT_CALLS: dict[str, Callable[[Transcript], ToolCalls]] = {
     "planner": planner.next_calls,
     "profiler": profiler.next_calls,
     "visual inspector": inspector.next_calls,
     "rule critic": critic.next_calls,
     "guide": guide.next_calls,
 }
-WORDS: dict[str, Callable[[Transcript], str]] = {"guide": guide.tell}  # the others answer in records
 ANSWERS: dict[str, Callable[[Transcript], BaseModel]] = {
     "Plan": planner.plan,
     "Proposal": planner.propose_or_revise,
     "Profile": profiler.profile,
     "Inspection": inspector.inspect,
-    "Spotting": inspector.spot,
     "Critique": critic.critique,
 }
 
 
 class ExpertChatModel(BaseChatModel):
-    """Embedded expert; see the module's docstring."""
+    """The embedded expert, see the module's docstring."""
 
     @property
     def _llm_type(self) -> str:
@@ -57,17 +53,23 @@ class ExpertChatModel(BaseChatModel):
         response_format: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        transcript = read(messages)
+        transcript = parse_messages(messages)
         if response_format is not None:
             answer = ANSWERS[response_format["json_schema"]["name"]](transcript)
             reply = AIMessage(answer.model_dump_json())
         else:
             offered = {tool["function"]["name"] for tool in tools or []}
             calls = [(name, args) for name, args in NEXT_CALLS[transcript.role](transcript) if name in offered]
-            said = WORDS.get(transcript.role, lambda _seen: "I have seen enough.")
-            text = "" if calls and transcript.role in WORDS else said(transcript)
-            reply = AIMessage(text, tool_calls=[_tool_call(name, args) for name, args in calls])
+            text = _text(transcript, calls)
+            reply = AIMessage(text, tool_calls=[_tool_call(name, arguments) for name, arguments in calls])
         return ChatResult(generations=[ChatGeneration(message=reply)])
+
+
+def _text(transcript: Transcript, calls: ToolCalls) -> str:
+    """Text of a reply; only the guide's is for people, the other agents answer in records."""
+    if calls:
+        return ""
+    return guide.answer(transcript) if transcript.role == "guide" else "The evidence is sufficient."
 
 
 def _tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

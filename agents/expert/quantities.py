@@ -1,4 +1,4 @@
-"""How long, how often and by how much, read from plain words: "a day or two", "every 5 min", "a third lower"."""
+"""Parse durations, sampling steps and relative changes in English: "a day or two", "every 5 min", "a third lower"."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ SECONDS = {
     "hour": 3600.0, "hr": 3600.0, "h": 3600.0, "day": 86_400.0, "night": 30_000.0, "shift": 28_800.0,
     "week": 604_800.0, "month": 2.63e6, "year": 3.156e7,
 }  # fmt: skip
-WORDS = {
+NUMBER_WORDS = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "forty-five": 45, "fifty": 50,
     "sixty": 60, "ninety": 90, "half a": 0.5, "half an": 0.5, "a half": 0.5, "a quarter of a": 0.25,
     "a quarter of an": 0.25, "three quarters of an": 0.75,
 }  # fmt: skip
-VAGUE = {
+VAGUE_COUNTS = {
     "some": (3, 20), "several": (3, 10), "a few": (2, 6), "few": (2, 6), "a couple of": (2, 3), "many": (5, 50),
     "dozens of": (20, 60), "": (2, 20),
 }  # fmt: skip
-PARTS = {
+FRACTIONS = {
     "half": 0.5,
     "a half": 0.5,
     "a third": 1 / 3,
@@ -29,24 +29,29 @@ PARTS = {
     "a fifth": 0.2,
     "a tenth": 0.1,
 }
-ADVERBS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
-LOOSE = 1.5  # a single figure stands for anything within this factor
+FREQUENCY_ADVERBS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
+TOLERANCE = 1.5  # a single figure stands for a range of this factor to both sides
 
 
-def _any(words: Iterable[str]) -> str:
+def _any_of(words: Iterable[str]) -> str:
+    """Pattern of any of the words, the longest first."""
     return "|".join(sorted((re.escape(word) for word in words if word), key=len, reverse=True))
 
 
-_NUMBER = rf"(?:\d+(?:[.,]\d+)?|(?:{_any(WORDS)})\b(?: and a half)?)"
-_UNIT = rf"(?P<unit>{_any(SECONDS)})(?:s|\.)?(?![\w/²³-])"
+_NUMBER = rf"(?:\d+(?:[.,]\d+)?|(?:{_any_of(NUMBER_WORDS)})\b(?: and a half)?)"
+_UNIT = rf"(?P<unit>{_any_of(SECONDS)})(?:s|\.)?(?![\w/²³-])"
+# "5 to 10 minutes", "an hour or two", "a few days"
 _SPAN = re.compile(
-    rf"(?<![\w./-])(?:(?P<low>{_NUMBER})(?:\s*(?:to|-|–|or|and)\s*(?P<high>{_NUMBER}))?|(?P<vague>{_any(VAGUE)}))\s*-?{_UNIT}"
+    rf"(?<![\w./-])(?:(?P<low>{_NUMBER})(?:\s*(?:to|-|–|or|and)\s*(?P<high>{_NUMBER}))?|(?P<vague>{_any_of(VAGUE_COUNTS)}))\s*-?{_UNIT}"
     r"(?P<more> or (?:two|three|so|more))?",
     re.IGNORECASE,
 )
-_BARE = re.compile(rf"\b(?:for|over|within|lasts?|takes?) (?P<unit>{_any(SECONDS)})s\b", re.IGNORECASE)
+# "for minutes", without a number
+_BARE = re.compile(rf"\b(?:for|over|within|lasts?|takes?) (?P<unit>{_any_of(SECONDS)})s\b", re.IGNORECASE)
+# before a span that is a rate, a sampling step or an age
 _NO_SPAN = re.compile(r"(?:\b(?:every|each|per|times|once|twice|last|sampled|age|old)|/)\s*$", re.IGNORECASE)
 _MEASURED = r"(?:sampl|averag|mean|count|record|measur|logg|read|report|poll|scrap|interval|resolution|step|aggregat)"
+# "sampled every 5 minutes", "every 5 minutes", "5-minute averages"
 _STEP = (
     re.compile(
         rf"{_MEASURED}\w*[^.\n]{{0,30}}?\b(?:every|each|once (?:a|an|every|per)|over|of)\s+(?P<span>[^.,;\n]*)", re.I
@@ -54,44 +59,51 @@ _STEP = (
     re.compile(r"\b(?:every|each|once (?:a|an|every|per))\s+(?P<span>[^.,;\n]*)", re.I),
     re.compile(rf"(?P<span>[^.,;\n]*?)[ -]{_MEASURED}", re.I),
 )
+# "20 times a second", "3 readings per minute"
 _RATE = re.compile(
     rf"(?:(?P<count>{_NUMBER}) times|(?P<twice>twice)|(?P<samples>{_NUMBER}) (?:samples?|readings?|values?))"
     rf" (?:a|an|per|each|every) {_UNIT}",
     re.IGNORECASE,
 )
 _HERTZ = re.compile(r"(\d+(?:[.,]\d+)?)\s*(k?)hz\b", re.IGNORECASE)
+# "20 to 30 % lower"
 _CHANGE = re.compile(
     r"(?<!\w)(?P<low>\d+(?:[.,]\d+)?)(?:\s*(?:to|-|–|and)\s*(?P<high>\d+(?:[.,]\d+)?))?\s*(?:%|per ?cent)\s*"
     r"(?:lower|less|higher|more|above|below|too|down|up|drop|rise|fall|loss|increase|decrease|of )",
     re.IGNORECASE,
 )
+# "by 10 %", "by a third"
 _BY = re.compile(
     r"\bby (?:about |some |up to |roughly )?"
     r"(?:(?P<low>\d+(?:[.,]\d+)?)(?:\s*(?:to|-|–|and)\s*(?P<high>\d+(?:[.,]\d+)?))?"
-    rf"\s*(?:%|per ?cent)|(?P<part>{_any(PARTS)})\b)",
+    rf"\s*(?:%|per ?cent)|(?P<part>{_any_of(FRACTIONS)})\b)",
     re.IGNORECASE,
 )
-_TIMES = (("doubl", 1.0), ("tripl", 2.0), ("halv", 0.5))
+# verbs with the change that they stand for
+_VERBS = (("doubl", 1.0), ("tripl", 2.0), ("halv", 0.5))
 _FALL = re.compile(
     r"\b(?:lower|less|below|sinks?|sank|sunk|sag|falls?|fell|drop|down|reduc|decreas|loss|loses?|halv|weak)", re.I
 )
 
 
 def durations(text: str) -> list[tuple[float, float]]:
-    """Lengths of time that a text names, in seconds from lowest to highest; rates and intervals are not among them."""
-    found = []
+    """Return the durations that a text names, as lowest and highest seconds.
+
+    Rates, sampling intervals and times of day are left out.
+    """
+    spans = []
     for match in _SPAN.finditer(text):
         if not _NO_SPAN.search(text[: match.start()]):
-            found.append(_span(match))
+            spans.append(_span_seconds(match))
     for match in _BARE.finditer(text):
-        low, high = VAGUE[""]
+        low, high = VAGUE_COUNTS[""]
         unit = SECONDS[match["unit"].lower()]
-        found.append((low * unit, high * unit))
-    return found
+        spans.append((low * unit, high * unit))
+    return spans
 
 
 def sampling_step(text: str) -> float | None:
-    """Seconds between samples, where a text says how often there is one."""
+    """Return the seconds between samples that a text names, ``None`` if it names none."""
     if (rate := _RATE.search(text)) is not None:
         count = 2.0 if rate["twice"] else _number(rate["count"] or rate["samples"])
         return SECONDS[rate["unit"].lower()] / max(count, 1e-9)
@@ -99,39 +111,42 @@ def sampling_step(text: str) -> float | None:
         for match in pattern.finditer(text):
             span = _SPAN.search(match["span"]) or re.match(rf"\s*{_UNIT}", match["span"], re.IGNORECASE)
             if span is not None:
-                return _exact(span)
+                return _exact_seconds(span)
     if (adverb := re.search(r"\b(hourly|daily|weekly|monthly)\b", text, re.IGNORECASE)) is not None:
-        return SECONDS[ADVERBS[adverb[1].lower()]]
+        return SECONDS[FREQUENCY_ADVERBS[adverb[1].lower()]]
     if (hertz := _HERTZ.search(text)) is not None:
         return 1.0 / max(_number(hertz[1]) * (1000.0 if hertz[2] else 1.0), 1e-9)
     return None
 
 
 def changes(text: str) -> list[tuple[float, float]]:
-    """Relative changes that a text names, as shares of the usual value, lowest to highest; falls are negative."""
+    """Return the relative changes that a text names, as lowest and highest share of the usual value.
+
+    Falls are negative.
+    """
     fall = _FALL.search(text) is not None
-    return [(-high, -low) if fall else (low, high) for low, high in _changes(text)]
+    return [(-high, -low) if fall else (low, high) for low, high in _unsigned_changes(text)]
 
 
-def _changes(text: str) -> Iterator[tuple[float, float]]:
+def _unsigned_changes(text: str) -> Iterator[tuple[float, float]]:
     for match in [*_CHANGE.finditer(text), *_BY.finditer(text)]:
         groups = match.groupdict()
         if groups.get("part"):
-            share = PARTS[groups["part"].lower()]
-            yield share / LOOSE, share * LOOSE
+            share = FRACTIONS[groups["part"].lower()]
+            yield share / TOLERANCE, share * TOLERANCE
         else:
             low = _number(groups["low"]) / 100
             high = _number(groups["high"]) / 100 if groups.get("high") else None
-            yield (low, high) if high is not None and high > low else (low / LOOSE, low * LOOSE)
-    for stem, share in _TIMES:
+            yield (low, high) if high is not None and high > low else (low / TOLERANCE, low * TOLERANCE)
+    for stem, share in _VERBS:
         if re.search(rf"\b{stem}", text, re.IGNORECASE):
-            yield share / LOOSE, share * LOOSE
+            yield share / TOLERANCE, share * TOLERANCE
 
 
-def _span(match: re.Match[str]) -> tuple[float, float]:
+def _span_seconds(match: re.Match[str]) -> tuple[float, float]:
     unit = SECONDS[match["unit"].lower()]
     if match["vague"]:
-        few, many = VAGUE[match["vague"].lower()]
+        few, many = VAGUE_COUNTS[match["vague"].lower()]
         return few * unit, many * unit
     low = _number(match["low"])
     if match["high"]:
@@ -140,11 +155,11 @@ def _span(match: re.Match[str]) -> tuple[float, float]:
             return low * unit, high * unit
     more = {"two": 2.0, "three": 3.0}.get((match["more"] or "").rpartition(" ")[2].lower())
     if more is not None and more > low:
-        return low * unit / LOOSE, more * unit * LOOSE
-    return low * unit / LOOSE, low * unit * LOOSE
+        return low * unit / TOLERANCE, more * unit * TOLERANCE
+    return low * unit / TOLERANCE, low * unit * TOLERANCE
 
 
-def _exact(match: re.Match[str]) -> float:
+def _exact_seconds(match: re.Match[str]) -> float:
     low = match.groupdict().get("low")
     return (_number(low) if low else 1.0) * SECONDS[match["unit"].lower()]
 
@@ -153,4 +168,4 @@ def _number(words: str) -> float:
     words = words.lower().strip()
     half = 0.5 if words.endswith(" and a half") else 0.0
     words = words.removesuffix(" and a half")
-    return (WORDS[words] if words in WORDS else float(words.replace(",", "."))) + half
+    return (NUMBER_WORDS[words] if words in NUMBER_WORDS else float(words.replace(",", "."))) + half

@@ -1,0 +1,116 @@
+"""Summaries of tool results in a few sentences, for the embedded guide's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ape.agents.expert.transcript import ToolResult
+
+
+def summarise(result: ToolResult) -> str:
+    """Return one result in a sentence or two."""
+    value = result.value
+    if "declined" in value:
+        return "Cancelled, as you said."
+    if "error" in value:
+        return f"That did not work: {value['error']}."
+    if result.tool.startswith("render_"):
+        return f"The picture shows {value['begin']} to {value['end']}."
+    return SUMMARIES.get(result.tool, _figures)(value)
+
+
+def _figures(value: dict[str, Any]) -> str:
+    plain = {name: each for name, each in value.items() if isinstance(each, int | float | str) and name != "artefact"}
+    return ", ".join(f"{name.replace('_', ' ')} {each}" for name, each in plain.items()) or "Here is the picture."
+
+
+def _series(value: dict[str, Any]) -> str:
+    names = ", ".join(map(str, value["channels"]))
+    step = f", one value every {value['step_seconds']:g} s" if value["step_seconds"] else ""
+    return f"I see the training part: {value['training_points']} points of {names}{step}."
+
+
+def _period(value: dict[str, Any]) -> str:
+    period = value.get("period")
+    return f"It repeats every {period} samples." if period else "There is no clear cycle."
+
+
+def _discords(value: dict[str, Any]) -> str:
+    listed = [
+        f"{each['position']} ({each['over_median']:.1f} times the usual distance)" for each in value["discords"][:3]
+    ]
+    return f"The most unusual stretches begin at {', '.join(listed)}." if listed else "No stretch is unusual."
+
+
+def _values(value: dict[str, Any]) -> str:
+    quantiles = value["quantiles"]
+    return (
+        f"Values range from {value['minimum']} to {value['maximum']}; nine in ten are between {quantiles['0.05']} and"
+        f" {quantiles['0.95']}, and the median is {value['median']}."
+    )
+
+
+def _rules(value: dict[str, Any]) -> str:
+    if not value["rules"]:
+        return "There are no rules yet: say 'mine', or add one."
+    lines = [f"- {_rule(rule)}" for rule in value["rules"]]
+    return "\n".join([*lines, *([f"Dropped: {', '.join(value['dropped'])}."] if value["dropped"] else [])])
+
+
+def _rule(value: dict[str, Any]) -> str:
+    bounds = ", ".join(_bound(name, bound) for name, bound in value["where"].items())
+    where = f"; only {bounds}" if bounds else ""
+    verdict = "It passes its check" if value["passes"] else "It fails its check and is not in the bank"
+    fails = "".join(f"; {name} {why}" for name, why in value["fails"].items())
+    pace = ", builds up slowly" if value["gradual"] else ""
+    return (
+        f"{value['rule']}: {value['mechanism'].replace('_', ' ')}, {value['morphology'].replace('_', ' ')}, size"
+        f" {value['size']}, length {value['length']}{pace}{where}. {verdict}{fails}."
+    )
+
+
+def _bound(name: str, bound: Any) -> str:
+    if isinstance(bound, dict):
+        low, high = (float(bound[end]) % 24 if name == "hours" else float(bound[end]) for end in ("low", "high"))
+        unit = {"hours": "h", "phase": "of the cycle"}.get(name, "samples")
+        return f"{name.replace('_', ' ')} {low:g} to {high:g} {unit}"
+    return f"{name} {', '.join(bound)}"
+
+
+def _reasons(value: dict[str, Any]) -> str:
+    evidence = [f"{e['kind']} {e['id']}" + (f': "{e["quote"]}"' if e.get("quote") else "") for e in value["evidence"]]
+    history = [f"- {event['agent']}: {event['verdict']}, {event['reason']}" for event in value["history"]]
+    listed = "; ".join(evidence) or "only your request"
+    return "\n".join([f"{value['rule']}. {value['note']}", f"Evidence: {listed}.", *history])
+
+
+def _comparison(value: dict[str, Any]) -> str:
+    parts = [f"{name}: {', '.join(value[name])}" for name in ("new", "gone") if value[name]]
+    parts += [f"{rule}: {', '.join(fields)} changed" for rule, fields in value["changed"].items()]
+    return "; ".join(parts) + "." if parts else "Nothing has changed."
+
+
+def _training(value: dict[str, Any]) -> str:
+    outcome = f"{'Enhanced' if value['accepted'] else 'The original detector was kept'}: {value['reason']}."
+    return f"{outcome} The picture shows the series above its score before and after; a high score means an anomaly."
+
+
+SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "describe_series": _series,
+    "autocorrelation": _period,
+    "matrix_profile": _discords,
+    "robust_stats": _values,
+    "list_rules": _rules,
+    "mine_rules": _rules,
+    "add_rule": _rule,
+    "change_rule": _rule,
+    "restore_rule": _rule,
+    "drop_rule": lambda value: f"Dropped {value['dropped']}; 'restore {value['dropped']}' brings it back.",
+    "show_examples": lambda value: (
+        f"{value['count']} anomalies of {value['rule']} in red, over normal windows in grey."
+    ),
+    "why_rule": _reasons,
+    "compare_banks": _comparison,
+    "train_and_score": _training,
+}

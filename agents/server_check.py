@@ -1,0 +1,101 @@
+"""Check that a running server has what the agents need."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+from PIL import Image
+from pydantic import ValidationError
+
+from ape.agents.records import Proposal
+from ape.agents.replies import response_format
+from ape.agents.server import LONGEST_REPLY, connect, server_error
+from ape.agents.vllm_command import CONTEXT_TOKENS
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A capability that the agents need, whether the server has it, and details or a hint."""
+
+    name: str
+    met: bool
+    detail: str
+
+
+def check_server(address: str, model: str | None = None) -> list[Requirement]:
+    """Test each requirement of the agents on a running server.
+
+    Raises
+    ------
+    InputError
+        The server does not answer, or lacks the model.
+    """
+    connection = connect(address, model, seed=0)
+
+    def test(probe: Callable[[Any], tuple[bool, str]]) -> tuple[bool, str]:
+        try:
+            return probe(connection.chat)
+        except openai.OpenAIError as error:
+            return False, server_error(error, connection.server).what
+
+    return [
+        Requirement("model", True, connection.model),
+        Requirement("context", *_check_context(connection.context_tokens)),
+        Requirement("JSON schema", *test(_check_schema)),
+        Requirement("tool calls", *test(_check_tool_calls)),
+        Requirement("vision", *test(_check_vision)),
+    ]
+
+
+def _check_context(tokens: float) -> tuple[bool, str]:
+    if math.isinf(tokens):
+        return True, f"not stated by the server; the agents need {CONTEXT_TOKENS} tokens"
+    if tokens < CONTEXT_TOKENS:
+        return False, f"{tokens:.0f} tokens; serve at least {CONTEXT_TOKENS}"
+    return True, f"{tokens:.0f} tokens"
+
+
+def _check_schema(chat: Any) -> tuple[bool, str]:
+    request = "No rule fits this scenario. Answer with a Proposal that says so and has no rules."
+    content = str(chat.invoke(request, response_format=response_format(Proposal)).content)
+    try:
+        Proposal.model_validate_json(content)
+    except ValidationError:
+        return False, f"the answer does not match the schema: {content[:80]!r}"
+    return True, "answers in the largest of the agents' records"
+
+
+def _check_tool_calls(chat: Any) -> tuple[bool, str]:
+    request = "Call robust_stats for the channel 'value'."
+    properties = {"channel": {"type": "string", "enum": ["value"]}}
+    tool = {
+        "type": "function",
+        "function": {
+            "name": "robust_stats",
+            "description": "Median and spread of a channel.",
+            "parameters": {"type": "object", "properties": properties, "required": ["channel"]},
+        },
+    }
+    reply = chat.invoke(request, tools=[tool])
+    if reply.tool_calls:
+        return True, "calls a tool on request"
+    if "<tool_call>" in str(reply.content):
+        return True, "writes calls as text, which also works; serve with --tool-call-parser hermes"
+    if chat.invoke(request, tools=[tool], tool_choice="required").tool_calls:
+        return True, "calls a tool only when forced; a larger model calls tools by itself"
+    return False, "the model calls no tool"
+
+
+def _check_vision(chat: Any) -> tuple[bool, str]:
+    png = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(png, "png")
+    picture = {"type": "image", "base64": base64.b64encode(png.getvalue()).decode(), "mime_type": "image/png"}
+    question = {"type": "text", "text": "Which colour is this square? One word."}
+    reply = chat.invoke([("user", [question, picture])], max_completion_tokens=min(32, LONGEST_REPLY))
+    return True, f"accepts pictures; describes a red square as {str(reply.content)[:40]!r}"
