@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,7 @@ from ape.core.errors import InputError
 from ape.series import Series
 
 if TYPE_CHECKING:
-    from ape.runs.folder import Request
+    from ape.runs import Request, Run
 
 PIPED = 200  # columns of what is laid out, where there is no terminal
 
@@ -31,105 +31,75 @@ def wide_console() -> Console:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """``ape run``: the main job, new or resumed."""
-    from ape.runs.folder import create_folder, open_folder
-    from ape.runs.run import Job, mine_step
-    from ape.runs.run import run as run_job
+    """``ape run``: the whole run, new or resumed."""
+    from ape import detectors
+    from ape.runs import Run
 
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new run, or --resume DIR", "ape run", "one of the two")
     if arguments.resume is not None:
-        folder = Path(arguments.resume)
-        request, series = open_folder(folder)
-    else:
-        from ape import detectors
-
-        detectors.create(arguments.backbone)  # an unknown name is refused before anything is made
-        request = request_of(arguments, "run")
-        series = request.load()
-        folder = create_folder(Path(arguments.out or f"runs/{series.name}"), request, series)
-    _tell_series(series)
-    with Display(console) as display:
-        job = Job(folder, request, series, display.listen, display.progress)
-        if request.command == "mine":
-            mine_step(job)
-        else:
-            run_job(job)
-    _tell_end(folder)
+        approves = arguments.approve or arguments.drop
+        _execute(Run.open(Path(arguments.resume)), arguments.drop or [] if approves else None)
+        return
+    if arguments.drop:
+        raise InputError("there are no rules to drop yet", "--drop", "use it with --resume DIR")
+    detectors.create(arguments.backbone)  # refuse an unknown name before anything is written
+    request = request_of(arguments, "run")
+    series = request.load()
+    _execute(Run.create(Path(arguments.out or f"runs/{series.name}"), request, series))
 
 
 def mine(arguments: argparse.Namespace) -> None:
     """``ape mine``: the Rule Bank only."""
-    from ape.runs.folder import create_folder
-    from ape.runs.run import Job, mine_step
+    from ape.runs import Run
 
     request = request_of(arguments, "mine")
-    series = request.load()
-    folder = create_folder(Path(arguments.out), request, series)
-    _tell_series(series)
-    with Display(console) as display:
-        mine_step(Job(folder, request, series, display.listen, display.progress))
-    _tell_end(folder)
+    _execute(Run.create(Path(arguments.out), request, request.load()))
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """``ape train``: the backbone only, into ``OUT/detector``; said again after a kill, it goes on."""
+    """``ape train``: train a backbone into ``OUT/detector``; rerun after a kill to resume."""
     from ape import detectors
-    from ape.core.checkpoint import delete_checkpoint
+    from ape.posttrain.steps import DETECTOR, train_backbone
 
-    detector = detectors.create(arguments.backbone)
+    detectors.create(arguments.backbone)
     series = _load(arguments)
-    target = _new(arguments.out, "detector")
-    checkpoint = target.with_name("training.safetensors")
+    target = _new(arguments.out, DETECTOR)
     with Display(console) as display:
-        detector.fit(series, arguments.seed, display.progress, checkpoint).save(target)
-    delete_checkpoint(checkpoint)
+        train_backbone(arguments.backbone, series, target, arguments.seed, display.progress)
     console.print(f"detector: {target}")
 
 
 def enhance(arguments: argparse.Namespace) -> None:
-    """``ape enhance``: post-train a detector, into ``OUT/enhanced`` with ``OUT/posttrain.json``.
+    """``ape enhance``: post-train a detector into ``OUT/enhanced`` with ``OUT/posttrain.json``; rerun to resume.
 
-    Said again after a kill, it goes on. Where the result is refused the original detector is what is left there, with
-    the reason; that is no failure of the command.
+    If the result is not accepted, the folder contains the original detector and the report says why. The command
+    succeeds all the same.
     """
-    from ape import detectors, posttrain
-    from ape.core.checkpoint import delete_checkpoint
-    from ape.core.files import write_json
+    from ape import detectors
+    from ape.posttrain.steps import DETECTOR, ENHANCED, post_train
     from ape.rules import RuleBank
 
     series = _load(arguments)
-    detector = detectors.load(_detector_folder(arguments.detector, "detector"))
+    detector = detectors.load(_detector_folder(arguments.detector, DETECTOR))
     bank = RuleBank.load(_bank_path(arguments.bank))
-    target = _new(arguments.out, "enhanced")
-    checkpoint = target.with_name("posttraining.safetensors")
+    target = _new(arguments.out, ENHANCED)
     with Display(console) as display:
-        result = posttrain.enhance(
-            detector, bank, series, seed=arguments.seed, progress=display.progress, checkpoint=checkpoint
-        )
-    result.detector.save(target)
-    write_json(Path(arguments.out) / "posttrain.json", result.report)
-    delete_checkpoint(checkpoint)
-    console.print(f"{'enhanced' if result.accepted else 'original kept'}: {result.report['reason']}")
+        report = post_train(detector, bank, series, target, arguments.seed, display.progress)
+    _print_outcome(report)
     console.print(f"detector: {target}")
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """``ape score``: scores of the whole series, into ``OUT/scores.csv``."""
+    """``ape score``: score a whole series into ``OUT/scores.csv``."""
     from ape import posttrain
-    from ape.detectors.detector import WindowedDetector
-    from ape.runs.run import channel_columns, write_scores
+    from ape.posttrain.steps import DETECTOR, ENHANCED, SCORES, score_series, write_scores
 
     series = _load(arguments)
-    detector = posttrain.load(_detector_folder(arguments.detector, "enhanced", "detector"))
-    target = _new(arguments.out, "scores.csv")
-    if not arguments.own:
-        scores = detector.score(series)
-    elif isinstance(detector, WindowedDetector):
-        scores = detector.score(series, own=True)
-    else:
-        raise InputError("an enhanced detector has one score", "--own", "give the folder of a plain detector")
-    write_scores(target, series, {"score": scores} | channel_columns(detector, series, scores))
+    detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
+    target = _new(arguments.out, SCORES)
+    scores, shares = score_series(detector, series, own=arguments.own)
+    write_scores(target, series, {"score": scores, **shares})
     console.print(f"scores: {target}")
 
 
@@ -194,14 +164,14 @@ def _load(arguments: argparse.Namespace) -> Series:
     from ape.series import load
 
     series = load(arguments.data, column=arguments.column, train_end=arguments.train_end)
-    _tell_series(series)
+    _print_series(series)
     return series
 
 
 def request_of(arguments: argparse.Namespace, command: str) -> Request:
     """What was asked for, as a run folder keeps it; what cannot be used is refused before anything is made."""
     from ape.agents import open_brain
-    from ape.runs.folder import Request
+    from ape.runs import Request
     from ape.tools.logs import read_log
     from ape.tools.user_pictures import read_picture
 
@@ -210,7 +180,8 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
         read_picture(Path(image))
     if arguments.log is not None:
         read_log(Path(arguments.log), None)
-    series = {name: getattr(arguments, name) for name in ("train_end", "backbone") if hasattr(arguments, name)}
+    given = ("train_end", "backbone", "approve")
+    options = {name: getattr(arguments, name) for name in given if hasattr(arguments, name)}
     return Request(
         command=command,
         data=getattr(arguments, "data", None) or "",
@@ -221,7 +192,7 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
         model=brain.name if brain.server else None,
         image=images,
         log=arguments.log,
-        **series,
+        **options,
     )
 
 
@@ -252,7 +223,26 @@ def _bank_path(given: str) -> Path:
     return path / "bank.json" if path.is_dir() else path
 
 
-def _tell_series(series: Series) -> None:
+def _execute(run: Run, dropped: list[str] | None = None) -> None:
+    """Execute or resume a run with live progress, then print its outcome and its files."""
+    from ape.runs import Callbacks, execute
+
+    _print_series(run.series)
+    with Display(console) as display:
+        outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
+    if outcome.post_training:
+        _print_outcome(outcome.post_training)
+    for name, what in (("bank.json", "Rule Bank"), ("report.html", "report"), ("scores.csv", "scores")):
+        if (run.folder / name).exists():
+            console.print(f"{what}: {run.folder / name}")
+    if outcome.awaits_approval:
+        console.print(
+            f"the rules wait for approval: read them with 'ape bank show {run.folder}', then continue with"
+            f" 'ape run --resume {run.folder} --approve', and --drop RULE for each rule to leave out"
+        )
+
+
+def _print_series(series: Series) -> None:
     shape = f"{series.length} points, {series.n_channels} channel{'s' * (series.n_channels > 1)}"
     normal = (
         f"the first {series.train_end} are taken as normal"
@@ -264,12 +254,5 @@ def _tell_series(series: Series) -> None:
         console.print(f"  {note}")
 
 
-def _tell_end(folder: Path) -> None:
-    from ape.core.files import read_json
-
-    if (folder / "posttrain.json").exists():
-        report = read_json(folder / "posttrain.json", "post-training report")
-        console.print(f"{'enhanced' if report['accepted'] else 'original kept'}: {report['reason']}")
-    for name, what in (("bank.json", "Rule Bank"), ("report.html", "report"), ("scores.csv", "scores")):
-        if (folder / name).exists():
-            console.print(f"{what}: {folder / name}")
+def _print_outcome(report: dict[str, Any]) -> None:
+    console.print(f"{'enhanced' if report['accepted'] else 'original kept'}: {report['reason']}")

@@ -47,7 +47,15 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("data", nargs="?", metavar="DATA", help="CSV, NPZ or UCR text file, or example:internal-bleeding")
     _series_options(run)
     run.add_argument("--out", metavar="DIR", help="run folder; default: runs/NAME")
-    run.add_argument("--resume", metavar="DIR", help="go on with the run in DIR")
+    run.add_argument("--resume", metavar="DIR", help="resume the run in DIR")
+    run.add_argument(
+        "--approve",
+        action="store_true",
+        help="stop before post-training until a person approves the rules; with --resume: approve them",
+    )
+    run.add_argument(
+        "--drop", action="append", metavar="RULE", help="with --resume: approve all rules but this; may be repeated"
+    )
     mine = commands.add_parser("mine", parents=[series, seeded, mining], help="mine the Rule Bank only")
     mine.add_argument("--out", metavar="DIR", required=True)
     train = commands.add_parser("train", parents=[series, seeded, backbone], help="train a backbone only")

@@ -1,6 +1,6 @@
-"""How well the scores of a finished run find events that are known: ``python -m ape.evals.judge RUN --event B E``.
+"""Judge the scores of a finished run by known events: ``python -m ape.evals.judge RUN --event BEGIN END``.
 
-The labels come from outside, after the run has ended; nothing in a run reads them.
+Labels come from the command line, after the run has ended. The run itself never reads labels.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import pandas as pd
 
 from ape.core.errors import InputError
 from ape.evals.metrics import average_precision
-from ape.runs.folder import open_folder
+from ape.runs import Run
 
 
 def main() -> int:
-    """Print the average precision of every score in the run folder, after ``train_end``."""
+    """Print the average precision of each score in the run folder, on the part after ``train_end``."""
     parser = argparse.ArgumentParser(prog="python -m ape.evals.judge", description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder that 'ape run' left")
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder of 'ape run'")
     parser.add_argument(
         "--event", nargs=2, type=int, action="append", required=True, metavar=("BEGIN", "END"),
         help="anomalous positions, END exclusive; may be repeated",
@@ -36,10 +36,18 @@ def main() -> int:
 
 
 def judge(run: Path, events: list[tuple[int, int]]) -> dict[str, float]:
-    """Average precision of each score column of ``run``, by column."""
-    series = open_folder(run)[1]
+    """Return the average precision of each score column of a run.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder.
+    events : list of (int, int)
+        Begin and end (exclusive) of each anomaly.
+    """
+    series = Run.open(run).series
     if not (run / "scores.csv").exists():
-        raise InputError("no scores yet", str(run), f"end the run: ape run --resume {run}")
+        raise InputError("no scores yet", str(run), f"finish the run: ape run --resume {run}")
     scores = pd.read_csv(run / "scores.csv")
     labels = np.zeros(series.length, dtype=bool)
     for begin, end in events:

@@ -21,13 +21,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from ape.agents.brain import Brain
-from ape.agents.consult import MAX_PICTURES, call_tool, keep, refused, show, written
 from ape.agents.prompts import SYSTEM
-from ape.agents.replies import reply
+from ape.agents.replies import request_reply
+from ape.agents.tool_calls import MAX_PICTURES, call_key, call_tool, picture_message, refusal, store_evidence
 from ape.core.progress import Listener
 from ape.graphs.desk import Desk, desk_tools
+from ape.graphs.state import RecordDecision
 from ape.rules import Rule, RuleBank
-from ape.runs.ledger import Ledger
 from ape.tools import inspector_tools, profiler_tools
 from ape.tools.boundary import agent_tool
 from ape.tools.scenario import sampling_step, scenario_tools
@@ -64,7 +64,8 @@ class Conversation:
     ----------
     workbench : Workbench
     brain : Brain
-    ledger : Ledger
+    record : callable
+        Records one decision.
     seed : int
     mine : callable
         Mines the series' bank.
@@ -77,7 +78,7 @@ class Conversation:
 
     workbench: Workbench
     brain: Brain
-    ledger: Ledger
+    record: RecordDecision
     seed: int
     mine: Callable[[], RuleBank]
     train: Callable[[RuleBank], dict[str, Any]]
@@ -85,24 +86,21 @@ class Conversation:
     listen: Listener
 
 
-Run = Runtime[Conversation]
-
-
-async def think(state: Talk, runtime: Run) -> Talk:
+async def think(state: Talk, runtime: Runtime[Conversation]) -> Talk:
     """The guide answers what was said, or calls tools for it."""
     talk = runtime.context
     desk = desk_of(state, talk.workbench, talk.seed)
     tools = all_tools(desk, talk)
-    room = talk.brain.room - sum(len(json.dumps(convert_to_openai_tool(tool))) for tool in tools) / CHARACTERS
+    room = talk.brain.character_budget - sum(len(json.dumps(convert_to_openai_tool(tool))) for tool in tools) / CHARACTERS
     *before, last = _turns(state["messages"])
     last, rounds = _shortened(last, room), _rounds(state)
     if rounds >= MOST_ROUNDS or (rounds and _length(last) > room):
         return {"messages": [AIMessage("I have tried enough and stop here. Ask again in other words, or for less.")]}
-    said, _ = await reply(talk.brain, _for_the_brain(before, last, desk, talk, room), tools, piecewise=True)
+    said, _ = await request_reply(talk.brain, _for_the_brain(before, last, desk, talk, room), tools, stream=True)
     return {"messages": [said]}
 
 
-async def act(state: Talk, runtime: Run) -> Talk:
+async def act(state: Talk, runtime: Runtime[Conversation]) -> Talk:
     """Tools act; a person is asked first where it takes long or is final."""
     talk = runtime.context
     calls = state["messages"][-1].tool_calls  # type: ignore[union-attr]
@@ -113,15 +111,15 @@ async def act(state: Talk, runtime: Run) -> Talk:
     messages: list[AnyMessage] = []
     made = _made(state)
     for call in calls:
-        asked = written(call["name"], call["args"])
-        if refusal := refused(len(made), math.inf, made.get(asked)):
-            result: dict[str, Any] = {"error": refusal}
+        asked = call_key(call["name"], call["args"])
+        if reason := refusal(len(made), math.inf, made.get(asked)):
+            result: dict[str, Any] = {"error": reason}
         elif call["name"] in COSTLY and not agreed:
             result = {"declined": call["name"]}
         else:
             talk.listen("guide", f"calls {call['name']}")
             result = await asyncio.to_thread(call_tool, by_name, call)
-        evidence = keep(call, result, talk.workbench.artefacts)
+        evidence = store_evidence(call, result, talk.workbench.artefacts)
         made.setdefault(asked, evidence)
         told = {"evidence": evidence, "arguments": call["args"], "result": result}
         messages.append(ToolMessage(json.dumps(told), tool_call_id=call["id"], name=call["name"]))
@@ -129,7 +127,7 @@ async def act(state: Talk, runtime: Run) -> Talk:
             rule = result.get("rule") or result.get("dropped")
             asked = str(call["args"].get("asked", COSTLY.get(call["name"], "")))
             figures = desk.figures.get(rule, {}) if isinstance(rule, str) else {}
-            talk.ledger.write(
+            talk.record(
                 "person", call["name"], asked, rule=rule if isinstance(rule, str) else None,
                 iteration=len(desk.versions), evidence=(evidence,), figures=figures,
             )  # fmt: skip
@@ -232,7 +230,7 @@ def _for_the_brain(
             break
         kept = [*turn, *kept]
     if talk.brain.server is not None and (drawn := _pictures(kept)):
-        kept.append(show(drawn[-MAX_PICTURES:], len(drawn[-MAX_PICTURES:]), talk.workbench.artefacts))
+        kept.append(picture_message(drawn[-MAX_PICTURES:], len(drawn[-MAX_PICTURES:]), talk.workbench.artefacts))
     return [*begin, *kept]
 
 
@@ -255,7 +253,7 @@ def _made(state: Talk) -> dict[str, str]:
     """Calls that were made since the person spoke last, with the evidence that came of them."""
     results = [message for message in _turns(state["messages"])[-1] if isinstance(message, ToolMessage)]
     bodies = [(str(message.name), json.loads(str(message.content))) for message in results]
-    return {written(name, body["arguments"]): body["evidence"] for name, body in reversed(bodies)}
+    return {call_key(name, body["arguments"]): body["evidence"] for name, body in reversed(bodies)}
 
 
 def _turns(messages: Sequence[BaseMessage]) -> list[list[BaseMessage]]:

@@ -1,6 +1,6 @@
-"""Many series unattended: each item a run folder, one map over them, then post-training of all as one job.
+"""Many series unattended: each item is a run folder. Items are mined in parallel, then enhanced.
 
-Whatever is killed, the same call goes on: finished items are not touched, begun ones go on from their checkpoints.
+The same call resumes a killed batch: finished items are not repeated, interrupted ones resume from their checkpoints.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,25 +18,25 @@ import pandas as pd
 from pydantic import TypeAdapter
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
-from ape import detectors, posttrain
-from ape.core.progress import Progress
-from ape.runs.batch_page import write_summary
-from ape.runs.folder import RECORD, Request, create_folder, open_folder, read_request
-from ape.runs.jobs import FAILURES, NAME, Told, map_jobs
-from ape.runs.manifest import MANY
-from ape.runs.run import Job, finish, mine_step, score_step
-from ape.rules import RuleBank
+from ape import detectors
 from ape.core.errors import InputError
-from ape.series import Series
 from ape.core.files import read_json, write_json, write_text
+from ape.core.progress import Progress
+from ape.posttrain.steps import DETECTOR
+from ape.runs.batch_page import write_summary
+from ape.runs.execution import execute, mark_trained, next_step
+from ape.runs.folder import RECORD, Request, Run, read_request
+from ape.runs.jobs import FAILURES, NAME, OnDone, map_jobs
+from ape.runs.manifest import SEPARATOR
 
-MANIFEST, ITEMS, RESULTS = "batch.json", "items", "results"
-AT_ONCE = 64  # series that are trained as one job: what memory holds
+MANIFEST, ITEMS = "batch.json", "items"
+MINED, ENHANCED = "results/mined", "results/enhanced"  # what the jobs returned
+MAX_TOGETHER = 64  # series whose backbones are trained at once: limited by memory
 
 
 @dataclass(frozen=True)
-class Care:
-    """How long an item may take, and how often what failed unexpectedly is tried again."""
+class RetryPolicy:
+    """How many seconds an item may take, and how often an unexpected failure is retried."""
 
     seconds: float | None = None
     retries: int = 1
@@ -47,8 +47,8 @@ def mine_items(
     out: Path,
     workers: int = 2,
     ray: str | None = None,
-    care: Care = Care(),
-    told: Told = lambda name, error: None,
+    policy: RetryPolicy = RetryPolicy(),
+    on_done: OnDone = lambda name, error: None,
 ) -> dict[str, str]:
     """Mine every item into its run folder ``out/items/NAME``.
 
@@ -57,114 +57,119 @@ def mine_items(
     requests : mapping of str to Request
         By item, see `ape.runs.manifest.read_manifest`.
     out : Path
-    workers, ray, told
+    workers, ray, on_done
         See `ape.runs.jobs.map_jobs`.
-    care : Care
+    policy : RetryPolicy
 
     Returns
     -------
     dict of str to str
-        Why items failed.
+        The reason for each item that failed.
 
     Raises
     ------
     InputError
-        ``out`` holds a batch in which an item of the same name is something else.
+        ``out`` contains a batch in which an item of the same name has another request.
     """
     _claim(out, requests)
-    map_jobs(list(requests), partial(mine_item, out.resolve(), dict(requests), care), out / RESULTS, workers, ray, told)
-    failed = read_json(out / RESULTS / FAILURES, "failures")
-    return {name: why for name, why in failed.items() if name in requests}
+    work = partial(mine_item, out.resolve(), dict(requests), policy)
+    map_jobs(list(requests), work, out / MINED, workers, ray, on_done)
+    return _failures(out / MINED, requests)
 
 
-def mine_item(out: Path, requests: dict[str, Request], care: Care, name: str) -> dict[str, Any]:
-    """Mine one item in its folder, or go on there; what is known of it."""
-    attempts = Retrying(
-        stop=stop_after_attempt(care.retries + 1), retry=retry_if_not_exception_type(InputError), reraise=True
-    )
-    return attempts(_mined_in_time, out / ITEMS / name, requests[name], care.seconds)
-
-
-def _mined_in_time(folder: Path, request: Request, seconds: float | None) -> dict[str, Any]:
-    with _within(seconds):
-        return _mined(folder, request)
-
-
-def _mined(folder: Path, request: Request) -> dict[str, Any]:
-    if (folder / RECORD).is_file():
-        request, series = open_folder(folder)
-    else:
-        series = request.load()
-        create_folder(folder, request, series)
-    job = Job(folder, request, series)
-    bank = mine_step(job)
-    return {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
-
-
-def post_train_together(out: Path, names: Sequence[str], progress: Progress | None = None) -> dict[str, str]:
-    """Train, post-train and score the items' series as one job for each backbone and seed; why items failed."""
+def train_items(names: Sequence[str], out: Path, progress: Progress | None = None) -> dict[str, str]:
+    """Train the backbones of mined items, many at once for each backbone and seed; return why items failed."""
     groups: dict[tuple[str, int], list[str]] = {}
     for name in names:
-        folder = out / ITEMS / name
-        if not read_json(folder / RECORD, "run record").get("finished"):
-            request = read_request(folder)
-            groups.setdefault((request.backbone, request.seed), []).append(name)
+        request = read_request(out / ITEMS / name)
+        groups.setdefault((request.backbone, request.seed), []).append(name)
     failed: dict[str, str] = {}
     for (backbone, seed), group in groups.items():
-        for first in range(0, len(group), AT_ONCE):
-            failed |= _trained(out, backbone, seed, group[first : first + AT_ONCE], progress)
+        for first in range(0, len(group), MAX_TOGETHER):
+            runs = {name: Run.open(out / ITEMS / name) for name in group[first : first + MAX_TOGETHER]}
+            untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
+            failed |= _train_group(backbone, seed, untrained, progress)
     return failed
 
 
-def _trained(out: Path, backbone: str, seed: int, names: Sequence[str], progress: Progress | None) -> dict[str, str]:
-    items = {name: open_folder(out / ITEMS / name) for name in names}
-    series = {name: series for name, (_, series) in items.items()}
-    failed: dict[str, str] = {}
-    fitted = _fitted(backbone, seed, series, failed, progress)
-    banks = [RuleBank.load(out / ITEMS / name / "bank.json") for name in fitted]
-    results = [
-        posttrain.enhance(detector, bank, series[name], seed, progress=progress)
-        for (name, detector), bank in zip(fitted.items(), banks, strict=True)
-    ]
-    for (name, detector), result in zip(fitted.items(), results, strict=True):
-        folder = out / ITEMS / name
-        detector.save(folder / "detector")
-        result.detector.save(folder / "enhanced")
-        write_json(folder / "posttrain.json", result.report)
-        job = Job(folder, items[name][0], series[name])
-        score_step(job)
-        finish(job)
-    return failed
+def enhance_items(
+    names: Sequence[str],
+    out: Path,
+    workers: int = 2,
+    policy: RetryPolicy = RetryPolicy(),
+    on_done: OnDone = lambda name, error: None,
+) -> dict[str, str]:
+    """Post-train, score and report trained items; return why items failed. See `mine_items` for the parameters."""
+    map_jobs(names, partial(enhance_item, out.resolve(), policy), out / ENHANCED, workers, on_done=on_done)
+    return _failures(out / ENHANCED, names)
 
 
-def _fitted(
-    backbone: str, seed: int, series: Mapping[str, Series], failed: dict[str, str], progress: Progress | None
-) -> dict[str, detectors.WindowedDetector]:
-    """Trained detectors by item; those that cannot be trained are added to ``failed``."""
-    from ape.detectors.together import PartlyTrainedError, fit_together
+def mine_item(out: Path, requests: dict[str, Request], policy: RetryPolicy, name: str) -> dict[str, Any]:
+    """Mine one item into its folder, or resume it there; return a summary."""
+    return _attempt(_mine, policy, out / ITEMS / name, requests[name])
 
-    fresh = detectors.create(backbone)
-    left = dict(series)
-    for name, one in series.items():  # a refusal of one would be one of all
+
+def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
+    """Post-train, score and report one item whose backbone is trained; return what post-training decided."""
+    return _attempt(_enhance, policy, out / ITEMS / name)
+
+
+def _mine(folder: Path, request: Request) -> dict[str, Any]:
+    run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
+    bank = execute(run, stop_before="train").bank
+    return {"rules": len(bank.rules), "points": run.series.length, "channels": run.series.n_channels}
+
+
+def _enhance(folder: Path) -> dict[str, Any]:
+    return execute(Run.open(folder)).post_training
+
+
+def _attempt(work: Callable[..., dict[str, Any]], policy: RetryPolicy, *arguments: Any) -> dict[str, Any]:
+    """Call ``work`` within the time limit, and retry it after an unexpected failure."""
+    attempts = Retrying(
+        stop=stop_after_attempt(policy.retries + 1), retry=retry_if_not_exception_type(InputError), reraise=True
+    )
+
+    def limited() -> dict[str, Any]:
+        with _time_limit(policy.seconds):
+            return work(*arguments)
+
+    return attempts(limited)
+
+
+def _train_group(backbone: str, seed: int, runs: Mapping[str, Run], progress: Progress | None) -> dict[str, str]:
+    fresh, failed, ready = detectors.create(backbone), dict[str, str](), dict[str, Run]()
+    for name, run in runs.items():  # one refused series would refuse them all
         try:
-            fresh.prepare(one, seed)
+            fresh.prepare(run.series, seed)
+            ready[name] = run
         except InputError as error:
             failed[name] = str(error)
-            del left[name]
-    if not left:
-        return {}
+    if not ready:
+        return failed
     try:
-        found: Sequence[detectors.WindowedDetector | None] = fit_together(fresh, list(left.values()), seed, progress)
-    except PartlyTrainedError as error:
-        found = error.detectors
-    trained = dict(zip(left, found, strict=True))
-    failed |= {name: "training failed: losses are not finite" for name, one in trained.items() if one is None}
-    return {name: one for name, one in trained.items() if one is not None}
+        trained: Sequence[detectors.WindowedDetector | None] = detectors.fit_together(
+            fresh, [run.series for run in ready.values()], seed, progress
+        )
+    except detectors.PartlyTrainedError as error:
+        trained = error.detectors
+    for (name, run), detector in zip(ready.items(), trained, strict=True):
+        if detector is None:
+            failed[name] = "training failed: losses are not finite"
+        else:
+            detector.save(run.folder / DETECTOR)
+            mark_trained(run)
+    return failed
+
+
+def _failures(results: Path, names: Iterable[str]) -> dict[str, str]:
+    failures = read_json(results / FAILURES, "failures")
+    return {name: failures[name] for name in names if name in failures}
 
 
 @contextlib.contextmanager
-def _within(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeoutError` in the main thread once the time is over."""
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `TimeoutError` in the main thread when the time is over."""
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -182,44 +187,44 @@ def _within(seconds: float | None) -> Iterator[None]:
 
 
 def _claim(out: Path, requests: Mapping[str, Request]) -> None:
-    """Write down what the batch is to do; a batch may grow, but an item stays what it was."""
+    """Record the requests of the batch; a batch may grow, but the request of an item does not change."""
     if bad := [name for name in requests if not NAME.fullmatch(name)]:
-        raise InputError(f"an item cannot be called '{bad[0][:60]}'", "batch", "use letters, digits and ._+-")
-    asked = {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in requests.items()}
+        raise InputError(f"'{bad[0][:60]}' cannot be the name of an item", "batch", "use letters, digits and ._+-")
+    requested = {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in requests.items()}
     path = out / MANIFEST
-    kept = read_json(path, "batch") if path.is_file() else {}
-    if not kept and out.exists() and any(out.iterdir()):
+    known = read_json(path, "batch") if path.is_file() else {}
+    if not known and out.exists() and any(out.iterdir()):
         raise InputError("the folder is not empty", str(out), "choose another --out")
-    for name, request in asked.items():
-        if kept.get(name, request) != request:
-            raise InputError(f"'{name}' is another item in that batch", str(path), "choose another --out")
-    write_json(path, {**kept, **asked})
+    for name, request in requested.items():
+        if known.get(name, request) != request:
+            raise InputError(f"'{name}' has another request in this batch", str(path), "choose another --out")
+    write_json(path, {**known, **requested})
 
 
 def conclude(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> None:
-    """Write ``index.html``, and ``failures.csv``: a manifest of what failed, with why; gone where nothing did."""
+    """Write ``index.html`` and, if items failed, ``failures.csv``: a manifest of the failed items with the reasons."""
     write_summary(out, {name: out / ITEMS / name for name in requests}, failed)
     path = out / "failures.csv"
     if not failed:
         path.unlink(missing_ok=True)
         return
     rows = []
-    for name, why in failed.items():
-        asked = asdict(requests[name])
+    for name, reason in failed.items():
+        request = asdict(requests[name])
         text = out / "failures" / f"{name}.txt"
-        if asked["text"]:
-            write_text(text, asked["text"])
+        if request["text"]:
+            write_text(text, request["text"])
         rows.append(
             {
-                "path": asked["data"],
+                "path": request["data"],
                 "name": name,
-                "text": str(text.relative_to(out)) if asked["text"] else "",
-                "log": asked["log"] or "",
-                "column": MANY.join(asked["column"]),
-                "train_end": "" if asked["train_end"] is None else asked["train_end"],
-                "backbone": asked["backbone"],
-                "seed": asked["seed"],
-                "error": why,
+                "text": str(text.relative_to(out)) if request["text"] else "",
+                "log": request["log"] or "",
+                "column": SEPARATOR.join(request["column"]),
+                "train_end": "" if request["train_end"] is None else request["train_end"],
+                "backbone": request["backbone"],
+                "seed": request["seed"],
+                "error": reason,
             }
         )
     write_text(path, pd.DataFrame(rows).to_csv(index=False))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ape.core.files import read_json, write_text
+from ape.rules import RuleBank
 from ape.runs.folder import RECORD
 from ape.runs.pages import render
-from ape.rules import RuleBank
-from ape.core.files import read_json, write_text
 
 PAGE = "index.html"
 

@@ -1,4 +1,4 @@
-"""Run folders: they appear by one rename with ``run.json`` already in them, and belong to one series."""
+"""Run folders: each belongs to one series, and appears by one rename with ``run.json`` already in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for: the arguments that a resumed run needs again."""
+    """The arguments of a run, which a resumed run needs again."""
 
     command: str
     data: str
@@ -33,42 +33,63 @@ class Request:
     model: str | None = None
     image: tuple[str, ...] = ()
     log: str | None = None
+    approve: bool = False
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     def load(self) -> Series:
-        """Load the series that was asked for."""
+        """Load the series."""
         return load(self.data, column=self.column or None, train_end=self.train_end, text=self.text)
 
 
-def create_folder(out: Path, request: Request, series: Series) -> Path:
-    """Make the run folder ``out``; refuse one that is taken."""
-    if not is_free(out):
-        raise _taken(out, series)
-    record = {
-        "format": 1,
-        "arguments": {
-            **asdict(request),
-            "data": _absolute(request.data),
-            "image": [_absolute(image) for image in request.image],
-            "log": None if request.log is None else _absolute(request.log),
-        },
-        "fingerprint": series.fingerprint,
-        "versions": versions(),
-        "notes": list(series.notes),
-        "seed": request.seed,
-        "finished": False,
-        "timings": {},
-    }
-    with atomic_folder(out, RECORD) as temporary:
-        write_json(temporary / RECORD, record)
-    return out
+@dataclass(frozen=True)
+class Run:
+    """A run folder with its request and its series."""
+
+    folder: Path
+    request: Request
+    series: Series
+
+    @classmethod
+    def create(cls, folder: Path, request: Request, series: Series) -> Run:
+        """Make the run folder; a folder that holds something already is refused."""
+        if not is_free(folder):
+            raise _folder_is_taken(folder, series)
+        record = {
+            "format": 1,
+            "arguments": {
+                **asdict(request),
+                "data": _absolute(request.data),
+                "image": [_absolute(image) for image in request.image],
+                "log": None if request.log is None else _absolute(request.log),
+            },
+            "fingerprint": series.fingerprint,
+            "versions": versions(),
+            "notes": list(series.notes),
+            "seed": request.seed,
+            "finished": False,
+            "timings": {},
+        }
+        with atomic_folder(folder, RECORD) as temporary:
+            write_json(temporary / RECORD, record)
+        return cls(folder, request, series)
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Open an existing run folder; its data file must still hold the series that the run was made for."""
+        request, fingerprint = read_request(folder), _read_record(folder)["fingerprint"]
+        series = request.load()
+        if series.fingerprint != fingerprint:
+            raise InputError(
+                "the run folder belongs to another series", str(folder), f"restore the original {request.data}"
+            )
+        return cls(folder, request, series)
 
 
 def read_request(folder: Path) -> Request:
-    """What was asked for in a run folder."""
+    """Read the request of a run folder."""
     try:
-        return TypeAdapter(Request).validate_python(_record(folder)["arguments"])
+        return TypeAdapter(Request).validate_python(_read_record(folder)["arguments"])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, ("arguments", *first["loc"])))
@@ -77,21 +98,19 @@ def read_request(folder: Path) -> Request:
         ) from error
 
 
-def open_folder(folder: Path) -> tuple[Request, Series]:
-    """Request and series of an existing run folder; the series must be the one that the folder belongs to."""
-    request, fingerprint = read_request(folder), _record(folder)["fingerprint"]
-    series = request.load()
-    if series.fingerprint != fingerprint:
-        raise InputError(
-            "the run folder belongs to another series",
-            str(folder),
-            f"put back the {request.data} that it was made from",
-        )
-    return request, series
+def update_record(folder: Path, **changes: Any) -> None:
+    """Change entries of ``run.json``; timings are merged, so that a resumed run keeps those of finished steps."""
+    record = read_json(folder / RECORD, "run record")
+    timings = {**record.get("timings", {}), **changes.pop("timings", {})}
+    write_json(folder / RECORD, {**record, **changes, "timings": timings})
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    """``run.json``, with what no run can do without."""
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
     record = read_json(folder / RECORD, "run record")
     if not isinstance(record, dict):
         raise InputError("not a run record: no object", str(folder / RECORD), "start a new run")
@@ -101,29 +120,19 @@ def _record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def update_record(folder: Path, **changes: Any) -> None:
-    """Change entries of ``run.json``; timings are merged, so that a resumed run keeps what it knew."""
+def _folder_is_taken(folder: Path, series: Series) -> InputError:
+    if not (folder / RECORD).is_file():
+        return InputError("the folder is not empty", str(folder), "choose another --out")
     record = read_json(folder / RECORD, "run record")
-    timings = {**record.get("timings", {}), **changes.pop("timings", {})}
-    write_json(folder / RECORD, {**record, **changes, "timings": timings})
-
-
-def _taken(out: Path, series: Series) -> InputError:
-    if not (out / RECORD).is_file():
-        return InputError("the folder is not empty", str(out), "choose another --out")
-    record = read_json(out / RECORD, "run record")
     if record.get("fingerprint") != series.fingerprint:
-        return InputError("the run folder belongs to another series", str(out), "choose another --out")
-    return InputError("the folder holds a run already", str(out), f"go on with --resume {out}, or choose another --out")
+        return InputError("the run folder belongs to another series", str(folder), "choose another --out")
+    return InputError(
+        "the folder already contains a run", str(folder), f"resume it with --resume {folder}, or choose another --out"
+    )
 
 
 def _absolute(data: str) -> str:
     return data if data.startswith("example:") else str(Path(data).resolve())
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results hang on."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
 
 
 def _version(name: str) -> str:

@@ -1,8 +1,7 @@
-"""One map over many jobs that can be killed and go on: local processes, or a Ray cluster, with the same results.
+"""Map a function over many jobs, in local processes or on a Ray cluster, with the same results; the map is resumable.
 
-Each job's result is a JSON file of its name, written at once or not at all; a job whose file is there is not done
-again. A job that fails leaves a line in ``failures.json`` and is tried again in the next call; a worker that dies costs
-its own job only.
+The result of each job is a JSON file named after it, written atomically; a job whose file exists is not repeated. A
+failed job adds a line to ``failures.json`` and is retried by the next call. A worker that dies costs only its own job.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from ape.core.errors import InputError
 from ape.core.files import read_json, write_json
 
 FAILURES = "failures.json"
-DEATHS = 2  # of a worker, at the same job, until the job is taken to be what kills it
-CONNECTING = 5.0  # seconds
+MAX_DEATHS = 2  # workers that may die at one job before the job counts as failed
+CONNECT_TIMEOUT = 5.0  # seconds
 NAME = re.compile(r"[\w][\w .,+()|=-]*")
 
 Work = Callable[[str], dict[str, Any]]
-Told = Callable[[str, "str | None"], None]
+OnDone = Callable[[str, "str | None"], None]
 
 
 def map_jobs(
@@ -38,32 +37,32 @@ def map_jobs(
     out: Path,
     workers: int = 2,
     ray: str | None = None,
-    told: Told = lambda name, error: None,
+    on_done: OnDone = lambda name, error: None,
 ) -> dict[str, dict[str, Any]]:
-    """Results of ``work(name)`` for all names, in their order; failed ones are left out.
+    """Return the results of ``work(name)`` for all names, in their order, without the failed ones.
 
     Parameters
     ----------
     names : sequence of str
-        They become file names.
+        They are used as file names.
     work : callable
-        Importable by name, so that other processes find it; what it returns is plain data.
+        Importable by name, so that other processes find it; it returns plain data.
     out : Path
-        Folder of the results and of ``failures.json``: a line of explanation by name.
+        Folder for the results and for ``failures.json``, which has one line of explanation per failed job.
     workers : int
-        Local processes, of one thread each.
+        Local processes with one thread each.
     ray : str, optional
-        ``auto`` or the address of a Ray cluster, which then does the work; takes the extra ``ray``.
-    told : callable
-        Told ``(name, error)`` as jobs end, ``None`` where there was none.
+        ``auto`` or the address of a Ray cluster that runs the jobs; needs the extra ``ray``.
+    on_done : callable
+        Called as ``on_done(name, error)`` when a job ends; ``error`` is ``None`` for a success.
 
     Raises
     ------
     InputError
-        A name that cannot be a file's, or no such cluster.
+        A name cannot be a file name, or the cluster cannot be reached.
     """
     if bad := [name for name in names if not NAME.fullmatch(name)]:
-        raise InputError(f"a job cannot be called '{bad[0][:60]}'", "jobs", "use letters, digits, spaces and ._+-")
+        raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", "use letters, digits, spaces and ._+-")
     out.mkdir(parents=True, exist_ok=True)
     missing = [name for name in names if _result(out, name) is None]
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
@@ -73,7 +72,7 @@ def map_jobs(
             write_json(out / f"{name}.json", result)
         else:
             failures[name] = error
-        told(name, error)
+        on_done(name, error)
     write_json(out / FAILURES, failures)
     return {name: result for name in names if (result := _result(out, name)) is not None}
 
@@ -82,19 +81,19 @@ Ended = Iterator[tuple[str, "dict[str, Any] | None", "str | None"]]
 
 
 def _locally(names: list[str], work: Work, workers: int) -> Ended:
-    """Do jobs in processes; where one dies with its worker, all unfinished ones go on in new ones."""
+    """Run jobs in processes; if a worker dies, restart all unfinished jobs in new processes."""
     deaths = dict.fromkeys(names, 0)
     left = list(names)
     while left:
-        alone = [name for name in left if deaths[name]]  # suspects go one by one, so that it is clear who dies
+        alone = [name for name in left if deaths[name]]  # suspects run one at a time, to find the job that kills
         batch, size = (alone[:1], 1) if alone else (left, workers)
         with ProcessPoolExecutor(min(size, len(batch)), _processes(), initializer=_one_thread) as pool:
-            begun: dict[Future[dict[str, Any]], str] = {pool.submit(work, name): name for name in batch}
-            running = set(begun)
+            started: dict[Future[dict[str, Any]], str] = {pool.submit(work, name): name for name in batch}
+            running = set(started)
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    name, error = begun[future], future.exception()
+                    name, error = started[future], future.exception()
                     if isinstance(error, BrokenProcessPool):
                         continue
                     left.remove(name)
@@ -104,7 +103,7 @@ def _locally(names: list[str], work: Work, workers: int) -> Ended:
             died = [name for name in batch if name in left]
         for name in died:
             deaths[name] += 1 if len(batch) == 1 or name in died[:size] else 0
-            if deaths[name] > DEATHS:
+            if deaths[name] > MAX_DEATHS:
                 left.remove(name)
                 yield name, None, f"its worker died {deaths[name]} times: out of memory, or killed"
 
@@ -116,12 +115,12 @@ def _on_ray(names: list[str], work: Work, address: str) -> Ended:
 
     try:
         host, colon, port = address.removeprefix("ray://").rpartition(":")
-        if colon:  # Ray itself tries for minutes
-            socket.create_connection((host, int(port)), CONNECTING).close()
+        if colon:  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), CONNECT_TIMEOUT).close()
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"no Ray cluster: {_line(error)}", address, "start one with 'ray start --head'") from error
-    remote = ray.remote(max_retries=DEATHS)(_one_threaded(work))
+    remote = ray.remote(max_retries=MAX_DEATHS)(_one_threaded(work))
     names_of = {remote.remote(name): name for name in names}
     try:
         while names_of:
@@ -138,7 +137,7 @@ def _on_ray(names: list[str], work: Work, address: str) -> Ended:
 
 
 def _processes() -> multiprocessing.context.BaseContext:
-    """How workers are begun: as copies of this process, unless it has threads of numba's, which do not outlive that."""
+    """Return how to start workers: by fork, which is unsafe once numba threads run in this process."""
     numba = sys.modules.get("numba")
     try:
         launched = numba is not None and bool(numba.threading_layer())
@@ -166,7 +165,7 @@ def _one_thread() -> None:
 
 
 def _result(out: Path, name: str) -> dict[str, Any] | None:
-    """What is kept of a job; one that cannot be read is not there."""
+    """Return the stored result of a job; an unreadable file counts as none."""
     try:
         return read_json(out / f"{name}.json", "result")
     except InputError:
@@ -186,14 +185,14 @@ def _line(error: BaseException | None) -> str | None:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
-def show_progress(total: int) -> Told:
-    """What tells each ended job on a line of standard error, with the time that is left."""
-    began, ended = time.monotonic(), 0
+def show_progress(total: int) -> OnDone:
+    """Return a callback that prints each finished job and the time left to standard error."""
+    start, ended = time.monotonic(), 0
 
-    def told(name: str, error: str | None) -> None:
+    def on_done(name: str, error: str | None) -> None:
         nonlocal ended
         ended += 1
-        left = (time.monotonic() - began) / ended * (total - ended)
+        left = (time.monotonic() - start) / ended * (total - ended)
         sys.stderr.write(f"{ended} of {total}, {left / 60:.0f} min left: {name}{f': {error}' if error else ''}\n")
 
-    return told
+    return on_done

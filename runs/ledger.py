@@ -1,4 +1,4 @@
-"""The decision ledger: who decided what about which rule, on which evidence and figures, at which checkpoint."""
+"""The decision ledger: who decided what about which rule, with which evidence and figures, at which checkpoint."""
 
 from __future__ import annotations
 
@@ -13,21 +13,15 @@ from ape.core.errors import InputError
 
 
 class Ledger:
-    """Append-only JSON lines; an entry that a resumed node writes again is kept once.
+    """Append-only JSON lines; an entry that a resumed node repeats is stored once."""
 
-    Parameters
-    ----------
-    path : Path or None
-        ``None`` keeps entries in memory only.
-    """
-
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, Any]] = {}
-        if path is not None and path.exists():
+        if path.exists():
             try:
-                entries = [json.loads(line) for line in _without_torn_tail(path).splitlines()]
+                entries = [json.loads(line) for line in _complete_lines(path).splitlines()]
                 self._entries = {entry["id"]: entry for entry in entries}
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(f"not a ledger: {error}", str(path), "start a new run") from error
@@ -59,16 +53,15 @@ class Ledger:
             if key in self._entries:
                 return
             self._entries[key] = {"id": key, **entry, "checkpoint": checkpoint}
-            if self._path is not None:
-                with self._path.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps(self._entries[key]) + "\n")
+            with self._path.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(self._entries[key]) + "\n")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(list(self._entries.values()))
 
 
-def _without_torn_tail(path: Path) -> str:
-    """Whole lines of the file; a last line that a kill cut off is cut away on disk too."""
+def _complete_lines(path: Path) -> str:
+    """Return the complete lines of the file; remove an incomplete last line, left by a kill, also on disk."""
     data = path.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if len(whole) < len(data):

@@ -1,4 +1,4 @@
-"""What a batch is to do: a folder, a glob or a CSV of series, each of them one request."""
+"""Read the manifest of a batch: a folder, a glob or a CSV file of series, one request each."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ape.runs.folder import Request
 from ape.core.errors import InputError
+from ape.runs.folder import Request
 
 SUFFIXES = (".csv", ".tsv", ".npz", ".txt")
 COLUMNS = ("path", "name", "text", "log", "column", "train_end", "backbone", "seed")
-IGNORED = ("error",)  # which the list of failures adds
-MANY = ";"  # between several channels of the column "column"
-LONGEST_NAME = 80
+IGNORED = ("error",)  # failures.csv has this column
+SEPARATOR = ";"  # between channels in the column "column"
+MAX_NAME = 80
 
 
 def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
-    """Requests of a batch, by the names of their items.
+    """Return the requests of a batch by item name.
 
     Parameters
     ----------
     given : str
-        A folder, a glob, or a CSV file with the column ``path`` and any of ``name``, ``text`` and ``log`` (files, as
-        seen from the manifest's folder, as ``path`` is), ``column`` (several with ``;``), ``train_end``, ``backbone``
-        and ``seed``.
+        A folder, a glob, or a CSV file with the column ``path`` and any of ``name``, ``text`` and ``log`` (files),
+        ``column`` (several separated by ``;``), ``train_end``, ``backbone`` and ``seed``. Paths are relative to the
+        folder of the manifest.
     defaults : Request
-        What the manifest does not say.
+        Values for everything that the manifest leaves open.
 
     Raises
     ------
     InputError
-        Nothing is found, or the CSV is not a manifest. Whether the series can be read is seen when it is their turn.
+        No series is found, or the CSV file is not a manifest. The series themselves are read later, one by one.
     """
     path = Path(given)
     if path.is_dir():
@@ -58,10 +58,10 @@ def _from_csv(path: Path, defaults: Request) -> dict[str, Request]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"not a manifest: {error}", str(path), "give a CSV with the column 'path'") from error
     if not rows:
-        raise InputError("the manifest is empty", str(path), "give a head line with 'path', and a row a series")
-    strange = [name for name in rows[0] if name not in (*COLUMNS, *IGNORED)]
-    if "path" not in rows[0] or strange:
-        what = f"it has the column '{strange[0]}'" if strange else "it has no column 'path'"
+        raise InputError("the manifest is empty", str(path), "give a header with 'path', and one row per series")
+    unknown = [name for name in rows[0] if name not in (*COLUMNS, *IGNORED)]
+    if "path" not in rows[0] or unknown:
+        what = f"it has the column '{unknown[0]}'" if unknown else "it has no column 'path'"
         raise InputError(f"not a manifest: {what}", str(path), f"columns are {', '.join(COLUMNS)}")
     return _named(
         (row.get("name") or Path(row["path"]).stem, _request(row, defaults, f"{path}, row {number}", path.parent))
@@ -70,28 +70,28 @@ def _from_csv(path: Path, defaults: Request) -> dict[str, Request]:
 
 
 def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -> Request:
-    def told(name: str) -> str | None:
+    def cell(name: str) -> str | None:
         return row.get(name, "").strip() or None
 
-    def whole(name: str, default: int | None) -> int | None:
-        word = told(name)
+    def integer(name: str, default: int | None) -> int | None:
+        word = cell(name)
         if word is not None and not word.isdecimal():
-            raise InputError(f"'{word[:40]}' is no {name}", where, "give a whole number")
+            raise InputError(f"'{word[:40]}' is not a valid {name}", where, "give a whole number")
         return default if word is None else int(word)
 
     data = row["path"].strip()
     if not data:
-        raise InputError("a row without a path", where, "give the series' file")
-    text, log, column = told("text"), told("log"), told("column")
+        raise InputError("a row has no path", where, "give the file of the series")
+    text, log, column = cell("text"), cell("log"), cell("column")
     return replace(
         defaults,
         data=data if data.startswith("example:") else str((folder / data).resolve()),
         text=defaults.text if text is None else _read(folder / text, where),
         log=defaults.log if log is None else str((folder / log).resolve()),
-        column=defaults.column if column is None else tuple(column.split(MANY)),
-        train_end=whole("train_end", defaults.train_end),
-        backbone=told("backbone") or defaults.backbone,
-        seed=whole("seed", defaults.seed) or 0,
+        column=defaults.column if column is None else tuple(column.split(SEPARATOR)),
+        train_end=integer("train_end", defaults.train_end),
+        backbone=cell("backbone") or defaults.backbone,
+        seed=integer("seed", defaults.seed) or 0,
     )
 
 
@@ -103,10 +103,10 @@ def _read(path: Path, where: str) -> str:
 
 
 def _named(requests: Iterable[tuple[str, Request]]) -> dict[str, Request]:
-    """By names that can be those of folders, each once."""
+    """Turn stems into unique folder names."""
     found: dict[str, Request] = {}
     for stem, request in requests:
-        base = re.sub(r"[^\w.,+()=-]+", "_", stem).strip("._-")[:LONGEST_NAME] or "series"
+        base = re.sub(r"[^\w.,+()=-]+", "_", stem).strip("._-")[:MAX_NAME] or "series"
         name, number = base, 1
         while name in found:
             number += 1

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ape.core.files import read_json, write_text
+from ape.rules import MECHANISMS, MORPHOLOGIES, RuleBank
+from ape.rules.check import THRESHOLDS
 from ape.runs.ledger import Ledger
 from ape.runs.pages import data_uri, render
-from ape.rules import MECHANISMS, MORPHOLOGIES, RuleBank
 from ape.series import Series
-from ape.core.files import read_json, write_text
 from ape.tools.artefacts import Artefacts
-from ape.rules.check import THRESHOLDS
 
 PIXELS = 1100  # columns of a plot; longer lines are drawn through their extremes in each
 

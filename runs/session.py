@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import queue
 import re
-import shutil
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,15 +26,14 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StreamMode
 
 from ape.agents import open_brain
-from ape.graphs.conversation import Conversation, Talk, build_conversation, desk_of
-from ape.runs.folder import Request, create_folder, open_folder
-from ape.runs.ledger import Ledger
-from ape.graphs.mine import run_to_end
-from ape.runs.report import draw_scores
-from ape.runs.run import Job, finish, mine_step, post_train
-from ape.runs.tracing import recorded
-from ape.rules import RuleBank
+from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
+from ape.graphs.conversation import Conversation, Talk, build_conversation, desk_of
+from ape.runs.execution import Callbacks, execute, retrain
+from ape.runs.folder import Request, Run
+from ape.runs.ledger import Ledger
+from ape.runs.report import draw_scores
+from ape.runs.tracing import recorded
 from ape.series import Series
 from ape.tools.artefacts import Artefacts
 from ape.tools.preview import draw_examples, sample_examples
@@ -48,7 +46,6 @@ BUSY = "I am still at work on the last request; ask again when it is done."
 QUESTION = "A question waits for your yes or no first."
 YES, NO = ("yes", "y", "ok", "do it", "sure"), ("no", "n", "don't", "stop", "not now")
 NAME = re.compile(r"[\w-]{1,40}")
-AFTER_TRAINING = ("enhanced", "posttrain.json", "scores.csv", "report.html")
 
 Kind = Literal["person", "saying", "said", "called", "found", "asked", "progress", "refused", "failed"]
 Result = TypeVar("Result")
@@ -99,7 +96,7 @@ class Session:
     """
 
     def __init__(self, folder: Path, thread: str = MAIN) -> None:
-        self.request, self.series = open_folder(folder)
+        self.run = Run.open(folder)
         if not NAME.fullmatch(thread):
             raise InputError(f"no thread '{thread[:40]}'", str(folder), "use letters, digits and -")
         self.folder, self.thread = folder, thread
@@ -108,7 +105,7 @@ class Session:
     @classmethod
     def begin(cls, folder: Path, request: Request, series: Series) -> Session:
         """Make the run folder of a new conversation."""
-        create_folder(folder, request, series)
+        Run.create(folder, request, series)
         return cls(folder)
 
     def say(self, text: str) -> Iterator[Event]:
@@ -145,7 +142,7 @@ class Session:
     def cards(self) -> list[Card]:
         """The rules on the desk, each with a picture of its examples."""
         state, _ = self._state()
-        desk = desk_of(state, Workbench(self.series, self._artefacts), self.request.seed)
+        desk = desk_of(state, Workbench(self.run.series, self._artefacts), self.run.request.seed)
         found = []
         for rule in desk.rules.values():
             drawn = draw_examples(*sample_examples(rule, desk.context, desk.hosts, desk.seed))
@@ -155,7 +152,7 @@ class Session:
 
     def scores(self) -> Path:
         """Picture of the scores before and after; a `ValueError` where there are none yet."""
-        return self._artefacts.path(self._artefacts.put_bytes(_drawn(self.folder, self.series), ".png"))
+        return self._artefacts.path(self._artefacts.put_bytes(_drawn(self.folder, self.run.series), ".png"))
 
     def threads(self) -> list[str]:
         """Names of the main thread and of all branches."""
@@ -271,15 +268,15 @@ class Session:
         def progress(step: str, done: int, total: int, note: str = "") -> None:
             tell(Event("progress", f"{step} {done} of {total} {note}".strip()))
 
-        job = Job(self.folder, self.request, self.series, listen, progress)
+        callbacks = Callbacks(listen, progress)
         return Conversation(
-            workbench=Workbench(self.series, self._artefacts),
-            brain=open_brain(self.request.brain, self.request.model, self.request.seed),
-            ledger=Ledger(self.folder / "ledger.jsonl"),
-            seed=self.request.seed,
-            mine=lambda: mine_step(job),
-            train=lambda bank: _trained(job, bank),
-            scores=lambda: _drawn(self.folder, self.series),
+            workbench=Workbench(self.run.series, self._artefacts),
+            brain=open_brain(self.run.request.brain, self.run.request.model, self.run.request.seed),
+            record=Ledger(self.folder / "ledger.jsonl").write,
+            seed=self.run.request.seed,
+            mine=lambda: execute(self.run, callbacks, stop_before="train").bank,
+            train=lambda bank: retrain(self.run, bank, callbacks).post_training,
+            scores=lambda: _drawn(self.folder, self.run.series),
             listen=listen,
         )
 
@@ -300,7 +297,7 @@ class Session:
                 return await work(build_conversation().compile(checkpointer=saver))
 
         try:
-            return run_to_end(opened())
+            return run_blocking(opened())
         except sqlite3.DatabaseError as error:
             where = str(self.folder / TALK)
             raise InputError(
@@ -332,20 +329,6 @@ async def _resumed(graph: Graph, config: RunnableConfig, agreed: bool) -> Any:
     if not await _pending(graph, config):
         raise Refused("Nothing waits for an answer.")
     return Command(resume=agreed)
-
-
-def _trained(job: Job, bank: RuleBank) -> dict[str, Any]:
-    """Post-train with the bank on the desk; what an earlier bank left is replaced."""
-    path = job.folder / "bank.json"
-    bank = bank.model_copy(update={"fingerprint": job.series.fingerprint})
-    if not path.is_file() or path.read_text(encoding="utf-8") != bank.to_json():
-        for name in AFTER_TRAINING:
-            target = job.folder / name
-            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
-        bank.save(path)
-    report = post_train(job, bank)
-    finish(job)
-    return report
 
 
 def _drawn(folder: Path, series: Series) -> bytes:

@@ -15,8 +15,10 @@ from typing import Any
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 
-from ape.graphs.conversation import Run, Talk, act, build_conversation, think
+from ape.graphs.conversation import Conversation, Talk, act, build_conversation, think
 from ape.runs.session import Session
+
+Node = Callable[[Talk, Runtime[Conversation]], Awaitable[Talk]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ def conversation() -> StateGraph[Talk, Any, Talk, Talk]:
     return build_conversation(_opening(think), _opening(act), Opened)
 
 
-def _opening(node: Callable[[Talk, Run], Awaitable[Talk]]) -> Callable[[Talk, Runtime[Opened]], Awaitable[Talk]]:
+def _opening(node: Node) -> Callable[[Talk, Runtime[Opened]], Awaitable[Talk]]:
     async def opened(state: Talk, runtime: Runtime[Opened]) -> Talk:
         session = await asyncio.to_thread(Session, Path(runtime.context.folder))
         return await node(state, Runtime(context=session.conversation()))

@@ -10,12 +10,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ape.runs.folder import Request, read_request
-from ape.runs.ledger import Ledger
-from ape.runs.tracing import AGENT, DECISION, EVIDENCE, SPANS, STEP
+from ape.core.errors import InputError
+from ape.graphs.state import AGENT, DECISION
 from ape.rules import RuleBank
 from ape.rules.schema import CONVERSATION, Evidence
-from ape.core.errors import InputError
+from ape.runs.folder import Request, read_request
+from ape.runs.ledger import Ledger
+from ape.runs.tracing import EVIDENCE, SPANS, STEP
 from ape.tools.artefacts import Artefacts
 
 QUOTED = 4  # lines that a quote may go over

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ape.runs.pages import data_uri, render
-from ape.runs.trace import Span, explained, read_trace
 from ape.core.errors import InputError
 from ape.core.files import write_text
+from ape.runs.pages import data_uri, render
+from ape.runs.trace import Span, explained, read_trace
 from ape.tools.artefacts import Artefacts
 
 PAGE = "trace.html"

@@ -27,7 +27,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 import ape
-from ape.agents.replies import KEPT_REPLY
+from ape.agents.replies import CACHED_REPLY
+from ape.graphs.state import AGENT, DECISION
 from ape.tools.artefacts import evidence_id, evidence_record
 
 SPANS = "spans.jsonl"
@@ -35,8 +36,7 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 HIDE = {"input": "OPENINFERENCE_HIDE_INPUTS", "output": "OPENINFERENCE_HIDE_OUTPUTS"}
 REDACTED = "__REDACTED__"  # OpenInference's word
 LONGEST = 20_000  # characters of a value
-DECISION = "decision"  # an event that nodes tell of
-AGENT, STEP, EVIDENCE = "ape.agent", "ape.step", "ape.evidence"
+STEP, EVIDENCE = "ape.step", "ape.evidence"
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class Spans(BaseCallbackHandler):
         if name == DECISION and around in self._open:
             told = {f"ape.{key}": _attribute(value) for key, value in data.items() if value not in (None, [], {})}
             self._open[around].add_event(DECISION, told)
-        elif name == KEPT_REPLY:
+        elif name == CACHED_REPLY:
             self._begin(known := uuid4(), around, name, Kind.LLM, _value("output", data))
             self._end(known, {})
 

@@ -1,0 +1,238 @@
+"""Execute the run graph on a run folder: start it, resume it, stop it before a step.
+
+All functions are synchronous. The checkpoints in the folder say which steps are finished; a finished run returns at
+once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command, StateSnapshot
+
+from ape.agents import Brain, open_brain
+from ape.core.blocking import run_blocking
+from ape.core.errors import InputError
+from ape.core.progress import Listener, Progress
+from ape.graphs.mining import mining_context
+from ape.graphs.run import build_run
+from ape.graphs.state import RunContext, RunState
+from ape.rules import RuleBank
+from ape.runs.folder import Run, update_record
+from ape.runs.ledger import Ledger
+from ape.runs.report import write_report
+from ape.runs.tracing import recorded
+from ape.series.matrix_profile import warm_up
+from ape.tools.artefacts import Artefacts
+
+CHECKPOINTS = "checkpoints.sqlite"
+MAIN, RETRAINING = "run", "retraining"  # threads: the run itself, and post-training with banks from a conversation
+
+Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Callbacks that report progress: ``listen(agent, note)`` and ``progress(step, done, total, note)``."""
+
+    listen: Listener = lambda agent, note: None
+    progress: Progress = lambda step, done, total, note="": None
+
+
+SILENT = Callbacks()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run is after it was executed.
+
+    Parameters
+    ----------
+    bank : RuleBank
+    post_training : dict
+        Whether the result was accepted, and why; empty before post-training.
+    awaits_approval : bool
+        Whether the run waits until a person approves its rules.
+    """
+
+    bank: RuleBank
+    post_training: dict[str, Any]
+    awaits_approval: bool
+
+
+def execute(
+    run: Run,
+    callbacks: Callbacks = SILENT,
+    *,
+    stop_before: str | None = None,
+    dropped: Sequence[str] | None = None,
+    brain: Brain | None = None,
+    without: Collection[str] = (),
+) -> Outcome:
+    """Execute a run, or resume it from its last checkpoint.
+
+    Parameters
+    ----------
+    run : Run
+        ``run.request.command`` ``mine`` ends the run after the Rule Bank.
+    callbacks : Callbacks
+    stop_before : str, optional
+        Stop before this step of the run graph.
+    dropped : sequence of str, optional
+        Approve the rules of a run that waits for it, without these.
+    brain : Brain, optional
+        Default: the brain of the request.
+    without : collection of str
+        Parts of the mining loop to leave out, see `ape.graphs.mine`.
+
+    Raises
+    ------
+    InputError
+        The checkpoints, or something that the request names, cannot be used.
+    """
+    warm_up(lambda note: callbacks.listen("set-up", note))
+    context = _context(run, callbacks, brain, without)
+
+    async def work(graph: Graph) -> Outcome:
+        state = await graph.aget_state(_config(MAIN))
+        started, waits = state.created_at is not None, _awaits_approval(state)
+        ended = started and not state.tasks
+        if waits:
+            _require_rules(dropped or (), state.values["bank"])
+        if not ended and not (waits and dropped is None) and state.next != (stop_before,):
+            given = Command(resume=list(dropped or ())) if waits else None if started else RunState()
+            await _stream(graph, run, context, MAIN, given, stop_before)
+            state = await graph.aget_state(_config(MAIN))
+        return _outcome(state, run)
+
+    return with_graph(run.folder, work)
+
+
+def retrain(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
+    """Post-train with another bank than the mined one, score and report; the backbone is trained only once."""
+    context = _context(run, callbacks)
+    bank = bank.model_copy(update={"fingerprint": run.series.fingerprint})
+
+    async def work(graph: Graph) -> Outcome:
+        state = await graph.aget_state(_config(RETRAINING))
+        if state.values.get("bank") != bank:
+            await graph.aupdate_state(_config(RETRAINING), {"bank": bank}, as_node="mine")
+        elif not state.tasks:
+            return _outcome(state, run)
+        await _stream(graph, run, context, RETRAINING, None)
+        return _outcome(await graph.aget_state(_config(RETRAINING)), run)
+
+    return with_graph(run.folder, work)
+
+
+def next_step(run: Run) -> str:
+    """Return the step at which a run resumes; empty for a finished run."""
+
+    async def work(graph: Graph) -> str:
+        state = await graph.aget_state(_config(MAIN))
+        return state.next[0] if state.next else ""
+
+    return with_graph(run.folder, work)
+
+
+def mark_trained(run: Run) -> None:
+    """Record that the run's backbone is trained and saved in its folder, as a batch does for many at once."""
+
+    async def work(graph: Graph) -> None:
+        await graph.aupdate_state(_config(MAIN), {"trained": True}, as_node="train")
+
+    with_graph(run.folder, work)
+
+
+def with_graph(folder: Path, work: Callable[[Graph], Awaitable[T]]) -> T:
+    """Give ``work`` the run graph with the checkpoints of a run folder."""
+
+    async def opened() -> T:
+        async with AsyncSqliteSaver.from_conn_string(str(folder / CHECKPOINTS)) as saver:
+            try:
+                return await work(build_run().compile(checkpointer=saver))
+            finally:  # after a failed node, writes of other tasks may still be running and would keep the file locked
+                others = asyncio.all_tasks() - {asyncio.current_task()}
+                await asyncio.gather(*others, return_exceptions=True)
+                await saver.conn.rollback()
+
+    try:
+        return run_blocking(opened())
+    except sqlite3.DatabaseError as error:
+        where = str(folder / CHECKPOINTS)
+        raise InputError(f"the checkpoints cannot be used: {error}", where, "free space, or delete the file") from error
+
+
+def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without: Collection[str] = ()) -> RunContext:
+    request, folder = run.request, run.folder
+    mining = mining_context(
+        run.series,
+        Artefacts(folder / "artefacts"),
+        brain or open_brain(request.brain, request.model, request.seed),
+        request.seed,
+        callbacks.listen,
+        request.image,
+        request.log,
+        without,
+    )
+    return RunContext(
+        **vars(mining) | {"record": Ledger(folder / "ledger.jsonl").write},
+        folder=folder,
+        backbone=request.backbone,
+        post_train=request.command != "mine",
+        approve=request.approve,
+        write_report=lambda: write_report(folder, run.series),
+        progress=callbacks.progress,
+    )
+
+
+async def _stream(
+    graph: Graph, run: Run, context: RunContext, thread: str, given: Any, stop_before: str | None = None
+) -> None:
+    """Run the graph to its end, to an interrupt, or to ``stop_before``; record how long each step took."""
+    started: dict[str, float] = {}
+    with recorded(run.folder, run.series.fingerprint[:16]) as handlers:
+        config: RunnableConfig = {**_config(thread), "callbacks": handlers, "run_name": "run"}
+        async for task in graph.astream(
+            given,
+            config,
+            context=context,
+            durability="sync",
+            stream_mode="tasks",
+            interrupt_before=[stop_before] if stop_before else None,
+        ):
+            if "result" not in task:
+                started[task["id"]] = time.perf_counter()
+            elif not task["interrupts"]:
+                seconds = round(time.perf_counter() - started[task["id"]], 3)
+                update_record(run.folder, timings={task["name"]: seconds}, finished=task["name"] == "report")
+
+
+def _outcome(state: StateSnapshot, run: Run) -> Outcome:
+    if "bank" not in state.values:
+        raise InputError("the checkpoints contain no finished mining", str(run.folder / CHECKPOINTS), "start a new run")
+    return Outcome(state.values["bank"], state.values.get("outcome", {}), _awaits_approval(state))
+
+
+def _require_rules(rule_ids: Sequence[str], bank: RuleBank) -> None:
+    known = [rule.id for rule in bank.rules]
+    if unknown := [rule_id for rule_id in rule_ids if rule_id not in known]:
+        raise InputError(f"no rule '{unknown[0][:60]}'", "Rule Bank", f"give one of: {', '.join(known)}")
+
+
+def _awaits_approval(state: StateSnapshot) -> bool:
+    return any(task.interrupts for task in state.tasks)
+
+
+def _config(thread: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread}}
