@@ -1,4 +1,4 @@
-"""Metrics of anomaly scores against labels."""
+"""Metrics that compare anomaly scores with labels."""
 
 from ape.evals.metrics.affiliation import Affiliation, affiliation
 from ape.evals.metrics.average_precision import average_precision

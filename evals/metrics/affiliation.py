@@ -1,4 +1,4 @@
-"""Affiliation precision and recall: how near predictions and events are, against chance."""
+"""Affiliation precision and recall: how close predictions and events are, compared with chance."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ape.core.errors import InputError
-from ape.evals.metrics.checks import checked, segments
+from ape.evals.metrics.checks import segments, validate
 
-CELLS = 4  # a point; both integrands are straight within each cell, so its middle gives the exact integral
+CELLS = 4  # per point; both integrands are linear within a cell, so its middle gives the exact integral
 
 
 class Affiliation(NamedTuple):
@@ -19,11 +19,11 @@ class Affiliation(NamedTuple):
     Attributes
     ----------
     precision : float
-        Mean over the events with predictions in their zone; 0 without any prediction.
+        Mean over the events with predictions in their zone. 0 without any prediction.
     recall : float
         Mean over all events.
     f1 : float
-        Harmonic mean of the two means; 0 where both are 0.
+        Harmonic mean of the two means. 0 where both are 0.
     """
 
     precision: float
@@ -32,16 +32,19 @@ class Affiliation(NamedTuple):
 
 
 def affiliation(labels: ArrayLike, predictions: ArrayLike) -> Affiliation:
-    """How near predictions lie to events and events to predictions, each as the chance that a random point is farther.
+    """Compute how close predictions are to events and events to predictions, compared with random points.
 
     Huet, Navarro and Rossi, "Local evaluation of time series anomaly detection algorithms", KDD 2022. Point t is the
-    interval [t, t + 1), and each event owns the zone of all instants nearer to it than to other events. Precision is
-    the mean, over the predicted instants of a zone, of the chance that a uniform instant of the zone lies farther from
-    the event (1 inside the event). Recall is the mean, over the instants of the event, of the chance that it lies
-    farther from them than the nearest prediction of the zone does. A random prediction comes out near precision 0.5
-    and recall 1, so F1 near 0.67: never use F1 alone.
+    interval [t, t + 1). Each event owns the zone of all instants nearer to it than to other events.
 
-    Without any prediction the authors' precision is not a number; here it is 0, as is F1.
+    - Precision is the mean over the predicted instants of a zone. Each instant counts the chance that a uniform
+      instant of the zone is farther from the event. It counts 1 inside the event.
+    - Recall is the mean over the instants of the event. Each counts the chance that a uniform instant of the zone is
+      farther from it than the nearest prediction of the zone.
+
+    A random prediction gets precision near 0.5 and recall near 1, so F1 near 0.67: never use F1 alone.
+
+    Departure: without any prediction the authors' precision is not a number; here precision and F1 are 0.
 
     Parameters
     ----------
@@ -55,8 +58,8 @@ def affiliation(labels: ArrayLike, predictions: ArrayLike) -> Affiliation:
     InputError
         No anomalous point, predictions other than 0 and 1, or lengths that differ.
     """
-    truth, given = checked(labels, predictions)
-    if not np.isin(given, (0, 1)).all():
+    truth, values = validate(labels, predictions)
+    if not np.isin(values, (0, 1)).all():
         raise InputError("predictions other than 0 and 1", "affiliation", "give 1 where a point is flagged, else 0")
     events = segments(truth)
     edges = np.concatenate([[0], (events[:-1, 1] + events[1:, 0]) / 2, [len(truth)]])
@@ -64,7 +67,7 @@ def affiliation(labels: ArrayLike, predictions: ArrayLike) -> Affiliation:
     zone = np.searchsorted(edges[1:-1], middles)
     begin, end = (side[zone] for side in events.T)
     left, right = edges[zone], edges[zone + 1]
-    event, flagged = np.repeat(truth, CELLS), np.repeat(given == 1, CELLS)
+    event, flagged = np.repeat(truth, CELLS), np.repeat(values == 1, CELLS)
 
     away = np.maximum(np.maximum(begin - middles, middles - end), 0)
     nearer = end - begin + np.minimum(away, begin - left) + np.minimum(away, right - end)
@@ -82,7 +85,7 @@ def affiliation(labels: ArrayLike, predictions: ArrayLike) -> Affiliation:
 
 
 def _distance(flagged: np.ndarray, zone: np.ndarray, middles: np.ndarray) -> np.ndarray:
-    """From each cell's middle to the nearest flagged instant of its zone, in points; infinite where there is none."""
+    """Return the distance in points from each cell's middle to the nearest flagged instant of its zone, or infinity."""
     cell = np.arange(len(flagged))
     before = np.maximum.accumulate(np.where(flagged, cell, -1))
     after = np.minimum.accumulate(np.where(flagged, cell, len(flagged))[::-1])[::-1]

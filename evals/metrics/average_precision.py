@@ -5,13 +5,13 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score
 
-from ape.evals.metrics.checks import checked
+from ape.evals.metrics.checks import validate
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Sum over distinct thresholds of (R_k - R_{k-1}) P_k, without interpolation.
+    """Compute the sum over distinct thresholds of (R_k - R_{k-1}) P_k, without interpolation.
 
-    A random score comes out near the share of anomalous points.
+    A random score gets about the share of anomalous points.
 
     Parameters
     ----------
@@ -25,5 +25,5 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     InputError
         No anomalous point, scores that are not finite, or lengths that differ.
     """
-    truth, given = checked(labels, scores)
-    return float(average_precision_score(truth, given))
+    truth, values = validate(labels, scores)
+    return float(average_precision_score(truth, values))

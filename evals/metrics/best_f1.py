@@ -1,4 +1,4 @@
-"""F1 at the best of all thresholds."""
+"""F1 at the best threshold."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve
 
-from ape.evals.metrics.checks import checked
+from ape.evals.metrics.checks import validate
 
 
 def best_f1(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Highest harmonic mean of precision and recall over all distinct thresholds.
+    """Compute the highest harmonic mean of precision and recall over all distinct thresholds.
 
-    An oracle's number: the threshold is chosen with the test labels, so nobody gets it in use. A random score comes out
-    near ``2 a / (1 + a)``, with a the share of anomalous points, by flagging everything.
+    The threshold is chosen with the test labels, so this is an upper bound that no deployed threshold reaches. A random
+    score gets about ``2 a / (1 + a)``, where a is the share of anomalous points, by flagging everything.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def best_f1(labels: ArrayLike, scores: ArrayLike) -> float:
     InputError
         No anomalous point, scores that are not finite, or lengths that differ.
     """
-    truth, given = checked(labels, scores)
-    precision, recall, _ = precision_recall_curve(truth, given)
+    truth, values = validate(labels, scores)
+    precision, recall, _ = precision_recall_curve(truth, values)
     total = precision + recall
     return float(np.max(2 * precision * recall / np.where(total > 0, total, 1)))

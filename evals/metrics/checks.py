@@ -1,4 +1,4 @@
-"""What every metric asks of its labels and scores."""
+"""Input checks and array helpers that the metrics share."""
 
 from __future__ import annotations
 
@@ -8,37 +8,52 @@ from numpy.typing import ArrayLike
 from ape.core.errors import InputError
 
 
-def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as bool [T] with at least one anomalous point, and finite scores, float64 [T]."""
-    truth, given = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    if truth.ndim != 1 or truth.shape != given.shape:
-        raise InputError(f"labels {truth.shape} and scores {given.shape}", "metric", "give two arrays [T]")
+def validate(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels as bool [T] with at least one anomalous point, and finite scores as float64 [T].
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, labels other than 0 and 1, no anomalous point, or scores that are not finite.
+    """
+    truth, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    if truth.ndim != 1 or truth.shape != values.shape:
+        raise InputError(
+            f"labels have shape {truth.shape} and scores {values.shape}",
+            "metric",
+            "give two arrays of the same shape [T]",
+        )
     if not np.isin(truth, (0, 1)).all():
         raise InputError("labels other than 0 and 1", "metric", "give 1 where a point is anomalous, else 0")
     if not truth.any():
         raise InputError("no anomalous point among the labels", "metric", "leave out series without anomalies")
-    if not np.isfinite(given).all():
-        raise InputError("scores that are not finite", "metric", "score every point")
-    return truth.astype(bool), given
+    if not np.isfinite(values).all():
+        raise InputError("scores that are not finite", "metric", "give a finite score for every point")
+    return truth.astype(bool), values
 
 
-def both_kinds(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """The same, with at least one normal point as well: a rate of false alarms needs one."""
-    truth, given = checked(labels, scores)
+def validate_both_classes(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Validate as `validate`, and require a normal point: a false positive rate needs one."""
+    truth, values = validate(labels, scores)
     if truth.all():
         raise InputError("no normal point among the labels", "metric", "give a longer series, with normal points")
-    return truth, given
+    return truth, values
 
 
 def segments(labels: np.ndarray) -> np.ndarray:
-    """Begin and end (exclusive) of each run of anomalous points, int64 [N, 2]."""
+    """Return begin and end (exclusive) of each run of anomalous points, int64 [N, 2]."""
     return np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
 
 
 def levels(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All thresholds that scores [T] tell apart, K of them, the highest first.
+    """Return the K distinct thresholds of scores [T] as levels, the highest first. Ties share a level.
 
-    Gives the level of each point, int64 [T], and how many points each level flags, int64 [K]; ties share a level.
+    Returns
+    -------
+    level : ndarray, int64 [T]
+        The level at which each point is first flagged.
+    flagged : ndarray, int64 [K]
+        How many points each level flags.
     """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]

@@ -1,4 +1,4 @@
-"""Point-adjusted F1, never without what a random score gets."""
+"""Point-adjusted F1, always reported beside that of random scores."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ape.core.errors import InputError
-from ape.evals.metrics.checks import checked
+from ape.evals.metrics.checks import validate
 from ape.evals.metrics.pa_k import adjusted_f1
 
 
 class PointAdjustedF1(NamedTuple):
-    """Point-adjusted F1 of a score and, on the same labels, of random ones.
+    """Point-adjusted F1 of a score, and of random scores on the same labels.
 
     Attributes
     ----------
     value : float
         In [0, 1].
     random : float
-        Mean over independent uniform scores, in [0, 1]. A value near or below it shows nothing.
+        Mean over independent uniform scores, in [0, 1]. A value near or below it is no evidence.
     """
 
     value: float
@@ -29,11 +29,12 @@ class PointAdjustedF1(NamedTuple):
 
 
 def point_adjusted_f1(labels: ArrayLike, scores: ArrayLike, seeds: Sequence[int] = range(10)) -> PointAdjustedF1:
-    """F1 where one flagged point counts for its whole event, at the best threshold; beside that of random scores.
+    """Compute F1 at the best threshold where one flagged point detects its whole event.
 
     Xu et al., "Unsupervised anomaly detection via variational auto-encoder for seasonal KPIs in web applications", WWW
-    2018. Long events are found by chance: random scores can reach 0.9 and more (Kim et al., "Towards a rigorous
-    evaluation of time-series anomaly detection", AAAI 2022). The thresholds are chosen with the test labels.
+    2018. Long events are detected by chance: random scores can reach 0.9 and more (Kim et al., "Towards a rigorous
+    evaluation of time-series anomaly detection", AAAI 2022). Therefore the figure of random scores is returned too. All
+    thresholds are chosen with the test labels.
 
     Parameters
     ----------
@@ -42,16 +43,16 @@ def point_adjusted_f1(labels: ArrayLike, scores: ArrayLike, seeds: Sequence[int]
     scores : array [T]
         Higher is more anomalous.
     seeds : sequence of int
-        One random score is drawn from each.
+        One random score is drawn for each.
 
     Raises
     ------
     InputError
         No anomalous point, scores that are not finite, lengths that differ, or no seed.
     """
-    truth, given = checked(labels, scores)
+    truth, values = validate(labels, scores)
     if not len(seeds):
-        raise InputError("no seed", "point-adjusted F1", "give at least one, for the random scores beside the value")
-    drawn = (np.random.default_rng(seed).random(len(truth)) for seed in seeds)
-    value, *random = (adjusted_f1(truth, some, [0])[0] for some in (given, *drawn))
+        raise InputError("no seed", "point-adjusted F1", "give at least one seed for the random scores")
+    random_scores = (np.random.default_rng(seed).random(len(truth)) for seed in seeds)
+    value, *random = (adjusted_f1(truth, each, [0])[0] for each in (values, *random_scores))
     return PointAdjustedF1(value, float(np.mean(random)))

@@ -1,17 +1,17 @@
-"""Area under the curve of true against false positive rates."""
+"""Area under the ROC curve."""
 
 from __future__ import annotations
 
 from numpy.typing import ArrayLike
 from sklearn.metrics import roc_auc_score
 
-from ape.evals.metrics.checks import both_kinds
+from ape.evals.metrics.checks import validate_both_classes
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Chance that a random anomalous point scores above a random normal one; a tie counts half.
+    """Compute the chance that a random anomalous point scores above a random normal one. A tie counts half.
 
-    A random score comes out near 0.5, however rare anomalies are.
+    A random score gets about 0.5, however rare anomalies are.
 
     Parameters
     ----------
@@ -25,5 +25,5 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     InputError
         No anomalous or no normal point, scores that are not finite, or lengths that differ.
     """
-    truth, given = both_kinds(labels, scores)
-    return float(roc_auc_score(truth, given))
+    truth, values = validate_both_classes(labels, scores)
+    return float(roc_auc_score(truth, values))

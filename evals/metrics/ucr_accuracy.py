@@ -1,4 +1,4 @@
-"""Accuracy of the UCR anomaly archive: whether the highest score lies near the one anomaly."""
+"""Accuracy of the UCR anomaly archive: whether the highest score is near the only anomaly."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ape.core.errors import InputError
-from ape.evals.metrics.checks import checked, segments
+from ape.evals.metrics.checks import segments, validate
 
-TOLERANCE = 100  # points; longer events allow their own length
+TOLERANCE = 100  # points; an event that is longer allows its own length
 
 
 def ucr_accuracy(labels: ArrayLike, scores: ArrayLike) -> float:
-    """1.0 if the (first) highest score lies less than ``max(100, L)`` points from the event of length L, else 0.0.
+    """Return 1.0 if the first highest score is less than ``max(100, L)`` points from the event of length L, else 0.0.
 
-    Keogh, Dutta Roy, Naik and Agrawal, "Multi-dataset time-series anomaly detection", SIGKDD 2021; the archive's number
-    is the mean over its series. Give the test part alone.
+    Keogh, Dutta Roy, Naik and Agrawal, "Multi-dataset time-series anomaly detection", SIGKDD 2021. The archive reports
+    the mean over its series. Give only the test part.
 
     Parameters
     ----------
     labels : array [T]
-        With exactly one run of 1.
+        1 where a point is anomalous, else 0; exactly one run of 1.
     scores : array [T]
+        Higher is more anomalous.
 
     Raises
     ------
     InputError
-        Another number of events, scores that are not finite, or lengths that differ.
+        Not exactly one event, scores that are not finite, or lengths that differ.
     """
-    truth, given = checked(labels, scores)
+    truth, values = validate(labels, scores)
     events = segments(truth)
     if len(events) != 1:
-        raise InputError(f"{len(events)} events among the labels", "UCR accuracy", "give a series with exactly one")
+        raise InputError(
+            f"{len(events)} events among the labels", "UCR accuracy", "give a series with exactly one event"
+        )
     begin, end = events[0]
     slack = max(TOLERANCE, end - begin)
-    return float(begin - slack < np.argmax(given) < end - 1 + slack)
+    return float(begin - slack < np.argmax(values) < end - 1 + slack)
