@@ -1,4 +1,4 @@
-"""Measuring the context that placing rules in a series needs, from its training part alone."""
+"""Measure the context of a series, which places and scales its rules, from the training part alone."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from ape.rules.schema import ChannelContext, Context
 from ape.series import Series
 from ape.series.numerics import dominant_period, local_residual, robust_scale, rolling_std
 
-MIN_SHARE = 0.2  # of the standard deviation: a channel of rare bursts has a median deviation near zero
+MIN_SHARE = 0.2  # of the standard deviation; the median deviation of a channel with rare bursts is near zero
 
 
 def build_context(series: Series, period: int | None = None) -> Context:
-    """Context of the training part: period (default: the dominant one), robust scales, quantiles, limits, regime cuts.
+    """Measure period, clock, robust scales, quantiles, limits and regime cuts of the training part.
 
-    A channel that stands still in training takes the median scale of the others, so that rules can still act on it.
+    A channel that is constant in the training part gets the median scale of the other channels, so that rules can
+    still act on it.
+
+    Parameters
+    ----------
+    series : Series
+    period : int, optional
+        In samples. By default the dominant period.
     """
     train = series.train.astype(np.float64)
     period = period or dominant_period(train)
     width = max(5, (period or 40) // 4)
     fine = local_residual(train, period)
-    scale = _steady(np.maximum(robust_scale(train), MIN_SHARE * train.std(axis=0)), np.ptp(train, axis=0))
-    residual = _steady(np.maximum(robust_scale(fine), MIN_SHARE * fine.std(axis=0)), np.ptp(train, axis=0))
+    varies = np.ptp(train, axis=0) > 0
+    scale = _median_if_constant(np.maximum(robust_scale(train), MIN_SHARE * train.std(axis=0)), varies)
+    residual = _median_if_constant(np.maximum(robust_scale(fine), MIN_SHARE * fine.std(axis=0)), varies)
     low, high = np.quantile(train, [0.001, 0.999], axis=0)
     minimum, maximum = train.min(axis=0), train.max(axis=0)
     margin = np.maximum(maximum - minimum, scale)
@@ -53,14 +61,13 @@ def build_context(series: Series, period: int | None = None) -> Context:
     )
 
 
+def _median_if_constant(scale: np.ndarray, varies: np.ndarray) -> np.ndarray:
+    return np.where(varies, scale, np.median(scale[varies]) if varies.any() else 1.0)
+
+
 def _clock(series: Series) -> tuple[float | None, float | None]:
-    """Hour of the day at the first point and hours between points, where times are known."""
+    """Return the hour of the day at the first point and the hours between points, if the series has timestamps."""
     if series.timestamps is None:
         return None, None
     seconds = (series.timestamps - series.timestamps[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
     return float(seconds[0] / 3600), float(np.median(np.diff(seconds)) / 3600)
-
-
-def _steady(scale: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    moving = spread > 0
-    return np.where(moving, scale, np.median(scale[moving]) if moving.any() else 1.0)

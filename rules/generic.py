@@ -1,23 +1,27 @@
-"""A bank that knows nothing of the scenario: one broad rule for each operator, for probes and controls."""
+"""Generic rules that use no knowledge of the scenario: one broad rule for each operator, for probes and controls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ape.rules.bank import RuleBank
 from ape.rules.operators import OPERATORS
-from ape.rules.schema import Context, ContextualPrior, DurationPrior, Rule, RuleBank, ScalePrior, Step
+from ape.rules.schema import Context, ContextualPrior, DurationPrior, Rule, ScalePrior, Step
 
 
 def generic_bank(context: Context, operators: Iterable[str] | None = None) -> RuleBank:
-    """Bank of one broad rule for each of these operators (default: all) that the number of channels allows."""
+    """Return a bank with one broad rule for each of the operators (default: all).
+
+    Operators that relate channels are left out if there is only one channel.
+    """
     several = len(context.channels) > 1
-    named = OPERATORS if operators is None else operators
-    usable = [name for name in named if several or not OPERATORS[name].relational]
+    names = OPERATORS if operators is None else operators
+    usable = [name for name in names if several or not OPERATORS[name].relational]
     return RuleBank(context=context, rules=[generic_rule(name) for name in usable])
 
 
 def generic_rule(name: str) -> Rule:
-    """Broad rule for one operator."""
+    """Return the broad rule for one operator."""
     broad = OPERATORS[name].broad
     return Rule(
         id=name,

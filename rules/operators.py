@@ -1,16 +1,15 @@
-"""The operators tau: each a pure, batched torch function that proposes an anomalous window from a normal one.
+"""The operators tau: pure, batched torch functions that turn normal windows into anomalous ones.
 
-An operator sees the hosts ``x`` [B, C, L] in data units, a `Site` that says where each anomaly goes, and its
-parameters, one value a window, [B, 1, 1]. It returns a proposal of the same shape; only what lies inside the site is
-used. Borders, limits and minimal effect are the sampler's business (`ape.rules.sampling`), so an operator here is one
-formula.
+An operator takes the hosts ``x`` [B, C, L] in data units, a `Site` with the place of each anomaly, and its parameters,
+one value for each window, [B, 1, 1]. It returns a proposal of the same shape, of which only the segment is used.
+`ape.rules.sampling` handles borders, limits and the minimum effect, so an operator is one formula.
 
-To add one: write the function, with a line that says what it does, and register it with `operator`.
+To add an operator, write the function with a one-line docstring and register it with `operator`.
 
 References
 ----------
-The set follows GutenTAG's anomaly kinds, the NeurIPS-TS generator (Lai et al. 2021), CutAddPaste (Wang et al. 2024) and
-CARLA (Darban et al. 2025).
+The set follows the anomaly kinds of GutenTAG, the NeurIPS-TS generator (Lai et al. 2021), CutAddPaste (Wang et al.
+2024) and CARLA (Darban et al. 2025).
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ import torch
 from torch import Tensor
 
 from ape.rules.registry import OPERATORS as OPERATORS
-from ape.rules.registry import Bounds, Broad, Site, operator
+from ape.rules.registry import Bounds, BroadRule, Site, operator
 
 SHIFT = {
-    "shift": Bounds(0.02, 0.5, (0.1, 0.5), "how much, in cycles"),
+    "shift": Bounds(0.02, 0.5, (0.1, 0.5), "shift, in cycles"),
     "late": Bounds(0, 1, (0, 1), "0.5 and more is late, less is early"),
 }
 
 
-@operator(Broad("transient", "spike", (3.0, 8.0), (1, 3), "samples"), additive=True, jumps=True, leaves_range=True)
+@operator(BroadRule("transient", "spike", (3.0, 8.0), (1, 3), "samples"), additive=True, jumps=True, leaves_range=True)
 def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Points beyond all normal values."""
     beyond = 0.05 * (site.high - site.low)
@@ -35,14 +34,14 @@ def spike_global(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return torch.where(site.amount > 0, up, down)
 
 
-@operator(Broad("transient", "spike", (1.0, 3.0), (1, 5), "samples"), additive=True, jumps=True)
+@operator(BroadRule("transient", "spike", (1.0, 3.0), (1, 5), "samples"), additive=True, jumps=True)
 def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Points that are normal elsewhere but not here."""
     return torch.minimum(torch.maximum(x + site.amount, site.low), site.high)
 
 
 @operator(
-    Broad("signal_loss", "gap", (0.5, 8.0), (0.05, 1.0)),
+    BroadRule("signal_loss", "gap", (0.5, 8.0), (0.05, 1.0)),
     {"minimum": Bounds(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
     jumps=True,
     leaves_range=True,
@@ -53,57 +52,57 @@ def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("stuck_sensor", "plateau", (0.3, 3.0), (0.1, 1.5)),
+    BroadRule("stuck_sensor", "plateau", (0.3, 3.0), (0.1, 1.5)),
     {
         "jitter": Bounds(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series"),
-        "mean": Bounds(0, 1, (0, 0.5), "0.5 and more rests on the local mean, less on the last value"),
+        "mean": Bounds(0, 1, (0, 0.5), "0.5 and more holds the local mean, less holds the last value"),
     },
     jumps=True,
 )
 def flatline_hold(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """The reading freezes at its last value, or rests on the local mean."""
+    """The reading freezes at its last value or at the local mean."""
     last = x.gather(2, site.start.long().expand(-1, x.shape[1], 1))
     held = torch.where(p["mean"] >= 0.5, _segment_mean(x, site), last)
     return held + p["jitter"] * site.scale * site.noise
 
 
 @operator(
-    Broad("abrupt_change", "step", (0.75, 3.0), (0.25, 2.0)),
+    BroadRule("abrupt_change", "step", (0.75, 3.0), (0.25, 2.0)),
     additive=True,
     jumps=True,
     leaves_range=True,
 )
 def level_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """The level jumps and stays for the segment."""
+    """The level jumps and stays shifted for the segment."""
     return x + site.amount.expand_as(x)
 
 
 @operator(
-    Broad("gradual_drift", "ramp", (0.75, 3.0), (0.5, 2.0)),
-    {"peak": Bounds(0.5, 1, (0.7, 0.95), "where in the segment the drift is largest")},
+    BroadRule("gradual_drift", "ramp", (0.75, 3.0), (0.5, 2.0)),
+    {"peak": Bounds(0.5, 1, (0.7, 0.95), "position in the segment at which the drift is largest")},
     additive=True,
     leaves_range=True,
 )
 def trend_drift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """The level moves steadily and falls back to normal at the end."""
+    """The level drifts steadily and returns to normal at the end."""
     rise, fall = site.u / p["peak"], (1 - site.u) / (1 - p["peak"]).clamp_min(0.02)
     return x + site.amount * torch.minimum(rise, fall).clamp(0, 1)
 
 
 @operator(
-    Broad("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
-    {"factor": Bounds(0, 4, (0.25, 2.2), "swing as a multiple of normal; 0.8 to 1.25 is avoided")},
+    BroadRule("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
+    {"factor": Bounds(0, 4, (0.25, 2.2), "amplitude as a multiple of normal; 0.8 to 1.25 is avoided")},
     leaves_range=True,
 )
 def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """Cycles with another swing about the local mean."""
+    """Cycles have a larger or smaller amplitude about the local mean."""
     factor = _outside(p["factor"], 0.8, 1.25)
     mean = _segment_mean(x, site)
     return mean + factor * (x - mean)
 
 
 @operator(
-    Broad("noise_increase", "rough_stretch", (0.4, 1.5), (0.25, 2.0)),
+    BroadRule("noise_increase", "rough_stretch", (0.4, 1.5), (0.25, 2.0)),
     {"memory": Bounds(0, 0.95, (0, 0.7), "lag-one autocorrelation of the noise, 0 is white")},
     additive=True,
     leaves_range=True,
@@ -111,7 +110,7 @@ def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """More scatter than normal."""
     lags = torch.arange(12, device=x.device, dtype=x.dtype)
-    kernel = p["memory"].clamp_min(1e-6) ** lags  # [B, 1, 12]: an AR(1) cut off where it has died out
+    kernel = p["memory"].clamp_min(1e-6) ** lags  # [B, 1, 12]: impulse response of an AR(1), truncated
     kernel = kernel / kernel.norm(dim=-1, keepdim=True)
     padded = torch.nn.functional.pad(site.noise, (11, 0), mode="circular")
     coloured = torch.einsum("bclk,bk->bcl", padded.unfold(2, 12, 1), kernel.flip(-1)[:, 0])
@@ -119,8 +118,8 @@ def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("damping", "smooth_stretch", (0.1, 2.0), (0.25, 2.0)),
-    {"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width as share of the segment")},
+    BroadRule("damping", "smooth_stretch", (0.1, 2.0), (0.25, 2.0)),
+    {"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width, as a share of the segment")},
 )
 def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Fine detail is smoothed away."""
@@ -133,8 +132,8 @@ def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("timing_disturbance", "compressed_cycles", (0.3, 4.0), (0.5, 2.0)),
-    {"speed": Bounds(1.1, 5, (1.33, 3), "multiple of normal speed")},
+    BroadRule("timing_disturbance", "compressed_cycles", (0.3, 4.0), (0.5, 2.0)),
+    {"speed": Bounds(1.1, 5, (1.33, 3), "speed as a multiple of normal")},
     warps=True,
 )
 def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -143,8 +142,8 @@ def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("timing_disturbance", "stretched_cycles", (0.3, 4.0), (0.5, 2.0)),
-    {"speed": Bounds(0.2, 0.9, (0.4, 0.8), "multiple of normal speed")},
+    BroadRule("timing_disturbance", "stretched_cycles", (0.3, 4.0), (0.5, 2.0)),
+    {"speed": Bounds(0.2, 0.9, (0.4, 0.8), "speed as a multiple of normal")},
     warps=True,
 )
 def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -153,7 +152,7 @@ def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("timing_disturbance", "shifted_cycles", (0.3, 4.0), (0.5, 2.0)),
+    BroadRule("timing_disturbance", "shifted_cycles", (0.3, 4.0), (0.5, 2.0)),
     SHIFT,
     warps=True,
 )
@@ -164,47 +163,47 @@ def phase_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return _resample(x, _time(x) + sign * p["shift"] * site.cycle * _smooth(ramp))
 
 
-@operator(Broad("waveform_change", "mirrored_pattern", (0.3, 4.0), (0.3, 1.5)), warps=True)
+@operator(BroadRule("waveform_change", "mirrored_pattern", (0.3, 4.0), (0.3, 1.5)), warps=True)
 def time_reverse(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """A stretch runs backwards."""
     return _resample(x, 2 * site.start + site.length - 1 - _time(x))
 
 
 @operator(
-    Broad("waveform_change", "mirrored_pattern", (0.3, 4.0), (0.3, 1.5)),
+    BroadRule("waveform_change", "mirrored_pattern", (0.3, 4.0), (0.3, 1.5)),
 )
 def value_flip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """A stretch is turned over about its mean."""
+    """A stretch is mirrored about its mean."""
     return 2 * _segment_mean(x, site) - x
 
 
 @operator(
-    Broad("waveform_change", "altered_shape", (0.2, 3.0), (0.5, 2.0)),
+    BroadRule("waveform_change", "altered_shape", (0.2, 3.0), (0.5, 2.0)),
     {"hardness": Bounds(0.5, 20, (2, 12), "2 bends the wave, 12 makes it nearly square")},
 )
 def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """Cycles take another waveform of the same swing."""
+    """Cycles keep their amplitude and take another waveform."""
     mean = _segment_mean(x, site)
     swing = ((x - mean).abs() * site.inside).amax(2, keepdim=True).clamp_min(1e-12)
     return mean + swing * torch.atan(p["hardness"] * (x - mean) / swing) / torch.atan(p["hardness"])
 
 
 @operator(
-    Broad("misplaced_pattern", "foreign_pattern", (0.3, 4.0), (0.2, 1.0)),
+    BroadRule("misplaced_pattern", "foreign_pattern", (0.3, 4.0), (0.2, 1.0)),
     {"slope": Bounds(0, 4, (0, 1.5), "rise over the segment, in robust sd of the series")},
     leaves_range=True,
     warps=True,
 )
 def cut_add_paste(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """A stretch of another window or phase, put here with a slope (CutAddPaste)."""
+    """A stretch of another window or phase is pasted here, with a slope (CutAddPaste)."""
     level = _segment_mean(x, site) - _segment_mean(site.donor, site)
     slope = torch.sign(site.amount) * p["slope"] * site.scale
     return site.donor + level + slope * (site.u - 0.5)
 
 
-@operator(Broad("timing_disturbance", "missing_cycle", (0.3, 4.0), (0.25, 1.0)))
+@operator(BroadRule("timing_disturbance", "missing_cycle", (0.3, 4.0), (0.25, 1.0)))
 def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """A cycle, or part of one, is bridged by a straight line."""
+    """A cycle, or part of one, is replaced by a straight line."""
     wide = (-1, x.shape[1], 1)
     first = x.gather(2, site.start.long().expand(*wide))
     last = x.gather(2, (site.start + site.length - 1).long().expand(*wide))
@@ -212,19 +211,19 @@ def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("timing_disturbance", "extra_cycle", (0.3, 4.0), (0.5, 1.5)),
-    {"repeat": Bounds(0.1, 1, (0.3, 0.7), "what is said twice, in cycles")},
+    BroadRule("timing_disturbance", "extra_cycle", (0.3, 4.0), (0.5, 1.5)),
+    {"repeat": Bounds(0.1, 1, (0.3, 0.7), "length of the repeated part, in cycles")},
     warps=True,
 )
 def cycle_repeat(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """Part of a cycle comes twice before it goes on."""
+    """Part of a cycle is repeated before the cycle continues."""
     back = (p["repeat"] * site.cycle).minimum(0.5 * site.length).round()
     return _resample(x, torch.where(site.u >= 0.5, _time(x) - back, _time(x)))
 
 
 @operator(
-    Broad("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
-    {"factor": Bounds(0, 4, (0.3, 3), "amplitude of the strongest frequency, as a multiple; 0.6 to 1.6 is avoided")},
+    BroadRule("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
+    {"factor": Bounds(0, 4, (0.3, 3), "amplitude as a multiple of normal; 0.6 to 1.6 is avoided")},
     leaves_range=True,
 )
 def spectral_peak_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -236,7 +235,7 @@ def spectral_peak_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("decoupling", "broken_relation", (0.2, 4.0), (0.5, 2.0)),
+    BroadRule("decoupling", "broken_relation", (0.2, 4.0), (0.5, 2.0)),
     SHIFT,
     warps=True,
     relational=True,
@@ -246,16 +245,16 @@ def channel_lag(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     return phase_shift(x, site, p)
 
 
-@operator(Broad("decoupling", "broken_relation", (0.2, 4.0), (0.5, 2.0)), warps=True, relational=True)
+@operator(BroadRule("decoupling", "broken_relation", (0.2, 4.0), (0.5, 2.0)), warps=True, relational=True)
 def channel_swap(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
-    """Some channels show what they showed at another time, while the others go on."""
+    """Some channels show values of another time, while the others continue normally."""
     return site.donor.expand_as(x)
 
 
 @operator(
-    Broad("saturation", "clipped_peaks", (0.2, 3.0), (0.5, 2.0)),
+    BroadRule("saturation", "clipped_peaks", (0.2, 3.0), (0.5, 2.0)),
     {
-        "quantile": Bounds(0.05, 0.95, (0.3, 0.8), "share of the segment's swing that remains"),
+        "quantile": Bounds(0.05, 0.95, (0.3, 0.8), "share of the segment's range that remains"),
         "troughs": Bounds(0, 1, (0, 1), "0.5 and more cuts troughs, less cuts peaks"),
     },
 )
@@ -269,7 +268,7 @@ def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 
 @operator(
-    Broad("stuck_sensor", "stepped_values", (0.2, 3.0), (0.5, 2.0)),
+    BroadRule("stuck_sensor", "stepped_values", (0.2, 3.0), (0.5, 2.0)),
     {"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")},
 )
 def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -283,13 +282,13 @@ def _time(x: Tensor) -> Tensor:
 
 
 def _outside(factor: Tensor, below: float, above: float) -> Tensor:
-    """The factor, or the nearer end of the gap about 1 in which it would change too little to be seen."""
+    """Move factors near 1, whose effect would be invisible, to the nearer end of the gap ``below`` to ``above``."""
     factor = torch.where((factor > below) & (factor <= 1.0), torch.full_like(factor, below), factor)
     return torch.where((factor > 1.0) & (factor < above), torch.full_like(factor, above), factor)
 
 
 def _smooth(ramp: Tensor) -> Tensor:
-    """Cubic ease of a 0-to-1 ramp."""
+    """Return the smoothstep polynomial of a ramp clipped to [0, 1]."""
     ramp = ramp.clamp(0, 1)
     return ramp * ramp * (3 - 2 * ramp)
 
@@ -304,7 +303,7 @@ def _about_centre(x: Tensor, site: Site, speed: Tensor) -> Tensor:
 
 
 def _resample(x: Tensor, position: Tensor) -> Tensor:
-    """Read ``x`` at fractional positions, mirrored at the window's ends, by linear interpolation."""
+    """Interpolate ``x`` linearly at fractional positions, mirrored at the window's ends."""
     last = x.shape[2] - 1
     folded = torch.remainder(position, 2 * last)
     folded = torch.where(folded > last, 2 * last - folded, folded).expand_as(x)

@@ -1,4 +1,4 @@
-"""Choosing where in its host window an anomaly goes, under a rule's contextual and duration priors."""
+"""Place anomalies in their host windows, under a rule's contextual and duration priors."""
 
 from __future__ import annotations
 
@@ -11,28 +11,37 @@ TERCILES: tuple[Tercile, ...] = ("low", "middle", "high")
 MAX_SHARE = 0.8  # of the window that one anomaly may cover
 
 
-def draw(low: float, high: float, generator: torch.Generator, shape: tuple[int, ...]) -> Tensor:
-    """Uniform draws on the CPU, so that they do not depend on the device of the windows."""
+def draw_uniform(low: float, high: float, generator: torch.Generator, shape: tuple[int, ...]) -> Tensor:
+    """Draw uniformly, always on the CPU, so that the draws do not depend on the device of the windows."""
     return low + (high - low) * torch.rand(shape, generator=generator)
 
 
-def draw_log(low: float, high: float, generator: torch.Generator, shape: tuple[int, ...]) -> Tensor:
-    """Log-uniform draws."""
+def draw_log_uniform(low: float, high: float, generator: torch.Generator, shape: tuple[int, ...]) -> Tensor:
+    """Draw log-uniformly on the CPU."""
     return low * (high / low) ** torch.rand(shape, generator=generator)
 
 
 def draw_length(
     prior: DurationPrior, context: Context, window: int, shortest: int, generator: torch.Generator, count: int
 ) -> Tensor:
-    """Lengths in samples, int64 [B]: from ``shortest`` to `MAX_SHARE` of the window."""
+    """Draw durations in samples, int64 [B], between ``shortest`` and `MAX_SHARE` of the window."""
     unit = context.cycle if prior.unit == "periods" else 1
-    length = draw_log(prior.low, prior.high, generator, (count,)) * unit
+    length = draw_log_uniform(prior.low, prior.high, generator, (count,)) * unit
     longest = max(shortest, int(MAX_SHARE * window))
     return length.round().clamp(min=shortest, max=longest).long()
 
 
 def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, starts: Tensor | None) -> Tensor:
-    """Positions, bool [B, L], at which the contextual prior lets an anomaly begin."""
+    """Return the positions at which the contextual prior allows an anomaly to start, bool [B, L].
+
+    Parameters
+    ----------
+    prior : ContextualPrior
+    context : Context
+    windows : Tensor, float [B, C, L]
+    starts : Tensor, int64 [B], or None
+        Positions of the windows in the series. Without them, the phase and hour priors are ignored.
+    """
     batch, _, window = windows.shape
     allowed = torch.ones(batch, window, dtype=torch.bool, device=windows.device)
     if prior.phase is not None and context.period is not None and starts is not None:
@@ -44,7 +53,7 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
         position = starts.to(windows.device)[:, None] + torch.arange(window, device=windows.device)
         hour = torch.remainder(context.first_hour + position.double() * context.hours_per_step, 24.0)
         allowed &= torch.remainder(hour - prior.hours.low, 24.0) <= prior.hours.high - prior.hours.low
-    chosen = channel_indices(prior, context)
+    chosen = _channel_indices(prior, context)
     if prior.after_change is not None:
         since = _since_change(windows[:, chosen], [context.channels[c].step for c in chosen])
         allowed &= (since >= prior.after_change.low) & (since <= prior.after_change.high)
@@ -57,13 +66,20 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
     return allowed
 
 
-def bound_to_time(prior: ContextualPrior) -> bool:
-    """Whether a contextual prior needs to know where in the series a window lies."""
+def needs_starts(prior: ContextualPrior) -> bool:
+    """Return whether the prior depends on the position of a window in the series."""
     return prior.phase is not None or prior.hours is not None
 
 
 def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One allowed start a window, int64 [B], from which the anomaly ends inside it, and whether there was one, bool."""
+    """Draw one allowed start for each window at which the anomaly fits.
+
+    Returns
+    -------
+    start : Tensor, int64 [B]
+    has_place : Tensor, bool [B]
+        Whether the window has an allowed start.
+    """
     batch, window = allowed.shape
     fits = torch.arange(window) <= (window - length.cpu())[:, None]
     key = torch.rand(batch, window, generator=generator).masked_fill(~(allowed.cpu() & fits), -1.0)
@@ -72,12 +88,12 @@ def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> t
 
 
 def draw_channels(
-    prior: ContextualPrior, context: Context, generator: torch.Generator, count: int, *, relational: bool = False
+    prior: ContextualPrior, context: Context, generator: torch.Generator, count: int, *, relational: bool
 ) -> Tensor:
-    """Which channels each anomaly touches, bool [B, C], at least one; with ``relational`` not all."""
+    """Draw the affected channels of each anomaly, bool [B, C]: at least one, and with ``relational`` not all."""
     total = len(context.channels)
     candidates = torch.zeros(total, dtype=torch.bool)
-    candidates[channel_indices(prior, context)] = True
+    candidates[_channel_indices(prior, context)] = True
     key = torch.rand(count, total, generator=generator).masked_fill(~candidates, -1.0)
     first = torch.nn.functional.one_hot(key.argmax(dim=1), total).bool()
     if prior.spread == "one":
@@ -91,27 +107,27 @@ def draw_channels(
     return chosen
 
 
-def channel_indices(prior: ContextualPrior, context: Context) -> list[int]:
-    """Columns that a contextual prior names, or all."""
+def _channel_indices(prior: ContextualPrior, context: Context) -> list[int]:
+    """Return the columns of the channels that the prior names, or all columns."""
     names = [channel.name for channel in context.channels]
     return [names.index(name) for name in prior.channels] or list(range(len(names)))
 
 
-def _in_terciles(values: Tensor, cuts: list[tuple[float, float]], wanted: list[Tercile]) -> Tensor:
-    """Where any of the channels, [B, k, L], lies in one of the wanted terciles, bool [B, L]."""
-    bounds = torch.tensor(cuts, dtype=values.dtype, device=values.device)
-    tercile = (values > bounds[:, :1]).long() + (values > bounds[:, 1:]).long()
-    codes = torch.tensor([TERCILES.index(name) for name in wanted], device=values.device)
-    return torch.isin(tercile, codes).any(dim=1)
-
-
 def _since_change(values: Tensor, steps: list[float]) -> Tensor:
-    """Samples since any of the channels, [B, k, L], last moved by more than its ``step``; infinite before, [B, L]."""
+    """Return the samples since any channel of [B, k, L] last moved by more than its step; infinite before, [B, L]."""
     bounds = torch.tensor(steps, dtype=values.dtype, device=values.device).view(1, -1, 1)
     jumped = torch.nn.functional.pad(((values[:, :, 1:] - values[:, :, :-1]).abs() > bounds).any(dim=1), (1, 0))
     t = torch.arange(values.shape[2], device=values.device, dtype=torch.float64)
     last = torch.where(jumped, t, torch.full_like(t, -torch.inf)).cummax(dim=1).values
     return t - last
+
+
+def _in_terciles(values: Tensor, cuts: list[tuple[float, float]], wanted: list[Tercile]) -> Tensor:
+    """Return where any channel of [B, k, L] is in one of the wanted terciles, bool [B, L]."""
+    bounds = torch.tensor(cuts, dtype=values.dtype, device=values.device)
+    tercile = (values > bounds[:, :1]).long() + (values > bounds[:, 1:]).long()
+    codes = torch.tensor([TERCILES.index(name) for name in wanted], device=values.device)
+    return torch.isin(tercile, codes).any(dim=1)
 
 
 def _rolling_std(windows: Tensor, width: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What an operator is to the sampler, and the list of them: `ape.rules.operators` holds the operators themselves."""
+"""The registry of operators. The operators themselves are in `ape.rules.operators`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Bounds:
-    """Allowed range of a parameter, the range used when a rule leaves it out, and its meaning with its unit."""
+    """Allowed range of a parameter, its default range, and its meaning with unit."""
 
     lower: float
     upper: float
@@ -21,13 +21,28 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Site:
-    """Where the anomalies of a batch go, and the noise that they may use.
+    """Places of the anomalies of a batch, and the random material that operators may use.
 
-    ``u`` [B, 1, L] runs from 0 at the first anomalous sample to 1 at the last; ``inside`` [B, 1, L] marks the
-    segment; ``start`` and ``length`` are [B, 1, 1]; ``amount`` [B, C, 1] is the signed size of an additive change in
-    data units; ``noise`` [B, C, L] is standard normal; ``donor`` [B, C, L] are other host windows; ``low``, ``high``,
-    ``minimum`` and ``scale`` are [1, C, 1] quantiles and robust standard deviation; ``cycle`` is the period in
-    samples.
+    Parameters
+    ----------
+    u : Tensor [B, 1, L]
+        Runs from 0 at the first anomalous sample to 1 at the last.
+    inside : Tensor, bool [B, 1, L]
+        Marks the segment.
+    start, length : Tensor [B, 1, 1]
+        In samples.
+    amount : Tensor [B, C, 1]
+        Signed size of an additive change, in data units.
+    noise : Tensor [B, C, L]
+        Standard normal.
+    donor : Tensor [B, C, L]
+        Other host windows, shifted in time.
+    low, high : Tensor [1, C, 1]
+        Extreme quantiles of normal data.
+    scale : Tensor [1, C, 1]
+        Robust standard deviation of the series.
+    cycle : float
+        Period in samples.
     """
 
     u: Tensor
@@ -44,8 +59,8 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Broad:
-    """What a rule says of an operator where nothing is known of the scenario.
+class BroadRule:
+    """Vocabulary and wide priors of an operator's generic rule, for use without knowledge of the scenario.
 
     ``scale`` is in robust standard deviations of the series, ``duration`` in ``unit``.
     """
@@ -59,24 +74,24 @@ class Broad:
 
 @dataclass(frozen=True)
 class Operator:
-    """A registered operator: its function, its parameters, and what the sampler must know of it."""
+    """A registered operator: its function, its parameters, and the properties that sampling uses."""
 
     apply: Callable[[Tensor, Site, dict[str, Tensor]], Tensor]
     parameters: dict[str, Bounds]
     summary: str
-    broad: Broad
+    broad: BroadRule
     additive: bool  # its size comes from the scale prior
-    jumps: bool  # a sharp border belongs to it
-    leaves_range: bool  # it may pass the extreme quantiles of normal data
-    warps: bool  # it moves samples in time, so it needs some length to show
-    relational: bool  # it breaks how channels go together, so one at least is left alone
+    jumps: bool  # its anomalies may have sharp borders
+    leaves_range: bool  # it may exceed the extreme quantiles of normal data
+    warps: bool  # it moves samples in time, so it needs a minimum length
+    relational: bool  # it breaks the relation between channels, so at least one channel stays unchanged
 
 
 OPERATORS: dict[str, Operator] = {}
 
 
 def operator(
-    broad: Broad,
+    broad: BroadRule,
     parameters: dict[str, Bounds] | None = None,
     *,
     additive: bool = False,
@@ -85,9 +100,9 @@ def operator(
     warps: bool = False,
     relational: bool = False,
 ) -> Callable[[Callable], Callable]:
-    """Register the decorated function under its own name, with a broad rule.
+    """Register the decorated function under its own name.
 
-    The first line of its docstring is what people and agents read of it.
+    Its one-line docstring is the summary that people and agents read.
     """
 
     def register(function: Callable) -> Callable:

@@ -1,0 +1,105 @@
+"""The Rule Bank: the rules of one scenario, stored as JSON. It is the contract between agents and post-training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import Field, ValidationError, model_validator
+
+from ape.core.errors import InputError
+from ape.core.files import read_json, write_text
+from ape.rules.sampling import Sample, draw_anomalies
+from ape.rules.schema import Context, Record, Rule
+
+
+class RuleBank(Record):
+    """The rules of one scenario, with the context needed to sample them."""
+
+    schema_version: Literal[1] = 1
+    scenario: str = Field(default="", max_length=2000)
+    rules: list[Rule] = Field(default_factory=list, max_length=64)
+    context: Context
+    fingerprint: str = Field(default="", max_length=64, description="of the series that the bank was mined from")
+    seed: int = 0
+    ended: str = Field(default="", max_length=200, description="how mining ended")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        if len(set(ids)) != len(ids):
+            msg = "two rules have the same id"
+            raise ValueError(msg)
+        known = {channel.name for channel in self.context.channels}
+        for index, rule in enumerate(self.rules):
+            unknown = set(rule.context.channels) - known
+            if unknown:
+                msg = f"rules.{index}.context.channels names unknown channels {sorted(unknown)}"
+                raise ValueError(msg)
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> RuleBank:
+        """Read and validate a bank. Loading never executes code from the file.
+
+        Raises
+        ------
+        InputError
+            Names the first invalid field.
+        """
+        obj = read_json(path, "Rule Bank")
+        try:
+            return cls.model_validate(obj)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "bank"
+            raise InputError(
+                f"not a valid Rule Bank: {first['msg']}", f"{path}, field {field}", "see 'ape bank schema'"
+            ) from error
+
+    def to_json(self) -> str:
+        """Return canonical JSON with numbers rounded to six significant digits."""
+        return json.dumps(_rounded(self.model_dump(mode="json")), indent=1, ensure_ascii=False) + "\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write `to_json` to ``path`` atomically."""
+        write_text(path, self.to_json())
+
+    def sample(self, windows: torch.Tensor, generator: torch.Generator, starts: torch.Tensor | None = None) -> Sample:
+        """Give every host window one non-empty pseudo-anomaly. Rules are drawn by their weights.
+
+        Parameters
+        ----------
+        windows : Tensor, float [B, C, L]
+            Host windows in data units. They are not modified.
+        generator : torch.Generator
+            On the CPU. The same state gives the same anomalies.
+        starts : Tensor, int64 [B], optional
+            Positions of the windows in the series. Without them, rules with a phase or hour prior are left out.
+
+        Returns
+        -------
+        Sample
+            Outside the mask the pseudo-anomaly equals its host bit for bit; inside, every value differs.
+
+        Raises
+        ------
+        EmptyBankError
+            No rule can be used.
+        ValueError
+            The windows have another number of channels than the bank's series.
+        """
+        where = self.scenario[:60] or "bank"
+        return draw_anomalies(self.rules, self.context, windows, generator, starts, where=where)[0]
+
+
+def _rounded(obj: Any) -> Any:
+    if isinstance(obj, float):
+        return float(f"{obj:.6g}")
+    if isinstance(obj, dict):
+        return {key: _rounded(value) for key, value in obj.items()}
+    if isinstance(obj, list):
+        return [_rounded(value) for value in obj]
+    return obj
