@@ -13,7 +13,7 @@ from torch import nn
 from ape.detectors.training import seeded
 from ape.evals.methods.protocol import Method, Scorer
 from ape.series import Series
-from ape.series.windows import scored_batches, sliding, streamed_overlap_mean
+from ape.series.windows import start_batches, sliding, streamed_overlap_mean
 
 STEPS, BATCH = 600, 64  # for every method; the backbones' budgets are of the same order
 MAX_GRADIENT = 5.0
@@ -72,5 +72,5 @@ def _scores(module: Scorer, views: np.ndarray, length: int, window: int) -> np.n
         values = module.score(torch.from_numpy(views[starts])).double().numpy()
         return np.repeat(values[:, None], window, axis=1) if values.ndim == 1 else values
 
-    batches = scored_batches(length, window)
+    batches = start_batches(length, window)
     return streamed_overlap_mean(((starts, point_scores(starts)) for starts in batches), length)
