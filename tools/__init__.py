@@ -1,4 +1,7 @@
-"""LangChain tools that agents call: measurements, pictures, trials of rules; small JSON out, the rest on disk."""
+"""LangChain tools that agents call: measurements, pictures and trials of rules.
+
+A tool returns small JSON. Arrays and pictures are stored on disk, and the result names their artefact id.
+"""
 
 from ape.tools.toolbox import (
     critic_tools,

@@ -1,4 +1,4 @@
-"""Arrays and pictures that tools make, kept on disk under the digest of their content."""
+"""Store arrays, pictures and tool results on disk under the digest of their content."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ IDENTIFIER = re.compile(r"[0-9a-f]{16}\.[a-z0-9]{1,8}")
 
 @dataclass(frozen=True)
 class Artefacts:
-    """A folder of artefacts; the same content always has the same id, so that writing twice changes nothing.
+    """A folder of artefacts. Equal content has an equal id, so writing it twice changes nothing.
 
     Parameters
     ----------
     folder : Path
-        Made with the first artefact.
+        Created with the first artefact.
     """
 
     folder: Path
 
     def put_bytes(self, data: bytes, suffix: str) -> str:
-        """Keep ``data``; returns its id, the first 16 hex digits of its SHA-256 and ``suffix`` (such as ``.png``)."""
+        """Store ``data`` and return its id: the first 16 hex digits of its SHA-256, then ``suffix``."""
         identifier = _digest(data) + suffix
         path = self.path(identifier)
         if not path.is_file():
@@ -39,32 +39,32 @@ class Artefacts:
         return identifier
 
     def put_array(self, array: np.ndarray) -> str:
-        """Keep a numeric array as ``.npy``, without pickle."""
+        """Store a numeric array as ``.npy``, without pickle, and return its id."""
         out = io.BytesIO()
         np.save(out, np.ascontiguousarray(array), allow_pickle=False)
         return self.put_bytes(out.getvalue(), ".npy")
 
     def get_bytes(self, identifier: str) -> bytes:
-        """Content of an artefact; `InputError` where there is none."""
+        """Return the content of an artefact, or raise an `InputError` if it does not exist."""
         path = self.path(identifier)
         if not path.is_file():
-            raise InputError(f"no artefact '{identifier}'", str(self.folder), "give one that a tool returned")
+            raise InputError(f"no artefact '{identifier}'", str(self.folder), "use an id that a tool returned")
         return path.read_bytes()
 
     def path(self, identifier: str) -> Path:
-        """Where an artefact is or would be; an id that could lead out of the folder is refused."""
+        """Return the path of an artefact. An id that could lead out of the folder is refused."""
         if not IDENTIFIER.fullmatch(identifier):
-            raise InputError(f"no artefact id: {identifier[:40]!r}", str(self.folder), "give one that a tool returned")
+            raise InputError(f"no artefact id: {identifier[:40]!r}", str(self.folder), "use an id that a tool returned")
         return Path(self.folder) / identifier
 
 
 def evidence_record(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> bytes:
-    """A tool call with its result, as it is kept for evidence."""
+    """Return a tool call and its result as the JSON that is stored as evidence."""
     return json.dumps({"tool": tool, "arguments": arguments, "result": result}, sort_keys=True).encode()
 
 
 def evidence_id(tool: str, record: bytes) -> str:
-    """By which it is cited: the tool's name and the id of its record, without the suffix."""
+    """Return the id that cites a record: the tool name, then the digest of the record."""
     return f"{tool}-{_digest(record)}"
 
 

@@ -1,4 +1,4 @@
-"""Cycles: the dominant period, how well it recurs, and whether a fixed clock can tell its phase."""
+"""Measure cycles: the dominant period, how well it recurs, and whether a fixed clock predicts its phase."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from ape.tools.workbench import Workbench
 
 LEAST_POINTS = 16
 PEAKS = 6
-MULTIPLES = (1, 2, 5, 10)  # periods at which the autocorrelation is told
-CHUNKS, CYCLES_A_CHUNK = 8, 6  # for the spread of the period: at most so many chunks, at least so many cycles in each
-BLOCKS = 32  # for the clock: at most so many blocks of whole cycles
-CLOCK_REACH = 0.02  # of the period: how far the clock's period may be from the dominant one
+MULTIPLES = (1, 2, 5, 10)  # periods at which the autocorrelation is reported
+CHUNKS, CYCLES_A_CHUNK = 8, 6  # for the spread of the period: most chunks, fewest cycles in each
+BLOCKS = 32  # of whole cycles, at most, for the clock
+CLOCK_REACH = 0.02  # share of the period by which the clock may differ from the dominant period
 CLOCK_TRIALS = 41
 
 
 @dataclass(frozen=True)
 class Cycles:
-    """What `measure_cycles` measures; lags and periods in samples."""
+    """Result of `measure_cycles`. Lags and periods are in samples."""
 
     lag_1: float
     peaks: list[dict[str, float]]  # lag and correlation, highest first
     period: int | None
-    acf_at_periods: list[float | None]  # after 1, 2, 5 and 10 periods, where they fit
+    acf_at_periods: list[float | None]  # after 1, 2, 5 and 10 periods; null if the series is too short
     period_low: float | None  # shortest and longest period over chunks
     period_high: float | None
-    period_spread: float | None  # their difference over the period
+    period_spread: float | None  # their difference divided by the period
     clock_period: int | None
     phase_locked: float | None  # see `clock_agreement`
 
 
 def measure_cycles(values: np.ndarray) -> Cycles:
-    """Measure the cycles of ``values`` [n]; without a dominant period only the peaks are told."""
+    """Measure the cycles of ``values`` [n]. Without a dominant period, only the peaks are reported."""
     values = np.asarray(values, dtype=np.float64)
     require(values, LEAST_POINTS)
     period = dominant_period(values)
     detrended = signal.detrend(values)
     n_lags = int(len(values) * MAX_PERIOD_SHARE)
     correlation = acf(detrended, max(n_lags, min(len(values) // 2, MULTIPLES[-1] * (period or 0))))
-    found = signal.find_peaks(correlation[: n_lags + 1], prominence=0.05)[0]
-    highest = found[np.argsort(-correlation[found], kind="stable")][:PEAKS]
+    lags = signal.find_peaks(correlation[: n_lags + 1], prominence=0.05)[0]
+    highest = lags[np.argsort(-correlation[lags], kind="stable")][:PEAKS]
     chunk_periods = periods_over_chunks(detrended, period) if period else None
     low, high = (float(chunk_periods.min()), float(chunk_periods.max())) if chunk_periods is not None else (None, None)
     clock_period, agreement = best_clock(detrended, period) if period else (None, None)
@@ -65,9 +65,10 @@ def measure_cycles(values: np.ndarray) -> Cycles:
 
 
 def periods_over_chunks(values: np.ndarray, period: int) -> np.ndarray | None:
-    """Period in each of up to 8 equal chunks of ``values`` [n], [chunks]; None where fewer than two chunks fit.
+    """Return the period in each of up to 8 equal chunks of ``values`` [n], [chunks], or None if two chunks do not fit.
 
-    The highest autocorrelation within 30 % of ``period``, refined by a parabola through its neighbours.
+    The period of a chunk is the lag with the highest autocorrelation within 30 % of ``period``, refined by a parabola
+    through its neighbours.
     """
     count = min(CHUNKS, len(values) // (CYCLES_A_CHUNK * period))
     if count < 2:
@@ -84,17 +85,17 @@ def periods_over_chunks(values: np.ndarray, period: int) -> np.ndarray | None:
 
 
 def clock_agreement(values: np.ndarray, period: int) -> float:
-    """How well a clock of a whole number of samples predicts where in its cycle the series is.
+    """Measure how well a clock with a period of whole samples predicts the phase of the series.
 
-    The series, less its running mean over one period, is cut into blocks of whole cycles; the mean cycle of each block
-    is correlated with that of all other blocks, and the correlations are averaged. 1: every block shows the same cycle
-    at the same phase from beginning to end; about 0: the phase wanders, or there is no cycle.
+    Subtract the running mean over one period and cut the series into blocks of whole cycles. Correlate the mean cycle
+    of each block with that of all other blocks, and average the correlations. 1 means that every block has the same
+    cycle at the same phase. About 0 means that the phase wanders, or that there is no cycle.
 
     Parameters
     ----------
     values : ndarray [n]
     period : int
-        In samples; at least two must fit.
+        In samples. At least two periods must fit.
     """
     count = len(values) // period
     blocks = min(BLOCKS, count)
@@ -108,7 +109,7 @@ def clock_agreement(values: np.ndarray, period: int) -> float:
 
 
 def best_clock(values: np.ndarray, period: int) -> tuple[int, float]:
-    """Whole-sample period within 2 % (or 1 sample) of ``period`` with the best `clock_agreement`, and this."""
+    """Return the period in whole samples within 2 % (or 1 sample) of ``period`` that agrees best, and its agreement."""
     reach = max(1, round(CLOCK_REACH * period))
     spaced = np.linspace(period - reach, period + reach, min(2 * reach + 1, CLOCK_TRIALS))
     trials = np.unique(spaced.round().astype(int))
@@ -119,16 +120,17 @@ def best_clock(values: np.ndarray, period: int) -> tuple[int, float]:
 
 
 def autocorrelation_tool(workbench: Workbench) -> BaseTool:
-    """``autocorrelation`` over one workbench."""
+    """Create the tool ``autocorrelation``."""
 
     @agent_tool
     def autocorrelation(channel: Channel) -> Cycles:
-        """Period of a channel, and how steady its cycles are. Its period is what stl and matrix_profile want.
+        """Measure the period of a channel and how steady its cycles are. Use the period for stl and matrix_profile.
 
-        period: null where nothing recurs. acf_at_periods: correlation after 1, 2, 5, 10 periods; high after 1 and low
-        after 10 means cycles of varying length. period_spread: relative range of the period over chunks; above 0.1 the
-        cycles vary. phase_locked: 1 if a clock of clock_period samples tells the phase over the whole length, near 0 if
-        the phase wanders. Rules bound to a phase need it above 0.8, with clock_period as their period.
+        period: null if nothing recurs. acf_at_periods: correlation after 1, 2, 5, 10 periods; high after 1 and low
+        after 10 means that the cycles vary in length. period_spread: relative range of the period over chunks; above
+        0.1 the cycles vary. phase_locked: 1 if a clock of clock_period samples predicts the phase over the whole
+        length, near 0 if the phase wanders. Rules bound to a phase need phase_locked above 0.8 and clock_period as
+        their period.
         """
         return measure_cycles(workbench.column(channel))
 

@@ -1,4 +1,4 @@
-"""Where agents and measurements meet: arguments are checked, answers are small JSON, errors are answers too."""
+"""The boundary between agents and tools: arguments are validated, results are JSON, errors are results too."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LONGEST_ERROR = 400
 Channel = Annotated[str, Field(description="name of the channel, as describe_series lists it")]
 Period = Annotated[int, Field(ge=2, description="length of one cycle in samples")]
 Window = Annotated[
-    int, Field(ge=4, description="length of the compared stretches in samples; a period is a good choice")
+    int, Field(ge=4, description="length of the compared stretches in samples; one period is a good choice")
 ]
 
 
 def agent_tool(function: Callable[..., Any]) -> BaseTool:
-    """LangChain tool with the name, docstring and annotated arguments of ``function``.
+    """Create a LangChain tool with the name, docstring and annotated arguments of ``function``.
 
-    Its answer is the JSON of what ``function`` returns; a `ValueError`, or arguments that do not fit, become
-    ``{"error": ...}``, which an agent can read and hint.
+    The tool returns the JSON of the function's result. A `ValueError` or invalid arguments become
+    ``{"error": ...}``, which an agent can read and correct.
     """
 
     @functools.wraps(function)
@@ -36,27 +36,27 @@ def agent_tool(function: Callable[..., Any]) -> BaseTool:
         except ValueError as error:
             return _refusal(str(error))
 
-    return StructuredTool.from_function(guarded, handle_validation_error=_unfit)
+    return StructuredTool.from_function(guarded, handle_validation_error=_invalid)
 
 
 def require(values: np.ndarray, least: int) -> None:
-    """Raise a `ValueError` unless ``values`` [n] has ``least`` points and is not constant."""
+    """Raise a `ValueError` unless ``values`` [n] has at least ``least`` points and is not constant."""
     if len(values) < least:
         msg = f"{len(values)} training points are too few; this measurement needs {least}"
         raise ValueError(msg)
     if np.ptp(values) == 0:
-        msg = "the channel is constant in the training part, so there is nothing to measure"
+        msg = "the channel is constant in the training part: there is nothing to measure"
         raise ValueError(msg)
 
 
 def require_cycles(values: np.ndarray, period: int, least: int = 3) -> None:
-    """Raise a `ValueError` unless ``period`` is at least 2 samples and recurs ``least`` times in ``values`` [n]."""
+    """Raise a `ValueError` unless ``period`` is at least 2 samples and fits ``least`` times into ``values`` [n]."""
     if not 2 <= period <= len(values) // least:
         msg = f"{period} samples do not fit {least} times into the training part; give 2 to {len(values) // least}"
         raise ValueError(msg)
 
 
-def _unfit(error: Any) -> str:
+def _invalid(error: Any) -> str:
     if not isinstance(error, ValidationError):
         return _refusal(str(error))
     first = error.errors(include_url=False)[0]

@@ -1,4 +1,4 @@
-"""Two channels side by side: who leads, by how much, and at which periods they move together."""
+"""Compare two channels: which one leads, by how much, and at which periods they move together."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy import signal
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
-MOST_LAG = 0.25  # of the length
+MOST_LAG = 0.25  # share of the length
 SEGMENTS = 8
 LISTED = 3
 
 
 @dataclass(frozen=True)
 class Relation:
-    """How ``second`` follows ``first``: lag in samples, correlations, and coherent periods, strongest first."""
+    """Result of `measure_relation`: lag in samples, correlations, and coherent periods, strongest first."""
 
     lag: int
     correlation_at_lag: float
@@ -28,9 +28,9 @@ class Relation:
 
 
 def measure_relation(first: np.ndarray, second: np.ndarray) -> Relation:
-    """Cross-correlation and Welch coherence of two channels [n].
+    """Compute the cross-correlation and the Welch coherence of two channels [n].
 
-    A positive lag says that ``second`` does later what ``first`` did.
+    A positive lag means that ``second`` follows ``first``.
     """
     require(first, 128)
     require(second, 128)
@@ -52,15 +52,16 @@ def measure_relation(first: np.ndarray, second: np.ndarray) -> Relation:
 
 
 def coherence_tool(workbench: Workbench) -> BaseTool:
-    """``coherence`` over one workbench."""
+    """Create the tool ``coherence``."""
 
     @agent_tool
     def coherence(first: Channel, second: Channel) -> Relation:
-        """How one channel follows another.
+        """Measure how one channel follows another.
 
-        lag: samples by which second comes after first (negative: before), where their correlation is strongest, with
-        correlation_at_lag; correlation_without is that of the same moments. coherent_periods: where they move together
-        whatever the lag, 0 to 1; unrelated noise gives about 0.2 in the mean.
+        lag: samples by which second follows first (negative: leads it) where their correlation is strongest.
+        correlation_at_lag: that correlation. correlation_without: the correlation without a lag. coherent_periods:
+        periods at which they move together at any lag, with their coherence from 0 to 1; unrelated noise has a mean
+        coherence of about 0.2.
         """
         return measure_relation(workbench.column(first), workbench.column(second))
 

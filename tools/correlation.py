@@ -1,4 +1,4 @@
-"""Correlation between channels: how strongly they move together."""
+"""Measure how strongly channels move together."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from langchain_core.tools import BaseTool
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 
-MOST_POINTS = 20_000  # evenly chosen rows of longer series
+MOST_POINTS = 20_000  # longer series are sampled at evenly spaced rows
 LISTED = 8
 LONGEST_NAME = 40
 
 
 def correlations(values: np.ndarray) -> np.ndarray:
-    """Pearson correlation of every pair of columns of ``values`` [n, C], [C, C]; NaN where one stands still."""
+    """Return the Pearson correlation of every pair of columns of ``values`` [n, C], [C, C]; NaN if one is constant."""
     rows = np.asarray(values[:: -(-len(values) // MOST_POINTS)], dtype=np.float64)
     centred = rows - rows.mean(axis=0)
     length = np.sqrt((centred**2).sum(axis=0))
@@ -25,13 +25,14 @@ def correlations(values: np.ndarray) -> np.ndarray:
 
 
 def correlation_tool(workbench: Workbench) -> BaseTool:
-    """``correlation`` over one workbench."""
+    """Create the tool ``correlation``."""
 
     @agent_tool
     def correlation() -> dict[str, Any]:
-        """How strongly all channels move together.
+        """Measure how strongly all channels move together.
 
-        mean_absolute: over all pairs; null with a single channel. strongest: pairs with the largest correlations.
+        mean_absolute: mean absolute correlation over all pairs; null with a single channel. strongest: the pairs with
+        the largest absolute correlations.
         """
         names = workbench.series.channels
         first, second = np.triu_indices(len(names), k=1)

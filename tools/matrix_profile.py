@@ -1,4 +1,4 @@
-"""Motifs and discords: stretches that recur almost exactly, and stretches that resemble no other."""
+"""Find motifs, stretches that recur almost exactly, and discords, stretches that resemble no other."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ QUANTILES = (0.01, 0.1, 0.25, 0.75, 0.9, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class Recurrence:
-    """What `recurrence` finds; distances as shares of the largest, ``2 sqrt(window)``: 0 same shape, 1 opposite."""
+    """Result of `recurrence`. Distances are shares of the largest, ``2 sqrt(window)``: 0 same shape, 1 opposite."""
 
     window: int
-    median_distance: float  # of every stretch to its nearest other one
-    quantiles: dict[str, float]  # of the same
-    motifs: list[dict[str, float]]  # position, position of its twin, distance
-    discords: list[dict[str, float]]  # position, distance, distance over the median one
+    median_distance: float  # of each stretch to its nearest neighbour
+    quantiles: dict[str, float]  # of the same distances
+    motifs: list[dict[str, float]]  # position, position of the twin, distance
+    discords: list[dict[str, float]]  # position, distance, distance divided by the median distance
 
 
-def recurrence(distance: np.ndarray, index: np.ndarray, window: int, listed: int = LISTED) -> Recurrence:
-    """Read motifs and discords out of a matrix profile (Yeh et al. 2016).
+def recurrence(distance: np.ndarray, index: np.ndarray, window: int) -> Recurrence:
+    """Extract motifs and discords from a matrix profile (Yeh et al. 2016): at most three each, not overlapping.
 
     Parameters
     ----------
@@ -40,17 +40,20 @@ def recurrence(distance: np.ndarray, index: np.ndarray, window: int, listed: int
         Start of that neighbour.
     window : int
         Samples in a stretch.
-    listed : int
-        At most so many motifs and discords, none overlapping another of its kind.
+
+    Raises
+    ------
+    ValueError
+        No stretch has a neighbour.
     """
     relative = np.asarray(distance, dtype=np.float64) / (2 * np.sqrt(window))
-    known = np.isfinite(relative) & (index >= 0)  # stumpy gives -1 where there is no neighbour
+    known = np.isfinite(relative) & (index >= 0)  # stumpy returns -1 without a neighbour
     if not known.any():
-        msg = f"no stretch of {window} samples can be compared with another; give a shorter window"
+        msg = f"no stretch of {window} samples can be compared with another; use a shorter window"
         raise ValueError(msg)
     middle = float(np.median(relative[known]))
-    discords = islice(separated_minima(np.where(known, -relative, np.inf), window), listed)
-    motifs = islice(separated_minima(np.where(known, relative, np.inf), window, lambda at: int(index[at])), listed)
+    discords = islice(separated_minima(np.where(known, -relative, np.inf), window), LISTED)
+    motifs = islice(separated_minima(np.where(known, relative, np.inf), window, lambda at: int(index[at])), LISTED)
     return Recurrence(
         window=window,
         median_distance=middle,
@@ -64,23 +67,22 @@ def recurrence(distance: np.ndarray, index: np.ndarray, window: int, listed: int
 
 
 def matrix_profile_tool(workbench: Workbench) -> BaseTool:
-    """``matrix_profile`` over one workbench."""
+    """Create the tool ``matrix_profile``."""
 
     @agent_tool
     def matrix_profile(channel: Channel, window: Window) -> dict[str, Any]:
         """Compare all stretches of ``window`` samples by shape (matrix profile over the whole training part).
 
-        Distances of each stretch to its nearest other: 0 is the same shape, 0.7 unrelated, 1 the opposite.
-        median_distance: below 0.15 shapes recur almost exactly, above 0.4 they do not. motifs: closest pairs.
-        discords: stretches that resemble no other; over_median above 3 stands out.
-        The artefact holds the whole profile.
+        A distance is that of a stretch to its nearest neighbour: 0 is the same shape, 0.7 unrelated, 1 the opposite.
+        median_distance: below 0.15 shapes recur almost exactly, above 0.4 they do not. motifs: the closest pairs.
+        discords: stretches that resemble no other; over_median above 3 is exceptional.
+        The artefact contains the whole profile.
         """
         values = workbench.column(channel)
         require(values, 32)
         require_cycles(values, window)
         profile = profile_of(values, window)
-        found = recurrence(profile.distance, profile.index, window)
-        kept = workbench.artefacts.put_array(np.asarray(profile.distance, dtype=np.float32))
-        return vars(found) | {"artefact": kept}
+        artefact = workbench.artefacts.put_array(np.asarray(profile.distance, dtype=np.float32))
+        return vars(recurrence(profile.distance, profile.index, window)) | {"artefact": artefact}
 
     return matrix_profile

@@ -1,4 +1,4 @@
-"""Pictures of what measurements make of a channel, and of channels under each other, all over one time axis."""
+"""Draw pictures of panels with a common time axis: several channels, or a channel with a measurement of it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ape.tools.render import ABOVE, ACROSS, LEFT, LINE_COLOUR, blank, png, thinn
 from ape.tools.stl import decompose
 from ape.tools.workbench import Workbench
 
-PANEL = 192  # pixels of height a panel, a multiple of 32
-MARGINS = 0.03, 0.02  # of the picture's height: below all panels, and between them
+PANEL = 192  # height of a panel in pixels, a multiple of 32
+MARGINS = 0.03, 0.02  # shares of the picture's height: below all panels, and between them
 MOST_CHANNELS = 4
 SHADED = 256  # rows of a spectrogram
-LEAST_SEGMENT, SEGMENTS = 32, 64  # samples, and how many stand side by side in a spectrogram
+LEAST_SEGMENT, SEGMENTS = 32, 64  # samples, and the number of segments side by side in a spectrogram
 
 Channels = Annotated[list[str], Field(min_length=1, max_length=MOST_CHANNELS, description="names, top to bottom")]
 
 
 def draw_panels(rows: Sequence[tuple[str, np.ndarray]], begin: int) -> bytes:
-    """PNG of lines [n] under each other, each with its name and range, from time step ``begin`` on.
+    """Draw lines [n] in panels under each other, each with its name and range, and return a PNG.
 
-    The horizontal position of a time step is that of all pictures, see `ape.tools.render.to_step`.
+    The time axis starts at ``begin`` and has the same place as in all pictures, see `ape.tools.render`.
     """
     end = begin + len(rows[0][1])
     figure = blank(len(rows) * PANEL)
@@ -45,7 +45,10 @@ def draw_panels(rows: Sequence[tuple[str, np.ndarray]], begin: int) -> bytes:
 
 
 def draw_spectrogram(values: np.ndarray) -> bytes:
-    """PNG of the power of ``values`` [n] over time: dark where there is much; short periods, on a log scale, on top."""
+    """Draw the power of ``values`` [n] by time and period, and return a PNG.
+
+    Dark means much power. The period axis is logarithmic, with short periods at the top.
+    """
     segment = int(np.clip(len(values) // SEGMENTS * 2, LEAST_SEGMENT, len(values)))
     frequency, _, power = signal.spectrogram(signal.detrend(values), nperseg=segment, noverlap=segment // 2)
     shades = np.log10(power[1:] + 1e-6 * power[1:].max() + 1e-300)
@@ -66,44 +69,53 @@ def _place(place: int, count: int) -> tuple[float, float, float, float]:
 
 
 def panel_tools(workbench: Workbench) -> list[BaseTool]:
-    """``render_channels``, ``render_stl``, ``render_matrix_profile`` and ``render_spectrogram`` over one workbench."""
+    """Create the tools ``render_channels``, ``render_stl``, ``render_matrix_profile`` and ``render_spectrogram``."""
 
-    def kept(picture: bytes, begin: int, end: int) -> dict[str, Any]:
+    def stored(picture: bytes, begin: int, end: int) -> dict[str, Any]:
         return {"artefact": workbench.artefacts.put_bytes(picture, ".png"), "begin": begin, "end": end}
 
     @agent_tool
     def render_channels(channels: Channels) -> dict[str, Any]:
-        """Picture of up to four channels under each other, over the whole training part: look if they move together."""
+        """Draw up to four channels under each other, over the whole training part.
+
+        Check whether they move together.
+        """
         rows = [(name, workbench.column(name)) for name in channels]
-        return kept(draw_panels(rows, 0), 0, len(rows[0][1]))
+        return stored(draw_panels(rows, 0), 0, len(rows[0][1]))
 
     @agent_tool
     def render_stl(channel: Channel, period: Period) -> dict[str, Any]:
-        """Picture of a channel over its trend, its cycle and what they leave (STL); the longer ones' middle part.
+        """Draw a channel, and below it its trend, cycle and residual (STL). Of a long series, the middle is shown.
 
-        Look at the lowest panel: what the cycle does not explain, and when.
+        The lowest panel shows what the cycle does not explain, and when.
         """
         values = workbench.column(channel)
         parts = decompose(values, [period])
         rows = [("series", values[parts.begin : parts.end]), ("trend", parts.trend)]
         rows += [("cycle", parts.seasonal[0]), ("rest", parts.residual)]
-        return kept(draw_panels(rows, parts.begin), parts.begin, parts.end)
+        return stored(draw_panels(rows, parts.begin), parts.begin, parts.end)
 
     @agent_tool
     def render_matrix_profile(channel: Channel, window: Window) -> dict[str, Any]:
-        """Picture of a channel over the distance of each stretch to the one most like it: high where it is unique."""
+        """Draw a channel, and below it the distance of each stretch to the stretch most like it.
+
+        The distance is high where a stretch is unique.
+        """
         values = workbench.column(channel)
         require(values, 32)
         require_cycles(values, window)
         distance = matrix_profile(values, window).distance / (2 * np.sqrt(window))
         padded = np.concatenate([distance, np.full(window - 1, distance[-1])])
-        return kept(draw_panels([("series", values), ("distance", padded)], 0), 0, len(values))
+        return stored(draw_panels([("series", values), ("distance", padded)], 0), 0, len(values))
 
     @agent_tool
     def render_spectrogram(channel: Channel) -> dict[str, Any]:
-        """Picture of which periods a channel has when: dark is much power; periods in samples at the vertical axis."""
+        """Draw which periods a channel has at which time.
+
+        Dark means much power. The vertical axis shows the period in samples.
+        """
         values = workbench.column(channel)
         require(values, 2 * LEAST_SEGMENT)
-        return kept(draw_spectrogram(values), 0, len(values))
+        return stored(draw_spectrogram(values), 0, len(values))
 
     return [render_channels, render_stl, render_matrix_profile, render_spectrogram]

@@ -1,4 +1,4 @@
-"""The one function that turns what tools compute into what agents, messages and checkpoints may hold."""
+"""Convert results of tools to plain Python data for agents, messages and checkpoints."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 
 def to_plain(obj: Any) -> Any:
-    """Plain Python data of ``obj``: dicts, lists, strings, numbers, booleans and ``None``.
+    """Convert ``obj`` to dicts, lists, strings, numbers, booleans and ``None``.
 
-    Floats are rounded to 4 significant digits, NaN and infinities become ``None``; integers, positions above all, stay
-    exact. Arrays and tuples become lists, dataclasses become dicts.
+    Floats are rounded to 4 significant digits; NaN and infinities become ``None``. Integers, which include positions,
+    stay exact. Arrays and tuples become lists, dataclasses become dicts.
 
     Raises
     ------
     TypeError
-        For anything else, so that no handle slips into a message.
+        ``obj`` contains anything else, so that no handle gets into a message.
     """
     if isinstance(obj, np.ndarray | np.generic):
         obj = obj.tolist()
@@ -34,5 +34,5 @@ def to_plain(obj: Any) -> Any:
         return [to_plain(item) for item in obj]
     if is_dataclass(obj) and not isinstance(obj, type):
         return {field.name: to_plain(getattr(obj, field.name)) for field in fields(obj)}
-    msg = f"no plain form of {type(obj).__name__}"
+    msg = f"cannot convert {type(obj).__name__} to plain data"
     raise TypeError(msg)

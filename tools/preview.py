@@ -1,4 +1,4 @@
-"""Pictures of what a rule generates: pseudo-anomalies drawn over their hosts."""
+"""Draw what a rule generates: pseudo-anomalies over their host windows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ape.rules.check import Hosts
 from ape.tools.render import blank, png
 
 COLUMNS, ROWS = 3, 2
-GAP = 0.08  # between panels, in panels
+GAP = 0.08  # between panels, in panel widths
 HOST_COLOUR, PSEUDO_COLOUR = "#9aa5b8", "#c8102e"
 
 
 def sample_examples(
     rule: Rule, context: Context, hosts: Hosts, seed: int = 0, count: int = COLUMNS * ROWS
 ) -> tuple[np.ndarray, Sample]:
-    """``count`` host windows [n, C, L], spread over the hosts, and what the rule makes of them."""
+    """Choose ``count`` evenly spaced host windows [n, C, L], and return them with the rule's pseudo-anomalies."""
     picks = torch.linspace(0, len(hosts.windows) - 1, count).long()
     bank = RuleBank(context=context, rules=[rule])
     made = bank.sample(hosts.windows[picks], torch.Generator().manual_seed(seed), hosts.starts[picks])
@@ -26,9 +26,10 @@ def sample_examples(
 
 
 def draw_examples(hosts: np.ndarray, made: Sample) -> bytes:
-    """PNG of examples over their hosts, each with its own range; of several channels, the one that changes most.
+    """Draw examples over their hosts, each scaled to its own range, and return a PNG.
 
-    All panels are drawn into one axes: matplotlib spends most of its time on axes, not on lines.
+    Of several channels, the one that changes most is drawn. All panels share one axes, because matplotlib spends most
+    of its time on axes, not on lines.
     """
     lines: dict[str, list[np.ndarray]] = {HOST_COLOUR: [], PSEUDO_COLOUR: []}
     spans = []

@@ -1,4 +1,4 @@
-"""Regimes: where the shapes of a channel change for good, or for long."""
+"""Find borders between regimes, where the shapes of a channel change for a long time."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ape.tools.boundary import Channel, Window, agent_tool, require, require_cyc
 from ape.tools.workbench import Workbench
 
 LISTED = 4
-CLEAR = 0.45  # arcs that cross a border, as a share of what chance would draw
+CLEAR = 0.45  # arcs that cross a border, as a share of the number expected by chance
 APART = 5  # windows between two borders
 
 
 @dataclass(frozen=True)
 class Regimes:
-    """Borders between regimes, clearest first, with the share of arcs that cross each, 0 to 1."""
+    """Result of `find_regimes`: borders, clearest first, with the share of arcs that cross each, 0 to 1."""
 
     borders: list[dict[str, float]]
     lowest_share: float
 
 
 def find_regimes(index: np.ndarray, window: int) -> Regimes:
-    """Borders by FLUSS (Gharghabi et al. 2017) from the neighbours' positions ``index`` [N] of a matrix profile.
+    """Find borders by FLUSS (Gharghabi et al. 2017) from the neighbours' positions ``index`` [N] of a matrix profile.
 
-    Arcs lead from each stretch to its nearest neighbour; few of them cross the border between two regimes.
+    An arc leads from each stretch to its nearest neighbour. Few arcs cross the border between two regimes.
     """
     curve = arc_curve(index, window)
     width = 2 * APART * window + 1
@@ -40,14 +40,15 @@ def find_regimes(index: np.ndarray, window: int) -> Regimes:
 
 
 def regimes_tool(workbench: Workbench) -> BaseTool:
-    """``regimes`` over one workbench."""
+    """Create the tool ``regimes``."""
 
     @agent_tool
     def regimes(channel: Channel, window: Window) -> dict[str, Any]:
-        """Where the shapes of a channel change, as from rest to work (FLUSS over the whole training part).
+        """Find where the shapes of a channel change, as from idle to active (FLUSS over the whole training part).
 
-        borders: positions that few stretches have their nearest neighbour across; crossed_share below 0.45 is listed,
-        below 0.2 is clear. None: one regime, or regimes that take turns. Takes as long as matrix_profile.
+        borders: positions that few links between a stretch and its nearest neighbour cross; a crossed_share below 0.45
+        is listed, below 0.2 is clear. No borders: one regime, or regimes that alternate. Takes as long as
+        matrix_profile.
         """
         values = workbench.column(channel)
         require(values, 32)

@@ -1,7 +1,6 @@
-"""Pictures of a channel, drawn so that a position in the picture maps exactly to a time step.
+"""Draw pictures of a channel in which a position maps exactly to a time step.
 
-All pictures have one size and one axes rectangle. Coordinates in them run from 0 to 1000 on both axes, from the top
-left, as vision models give them. The same input gives the same bytes.
+All pictures have the same width and the same horizontal extent of the axes. The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,45 +18,22 @@ from pydantic import Field
 from ape.tools.boundary import Channel, Period, agent_tool, require_cycles
 from ape.tools.workbench import Workbench
 
-WIDTH, HEIGHT, DPI = 1024, 512, 100  # multiples of 32: whole patches for vision models
-LEFT, BOTTOM, ACROSS, UP = 0.07, 0.08, 0.91, 0.88  # axes rectangle, in shares of the picture
+WIDTH, HEIGHT, DPI = 1024, 512, 100  # multiples of 32, the patch size of vision models
+LEFT, BOTTOM, ACROSS, UP = 0.07, 0.08, 0.91, 0.88  # axes rectangle, as shares of the picture
 COLUMNS = int(WIDTH * ACROSS)
 LINE_COLOUR = "#1f3b73"
 MOST_CYCLES = 40
 CYCLE_OPACITY = 0.35
-ABOVE = 3  # in drawing order: over the frame, which would hide the first and the last column
-MARGIN = 0.05  # of the range, above and below
+ABOVE = 3  # drawing order: above the frame, which would hide the first and the last column
+MARGIN = 0.05  # share of the range, above and below
 LEAST_ZOOM = 8  # samples
 
 Begin = Annotated[int, Field(ge=0, description="first time step to show")]
 End = Annotated[int, Field(ge=1, description="time step after the last one to show")]
 
 
-def to_box(position: float, begin: float, end: float) -> float:
-    """Horizontal picture coordinate, 0 to 1000, of a time step, in a picture whose axis runs from begin to end."""
-    return 1000 * (LEFT + ACROSS * (position - begin) / (end - begin))
-
-
-def to_step(x: float, begin: int, end: int) -> int:
-    """Nearest time step in ``[begin, end)`` to the horizontal picture coordinate ``x``, 0 to 1000."""
-    position = begin + (x / 1000 - LEFT) / ACROSS * (end - begin)
-    return int(np.clip(round(position), begin, end - 1))
-
-
-def to_height(value: float, limits: tuple[float, float]) -> float:
-    """Vertical picture coordinate, 0 to 1000 from the top, of a value, in a picture of one axes with these limits."""
-    low, high = limits
-    return 1000 * (1 - BOTTOM - UP * (value - low) / (high - low))
-
-
-def to_value(y: float, limits: tuple[float, float]) -> float:
-    """Value at the vertical picture coordinate ``y``, 0 to 1000 from the top."""
-    low, high = limits
-    return low + (1 - BOTTOM - y / 1000) / UP * (high - low)
-
-
 def draw_stretch(values: np.ndarray, begin: int, end: int) -> bytes:
-    """PNG of ``values[begin:end]`` of a channel [n] as one line."""
+    """Draw ``values[begin:end]`` of a channel [n] as one line, and return a PNG."""
     stretch = values[begin:end]
     figure, axes = _canvas(begin, end, y_range(stretch))
     axes.plot(*thinned(stretch, begin), color=LINE_COLOUR, lw=1.0, zorder=ABOVE)
@@ -65,7 +41,7 @@ def draw_stretch(values: np.ndarray, begin: int, end: int) -> bytes:
 
 
 def draw_cycles(values: np.ndarray, period: int) -> bytes:
-    """PNG of up to 40 cycles, evenly chosen from a channel [n], over each other."""
+    """Draw up to 40 evenly chosen cycles of a channel [n] over each other, and return a PNG."""
     count = len(values) // period
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_CYCLES)).round().astype(int))
     figure, axes = _canvas(0, period, y_range(values))
@@ -82,8 +58,8 @@ def y_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def blank(height: int = HEIGHT) -> Figure:
-    """An empty picture, ``height`` pixels high."""
-    # Figure and canvas objects alone, without pyplot: its global state is not safe in threads
+    """Return an empty picture, ``height`` pixels high."""
+    # no pyplot: its global state is not thread-safe
     figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -102,7 +78,7 @@ def _canvas(begin: float, end: float, limits: tuple[float, float]) -> tuple[Figu
 
 
 def thinned(values: np.ndarray, begin: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and values to draw: all of a short stretch; else the lowest and highest in each pixel column."""
+    """Return positions and values to draw: all of a short stretch, else the extremes in each pixel column."""
     count = len(values)
     if count <= 2 * COLUMNS:
         return np.arange(begin, begin + count), values
@@ -113,47 +89,47 @@ def thinned(values: np.ndarray, begin: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure's bytes, the same for the same figure."""
+    """Return the figure as PNG, with the same bytes for the same figure."""
     out = io.BytesIO()
     figure.canvas.print_png(out, metadata={"Software": None})  # type: ignore[attr-defined]
     return out.getvalue()
 
 
 def render_tools(workbench: Workbench) -> list[BaseTool]:
-    """``render_overview``, ``render_cycles`` and ``render_zoom`` over one workbench."""
+    """Create the tools ``render_overview``, ``render_cycles`` and ``render_zoom``."""
 
-    def kept(png: bytes, begin: int, end: int, shown: np.ndarray, **rest: Any) -> dict[str, Any]:
-        identifier = workbench.artefacts.put_bytes(png, ".png")
-        return {"artefact": identifier, "begin": begin, "end": end, **rest, "y_range": y_range(shown)}
+    def stored(picture: bytes, begin: int, end: int, shown: np.ndarray, **rest: Any) -> dict[str, Any]:
+        artefact = workbench.artefacts.put_bytes(picture, ".png")
+        return {"artefact": artefact, "begin": begin, "end": end, **rest, "y_range": y_range(shown)}
 
     @agent_tool
     def render_overview(channel: Channel) -> dict[str, Any]:
-        """Picture of the whole training part of a channel; time steps run from begin to end along the horizontal axis.
+        """Draw the whole training part of a channel. The horizontal axis runs from time step begin to end.
 
-        A long series is drawn as the span from lowest to highest value in each pixel column. Look for steps, drifts,
-        changing swing, and single spikes.
+        In a long series, each pixel column shows the span from the lowest to the highest value. Look for steps, drifts,
+        changing amplitude, and single spikes.
         """
         values = workbench.column(channel)
-        return kept(draw_stretch(values, 0, len(values)), 0, len(values), values)
+        return stored(draw_stretch(values, 0, len(values)), 0, len(values), values)
 
     @agent_tool
     def render_cycles(channel: Channel, period: Period) -> dict[str, Any]:
-        """Picture of up to 40 cycles of a channel drawn over each other; the horizontal axis is the phase, 0 to period.
+        """Draw up to 40 cycles of a channel over each other. The horizontal axis is the phase, 0 to period.
 
-        A narrow bundle: cycles recur in shape and time. A bundle that is smeared sideways: the phase wanders, or the
-        period is wrong.
+        A narrow bundle means that cycles recur in shape and time. A bundle smeared sideways means that the phase
+        wanders, or that the period is wrong.
         """
         values = workbench.column(channel)
         require_cycles(values, period)
-        return kept(draw_cycles(values, period), 0, period, values, period=period)
+        return stored(draw_cycles(values, period), 0, period, values, period=period)
 
     @agent_tool
     def render_zoom(channel: Channel, begin: Begin, end: End) -> dict[str, Any]:
-        """Close picture of the time steps from begin to end of a channel, for the shape of single cycles and edges."""
+        """Draw the time steps from begin to end of a channel, to see the shape of single cycles and edges."""
         values = workbench.column(channel)
         if end > len(values) or end - begin < LEAST_ZOOM:
-            msg = f"cannot show {begin} to {end}; give at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
+            msg = f"cannot show {begin} to {end}; request at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
             raise ValueError(msg)
-        return kept(draw_stretch(values, begin, end), begin, end, values[begin:end])
+        return stored(draw_stretch(values, begin, end), begin, end, values[begin:end])
 
     return [render_overview, render_cycles, render_zoom]

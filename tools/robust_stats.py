@@ -1,4 +1,4 @@
-"""Robust statistics of a channel: spread, tails, fine scatter, discreteness, flat runs, limits."""
+"""Measure robust statistics of a channel: spread, tails, fine scatter, discreteness, flat runs, limits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ape.tools.boundary import Channel, agent_tool
 from ape.tools.workbench import Workbench
 
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.75, 0.95, 0.99, 0.999)
-FLOOR = 1e-3  # of the range: least base of a ratio
-AT = 1e-3  # of the range: how close to a limit counts as at it
+FLOOR = 1e-3  # share of the range: the smallest denominator of a ratio
+AT = 1e-3  # share of the range: closer to a limit counts as being at it
 
 
 @dataclass(frozen=True)
 class RobustStats:
-    """What `describe` measures; shares are between 0 and 1, sizes in data units unless a ratio."""
+    """Result of `describe`. Shares are between 0 and 1; sizes are in data units unless they are ratios."""
 
     points: int
     median: float
@@ -28,20 +28,20 @@ class RobustStats:
     maximum: float
     quantiles: dict[str, float]
     skewness: float
-    tail_ratio: float  # span of the outermost quantiles over that of the quartiles; 4.6 = normal
-    residual_sd_share: float  # fine scatter over the standard deviation; near 0 = smooth, near 1 = noise
-    largest_jump_ratio: float  # largest one-step change over the 99 % quantile of all
-    repeated_share: float  # values that equal the one before
+    tail_ratio: float  # span of the outermost quantiles divided by that of the quartiles; 4.6 = normal
+    residual_sd_share: float  # fine scatter divided by the standard deviation; near 0 = smooth, near 1 = noise
+    largest_jump_ratio: float  # largest one-step change divided by the 99 % quantile of all
+    repeated_share: float  # values equal to the previous one
     longest_flat_run: int  # samples
     distinct_values: int
     distinct_values_share: float
     zero_share: float
-    at_minimum_share: float  # within 0.1 % of the range of the limit; 0.02 for a sine
+    at_minimum_share: float  # closer to the limit than 0.1 % of the range; 0.02 for a sine
     at_maximum_share: float
 
 
 def describe(values: np.ndarray) -> RobustStats:
-    """Measure one channel, ``values`` [n]; for one that stands still, spreads and ratios are 0, skewness is NaN."""
+    """Measure one channel, ``values`` [n]. If it is constant, spreads and ratios are 0 and skewness is NaN."""
     values = np.asarray(values, dtype=np.float64)
     low, high = float(values.min()), float(values.max())
     span = high - low
@@ -73,7 +73,7 @@ def describe(values: np.ndarray) -> RobustStats:
 
 
 def longest_run(values: np.ndarray) -> int:
-    """Length in samples of the longest stretch of one repeated value in ``values`` [n]."""
+    """Return the length in samples of the longest run of one repeated value in ``values`` [n]."""
     borders = np.flatnonzero(np.diff(values))
     return int(np.diff(np.concatenate([[-1], borders, [len(values) - 1]])).max())
 
@@ -83,16 +83,16 @@ def _ratio(part: float, whole: float, span: float) -> float:
 
 
 def robust_stats_tool(workbench: Workbench) -> BaseTool:
-    """``robust_stats`` over one workbench."""
+    """Create the tool ``robust_stats``."""
 
     @agent_tool
     def robust_stats(channel: Channel) -> RobustStats:
-        """Distribution and habits of a channel. Begin with it.
+        """Measure the distribution and basic properties of a channel. Call this tool first.
 
         tail_ratio: 4.6 for normal data, above 8 heavy tails. residual_sd_share: fine scatter as a share of the whole
         spread; near 0 smooth, near 1 noise. largest_jump_ratio: above 5 there are isolated jumps. repeated_share,
         longest_flat_run: flat stretches. distinct_values_share: below 0.05 the values are discrete.
-        at_minimum_share, at_maximum_share: share that rests at a limit, as saturated readings do; 0.02 for a sine.
+        at_minimum_share, at_maximum_share: share of values at a limit, as in saturated readings; 0.02 for a sine.
         """
         return describe(workbench.column(channel))
 

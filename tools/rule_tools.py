@@ -1,4 +1,4 @@
-"""Tools over rules: what operators there are, how a draft comes out, what a rule's anomalies look like."""
+"""Tools for rules: list the operators, try a draft, show a rule's pseudo-anomalies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ TRIED = (
 
 
 def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:
-    """``list_operators`` and ``try_rule``; trials use the design part of the training data, never held-out hosts."""
+    """Create the tools ``list_operators`` and ``try_rule``.
+
+    Trials use hosts from the design part of the training data, never held-out hosts.
+    """
 
     @cache
     def hosts() -> Hosts:
@@ -33,7 +36,7 @@ def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseT
 
     @agent_tool
     def list_operators() -> dict[str, Any]:
-        """All operators with what they do, and their parameters with ranges and units."""
+        """List all operators with what they do, and their parameters with ranges and units."""
         return {
             name: {
                 "does": op.summary,
@@ -44,11 +47,11 @@ def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseT
 
     @agent_tool
     def try_rule(draft: RuleDraft) -> dict[str, Any]:
-        """Generate from a draft rule on windows of the design part, and measure what comes out.
+        """Generate pseudo-anomalies from a draft rule on windows of the design part, and measure them.
 
         realised_scale, realised_low, realised_high: median, 5 % and 95 % quantile of the peak change, in the unit of
-        the draft's scale prior. realised_duration: samples. visible, border, plausible, own: as the critic will see
-        them, there on other windows.
+        the draft's scale prior. realised_duration: in samples. visible, border, plausible, own: the figures that the
+        critic gets, which are then measured on other windows.
         """
         figures = discriminability([draft.to_rule()], [], context, hosts(), seed)[draft.id]
         return {"rule": draft.id, **{name: figures[name] for name in TRIED}}
@@ -57,22 +60,22 @@ def draft_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseT
 
 
 def preview_tool(examples: dict[str, str]) -> BaseTool:
-    """``preview_rule`` over the pictures that were drawn for the pending rules."""
+    """Create the tool ``preview_rule`` from artefact ids by rule id."""
 
     @agent_tool
     def preview_rule(rule_id: str) -> dict[str, str]:
-        """Picture of six anomalies of a pending rule, red, over their hosts, grey."""
+        """Show six pseudo-anomalies of a pending rule, in red, over their host windows, in grey."""
         return _picture(examples, rule_id)
 
     return preview_rule
 
 
 def spot_tool(puzzles: dict[str, str]) -> BaseTool:
-    """``show_windows`` over the pictures of `ape.tools.spot_the_difference`."""
+    """Create the tool ``show_windows`` from artefact ids of `ape.tools.spot_the_difference` by rule id."""
 
     @agent_tool
     def show_windows(rule_id: str) -> dict[str, str]:
-        """Picture of eight windows, numbered from 1, row by row; a rule made some of them, the others are normal."""
+        """Show eight windows, numbered row by row from 1. A rule generated some of them; the others are normal."""
         return _picture(puzzles, rule_id)
 
     return show_windows
@@ -80,6 +83,6 @@ def spot_tool(puzzles: dict[str, str]) -> BaseTool:
 
 def _picture(pictures: dict[str, str], rule_id: str) -> dict[str, str]:
     if rule_id not in pictures:
-        msg = f"no pending rule '{rule_id[:40]}'; there are {sorted(pictures)}"
+        msg = f"no pending rule '{rule_id[:40]}'; the pending rules are {sorted(pictures)}"
         raise ValueError(msg)
     return {"artefact": pictures[rule_id]}

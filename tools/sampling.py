@@ -1,4 +1,4 @@
-"""How the values came about: steps of the converter, and of the clock."""
+"""Measure how a channel was sampled: the resolution of its values and the regularity of its timestamps."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from langchain_core.tools import BaseTool
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
-ON_GRID = 0.02  # of a step
+ON_GRID = 0.02  # share of a step
 MOST_STEPS = 1e6
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """What `measure_sampling` measures; the clock's figures are null without timestamps."""
+    """Result of `measure_sampling`. Without timestamps, the fields about steps in time are null."""
 
-    quantisation_step: float | None  # in data units; null where values lie on no grid
-    levels: float | None  # of that step between the lowest and the highest value
+    quantisation_step: float | None  # in data units; null if the values are on no grid
+    levels: float | None  # number of such steps from the lowest to the highest value
     step_seconds: float | None
-    jitter_share: float | None  # of steps that differ from the usual one by over a tenth
-    gaps: int | None  # steps of at least twice the usual
+    jitter_share: float | None  # of steps that differ from the median step by over a tenth
+    gaps: int | None  # steps of at least twice the median
     longest_gap_seconds: float | None
 
 
 def steps_of(timestamps: np.ndarray) -> np.ndarray:
-    """Seconds from each of ``timestamps`` [n] to the next, [n - 1]."""
+    """Return the seconds from each of ``timestamps`` [n] to the next, [n - 1]."""
     return np.diff(timestamps).astype("timedelta64[ms]").astype(float) / 1000
 
 
 def measure_sampling(values: np.ndarray, timestamps: np.ndarray | None) -> Sampling:
-    """Grid of ``values`` [n] and regularity of ``timestamps`` [n]."""
+    """Measure the grid of ``values`` [n] and the regularity of ``timestamps`` [n]."""
     require(values, 32)
     gaps = np.diff(np.unique(values))
     span = float(np.ptp(values))
@@ -56,14 +56,14 @@ def measure_sampling(values: np.ndarray, timestamps: np.ndarray | None) -> Sampl
 
 
 def sampling_tool(workbench: Workbench) -> BaseTool:
-    """``sampling`` over one workbench."""
+    """Create the tool ``sampling``."""
 
     @agent_tool
     def sampling(channel: Channel) -> Sampling:
-        """Resolution of the values and regularity of the clock.
+        """Measure the resolution of the values and the regularity of the timestamps.
 
-        quantisation_step: smallest step of the values, if they lie on a grid; changes below it cannot be seen.
-        jitter_share and gaps: how regular the timestamps are, where there are any.
+        quantisation_step: smallest step of the values, if they are on a grid; smaller changes cannot be seen.
+        jitter_share, gaps: how regular the timestamps are; null without timestamps.
         """
         return measure_sampling(workbench.column(channel), workbench.series.timestamps)
 

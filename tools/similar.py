@@ -1,4 +1,4 @@
-"""Similarity search: where else a channel looks like a given stretch."""
+"""Similarity search: find the stretches of a channel that look like a given one."""
 
 from __future__ import annotations
 
@@ -15,45 +15,46 @@ from ape.tools.workbench import Workbench
 
 LISTED = 8
 LEAST = 4  # samples
-ALIKE = 0.35  # of the largest distance
+ALIKE = 0.35  # share of the largest distance
 
 Begin = Annotated[int, Field(ge=0, description="first time step of the stretch")]
-End = Annotated[int, Field(ge=1, description="time step after its last one")]
+End = Annotated[int, Field(ge=1, description="time step after the last one of the stretch")]
 
 
 def find_similar(values: np.ndarray, begin: int, end: int) -> tuple[list[dict[str, float]], int]:
-    """Stretches of ``values`` [n] that look most like ``values[begin:end]``, best first, and how many are alike.
+    """Find the stretches of ``values`` [n] that look most like ``values[begin:end]``, and count those that are alike.
 
-    Distances are z-normalised, as shares of the largest one (MASS, Mueen et al. 2017); none overlaps another.
+    The stretches do not overlap; the closest comes first. Distances are z-normalised and shares of the largest one
+    (MASS, Mueen et al. 2017).
     """
     length = end - begin
     distance = distance_profile(values[begin:end], values) / (2 * np.sqrt(length))
     distance[max(0, begin - length + 1) : end] = np.inf
-    found: list[dict[str, float]] = []
+    stretches: list[dict[str, float]] = []
     for at in separated_minima(distance, length):
-        if distance[at] >= ALIKE and len(found) >= LISTED:
+        if distance[at] >= ALIKE and len(stretches) >= LISTED:
             break
-        found.append({"position": at, "distance": float(distance[at])})
-    return found[:LISTED], sum(each["distance"] < ALIKE for each in found)
+        stretches.append({"position": at, "distance": float(distance[at])})
+    return stretches[:LISTED], sum(stretch["distance"] < ALIKE for stretch in stretches)
 
 
 def similar_tool(workbench: Workbench) -> BaseTool:
-    """``find_similar`` over one workbench."""
+    """Create the tool ``find_similar_stretches``."""
 
     @agent_tool
     def find_similar_stretches(channel: Channel, begin: Begin, end: End) -> dict[str, Any]:
-        """Where else a channel has the shape of the time steps from begin to end, whatever its level and size there.
+        """Find where else a channel has the shape of the time steps from begin to end, at any level and amplitude.
 
         similar: the closest other stretches; distance 0 is the same shape, 0.7 unrelated. alike: how many are closer
-        than 0.35. A shape that recurs is part of normal life here.
+        than 0.35. A shape that recurs is normal in this channel.
         """
         values = workbench.column(channel)
         require(values, 32)
         if end > len(values) or not LEAST <= end - begin <= len(values) // 3:
-            msg = f"cannot look for {begin} to {end}; give {LEAST} to {len(values) // 3} time steps up to {len(values)}"
+            msg = f"cannot search for {begin} to {end}; use {LEAST} to {len(values) // 3} steps up to {len(values)}"
             raise ValueError(msg)
         if np.ptp(values[begin:end]) == 0:
-            msg = f"the channel stands still from {begin} to {end}: a flat stretch has no shape to look for"
+            msg = f"the channel is constant from {begin} to {end}; use a stretch that has a shape"
             raise ValueError(msg)
         similar, alike = find_similar(values, begin, end)
         return {"similar": similar, "alike": alike}

@@ -1,4 +1,4 @@
-"""Salience by spectral residual: what a channel's spectrum does not lead one to expect."""
+"""Salience by spectral residual: find points that the spectrum of a channel does not explain."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
 AVERAGED = 3  # neighbouring frequencies
-LOCAL = 21  # samples that a salience is compared with
+LOCAL = 21  # samples of the local mean that a salience is compared with
 LISTED = 5
-APART = 21  # samples from one listed position to another, at least
+APART = 21  # fewest samples between listed positions
 STANDS_OUT = 8.0  # robust deviations
 
 
 def salience(values: np.ndarray) -> np.ndarray:
-    """Saliency of each point of ``values`` [n] (Hou and Zhang 2007; Ren et al. 2019), in its robust deviations, [n]."""
+    """Return the saliency of each point of ``values`` [n] in robust deviations, [n].
+
+    Hou and Zhang 2007; Ren et al. 2019.
+    """
     spectrum = np.fft.rfft(values - values.mean())
     log = np.log(np.abs(spectrum) + 1e-12)
     residual = log - uniform_filter1d(log, AVERAGED)
@@ -31,14 +34,14 @@ def salience(values: np.ndarray) -> np.ndarray:
 
 
 def spectral_residual_tool(workbench: Workbench) -> BaseTool:
-    """``spectral_residual`` over one workbench."""
+    """Create the tool ``spectral_residual``."""
 
     @agent_tool
     def spectral_residual(channel: Channel) -> dict[str, Any]:
-        """Points that stand out from what the channel's spectrum lets one expect: spikes, edges, breaks of rhythm.
+        """Find points that the spectrum of a channel does not explain: spikes, edges, breaks of rhythm.
 
-        salient: the strongest, in robust deviations; under 8 nothing stands out. share: how much of the channel is
-        beyond 8: if it is more than a hundredth, such points are normal here.
+        salient: the strongest points; strength is in robust deviations, and below 8 nothing is exceptional. share:
+        share of points above 8; if it is above 0.01, such points are normal in this channel.
         """
         values = workbench.column(channel)
         require(values, 64)

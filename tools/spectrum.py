@@ -1,4 +1,4 @@
-"""Spectrum: which periods carry the power, and how steady that is over time."""
+"""Measure the spectrum of a channel: its power by period, and how steady that is over time."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ape.tools.workbench import Workbench
 LEAST_POINTS = 64
 SEGMENT = (64, 16_384)  # shortest and longest Welch segment, in samples
 PEAKS = 5
-NEIGHBOURS = 2  # frequency bins on either side that belong to a peak
+NEIGHBOURS = 2  # frequency bins on either side of a peak that belong to it
 BAND_EDGES = (64, 16, 4)  # periods in samples that separate the bands
 BAND_NAMES = ("over_64", "16_to_64", "4_to_16", "under_4")
-STEADY = 0.1  # relative: a stretch's dominant frequency this close to the median one counts as the same
+STEADY = 0.1  # relative distance to the median up to which a dominant frequency counts as the same
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What `measure_spectrum` measures; periods in samples, shares of the power without mean and straight trend."""
+    """Result of `measure_spectrum`. Periods are in samples; shares are of the power without mean and linear trend."""
 
     peaks: list[dict[str, float]]  # period and share of power, strongest first
     top_peak_share: float
-    flatness: float  # geometric over arithmetic mean of the power; 1 = white noise, near 0 = pure tones
+    flatness: float  # geometric divided by arithmetic mean of the power; 1 = white noise, near 0 = pure tones
     band_share: dict[str, float]  # by period in samples
-    stretches: int  # how many the spectrogram has
-    steady_share: float  # stretches whose dominant frequency is within 10 % of the median one
+    stretches: int  # number of stretches in the spectrogram
+    steady_share: float  # of stretches whose dominant frequency is within 10 % of the median
     dominant_period_range: list[float]  # 10 % and 90 % quantiles over stretches
-    band_change: dict[str, float]  # 90 % over 10 % quantile of the band's power over stretches
+    band_change: dict[str, float]  # 90 % quantile of the band's power over stretches divided by the 10 % quantile
 
 
 def measure_spectrum(values: np.ndarray) -> Spectrum:
-    """Welch periodogram and spectrogram of ``values`` [n]."""
+    """Measure the Welch periodogram and the spectrogram of ``values`` [n]."""
     values = np.asarray(values, dtype=np.float64)
     require(values, LEAST_POINTS)
     detrended = signal.detrend(values)
@@ -59,7 +59,7 @@ def measure_spectrum(values: np.ndarray) -> Spectrum:
 
 
 def _spectrogram(values: np.ndarray, period: float) -> dict:
-    """Steadiness over stretches of about eight periods, and at least eight stretches."""
+    """Measure the steadiness over at least eight stretches of about eight periods."""
     segment = int(np.clip(8 * period, 32, max(32, len(values) // 8)))
     frequency, _, power = signal.spectrogram(values, nperseg=segment, noverlap=segment // 2)
     frequency, power = frequency[1:], power[1:] + 1e-15
@@ -78,13 +78,13 @@ def _spectrogram(values: np.ndarray, period: float) -> dict:
 
 
 def _bands(frequency: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """Power in each band, [4, stretches]."""
+    """Return the power in each band, [4, stretches]."""
     band = np.searchsorted(1 / np.array(BAND_EDGES), frequency)
     return np.stack([power[band == i].sum(axis=0) for i in range(len(BAND_NAMES))])
 
 
 def _refined(frequency: np.ndarray, power: np.ndarray, top: int) -> float:
-    """Frequency of a peak by a parabola through the logarithms of three bins."""
+    """Return the frequency of a peak by a parabola through the logarithms of three bins."""
     if not 0 < top < len(power) - 1:
         return float(frequency[top])
     before, here, after = np.log(power[top - 1 : top + 2])
@@ -94,16 +94,16 @@ def _refined(frequency: np.ndarray, power: np.ndarray, top: int) -> float:
 
 
 def spectrum_tool(workbench: Workbench) -> BaseTool:
-    """``spectrum`` over one workbench."""
+    """Create the tool ``spectrum``."""
 
     @agent_tool
     def spectrum(channel: Channel) -> Spectrum:
-        """Where the power of a channel lies, by period in samples.
+        """Measure the power of a channel by period in samples.
 
-        peaks: strongest periods; harmonics of a sharp waveform show as a half, a third of its period. flatness: 1 is
-        white noise, near 0 pure tones. steady_share: 1 if the dominant frequency is the same in all stretches.
-        band_change: how much the power of each band varies over time (90 % over 10 % quantile); above 4 the activity
-        changes.
+        peaks: the strongest periods; harmonics of a sharp waveform appear at a half and a third of its period.
+        flatness: 1 is white noise, near 0 pure tones. steady_share: 1 if the dominant frequency is the same in all
+        stretches. band_change: how much the power of each band varies over time (90 % quantile divided by 10 %
+        quantile); above 4 the activity changes.
         """
         return measure_spectrum(workbench.column(channel))
 

@@ -1,4 +1,4 @@
-"""Spot the difference: pictures of windows side by side, of which a rule made some."""
+"""Draw puzzles for vision models: pictures of windows side by side, some of which a rule generated."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ape.tools.render import LINE_COLOUR, blank, png
 
 ROWS, COLUMNS = 2, 4
 PANELS = ROWS * COLUMNS
-MADE = (2, 3)  # least and most of the panels that a rule made
-GAP = 0.06  # between panels, in panels
+MADE = (2, 3)  # fewest and most panels that the rule generates
+GAP = 0.06  # between panels, in panel widths
 FRAME_COLOUR = "#bbbbbb"
-MARGIN = 0.03  # of a panel, left free above and below
+MARGIN = 0.03  # share of a panel, above and below
 
 
 def draw_puzzle(rule: Rule, context: Context, hosts: Hosts, seed: int) -> tuple[bytes, list[int]]:
-    """PNG of eight windows, and which of them, from 1, the rule made.
+    """Draw eight windows, and return a PNG and the numbers, from 1, of those that the rule generated.
 
-    All are drawn to one scale, of the channel that the rule changes most.
+    All windows show the channel that the rule changes most, on the same scale.
     """
     digest = int.from_bytes(hashlib.sha256(rule.id.encode()).digest()[:4], "big")
     rng = np.random.default_rng([seed, digest])
@@ -40,12 +40,15 @@ def draw_puzzle(rule: Rule, context: Context, hosts: Hosts, seed: int) -> tuple[
 
 
 def hit_rate(named: set[int], answer: set[int]) -> float:
-    """Share of the made panels that were named, less that of the others: 1 is perfect, 0 is chance (Youden 1950)."""
+    """Return Youden's index (1950): the share of generated panels that were named minus that of normal panels.
+
+    1 is perfect, 0 is chance.
+    """
     return len(named & answer) / len(answer) - len(named - answer) / (PANELS - len(answer))
 
 
 def _drawn(windows: np.ndarray) -> bytes:
-    """PNG of windows [8, L] in panels, in one axes: matplotlib spends most of its time on axes."""
+    """Draw windows [8, L] in panels of one axes, because matplotlib spends most of its time on axes."""
     figure = blank()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()

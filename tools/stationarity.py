@@ -1,4 +1,4 @@
-"""Stationarity: a unit-root test, and how level and spread move over the length."""
+"""Measure stationarity: a unit-root test, and how level and spread change over the length."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
 LEAST_POINTS = 64
-MOST_POINTS = 5_000  # for the test; longer series are averaged in equal bins
+MOST_POINTS = 5_000  # of the test; longer series are averaged in equal bins
 MOST_LAGS = 12
-LEAST_BOX, BOXES = 8, 12  # samples, and how many sizes
+LEAST_BOX, BOXES = 8, 12  # samples, and the number of sizes
 BLOCKS = 10
 LEAST_SPREAD = 1e-3  # standard deviations
 
 
 @dataclass(frozen=True)
 class Stationarity:
-    """What `measure_stationarity` measures; levels and spreads in standard deviations of the whole training part."""
+    """Result of `measure_stationarity`. Levels and spreads are in standard deviations of the whole training part."""
 
     adf_statistic: float
     adf_p_value: float
     binned_by: int  # samples averaged into one before the test
     level_range_in_sd: float  # of the medians of up to ten blocks
-    trend_over_length_in_sd: float  # change of a line through these medians, from the first to the last
+    trend_over_length_in_sd: float  # change of a line through these medians from first to last
     trend_fit: float  # R squared of that line
-    memory: float  # exponent of the detrended fluctuations: 0.5 forgets, 1 remembers for long, 1.5 is a random walk
-    block_spread_ratio: float  # 90 % over 10 % quantile of the robust scales of the blocks
+    memory: float  # exponent of the detrended fluctuations: 0.5 no memory, 1 long memory, 1.5 random walk
+    block_spread_ratio: float  # 90 % quantile of the robust scales of the blocks divided by the 10 % quantile
     block_levels: list[float]
     block_spreads: list[float]
 
 
 def measure_stationarity(values: np.ndarray) -> Stationarity:
-    """Augmented Dickey-Fuller test (Said and Dickey 1984), and level and spread over blocks of ``values`` [n]."""
+    """Test ``values`` [n] for a unit root, and measure level and spread of blocks.
+
+    The test is that of Dickey and Fuller, augmented (Said and Dickey 1984).
+    """
     values = np.asarray(values, dtype=np.float64)
     require(values, LEAST_POINTS)
     width = -(-len(values) // MOST_POINTS)
@@ -67,9 +70,10 @@ def measure_stationarity(values: np.ndarray) -> Stationarity:
 
 
 def fluctuation_exponent(values: np.ndarray) -> float:
-    """Exponent with which fluctuations about a line in boxes of the summed series grow with the boxes.
+    """Return the exponent of the detrended fluctuation analysis of ``values`` [n], n at least 64.
 
-    Detrended fluctuation analysis (Peng et al., Phys. Rev. E 49, 1994) of ``values`` [n], n at least 64.
+    It is the exponent with which fluctuations about a line in boxes of the cumulated series grow with the box size
+    (Peng et al., Phys. Rev. E 49, 1994).
     """
     walk = np.cumsum(values - values.mean())
     sizes = np.unique(np.geomspace(LEAST_BOX, len(walk) // 4, BOXES).astype(int))
@@ -83,7 +87,7 @@ def fluctuation_exponent(values: np.ndarray) -> float:
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
-    """Up to ten equal blocks, evenly placed, of whole cycles where there is a period: [blocks, length]."""
+    """Cut up to ten equal, evenly placed blocks, [blocks, length], of whole cycles if there is a period."""
     period = dominant_period(values) or 1
     count = min(BLOCKS, len(values) // period)
     length = len(values) // count // period * period
@@ -92,16 +96,16 @@ def _blocks(values: np.ndarray) -> np.ndarray:
 
 
 def stationarity_tool(workbench: Workbench) -> BaseTool:
-    """``stationarity`` over one workbench."""
+    """Create the tool ``stationarity``."""
 
     @agent_tool
     def stationarity(channel: Channel) -> Stationarity:
-        """Whether level and spread of a channel stay the same over its length.
+        """Measure whether level and spread of a channel stay the same over its length.
 
         adf_p_value: below 0.05 the series returns to its level, above 0.1 it may wander. level_range_in_sd: above 1 the
-        level moves; trend_over_length_in_sd with a trend_fit above 0.8 says that it does so steadily.
-        memory: 0.5 forgets at once, towards 1 it remembers for long, 1.5 is a random walk.
-        block_spread_ratio: above 2 the activity differs between the blocks, which are up to ten and hold whole cycles.
+        level moves; with a trend_fit above 0.8 it moves steadily, by trend_over_length_in_sd. memory: 0.5 means no
+        memory, near 1 a long memory, 1.5 a random walk. block_spread_ratio: above 2 the activity differs between
+        blocks. There are up to ten blocks, and they contain whole cycles.
         """
         return measure_stationarity(workbench.column(channel))
 

@@ -1,4 +1,4 @@
-"""Seasonal-trend decomposition: how much of a channel its cycles and its trend explain, and what they leave."""
+"""Seasonal-trend decomposition: measure how much of a channel its cycles and its trend explain."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from ape.series.numerics import robust_scale
 from ape.tools.boundary import Channel, agent_tool, require, require_cycles
 from ape.tools.workbench import Workbench
 
-MOST_POINTS = 20_000  # the middle of longer series is analysed
+MOST_POINTS = 20_000  # of longer series, the middle is analysed
 LEAST_CYCLES = 3
-SEASONAL_WINDOW = 13  # cycles over which a point of the cycle may change; odd
-JUMP_SHARE = 0.1  # of the period: LOESS is evaluated that far apart, lines between
-NORMAL_TAIL = 3.2905  # standard deviations that 99.9 % of a normal distribution stay within
+SEASONAL_WINDOW = 13  # cycles of the seasonal smoother; odd
+JUMP_SHARE = 0.1  # share of the period between evaluations of LOESS, with lines in between
+NORMAL_TAIL = 3.2905  # standard deviations that contain 99.9 % of a normal distribution
 
 Periods = Annotated[list[int], Field(min_length=1, max_length=3, description="lengths of the cycles in samples")]
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """Parts that add up to the analysed stretch ``[begin, end)``: seasonal [S, n], one row a period; the others [n]."""
+    """Result of `decompose`: parts that add up to the stretch ``[begin, end)``.
+
+    ``seasonal`` [S, n] has one row per period; ``trend`` and ``residual`` are [n].
+    """
 
     begin: int
     end: int
@@ -37,14 +40,14 @@ class Decomposition:
 
 
 def decompose(values: np.ndarray, periods: Sequence[int]) -> Decomposition:
-    """STL (Cleveland et al. 1990), or MSTL (Bandara, Hyndman and Bergmeir 2021) for several periods.
+    """Decompose by STL (Cleveland et al. 1990), or by MSTL (Bandara, Hyndman and Bergmeir 2021) for several periods.
 
     Parameters
     ----------
     values : ndarray [n]
-        Beyond 20,000 points (or three of the longest cycles) the middle is taken.
+        Of more than 20,000 points (or three of the longest cycles), the middle is used.
     periods : sequence of int
-        In samples, increasing; each must recur three times.
+        In samples, increasing. Each must fit three times.
     """
     values = np.asarray(values, dtype=np.float64)
     require(values, 4 * LEAST_CYCLES)
@@ -65,7 +68,7 @@ def decompose(values: np.ndarray, periods: Sequence[int]) -> Decomposition:
 
 
 def strength(part: np.ndarray, residual: np.ndarray) -> float:
-    """Strength of a part [n] against the residual [n]: ``max(0, 1 - var(R) / var(part + R))``.
+    """Return the strength of a part [n] relative to the residual [n]: ``max(0, 1 - var(R) / var(part + R))``.
 
     Wang, Smith and Hyndman 2006; Hyndman and Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), 4.3.
     """
@@ -74,17 +77,17 @@ def strength(part: np.ndarray, residual: np.ndarray) -> float:
 
 
 def stl_tool(workbench: Workbench) -> BaseTool:
-    """``stl`` over one workbench."""
+    """Create the tool ``stl``."""
 
     @agent_tool
     def stl(channel: Channel, periods: Periods) -> dict[str, Any]:
         """Split a channel into trend, cycles of one or several periods, and residual (STL, MSTL).
 
-        seasonal_strength, trend_strength: 0 to 1, how much that part stands out from the residual; noise alone gives
-        seasonal strengths up to about 0.3. residual_share: robust scale of the residual over the standard deviation of
-        the channel; small means that the cycle explains it. residual_kurtosis: 0 for normal residuals;
-        residual_tail_ratio: 1 for normal ones, above 2 there are rare large deviations.
-        analysed: the stretch that was looked at. The artefact holds trend, cycles and residual as rows.
+        seasonal_strength, trend_strength: strength of that part relative to the residual, 0 to 1; noise alone gives
+        seasonal strengths up to about 0.3. residual_share: robust scale of the residual divided by the standard
+        deviation of the channel; small means that the cycle explains the channel. residual_kurtosis: 0 for normal
+        residuals. residual_tail_ratio: 1 for normal residuals; above 2 there are rare large deviations. analysed: the
+        stretch that was decomposed. The artefact contains trend, cycles and residual as rows.
         """
         values = workbench.column(channel)
         periods = sorted(set(periods))

@@ -1,4 +1,4 @@
-"""Which tools go to which agent."""
+"""Collect the tools of each agent."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from ape.tools.workbench import Workbench
 
 
 def planner_tools(workbench: Workbench, log: Log = NO_LOG) -> list[BaseTool]:
-    """Tools that tell what the scenario is, for the planner before anything is measured."""
+    """Return the tools that read the scenario, for the planner before any measurement."""
     return [*scenario_tools(workbench), *log_tools(workbench, log)]
 
 
 def profiler_tools(workbench: Workbench) -> list[BaseTool]:
-    """Tools that measure, for the profiler."""
+    """Return the tools that measure, for the profiler."""
     return [
         robust_stats_tool(workbench),
         autocorrelation_tool(workbench),
@@ -54,20 +54,20 @@ def profiler_tools(workbench: Workbench) -> list[BaseTool]:
 
 
 def inspector_tools(workbench: Workbench, pictures: Sequence[str] = ()) -> list[BaseTool]:
-    """Tools that draw, for the visual inspector, and those that show the ``pictures`` that people brought along."""
+    """Return the tools that draw, for the visual inspector, and the tool that shows the user's ``pictures``."""
     return [*render_tools(workbench), *panel_tools(workbench), *user_picture_tools(workbench, pictures)]
 
 
 def spotter_tools(puzzles: dict[str, str]) -> list[BaseTool]:
-    """The tool that shows windows of which a rule made some; ``puzzles`` are picture ids by rule id."""
+    """Return the tool that shows windows some of which a rule generated. ``puzzles`` are artefact ids by rule id."""
     return [spot_tool(puzzles)]
 
 
 def proposer_tools(workbench: Workbench, context: Context, seed: int) -> list[BaseTool]:
-    """Tools that try rules out, for the planner when it writes them, and what it had before."""
+    """Return the tools that read the scenario and try rules, for the planner when it writes rules."""
     return [*scenario_tools(workbench), *draft_tools(workbench, context, seed)]
 
 
 def critic_tools(examples: dict[str, str]) -> list[BaseTool]:
-    """The tool that shows what pending rules generate, for the rule critic; ``examples`` are picture ids by rule id."""
+    """Return the tool that shows pending rules, for the rule critic. ``examples`` are artefact ids by rule id."""
     return [preview_tool(examples)]

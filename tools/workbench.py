@@ -1,4 +1,4 @@
-"""What the tools of one scenario may see: the training part, without the name of the series."""
+"""The data that tools may use: the training part of a series, without its name."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from ape.series.series import Series
 from ape.tools.artefacts import Artefacts
 
-LISTED = 12  # channels that an error names
+LISTED = 12  # channels in an error message
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """A series cut to its training part, and the store for what tools make of it.
+    """A series cut to its training part, and the store for the artefacts of tools.
 
     Parameters
     ----------
     series : Series
-        Whatever lies after ``train_end``, its name and notes are left out here, once, so that no tool can reach them.
+        Values after ``train_end``, the name and the notes are removed here, so that no tool can reach them.
     artefacts : Artefacts
     """
 
@@ -33,10 +33,10 @@ class Workbench:
         object.__setattr__(self, "series", cut)
 
     def column(self, channel: str) -> np.ndarray:
-        """Training values of one channel, float64 [n]; a `ValueError` that lists the channels where there is none."""
+        """Return the training values of one channel, float64 [n], or raise a `ValueError` that lists the channels."""
         channels = self.series.channels
         if channel not in channels:
             listed = ", ".join(channels[:LISTED]) + (", ..." if len(channels) > LISTED else "")
-            msg = f"no channel '{channel[:80]}'; give one of: {listed}"
+            msg = f"no channel '{channel[:80]}'; use one of: {listed}"
             raise ValueError(msg)
         return self.series.values[:, channels.index(channel)].astype(np.float64)

@@ -1,4 +1,4 @@
-"""The artefact store: named by content, whole or absent, no way out of its folder."""
+"""The artefact store: ids by content, and no access outside its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ape.core.errors import InputError
 from ape.tools.artefacts import Artefacts
 
 
-def test_the_same_content_has_the_same_id_and_one_file(tmp_path):
+def test_equal_content_has_one_id_and_one_file(tmp_path):
     store = Artefacts(tmp_path / "store")
     first, second = store.put_bytes(b"picture", ".png"), store.put_bytes(b"picture", ".png")
     assert first == second == hashlib.sha256(b"picture").hexdigest()[:16] + ".png"
@@ -22,17 +22,17 @@ def test_the_same_content_has_the_same_id_and_one_file(tmp_path):
     assert [path.name for path in (tmp_path / "store").iterdir()] == [first]
 
 
-def test_arrays_come_back_without_pickle(tmp_path):
+def test_arrays_round_trip_without_pickle(tmp_path):
     store = Artefacts(tmp_path)
     array = np.arange(6.0).reshape(2, 3)
-    back = np.load(io.BytesIO(store.get_bytes(store.put_array(array.T))), allow_pickle=False)
-    np.testing.assert_array_equal(back, array.T)
+    loaded = np.load(io.BytesIO(store.get_bytes(store.put_array(array.T))), allow_pickle=False)
+    np.testing.assert_array_equal(loaded, array.T)
     with pytest.raises(ValueError, match=r"[Oo]bject"):
         store.put_array(np.array([object()]))
 
 
 @given(st.text(max_size=40))
-def test_ids_that_are_not_ids_are_refused(text):
+def test_invalid_ids_are_refused(text):
     with pytest.raises(InputError):
         Artefacts("store").path(text)
 
@@ -40,12 +40,12 @@ def test_ids_that_are_not_ids_are_refused(text):
 @pytest.mark.parametrize(
     "identifier", ["../0123456789abcdef.png", "0123456789abcdef.png/..", "0123456789abcdef.", "\n"]
 )
-def test_there_is_no_way_out(tmp_path, identifier):
+def test_ids_cannot_lead_out_of_the_folder(tmp_path, identifier):
     with pytest.raises(InputError):
         Artefacts(tmp_path).path(identifier)
 
 
-def test_a_bad_suffix_and_an_unknown_id_are_refused(tmp_path):
+def test_bad_suffix_and_unknown_id_are_refused(tmp_path):
     with pytest.raises(InputError):
         Artefacts(tmp_path).put_bytes(b"x", "/../x")
     with pytest.raises(InputError, match="no artefact"):

@@ -1,4 +1,4 @@
-"""Logs: cut at the end of training, parsed into templates, aligned with the series."""
+"""Log files: cut at the end of training, parsed into templates, compared with the series."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ def log_file(tmp_path):
     return path
 
 
-def test_lines_after_the_training_part_are_left_out_with_what_belongs_to_them(log_file):
+def test_lines_after_the_training_part_are_left_out_with_their_details(log_file):
     log = read_log(log_file, MINUTES)
     assert log.lines[-1].endswith("valve 8 trip") and log.numbers[-1] == 103
     assert log.note == "2 lines after the training part are left out"
 
 
-def test_without_times_on_both_sides_the_log_is_whole_and_says_so(log_file, tmp_path):
+def test_log_is_not_cut_without_times_in_log_and_series(log_file, tmp_path):
     assert len(read_log(log_file, None).lines) == 105 and "the series has no times" in read_log(log_file, None).note
     plain = tmp_path / "plain.log"
     plain.write_text("pump started\npump stopped\n")
     assert "the log has no times" in read_log(plain, MINUTES).note
 
 
-def test_templates_rarest_first_with_line_and_rarity(log_file):
-    found = templates(read_log(log_file, MINUTES), MINUTES, np.zeros((600, 1)))
-    counts = {entry["template"]: (entry["count"], entry["line"], entry["rare"]) for entry in found}
+def test_templates_are_sorted_by_count_with_line_and_rarity(log_file):
+    entries = templates(read_log(log_file, MINUTES), MINUTES, np.zeros((600, 1)))
+    counts = {entry["template"]: (entry["count"], entry["line"], entry["rare"]) for entry in entries}
     assert counts["valve <*> trip"] == (2, 101, False) and counts["counter read, <*> cycles"] == (100, 1, False)
     assert counts["details of the trip"] == (1, 102, True)
-    assert [entry["count"] for entry in found] == sorted(entry["count"] for entry in found)
+    assert [entry["count"] for entry in entries] == sorted(entry["count"] for entry in entries)
 
 
-def test_the_series_at_the_lines_is_compared_with_its_usual_range(log_file):
+def test_range_of_the_series_at_the_lines_is_compared_with_its_usual_range(log_file):
     values = np.random.default_rng(0).normal(size=(600, 2)) * [1.0, 0.01]
     values[495:507, 1] += np.hanning(12)
     log = read_log(log_file, MINUTES)
@@ -61,7 +61,7 @@ def test_the_series_at_the_lines_is_compared_with_its_usual_range(log_file):
     assert entry["channel"] == 1 and entry["times"] > 10
 
 
-def test_a_burst_is_found_where_it_is(tmp_path):
+def test_burst_is_located(tmp_path):
     minutes = [*range(0, 600, 10), *([300] * 40)]
     path = tmp_path / "burst.log"
     path.write_text("\n".join(f"{stamped(m)} retry of request {m}" for m in sorted(minutes)))
@@ -78,25 +78,25 @@ def test_a_burst_is_found_where_it_is(tmp_path):
         "[2024-03-01 00:05] x",
     ],
 )
-def test_common_forms_of_time(tmp_path, line):
+def test_common_time_formats_are_read(tmp_path, line):
     path = tmp_path / "any.log"
     path.write_text(line)
     assert read_log(path, MINUTES).times.tolist() == [np.datetime64("2024-03-01T00:05:00").astype(object)]
 
 
-def test_the_tools_answer_in_small_json(log_file, tmp_path):
+def test_tools_return_templates_and_lines(log_file, tmp_path):
     series = from_array(np.random.default_rng(0).normal(size=600), ["flow"], timestamps=MINUTES)
     bench = Workbench(series, Artefacts(tmp_path))
     tools = {tool.name: tool for tool in planner_tools(bench, read_log(log_file, MINUTES))}
-    said = json.loads(tools["log_templates"].invoke({}))
-    assert said["lines"] == 103 and said["templates"][1]["channel"] == "flow"
+    listed = json.loads(tools["log_templates"].invoke({}))
+    assert listed["lines"] == 103 and listed["templates"][1]["channel"] == "flow"
     shown = json.loads(tools["read_log"].invoke({"first_line": 101}))
     assert [line["line"] for line in shown["lines"]] == [101, 102, 103] and not shown["more"]
     assert "log_templates" not in {tool.name for tool in planner_tools(bench)}
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00bad"])
-def test_a_log_that_cannot_be_read_is_one_line(tmp_path, content):
+def test_unreadable_log_is_refused(tmp_path, content):
     path = tmp_path / "bad.log"
     if content is not None:
         path.write_bytes(content)

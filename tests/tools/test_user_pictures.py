@@ -1,4 +1,4 @@
-"""Pictures that people bring along: read safely, shown to a brain that sees, admitted by one that does not."""
+"""Pictures supplied by the user."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ape.core.errors import InputError
 from ape.tools.user_pictures import LONGEST_SIDE, PATCH, read_picture, user_picture_tools
 
 
-@pytest.mark.parametrize(("size", "kept"), [((3000, 900), (1024, 320)), ((100, 70), (96, 64)), ((10, 10), (32, 32))])
+@pytest.mark.parametrize(("size", "scaled"), [((3000, 900), (1024, 320)), ((100, 70), (96, 64)), ((10, 10), (32, 32))])
 @pytest.mark.parametrize("form", ["png", "jpeg"])
-def test_a_picture_fits_whole_patches(tmp_path, size, kept, form):
+def test_picture_is_scaled_to_whole_patches(tmp_path, size, scaled, form):
     Image.new("RGB", size, "red").save(tmp_path / "given", form)
-    found = Image.open(io.BytesIO(read_picture(tmp_path / "given")))
-    assert found.size == kept and max(found.size) <= LONGEST_SIDE and not any(side % PATCH for side in found.size)
-    assert np.asarray(found)[5, 5, 0] > 250
+    result = Image.open(io.BytesIO(read_picture(tmp_path / "given")))
+    assert result.size == scaled and max(result.size) <= LONGEST_SIDE and not any(side % PATCH for side in result.size)
+    assert np.asarray(result)[5, 5, 0] > 250
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n cut off"])
-def test_what_is_no_picture_is_refused_before_anything_is_made(tmp_path, content, capsys):
+def test_invalid_picture_is_refused_before_the_run_folder_is_created(tmp_path, content, capsys):
     path = tmp_path / "picture.png"
     if content is not None:
         path.write_bytes(content)
@@ -34,7 +34,7 @@ def test_what_is_no_picture_is_refused_before_anything_is_made(tmp_path, content
     assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
-def test_nothing_but_the_pixels_is_kept(tmp_path):
+def test_metadata_is_removed(tmp_path):
     picture = Image.new("RGB", (64, 64), "blue")
     exif = picture.getexif()
     exif[0x010E] = "secret place"
@@ -43,5 +43,5 @@ def test_nothing_but_the_pixels_is_kept(tmp_path):
     assert b"secret" not in read_picture(tmp_path / "given.jpg")
 
 
-def test_there_is_no_tool_without_pictures():
+def test_no_pictures_give_no_tool():
     assert user_picture_tools(None, []) == []

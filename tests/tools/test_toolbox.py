@@ -1,0 +1,74 @@
+"""Properties of all tools: small results, the training part alone, no exceptions, descriptions."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ape.tools.toolbox import inspector_tools, profiler_tools
+
+from .conftest import all_answers, workbench
+
+
+def test_every_result_is_small_json_with_short_lists(tmp_path, wave):
+    rng = np.random.default_rng(1)
+    values = np.column_stack(
+        [1e6 * wave + 123456.789 * rng.normal(size=1500)] + [rng.normal(size=1500) for _ in range(20)]
+    )
+    for name, answer in all_answers(workbench(values, tmp_path)).items():
+        assert len(answer) < 1500, name
+        assert "error" not in json.loads(answer), name
+        assert all(len(value) <= 12 for value in json.loads(answer).values() if isinstance(value, list)), name
+
+
+def test_values_after_train_end_do_not_change_results(tmp_path, wave):
+    other = wave.copy()
+    other[1000:] = 1e4 * np.random.default_rng(2).normal(size=500)
+    first = all_answers(workbench(wave, tmp_path / "a", train_end=1000))
+    second = all_answers(workbench(other, tmp_path / "b", train_end=1000))
+    assert first == second
+    assert first != all_answers(workbench(other[200:], tmp_path / "c", train_end=1000))
+
+
+AWKWARD = {
+    "constant": np.full(300, 3.0),
+    "zeros": np.zeros(300),
+    "short": np.arange(5.0),
+    "one": np.ones(1),
+    "single spike": np.eye(1, 300, 150)[0],
+    "step": np.repeat([0.0, 1.0], 150),
+    "binary": np.random.default_rng(0).integers(0, 2, 300).astype(float),
+    "ramp": np.arange(300.0),
+    "huge": 1e30 * np.sin(np.arange(300.0)),
+    "tiny": 1e-30 * np.sin(np.arange(300.0)),
+    "far off": 1e7 + np.random.default_rng(0).normal(size=300),
+    "half constant": np.concatenate([np.zeros(150), np.sin(np.arange(150.0))]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", AWKWARD)
+def test_awkward_series_do_not_raise(tmp_path, kind):
+    for name, answer in all_answers(workbench(AWKWARD[kind], tmp_path)).items():
+        assert isinstance(json.loads(answer), dict), name
+        assert len(answer) < 1500
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=200))
+def test_measurements_of_arbitrary_values_do_not_raise(tmp_path_factory, values):
+    bench = workbench(np.array(values), tmp_path_factory.mktemp("store"))
+    for tool in profiler_tools(bench)[:5]:
+        assert isinstance(json.loads(tool.invoke({"channel": "c0"})), dict)
+
+
+def test_every_tool_and_argument_has_a_description(tmp_path, wave):
+    bench = workbench(wave, tmp_path)
+    for tool in profiler_tools(bench) + inspector_tools(bench):
+        assert len(tool.description) > 80, tool.name
+        assert all(argument.get("description") for argument in tool.args.values()), tool.name
