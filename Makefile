@@ -9,7 +9,7 @@ PHOENIX ?= .venv-phoenix
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint peers test-vllm test-llama test-otlp
+.PHONY: demo test lint docs peers test-vllm test-llama test-otlp
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -23,6 +23,10 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/ape
 	MYPYPATH=$(VENV)/types $(VENV)/bin/mypy -p ape
+
+# The documentation site; a broken link or reference fails the build.
+docs: $(READY)
+	$(VENV)/bin/mkdocs build --strict --quiet
 
 # A real server for the agents, on the CPU and with a model of noise; its environment takes 3.4 GB.
 test-vllm: $(READY) $(VLLM)/.ready

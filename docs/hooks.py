@@ -1,0 +1,24 @@
+"""MkDocs hook: let the API reference find the packages.
+
+The packages are folders at the top of the repository and are imported as ``ape.<folder>``. mkdocstrings reads sources
+by path, so this hook links them into a folder that looks like the installed package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+LINKS = ROOT / "build" / "packages" / "ape"
+
+
+def on_config(config: Any) -> Any:
+    """Link every package before the build."""
+    LINKS.mkdir(parents=True, exist_ok=True)
+    for old in LINKS.iterdir():
+        old.unlink()
+    (LINKS / "__init__.py").symlink_to(ROOT / "__init__.py")
+    for package in ROOT.glob("*/__init__.py"):
+        (LINKS / package.parent.name).symlink_to(package.parent)
+    return config
