@@ -1,7 +1,7 @@
-"""TimeAnomaly-Bench: anomalies with why, what, where, when, how large and long, and the twin without them."""
+"""TimeAnomaly-Bench: simulated series with fully known anomalies, each with a twin that has no anomaly."""
 
 from ape.evals.timeanomalybench.dataset import Config, make_set, read_set, supplement_set
-from ape.evals.timeanomalybench.injection import Event, Instance, make
+from ape.evals.timeanomalybench.injection import FaultEvent, Instance, make
 from ape.evals.timeanomalybench.scenario import Fault, Scenario
 from ape.evals.timeanomalybench.scenarios import SCENARIOS
 from ape.evals.timeanomalybench.supplement import supplement
@@ -9,8 +9,8 @@ from ape.evals.timeanomalybench.supplement import supplement
 __all__ = [
     "SCENARIOS",
     "Config",
-    "Event",
     "Fault",
+    "FaultEvent",
     "Instance",
     "Scenario",
     "make",

@@ -1,8 +1,8 @@
-"""A made set on disk: series and texts under neutral names, the truth in a folder of its own, a data card.
+"""Generate sets of series and store them with their texts, their truth and a data card.
 
-``series/<id>.npz`` (values float32 [T, C], train_end, channels), ``texts/<id>/measured|manual|log.txt``,
-``truth/<id>.npz`` (twin, mask, benign, where) and ``truth/<id>.json`` (semantics, events, difficulty), ``card.md``,
-``bench.json`` (seed and configuration). The same seed and configuration give the same bytes.
+A set contains ``series/<id>.npz`` (values float32 [T, C], train_end, channels), ``texts/<id>/measured|manual|log.txt``,
+``truth/<id>.npz`` (twin, mask, benign, where), ``truth/<id>.json`` (semantics, events, difficulty), ``card.md`` and
+``bench.json`` (seed and configuration). The ids are neutral. The same seed and configuration give the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ape.evals.timeanomalybench.difficulty import difficulty
 from ape.evals.timeanomalybench.injection import Instance, make
 from ape.evals.timeanomalybench.scenarios import SCENARIOS
 from ape.evals.timeanomalybench.supplement import OUTPUT_FAULTS, supplement
-from ape.evals.timeanomalybench.texts import written
+from ape.evals.timeanomalybench.texts import draw_texts
 from ape.series import Series
 
 RECORD = "bench.json"
@@ -32,20 +32,21 @@ RECORD = "bench.json"
 
 @dataclass(frozen=True)
 class Config:
-    """What a set holds.
+    """Size and difficulty of a set.
 
     Attributes
     ----------
-    series_per_scenario, length : int
-        How many series, and time steps in each.
+    series_per_scenario : int
+    length : int
+        Time steps of each series, at least 2000.
     train_share : float
-        Part of each series before which nothing goes wrong.
+        Share of each series, at its beginning, without any fault. From 0.2 to 0.8.
     events : (int, int)
-        How often the fault of a series happens, from and to.
+        Fewest and most occurrences of a series' fault.
     severity : (float, float)
-        From and to; a lower range makes a harder set.
+        Lowest and highest severity, above 0 and at most 1. A lower range makes a harder set.
     scenarios : tuple of str
-        Which; default: all.
+        Names of the scenarios; all by default.
     """
 
     series_per_scenario: int = 10
@@ -59,34 +60,48 @@ class Config:
 
     @classmethod
     def load(cls, path: Path) -> Config:
-        """Read a JSON file of any of these fields."""
+        """Read a JSON file with any of these fields.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, a field is unknown, or a value is out of range.
+        """
         try:
             config = TypeAdapter(cls).validate_python(read_json(path, "bench configuration"))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(map(str, first["loc"]))
             raise InputError(
-                f"not a bench configuration: {first['msg']}", f"{path}, field {field}", "see the data card of a set"
+                f"invalid bench configuration: {first['msg']}",
+                f"{path}, field {field}",
+                "see bench.json of an existing set",
             ) from error
         return config
 
     def __post_init__(self) -> None:
         unknown = set(self.scenarios) - set(SCENARIOS)
         if unknown:
-            raise InputError(f"no scenario '{min(unknown)}'", "configuration", f"give some of {', '.join(SCENARIOS)}")
+            raise InputError(
+                f"unknown scenario '{min(unknown)}'", "configuration", f"choose from {', '.join(SCENARIOS)}"
+            )
         if not (self.series_per_scenario >= 1 and self.length >= 2000 and 0.2 <= self.train_share <= 0.8):
             raise InputError(
-                "sizes out of range", "configuration", "at least 1 series of 2000 points, train_share 0.2 to 0.8"
+                "sizes out of range",
+                "configuration",
+                "give at least 1 series of 2000 points and train_share 0.2 to 0.8",
             )
         if not (1 <= self.events[0] <= self.events[1] and 0 < self.severity[0] <= self.severity[1] <= 1):
             raise InputError(
-                "events or severity out of range", "configuration", "events from 1, severity above 0 and up to 1"
+                "events or severity out of range",
+                "configuration",
+                "give events of at least 1, and severities above 0 and at most 1, the lower first",
             )
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One series of a made set with its texts and its truth."""
+class StoredSeries:
+    """One series of a set with its texts and its truth."""
 
     name: str
     values: np.ndarray
@@ -101,13 +116,28 @@ class Stored:
 def make_set(
     out: Path, seed: int, config: Config | None = None, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Path:
-    """Make a set in the folder ``out``, on all cores."""
+    """Generate a set in the folder ``out``, on all cores.
+
+    Parameters
+    ----------
+    out : Path
+        A folder that does not exist or is empty.
+    seed : int
+    config : Config, optional
+    progress : callable, optional
+        Gets the number of finished series and the total.
+
+    Returns
+    -------
+    Path
+        ``out``.
+    """
     config = config or Config()
     jobs = list(_jobs(seed, config))
     with atomic_folder(out, RECORD) as folder:
         truths = []
         with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for done, truth in enumerate(pool.map(_make_one, [(folder, config, *job) for job in jobs]), 1):
+            for done, truth in enumerate(pool.map(_generate, [(folder, config, *job) for job in jobs]), 1):
                 truths.append(truth)
                 progress(done, len(jobs))
         write_text(folder / "card.md", _card(seed, config, truths))
@@ -116,24 +146,39 @@ def make_set(
 
 
 def supplement_set(out: Path, series: Series, seed: int, events: tuple[int, int] = (1, 3)) -> Path:
-    """Make a set in the folder ``out`` of one real series that is normal throughout: one copy an output fault."""
+    """Generate a set in the folder ``out`` from one real series without anomalies: one copy per output fault.
+
+    Parameters
+    ----------
+    out : Path
+        A folder that does not exist or is empty.
+    series : Series
+    seed : int
+    events : (int, int)
+        Fewest and most occurrences of a fault.
+
+    Returns
+    -------
+    Path
+        ``out``.
+    """
     with atomic_folder(out, RECORD) as folder:
         order = np.random.default_rng([seed, 4]).permutation(len(OUTPUT_FAULTS)) + 1
         for number, fault in zip(order, OUTPUT_FAULTS, strict=True):
             own = int(np.random.SeedSequence([seed, int(number)]).generate_state(1)[0])
             count = int(np.random.default_rng([own, 5]).integers(events[0], events[1] + 1))
             instance = supplement(series, fault, own, count)
-            store(folder, f"s{number:04d}", instance, {"measured": series.text or ""}, own)
+            _store(folder, f"s{number:04d}", instance, {"measured": series.text or ""}, own)
         write_json(folder / RECORD, {"format": 1, "seed": seed, "series": series.name, "events": list(events)})
     return out
 
 
-def read_set(folder: Path) -> Iterator[Stored]:
-    """The series of a made set, by name."""
+def read_set(folder: Path) -> Iterator[StoredSeries]:
+    """Yield the series of a set in the order of their names."""
     read_json(folder / RECORD, "bench record")
     for path in sorted((folder / "series").glob("*.npz")):
         with np.load(path, allow_pickle=False) as series, np.load(folder / "truth" / path.name) as truth:
-            yield Stored(
+            yield StoredSeries(
                 name=path.stem,
                 values=series["values"],
                 train_end=int(series["train_end"]),
@@ -148,7 +193,7 @@ def read_set(folder: Path) -> Iterator[Stored]:
 
 
 def _jobs(seed: int, config: Config) -> Iterator[tuple[str, str, str, int]]:
-    """Neutral name, scenario, fault and seed of each series; names are dealt at random, so that they tell nothing."""
+    """Yield name, scenario, fault and seed of each series. Names are assigned at random and reveal nothing."""
     total = len(config.scenarios) * config.series_per_scenario
     numbers = iter(np.random.default_rng([seed, 4]).permutation(total) + 1)
     for name in config.scenarios:
@@ -158,7 +203,7 @@ def _jobs(seed: int, config: Config) -> Iterator[tuple[str, str, str, int]]:
             yield f"s{next(numbers):04d}", name, faults[index % len(faults)].name, int(own)
 
 
-def _make_one(job: tuple[Path, Config, str, str, str, int]) -> dict[str, Any]:
+def _generate(job: tuple[Path, Config, str, str, str, int]) -> dict[str, Any]:
     folder, config, name, scenario, fault, seed = job
     rng = np.random.default_rng([seed, 5])
     instance = make(
@@ -171,11 +216,11 @@ def _make_one(job: tuple[Path, Config, str, str, str, int]) -> dict[str, Any]:
         float(rng.uniform(*config.severity)),
     )
     seconds = config.length * instance.scenario.step
-    return store(folder, name, instance, written(instance.scenario.texts, seconds, seed), seed)
+    return _store(folder, name, instance, draw_texts(instance.scenario.texts, seconds, seed), seed)
 
 
-def store(folder: Path, name: str, instance: Instance, texts: dict[str, str], seed: int) -> dict[str, Any]:
-    """Write one series with its texts and its truth into a set's folder; returns the truth."""
+def _store(folder: Path, name: str, instance: Instance, texts: dict[str, str], seed: int) -> dict[str, Any]:
+    """Write one series with its texts and its truth into a set's folder, and return the truth."""
     for part in ("series", "truth", f"texts/{name}"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
@@ -240,21 +285,22 @@ def _card(seed: int, config: Config, truths: list[dict[str, Any]]) -> str:
         [
             "# A set of TimeAnomaly-Bench",
             "",
-            f"{len(truths)} series of {config.length} points made with seed {seed}; the first "
-            f"{config.train_share:.0%} of each are normal. Each holds {config.events[0]} to {config.events[1]} events "
-            f"of one fault at severities {config.severity[0]:g} to {config.severity[1]:g}, acting in the simulated "
-            "process; its twin ran on the same random numbers without it. A point is labelled where a channel "
-            "differs from the twin by more than 0.05 of its robust standard deviations.",
+            f"{len(truths)} series of {config.length} points, generated with seed {seed}. The first "
+            f"{config.train_share:.0%} of each series are normal. Each series contains {config.events[0]} to "
+            f"{config.events[1]} occurrences of one fault at severities {config.severity[0]:g} to "
+            f"{config.severity[1]:g}. The fault acts in the simulated process. The twin of a series is the same "
+            "simulation with the same random numbers and without the fault. A point is labelled as anomalous where a "
+            "channel differs from the twin by more than 0.05 of its robust standard deviation.",
             "",
-            f"Difficulty, by the best of three trivial detectors: {levels['easy']} easy, {levels['medium']} medium, "
+            f"Difficulty, by the best of three simple detectors: {levels['easy']} easy, {levels['medium']} medium, "
             f"{levels['hard']} hard.",
             "",
             "| scenario | domain | channels | step | faults | confirmation |",
             "| --- | --- | --- | --- | --- | --- |",
             *rows,
             "",
-            "Nothing may be tuned to the confirmation scenarios. Nothing in `series/` and `texts/` tells where or of "
-            "what kind an anomaly is; `truth/` does, and belongs to the judge alone.",
+            "Do not tune anything on the confirmation scenarios. `series/` and `texts/` do not reveal where an "
+            "anomaly is or of what kind. `truth/` does, and is for evaluation only.",
             "",
         ]
     )

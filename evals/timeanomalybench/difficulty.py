@@ -1,4 +1,4 @@
-"""How far trivial detectors already find an anomaly, so that a set holds easy, medium and hard ones."""
+"""Difficulty of a series: how well simple detectors find its anomalies."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from sklearn.ensemble import IsolationForest
 from ape.evals.metrics import average_precision
 from ape.evals.timeanomalybench.injection import Instance
 
-EASY, MEDIUM = 0.6, 0.25  # average precision of the best of the three, from which a series is called so
-WIDTH = 50  # samples in a window where no cycle is known
-STRIDE = 2  # between the windows that the matrix profile compares
+EASY, MEDIUM = 0.6, 0.25  # lowest average precision of the best of three detectors for each level
+WIDTH = 50  # samples per window if the scenario has no cycle
+STRIDE = 2  # of the windows that the matrix profile compares; a finer one hardly changes the result
 BLOCK = 1024  # windows compared at once
 
 
 def difficulty(instance: Instance) -> dict[str, float | str]:
-    """Average precision on the test part of three trivial detectors, and ``level``: easy, medium or hard."""
+    """Return the average precision of three simple detectors on the test part, and ``level``: easy, medium or hard."""
     train, test = instance.values[: instance.train_end], instance.values[instance.train_end :]
     labels = instance.labels[instance.train_end :]
     width = int(np.clip(instance.scenario.cycle or WIDTH, 16, 100))
     if not labels.any():
         return {"level": "hard"}
-    found: dict[str, float | str] = {
+    precision: dict[str, float | str] = {
         "moving_z_score": average_precision(labels, moving_z_score(instance.values, width)[instance.train_end :]),
         "isolation_forest": average_precision(labels, isolation_forest(train, test, width)),
         "matrix_profile": average_precision(labels, nearest_window(train, test, width)),
     }
-    best = max(float(value) for value in found.values())
-    return {**found, "level": "easy" if best >= EASY else "medium" if best >= MEDIUM else "hard"}
+    best = max(float(value) for value in precision.values())
+    return {**precision, "level": "easy" if best >= EASY else "medium" if best >= MEDIUM else "hard"}
 
 
 def moving_z_score(values: np.ndarray, width: int) -> np.ndarray:
-    """Largest distance over channels from the mean of the last ``4 width`` samples, in their standard deviations."""
+    """Return the largest absolute z-score over channels, relative to the last ``4 width`` samples, [T]."""
     mean, std = _trailing(values, 4 * width)
     return (np.abs(values - mean) / std).max(axis=1)
 
 
 def isolation_forest(train: np.ndarray, test: np.ndarray, width: int) -> np.ndarray:
-    """Isolation forest (Liu, Ting and Zhou 2008) on values, trailing means and trailing standard deviations."""
+    """Score with an isolation forest (Liu, Ting and Zhou 2008) on values, trailing means and standard deviations."""
     model = IsolationForest(n_estimators=50, random_state=0)
     model.fit(np.concatenate([train, *_trailing(train, width)], axis=1))
     return -model.score_samples(np.concatenate([test, *_trailing(test, width)], axis=1))
 
 
 def nearest_window(train: np.ndarray, test: np.ndarray, width: int) -> np.ndarray:
-    """Matrix profile of the test part against the training part, z-normalised, summed over channels, spread to points.
+    """Return the z-normalised matrix profile of the test part against the training part, [T].
 
-    Every second window on either side is compared: enough to tell what it would find.
+    It is summed over channels and averaged over the windows that cover a point. Every second window is compared.
     """
     total = np.zeros(len(test))
     for channel in range(test.shape[1]):
@@ -67,7 +67,7 @@ def _normalised(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def _trailing(values: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the last ``width`` samples up to each point, [T, C] each."""
+    """Return mean and standard deviation of the last ``width`` samples up to each point, [T, C] each."""
     padded = np.pad(values.astype(np.float64), ((width, 0), (0, 0)), mode="edge")
     total, square = padded.cumsum(axis=0), (padded**2).cumsum(axis=0)
     mean = (total[width:] - total[:-width]) / width

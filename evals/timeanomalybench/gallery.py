@@ -1,4 +1,4 @@
-"""The gallery: every fault beside the twin that never had it, as one self-contained HTML page."""
+"""Gallery of all faults, each plotted beside its twin, as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ small{color:#666}"""
 
 
 def write_gallery(path: Path, seed: int = 0) -> None:
-    """Write the page to ``path``."""
+    """Write the gallery page to ``path``."""
     body = "".join(_scenario(scenario, seed) for scenario in SCENARIOS.values())
     write_text(
         path,
         f"<!doctype html><html lang=en><meta charset=utf-8><title>TimeAnomaly-Bench</title><style>{STYLE}</style>"
-        f"<h1>TimeAnomaly-Bench</h1><p>Blue: the series with the fault, at severity {SEVERITY}. Grey: its twin on the "
-        f"same random numbers. Shaded: from onset to end.</p>{body}</html>",
+        f"<h1>TimeAnomaly-Bench</h1><p>Blue: the series with the fault, at severity {SEVERITY}. Grey: its twin "
+        f"without the fault. Shaded: from onset to end.</p>{body}</html>",
     )
 
 
@@ -49,12 +49,12 @@ def _fault(scenario: Scenario, fault: Fault, seed: int) -> str:
     return (
         f"<h3>{fault.name}</h3><p>{html.escape(fault.note)}. <small>{fault.mechanism}, {fault.morphology}; "
         f"{html.escape(fault.precondition)}</small></p>"
-        f'<img alt="{fault.name}" src="data:image/png;base64,{base64.b64encode(draw(instance)).decode()}">'
+        f'<img alt="{fault.name}" src="data:image/png;base64,{base64.b64encode(_plot(instance)).decode()}">'
     )
 
 
-def draw(instance: Instance) -> bytes:
-    """PNG of the channels that show the first event, with as much before and after it."""
+def _plot(instance: Instance) -> bytes:
+    """Return a PNG of the channels that show the first event, with a stretch of the same length on either side."""
     event, scenario = instance.events[0], instance.scenario
     around = max(2 * scenario.cycle, event.recovery - event.onset, 60)
     begin, end = max(0, event.onset - around), min(len(instance.values), event.recovery + around)

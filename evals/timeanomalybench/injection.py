@@ -1,4 +1,4 @@
-"""Running a scenario twice on the same random numbers, with a fault and without it, and labelling the difference."""
+"""Simulate a scenario with and without a fault on the same random numbers, and label the difference."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ape.core.errors import InputError
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, World
 from ape.series.numerics import robust_scale
 
-VISIBLE = 0.05  # robust sd of the channel's normal run: a smaller difference is no label
-MILDEST = 0.3  # severity
-TRIES = 200  # at a place for an event
-TURNS = 20  # at a run of the process in which the fault can happen
+VISIBLE = 0.05  # smallest labelled difference, in robust standard deviations of the channel in the twin
+MIN_SEVERITY = 0.3
+PLACE_TRIES = 200  # attempts to place all events
+SIMULATION_TRIES = 20  # attempts to simulate a twin in which the fault can happen
 
 
 @dataclass(frozen=True)
-class Event:
-    """One occurrence of a fault, in time steps; ``end`` and ``recovery`` are exclusive.
+class FaultEvent:
+    """One occurrence of a fault, in time steps.
 
-    It acts from ``onset`` to ``end``; its effect has died away at ``recovery``.
+    The fault acts from ``onset`` to ``end``. Its effect has decayed at ``recovery``. Both ends are exclusive.
     """
 
     fault: Fault
@@ -32,10 +32,20 @@ class Event:
 
 @dataclass(frozen=True)
 class Instance:
-    """A series, its twin that never had the fault, and all that is known about the difference.
+    """A series with a fault, its twin without the fault, and the truth about the difference.
 
-    ``values`` and ``twin`` are float32 [T, C]; ``mask`` bool [T, C] is where they visibly differ; ``benign`` bool [T]
-    is where something rare but normal happened; ``where`` bool [T] is where the fault's precondition holds.
+    Attributes
+    ----------
+    scenario : Scenario
+    train_end : int
+    values, twin : ndarray, float32 [T, C]
+    mask : ndarray, bool [T, C]
+        Where the two visibly differ.
+    benign : ndarray, bool [T]
+        Where something rare but normal happened.
+    where : ndarray, bool [T]
+        Where the fault's precondition is met.
+    events : tuple of FaultEvent
     """
 
     scenario: Scenario
@@ -45,7 +55,7 @@ class Instance:
     mask: np.ndarray
     benign: np.ndarray
     where: np.ndarray
-    events: tuple[Event, ...]
+    events: tuple[FaultEvent, ...]
 
     @property
     def labels(self) -> np.ndarray:
@@ -54,7 +64,7 @@ class Instance:
 
     @property
     def effect(self) -> np.ndarray:
-        """Difference to the twin in robust standard deviations of each channel's normal run, float64 [T, C]."""
+        """Difference to the twin in robust standard deviations of each channel in the twin, float64 [T, C]."""
         return (self.values.astype(np.float64) - self.twin) / _scale(self.twin)
 
     @property
@@ -72,7 +82,7 @@ def make(
     events: int = 1,
     severity: float | None = None,
 ) -> Instance:
-    """Run a scenario with one fault in its test part, and its twin.
+    """Simulate a scenario with one fault in its test part, and the twin without it.
 
     Parameters
     ----------
@@ -84,64 +94,68 @@ def make(
     length : int
         Time steps.
     train_share : float
-        Part of the series before which nothing goes wrong.
+        Share of the series, at its beginning, without the fault.
     events : int
-        How often it happens, as far as there is room.
+        Number of occurrences. Fewer are placed if they do not fit.
     severity : float, optional
-        From 0 (no effect at all) to 1; default: drawn from 0.3 to 1 for each event.
+        From 0 (no effect) to 1. By default drawn from 0.3 to 1 for each event.
+
+    Returns
+    -------
+    Instance
 
     Raises
     ------
     InputError
-        If the fault's precondition does not hold in any of 20 runs.
+        The fault's precondition is not met in any of 20 simulations.
     """
     kind = scenario.fault(fault)
     train_end = int(train_share * length)
     placing = np.random.default_rng([seed, 1])
-    for turn in range(TURNS):
-        own = [seed, 0, turn]
-        normal = _run(scenario, length, own, {})
+    for attempt in range(SIMULATION_TRIES):
+        own = [seed, 0, attempt]
+        normal = _simulate(scenario, length, own, {})
         world = World(length, scenario.step, placing)
         where = np.ones(length, dtype=bool) if kind.when is None else kind.when(normal.channels, world)
         if spans := _place(kind, where, world, train_end, events):
             break
     else:
         raise InputError(
-            f"the precondition of {fault} ({kind.precondition}) never holds in {length} points",
+            f"the precondition of {fault} ({kind.precondition}) is never met in {length} points",
             scenario.name,
             "give a longer series",
         )
-    given = [placing.uniform(MILDEST, 1.0) if severity is None else severity for _ in spans]
+    severities = [placing.uniform(MIN_SEVERITY, 1.0) if severity is None else severity for _ in spans]
     strength = np.zeros(length)
-    for (begin, end), size in zip(spans, given, strict=True):
+    for (begin, end), size in zip(spans, severities, strict=True):
         strength[begin:end] = size * _profile(end - begin, kind.onset)
-    faulty = _run(scenario, length, own, {fault: strength})
+    faulty = _simulate(scenario, length, own, {fault: strength})
 
     names = list(scenario.units)
     values, twin = (np.column_stack([run.channels[name] for name in names]) for run in (faulty, normal))
     values, twin = values.astype(np.float32), twin.astype(np.float32)
     mask = np.abs(values - twin) > VISIBLE * _scale(twin)
     ends = [begin for begin, _ in spans[1:]] + [length]
-    labelled = tuple(
-        Event(kind, size, begin, end, _recovery(mask.any(axis=1), begin, end, until))
-        for (begin, end), size, until in zip(spans, given, ends, strict=True)
+    placed = tuple(
+        FaultEvent(kind, size, begin, end, _recovery(mask.any(axis=1), begin, end, until))
+        for (begin, end), size, until in zip(spans, severities, ends, strict=True)
     )
-    return Instance(scenario, train_end, values, twin, mask, normal.benign, where, labelled)
+    return Instance(scenario, train_end, values, twin, mask, normal.benign, where, placed)
 
 
-def _run(scenario: Scenario, length: int, seed: list[int], strengths: dict[str, np.ndarray]) -> Run:
+def _simulate(scenario: Scenario, length: int, seed: list[int], strengths: dict[str, np.ndarray]) -> Simulation:
     return scenario.simulate(World(length, scenario.step, np.random.default_rng(seed), strengths))
 
 
 def _place(kind: Fault, where: np.ndarray, world: World, train_end: int, events: int) -> list[tuple[int, int]]:
-    """Begin and end of each event after the training part, apart from each other, where the precondition holds.
+    """Return begin and end of separate events in the test part that begin where the precondition is met.
 
-    None where it never does.
+    The list is empty if it is never met.
     """
     allowed = where.copy()
     allowed[: train_end + (world.length - train_end) // 20] = False
     spans: list[tuple[int, int]] = []
-    for _ in range(TRIES):
+    for _ in range(PLACE_TRIES):
         if len(spans) == events:
             break
         low, high = kind.duration
@@ -156,18 +170,21 @@ def _place(kind: Fault, where: np.ndarray, world: World, train_end: int, events:
 
 
 def _profile(duration: int, onset: float) -> np.ndarray:
-    """Strength from onset to end: a straight rise over the share ``onset``, then full."""
+    """Return the strength from onset to end: a linear rise over the share ``onset``, then 1."""
     rise = max(1.0, onset * duration)
     return np.minimum(1.0, (np.arange(duration) + 1) / rise)
 
 
 def _recovery(shown: np.ndarray, begin: int, end: int, until: int) -> int:
-    """Position after the last visible effect of an event, and not before its end."""
-    seen = np.flatnonzero(shown[begin:until])
-    return max(end, begin + int(seen[-1]) + 1) if len(seen) else end
+    """Return the position after the last visible effect of an event, at least its end."""
+    visible = np.flatnonzero(shown[begin:until])
+    return max(end, begin + int(visible[-1]) + 1) if len(visible) else end
 
 
 def _scale(twin: np.ndarray) -> np.ndarray:
-    """Robust standard deviation of each channel [C], or a share of the plain one for channels that mostly rest."""
+    """Return the robust standard deviation of each channel [C], at least a fifth of the plain one.
+
+    The lower bound is for channels that are constant most of the time.
+    """
     values = twin.astype(np.float64)
     return np.maximum(robust_scale(values), 0.2 * values.std(axis=0)) + 1e-12

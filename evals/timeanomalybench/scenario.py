@@ -1,4 +1,4 @@
-"""What a scenario is: a process that runs with a fault in it and, on the same random numbers, without it."""
+"""Scenarios: a simulated process, its faults, and the texts about it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ DAY = 86_400.0  # seconds
 
 @dataclass(frozen=True)
 class World:
-    """What a process runs in.
+    """The input of a process: time, random numbers and active faults.
 
     Attributes
     ----------
     length : int
         Time steps T.
     step : float
-        Seconds between two of them.
+        Seconds between time steps.
     rng : numpy.random.Generator
-        A process draws from it the same numbers in the same order whatever goes wrong, so that the run without the
-        fault is its twin.
+        A process draws the same numbers in the same order with and without a fault. So the simulation without the
+        fault is the twin.
     strengths : mapping
-        How far each active fault has come, float64 [T] from 0 to 1.
+        Strength of each active fault, float64 [T] from 0 to 1.
     """
 
     length: int
@@ -33,7 +33,7 @@ class World:
     strengths: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def strength(self, fault: str) -> np.ndarray:
-        """How far ``fault`` has come, float64 [T]; zero where it is absent."""
+        """Return the strength of ``fault``, float64 [T]; zero where it is absent."""
         return self.strengths.get(fault, np.zeros(self.length))
 
     @property
@@ -53,13 +53,13 @@ class World:
 
     @property
     def weekday(self) -> np.ndarray:
-        """Day of the week, int64 [T], 0 is a Monday."""
+        """Day of the week, int64 [T]; 0 is Monday."""
         return self.day % 7
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of a process: channels, float64 [T] each, and where something rare but normal happened, bool [T]."""
+class Simulation:
+    """Output of a process: channels, float64 [T] each, and where something rare but normal happened, bool [T]."""
 
     channels: dict[str, np.ndarray]
     benign: np.ndarray
@@ -70,31 +70,31 @@ Precondition = Callable[[Mapping[str, np.ndarray], World], np.ndarray]
 
 @dataclass(frozen=True)
 class Fault:
-    """One way in which a scenario's process goes wrong.
+    """One kind of fault in a scenario's process.
 
     Attributes
     ----------
     name : str
-        The process reads `World.strength` of this name.
+        The process reads `World.strength` with this name.
     mechanism, morphology : str
         Terms of `ape.rules.vocabulary`.
     note : str
-        What happens in the process, in a sentence.
+        What happens in the process, in one sentence.
     duration : (int, int)
-        Samples from onset to end.
+        Fewest and most samples from onset to end.
     scale : (float, float)
-        Peak effect on the channel that shows it most, in robust standard deviations of that channel's normal run, at
-        severities from 0.3 to 1.
+        Peak effect on the channel that shows it most, at severities 0.3 and 1. The unit is the robust standard
+        deviation of that channel in the twin.
     shows : tuple of str
-        Channels whose values it changes.
+        Channels whose values change.
     root : tuple of str
-        Channels at which its cause sits.
+        Channels where the cause is.
     precondition : str
-        When it can happen, in words.
+        When the fault can happen, in words.
     when : callable, optional
-        The same, executable: channels of the normal run and the world, to bool [T].
+        The same as code: maps the channels of the twin and the world to bool [T].
     onset : float
-        Share of the duration over which it builds up; 0 is abrupt, 1 creeps to the end.
+        Share of the duration over which the fault builds up. 0 is abrupt; 1 grows until the end.
     """
 
     name: str
@@ -112,20 +112,20 @@ class Fault:
 
 @dataclass(frozen=True)
 class Texts:
-    """What people write about a scenario.
+    """Texts that people could have written about a scenario.
 
     Attributes
     ----------
     measured : str
-        What the channels are, one line each.
+        Description of the channels, one line each.
     manual : str
-        What an operator's manual says of typical failures; knows no series.
+        Section of an operator's manual on typical failures. It refers to no particular series.
     routine : tuple of str
-        Log lines of a normal day; ``{n}`` becomes a small number.
+        Log lines of a normal day. ``{n}`` becomes a small number.
     incidents : tuple of str
-        Log lines of failures at other times and places.
+        Log lines about failures at other times and places.
     misleading : tuple of str
-        Log lines that sound like a failure and are none.
+        Log lines that sound like a failure but are not one.
     """
 
     measured: str
@@ -137,7 +137,7 @@ class Texts:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A process with its faults and its texts.
+    """A process with its faults and texts.
 
     Attributes
     ----------
@@ -147,13 +147,13 @@ class Scenario:
     step : float
         Seconds between samples.
     cycle : int
-        Dominant period of the normal run in samples, 0 if there is none.
+        Dominant period without a fault, in samples; 0 if there is none.
     simulate : callable
-        World to `Run`.
+        Maps a `World` to a `Simulation`.
     faults : tuple of Fault
     texts : Texts
     confirmation : bool
-        Nothing is ever tuned to it.
+        Whether the scenario is reserved for confirmation: nothing may be tuned on it.
     """
 
     name: str
@@ -161,11 +161,11 @@ class Scenario:
     units: dict[str, str]
     step: float
     cycle: int
-    simulate: Callable[[World], Run]
+    simulate: Callable[[World], Simulation]
     faults: tuple[Fault, ...]
     texts: Texts
     confirmation: bool = False
 
     def fault(self, name: str) -> Fault:
-        """The fault of this name."""
+        """Return the fault with this name."""
         return next(fault for fault in self.faults if fault.name == name)

@@ -1,4 +1,4 @@
-"""The scenarios of TimeAnomaly-Bench, by name; each stands in the module of its name."""
+"""The scenarios of TimeAnomaly-Bench by name. Each is defined in the module of that name."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A lithium-ion cell on a test bench, charged and discharged by the clock.
+"""A lithium-ion cell on a test bench, charged and discharged on a fixed schedule.
 
-Equivalent circuit of a series resistance and one RC pair, with the open-circuit voltage of Chen and Rincon-Mora,
+The equivalent circuit has a series resistance and one RC pair. Its open-circuit voltage is from Chen and Rincon-Mora,
 "Accurate electrical battery model capable of predicting runtime and I-V performance", IEEE Transactions on Energy
-Conversion 21 (2006); one thermal mass after Bernardi, Pawlikowski and Newman, J. Electrochem. Soc. 132 (1985). Charging
-ends at constant voltage, which brings the cell to the same state in every cycle.
+Conversion 21 (2006). The single thermal mass follows Bernardi, Pawlikowski and Newman, J. Electrochem. Soc. 132 (1985).
+Charging ends at constant voltage, so the cell reaches the same state in every cycle.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ape.evals.timeanomalybench.processes import held, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.processes import freeze, smooth_noise
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 CYCLE = 150  # samples: charge, rest, discharge, rest
 CHARGED, RESTED, DISCHARGED = 75, 85, 135  # samples into the cycle at which each part ends
@@ -25,7 +25,7 @@ COOLING, INERTIA = 0.08, 720.0  # W/K, s
 
 @njit(cache=True)
 def _cell(mode, wanted, ambient, short, contact, imbalance, step):
-    """Voltage in V, current in A and temperature in deg C, at each time step."""
+    """Return voltage in V, current in A and temperature in °C at each time step."""
     length = len(mode)
     voltage, current, temperature = np.empty(length), np.empty(length), np.empty(length)
     charge, slow, warm, ended = 0.5, 0.0, ambient[0], False
@@ -50,8 +50,8 @@ def _cell(mode, wanted, ambient, short, contact, imbalance, step):
     return voltage, current, temperature
 
 
-def simulate(world: World) -> Run:
-    """Cycle the cell."""
+def simulate(world: World) -> Simulation:
+    """Simulate the cell."""
     samples = np.arange(world.length)
     number, place = samples // CYCLE, samples % CYCLE
     reference = (world.rng.random(number.max() + 1) < 0.08)[number]  # cycles at half the load, to check the capacity
@@ -68,11 +68,11 @@ def simulate(world: World) -> Run:
     voltage = voltage + 0.002 * noise[0]
     grid = 0.2 * world.strength("coarse_voltage")
     voltage = np.where(grid > 0, np.round(voltage / np.maximum(grid, 1e-9)) * grid, voltage)
-    return Run(
+    return Simulation(
         {
             "voltage": voltage,
             "current": current + 0.01 * noise[1],
-            "temperature": held(temperature + 0.05 * noise[2], world.strength("thermistor_freeze")),
+            "temperature": freeze(temperature + 0.05 * noise[2], world.strength("thermistor_freeze")),
             "chamber_temperature": ambient + 0.05 * noise[3],
         },
         reference & (mode < 0),

@@ -1,8 +1,9 @@
 """A school in winter with a heating controller and demand-controlled ventilation.
 
-Grey-box thermal network of air, envelope and heater: Bacher and Madsen, "Identifying suitable models for the heat
-dynamics of buildings", Energy and Buildings 43 (2011), model TiTeTh; PI control with clamped integral: Åström and
-Hägglund, "Advanced PID control" (2006); carbon dioxide by the mass balance of a well-mixed room: ASTM D6245.
+The grey-box thermal network of air, envelope and heater is model TiTeTh of Bacher and Madsen, "Identifying suitable
+models for the heat dynamics of buildings", Energy and Buildings 43 (2011). PI control with a clamped integral follows
+Åström and Hägglund, "Advanced PID control" (2006). Carbon dioxide follows the mass balance of a well-mixed room, ASTM
+D6245.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ape.evals.timeanomalybench.processes import bump, held, lagged, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import DAY, Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.processes import bump, freeze, lagged, rare_days, smooth_noise
+from ape.evals.timeanomalybench.scenario import DAY, Fault, Scenario, Simulation, Texts, World
 
 AIR, ENVELOPE, HEATER = 6.0, 25.0, 0.6  # kWh/K
 AIR_ENVELOPE, ENVELOPE_OUTSIDE, HEATER_AIR = 3.0, 0.7, 2.0  # kW/K
@@ -19,13 +20,13 @@ RATED_POWER = 50.0  # kW
 GAIN, RESET = 0.2, 3.0  # valve opening per K; h
 VOLUME = 3000.0  # m3
 OUTSIDE_CO2 = 420.0  # ppm
-BREATHED = 5.0  # ppm m3/s a person
+BREATHED = 5.0  # ppm m3/s per person
 SUBSTEPS = 5
 
 
 @njit(cache=True)
 def _building(outside, sun, people, target, stuck, window, bias, frozen, step):
-    """Indoor temperature in °C, share of the rated heating power and carbon dioxide in ppm at each time step."""
+    """Return indoor temperature in °C, share of the rated heating power and CO2 in ppm at each time step."""
     length = len(outside)
     indoor, valve, co2 = np.empty(length), np.empty(length), np.empty(length)
     air, wall, gas, integral = target[0], target[0] - 2.0, 500.0, 0.4
@@ -57,8 +58,8 @@ def _building(outside, sun, people, target, stuck, window, bias, frozen, step):
     return indoor, valve, co2
 
 
-def simulate(world: World) -> Run:
-    """Run the building."""
+def simulate(world: World) -> Simulation:
+    """Simulate the building."""
     day = (world.seconds // DAY).astype(int)
     holiday = rare_days(world, 0.08) & (world.weekday < 5)
     pupils = world.rng.normal(110.0, 6.0, day.max() + 1)[day]
@@ -82,12 +83,12 @@ def simulate(world: World) -> Run:
         outside, sun, people, 17.5 + 3.5 * comfort, world.strength("stuck_valve"), world.strength("window_open"),
         bias, frozen, world.step,
     )  # fmt: skip
-    return Run(
+    return Simulation(
         {
             "indoor_temperature": indoor + bias + 0.05 * noise[0],
             "outdoor_temperature": outside + 0.1 * noise[1],
             "heating_power": RATED_POWER * valve * (1 + 0.01 * noise[2]),
-            "co2": held(co2 + 6.0 * noise[3], frozen),
+            "co2": freeze(co2 + 6.0 * noise[3], frozen),
             "occupancy": people,
         },
         holiday,

@@ -1,9 +1,10 @@
-"""Two leads of an electrocardiogram on a cardiac monitor, with the intervals between beats and the breathing.
+"""Two leads of an electrocardiogram on a cardiac monitor, with RR intervals and respiration.
 
-Waves as Gaussian bells over the phase of the beat, with their angles, widths and the breathing in rate and baseline:
-McSharry, Clifford, Tarassenko and Smith, "A dynamical model for generating synthetic electrocardiogram signals", IEEE
-Trans. Biomed. Eng. 50 (2003), in the closed phase form of Sameni et al., "A nonlinear Bayesian filtering framework for
-ECG denoising" (2007). The sinus node is an outside clock; conduction block after Wenckebach.
+Waves are Gaussian bells over the phase of the beat. Their angles and widths, and the effect of breathing on rate and
+baseline, are from McSharry, Clifford, Tarassenko and Smith, "A dynamical model for generating synthetic
+electrocardiogram signals", IEEE Trans. Biomed. Eng. 50 (2003). The closed phase form is from Sameni et al., "A
+nonlinear Bayesian filtering framework for ECG denoising" (2007). The sinus node is an independent clock. Conduction
+block is of the Wenckebach type.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ape.evals.timeanomalybench.processes import smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 USUAL_RR = 0.8  # s
 ANGLES = np.array([-np.pi / 3, -np.pi / 12, 0.0, np.pi / 12, np.pi / 2])  # of P, Q, R, S and T around R
@@ -21,7 +22,7 @@ ST_ANGLE, ST_WIDTH = 0.85, 0.35  # rad
 
 
 def _beats(world: World, breath: np.ndarray, effort: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """When the sinus node fires, in s, and the interval before each beat."""
+    """Return when the sinus node fires, and the interval before each beat, both in s."""
     count = int(world.length * world.step / 0.45) + 12
     scatter = world.rng.normal(size=count)
     sinus, interval = np.empty(count), np.empty(count)
@@ -36,13 +37,13 @@ def _beats(world: World, breath: np.ndarray, effort: np.ndarray) -> tuple[np.nda
 
 
 def _conduction(world: World, sinus: np.ndarray, interval: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How much earlier each beat comes, how much later its ventricles follow (s), and whether they follow at all."""
+    """Return how early each beat comes, the delay of its ventricles (both in s), and whether they follow at all."""
     early, delay, conducted = np.zeros(len(sinus)), np.zeros(len(sinus)), np.ones(len(sinus), dtype=bool)
     begin = np.clip(((sinus - 0.6 * interval) / world.step).astype(int), 0, world.length - 1)
     premature, block = world.strength("premature_beat")[begin], world.strength("dropped_beat")[begin]
     tired = 0
     for beat in range(1, len(sinus)):
-        if early[beat - 1] == 0:  # a pause follows each premature beat, so at worst every second one is
+        if early[beat - 1] == 0:  # a pause follows each premature beat, so at most every second beat is premature
             early[beat] = 0.3 * premature[beat] * interval[beat]
         tired = tired + 1 if block[beat] > 0 else 0
         if tired:
@@ -53,8 +54,8 @@ def _conduction(world: World, sinus: np.ndarray, interval: np.ndarray) -> tuple[
     return early, delay, conducted
 
 
-def simulate(world: World) -> Run:
-    """Run the heart and the monitor."""
+def simulate(world: World) -> Simulation:
+    """Simulate the heart and the monitor."""
     time = world.seconds
     rate = 0.25 * (1 + 0.12 * smooth_noise(world, 15.0))
     depth = 1 + 0.2 * smooth_noise(world, 10.0)
@@ -70,7 +71,7 @@ def simulate(world: World) -> Run:
     leads = np.zeros((2, world.length))
     current = np.searchsorted(atria, time, side="right") - 1
     for beat in (current - 1, current, current + 1):
-        turn = 2 * np.pi / np.sqrt(USUAL_RR * interval[beat])  # rad/s: the QT interval follows the root of RR
+        turn = 2 * np.pi / np.sqrt(USUAL_RR * interval[beat])  # rad/s: the QT interval scales with the root of RR
         broad = np.where(aberrant[beat], 1.8, 1.0)
         for wave in range(5):
             since = time - (atria if wave == 0 else ventricles)[beat]
@@ -92,7 +93,7 @@ def simulate(world: World) -> Run:
     seen = ventricles[conducted]
     last = np.searchsorted(seen, time, side="right") - 1
     nearest = np.searchsorted((sinus[1:] + sinus[:-1]) / 2, time)
-    return Run(
+    return Simulation(
         {
             "lead_ii": np.minimum(ii, ceiling),
             "lead_v5": v5,

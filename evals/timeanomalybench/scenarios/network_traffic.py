@@ -1,8 +1,8 @@
-"""The internet uplink of a company: packets, bytes, flows, name requests and retransmissions.
+"""The internet uplink of a company: packets, bytes, flows, DNS requests and retransmissions.
 
-Bursts on all time scales as the sum of noises with ever longer memory, after Willinger et al., "Self-similarity through
-high-variability" (IEEE/ACM Transactions on Networking, 1997); what attacks look like in flow data: Lakhina, Crovella
-and Diot, "Characterization of network-wide anomalies in traffic flows" (IMC, 2004).
+Bursts on all time scales are a sum of noises with increasing memory, after Willinger et al., "Self-similarity through
+high-variability" (IEEE/ACM Transactions on Networking, 1997). The attacks follow the patterns in flow data described by
+Lakhina, Crovella and Diot, "Characterization of network-wide anomalies in traffic flows" (IMC, 2004).
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 import numpy as np
 
 from ape.evals.timeanomalybench.processes import bump, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 CAPACITY = 700.0  # Mbit/s
-SMALL, LARGE = 800.0, 1400.0  # bytes in a mean packet of the users and of a bulk copy
+SMALL, LARGE = 800.0, 1400.0  # mean packet size in bytes, of users and of bulk copies
 BACKUP = 260.0  # Mbit/s
 BACKUP_HOUR = 2.0
 SCALES = (600.0, 3600.0, 21_600.0, 129_600.0)  # s
 
 
 def _packets(rate: np.ndarray, size: float) -> np.ndarray:
-    """Thousand packets per second of ``rate`` in Mbit/s."""
+    """Convert ``rate`` in Mbit/s to thousand packets per second."""
     return 1000 * rate / 8 / size
 
 
-def simulate(world: World) -> Run:
-    """Run the uplink."""
+def simulate(world: World) -> Simulation:
+    """Simulate the uplink."""
     day = world.day
     patch = rare_days(world, 0.05)
     patch_hour = 9 + 8 * world.rng.random(day.max() + 1)[day]
@@ -53,8 +53,8 @@ def simulate(world: World) -> Run:
     excess = np.maximum(0.0, offered / capacity - 1)
     packets = carried * (_packets(users, SMALL) + _packets(update + bulk, LARGE) + 45 * flood) + 0.15 * scan
     flows = 420 * activity * np.exp(0.08 * browsing) + 800 * flood + 100 * scan
-    loss = 1.5 + 0.004 * excess / (1 + excess) * 1000 + 2.0 * flood  # packets in a thousand
-    return Run(
+    loss = 1.5 + 0.004 * excess / (1 + excess) * 1000 + 2.0 * flood  # lost packets per thousand
+    return Simulation(
         {
             "packets": packets * (1 + 0.01 * noise[1]),
             "bytes": carried * offered * (1 + 0.004 * noise[2]),

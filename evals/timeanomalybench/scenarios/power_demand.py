@@ -1,33 +1,33 @@
 """The electrical load of a city in a cool climate, and the outdoor temperature.
 
-Load as a daily and a weekly course with degrees of heating and cooling: Hong and Fan, "Probabilistic electric load
-forecasting: A tutorial review" (International Journal of Forecasting, 2016); the rebound after an outage: Lang,
-Anderson and Fannin, "An analytical method for quantifying the electrical space heating component of a cold load pick
-up" (IEEE Transactions on Power Apparatus and Systems, 1982).
+The load has a daily and a weekly profile and depends on heating and cooling degrees: Hong and Fan, "Probabilistic
+electric load forecasting: A tutorial review" (International Journal of Forecasting, 2016). The rebound after an outage
+follows Lang, Anderson and Fannin, "An analytical method for quantifying the electrical space heating component of a
+cold load pick up" (IEEE Transactions on Power Apparatus and Systems, 1982).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ape.evals.timeanomalybench.processes import bump, held, lagged, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import DAY, Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.processes import bump, freeze, lagged, rare_days, smooth_noise
+from ape.evals.timeanomalybench.scenario import DAY, Fault, Scenario, Simulation, Texts, World
 
 HOUSEHOLDS = 640.0  # MW
-MILL = 50.0  # MW of the rolling mill while it rolls
-BATCH = 9000.0  # s from one batch of the mill to the next
+MILL = 50.0  # MW, of the rolling mill while it is rolling
+BATCH = 9000.0  # s between batches of the mill
 HEATING, COOLING = 8.0, 8.0  # MW per degree
 
 
 def _course(hour: np.ndarray, off: np.ndarray) -> np.ndarray:
-    """Share of the households and offices' load over the day, ``off`` on free days [T]."""
+    """Return the daily profile of households and offices as a share of their load; ``off`` [T] marks free days."""
     working = 0.58 + 0.34 * bump(hour, 8.5, 1.8) + 0.28 * bump(hour, 13.0, 2.5) + 0.42 * bump(hour, 19.0, 2.2)
     free = 0.54 + 0.22 * bump(hour, 11.0, 2.4) + 0.12 * bump(hour, 14.0, 2.5) + 0.36 * bump(hour, 19.0, 2.4)
     return np.where(off, free, working)
 
 
-def simulate(world: World) -> Run:
-    """Run the city."""
+def simulate(world: World) -> Simulation:
+    """Simulate the city."""
     holiday = rare_days(world, 0.05)
     weather, clouds, habits = (smooth_noise(world, seconds) for seconds in (300_000.0, 10_800.0, 14_400.0))
     day = world.day
@@ -36,7 +36,7 @@ def simulate(world: World) -> Run:
 
     season = 6.0 - 6.0 * np.cos(2 * np.pi * world.seconds / (365 * DAY))
     temperature = season + 3.5 * weather + 3.0 * bump(world.hour, 15.0, 3.5) + 0.6 * clouds
-    felt = lagged(temperature, world, 28_800.0)  # walls keep the heat
+    felt = lagged(temperature, world, 28_800.0)  # walls store heat
     off = holiday | (world.weekday >= 5)
     rolling = np.clip(1.5 * np.sin(2 * np.pi * world.seconds / BATCH) + 0.5, 0.0, 1.0)
     mill = np.where(world.weekday >= 5, 0.1, 1.0) * rolling * (1 - world.strength("industrial_trip"))
@@ -46,15 +46,15 @@ def simulate(world: World) -> Run:
 
     outage = world.strength("feeder_outage")
     lost = 0.2 * outage * load
-    pick_up = np.where(outage > 0, 0.0, 0.6 * lagged(lost, world, 4500.0))  # cold houses all heat at once
+    pick_up = np.where(outage > 0, 0.0, 0.6 * lagged(lost, world, 4500.0))  # all cold houses heat at once
     load = load - lost + pick_up
 
     clock = np.arange(world.length)
     load = np.interp(clock - 6.0 * world.strength("load_shift"), clock, load)
-    load = held(load, world.strength("meter_freeze"))
+    load = freeze(load, world.strength("meter_freeze"))
     grid = 90.0 * world.strength("coarse_telemetry")  # MW
     load = np.where(grid > 0, np.round(load / np.maximum(grid, 1e-9)) * grid, load)
-    return Run({"load": load, "temperature": temperature + 0.1 * noise[1]}, holiday)
+    return Simulation({"load": load, "temperature": temperature + 0.1 * noise[1]}, holiday)
 
 
 SCENARIO = Scenario(

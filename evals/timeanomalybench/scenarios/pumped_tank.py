@@ -1,8 +1,8 @@
 """A water tower that a variable-speed pump fills and a town empties, with a level controller.
 
-Mass balance of a tank under proportional level control: Franklin, Powell and Emami-Naeini, "Feedback control of dynamic
-systems"; pump power by the affinity laws; the daily course of demand with its peaks in the morning and the evening:
-Walski et al., "Advanced water distribution modeling and management" (2003).
+The mass balance of a tank under proportional level control follows Franklin, Powell and Emami-Naeini, "Feedback control
+of dynamic systems". Pump power follows the affinity laws. The daily profile of demand, with peaks in the morning and
+the evening, follows Walski et al., "Advanced water distribution modeling and management" (2003).
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ape.evals.timeanomalybench.processes import bump, held, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.processes import bump, freeze, rare_days, smooth_noise
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 AREA, FULL = 150.0, 5.0  # m2, m
 RATED_FLOW = 0.18  # m3/s
 RATED_POWER = 45.0  # kW
-USUAL_SPEED = 0.5  # of rated
-GAIN = 0.8  # pump speed, of rated, per metre below the set level
+USUAL_SPEED = 0.5  # share of the rated speed
+GAIN = 0.8  # share of the rated speed per metre below the set level
 
 
 @njit(cache=True)
 def _tank(demand, target, capacity, leak, bias, stuck, step):
-    """Level in m and pump speed, of rated, at each time step."""
+    """Return the level in m and the pump speed as a share of the rated speed, at each time step."""
     length = len(demand)
     level, speed = np.empty(length), np.empty(length)
     height = last = target[0]
     for t in range(length):
         seen = height + bias[t]
-        if stuck[t] > 0:  # with a frozen sensor the controller goes on with what it saw last
+        if stuck[t] > 0:  # with a frozen sensor the controller keeps using the last reading
             seen += stuck[t] * (last - seen)
         else:
             last = seen
@@ -39,8 +39,8 @@ def _tank(demand, target, capacity, leak, bias, stuck, step):
     return level, speed
 
 
-def simulate(world: World) -> Run:
-    """Run the tank."""
+def simulate(world: World) -> Simulation:
+    """Simulate the tank."""
     festival = rare_days(world, 0.04)
     day = world.day
     size = world.rng.normal(1.0, 0.05, day.max() + 1)[day] + 0.35 * festival
@@ -53,12 +53,12 @@ def simulate(world: World) -> Run:
     demand = demand + 0.03 * world.strength("main_burst")
     wear, bias = world.strength("impeller_wear"), 0.2 * world.strength("level_sensor_drift")
     stuck = world.strength("level_sensor_freeze")
-    target = 3.0 + 0.6 * bump(world.hour, 4.0, 2.5)  # the tower is filled with cheap power at night
+    target = 3.0 + 0.6 * bump(world.hour, 4.0, 2.5)  # cheap power fills the tower at night
     level, speed = _tank(demand, target, 1 - 0.12 * wear, 0.012 * world.strength("tank_leak"), bias, stuck, world.step)
     flow = 1000 * RATED_FLOW * speed * (1 - 0.12 * wear)
-    return Run(
+    return Simulation(
         {
-            "level": held(level + bias + 0.01 * noise[0], stuck),
+            "level": freeze(level + bias + 0.01 * noise[0], stuck),
             "pump_flow": np.maximum(0.0, flow + 1.0 * noise[1]),
             "demand": np.maximum(0.0, 1000 * demand + 1.0 * noise[2]),
             "outlet_pressure": 9.81 * (30.0 + level) - 0.15 * (1000 * demand / 50) ** 2 + 0.1 * noise[4],

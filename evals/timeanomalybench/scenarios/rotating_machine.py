@@ -1,9 +1,9 @@
-"""Front bearing of a drying cylinder in a board machine, 30 turns a minute, watched by vibration and process sensors.
+"""Front bearing of a drying cylinder in a board machine, 30 turns per minute, with vibration and process sensors.
 
-Shaft harmonics and what imbalance and looseness do to them: Randall, "Vibration-based condition monitoring" (2011);
-impacts of an outer race defect with slightly random spacing: McFadden and Smith, "Model for the vibration produced by a
-single point defect in a rolling element bearing", J. Sound Vib. 96 (1984), and Randall and Antoni, "Rolling element
-bearing diagnostics - a tutorial", MSSP 25 (2011).
+Shaft harmonics, and the effect of imbalance and looseness on them, follow Randall, "Vibration-based condition
+monitoring" (2011). Impacts of an outer race defect, with slightly random spacing, follow McFadden and Smith, "Model for
+the vibration produced by a single point defect in a rolling element bearing", J. Sound Vib. 96 (1984), and Randall and
+Antoni, "Rolling element bearing diagnostics - a tutorial", MSSP 25 (2011).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 from scipy.signal import lfilter
 
 from ape.evals.timeanomalybench.processes import lagged, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
-SPEED = 0.5  # turns a second
+SPEED = 0.5  # turns per second
 BPFO = 3.58  # balls that pass a point of the outer race, per turn
-FOLLOWING = 3.0  # s in which the drive makes good a lag behind the line
+FOLLOWING = 3.0  # s, time constant with which the drive catches up with the line
 
 
 def _sheet_breaks(world: World) -> np.ndarray:
-    """Whether there is no sheet on the cylinder, bool [T]; about every two minutes for some 10 s."""
+    """Draw sheet breaks: bool [T], where no sheet is on the cylinder, about every two minutes for some 10 s."""
     begins = world.rng.random(world.length) < world.step / 110.0
     lasts = world.rng.integers(120, 300, world.length)
     change = np.zeros(world.length + 1)
@@ -30,8 +30,8 @@ def _sheet_breaks(world: World) -> np.ndarray:
     return np.cumsum(change)[:-1] > 0
 
 
-def simulate(world: World) -> Run:
-    """Run the cylinder."""
+def simulate(world: World) -> Simulation:
+    """Simulate the cylinder."""
     breaks = _sheet_breaks(world)
     load = lagged(0.8 - 0.4 * breaks, world, 1.0) + 0.05 * smooth_noise(world, 15.0)
     line = SPEED * (1 + 0.02 * smooth_noise(world, 20.0))
@@ -39,7 +39,7 @@ def simulate(world: World) -> Run:
     noise = world.rng.normal(size=(6, world.length))
 
     slip = world.strength("speed_slip")
-    # turns behind the line; the position loop of the drive keeps it bounded
+    # turns behind the line, bounded by the position loop of the drive
     lag = lagged(lagged(0.35 * slip, world, FOLLOWING), world, FOLLOWING)
     turns = world.step * np.cumsum(line) - lag
     speed = line - np.diff(lag, prepend=lag[0]) / world.step
@@ -58,7 +58,7 @@ def simulate(world: World) -> Run:
     ringing = lfilter([0.5], [1.0, -0.5], np.exp(-passage / 0.12))
     floor = 0.35 * (1 + 0.12 * np.sin(angle + 1.0)) * (0.6 + 0.5 * load) * np.exp(0.12 * noise[1] + 0.08 * roughness)
     heat = 9.0 * load * line / SPEED
-    return Run(
+    return Simulation(
         {
             "vibration": np.clip(vibration, -ceiling, ceiling),
             "envelope": floor + 0.9 * pitting * load * ringing * np.exp(0.2 * noise[2]),

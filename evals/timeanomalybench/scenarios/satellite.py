@@ -1,8 +1,8 @@
-"""Power and temperatures of a small satellite in low Earth orbit, from eclipse to eclipse.
+"""Power and temperatures of a small satellite in low Earth orbit, with an eclipse in every orbit.
 
-Eclipse by orbit angle and beta angle, direct energy transfer with a shunt regulator, sizes of array and battery:
-Larson and Wertz, "Space mission analysis and design" (3rd ed., 1999), chapters 5 and 11; heat balance of a panel and
-of a payload with its heater: Gilmore, "Spacecraft thermal control handbook" (2nd ed., 2002).
+Eclipse by orbit angle and beta angle, direct energy transfer with a shunt regulator, and the sizes of array and battery
+follow Larson and Wertz, "Space mission analysis and design" (3rd ed., 1999), chapters 5 and 11. The heat balance of a
+panel, and of a payload with its heater, follows Gilmore, "Spacecraft thermal control handbook" (2nd ed., 2002).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit
 
 from ape.evals.timeanomalybench.processes import lagged, smooth_noise
-from ape.evals.timeanomalybench.scenario import DAY, Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import DAY, Fault, Scenario, Simulation, Texts, World
 
 ORBIT = 5700.0  # s
-SHADOW = 0.3907  # cosine of half the arc in eclipse at beta 0, from 550 km up
-FACES = (-1.05, 0.0, 1.05)  # rad, panels forward, to the zenith and aft
+SHADOW = 0.3907  # cosine of half the arc in eclipse at beta 0, at 550 km altitude
+FACES = (-1.05, 0.0, 1.05)  # rad, of the panels facing forward, to the zenith and aft
 SOLAR, INFRARED, ALBEDO = 1361.0, 230.0, 0.3  # W/m2, W/m2, share
 EMITTED = 2 * 0.8 * 5.67e-8  # W/m2 K4, both sides of a panel
 PANEL_HEAT, PAYLOAD_HEAT = 5000.0, 3000.0  # J/m2 K, J/K
@@ -25,18 +25,18 @@ HEATER, HEATER_GAIN = 20.0, 2.0  # W, W/K
 
 
 def _orbit(world: World) -> np.ndarray:
-    """Orbit angle from local noon in rad, float64 [T]."""
+    """Return the orbit angle from local noon in rad, float64 [T]."""
     return 2 * np.pi * world.seconds / ORBIT
 
 
 def _dark(world: World) -> np.ndarray:
-    """Surely in the Earth's shadow whatever the beta angle, bool [T]."""
+    """Return where the satellite is in the Earth's shadow at every beta angle, bool [T]."""
     return np.cos(_orbit(world)) < -0.5
 
 
 @njit(cache=True)
 def _satellite(sun, albedo, yielding, array, load, imaging, structure, stuck, capacity, resistance, step):
-    """Panel and payload temperature in K and deg C, battery current in A and state of charge, at each time step."""
+    """Return panel temperature in K, payload temperature in °C, battery current in A and state of charge."""
     length = len(sun)
     panel, payload, current, charge = np.empty(length), np.empty(length), np.empty(length), np.empty(length)
     hot, warm, full = 300.0, 18.0, 0.95
@@ -49,19 +49,19 @@ def _satellite(sun, albedo, yielding, array, load, imaging, structure, stuck, ca
         warm += step * (heater + 15.0 * imaging[t] - (warm - structure[t])) / PAYLOAD_HEAT
         surplus = array[t] - load[t] - heater / 28.0
         taper = (VOLTAGE_LIMIT - 8 * (3.45 + 0.7 * full)) / resistance[t]
-        amps = min(surplus, CHARGE_LIMIT, taper)  # what is left over is shunted
+        amps = min(surplus, CHARGE_LIMIT, taper)  # the surplus is shunted
         full = min(max(full + amps * step / 3600.0 / capacity[t], 0.05), 1.0)
         panel[t], payload[t], current[t], charge[t] = hot, warm, amps, full
     return panel, payload, current, charge
 
 
-def simulate(world: World) -> Run:
-    """Fly the satellite."""
+def simulate(world: World) -> Simulation:
+    """Simulate the satellite."""
     angle = _orbit(world)
     orbit = (world.seconds // ORBIT).astype(int)
     orbits = orbit.max() + 1
     beta = 0.35 + 0.2 * np.sin(2 * np.pi * (world.seconds / (12 * DAY) + world.rng.random()))
-    campaign = (world.rng.random(orbits) < 0.05)[orbit]  # the payload works all day side long
+    campaign = (world.rng.random(orbits) < 0.05)[orbit]  # the payload works during the whole day side
     where, busy = world.rng.uniform(-1.2, 1.2, orbits)[orbit], (world.rng.random(orbits) < 0.6)[orbit]
     load = 3.3 + 0.12 * smooth_noise(world, 600.0)
     wander = 0.02 * smooth_noise(world, 1200.0)
@@ -84,9 +84,9 @@ def simulate(world: World) -> Run:
     panel, payload, current, charge = _satellite(
         sun, albedo, strings, array, load + 2.0 * imaging, imaging, structure, stuck, capacity, resistance, world.step
     )
-    # a mild loss takes some of the frames, a full one all
+    # a mild loss drops some frames, a full loss all of them
     there = frames >= 1 - (1 - world.strength("telemetry_dropout")) ** 3
-    return Run(
+    return Simulation(
         {
             "panel_temperature": panel - 273.15 + 0.4 * noise[0],
             "panel_current": there * np.maximum(0.0, array + 0.04 * noise[1]),

@@ -1,8 +1,8 @@
 """A continuous stirred-tank reactor with a cooling jacket, under PI control of its temperature.
 
-First-order exothermic reaction with the constants of Seborg, Edgar, Mellichamp and Doyle, "Process dynamics and
-control" (3rd ed., 2011), chapter 2; here the feed is diluted to 0.3 mol/l and the coolant tempered, which makes the
-operating point stable in open loop. Sticking and slipping of the valve: Choudhury, Thornhill and Shah, "Modelling valve
+The first-order exothermic reaction has the constants of Seborg, Edgar, Mellichamp and Doyle, "Process dynamics and
+control" (3rd ed., 2011), chapter 2. Here the feed is diluted to 0.3 mol/l and the coolant is tempered, which makes the
+operating point stable in open loop. The stick-slip of the valve follows Choudhury, Thornhill and Shah, "Modelling valve
 stiction", Control Engineering Practice 13 (2005).
 """
 
@@ -13,10 +13,10 @@ from numba import njit
 from scipy.signal import lfilter
 
 from ape.evals.timeanomalybench.processes import lagged, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 VOLUME, JACKET = 100.0, 10.0  # l
-HEAT, WATER = 239.0, 4184.0  # J/l K, of what is in the reactor and of the coolant
+HEAT, WATER = 239.0, 4184.0  # J/l K, of the reactor's contents and of the coolant
 REACTION = 5e4  # J/mol
 FREQUENCY, ACTIVATION = 7.2e10, 8750.0  # 1/min, K
 TRANSFER = 5e4  # J/min K
@@ -29,7 +29,7 @@ SUBSTEPS = 10
 
 @njit(cache=True)
 def _reactor(feed, strength, inlet, activity, transfer, error, friction, step):
-    """Temperature of reactor and jacket in K, coolant in l/min and concentration in mol/l, at each time step."""
+    """Return temperatures of reactor and jacket in K, coolant flow in l/min and concentration in mol/l."""
     length = len(feed)
     hot, cold, coolant, left = np.empty(length), np.empty(length), np.empty(length), np.empty(length)
     warm, cool, rest, integral, stem = SET, 335.0, 0.15, 0.45, 0.45
@@ -38,7 +38,7 @@ def _reactor(feed, strength, inlet, activity, transfer, error, friction, step):
         off = warm + error[t] - SET
         integral = min(max(integral + GAIN / RESET * step / 60.0 * off, 0.1), 0.8)
         valve = min(max(integral + GAIN * off, 0.0), 1.0)
-        if abs(valve - stem) >= friction[t]:  # otherwise the stem stays where it is
+        if abs(valve - stem) >= friction[t]:  # otherwise the stem does not move
             stem = valve
         flow = FULL_FLOW * stem
         for _ in range(SUBSTEPS):
@@ -51,9 +51,9 @@ def _reactor(feed, strength, inlet, activity, transfer, error, friction, step):
     return hot, cold, coolant, left
 
 
-def simulate(world: World) -> Run:
-    """Run the reactor."""
-    hurry = lfilter(np.ones(80), [1.0], world.rng.random(world.length) < 0.0006) > 0  # orders of more throughput
+def simulate(world: World) -> Simulation:
+    """Simulate the reactor."""
+    hurry = lfilter(np.ones(80), [1.0], world.rng.random(world.length) < 0.0006) > 0  # orders for more throughput
     phase = world.seconds / BATCH % 1
     batch = world.rng.normal(1.0, 0.1, int(world.seconds[-1] // BATCH) + 1)[(world.seconds // BATCH).astype(int)]
     feed = 96.0 + 14.0 * batch * np.sin(np.pi * phase**0.7) ** 2 + 8.0 * hurry + 1.0 * smooth_noise(world, 300.0)
@@ -69,7 +69,7 @@ def simulate(world: World) -> Run:
     hot, cold, coolant, left = _reactor(
         feed, strength, inlet, activity, transfer, error, 0.08 * world.strength("coolant_valve_sticking"), world.step
     )
-    return Run(
+    return Simulation(
         {
             "reactor_temperature": hot + error - 273.15,
             "jacket_temperature": cold + 0.1 * noise[2] - 273.15,

@@ -1,9 +1,9 @@
 """An automatic weather station in a mid-latitude valley, from the end of winter into spring.
 
-Sun height and clear-sky radiation: Haurwitz, "Insolation in relation to cloudiness and cloud density", J. Meteorol. 2
-(1945); humidity by the Magnus formula and typical errors of sensors (radiation error against ventilation, iced cups):
-WMO, "Guide to instruments and methods of observation" (No. 8); daily course of temperature as the lagged response of
-the surface layer to sunshine: Stull, "An introduction to boundary layer meteorology" (1988).
+Sun height and clear-sky radiation follow Haurwitz, "Insolation in relation to cloudiness and cloud density", J.
+Meteorol. 2 (1945). Humidity by the Magnus formula and typical sensor errors (radiation error against ventilation, iced
+cups) follow WMO, "Guide to instruments and methods of observation" (No. 8). The daily profile of temperature is the
+lagged response of the surface layer to sunshine: Stull, "An introduction to boundary layer meteorology" (1988).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 import numpy as np
 
 from ape.evals.timeanomalybench.processes import lagged, smooth_noise
-from ape.evals.timeanomalybench.scenario import DAY, Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import DAY, Fault, Scenario, Simulation, Texts, World
 
 LATITUDE = np.radians(47.0)
 FIRST_DAY = 45  # of the year
 
 
 def _vapour_pressure(temperature: np.ndarray) -> np.ndarray:
-    """Of saturated air at a temperature in °C, hPa."""
+    """Return the vapour pressure in hPa of saturated air at a temperature in °C."""
     return 6.112 * np.exp(17.62 * temperature / (243.12 + temperature))
 
 
 def _clear_sky(world: World) -> np.ndarray:
-    """Global radiation without clouds, W/m2 [T]."""
+    """Return the global radiation without clouds, W/m2 [T]."""
     declination = np.radians(-23.44) * np.cos(2 * np.pi * (FIRST_DAY + world.seconds / DAY + 10) / 365)
     hour_angle = np.pi * (world.hour - 12) / 12
     height = np.sin(LATITUDE) * np.sin(declination) + np.cos(LATITUDE) * np.cos(declination) * np.cos(hour_angle)
@@ -32,14 +32,14 @@ def _clear_sky(world: World) -> np.ndarray:
 
 
 def _after(world: World, begins: np.ndarray, hours: float) -> np.ndarray:
-    """1 at the beginnings, dying away within about the given hours, float64 [T]."""
+    """Return 1 where ``begins`` is set, decaying with a time constant in hours afterwards, float64 [T]."""
     reach = np.arange(int(6 * hours * 3600 / world.step))
     return np.convolve(begins, np.exp(-reach * world.step / (3600 * hours)))[: world.length]
 
 
-def simulate(world: World) -> Run:
-    """Run the weather and the station."""
-    front = (world.rng.random(world.length) < world.step / (9 * DAY)).astype(float)  # a cold front, with its squall
+def simulate(world: World) -> Simulation:
+    """Simulate the weather and the station."""
+    front = (world.rng.random(world.length) < world.step / (9 * DAY)).astype(float)  # cold fronts, each with a squall
     squall, cooling = _after(world, front, 1.0), _after(world, front, 8.0)
     air_mass, high = (lagged(smooth_noise(world, days * DAY), world, 5 * 3600.0) for days in (2.5, 2.0))
     sky, small_clouds = smooth_noise(world, 9 * 3600.0), smooth_noise(world, 1500.0)
@@ -67,7 +67,7 @@ def simulate(world: World) -> Run:
     iced = (1 - 0.5 * ice) * (wind + ice * (lagged(wind, world, 2 * 3600.0) - wind))
     late = 2.0 * 3600.0 / world.step * world.strength("solar_clock_drift")
     steps = np.arange(world.length)
-    return Run(
+    return Simulation(
         {
             "temperature": probe,
             "humidity": np.minimum(np.minimum(humidity, top) + 0.4 * noise[1], 100.0),

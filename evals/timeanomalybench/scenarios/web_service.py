@@ -1,9 +1,10 @@
 """A web service on a pool of containers: traffic, queue, response time, processors and heap.
 
-Waiting below the limit by Sakasegawa's formula for M/M/c ("An approximation formula Lq = a rho^b / (1 - rho)", Annals
-of the Institute of Statistical Mathematics, 1977); overload by the fluid model of many-server queues with impatient
-clients: Whitt, "Efficiency-driven heavy-traffic approximations for many-server queues with abandonments" (Management
-Science, 2004); retries, slow dependencies and throttling: Beyer et al., "Site reliability engineering" (2016).
+Waiting times below the limit follow Sakasegawa's formula for M/M/c ("An approximation formula Lq = a rho^b / (1 -
+rho)", Annals of the Institute of Statistical Mathematics, 1977). Overload follows the fluid model of many-server queues
+with impatient clients: Whitt, "Efficiency-driven heavy-traffic approximations for many-server queues with abandonments"
+(Management Science, 2004). Retries, slow dependencies and throttling follow Beyer et al., "Site reliability
+engineering" (2016).
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from numba import njit
 from scipy.signal import lfilter
 
 from ape.evals.timeanomalybench.processes import bump, lagged, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 CORES = 48
-WORK = 0.04  # s of processor time a request
-QUOTA = 0.9  # of the cores, what the containers may use
+WORK = 0.04  # s of processor time per request
+QUOTA = 0.9  # share of the cores that the containers may use
 PATIENCE = 0.1  # s until a client gives up
-RESENT = 0.4  # of the requests given up, how many come again in the next step
-FULLEST = 0.97  # load beyond which the formula for waiting is left to the fluid model
-COLLECTION = 7200.0  # s between full garbage collections, by the clock
+RESENT = 0.4  # share of abandoned requests that are sent again in the next step
+FULLEST = 0.97  # highest load for which the waiting formula is used; the fluid model covers overload
+COLLECTION = 7200.0  # s between full garbage collections, at fixed times
 
 
 @njit(cache=True)
 def _queue(arrivals, quota):
-    """Requests and responses per second and seconds of waiting at each time step."""
+    """Return requests and responses per second and the waiting time in s at each time step."""
     length = len(arrivals)
     offered, served, wait = np.empty(length), np.empty(length), np.empty(length)
     resent = 0.0
@@ -42,8 +43,8 @@ def _queue(arrivals, quota):
     return offered, served, wait
 
 
-def simulate(world: World) -> Run:
-    """Run the service."""
+def simulate(world: World) -> Simulation:
+    """Simulate the service."""
     day = world.day
     flash, deploy = rare_days(world, 0.1), rare_days(world, 0.2)
     flash_hour, deploy_hour = (
@@ -70,7 +71,7 @@ def simulate(world: World) -> Run:
     heap = 6.0 + 2.0 * lagged(visits / 1000, world, 3600.0) - 1.5 * cold + garbage + 5.0 * leak
     used = 100 * served * WORK / CORES + 3.0 + 6.0 * leak**2  # a full heap keeps the collector busy
     answer = 1000 * (WORK + wait) + 25 * backend * (1 + 0.8 * world.strength("slow_dependency")) + 10.0 * cold
-    return Run(
+    return Simulation(
         {
             "requests": seen * np.maximum(0.0, offered + 4.0 * noise[0]),
             "responses": seen * np.maximum(0.0, served + 4.0 * noise[1]),

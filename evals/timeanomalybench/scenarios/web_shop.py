@@ -1,9 +1,9 @@
 """The dashboard of an online shop: visits, orders, conversion, revenue and technical errors.
 
-Visits are a Poisson process with a daily and a weekly course and orders a thinned one, as in Brown et al., "Statistical
-analysis of a telephone call center" (Journal of the American Statistical Association, 2005), with the square root that
-steadies the variance of counts; funnel and failures: Kohavi, Tang and Xu, "Trustworthy online controlled experiments"
-(2020).
+Visits are a Poisson process with a daily and a weekly profile, and orders a thinned one, as in Brown et al.,
+"Statistical analysis of a telephone call center" (Journal of the American Statistical Association, 2005). That paper's
+variance-stabilising square root generates the counts. Funnel and failures follow Kohavi, Tang and Xu, "Trustworthy
+online controlled experiments" (2020).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import numpy as np
 from scipy.signal import lfilter
 
 from ape.evals.timeanomalybench.processes import bump, lagged, rare_days, smooth_noise
-from ape.evals.timeanomalybench.scenario import Fault, Run, Scenario, Texts, World
+from ape.evals.timeanomalybench.scenario import Fault, Scenario, Simulation, Texts, World
 
 BASKET = 62.0  # EUR
 RATIO = 0.026  # orders per visit
-WINDOW = 18  # time steps over which the dashboard takes the conversion
-MAILING = 10.0  # hour at which the newsletter leaves, on Tuesdays and Fridays
-LATE = 18.0  # hour at which it leaves when the job hangs
+WINDOW = 18  # time steps over which the dashboard averages the conversion
+MAILING = 10.0  # hour at which the newsletter is sent, on Tuesdays and Fridays
+LATE = 18.0  # hour at which it is sent if the job hangs
 
 
 def _counts(mean: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Counts with the variance of a Poisson process [T], from standard normal ``noise``."""
+    """Turn standard normal ``noise`` [T] into counts with the variance of a Poisson process."""
     return np.round((np.sqrt(mean) + noise / 2) ** 2)
 
 
@@ -34,8 +34,8 @@ def _mailing_day(world: World) -> np.ndarray:
     return (world.weekday == 1) | (world.weekday == 4)
 
 
-def simulate(world: World) -> Run:
-    """Run the shop."""
+def simulate(world: World) -> Simulation:
+    """Simulate the shop."""
     day = world.day
     sale = rare_days(world, 0.05)
     size, echo = world.rng.normal(1.0, 0.06, day.max() + 1)[day], world.rng.uniform(0.8, 1.2, day.max() + 1)[day]
@@ -57,11 +57,11 @@ def simulate(world: World) -> Run:
     wrong, outage = world.strength("price_error"), 0.6 * world.strength("payment_outage")
     wanted = RATIO * people * (0.8 + 0.3 * bump(world.hour, 20.5, 4.0)) * np.exp(0.05 * taste) * (1 + 0.2 * wrong)
     failed = outage * wanted
-    back = lagged(0.35 * failed, world, 5400.0)  # some come back later
+    back = lagged(0.35 * failed, world, 5400.0)  # some customers come back later
     orders = _counts((1 - outage) * (wanted + back), noise[1])
     basket = BASKET * np.where(sale, 0.9, 1.0) * (1 - 0.3 * wrong)
     spread = 1 + 0.6 * noise[2] / np.sqrt(np.maximum(orders, 4.0))
-    return Run(
+    return Simulation(
         {
             "visits": visits,
             "orders": orders,
