@@ -1,0 +1,53 @@
+"""The discriminability check: figures of good, duplicate and ineffective rules."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ape.rules import THRESHOLDS, build_context, discriminability, draw_hosts, failures, generic_rule
+from ape.rules.schema import ScalePrior
+from ape.series import from_array
+
+T = 2000
+
+
+@pytest.fixture(scope="module")
+def series():
+    noise = 0.05 * np.random.default_rng(0).normal(size=T)
+    return from_array(np.sin(2 * np.pi * np.arange(T) / 40) + noise, train_end=1500)
+
+
+@pytest.fixture(scope="module")
+def context(series):
+    return build_context(series)
+
+
+def test_hosts_are_from_the_requested_end_of_the_training_part(series, context):
+    held_out, design = draw_hosts(series, context, 0), draw_hosts(series, context, 0, held_out=False)
+    window = held_out.windows.shape[2]
+    assert design.starts.max() + window <= held_out.starts.min() and held_out.starts.max() + window <= 1500
+    for hosts in (held_out, design):
+        for values, starts in ((hosts.windows.numpy(), hosts.starts), (hosts.normal, hosts.normal_starts)):
+            expected = [series.values[start : start + window].T for start in starts]
+            np.testing.assert_array_equal(values, expected)
+
+
+def test_a_good_rule_passes_and_its_duplicate_is_not_new(series, context):
+    hosts, rule = draw_hosts(series, context, 0), generic_rule("level_shift")
+    figures = discriminability([rule], [], context, hosts)[rule.id]
+    assert failures(figures) == [] and set(THRESHOLDS) < set(figures)
+    assert failures(discriminability([rule], [rule], context, hosts)[rule.id]) == ["new"]
+
+
+def test_sizes_are_in_the_unit_of_the_scale_prior(series, context):
+    rule = generic_rule("level_shift").model_copy(update={"scale": ScalePrior(low=0.5, high=0.5, unit="data")})
+    figures = discriminability([rule], [], context, draw_hosts(series, context, 0))[rule.id]
+    assert [figures[name] for name in ("realised_low", "realised_scale", "realised_high")] == pytest.approx([0.5] * 3)
+
+
+def test_anomalies_without_an_effect_are_replaced_and_reported(series, context):
+    tiny = ScalePrior(low=0.01, high=0.02, unit="residual_sd")
+    rule = generic_rule("noise_burst").model_copy(update={"scale": tiny})
+    figures = discriminability([rule], [], context, draw_hosts(series, context, 0))[rule.id]
+    assert {"plausible", "own"} <= set(failures(figures)) and figures["own"] == 0
