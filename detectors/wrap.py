@@ -66,14 +66,9 @@ def wrap(
     if window < 1:
         raise InputError(f"a window of {window} samples", "window", "give at least 1")
     module_device = _single_device(module)
-    options = {"encoder": encoder}  # saved, so that the weights are loaded only into a module wrapped the same way
-    detector = WrappedDetector(
-        "wrapped", type(module), options, window, device=module_device if device == "auto" else device
-    )
     wrapped = Wrapped(module, encoder, reconstruct)
-    if scale == "train":
-        detector._module = wrapped
-    else:
+    detector = WrappedDetector(wrapped, window, module_device if device == "auto" else device)
+    if scale != "train":
         detector.set_trained(wrapped, window, *_shift_and_scale(scale))
     return detector
 
@@ -98,7 +93,20 @@ def unwrap(detector: _HasModule) -> nn.Module:
 
 
 class WrappedDetector(WindowedDetector):
-    """Detector around a third-party module. `fit` continues from the module's current weights."""
+    """Detector around a third-party module. `fit` continues from the module's current weights.
+
+    Parameters
+    ----------
+    module : Wrapped
+    window : int
+        Samples.
+    device : str
+    """
+
+    def __init__(self, module: Wrapped, window: int, device: str) -> None:
+        options = {"encoder": module.encoder}  # saved, so that the weights only fit a module wrapped the same way
+        super().__init__("wrapped", Wrapped, options, window, device=device)
+        self._module = module
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` for another number of channels than the scale has; a single scale fits any number."""

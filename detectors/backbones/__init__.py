@@ -1,1 +1,1 @@
-"""The nine backbones, one module each."""
+"""The networks inside the detectors, one module per backbone."""

@@ -1,4 +1,4 @@
-"""Donut: a VAE whose evidence lower bound leaves missing points out (Xu et al. 2018, arXiv:1802.03903)."""
+"""Donut: a VAE whose evidence lower bound excludes missing points (Xu et al. 2018, arXiv:1802.03903)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from ape.detectors.backbones.layers import perceptron
 from ape.detectors.contract import Backbone
 
 MIN_STD = 1e-4
-VALUES, TOGETHER = 1 << 18, 16  # values that are scored at once, for they stay in the cache; draws of each
+MAX_VALUES, MAX_DRAWS = 1 << 18, 16  # values and draws scored at once, so that they fit into the CPU's cache
 
 
 class Donut(Backbone):
-    """MLP VAE with Gaussian heads for z and x, trained on windows with points made missing at random.
+    """MLP VAE with Gaussian heads for z and x, trained on windows with randomly missing points.
 
-    Departures. The paper has one channel: here the window is flattened, so that a latent covers all channels, and each
-    value goes missing on its own. Missing values are set to the training mean, as zero in standardised units; the
-    released code sets them to raw zero, which standardised windows no longer know. They are drawn anew each step, not
-    each epoch. There are no labels, so only injected points leave the bound. `own_scores` gives all points of the
-    window, not only the last, with fewer draws (64 for 1024); it imputes what is NaN or marked, hence nothing in a
-    complete series. Draws of z are normal, where a popular port draws them uniform. The loss is divided by C*L, which
-    only sets the scale of its gradient.
+    Differences from paper and released code:
+
+    - The paper has one channel. Here the window is flattened, so one latent covers all channels, and each value goes
+      missing independently.
+    - Missing values are set to the training mean, which is zero in standardised units. The released code sets them to
+      zero before standardisation.
+    - Missing values are drawn for each step, not for each epoch.
+    - There are no labels, so only injected missing points are excluded from the bound.
+    - `own_scores` scores all points of the window, not only the last one, with fewer draws (64 instead of 1024). It
+      imputes values that are NaN or marked as missing; a complete series has none.
+    - z is drawn from a normal distribution; a popular port draws it from a uniform one.
+    - The loss is divided by C*L, which only scales the gradient.
 
     Parameters
     ----------
@@ -33,15 +38,15 @@ class Donut(Backbone):
     latent : int
         Dimensions of z.
     hidden : tuple of int
-        Widths of the encoder's layers; the decoder mirrors them.
+        Widths of the encoder's layers; the decoder has them in reverse order.
     missing : float
-        Share of values made missing in training.
+        Share of values that are set missing in training.
     decay : float
-        Weight of the hidden layers' squared weights, halved, in the loss.
+        Weight of half the sum of squared weights of the hidden layers.
     draws : int
-        Of z for a score.
+        Draws of z per score.
     rounds : int
-        Of imputation of missing values before a score.
+        Rounds of imputation of missing values before scoring.
     """
 
     def __init__(
@@ -65,15 +70,15 @@ class Donut(Backbone):
         self.likelihood = GaussianHead(hidden[0], size)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Mean of the posterior, [B, latent]."""
+        """Return the mean of the posterior, [B, latent]."""
         return self._posterior(x.flatten(1))[0]
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Mean of the likelihood at the posterior's mean, [B, C, L]."""
+        """Return the mean of the likelihood at the mean of the posterior, [B, C, L]."""
         return self._likelihood(self.encode(x))[0].view_as(x)
 
     def loss(self, x: Tensor) -> Tensor:
-        """Negative modified evidence lower bound with one draw, plus weight decay, over C*L."""
+        """Return the negative modified evidence lower bound with one draw, plus weight decay, divided by C*L."""
         flat = x.flatten(1)
         usable = (torch.rand_like(flat) >= self.missing).to(flat.dtype)
         z_mean, z_std = self._posterior(flat * usable)
@@ -86,34 +91,32 @@ class Donut(Backbone):
         return (0.5 * self.decay * penalty - bound) / flat.shape[1]
 
     def own_scores(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        """Negative reconstruction probability of each point, mean over draws and channels, [B, L].
+        """Return the negative reconstruction probability of each point, mean over draws and channels, [B, L].
 
         Parameters
         ----------
         x : Tensor [B, C, L]
-            NaN is missing, and is scored at its imputed value.
+            NaN is missing; it is imputed, and its imputed value is scored.
         missing : bool Tensor [B, C, L], optional
-            Values that the posterior must not see; they are scored as they are.
+            Values hidden from the posterior; their given values are scored.
         """
         flat = x.flatten(1)
         unknown = flat.isnan()
         hidden = unknown if missing is None else unknown | missing.flatten(1)
-        seen = flat.masked_fill(hidden, 0.0)
+        imputed = flat.masked_fill(hidden, 0.0)
         for _ in range(self.rounds if bool(hidden.any()) else 0):
-            mean, std = self._likelihood(_draw(*self._posterior(seen)))
-            seen = torch.where(hidden, mean + std * torch.randn_like(mean), seen)
-        scored = torch.where(unknown, seen, flat)
-        rows = max(1, VALUES // (TOGETHER * flat.shape[1]))
-        parts = [
-            self._scores(*part) for part in zip(*(t.split(rows) for t in (scored, *self._posterior(seen))), strict=True)
-        ]
-        return torch.cat(parts).view_as(x).mean(dim=1)
+            mean, std = self._likelihood(_draw(*self._posterior(imputed)))
+            imputed = torch.where(hidden, mean + std * torch.randn_like(mean), imputed)
+        scored = torch.where(unknown, imputed, flat)
+        rows = max(1, MAX_VALUES // (MAX_DRAWS * flat.shape[1]))
+        batches = zip(*(t.split(rows) for t in (scored, *self._posterior(imputed))), strict=True)
+        return torch.cat([self._scores(*batch) for batch in batches]).view_as(x).mean(dim=1)
 
     def _scores(self, scored: Tensor, z_mean: Tensor, z_std: Tensor) -> Tensor:
-        """Negative log likelihood of each value, mean over draws, some of which are taken at once."""
-        total, at_once = torch.zeros_like(scored), max(1, VALUES // scored.numel())
-        for begin in range(0, self.draws, at_once):
-            count = min(at_once, self.draws - begin)
+        """Return the negative log likelihood of each value, mean over draws, in groups of draws."""
+        total, group = torch.zeros_like(scored), max(1, MAX_VALUES // scored.numel())
+        for begin in range(0, self.draws, group):
+            count = min(group, self.draws - begin)
             mean, std = self._likelihood(_draw(z_mean.expand(count, -1, -1), z_std))
             total = total + 0.5 * (scored - mean).div_(std).square().sum(dim=0) + std.log().sum(dim=0)
         return total / self.draws + 0.5 * math.log(2 * math.pi)
@@ -126,14 +129,14 @@ class Donut(Backbone):
 
 
 class GaussianHead(nn.Module):
-    """Mean, and a standard deviation that the floor keeps from zero on flat segments."""
+    """Mean and standard deviation; a floor keeps the deviation above zero on flat segments."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.mean, self.spread = nn.Linear(inputs, outputs), nn.Linear(inputs, outputs)
 
     def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation."""
+        """Return mean and standard deviation."""
         return self.mean(hidden), functional.softplus(self.spread(hidden)) + MIN_STD
 
 
@@ -142,7 +145,7 @@ def _draw(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def log_normal(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Log density of each value under its own Gaussian."""
+    """Return the log density of each value under its own Gaussian."""
     scaled = (x - mean) / std
     return torch.addcmul(-0.5 * math.log(2 * math.pi) - std.log(), scaled, scaled, value=-0.5)
 
@@ -150,14 +153,16 @@ def log_normal(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 def modified_elbo(
     x: Tensor, usable: Tensor, mean: Tensor, std: Tensor, z: Tensor, z_mean: Tensor, z_std: Tensor
 ) -> Tensor:
-    """Evidence lower bound of each row, whose unusable values count neither in x nor, by their share, in the prior.
+    """Return the evidence lower bound of each row without its unusable values.
+
+    They are left out of the likelihood of x, and the prior is multiplied by the share of usable values.
 
     Parameters
     ----------
     x, usable, mean, std : Tensor [B, N]
-        Values, 1 where they count and 0 elsewhere, and their likelihood.
+        Values; 1 for usable values and 0 for others; mean and standard deviation of the likelihood.
     z, z_mean, z_std : Tensor [B, D]
-        A draw, and the posterior that it is from.
+        A draw; mean and standard deviation of the posterior that it is drawn from.
 
     Returns
     -------

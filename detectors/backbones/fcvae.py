@@ -1,4 +1,4 @@
-"""FCVAE: a conditional VAE whose condition is the window's spectrum (Wang et al. 2024, arXiv:2402.02820)."""
+"""FCVAE: a conditional VAE whose condition is the spectrum of the window (Wang et al. 2024, arXiv:2402.02820)."""
 
 from __future__ import annotations
 
@@ -12,43 +12,48 @@ from ape.detectors.contract import Backbone
 
 MIN_VARIANCE = 1e-4
 EARLIEST_SWAP = 7  # first sample of a swapped segment
-FAR, NEAR = 20, 1  # half standard deviations by which a planted last point is moved
+MIN_SHIFT, MAX_SHIFT = 1, 20  # of a planted anomaly at the last point, in half standard deviations
 
 
 class FCVAE(Backbone):
-    """Encoder and decoder both read [global; local] frequency conditions, which never see the last point.
+    """Encoder and decoder read [global; local] frequency conditions, which never see the last point.
 
-    Departures. Channels pass one by one through the same weights; the paper has one. The paper masks the last point,
-    imputes it and scores it alone; windows here overlap and every point is scored, so `own_scores` gives each point's
-    likelihood with that point known to the encoder. The attention block is narrower than the paper's (64 and 128
-    units for 256 and 512) and asks only for the last sub-window's token, the one that is used: the same numbers for
-    less work. Spectra are scaled to keep the window's energy, for plain ones saturate the tanh. Sub-windows are
-    aligned to the window's end and at most half of it. Variances have a floor. The bound sums over points and over
-    latents, as in the paper, then is divided by L; the released code averages each by itself, which weighs the
-    divergence L/latent times more. Each row's segment is masked by its own start; the released code masks all rows
-    from the smallest. Dropout acts only in the loss, in training mode, and only on the condition.
+    Differences from paper and released code:
+
+    - The paper has one channel. Here channels pass one by one through the same weights.
+    - The paper masks the last point, imputes it and scores only that point. Here windows overlap and every point is
+      scored, so `own_scores` returns each point's likelihood with that point known to the encoder.
+    - The attention block is narrower than in the paper (64 and 128 units instead of 256 and 512). It computes only the
+      token of the last sub-window, which is the only one used.
+    - Spectra are scaled to preserve the energy of the window, because unscaled ones saturate the tanh.
+    - Sub-windows are aligned to the end of the window and cover at most half of it.
+    - Variances have a floor.
+    - The bound is summed over points and latents, as in the paper, and divided by L. The released code averages both
+      sums separately, which weighs the divergence L/latent times more.
+    - Each row's swapped segment is masked from its own start. The released code masks all rows from the smallest start.
+    - Dropout acts only on the condition, only in the loss, only in training mode.
 
     Parameters
     ----------
     channels, window : int
         C and L.
     latent : int
-        Dimensions of z a channel.
+        Dimensions of z per channel.
     hidden : int
-        Width of the two layers of encoder and decoder.
+        Width of the two hidden layers of encoder and decoder.
     condition : int
         Length of each of the two conditions.
     width, heads : int
-        Of the local condition's attention; the layer after it is twice as wide.
+        Width and heads of the local condition's attention; the layer after it is twice as wide.
     local, stride : int
-        Samples of a sub-window, and from one to the next.
+        Samples of a sub-window, and samples between starts of sub-windows.
     dropout : float
-        On the condition.
+        Dropout rate of the condition.
     points, segments, missing : float
-        Shares of rows with a moved last point, of rows with a segment of another, and of points set to zero, in
-        training.
+        In training: share of rows with a shifted last point, share of rows with a segment of another row, and share of
+        points set to zero.
     draws : int
-        Of z for a score.
+        Draws of z per score.
     """
 
     def __init__(
@@ -79,18 +84,21 @@ class FCVAE(Backbone):
         self.x_mean, self.x_spread = nn.Linear(window, window), nn.Linear(window, window)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Means of the posterior, channel after channel, [B, C * latent]."""
+        """Return the means of the posterior, concatenated over channels, [B, C * latent]."""
         rows = x.flatten(0, 1)
         return self._posterior(rows, self._condition(rows))[0].view(len(x), -1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Mean of the likelihood at the posterior's mean, [B, C, L]."""
+        """Return the mean of the likelihood at the mean of the posterior, [B, C, L]."""
         rows = x.flatten(0, 1)
         condition = self._condition(rows)
         return self._likelihood(self._posterior(rows, condition)[0], condition)[0].view_as(x)
 
     def loss(self, x: Tensor) -> Tensor:
-        """Negative modified evidence lower bound of augmented windows, whose changed points do not count, over L."""
+        """Return the negative modified evidence lower bound of augmented windows, divided by L.
+
+        Points that the augmentation changed are excluded.
+        """
         rows, usable = self._augment(x.flatten(0, 1))
         condition = functional.dropout(self._condition(rows), self.dropout, self.training)
         z_mean, z_std = self._posterior(rows, condition)
@@ -99,7 +107,7 @@ class FCVAE(Backbone):
         return -bound.mean() / self.window
 
     def own_scores(self, x: Tensor) -> Tensor:
-        """Negative log likelihood of each point, that point known, mean over draws and channels, [B, L]."""
+        """Return the negative log likelihood of each point, mean over draws and channels, [B, L]."""
         rows = x.flatten(0, 1)
         condition = self._condition(rows)
         z_mean, z_std = self._posterior(rows, condition)
@@ -121,12 +129,12 @@ class FCVAE(Backbone):
         return self.x_mean(hidden), _std(self.x_spread(hidden))
 
     def _augment(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows with planted anomalies and gaps, and 1 where a value is untouched."""
+        """Return rows with planted anomalies and gaps, and a mask that is 1 for unchanged values."""
         count, window = rows.shape
         place, random = torch.arange(window, device=rows.device), torch.rand(4, count, 1, device=rows.device)
         moved = (random[0] < self.points) & (place == window - 1)
         sign = torch.where(random[1] < 0.5, -0.5, 0.5)
-        shift = torch.randint(NEAR, FAR + 1, (count, 1), device=rows.device) * sign
+        shift = torch.randint(MIN_SHIFT, MAX_SHIFT + 1, (count, 1), device=rows.device) * sign
         begin = min(EARLIEST_SWAP, window - 1)
         start = begin + (random[2] * (window - begin)).floor()
         swapped = (random[3] < self.segments) & (place >= start)
@@ -137,19 +145,19 @@ class FCVAE(Backbone):
 
 
 class GlobalFrequency(nn.Module):
-    """Spectrum of all points but the last, made a condition."""
+    """Condition from the spectrum of all points except the last."""
 
     def __init__(self, window: int, condition: int) -> None:
         super().__init__()
         self.output = nn.Linear(_spectrum_size(window - 1), condition)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[N, L] to [N, condition]."""
+        """Map [N, L] to [N, condition]."""
         return torch.tanh(self.output(_spectrum(rows[:, :-1])))
 
 
 class LocalFrequency(nn.Module):
-    """What the last sub-window's spectrum becomes after it has attended to all of them."""
+    """Condition from the spectrum of the last sub-window, which attends to the spectra of all sub-windows."""
 
     def __init__(self, window: int, condition: int, width: int, heads: int, local: int, stride: int) -> None:
         super().__init__()
@@ -163,9 +171,9 @@ class LocalFrequency(nn.Module):
         self.output = nn.Linear(width, condition)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """[N, L] to [N, condition]."""
-        blind = functional.pad(rows[:, self.first : -1], (0, 1))
-        tokens = torch.tanh(self.token(_spectrum(blind.unfold(1, self.local, self.stride))))
+        """Map [N, L] to [N, condition]."""
+        masked = functional.pad(rows[:, self.first : -1], (0, 1))  # the last point is set to zero
+        tokens = torch.tanh(self.token(_spectrum(masked.unfold(1, self.local, self.stride))))
         last = tokens[:, -1:]
         attended = self.attention_norm(last + self.attention(last, tokens, tokens, need_weights=False)[0])
         return torch.tanh(self.output(self.inner_norm(attended + self.inner(attended))).squeeze(1))

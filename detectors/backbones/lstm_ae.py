@@ -7,23 +7,25 @@ from torch import Tensor, nn
 
 from ape.detectors.contract import Backbone
 
-SHRINKAGE = 0.05  # of correlations between the channels' errors
+SHRINKAGE = 0.05  # of the correlations between the errors of channels
 
 
 class LSTMAE(Backbone):
-    """The encoder's last state starts a decoder that rebuilds the window in reverse order.
+    """The last state of the encoder initialises a decoder that rebuilds the window in reverse order.
 
-    Departure from the paper: its decoder reads the true previous value in training and its own output when scoring,
-    two different graphs. Here it reads a learned constant and a clock (the share of the window that is done) in both,
-    so the state alone must carry the window, nothing leaks, and the whole sequence runs in one fused call. The
-    covariance of the errors is shrunk a little, for many channels would make it singular.
+    Differences from the paper:
+
+    - The paper's decoder reads the true previous value in training and its own output in scoring. Here it reads a
+      learned constant and a clock (the position within the window) in both. So the state alone carries the window, and
+      the whole sequence runs in one fused call.
+    - The correlations of the errors are shrunk slightly, because with many channels their matrix may be singular.
 
     Parameters
     ----------
     channels, window : int
         C and L.
     hidden : int
-        Width of both LSTMs; the latent is the encoder's last hidden state.
+        Width of both LSTMs and of the latent.
     """
 
     def __init__(self, channels: int, window: int, hidden: int = 48) -> None:
@@ -39,26 +41,26 @@ class LSTMAE(Backbone):
         self.register_buffer("clock", torch.linspace(-1, 1, window).view(1, window, 1), persistent=False)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Last hidden state of the encoder, [B, hidden]."""
+        """Return the last hidden state of the encoder, [B, hidden]."""
         return self._state(x)[0].squeeze(0)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Rebuild the window from the encoder's state, last value first, [B, C, L]."""
+        """Rebuild the window from the state of the encoder, [B, C, L]."""
         return self._decode(self._state(x))
 
     def loss(self, x: Tensor) -> Tensor:
-        """Mean squared error."""
+        """Return the mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
 
     def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
         state = self._state(x)
         rebuilt = self._decode(state)
         return rebuilt, state[0].squeeze(0), (x - rebuilt)[:first].square().mean()
 
-    def fit_scores(self, normal: Tensor) -> None:
-        """Take the law of the errors, a Gaussian, from normal windows that were held out of training."""
-        errors = self._errors(normal).double()
+    def fit_scores(self, windows: Tensor) -> None:
+        """Fit a Gaussian to the errors of normal windows held out of training."""
+        errors = self._errors(windows).double()
         deviation = errors.std(dim=0).clamp(min=1e-8)
         correlation = torch.corrcoef(errors.T).reshape(len(deviation), -1).nan_to_num()
         correlation = (1 - SHRINKAGE) * correlation
@@ -68,12 +70,12 @@ class LSTMAE(Backbone):
         self.error_whiten.copy_(torch.linalg.solve_triangular(factor, torch.diag(1 / deviation), upper=False))
 
     def own_scores(self, x: Tensor) -> Tensor:
-        """Squared Mahalanobis distance of each point's absolute errors to those of normal data, [B, L]."""
+        """Return the squared Mahalanobis distance of each point's absolute errors from those of normal data, [B, L]."""
         white = (self._errors(x) - self.error_mean) @ self.error_whiten.T
         return white.square().sum(dim=1).view(len(x), -1)
 
     def _errors(self, x: Tensor) -> Tensor:
-        """Absolute errors, a row for each point of each window, [B * L, C]."""
+        """Return absolute errors, one row per point of each window, [B * L, C]."""
         return (x - self.reconstruct(x)).abs().transpose(1, 2).flatten(0, 1)
 
     def _state(self, x: Tensor) -> tuple[Tensor, Tensor]:

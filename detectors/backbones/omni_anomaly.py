@@ -1,4 +1,4 @@
-"""OmniAnomaly: a recurrent VAE with connected latents, planar flows and a state-space prior (Su et al. 2019, KDD)."""
+"""OmniAnomaly: a recurrent VAE with chained latents, planar flows and a state-space prior (Su et al. 2019, KDD)."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from ape.detectors.backbones.layers import perceptron
 from ape.detectors.backbones.recurrence import chain, gru
 from ape.detectors.contract import Backbone
 
-POINTS = 1 << 16  # of windows times draws that are scored at once
+MAX_POINTS = 1 << 16  # points, over windows and draws, scored at once
 
 
 class OmniAnomaly(Backbone):
-    """GRU, latents that each depend on the one before, planar flows, GRU; doi:10.1145/3292500.3330672, no arXiv id.
+    """GRU, latents that each depend on the previous one, planar flows, GRU (doi:10.1145/3292500.3330672).
 
-    All four parts of the paper are here, unlike in the models that are often run under this name (GRU and MLP VAE).
+    All four parts of the paper are implemented, unlike in models often used under this name (a GRU and an MLP VAE).
 
-    Departures. Hidden layers are 64 wide instead of 500. Dense layers have a ReLU, which the released code leaves
-    out. The loss holds log p(z), and its gradient passes through the chain of latents; the released code drops the
-    one and blocks the other. The chain links the latents before the flows, as the released code does, so that the
-    flows run on all points at once. A constant within the flows lets them start as the identity. Noise is drawn for
-    each window, not shared over the batch. `own_scores` gives all points of the window, not only the last. There is
-    no weight decay (1e-4 in the paper): the early stop holds the model back. The divergence weighs a tenth: at its
-    full weight the decoder ignored the latents and gave the mean on short windows of a wave with jumps, for 400 steps
-    at rates 3e-3 and 1e-2. The loss is divided by C*L, which only sets the scale of its gradient.
+    Differences from paper and released code:
+
+    - Hidden layers have width 64 instead of 500.
+    - Dense layers have a ReLU, which the released code omits.
+    - The loss includes log p(z), and its gradient passes through the chain of latents. The released code omits the
+      first and blocks the second.
+    - The chain connects the latents before the flows, as in the released code, so the flows run on all points at once.
+      A constant in the flows makes them start as the identity.
+    - Noise is drawn for each window, not shared over the batch.
+    - `own_scores` scores all points of the window, not only the last one.
+    - There is no weight decay (1e-4 in the paper), because early stop limits overfitting.
+    - The divergence has weight 0.1. With weight 1 the decoder ignored the latents and returned the mean on short
+      windows of a wave with jumps, for 400 steps at rates 3e-3 and 1e-2.
+    - The loss is divided by C*L, which only scales the gradient.
 
     Parameters
     ----------
@@ -39,11 +45,11 @@ class OmniAnomaly(Backbone):
     hidden : int
         Width of both GRUs and of the two dense layers after each.
     flows : int
-        Planar layers.
+        Number of planar layers.
     beta : float
-        Weight of the divergence from prior to posterior; 1 is the paper's.
+        Weight of the divergence between posterior and prior; 1 in the paper.
     draws : int
-        Of z for a score.
+        Draws of z per score.
     """
 
     def __init__(
@@ -66,20 +72,23 @@ class OmniAnomaly(Backbone):
         self.likelihood = GaussianHead(hidden, channels)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latents of all points in a row, [B, L * latent]: three numbers a point are too few to average over time."""
+        """Return the latents of all points, concatenated, [B, L * latent].
+
+        They are not averaged over time, because the few dimensions per point would lose too much.
+        """
         return self.flows(self.posterior.latents(self._read(x)))[0].flatten(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Mean of the likelihood when each latent is the mean given the one before, [B, C, L]."""
+        """Return the mean of the likelihood if each latent is its mean given the previous one, [B, C, L]."""
         z, _ = self.flows(self.posterior.latents(self._read(x)))
         return self._likelihood(z)[0].transpose(1, 2)
 
     def loss(self, x: Tensor) -> Tensor:
-        """Negative evidence lower bound with one draw, over C*L."""
+        """Return the negative evidence lower bound with one draw, divided by C*L."""
         return self._loss(x, self._read(x))
 
     def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
         hidden = self._read(x)
         z, _ = self.flows(self.posterior.latents(hidden))
         rebuilt = self._likelihood(z)[0].transpose(1, 2)
@@ -87,14 +96,14 @@ class OmniAnomaly(Backbone):
 
     def _loss(self, x: Tensor, hidden: Tensor) -> Tensor:
         start, z_mean, z_std = self.posterior(hidden, self._noise(hidden))
-        z, bends = self.flows(start)
+        z, tanhs = self.flows(start)
         likelihood = log_normal(x.transpose(1, 2), *self._likelihood(z)).sum(dim=(1, 2))
-        posterior = log_normal(start, z_mean, z_std).sum(dim=(1, 2)) - self.flows.log_determinant(bends).sum(dim=1)
+        posterior = log_normal(start, z_mean, z_std).sum(dim=(1, 2)) - self.flows.log_determinant(tanhs).sum(dim=1)
         return (self.beta * (posterior - self.prior(z)) - likelihood).mean() / (self.channels * self.window)
 
     def own_scores(self, x: Tensor) -> Tensor:
-        """Negative log likelihood of each point, mean over draws and channels, [B, L]."""
-        return torch.cat([self._scores(part) for part in x.split(max(1, POINTS // (self.draws * self.window)))])
+        """Return the negative log likelihood of each point, mean over draws and channels, [B, L]."""
+        return torch.cat([self._scores(part) for part in x.split(max(1, MAX_POINTS // (self.draws * self.window)))])
 
     def _scores(self, x: Tensor) -> Tensor:
         hidden = self._read(x)
@@ -114,7 +123,7 @@ class OmniAnomaly(Backbone):
 
 
 class ChainedPosterior(nn.Module):
-    """z_t ~ N(mean, std^2), both from [h_t; z_{t-1}], with zero before the first."""
+    """z_t ~ N(mean, std^2), where mean and std depend on [h_t; z_{t-1}], and z is zero before the first point."""
 
     def __init__(self, hidden: int, latent: int) -> None:
         super().__init__()
@@ -123,7 +132,7 @@ class ChainedPosterior(nn.Module):
         self.from_last = nn.Linear(latent, 2 * latent, bias=False)
 
     def forward(self, hidden: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents [B, L, latent], each its mean where there is no noise, with means and standard deviations."""
+        """Return latents, means and standard deviations, [B, L, latent] each; without noise, latents are the means."""
         parts = self._parts(hidden)
         z = self._chain(parts, noise)
         last = functional.pad(z[:-1], (0, 0, 0, 0, 1, 0))
@@ -132,7 +141,7 @@ class ChainedPosterior(nn.Module):
         return latents, means, stds
 
     def latents(self, hidden: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The latents alone, [draws * B, L, latent] if there is noise for several draws."""
+        """Return the latents only, [draws * B, L, latent] if there is noise for several draws."""
         parts = self._parts(hidden)
         draws = 1 if noise is None else len(noise) // len(hidden)
         return self._chain(parts.repeat(1, 1, draws), noise).permute(2, 0, 1)
@@ -141,15 +150,18 @@ class ChainedPosterior(nn.Module):
         return self.from_hidden(hidden).permute(1, 2, 0).contiguous()
 
     def _chain(self, parts: Tensor, noise: Tensor | None) -> Tensor:
-        still = parts.new_zeros(len(parts), self.latent, parts.shape[2])
-        moved = still if noise is None else noise.permute(1, 2, 0).contiguous()
-        return chain(parts, self.from_last.weight, moved, MIN_STD)
+        zeros = parts.new_zeros(len(parts), self.latent, parts.shape[2])
+        by_time = zeros if noise is None else noise.permute(1, 2, 0).contiguous()
+        return chain(parts, self.from_last.weight, by_time, MIN_STD)
 
 
 class PlanarFlows(nn.Module):
-    """Layers z + u tanh(w.z + b), with u bent so that w.u > -1 and each can be inverted (Rezende and Mohamed 2015)."""
+    """Layers z + u tanh(w.z + b) (Rezende and Mohamed 2015).
 
-    IDENTITY = math.log(math.e - 1)  # softplus of it is 1: then u = 0 stays 0
+    u is changed along w so that w.u > -1, which makes each layer invertible.
+    """
+
+    IDENTITY = math.log(math.e - 1)  # softplus(IDENTITY) = 1, so that u = 0 stays 0
 
     def __init__(self, latent: int, layers: int) -> None:
         super().__init__()
@@ -158,29 +170,29 @@ class PlanarFlows(nn.Module):
         self.b = nn.Parameter(torch.zeros(layers))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Flowed z [..., latent], and how far along its u each layer moved it, [layers, ...]."""
-        along = (self._bent() - (self.w * self.u).sum(dim=1)) / self.w.square().sum(dim=1).clamp_min(1e-8)
+        """Return the transformed z [..., latent], and tanh(w.z + b) of each layer, [layers, ...]."""
+        along = (self._constrained() - (self.w * self.u).sum(dim=1)) / self.w.square().sum(dim=1).clamp_min(1e-8)
         u = self.u + along[:, None] * self.w
-        rows, bends = z.reshape(-1, z.shape[-1]).t(), []
+        rows, tanhs = z.reshape(-1, z.shape[-1]).t(), []
         for weight, step, shift in zip(self.w[:, None].unbind(), u[:, :, None].unbind(), self.b.unbind(), strict=True):
-            bends.append(torch.tanh(torch.addmm(shift, weight, rows)))
-            rows = torch.addmm(rows, step, bends[-1])
-        return rows.t().reshape(z.shape), torch.cat([rows[:0], *bends]).view(-1, *z.shape[:-1])
+            tanhs.append(torch.tanh(torch.addmm(shift, weight, rows)))
+            rows = torch.addmm(rows, step, tanhs[-1])
+        return rows.t().reshape(z.shape), torch.cat([rows[:0], *tanhs]).view(-1, *z.shape[:-1])
 
-    def log_determinant(self, bends: Tensor) -> Tensor:
-        """Log determinant of the Jacobian of all layers, [...], from the second result of `forward`."""
-        return torch.log1p((1 - bends.square()) * self._bent().view(-1, *[1] * (bends.ndim - 1))).sum(dim=0)
+    def log_determinant(self, tanhs: Tensor) -> Tensor:
+        """Return the log determinant of the Jacobian of all layers, [...], from the second result of `forward`."""
+        return torch.log1p((1 - tanhs.square()) * self._constrained().view(-1, *[1] * (tanhs.ndim - 1))).sum(dim=0)
 
-    def _bent(self) -> Tensor:
-        """What w.u becomes, above -1, [layers]."""
+    def _constrained(self) -> Tensor:
+        """Return the changed w.u, which is above -1, [layers]."""
         return functional.softplus((self.w * self.u).sum(dim=1) + self.IDENTITY) - 1
 
 
 class RandomWalkPrior(nn.Module):
-    """Linear Gaussian state-space model: identity transition and observation, unit noise, one for each dimension.
+    """Linear Gaussian state-space model with identity transition and observation and unit noise, per dimension.
 
-    The state is a random walk from zero, so that the latents of times i and j have covariance min(i, j), plus one
-    where i = j: its Cholesky factor gives the density that a Kalman filter would, without a loop.
+    The state is a random walk from zero, so the latents at times i and j have covariance min(i, j), plus one if i = j.
+    The Cholesky factor of the covariance gives the same density as a Kalman filter, without a loop.
     """
 
     def __init__(self, window: int) -> None:
@@ -192,7 +204,7 @@ class RandomWalkPrior(nn.Module):
         self.register_buffer("log_scale", factor.diagonal().log().float(), persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Log density [B] of latents [B, L, latent]."""
+        """Return the log density [B] of latents [B, L, latent]."""
         white = self.get_buffer("whiten") @ z.transpose(0, 1).flatten(1)
         constant = z.shape[2] * (self.get_buffer("log_scale") + 0.5 * math.log(2 * math.pi)).sum()
         return -0.5 * white.square().sum(dim=0).view(len(z), -1).sum(dim=1) - constant

@@ -9,37 +9,41 @@ from torch.nn import functional
 from ape.detectors.backbones.layers import position_code
 from ape.detectors.contract import Backbone
 
-LEAST_VARIANCE = 1e-5
+MIN_VARIANCE = 1e-5
 
 
 class TimesNet(Backbone):
-    """Blocks that fold a window by its strongest periods into (cycle, phase) and convolve in both directions.
+    """Blocks fold a window by its strongest periods into (cycle, phase) and convolve in both directions.
 
-    A window is normalised by its own mean and deviation, embedded, sent through residual blocks with one LayerNorm
-    between them, mapped to the channels, and given its mean and deviation back.
+    A window is normalised by its own mean and deviation, embedded, passed through residual blocks that share one
+    LayerNorm, mapped to the channels, and scaled back.
 
-    Departures. Periods are found in each window, as the paper writes; the released code takes them from the mean
-    spectrum of the batch, so that a window's score hangs on its neighbours. A period is L/f rounded up (paper), never
-    below 2. The mean and deviation, which the latent lacks after normalising, are part of `encode`, or changes of
-    level and scale would be invisible to it; no gradient stops at the mean. The mean of the inception kernels is
-    taken before the convolution instead of after it: the same function at the cost of its largest kernel. Three
-    kernels (1, 3, 5) instead of six, and narrow layers, for a CPU. No dropout, so that training mode reconstructs as
-    evaluation does.
+    Differences from paper and released code:
+
+    - Periods are computed for each window, as in the paper. The released code computes them from the mean spectrum of
+      the batch, so that a window's score depends on the other windows.
+    - A period is L/f rounded up, as in the paper, and at least 2.
+    - `encode` includes mean and deviation, so that the latent shows changes of level and scale. Gradients pass through
+      the mean.
+    - The inception kernels are averaged before the convolution instead of averaging the results. The function is the
+      same, at the cost of the largest kernel only.
+    - There are three kernels (1, 3, 5) instead of six, and layers are narrow, for a CPU.
+    - There is no dropout, so training and evaluation mode reconstruct alike.
 
     Parameters
     ----------
     channels, window : int
         C and L.
     width, hidden : int
-        Feature maps outside and between the two inception layers of a block.
+        Feature maps around the two inception layers of a block, and between them.
     layers : int
         Blocks.
     periods : int
-        Strongest frequencies used, at most L // 2.
+        Number of strongest frequencies used, at most L // 2.
     kernels : int
-        Inception kernels, of size 1, 3, 5, ...
+        Number of inception kernels, of sizes 1, 3, 5, ...
     normalise : bool
-        Normalise each window. It hides level shifts and amplitude changes from the reconstruction error.
+        Normalise each window. The reconstruction error then does not show level shifts and amplitude changes.
     """
 
     def __init__(
@@ -63,19 +67,19 @@ class TimesNet(Backbone):
         self.output = nn.Linear(width, channels)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Mean of the last features, then each channel's mean and log deviation in the window, [B, width + 2C]."""
+        """Return the mean of the last features, and each channel's mean and log deviation, [B, width + 2C]."""
         return self._latent(self._features(x), x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Reconstruction [B, C, L]."""
+        """Return the reconstruction [B, C, L]."""
         return self._decode(self._features(x), x)
 
     def loss(self, x: Tensor) -> Tensor:
-        """Mean squared error."""
+        """Return the mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
 
     def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
         features = self._features(x)
         rebuilt = self._decode(features, x)
         return rebuilt, self._latent(features, x), (x - rebuilt)[:first].square().mean()
@@ -102,7 +106,7 @@ class TimesNet(Backbone):
 
 
 class _TimesBlock(nn.Module):
-    """Fold, convolve and unfold [B, L, width] once a period; sum weighed by the softmax of the amplitudes."""
+    """Fold, convolve and unfold [B, L, width] for each period; sum weighted by the softmax of the amplitudes."""
 
     def __init__(self, width: int, hidden: int, periods: int, kernels: int) -> None:
         super().__init__()
@@ -112,9 +116,9 @@ class _TimesBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         period, amplitude = strongest_periods(x, self.periods)
         weight = torch.softmax(amplitude, dim=1).flatten()
-        lengths, counts = (found.tolist() for found in period.unique(return_counts=True))
+        lengths, counts = (values.tolist() for values in period.unique(return_counts=True))
         total, order = torch.zeros_like(x), period.flatten().argsort()
-        for length, chosen in zip(lengths, order.split(counts), strict=True):  # windows that share a period go together
+        for length, chosen in zip(lengths, order.split(counts), strict=True):  # one convolution per distinct period
             window = chosen // self.periods
             unfolded = unfold(self.convolve(fold(x[window], length)), x.shape[1])
             total = total.index_add(0, window, unfolded * weight[chosen, None, None])
@@ -122,7 +126,7 @@ class _TimesBlock(nn.Module):
 
 
 class _Inception(nn.Module):
-    """Mean of 2-d convolutions with kernels 1, 3, 5, ..."""
+    """Mean of 2-d convolutions with kernel sizes 1, 3, 5, ..."""
 
     def __init__(self, inputs: int, outputs: int, kernels: int) -> None:
         super().__init__()
@@ -137,24 +141,24 @@ class _Inception(nn.Module):
 
 
 def strongest_periods(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Periods in samples and amplitudes, [B, count] each, of the strongest frequencies of features [B, L, D]."""
-    amplitude = torch.fft.rfft(x, dim=1).abs().mean(dim=2)[:, 1:]  # without the mean
+    """Return periods in samples and amplitudes of the strongest frequencies of [B, L, D], [B, count] each."""
+    amplitude = torch.fft.rfft(x, dim=1).abs().mean(dim=2)[:, 1:]  # skip frequency zero, the mean
     top, index = amplitude.topk(count, dim=1)
     return -(-x.shape[1] // (index + 1)), top
 
 
 def fold(x: Tensor, period: int) -> Tensor:
-    """Features [B, L, D] as [B, D, cycles, period], the last cycle filled with zeros."""
+    """Reshape features [B, L, D] to [B, D, cycles, period]; the last cycle is padded with zeros."""
     padded = functional.pad(x, (0, 0, 0, -x.shape[1] % period))
     return padded.unflatten(1, (-1, period)).permute(0, 3, 1, 2)
 
 
 def unfold(x: Tensor, length: int) -> Tensor:
-    """Inverse of `fold`: [B, length, D]."""
+    """Invert `fold`: return [B, length, D]."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)[:, :length]
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation over time, [B, C, 1] each."""
+    """Return mean and standard deviation over time, [B, C, 1] each."""
     mean = x.mean(dim=2, keepdim=True)
-    return mean, (x - mean).square().mean(dim=2, keepdim=True).add(LEAST_VARIANCE).sqrt()
+    return mean, (x - mean).square().mean(dim=2, keepdim=True).add(MIN_VARIANCE).sqrt()

@@ -11,29 +11,33 @@ from ape.detectors.contract import Backbone
 
 
 class TranAD(Backbone):
-    """Two phases: the first decoder rebuilds the window, and where it errs tells the encoder what to look at again.
+    """Two phases: the errors of the first decoder are the focus of the encoder in the second phase.
 
-    Phase 1 encodes the window with a focus of zero, phase 2 with the squared error of phase 1 as focus; the second
-    decoder's output is the reconstruction. The loss weighs phase 1 by 1/n and phase 2 by 1 - 1/n, n growing with the
-    training steps. The counter is a buffer: it is saved, and moves only in training mode.
+    Phase 1 encodes the window with a focus of zero, phase 2 with the squared error of phase 1 as focus. The output of
+    the second decoder is the reconstruction. The loss weighs phase 1 by 1/n and phase 2 by 1 - 1/n, where n grows with
+    the training steps. The step counter is a saved buffer and changes only in training mode.
 
-    Departures. The whole window is rebuilt, as the paper writes, and points are scored by overlapping windows; the
-    released code rebuilds the last sample alone, from a window that ends one earlier. Decoders ask by position; in
-    paper and code they are given the target itself, which residual connections carry to the output. So the masked
-    self-attention over these queries is left out: nothing is left in it to mix. The paper's sign-flipped adversarial
-    loss is left out, as in the released training loop: its term cancels in a sum, and nothing bounds what the second
-    decoder maximises; so is meta-learning. n counts steps, since a backbone does not see epochs. Tokens are ``width``
-    wide instead of 2C (2 for one channel); LayerNorm as in the paper, a real ReLU, no dropout. The output is linear
-    instead of a sigmoid, as inputs are standardised, not in [0, 1].
+    Differences from paper and released code:
+
+    - The whole window is rebuilt, as in the paper, and points are scored by overlapping windows. The released code
+      rebuilds only the last sample, from a window that ends one sample earlier.
+    - The decoders' queries are positions. In paper and code they are the target itself, which residual connections
+      carry to the output. The masked self-attention over the queries is left out, because positions need no mixing.
+    - The sign-flipped adversarial loss is left out, as in the released training loop: its term cancels in the sum, and
+      what the second decoder maximises is unbounded. Meta-learning is left out too.
+    - n counts steps, because a backbone does not see epochs.
+    - Tokens have ``width`` dimensions instead of 2C (2 for one channel). LayerNorm is as in the paper; the activation
+      is a ReLU; there is no dropout.
+    - The output is linear instead of a sigmoid, because inputs are standardised and not in [0, 1].
 
     Parameters
     ----------
     channels, window : int
         C and L.
     width, heads, hidden : int
-        Of a token, of attention, of the perceptrons.
+        Width of tokens, attention heads, width of the perceptrons.
     epoch : int
-        Training steps after which n is 2, 3, ...
+        Training steps per increase of n by one.
     """
 
     def __init__(
@@ -49,25 +53,28 @@ class TranAD(Backbone):
         self.first, self.second = (_Decoder(channels, width, heads, hidden) for _ in range(2))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Mean of the encoder's tokens in phase 1, where they depend on the encoder alone, [B, width]."""
+        """Return the mean of the encoder's tokens in phase 1, which do not depend on the decoders, [B, width]."""
         return self._memory(x).mean(dim=1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Reconstruction of phase 2, [B, C, L]."""
+        """Return the reconstruction of phase 2, [B, C, L]."""
         return self._phases(x)[1]
 
     def loss(self, x: Tensor) -> Tensor:
-        """Squared errors of both phases, the second counting for more the longer the training."""
+        """Return the weighted squared errors of both phases; the weight of phase 2 grows during training."""
         return self._loss(x, *self._phases(x))
 
     def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """`reconstruct` and `encode` of all windows, `loss` of the first ones."""
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
         memory = self._memory(x)
         phases = self._phases(x, memory)
         return phases[1], memory.mean(dim=1), self._loss(*(part[:first] for part in (x, *phases)))
 
     def own_scores(self, x: Tensor) -> Tensor:
-        """Mean of both phases' squared errors, as the paper writes, [B, L]; the released code takes phase 2 alone."""
+        """Return the mean of the squared errors of both phases, as in the paper, [B, L].
+
+        The released code uses phase 2 only.
+        """
         first, second = ((x - rebuilt).square().mean(dim=1) for rebuilt in self._phases(x))
         return 0.5 * first + 0.5 * second
 
@@ -78,23 +85,23 @@ class TranAD(Backbone):
         return share * (x - first).square().mean() + (1 - share) * (x - second).square().mean()
 
     def _phases(self, x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Reconstructions of both phases; ``memory`` is what the encoder makes of the window in the first, if known."""
+        """Return the reconstructions of both phases; ``memory`` is the encoder's output of phase 1, if known."""
         position = self.get_buffer("position")
         first = self.first(self._memory(x) if memory is None else memory, position)
         return first, self.second(self._memory(x, (first - x).square()), position)
 
     def _memory(self, x: Tensor, focus: Tensor | None = None) -> Tensor:
-        """Tokens [B, L, width]; no focus is a focus of zero."""
-        given = x if focus is None else torch.cat([x, focus], dim=1)
-        weight, bias = self.embedding.weight[:, : given.shape[1]], self.embedding.bias
-        tokens = functional.linear(given.transpose(1, 2), weight, bias) + self.get_buffer("position")
-        layer = self.encoder  # by hand: its own way copies all to and fro
+        """Return tokens [B, L, width]; without a focus, the focus is zero."""
+        inputs = x if focus is None else torch.cat([x, focus], dim=1)
+        weight, bias = self.embedding.weight[:, : inputs.shape[1]], self.embedding.bias
+        tokens = functional.linear(inputs.transpose(1, 2), weight, bias) + self.get_buffer("position")
+        layer = self.encoder  # its parts are called directly, because its forward method copies the tokens needlessly
         tokens = layer.norm1(tokens + attend(layer.self_attn, tokens, tokens))
         return layer.norm2(tokens + layer.linear2(layer.linear1(tokens).relu()))
 
 
 class _Decoder(nn.Module):
-    """Queries by position attend to the encoder's tokens; perceptron; linear map to the channels."""
+    """Position queries attend to the encoder's tokens; then a perceptron and a linear map to the channels."""
 
     def __init__(self, channels: int, width: int, heads: int, hidden: int) -> None:
         super().__init__()

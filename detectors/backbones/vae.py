@@ -12,12 +12,12 @@ LOG_VARIANCE_BOUNDS = (-10.0, 10.0)
 
 
 class VAE(Backbone):
-    """MLP VAE: C*L -> hidden -> (mu, log variance) -> hidden reversed -> C*L, ReLU between.
+    """MLP VAE: C*L -> hidden -> (mean, log variance) -> hidden reversed -> C*L, with ReLU activations.
 
-    The loss is the negative evidence lower bound of a Gaussian decoder with a fixed variance: squared error and
-    Kullback-Leibler divergence are both summed over their dimensions before ``beta`` weighs them, so that ``beta``
-    means the same for every window length. It is then divided by C*L, which only sets the scale of the gradient.
-    PyOD's default clamps the divergence to zero; here it counts.
+    The loss is the negative evidence lower bound of a Gaussian decoder with fixed variance. Squared error and
+    Kullback-Leibler divergence are summed over their dimensions before ``beta`` weighs them, so ``beta`` means the same
+    for every window length. The sum is divided by C*L, which only scales the gradient. Unlike in PyOD's default, the
+    divergence is not clamped to zero.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class VAE(Backbone):
         C and L.
     latent : int
         Dimensions of z.
-    hidden : list of int
-        Widths of the encoder's layers; the decoder mirrors them.
+    hidden : tuple of int
+        Widths of the encoder's layers; the decoder has them in reverse order.
     beta : float
         Weight of the divergence.
     """
@@ -43,15 +43,15 @@ class VAE(Backbone):
         self.decoder = nn.Sequential(*perceptron([latent, *reversed(hidden)]), nn.Linear(hidden[0], channels * window))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Mean of the posterior, [B, latent]."""
+        """Return the mean of the posterior, [B, latent]."""
         return self.mean(self.encoder(x.flatten(1)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Decode the posterior's mean: deterministic, [B, C, L]."""
+        """Decode the mean of the posterior; deterministic, [B, C, L]."""
         return self._decode(self.encode(x))
 
     def loss(self, x: Tensor) -> Tensor:
-        """Negative evidence lower bound with one posterior draw, over C*L."""
+        """Return the negative evidence lower bound with one posterior draw, divided by C*L."""
         hidden = self.encoder(x.flatten(1))
         mean, log_variance = self.mean(hidden), self.log_variance(hidden).clamp(*LOG_VARIANCE_BOUNDS)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)

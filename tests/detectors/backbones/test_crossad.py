@@ -1,11 +1,11 @@
-"""CrossAD: parameters, masks in plain loops, and what a scale may see."""
+"""CrossAD: parameters, attention masks, scales and prototypes."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from ape.detectors.backbones.crossad import CrossAD, hidden_scales
+from ape.detectors.backbones.crossad import CrossAD, scale_mask
 
 
 def test_parameter_count():
@@ -18,10 +18,10 @@ def test_parameter_count():
     assert sum(p.numel() for p in module.parameters()) == (4 * 16 + 16) + encoder + context + decoder + (16 * 4 + 4)
 
 
-def test_masks_in_plain_loops():
+def test_masks_equal_naive_masks():
     sizes = [1, 2, 5]
     scale = [s for s, size in enumerate(sizes) for _ in range(size)]
-    within, no_finer = hidden_scales(sizes, coarser=False), hidden_scales(sizes, coarser=True)
+    within, no_finer = scale_mask(sizes, coarser=False), scale_mask(sizes, coarser=True)
     assert within.shape == no_finer.shape == (8, 8)
     for i in range(8):
         for j in range(8):
@@ -30,7 +30,7 @@ def test_masks_in_plain_loops():
 
 
 @pytest.mark.parametrize("window", [16, 19])
-def test_scales_are_means_of_what_is_there(window):
+def test_scales_are_means_of_pools(window):
     module, x = CrossAD(1, window), torch.randn(2, 1, window)
     for kernel, scale in zip((8, 4, 2, 1), module._scales(x), strict=True):
         for b in range(2):
@@ -39,24 +39,24 @@ def test_scales_are_means_of_what_is_there(window):
             torch.testing.assert_close(scale[b], torch.tensor(expected), rtol=1e-5, atol=1e-5)
 
 
-def test_a_coarse_scale_sees_no_finer_one(batch):
-    """Context held still: a change that pools to nothing at 4 changes nothing that is made of 4 and coarser."""
+def test_a_scale_does_not_depend_on_finer_scales(batch):
+    """With a constant context, a change with mean zero in each pool of 4 changes only the finest output."""
     module, x = CrossAD(1, 32).eval(), batch(window=32)
     changed = x + torch.tensor([1.0, 1.0, -1.0, -1.0]).repeat(8)
     context = torch.randn(8, 5, 32)
     module._context = lambda *_: context
     before, after = module._rebuild(x)[1], module._rebuild(changed)[1]
-    torch.testing.assert_close(before[0], after[0])  # made of pools of 8
-    torch.testing.assert_close(before[1], after[1])  # made of pools of 8 and 4
+    torch.testing.assert_close(before[0], after[0])  # depends on pools of 8
+    torch.testing.assert_close(before[1], after[1])  # depends on pools of 8 and 4
     assert not torch.allclose(before[2], after[2], atol=1e-3)
 
 
-def test_repeated_tokens_give_different_patches(batch):
+def test_repeated_tokens_decode_to_different_patches(batch):
     rebuilt = CrossAD(1, 32).reconstruct(batch(window=32))[:, 0].unflatten(1, (-1, 4))
     assert (rebuilt[:, 0] - rebuilt[:, 1]).abs().max() > 1e-3
 
 
-def test_prototypes_move_in_the_loss_of_training_mode_alone(batch):
+def test_prototypes_change_only_in_the_loss_in_training_mode(batch):
     module, x = CrossAD(1, 24), batch()
     buffers = {name: value.clone() for name, value in module.state_dict().items()}
     module.reconstruct(x), module.own_scores(x), module.eval().loss(x)
@@ -66,7 +66,7 @@ def test_prototypes_move_in_the_loss_of_training_mode_alone(batch):
     assert not torch.equal(module.error, buffers["error"])
 
 
-def test_prototypes_near_the_mean_of_their_tokens():
+def test_prototypes_approach_the_mean_of_their_tokens():
     module = CrossAD(1, 24, prototypes=2)
     with torch.no_grad():
         module.sums.copy_(torch.stack([torch.full((32,), 4.0), torch.full((32,), -4.0)]))
@@ -77,7 +77,7 @@ def test_prototypes_near_the_mean_of_their_tokens():
     torch.testing.assert_close(bank, torch.stack([torch.full((32,), 3.0), torch.full((32,), -5.0)]), rtol=1e-3, atol=0)
 
 
-def test_unused_prototypes_become_tokens():
+def test_unused_prototypes_are_reset_to_tokens():
     module = CrossAD(1, 24, prototypes=3)
     for _ in range(60):
         module._move_prototypes(torch.full((4, 32), 2.0), torch.zeros(4, dtype=torch.long))

@@ -1,4 +1,4 @@
-"""OmniAnomaly: parameters, prior and flow against loops and autograd."""
+"""OmniAnomaly: parameters; prior, flows, latents and loss against naive ones and autograd."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from naive.detectors_gaussian import kalman_log_density, log_density
 
 from ape.detectors.backbones.omni_anomaly import ChainedPosterior, OmniAnomaly, PlanarFlows, RandomWalkPrior
 
@@ -20,26 +21,11 @@ def test_parameters_do_not_depend_on_the_window():
         assert counted == encoder + decoder + flows == 44074
 
 
-def naive_normal(x, mean, variance):
-    return -((x - mean) ** 2) / (2 * variance) - 0.5 * math.log(2 * math.pi * variance)
-
-
-def kalman_density(values):
-    """Log density of one dimension by filtering: state += N(0, 1), value = state + N(0, 1)."""
-    mean, variance, total = 0.0, 0.0, 0.0
-    for value in values:
-        variance += 1
-        total += naive_normal(value, mean, variance + 1)
-        gain = variance / (variance + 1)
-        mean, variance = mean + gain * (value - mean), (1 - gain) * variance
-    return total
-
-
 @pytest.mark.parametrize("window", [8, 13, 100])
-def test_prior_is_that_of_a_kalman_filter(window):
+def test_prior_equals_kalman_filter(window):
     torch.manual_seed(0)
     z = torch.randn(2, window, 3).cumsum(1)
-    expected = [sum(kalman_density(z[b, :, d].tolist()) for d in range(3)) for b in range(2)]
+    expected = [sum(kalman_log_density(z[b, :, d].tolist()) for d in range(3)) for b in range(2)]
     torch.testing.assert_close(RandomWalkPrior(window)(z), torch.tensor(expected), rtol=1e-5, atol=1e-5)
 
 
@@ -53,7 +39,7 @@ def make_flow(scale, layers=1):
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 3.0, -3.0])
-def test_flow_is_that_of_a_loop(scale):
+def test_flow_equals_naive_flow(scale):
     flow, z = make_flow(scale), torch.randn(3).double()
     w, u, point = flow.w[0].tolist(), flow.u[0].tolist(), z.tolist()
     along = sum(a * b for a, b in zip(w, u, strict=True))
@@ -65,24 +51,24 @@ def test_flow_is_that_of_a_loop(scale):
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 3.0, -3.0])
-def test_log_determinant_is_that_of_the_jacobian(scale):
+def test_log_determinant_equals_that_of_the_jacobian(scale):
     flow = make_flow(scale, layers=4)
     for z in torch.randn(5, 3).double():
         jacobian = torch.autograd.functional.jacobian(lambda point: flow(point)[0], z)
         sign, expected = torch.linalg.slogdet(jacobian)
-        assert sign > 0  # it can be inverted, whatever u is
+        assert sign > 0  # invertible for every u
         torch.testing.assert_close(flow.log_determinant(flow(z)[1]), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_without_flows_latents_stay_as_they_are():
+def test_without_flows_latents_do_not_change():
     flow, z = PlanarFlows(3, 0), torch.randn(2, 5, 3)
-    flowed, bends = flow(z)
+    flowed, tanhs = flow(z)
     torch.testing.assert_close(flowed, z, rtol=0, atol=0)
-    torch.testing.assert_close(flow.log_determinant(bends), torch.zeros(2, 5))
+    torch.testing.assert_close(flow.log_determinant(tanhs), torch.zeros(2, 5))
     assert OmniAnomaly(1, 8, flows=0).loss(torch.randn(2, 1, 8)).isfinite()
 
 
-def test_latents_are_chained_as_in_a_loop():
+def test_latents_equal_naive_chain():
     torch.manual_seed(0)
     chain, hidden, noise = ChainedPosterior(4, 2).double(), torch.randn(1, 6, 4).double(), torch.randn(1, 6, 2).double()
     weight, bias, link = (
@@ -103,22 +89,22 @@ def test_latents_are_chained_as_in_a_loop():
 
 
 @pytest.mark.parametrize("beta", [1.0, 0.3])
-def test_loss_is_likelihood_prior_and_posterior_summed_by_a_loop(beta):
+def test_loss_is_the_naive_sum_of_likelihood_prior_and_posterior(beta):
     torch.manual_seed(0)
-    module, x, kept = OmniAnomaly(2, 8, hidden=8, flows=3, beta=beta), torch.randn(2, 2, 8), {}
-    module.posterior.register_forward_hook(lambda _, given, out: kept.update(posterior=out))
-    module.likelihood.register_forward_hook(lambda _, given, out: kept.update(likelihood=out))
-    module.prior.register_forward_hook(lambda _, given, out: kept.update(z=given[0]))
+    module, x, captured = OmniAnomaly(2, 8, hidden=8, flows=3, beta=beta), torch.randn(2, 2, 8), {}
+    module.posterior.register_forward_hook(lambda _, given, out: captured.update(posterior=out))
+    module.likelihood.register_forward_hook(lambda _, given, out: captured.update(likelihood=out))
+    module.prior.register_forward_hook(lambda _, given, out: captured.update(z=given[0]))
     loss, bounds = module.loss(x).item(), []
-    start, z_mean, z_std = kept["posterior"]
-    mean, std = kept["likelihood"]
+    start, z_mean, z_std = captured["posterior"]
+    mean, std = captured["likelihood"]
     for b in range(2):
-        bound = beta * sum(kalman_density(kept["z"][b, :, d].tolist()) for d in range(3))
+        bound = beta * sum(kalman_log_density(captured["z"][b, :, d].tolist()) for d in range(3))
         for t in range(8):
             for c in range(2):
-                bound += naive_normal(x[b, c, t].item(), mean[b, t, c].item(), std[b, t, c].item() ** 2)
+                bound += log_density(x[b, c, t].item(), mean[b, t, c].item(), std[b, t, c].item())
             for d in range(3):
-                bound -= beta * naive_normal(start[b, t, d].item(), z_mean[b, t, d].item(), z_std[b, t, d].item() ** 2)
+                bound -= beta * log_density(start[b, t, d].item(), z_mean[b, t, d].item(), z_std[b, t, d].item())
             jacobian = torch.autograd.functional.jacobian(lambda p: module.flows(p)[0], start[b, t].detach())
             bound += beta * torch.linalg.slogdet(jacobian)[1].item()
         bounds.append(bound)

@@ -1,12 +1,12 @@
-"""TimesNet: parameters, and its folding in plain loops."""
+"""TimesNet: parameters; periods, blocks and folding against naive ones."""
 
 from __future__ import annotations
 
-import cmath
 import math
 
 import pytest
 import torch
+from naive import detectors_layers
 from torch.nn import functional
 
 from ape.detectors.backbones.timesnet import TimesNet, fold, strongest_periods, unfold
@@ -19,7 +19,7 @@ def test_parameter_count():
     assert sum(p.numel() for p in module.parameters()) == 16 * 3 * 3 + 2 * block + 2 * 16 + (16 * 3 + 3)
 
 
-def test_level_and_scale_are_in_the_latent_and_not_in_the_rest(batch):
+def test_level_and_scale_change_only_their_part_of_the_latent(batch):
     module, x = TimesNet(2, 24), batch(channels=2)
     plain, moved = module.encode(x), module.encode(3 * x + 5)
     torch.testing.assert_close(moved[:, 16:18], 3 * plain[:, 16:18] + 5)
@@ -28,30 +28,20 @@ def test_level_and_scale_are_in_the_latent_and_not_in_the_rest(batch):
     torch.testing.assert_close(module.reconstruct(3 * x + 5), 3 * module.reconstruct(x) + 5, rtol=1e-2, atol=1e-2)
 
 
-def test_a_window_does_not_hang_on_its_neighbours():
+def test_reconstruction_does_not_depend_on_the_other_windows():
     module, x = TimesNet(1, 30), torch.randn(6, 1, 30)
     together = module.reconstruct(x)
     for i in range(6):
         torch.testing.assert_close(together[i], module.reconstruct(x[i : i + 1])[0], rtol=1e-4, atol=1e-5)
 
 
-def test_period_of_a_sine_comes_first():
+def test_strongest_period_of_a_sine_is_its_own():
     x = torch.sin(2 * math.pi * torch.arange(48) / 12)[None, :, None]
     assert strongest_periods(x, 3)[0][0, 0] == 12
 
 
-def naive_periods(x, count):
-    """Rows of features [L][D]: periods and amplitudes by the sum that defines the transform."""
-    length, width = len(x), len(x[0])
-    found = []
-    for f in range(1, length // 2 + 1):
-        sums = [sum(x[t][d] * cmath.exp(-2j * cmath.pi * f * t / length) for t in range(length)) for d in range(width)]
-        found.append((sum(abs(value) for value in sums) / width, math.ceil(length / f)))
-    return sorted(found, reverse=True)[:count]
-
-
 @pytest.mark.parametrize("window", [12, 13])
-def test_block_in_plain_loops(window):
+def test_block_equals_naive_block(window):
     torch.manual_seed(0)
     module = TimesNet(1, window, width=3, hidden=4, layers=1, periods=3, kernels=2).double()
     block, x = module.blocks[0], torch.randn(2, window, 3, dtype=torch.float64)
@@ -60,15 +50,15 @@ def test_block_in_plain_loops(window):
         return sum(functional.conv2d(grid, b.weight, b.bias, padding=i) for i, b in enumerate(layer.branches)) / 2
 
     with torch.no_grad():
-        for window_of, result in zip(x, block(x), strict=True):
-            found = naive_periods(window_of.tolist(), 3)
-            shares = [math.exp(amplitude) for amplitude, _ in found]
+        for features, result in zip(x, block(x), strict=True):
+            periods = detectors_layers.strongest_periods(features.tolist(), 3)
+            shares = [math.exp(amplitude) for amplitude, _ in periods]
             expected = torch.zeros(window, 3, dtype=torch.float64)
-            for share, (_, period) in zip(shares, found, strict=True):
+            for share, (_, period) in zip(shares, periods, strict=True):
                 cycles = math.ceil(window / period)
                 grid = torch.zeros(1, 3, cycles, period, dtype=torch.float64)
                 for t in range(window):
-                    grid[0, :, t // period, t % period] = window_of[t]
+                    grid[0, :, t // period, t % period] = features[t]
                 grid = convolve(block.convolve[2], functional.gelu(convolve(block.convolve[0], grid)))
                 for t in range(window):
                     expected[t] += share / sum(shares) * grid[0, :, t // period, t % period]
@@ -76,7 +66,7 @@ def test_block_in_plain_loops(window):
 
 
 @pytest.mark.parametrize("period", [2, 5, 11])
-def test_fold_by_its_definition_and_back(period):
+def test_unfold_inverts_fold(period):
     x = torch.randn(2, 11, 3)
     grid = fold(x, period)
     assert grid.shape == (2, 3, math.ceil(11 / period), period)

@@ -1,11 +1,10 @@
-"""TranAD: parameters, and its two phases in plain loops."""
+"""TranAD: parameters, step counter, and both phases against naive ones."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
+from naive.detectors_layers import attend, layer_norm, linear
 
 from ape.detectors.backbones.tranad import TranAD
 
@@ -18,7 +17,7 @@ def test_parameter_count():
     assert sum(p.numel() for p in module.parameters()) == embedding + 3 * layer + 2 * (16 * 3 + 3)
 
 
-def test_steps_are_counted_in_training_alone_and_saved(batch):
+def test_steps_are_counted_only_in_training_and_saved(batch):
     module, x = TranAD(1, 24), batch()
     for _ in range(3):
         module.loss(x)
@@ -38,36 +37,8 @@ def test_weight_moves_from_the_first_phase_to_the_second(batch):
         torch.testing.assert_close(module.loss(x), first / n + (1 - 1 / n) * second)
 
 
-def attend(layer, queries, keys, heads):
-    """Multi-head attention in loops, [Lq, D]."""
-    weight, bias = layer.in_proj_weight.numpy(), layer.in_proj_bias.numpy()
-    width = queries.shape[1]
-    q, k, v = (
-        source @ weight[i * width : (i + 1) * width].T + bias[i * width : (i + 1) * width]
-        for i, source in enumerate((queries, keys, keys))
-    )
-    mixed, size = np.zeros_like(q), width // heads
-    for h in range(heads):
-        part = slice(h * size, (h + 1) * size)
-        for i in range(len(q)):
-            raw = np.array([math.exp(q[i, part] @ k[j, part] / math.sqrt(size)) for j in range(len(k))])
-            for j in range(len(k)):
-                mixed[i, part] += raw[j] / raw.sum() * v[j, part]
-    return mixed @ layer.out_proj.weight.numpy().T + layer.out_proj.bias.numpy()
-
-
-def normal(layer, x):
-    centred = x - x.mean(axis=1, keepdims=True)
-    scaled = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True) + layer.eps)
-    return scaled * layer.weight.numpy() + layer.bias.numpy()
-
-
-def linear(layer, x):
-    return x @ layer.weight.numpy().T + layer.bias.numpy()
-
-
 @torch.no_grad()
-def test_two_phases_in_plain_loops():
+def test_both_phases_equal_naive_phases():
     torch.manual_seed(0)
     module = TranAD(2, 9, width=8, heads=2, hidden=6).double().eval()
     x = torch.randn(1, 2, 9, dtype=torch.float64)
@@ -76,13 +47,13 @@ def test_two_phases_in_plain_loops():
     def memory(focus):
         tokens = np.array([linear(module.embedding, np.concatenate([window[t], focus[t]])) for t in range(9)])
         tokens, layer = tokens + position, module.encoder
-        tokens = normal(layer.norm1, tokens + attend(layer.self_attn, tokens, tokens, 2))
-        return normal(layer.norm2, tokens + linear(layer.linear2, np.maximum(linear(layer.linear1, tokens), 0)))
+        tokens = layer_norm(layer.norm1, tokens + attend(layer.self_attn, tokens, tokens))
+        return layer_norm(layer.norm2, tokens + linear(layer.linear2, np.maximum(linear(layer.linear1, tokens), 0)))
 
-    def decode(decoder, seen):
-        tokens = normal(decoder.first_norm, position + attend(decoder.attention, position, seen, 2))
+    def decode(decoder, encoded):
+        tokens = layer_norm(decoder.first_norm, position + attend(decoder.attention, position, encoded))
         inner = np.maximum(linear(decoder.perceptron[0], tokens), 0)
-        return linear(decoder.output, normal(decoder.second_norm, tokens + linear(decoder.perceptron[2], inner)))
+        return linear(decoder.output, layer_norm(decoder.second_norm, tokens + linear(decoder.perceptron[2], inner)))
 
     first = decode(module.first, memory(np.zeros((9, 2))))
     second = decode(module.second, memory((first - window) ** 2))

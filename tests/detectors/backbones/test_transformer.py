@@ -1,4 +1,4 @@
-"""Transformer autoencoder and Anomaly Transformer: parameters, and the association by its formulas."""
+"""Transformer autoencoder and Anomaly Transformer: parameters; associations by their formulas."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_parameter_count(association):
     assert sum(p.numel() for p in module.parameters()) == embedding + 2 * layer + output
 
 
-def test_width_must_divide_into_heads():
+def test_width_must_be_divisible_by_heads():
     with pytest.raises(ValueError, match="heads"):
         TransformerAE(1, 24, width=10, heads=4)
 
 
-def test_association_needs_no_other_reconstruction(batch):
-    """Fused attention, used where nothing is compared, gives what the explicit one gives."""
+def test_reconstruction_is_the_same_with_fused_attention(batch):
+    """The loss uses explicit attention, the reconstruction uses fused attention."""
     module, x = TransformerAE(1, 24, association=True), batch()
     torch.testing.assert_close(module.loss(x), (x - module.reconstruct(x)).square().mean())
 
@@ -58,21 +58,21 @@ def test_symmetric_divergence_by_its_formula():
         assert divergence[b, i].item() == pytest.approx(total / 2, abs=1e-5)
 
 
-def test_divergence_of_a_distribution_from_itself_is_zero_and_of_two_points_is_finite():
+def test_divergence_is_zero_for_equal_and_finite_for_disjoint_distributions():
     eye = torch.eye(6)[None, None]
     assert symmetric_divergence(eye, eye).abs().max() == 0
     assert 0 < symmetric_divergence(eye, eye.flip(3)).max() < 20
 
 
-def test_minimise_moves_the_prior_and_maximise_the_series_association(batch):
-    """The spread goes where P nears S, queries and keys where S leaves P."""
+def test_minimise_phase_moves_the_prior_and_maximise_phase_the_series_association(batch):
+    """The gradient moves the spread so that P approaches S, and queries and keys so that S leaves P."""
     torch.manual_seed(0)
     x, module = batch(window=12), TransformerAE(1, 12, **SMALL, association=True)
     layer = module.layers[0]
     free = (layer.spread.weight, layer.query_key_value.weight)
     module.loss(x).backward()
-    apart = symmetric_divergence(*layer(module.embedding(x).mT + module.position, True)[1][0]).mean()
-    by_spread, by_attention = torch.autograd.grad(apart, free)
+    divergence = symmetric_divergence(*layer(module.embedding(x).mT + module.position, True)[1][0]).mean()
+    by_spread, by_attention = torch.autograd.grad(divergence, free)
     by_error = torch.autograd.grad((x - module.reconstruct(x)).square().mean(), free[1])[0]
     torch.testing.assert_close(free[0].grad, 1.5 * by_spread)
     torch.testing.assert_close(free[1].grad, by_error - 1.5 * by_attention)

@@ -25,7 +25,9 @@ def made(name):
             return wrapped()
         backbone, options = OPTIONS.get(name, (name, {}))
         detector = ape.detectors.create(backbone, window=WINDOW, device="cpu", **options)
-        detector.set_trained(detector.build_module(2, WINDOW), WINDOW, torch.tensor([0.5, 1.0]), torch.tensor([2.0, 1.0]))
+        detector.set_trained(
+            detector.build_module(2, WINDOW), WINDOW, torch.tensor([0.5, 1.0]), torch.tensor([2.0, 1.0])
+        )
         return detector
 
 
