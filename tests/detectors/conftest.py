@@ -1,4 +1,4 @@
-"""Small waves with a planted anomaly, and both backbones trained on them for a few steps."""
+"""Waves with a planted anomaly, and two backbones trained on them for a few steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = {"vae": 150, "lstm-ae": 60}
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """Layers this small are slower on several threads than on one."""
+    """Small layers are slower on several threads than on one."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -28,7 +28,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def batch():
-    """Makes sines and squares of random phase, [count, channels, window]."""
+    """Function that makes sines and squares of random phase, [count, channels, window]."""
 
     def make(count=8, window=24, channels=1, seed=0):
         generator = torch.Generator().manual_seed(seed)
@@ -41,7 +41,7 @@ def batch():
 
 @pytest.fixture(scope="session")
 def shapes():
-    """Makes windows of sine plus square, each at its own phase, [8, 1, window]."""
+    """Function that makes windows of sine plus square at different phases, [8, 1, window]."""
 
     def make(window=24):
         phase = torch.arange(window) / (12 if window > 12 else 8) + torch.arange(8)[:, None, None] / 8
@@ -66,7 +66,7 @@ def series():
 
 @pytest.fixture(scope="session")
 def two_channels():
-    """Its second channel is a hundred times larger, and alone holds the anomaly."""
+    """The second channel is a hundred times larger, and only it has the anomaly."""
     return ape.series.from_array(make_values(2), train_end=TRAIN_END)
 
 
@@ -77,7 +77,7 @@ def planted():
 
 @pytest.fixture(scope="session")
 def shortened():
-    """Any detector, with few training steps."""
+    """Function that limits the training steps of a detector."""
 
     def shorten(detector, steps):
         detector.budget = replace(detector.budget, steps=steps)
@@ -88,7 +88,7 @@ def shortened():
 
 @pytest.fixture(scope="session")
 def make(shortened):
-    """A new detector by name, to be trained shortly."""
+    """Function that creates a detector by name, with few training steps."""
 
     def create(name, steps=None, **options):
         return shortened(ape.detectors.create(name, **{"window": WINDOW, **options}), steps or STEPS[name])
@@ -103,17 +103,17 @@ def name(request):
 
 @pytest.fixture(scope="session")
 def detector(name, make, series):
-    """Shared: no test may change it."""
+    """Shared: tests must not change it."""
     return make(name).fit(series, seed=0)
 
 
 @pytest.fixture(scope="session")
 def of_two(name, make, two_channels):
-    """Shared: no test may change it."""
+    """Shared: tests must not change it."""
     return make(name).fit(two_channels, seed=0)
 
 
 @pytest.fixture(scope="session")
 def vae(make, series):
-    """Shared: no test may change it."""
+    """Shared: tests must not change it."""
     return make("vae").fit(series, seed=0)

@@ -1,4 +1,4 @@
-"""Reconstruction, latent and loss of one pass are those of three."""
+"""The backbone contract: defaults, and `one_pass` of every backbone against three separate calls."""
 
 from __future__ import annotations
 
@@ -6,10 +6,45 @@ import pytest
 import torch
 
 import ape.detectors
+from ape.detectors import Backbone
 from ape.detectors.training import seeded
 
 FIRST, WINDOW = 3, 24
-OPTIONS = {"anomaly transformer": ("transformer", {"association": True})}
+VARIANTS = {"anomaly transformer": ("transformer", {"association": True})}
+
+
+class Doubling(Backbone):
+    """Implements only the required methods; the loss draws noise."""
+
+    def encode(self, x):
+        return x.mean(dim=2)
+
+    def reconstruct(self, x):
+        return 2 * x
+
+    def loss(self, x):
+        return (x - torch.randn_like(x)).square().mean()
+
+
+def test_default_own_scores_are_the_squared_error(batch):
+    x = batch(4, WINDOW, 2)
+    torch.testing.assert_close(Doubling().own_scores(x), x.square().mean(dim=1))
+
+
+def test_default_one_pass_calls_the_three_methods(batch):
+    x = batch(4, WINDOW, 2)
+    with seeded(0):
+        rebuilt, latent, loss = Doubling().one_pass(x, FIRST)
+    with seeded(0):
+        expected = Doubling().loss(x[:FIRST])
+    assert torch.equal(rebuilt, 2 * x) and torch.equal(latent, x.mean(dim=2)) and loss == expected
+
+
+@pytest.mark.parametrize("method", ["encode", "reconstruct", "loss"])
+def test_required_methods_must_be_implemented(method):
+    methods = {name: vars(Doubling)[name] for name in ("encode", "reconstruct", "loss") if name != method}
+    with pytest.raises(TypeError, match=method):
+        type("Incomplete", (Backbone,), methods)()
 
 
 def wrapped():
@@ -19,11 +54,11 @@ def wrapped():
     )
 
 
-def made(name):
+def create(name):
     with seeded(0):
         if name == "wrapped":
             return wrapped()
-        backbone, options = OPTIONS.get(name, (name, {}))
+        backbone, options = VARIANTS.get(name, (name, {}))
         detector = ape.detectors.create(backbone, window=WINDOW, device="cpu", **options)
         detector.set_trained(
             detector.build_module(2, WINDOW), WINDOW, torch.tensor([0.5, 1.0]), torch.tensor([2.0, 1.0])
@@ -32,16 +67,16 @@ def made(name):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", [*ape.detectors.names(), *OPTIONS, "wrapped"])
-def test_one_pass_gives_what_three_give(batch, name, training):
+@pytest.mark.parametrize("name", [*ape.detectors.names(), *VARIANTS, "wrapped"])
+def test_one_pass_equals_three_separate_calls(batch, name, training):
     x = 3 * batch(8, WINDOW, 2) + 1
-    one, three = made(name), made(name)
+    one, three = create(name), create(name)
     for detector in (one, three):
         detector.module.train(training)
     with seeded(1):
-        found = one.one_pass(x, FIRST)
+        results = one.one_pass(x, FIRST)
     with seeded(1):
         expected = three.reconstruct(x), three.encode(x), three.loss(x[:FIRST])
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(results, expected, rtol=1e-4, atol=1e-5)
     for name_, buffer in three.module.state_dict().items():
         torch.testing.assert_close(one.module.state_dict()[name_], buffer)

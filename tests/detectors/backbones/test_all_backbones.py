@@ -1,6 +1,4 @@
-"""What holds for every backbone from a paper: shapes, determinism, gradients, learning, seeds. Its own parts are
-tested beside it, in a file of its name.
-"""
+"""Properties of every backbone: shapes, determinism, gradients, learning, seeds."""
 
 from __future__ import annotations
 
@@ -26,10 +24,33 @@ from ape.detectors.training import train
 
 @dataclass(frozen=True)
 class Case:
-    """A backbone; how it overfits one batch: with which options, on which waves, in how many steps, to which error."""
+    """A backbone, and how it overfits one batch.
+
+    Parameters
+    ----------
+    build : callable
+        The module's class.
+    latent : callable
+        Dimensions of the latent from channels and window.
+    steps, error : int, float
+        The squared error is below ``error`` after ``steps`` steps.
+    options, small : dict
+        Options of the backbone, and options of a smaller one for the overfitting.
+    waves : str
+        Fixture that makes the batch.
+    window : int
+    rate : float
+        Learning rate.
+    power : float
+        Lower bound of the mean square of the batch, so that ``error`` is a small part of it.
+    draws : bool
+        Loss and own scores are random.
+    scores : bool
+        The paper's score is not the reconstruction error.
+    """
 
     build: Callable[..., nn.Module]
-    latent: Callable[[int, int], int]  # of channels and window
+    latent: Callable[[int, int], int]
     steps: int
     error: float
     options: dict[str, Any] = field(default_factory=dict)
@@ -37,9 +58,9 @@ class Case:
     waves: str = "batch"
     window: int = 24
     rate: float = 1e-2
-    power: float = 0.4  # of the waves at least, so that the error says something
-    draws: bool = False  # loss and own scores are random
-    scores: bool = True  # it has scores of its own
+    power: float = 0.4
+    draws: bool = False
+    scores: bool = True
 
     def make(self, channels: int, window: int, **more: Any) -> nn.Module:
         return self.build(channels, window, **self.options, **more)
@@ -70,6 +91,7 @@ CASES = {
         OmniAnomaly, lambda c, w: 3 * w, 360, 0.05, small={"hidden": 32, "flows": 4}, window=12, **SHAPES
     ),
 }
+SLOW_TO_OVERFIT = {"crossad", "fcvae", "omni-anomaly", "tranad", "anomaly transformer"}
 
 
 @pytest.fixture(params=CASES)
@@ -86,16 +108,16 @@ def test_shapes(case, channels, window):
     assert module.loss(x).shape == ()
     if case.scores:
         assert module.own_scores(x).shape == (4, window)
-    if case.scores and not case.draws:  # a window's score does not hang on its neighbours
+    if case.scores and not case.draws:  # the score of a window does not depend on the other windows
         torch.testing.assert_close(module.own_scores(x[:2]), module.own_scores(x)[:2])
 
 
-def test_encoding_and_reconstruction_are_deterministic_in_training_too_and_differentiable(case):
+def test_encoding_and_reconstruction_are_deterministic_in_both_modes_and_differentiable(case):
     module, x = case.make(2, 13).train(), torch.randn(2, 2, 13, requires_grad=True)
     torch.testing.assert_close(module.encode(x), module.encode(x), rtol=0, atol=0)
     rebuilt = module.reconstruct(x)
     torch.testing.assert_close(rebuilt, module.reconstruct(x), rtol=0, atol=0)
-    with torch.no_grad():  # some layers are fused when nothing is to be learned
+    with torch.no_grad():  # without gradients, some layers use fused kernels
         torch.testing.assert_close(module.eval().reconstruct(x), rebuilt, rtol=1e-4, atol=1e-5)
     (module.train().encode(x).sum() + module.reconstruct(x).sum()).backward()
     assert x.grad.abs().sum() > 0
@@ -110,8 +132,13 @@ def test_gradient_reaches_every_parameter_from_the_first_step(case, window):
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-def test_overfits_one_batch(case, request):
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.extended if name in SLOW_TO_OVERFIT else ()) for name in CASES],
+)
+def test_overfits_one_batch(name, request):
     torch.manual_seed(0)
+    case = CASES[name]
     module, x = case.make_small(case.window), request.getfixturevalue(case.waves)(window=case.window)
     optimiser = torch.optim.Adam(module.parameters(), lr=case.rate)
     for _ in range(case.steps):
@@ -122,7 +149,7 @@ def test_overfits_one_batch(case, request):
     assert x.square().mean() > case.power
 
 
-def test_same_seed_same_model_and_loss(case, batch):
+def test_same_seed_gives_same_model_and_loss(case, batch):
     losses = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -131,12 +158,13 @@ def test_same_seed_same_model_and_loss(case, batch):
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.draws])
-def test_same_seed_same_draws_other_seed_others(name, shapes):
-    module, x, seen = CASES[name].make(1, 13, draws=3), shapes(window=13), []
+def test_draws_depend_only_on_the_seed(name, shapes):
+    module, x, results = CASES[name].make(1, 13, draws=3), shapes(window=13), []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        seen.append((module.loss(x).item(), module.own_scores(x).sum().item()))
-    assert seen[0] == seen[1] and seen[0][0] != seen[2][0] and seen[0][1] != seen[2][1]
+        results.append((module.loss(x).item(), module.own_scores(x).sum().item()))
+    assert results[0] == results[1]
+    assert results[0][0] != results[2][0] and results[0][1] != results[2][1]
 
 
 def test_saved_weights_are_the_whole_model(case, shapes):
@@ -146,16 +174,21 @@ def test_saved_weights_are_the_whole_model(case, shapes):
 
 
 @pytest.mark.parametrize(
-    ("name", "budget", "off"),
+    ("name", "budget", "tolerance"),
     [
-        ("crossad", Budget(steps=150, batch=16, rate=5e-3, check_every=50), 1),
-        ("tranad", Budget(steps=200, batch=16, rate=5e-3, check_every=50), 0),
+        pytest.param("crossad", Budget(steps=150, batch=16, rate=5e-3, check_every=50), 1, marks=pytest.mark.extended),
+        pytest.param("tranad", Budget(steps=200, batch=16, rate=5e-3, check_every=50), 0, marks=pytest.mark.extended),
         ("timesnet", Budget(steps=60, batch=16, rate=5e-3, check_every=20), 0),
         ("transformer", Budget(steps=120, batch=16, rate=5e-3, check_every=30), 0),
-        ("anomaly transformer", Budget(steps=120, batch=16, rate=5e-3, check_every=30), 0),
+        pytest.param(
+            "anomaly transformer",
+            Budget(steps=120, batch=16, rate=5e-3, check_every=30),
+            0,
+            marks=pytest.mark.extended,
+        ),
     ],
 )
-def test_planted_anomaly_stands_out_of_its_window_and_of_normal_ones(name, budget, off):
+def test_planted_anomaly_has_the_highest_score_of_its_window_and_of_normal_windows(name, budget, tolerance):
     case = CASES[name]
     values = torch.sin(2 * math.pi * torch.arange(600) / 12)[:, None]
     values = values + 0.05 * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
@@ -165,9 +198,9 @@ def test_planted_anomaly_stands_out_of_its_window_and_of_normal_ones(name, budge
     x = torch.sin(2 * math.pi * torch.arange(24) / 12).repeat(2, 1, 1)
     x[1, 0, 10] += 3
     with torch.no_grad():
-        found = [(x - module.reconstruct(x)).square().mean(dim=1), *([module.own_scores(x)] if case.scores else [])]
-    for scores in found:
-        assert abs(int(scores[1].argmax()) - 10) <= off
+        all_scores = [(x - module.reconstruct(x)).square().mean(dim=1), module.own_scores(x)]
+    for scores in all_scores:
+        assert abs(int(scores[1].argmax()) - 10) <= tolerance
         assert scores[1].max() > 3 * scores[0].max()
 
 
@@ -175,11 +208,18 @@ def test_planted_anomaly_stands_out_of_its_window_and_of_normal_ones(name, budge
     ("build", "options", "window", "at", "budget"),
     [
         (Donut, {}, 24, 10, Budget(steps=200, batch=32, rate=3e-3)),
-        (FCVAE, {}, 24, 10, Budget(steps=100, batch=32, rate=5e-3)),
-        (OmniAnomaly, {"hidden": 32, "flows": 4}, 12, 7, Budget(steps=120, batch=32, rate=1e-2)),
+        pytest.param(FCVAE, {}, 24, 10, Budget(steps=100, batch=32, rate=5e-3), marks=pytest.mark.extended),
+        pytest.param(
+            OmniAnomaly,
+            {"hidden": 32, "flows": 4},
+            12,
+            7,
+            Budget(steps=120, batch=32, rate=1e-2),
+            marks=pytest.mark.extended,
+        ),
     ],
 )
-def test_planted_anomaly_scores_highest(build, options, window, at, budget):
+def test_planted_anomaly_has_the_highest_score_of_its_window(build, options, window, at, budget):
     torch.manual_seed(0)
     module = build(1, window, **options)
     values = torch.sin(2 * math.pi * torch.arange(600) / window) + 0.05 * torch.randn(600)
