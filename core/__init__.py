@@ -1,4 +1,4 @@
-"""Shared by every package: errors, atomic files, progress callbacks, training checkpoints, batch-size halving."""
+"""Shared by all packages: errors, files, progress callbacks, blocking calls, checkpoints, out-of-memory handling."""
 
 from ape.core.errors import InputError
 

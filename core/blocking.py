@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def run_blocking(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run ``work`` to its end and return its result, also where an event loop is already running (notebooks)."""
+    """Run ``work`` and return its result. Works also inside a running event loop, for example in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -12,7 +12,6 @@ import torch
 import ape.detectors
 import ape.posttrain
 from ape.core.errors import InputError
-from ape.core.out_of_memory import BatchSize
 from ape.detectors.training import seeded
 from ape.posttrain import enhance
 from ape.posttrain.engine import outputs, train
@@ -213,21 +212,6 @@ def scarce(monkeypatch, detector, name, room):
 
     monkeypatch.setattr(type(detector), name, limited)
     return sizes
-
-
-def test_halving_goes_on_with_what_fits_and_gives_up_below_one():
-    rows, sizes = BatchSize(24), []
-
-    def call(size, room=5):
-        sizes.append(size)
-        if size > room:
-            raise torch.OutOfMemoryError("injected")
-        return size
-
-    assert rows.run(call) == 3 and rows.run(call) == 3
-    assert sizes == [24, 12, 6, 3, 3]
-    with pytest.raises(InputError, match="not enough GPU memory for a single window"):
-        rows.run(lambda size: call(size, room=0))
 
 
 @pytest.mark.parametrize("name", ["lstm-ae", "timesnet", "transformer"])

@@ -1,0 +1,39 @@
+"""A short series, and detectors that train for a few steps on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import ape.detectors
+import ape.series
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Layers this small are slower on several threads than on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def series():
+    noise = 0.05 * np.random.default_rng(0).standard_normal(1100)
+    return ape.series.from_array(np.sin(2 * np.pi * np.arange(1100) / 24) + noise, train_end=800)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Makes an untrained detector by name."""
+
+    def create(name, steps, window=24):
+        detector = ape.detectors.create(name, window=window, device="cpu")
+        detector.budget = replace(detector.budget, steps=steps)
+        return detector
+
+    return create
