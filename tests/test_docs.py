@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -82,3 +83,19 @@ def test_pictures_of_the_code_are_up_to_date():
     spec.loader.exec_module(draw)
     stale = [name for name, text in draw.pictures().items() if (draw.PICTURES / name).read_text("utf-8") != text]
     assert not stale, "run: python docs/draw.py"
+
+
+@pytest.mark.extended
+def test_site_builds_without_warnings_and_loads_nothing_from_other_hosts(tmp_path):
+    pytest.importorskip("mkdocs")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    loads = re.compile(
+        r"""<(?:script|img|iframe|source)[^>]*\bsrc=["']?(?:https?:)?//|<link[^>]*\bhref=["']?(?:https?:)?//"""
+    )
+    styles = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""")
+    pages, sheets = list(tmp_path.rglob("*.html")), list(tmp_path.rglob("*.css"))
+    assert pages and sheets
+    assert not [page for page in pages if loads.search(page.read_text("utf-8"))]
+    assert not [sheet for sheet in sheets if styles.search(sheet.read_text("utf-8"))]
