@@ -1,4 +1,4 @@
-"""A server with OpenAI's protocol on loopback: behind it a chat model, before it whatever goes wrong with servers."""
+"""A loopback server with OpenAI's protocol: a chat model answers, or a scripted reply or fault takes its place."""
 
 from __future__ import annotations
 
@@ -9,68 +9,78 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from ape.agents import replies
+from ape.agents import replies, reply_cache
 from ape.agents.expert.model import ExpertChatModel
+from ape.agents.records import Spotting
 
-NAME = "expert-on-loopback"
-Mood = Callable[[dict[str, Any]], dict[str, Any] | None]  # of a request: another reply, or None for the model's own
+MODEL = "expert-on-loopback"
+Script = Callable[[dict[str, Any]], dict[str, Any] | None]  # takes a request; returns a reply, or None for the model's
 
 
-class Loopback:
-    """What was asked of the server, and the moods that the next requests meet, one each."""
+class LoopbackServer:
+    """The requests that a server received, and scripts for the next requests or for all others."""
 
     def __init__(self, model: BaseChatModel) -> None:
         self.model, self.url = model, ""
         self.requests: list[dict[str, Any]] = []
-        self.moods: list[Mood | None] = []
-        self.always: Mood | None = None
+        self.next_scripts: list[Script | None] = []
+        self.every_script: Script | None = None
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
         self.requests.append(body)
-        mood = self.moods.pop(0) if self.moods else self.always
-        if mood is not None and (reply := mood(body)) is not None:
+        script = self.next_scripts.pop(0) if self.next_scripts else self.every_script
+        if script is not None and (reply := script(body)) is not None:
             return reply
-        bound = {key: body[key] for key in ("tools", "response_format") if key in body}
-        return completion(self.model.invoke(conversation(body["messages"]), **bound))
+        if body.get("response_format", {}).get("json_schema", {}).get("name") == "Spotting":
+            # only served models get this task; the embedded expert behind this server has no answer
+            return completion(AIMessage(Spotting(rationale="sees nothing", sees_pictures=False).model_dump_json()))
+        options = {key: body[key] for key in ("tools", "response_format") if key in body}
+        return completion(self.model.invoke(parse_messages(body["messages"]), **options))
 
 
-class Fault(Exception):
-    """A reply that is an error of HTTP; status 0 closes the connection without one."""
+class HttpError(Exception):
+    """A reply with an HTTP status; status 0 closes the connection without a reply."""
 
-    def __init__(self, status: int, message: str = "") -> None:
+    def __init__(self, status: int, message: str) -> None:
         self.status, self.message = status, message
 
 
-def failing(status: int, message: str = "out of memory") -> Mood:
-    def mood(_: dict[str, Any]) -> dict[str, Any]:
-        raise Fault(status, message)
+def failing(status: int, message: str = "out of memory") -> Script:
+    """Return an HTTP error."""
 
-    return mood
+    def script(_: dict[str, Any]) -> dict[str, Any]:
+        raise HttpError(status, message)
+
+    return script
 
 
-def breaking(content: str) -> Mood:
-    """A reply whose connection breaks after its first word."""
+def breaking(content: str) -> Script:
+    """Break the connection after the first word of a reply."""
     return lambda _: completion(AIMessage(content)) | {"breaks": True}
 
 
-def slow(seconds: float) -> Mood:
+def slow(seconds: float) -> Script:
+    """Let the model answer after a delay."""
     return lambda _: time.sleep(seconds)
 
 
-def saying(content: str, finish: str = "stop", calls: list[dict[str, Any]] | None = None) -> Mood:
+def saying(content: str, finish: str = "stop", calls: list[dict[str, Any]] | None = None) -> Script:
+    """Reply with a text and tool calls."""
     return lambda _: completion(AIMessage(content, tool_calls=calls or []), finish)
 
 
 def completion(message: AIMessage, finish: str = "stop") -> dict[str, Any]:
-    said: dict[str, Any] = {"role": "assistant", "content": message.content}
+    """Return a message as the body of a server's reply."""
+    plain: dict[str, Any] = {"role": "assistant", "content": message.content}
     if message.tool_calls:
-        said["tool_calls"] = [
+        plain["tool_calls"] = [
             {
                 "id": call["id"],
                 "type": "function",
@@ -82,39 +92,39 @@ def completion(message: AIMessage, finish: str = "stop") -> dict[str, Any]:
         "id": "1",
         "object": "chat.completion",
         "created": 0,
-        "model": NAME,
-        "choices": [{"index": 0, "message": said, "finish_reason": finish}],
+        "model": MODEL,
+        "choices": [{"index": 0, "message": plain, "finish_reason": finish}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     }
 
 
-def pieces(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A completion as a server sends it bit by bit: its words, then its calls, then what it took."""
-    whole = body | {"object": "chat.completion.chunk", "usage": None}
+def stream_chunks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Split a reply into the chunks of a stream: its words, its calls, its usage."""
+    chunk = body | {"object": "chat.completion.chunk", "usage": None}
     choice = body["choices"][0]
-    said = choice["message"]
-    for word in re.findall(r"\s*\S+", said["content"] or ""):
-        yield whole | {
+    message = choice["message"]
+    for word in re.findall(r"\s*\S+", message["content"] or ""):
+        yield chunk | {
             "choices": [{"index": 0, "delta": {"role": "assistant", "content": word}, "finish_reason": None}]
         }
-    calls = [{"index": place, **call} for place, call in enumerate(said.get("tool_calls", []))]
+    calls = [{"index": place, **call} for place, call in enumerate(message.get("tool_calls", []))]
     last = {"role": "assistant", "tool_calls": calls} if calls else {}
-    yield whole | {"choices": [{"index": 0, "delta": last, "finish_reason": choice["finish_reason"]}]}
-    yield whole | {"choices": [], "usage": body["usage"]}
+    yield chunk | {"choices": [{"index": 0, "delta": last, "finish_reason": choice["finish_reason"]}]}
+    yield chunk | {"choices": [], "usage": body["usage"]}
 
 
-def conversation(entries: list[dict[str, Any]]) -> list[BaseMessage]:
-    """The messages of a request; on the wire a tool's result names its call alone."""
-    called = {call["id"]: call["function"]["name"] for entry in entries for call in entry.get("tool_calls") or []}
-    return [message_of(entry, called) for entry in entries]
+def parse_messages(entries: list[dict[str, Any]]) -> list[BaseMessage]:
+    """Return the messages of a request; in the protocol, a tool result names its call but not its tool."""
+    tool_of = {call["id"]: call["function"]["name"] for entry in entries for call in entry.get("tool_calls") or []}
+    return [parse_message(entry, tool_of) for entry in entries]
 
 
-def message_of(entry: dict[str, Any], called: dict[str, str]) -> BaseMessage:
+def parse_message(entry: dict[str, Any], tool_of: dict[str, str]) -> BaseMessage:
     content = entry.get("content") or ""
     if entry["role"] == "system":
         return SystemMessage(content)
     if entry["role"] == "tool":
-        return ToolMessage(content, tool_call_id=entry["tool_call_id"], name=called[entry["tool_call_id"]])
+        return ToolMessage(content, tool_call_id=entry["tool_call_id"], name=tool_of[entry["tool_call_id"]])
     if entry["role"] == "assistant":
         calls = [
             {
@@ -138,27 +148,27 @@ def message_of(entry: dict[str, Any], called: dict[str, str]) -> BaseMessage:
 
 
 @contextmanager
-def loopback(model: BaseChatModel) -> Iterator[Loopback]:
+def loopback(model: BaseChatModel) -> Iterator[LoopbackServer]:
     """Serve ``model`` until the end of the block."""
-    served = Loopback(model)
+    state = LoopbackServer(model)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            entry = {"id": NAME, "object": "model", "max_model_len": 16384}
+            entry = {"id": MODEL, "object": "model", "max_model_len": 16384}
             self.send({"object": "list", "data": [entry]} if self.path == "/v1/models" else {}, 200)
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             try:
-                answer = served.answer(body)
+                answer = state.answer(body)
                 self.stream(answer) if body.get("stream") else self.send(answer, 200)
-            except Fault as fault:
-                if fault.status == 0:
+            except HttpError as error:
+                if error.status == 0:
                     self.close_connection = True
                     return
-                self.send({"error": {"message": fault.message, "type": "server", "code": fault.status}}, fault.status)
+                self.send({"error": {"message": error.message, "type": "server", "code": error.status}}, error.status)
 
         def send(self, body: dict[str, Any], status: int) -> None:
             data = json.dumps(body).encode()
@@ -174,8 +184,8 @@ def loopback(model: BaseChatModel) -> Iterator[Loopback]:
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             breaks = body.pop("breaks", False)
-            for piece in [*(json.dumps(each) for each in pieces(body)), "[DONE]"]:
-                data = f"data: {piece}\n\n".encode()
+            for chunk in [*(json.dumps(each) for each in stream_chunks(body)), "[DONE]"]:
+                data = f"data: {chunk}\n\n".encode()
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
                 if breaks:
                     self.close_connection = True
@@ -185,36 +195,36 @@ def loopback(model: BaseChatModel) -> Iterator[Loopback]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    served.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    state.url = f"http://127.0.0.1:{http.server_address[1]}"
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield served
+        yield state
     finally:
-        server.shutdown()
-        server.server_close()
+        http.shutdown()
+        http.server_close()
 
 
 @pytest.fixture(autouse=True)
-def own_replies(tmp_path_factory, monkeypatch):
-    """No reply is known from elsewhere, and nobody waits long for a server."""
+def reply_folder(tmp_path_factory, monkeypatch):
+    """Start each test with an empty reply cache and short retries."""
     folder = tmp_path_factory.mktemp("replies")
-    monkeypatch.setattr(replies, "kept_replies", lambda: folder)
-    monkeypatch.setattr(replies, "PATIENCE", 1.0)
-    monkeypatch.setattr(replies, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(reply_cache, "cache_folder", lambda: folder)
+    monkeypatch.setattr(replies, "RETRY_SECONDS", 1.0)
+    monkeypatch.setattr(replies, "LONGEST_PAUSE", 0.1)
     return folder
 
 
 @pytest.fixture
 def server():
     """The embedded expert behind HTTP."""
-    with loopback(ExpertChatModel()) as served:
-        yield served
+    with loopback(ExpertChatModel()) as state:
+        yield state
 
 
 @pytest.fixture
-def mood():
-    """What can go wrong: moods of the server by name."""
-    return {"failing": failing, "slow": slow, "saying": saying, "breaking": breaking}
+def script():
+    """Scripts of replies and faults, by name."""
+    return SimpleNamespace(failing=failing, breaking=breaking, slow=slow, saying=saying)

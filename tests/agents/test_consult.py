@@ -1,4 +1,4 @@
-"""A consultation: tool calls that go wrong, answers that do not fit, budgets, and evidence that can be looked up."""
+"""A consultation: failing tool calls, invalid answers, budgets, evidence and pictures."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from ape.agents import Brain, open_brain
-from ape.agents.consult import MAX_CALLS, consult
+from ape.agents.consult import consult
 from ape.agents.expert.model import ExpertChatModel
-from ape.agents.records import Profile
+from ape.agents.records import Inspection, Profile
+from ape.agents.tool_calls import MAX_CALLS, MAX_PICTURES
 from ape.core.errors import InputError
 from ape.series import from_array
-from ape.tools import profiler_tools
+from ape.tools import inspector_tools, profiler_tools
 from ape.tools.artefacts import Artefacts
 from ape.tools.workbench import Workbench
 
 TASK = {"task": "profile", "channels": ["value"]}
 
 
-class Scripted(ExpertChatModel):
-    """Replies from a script first, then as the embedded expert does; keeps the last conversation it was sent."""
+class ScriptedExpert(ExpertChatModel):
+    """Sends scripted replies first, then the embedded expert's; keeps the last conversation it received."""
 
     _calls: list[list[tuple[str, dict[str, Any]]]] = PrivateAttr(default_factory=list)
     _answers: list[str] = PrivateAttr(default_factory=list)
-    _seen: list[Any] = PrivateAttr(default_factory=list)
+    _received: list[Any] = PrivateAttr(default_factory=list)
 
     def _generate(self, messages, *args, response_format=None, **kwargs):
-        self._seen = list(messages)
+        self._received = list(messages)
         if response_format is not None and self._answers:
-            return _reply(AIMessage(self._answers.pop(0)))
+            return result_of(AIMessage(self._answers.pop(0)))
         if response_format is None and self._calls:
             calls = [{"name": name, "args": args, "id": f"call_{name}"} for name, args in self._calls.pop(0)]
-            return _reply(AIMessage("", tool_calls=calls))
+            return result_of(AIMessage("", tool_calls=calls))
         return super()._generate(messages, *args, response_format=response_format, **kwargs)
 
 
-def _reply(message: AIMessage) -> ChatResult:
+def result_of(message: AIMessage) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)])
 
 
@@ -52,44 +53,39 @@ def bench(tmp_path) -> Workbench:
 
 
 @pytest.fixture
-def put(bench):
-    """Put the profiler's task to a brain with a script: the outcome, and the last conversation that it was sent."""
+def profile(bench):
+    """Consult a scripted profiler; return the consultation, and the last conversation that the model received."""
 
-    def ask(calls=(), answers=(), tools=True):
-        brain = Scripted()
-        brain._calls, brain._answers = list(calls), list(answers)
+    def run(calls=(), answers=(), tools=True):
+        model = ScriptedExpert()
+        model._calls, model._answers = list(calls), list(answers)
         offered = profiler_tools(bench) if tools else []
-        outcome = asyncio.run(consult(Brain(brain), "profiler", TASK, offered, Profile, bench.artefacts))
-        return outcome, brain._seen
+        consultation = asyncio.run(consult(Brain(model), "profiler", TASK, offered, Profile, bench.artefacts))
+        return consultation, model._received
 
-    return ask
-
-
-GARBAGE = ["", "I think the series is periodic.", "{", "[]", "null", '{"rationale": "x", "period": "often"}']
-GARBAGE += ['{"period": 30}', '{"rationale": "x", "period": 30, "extra": 1}', '{"rationale": "x", "period": -1}']
+    return run
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
-def test_one_answer_that_does_not_fit_is_asked_for_again(put, garbage):
-    outcome, seen = put(answers=[garbage], tools=False)
-    assert isinstance(outcome.answer, Profile)
-    assert "does not fit" in seen[-1].content
+INVALID = ["", "I think the series is periodic.", "{", "[]", "null", '{"rationale": "x", "period": "often"}']
+INVALID += ['{"period": 30}', '{"rationale": "x", "period": 30, "extra": 1}', '{"rationale": "x", "period": -1}']
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
-def test_two_answers_that_do_not_fit_are_an_error_that_names_the_brain(put, garbage):
+@pytest.mark.parametrize("answer", INVALID)
+def test_invalid_answer_is_requested_again(profile, answer):
+    consultation, received = profile(answers=[answer], tools=False)
+    assert isinstance(consultation.answer, Profile)
+    assert "does not match the schema" in received[-1].content
+
+
+@pytest.mark.parametrize("answer", INVALID)
+def test_two_invalid_answers_are_an_error_of_the_brain(profile, answer):
     with pytest.raises(InputError, match="profiler gave no valid Profile") as caught:
-        put(answers=[garbage, garbage], tools=False)
+        profile(answers=[answer, answer], tools=False)
     assert caught.value.where == "brain" and "\n" not in str(caught.value)
 
 
-def test_an_unknown_brain_is_refused():
-    with pytest.raises(InputError, match="no brain 'oracle'"):
-        open_brain("oracle")
-
-
 @pytest.mark.parametrize(
-    ("name", "arguments", "said"),
+    ("name", "arguments", "message"),
     [
         ("open_file", {"path": "/etc/passwd"}, "no tool 'open_file'"),
         ("robust_stats", {}, "channel"),
@@ -101,35 +97,71 @@ def test_an_unknown_brain_is_refused():
         ("stl", {"channel": "value", "periods": []}, ""),
     ],
 )
-def test_a_call_that_goes_wrong_is_an_error_that_the_agent_reads(put, name, arguments, said):
-    outcome, seen = put(calls=[[(name, arguments)]])
-    answered = next(message for message in seen if isinstance(message, ToolMessage))
-    body = json.loads(answered.content)
-    assert said in body["result"]["error"] and body["arguments"] == arguments
-    assert isinstance(outcome.answer, Profile)
+def test_failed_call_is_reported_to_the_agent(profile, name, arguments, message):
+    consultation, received = profile(calls=[[(name, arguments)]])
+    result = next(each for each in received if isinstance(each, ToolMessage))
+    body = json.loads(result.content)
+    assert message in body["result"]["error"] and body["arguments"] == arguments
+    assert isinstance(consultation.answer, Profile)
 
 
-def test_evidence_can_be_looked_up(put, bench):
-    outcome, _ = put()
-    assert outcome.evidence and outcome.calls == len(outcome.evidence)
-    for evidence in outcome.evidence:
+def test_evidence_is_stored_under_its_id(profile, bench):
+    consultation, _ = profile()
+    assert consultation.evidence
+    for evidence in consultation.evidence:
         tool, digest = evidence.rsplit("-", 1)
         record = json.loads(bench.artefacts.get_bytes(f"{digest}.json"))
         assert record["tool"] == tool and "error" not in record["result"]
 
 
-def test_messages_hold_no_arrays_and_no_picture_that_no_tool_drew(put):
-    _, seen = put()
-    results = [message for message in seen if isinstance(message, ToolMessage)]
+def test_messages_contain_no_arrays_and_no_pictures_of_their_own(profile):
+    _, received = profile()
+    results = [message for message in received if isinstance(message, ToolMessage)]
     assert results and all(len(message.content) < 8000 for message in results)
-    assert not [message for message in seen if isinstance(message, HumanMessage) and isinstance(message.content, list)]
+    assert not [each for each in received if isinstance(each, HumanMessage) and isinstance(each.content, list)]
 
 
-def test_a_brain_that_never_stops_calling_is_stopped(put):
-    outcome, _ = put(calls=[[("robust_stats", {"channel": "value"})] * 20] * 50)
-    assert outcome.calls <= MAX_CALLS and isinstance(outcome.answer, Profile)
+def test_endless_tool_calls_are_stopped(profile):
+    consultation, _ = profile(calls=[[("robust_stats", {"channel": "value"})] * 20] * 50)
+    assert len(consultation.evidence) <= MAX_CALLS and isinstance(consultation.answer, Profile)
 
 
-def test_one_reply_with_more_calls_than_the_budget_is_cut_short(put):
-    outcome, _ = put(calls=[[("robust_stats", {"channel": "value"})] * (MAX_CALLS + 20)])
-    assert outcome.calls <= MAX_CALLS
+def test_too_many_calls_in_one_reply_are_refused(profile):
+    calls = [("robust_stats", {"channel": f"channel {k}"}) for k in range(MAX_CALLS + 5)]
+    consultation, received = profile(calls=[calls])
+    assert len(consultation.evidence) == MAX_CALLS
+    refused = [each for each in received if isinstance(each, ToolMessage) and "no calls are left" in str(each.content)]
+    assert len(refused) >= 5
+
+
+def test_repeated_call_is_refused(profile):
+    call = ("robust_stats", {"channel": "value"})
+    consultation, received = profile(calls=[[call] * 3])
+    first, *repeated = [m for m in received if isinstance(m, ToolMessage) and m.name == "robust_stats"][:3]
+    assert json.loads(first.content)["evidence"] == consultation.evidence[0]
+    assert all(f"its result is {consultation.evidence[0]}" in str(message.content) for message in repeated)
+
+
+def test_without_budget_no_tool_is_called(bench):
+    brain = Brain(ExpertChatModel(), character_budget=0)
+    task = {"task": "inspect", "channels": ["value"]}
+    outcome = asyncio.run(consult(brain, "visual inspector", task, inspector_tools(bench), Inspection, bench.artefacts))
+    assert outcome.evidence == () and not outcome.answer.sees_pictures and outcome.answer.sightings == []
+
+
+def test_pictures_are_sent_as_data_up_to_the_limit(server, bench):
+    wide = Workbench(from_array(np.random.default_rng(0).normal(size=(600, 6))), bench.artefacts)
+    task = {"task": "inspect", "channels": list(wide.series.channels)}
+    brain = open_brain(server.url)
+    outcome = asyncio.run(consult(brain, "visual inspector", task, inspector_tools(wide), Inspection, bench.artefacts))
+    last = json.dumps(server.requests[-1])
+    assert outcome.answer.sees_pictures and 0 < last.count("data:image/png;base64,") <= MAX_PICTURES
+
+
+def test_endless_tool_calls_of_a_server_are_stopped(server, script, bench):
+    call = {"name": "robust_stats", "args": {"channel": "value"}, "id": "1"}
+    calling = script.saying("", calls=[call] * 9)
+    server.every_script = lambda body: None if "response_format" in body else calling(body)
+    tools = profiler_tools(bench)
+    outcome = asyncio.run(consult(open_brain(server.url), "profiler", TASK, tools, Profile, bench.artefacts))
+    assert len(outcome.evidence) <= MAX_CALLS
