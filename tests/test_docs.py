@@ -26,6 +26,8 @@ EXTENDED = (
     "README.md",
     "docs/guides/your-detector.md",
     "docs/guides/many-series.md",
+    "docs/reference/detectors.md",
+    "docs/reference/runs.md",
 )  # their snippets train a detector
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="not a checkout")
