@@ -1,1 +1,1 @@
-"""The ape command."""
+"""The ``ape`` command."""

@@ -1,4 +1,4 @@
-"""What ``ape bench`` does."""
+"""``ape bench``: list, make and describe the series of TimeAnomaly-Bench."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ape.core.files import is_free
 def bench(arguments: argparse.Namespace) -> None:
     """``ape bench list|make|supplement|describe|gallery``."""
     acts = {"list": _list, "make": _make, "supplement": _supplement, "describe": _describe, "gallery": _gallery}
-    acts[arguments.act](arguments)
+    acts[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -29,7 +29,7 @@ def _make(arguments: argparse.Namespace) -> None:
     from ape.evals.timeanomalybench import Config, make_set
 
     config = Config() if arguments.config is None else Config.load(Path(arguments.config))
-    out = _free(arguments.out)
+    out = _require_free_folder(arguments.out)
     with Display(console) as display:
         make_set(out, arguments.seed, config, lambda done, total: display.progress("series", done, total))
     console.print(f"set: {out}")
@@ -39,12 +39,12 @@ def _supplement(arguments: argparse.Namespace) -> None:
     from ape.evals.timeanomalybench import supplement_set
     from ape.series import load
 
-    out = _free(arguments.out)
+    out = _require_free_folder(arguments.out)
     supplement_set(out, load(arguments.data, column=arguments.column, train_end=arguments.train_end), arguments.seed)
     console.print(f"set: {out}")
 
 
-def _free(out: str) -> Path:
+def _require_free_folder(out: str) -> Path:
     path = Path(out)
     if not is_free(path):
         raise InputError("the folder is not empty", out, "choose another --out")
@@ -64,7 +64,9 @@ def _describe(arguments: argparse.Namespace) -> None:
     card = Path(arguments.what) / "card.md"
     if not card.is_file():
         raise InputError(
-            "neither a scenario nor a made set", arguments.what, f"give a folder, or one of {', '.join(SCENARIOS)}"
+            "neither a scenario nor a made set",
+            arguments.what,
+            f"give a folder that 'ape bench make' wrote, or one of {', '.join(SCENARIOS)}",
         )
     console.print(card.read_text(encoding="utf-8"))
 
@@ -74,6 +76,6 @@ def _gallery(arguments: argparse.Namespace) -> None:
 
     path = Path(arguments.out)
     if path.exists():
-        raise InputError("it exists already", str(path), "choose another --out")
+        raise InputError("the file exists already", str(path), "choose another --out")
     write_gallery(path, arguments.seed)
     console.print(f"gallery: {path}")

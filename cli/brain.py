@@ -1,4 +1,4 @@
-"""``ape brain serve`` and ``ape brain check``: the server that the agents think with."""
+"""``ape brain serve`` and ``ape brain check``: the model server of the agents."""
 
 from __future__ import annotations
 
@@ -12,34 +12,32 @@ from ape.core.errors import InputError
 
 
 def brain(arguments: argparse.Namespace) -> None:
-    """Start or describe a server, or ask a running one."""
-    {"serve": serve, "check": check}[arguments.act](arguments)
+    """``ape brain serve|check``."""
+    {"serve": serve, "check": check}[arguments.action](arguments)
 
 
 def serve(arguments: argparse.Namespace) -> None:
-    """Print the line that serves the agents' model here, and become it where vLLM is installed."""
+    """Print the command that serves the agents' model, and run it if vLLM is installed."""
     from ape.agents.vllm_command import TESTED_VERSIONS, gpu_memory, serve_command
 
-    line = serve_command(arguments.model, arguments.port)
-    console.print(shlex.join(line))
+    command = serve_command(arguments.model, arguments.port)
+    console.print(shlex.join(command))
     if shutil.which("vllm"):
-        os.execvp("vllm", line)
-    gpu = "" if gpu_memory() else "no GPU was found here; "
-    console.print(
-        f"{gpu}vLLM is not installed here: 'pip install vllm' in an environment of its own ({TESTED_VERSIONS})"
-    )
+        os.execvp("vllm", command)
+    gpu = "" if gpu_memory() else "no GPU was found; "
+    console.print(f"{gpu}vLLM is not installed: run 'pip install vllm' in a separate environment ({TESTED_VERSIONS})")
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Ask a server for what the agents need; what is missing is an error."""
+    """Check what the agents need from a server; a missing feature is an error."""
     from ape.agents.brain import MODEL_VARIABLE, URL_VARIABLE
     from ape.agents.server_check import check_server
 
     address = arguments.url or os.environ.get(URL_VARIABLE)
     if not address:
-        raise InputError("no address of a server", "ape brain check", f"give it, or set {URL_VARIABLE}")
-    found = check_server(address, os.environ.get(MODEL_VARIABLE))
-    for each in found:
-        console.print(f"{'ok' if each.met else 'missing':<8} {each.name:<12} {each.detail}")
-    if missing := [each.name for each in found if not each.met]:
-        raise InputError(f"the agents lack {', '.join(missing)}", address, "see 'ape brain serve' for how to serve it")
+        raise InputError("no server address", "ape brain check", f"give the address, or set {URL_VARIABLE}")
+    needs = check_server(address, os.environ.get(MODEL_VARIABLE))
+    for need in needs:
+        console.print(f"{'ok' if need.met else 'missing':<8} {need.name:<12} {need.detail}")
+    if missing := [need.name for need in needs if not need.met]:
+        raise InputError(f"the server lacks {', '.join(missing)}", address, "start it as 'ape brain serve' prints")

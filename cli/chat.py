@@ -1,4 +1,4 @@
-"""``ape chat``: explore one scenario with the guide, in the terminal; pictures are files, and drawn where it can."""
+"""``ape chat``: explore a series with the guide, in the terminal. Pictures are files; some terminals also show them."""
 
 from __future__ import annotations
 
@@ -12,73 +12,80 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from ape.cli.commands import request_of, wide_console
+from ape.cli.commands import request_of, wrapping_console
 from ape.core.errors import InputError
-from ape.runs.session import MAIN, Event, Session
+from ape.runs.session import MAIN, Session
+from ape.runs.updates import Update
 
-DRAWING = ("iTerm.app", "WezTerm")
+INLINE_TERMINALS = ("iTerm.app", "WezTerm")  # they show pictures, by iTerm2's protocol
 
-console = wide_console()
+console = wrapping_console()
 
 
 def chat(arguments: argparse.Namespace) -> None:
-    """``ape chat DATA --out DIR``, ``ape chat --resume DIR``; each line is one thing said, from a pipe as well."""
+    """``ape chat DATA --out DIR`` or ``ape chat --resume DIR``; each line of input is a message."""
     session = _session(arguments)
-    _tell(session.history())
-    if arguments.thread == MAIN and not session.history():
-        console.print("Ask what the series does, say 'mine', or 'help'. An empty line or Ctrl-D ends; all is kept.")
+    history = session.history()
+    _print_updates(history)
+    if arguments.thread == MAIN and not history:
+        console.print(
+            "Ask what the series does, say 'mine', or 'help'. An empty line or Ctrl-D ends; everything is stored."
+        )
     while True:
         try:
-            said = console.input("> ")
+            message = console.input("> ").strip()
         except EOFError:
             break
-        if not said.strip():
+        if not message:
             break
-        if said.strip().lower() == "branch":
+        if message.lower() == "branch":
             session = session.branch()
-            console.print(f"now in {session.thread}; 'ape chat --resume {session.folder} --thread {MAIN}' goes back")
+            console.print(
+                f"now in {session.thread}; 'ape chat --resume {session.folder} --thread {MAIN}' opens the main thread"
+            )
             continue
-        _tell(session.say(said))
-    console.print(f"go on with 'ape chat --resume {session.folder}'")
+        _print_updates(session.say(message))
+    thread = "" if session.thread == MAIN else f" --thread {session.thread}"
+    console.print(f"resume with 'ape chat --resume {session.folder}{thread}'")
 
 
 def _session(arguments: argparse.Namespace) -> Session:
     if (arguments.data is None) == (arguments.resume is None):
-        raise InputError("give DATA for a new conversation, or --resume DIR", "ape chat", "one of the two")
+        raise InputError("give DATA for a new conversation, or --resume DIR", "ape chat", "give one of the two")
     if arguments.resume is not None:
         return Session(Path(arguments.resume), arguments.thread)
     request = request_of(arguments, "chat")
     series = request.load()
-    return Session.begin(Path(arguments.out or f"runs/chat-{series.name}"), request, series)
+    return Session.create(Path(arguments.out or f"runs/chat-{series.name}"), request, series)
 
 
-def _tell(events: Iterable[Event]) -> None:
-    saying = ""
-    with Live(console=console, transient=True) as under_way:
-        for event in events:
-            saying = saying + event.text if event.kind == "saying" else ""
-            under_way.update(Markdown(saying, hyperlinks=False))
-            _print(event)
+def _print_updates(updates: Iterable[Update]) -> None:
+    """Print updates as they come; show the tokens of a reply until the complete reply replaces them."""
+    reply = ""
+    with Live(console=console, transient=True) as live:
+        for update in updates:
+            reply = reply + update.text if update.kind == "token" else ""
+            live.update(Markdown(reply, hyperlinks=False))
+            _print_update(update)
 
 
-def _print(event: Event) -> None:
-    if event.kind == "said":
-        console.print(Markdown(event.text, hyperlinks=False))
-    elif event.kind == "person":
-        console.print(Text(f"> {event.text}", style="bold"))
-    elif event.kind == "asked":
-        console.print(Text(f"{event.text} (yes/no)", style="yellow"))
-    elif event.kind in ("refused", "failed"):
-        console.print(Text(event.text, style="red"))
-    elif event.kind in ("called", "progress"):  # what was found the guide tells
-        console.print(Text(event.text, style="dim"), no_wrap=True, overflow="ellipsis")
-    if event.picture is not None:
-        _show(event.picture)
+def _print_update(update: Update) -> None:
+    if update.kind == "reply":
+        console.print(Markdown(update.text, hyperlinks=False))
+    elif update.kind == "person":
+        console.print(Text(f"> {update.text}", style="bold"))
+    elif update.kind == "question":
+        console.print(Text(f"{update.text} (yes/no)", style="yellow"))
+    elif update.kind in ("refused", "failed"):
+        console.print(Text(update.text, style="red"))
+    elif update.kind in ("tool_call", "progress"):  # tool results are not printed: the guide reports them
+        console.print(Text(update.text, style="dim"), no_wrap=True, overflow="ellipsis")
+    if update.picture is not None:
+        _print_picture(update.picture)
 
 
-def _show(picture: Path) -> None:
-    """Where a picture lies, and the picture itself where the terminal draws it, by iTerm2's protocol."""
-    if console.is_terminal and os.environ.get("TERM_PROGRAM") in DRAWING:
+def _print_picture(picture: Path) -> None:
+    if console.is_terminal and os.environ.get("TERM_PROGRAM") in INLINE_TERMINALS:
         data = base64.b64encode(picture.read_bytes()).decode()
         console.file.write(f"\x1b]1337;File=inline=1;width=80%:{data}\a\n")
     console.print(Text(f"picture: {picture}", style="cyan"))

@@ -1,4 +1,4 @@
-"""What each command does, as calls into the rooms below; heavy imports wait until a command needs them."""
+"""The functions of the main commands; heavy imports wait until a command needs them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ape.series import Series
 if TYPE_CHECKING:
     from ape.runs import Request, Run
 
-PIPED = 200  # columns of what is laid out, where there is no terminal
+PIPED_WIDTH = 200  # columns of wrapped text without a terminal
 
 console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
-def wide_console() -> Console:
-    """For trees and running text, which wrap by themselves."""
-    laid_out = Console(highlight=False, markup=False)
-    if not laid_out.is_terminal:
-        laid_out.width = PIPED
-    return laid_out
+def wrapping_console() -> Console:
+    """Return a console that wraps its output, for trees and running text."""
+    wrapping = Console(highlight=False, markup=False)
+    if not wrapping.is_terminal:
+        wrapping.width = PIPED_WIDTH
+    return wrapping
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -107,12 +107,12 @@ def bank(arguments: argparse.Namespace) -> None:
     """``ape bank validate|show|schema``."""
     from ape.rules import RuleBank
 
-    if arguments.look == "schema":
+    if arguments.action == "schema":
         print(json.dumps(RuleBank.model_json_schema(), indent=1))  # noqa: T201 (goes to other programs)
         return
     path = _bank_path(arguments.bank)
     loaded = RuleBank.load(path)
-    if arguments.look == "validate":
+    if arguments.action == "validate":
         console.print(f"{path}: valid, {len(loaded.rules)} rules")
         return
     console.print(f"{loaded.scenario}\n{loaded.ended}")

@@ -1,4 +1,4 @@
-"""Live progress: a line for each thing an agent does, a bar for each step that counts."""
+"""Live progress: one line per action of an agent, one bar per long step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-BETWEEN = 10.0  # seconds, of lines where there is no terminal
+LOG_INTERVAL = 10.0  # seconds between two lines without a terminal
 COLOURS = {
     "planner": "cyan",
     "profiler": "green",
@@ -21,7 +21,7 @@ COLOURS = {
 
 
 class Display:
-    """Context manager that prints agents' lines above progress bars."""
+    """Context manager that prints actions of agents above progress bars."""
 
     def __init__(self, console: Console) -> None:
         self._bars = Progress(
@@ -35,8 +35,8 @@ class Display:
         )
         self._console = console
         self._tasks: dict[str, TaskID] = {}
-        self._begun: dict[str, tuple[float, int]] = {}  # where there is no terminal: when, and how far a step was
-        self._told = time.monotonic()
+        self._first: dict[str, tuple[float, int]] = {}  # time and progress of the first report of each step
+        self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -48,12 +48,12 @@ class Display:
         self._bars.stop()
 
     def listen(self, agent: str, note: str) -> None:
-        """One line of what an agent does."""
+        """Print one action of an agent."""
         colour = COLOURS.get(agent, "white")
         self._console.print(Text.assemble((f"{agent:>16}", colour), "  ", note))
 
     def progress(self, step: str, done: int, total: int, note: str = "") -> None:
-        """How far a step is; without a terminal, a line now and then and at its end."""
+        """Update the bar of a step; without a terminal, print a line from time to time and at the end."""
         if not self._console.is_terminal:
             self._log(step, done, total, note)
             return
@@ -63,9 +63,9 @@ class Display:
 
     def _log(self, step: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
-        began, first = self._begun.setdefault(step, (now, done))
-        if done < total and now - self._told < BETWEEN:
+        start, first = self._first.setdefault(step, (now, done))
+        if done < total and now - self._last_line < LOG_INTERVAL:
             return
-        self._told = now
-        left = (now - began) / (done - first) * (total - done) if first < done < total else 0.0
+        self._last_line = now
+        left = (now - start) / (done - first) * (total - done) if first < done < total else 0.0
         self._console.print(f"{step:>16}  {done}/{total} {note}" + (f", {left:.0f} s left at most" if left else ""))

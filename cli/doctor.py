@@ -1,4 +1,4 @@
-"""What this machine has of what APE can use, and what to do about what it lacks."""
+"""``ape doctor``: check this machine and say how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -25,103 +25,111 @@ from ape.core.errors import InputError
 from ape.runs.tracing import ENDPOINT
 from ape.series.matrix_profile import is_compiled
 
+# Module and use of each optional part.
 EXTRAS = {
     "examples": ("aeon", "example:internal-bleeding"),
     "logs": ("drain3", "--log"),
     "eval": ("scikit_posthocs", "ape eval"),
     "ray": ("ray", "--ray"),
-    "otlp": ("opentelemetry.exporter.otlp", f"spans to {ENDPOINT}"),
+    "otlp": ("opentelemetry.exporter.otlp", f"sending spans to {ENDPOINT}"),
 }
-LEAST_DISK, LEAST_MEMORY = 5.0, 4.0  # GB
+MIN_DISK, MIN_MEMORY = 5.0, 4.0  # GB
 
 
 @dataclass(frozen=True)
-class Sign:
-    """One thing that was looked at: whether all is well with it, what was found, and how to fix it."""
+class Check:
+    """The result of one check; ``hint`` says how to fix what is not ok."""
 
-    what: str
-    well: bool
-    told: str
+    name: str
+    ok: bool
+    found: str
     hint: str = ""
 
 
 def doctor(arguments: argparse.Namespace) -> None:
-    """``ape doctor``: one line for each check."""
-    for sign in examine():
-        line = Text("ok  " if sign.well else "--  ", style="green" if sign.well else "yellow")
-        line.append(f"{sign.what:<16}", style="bold").append(sign.told, style="none")
-        console.print(line.append(f"; {sign.hint}" if sign.hint and not sign.well else ""))
+    """``ape doctor``: print one line per check."""
+    for check in run_checks():
+        line = Text("ok  " if check.ok else "--  ", style="green" if check.ok else "yellow")
+        line.append(f"{check.name:<16}", style="bold").append(check.found, style="none")
+        console.print(line.append(f"; {check.hint}" if check.hint and not check.ok else ""))
 
 
-def examine() -> list[Sign]:
-    """Look at the machine; nothing is changed, and a server is only asked for its models."""
-    return [*_machine(), _brain(), _compiled(), *(_extra(name) for name in EXTRAS), _collector(), _replies()]
+def run_checks() -> list[Check]:
+    """Check the machine without changing anything; a model server is only asked for its models."""
+    return [
+        *_check_machine(),
+        _check_gpu(),
+        _check_brain(),
+        _check_matrix_profile(),
+        *(_check_extra(name) for name in EXTRAS),
+        _check_traces(),
+        _check_reply_cache(),
+    ]
 
 
-def _machine() -> list[Sign]:
+def _check_machine() -> list[Check]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     version = importlib.metadata.version("ape-tsad")
     return [
-        Sign("ape", True, f"{version}, Python {platform.python_version()}, torch {torch.__version__}"),
-        Sign("processors", True, f"{os.cpu_count()}"),
-        Sign("memory", memory >= LEAST_MEMORY, f"{memory:.0f} GB", "work on fewer series at once: --workers 1"),
-        Sign("disk", free >= LEAST_DISK, f"{free:.0f} GB free here", "a mined series takes about 6 MB"),
-        _gpu(),
+        Check("ape", True, f"{version}, Python {platform.python_version()}, torch {torch.__version__}"),
+        Check("processors", True, f"{os.cpu_count()}"),
+        Check("memory", memory >= MIN_MEMORY, f"{memory:.0f} GB", "process one series at a time: --workers 1"),
+        Check("disk", free >= MIN_DISK, f"{free:.0f} GB free here", "free space: a mined series takes about 6 MB"),
     ]
 
 
-def _gpu() -> Sign:
+def _check_gpu() -> Check:
     if torch.cuda.is_available():
         name, memory = torch.cuda.get_device_name(), torch.cuda.get_device_properties(0).total_memory / 1e9
-        return Sign("GPU", True, f"{name}, {memory:.0f} GB; training and post-training use it")
+        return Check("GPU", True, f"{name}, {memory:.0f} GB; used for training and post-training")
     if shutil.which("nvidia-smi"):
-        return Sign("GPU", False, "there is one that torch cannot use", "install torch with CUDA: see pytorch.org")
-    return Sign("GPU", True, "none; all runs on the processors")
+        return Check("GPU", False, "torch cannot use the GPU", "install torch with CUDA: see pytorch.org")
+    return Check("GPU", True, "none; everything runs on the processors")
 
 
-def _brain() -> Sign:
+def _check_brain() -> Check:
     address = os.environ.get(URL_VARIABLE)
     if not address or address == EMBEDDED:
-        return Sign(
-            "brain", True, f"embedded; for a model of yours: {' '.join(serve_command()[:3])}, then {URL_VARIABLE}"
-        )
+        start = " ".join(serve_command()[:3])
+        return Check("brain", True, f"embedded; to use a model server, run '{start}' and set {URL_VARIABLE}")
     try:
-        served = [str(entry["id"]) for entry in served_models(base_address(address))]
+        models = [str(entry["id"]) for entry in served_models(base_address(address))]
     except InputError as error:
-        return Sign("brain", False, str(error), START_HINT)
-    return Sign("brain", bool(served), f"{address} serves {', '.join(served) or 'nothing'}", START_HINT)
+        return Check("brain", False, str(error), START_HINT)
+    return Check("brain", bool(models), f"{address} serves {', '.join(models) or 'no model'}", START_HINT)
 
 
-def _compiled() -> Sign:
+def _check_matrix_profile() -> Check:
     if is_compiled():
-        return Sign("matrix profile", True, "compiled")
-    return Sign("matrix profile", False, "not compiled yet", "'ape warm-up', half a minute; or the first run does it")
+        return Check("matrix profile", True, "compiled")
+    hint = "run 'ape warm-up', which takes half a minute, or let the first run compile it"
+    return Check("matrix profile", False, "not compiled yet", hint)
 
 
-def _extra(name: str) -> Sign:
+def _check_extra(name: str) -> Check:
     module, use = EXTRAS[name]
     try:
-        there = importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package around it
-        there = False
-    hint = f"pip install 'ape-tsad[{name}]'"
-    return Sign(f"extra {name}", there, f"{'there' if there else 'not there'}, for {use}", "" if there else hint)
+        installed = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        installed = False
+    state = "installed" if installed else "not installed"
+    return Check(f"extra {name}", installed, f"{state}, for {use}", f"pip install 'ape-tsad[{name}]'")
 
 
-def _collector() -> Sign:
+def _check_traces() -> Check:
     address = os.environ.get(ENDPOINT)
     if not address:
-        return Sign("traces", True, f"spans.jsonl in each run folder; {ENDPOINT} sends them on")
+        return Check("traces", True, f"spans.jsonl in each run folder; {ENDPOINT} also sends them to a collector")
     parts = urlsplit(address)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 4318), timeout=3).close()
     except OSError as error:
-        return Sign("traces", False, f"no collector at {address}: {error}", f"start one, or unset {ENDPOINT}")
-    return Sign("traces", True, f"sent to {address} too")
+        return Check("traces", False, f"no collector at {address}: {error}", f"start one, or unset {ENDPOINT}")
+    return Check("traces", True, f"also sent to {address}")
 
 
-def _replies() -> Sign:
+def _check_reply_cache() -> Check:
     folder = cache_folder()
     sizes = [path.stat().st_size for path in folder.glob("*.json")]
-    return Sign("kept replies", True, f"{len(sizes)} of served models, {sum(sizes) / 1e6:.1f} MB in {folder}")
+    return Check("cached replies", True, f"{len(sizes)} of model servers, {sum(sizes) / 1e6:.1f} MB in {folder}")

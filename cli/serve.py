@@ -1,4 +1,4 @@
-"""``ape serve``: the page for exploring scenarios, on this machine only."""
+"""``ape serve``: serve the conversation page, on this machine only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from ape.cli.commands import console, request_of
 from ape.core.errors import InputError
 
-LARGEST = 200  # MB of an upload
+MAX_UPLOAD = 200  # MB
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -27,18 +27,18 @@ def serve(arguments: argparse.Namespace) -> None:
             probe.bind(("127.0.0.1", arguments.port))
         except OSError as error:
             raise InputError(
-                f"the port is taken: {error.strerror}", str(arguments.port), "give another --port"
+                f"the port cannot be used: {error.strerror}", str(arguments.port), "choose another --port"
             ) from error
     import gradio as gr
 
     from ape.cli.page import CSS, page
 
-    console.print(f"http://127.0.0.1:{arguments.port}, conversations in {root}; Ctrl-C ends")
+    console.print(f"http://127.0.0.1:{arguments.port}, conversations in {root}; press Ctrl-C to stop")
     page(root, request_of(arguments, "chat")).launch(
         server_name="127.0.0.1",
         server_port=arguments.port,
         allowed_paths=[str(root)],
-        max_file_size=f"{LARGEST}mb",
+        max_file_size=f"{MAX_UPLOAD}mb",
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
         css=CSS,
         footer_links=[],

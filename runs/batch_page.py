@@ -1,4 +1,4 @@
-"""One page that leads to the reports of all of a batch's items."""
+"""The summary page of a batch, which links to the reports of its items."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ PAGE = "index.html"
 
 @dataclass(frozen=True)
 class Row:
-    """What the page tells of an item.
+    """What the page shows of an item.
 
     Parameters
     ----------
     name : str
     failed : str
-        Why, where it failed.
+        Why the item failed; empty otherwise.
     report : str
-        Link, empty where there is none.
-    rules, ended, mechanisms : str
+        Link to the report; empty if there is none.
+    rules : str
+        Number of rules.
+    mechanisms : str
+    ended : str
+        How the mining ended.
     decision : str
-        What post-training decided, and why; empty without any.
+        Result of post-training and its reason; empty without post-training.
     seconds : float
     """
 
@@ -43,10 +47,20 @@ class Row:
 
 
 def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, str]) -> None:
-    """Write ``index.html`` into ``out``."""
+    """Write ``index.html`` into ``out``.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the batch.
+    folders : mapping of str to Path
+        Run folder of each item.
+    failed : mapping of str to str
+        Reason of each failed item.
+    """
     rows = [Row(name, failed[name]) if name in failed else _row(out, name, folder) for name, folder in folders.items()]
-    mined = Counter(word for row in rows for word in row.mechanisms.split(", ") if word)
-    page = render("batch.html", name=out.resolve().name, rows=rows, mined=mined.most_common())
+    mechanisms = Counter(word for row in rows for word in row.mechanisms.split(", ") if word)
+    page = render("batch.html", name=out.resolve().name, rows=rows, mechanisms=mechanisms.most_common())
     write_text(out / PAGE, page)
 
 
@@ -55,8 +69,8 @@ def _row(out: Path, name: str, folder: Path) -> Row:
     record = read_json(folder / RECORD, "run record")
     report, decision = folder / "report.html", ""
     if (folder / "posttrain.json").is_file():
-        told = read_json(folder / "posttrain.json", "post-training report")
-        decision = f"{'enhanced' if told['accepted'] else 'original kept'}: {told['reason']}"
+        posttrain = read_json(folder / "posttrain.json", "post-training report")
+        decision = f"{'enhanced' if posttrain['accepted'] else 'original kept'}: {posttrain['reason']}"
     return Row(
         name=name,
         report=str(report.relative_to(out)) if report.is_file() else "",

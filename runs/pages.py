@@ -1,4 +1,4 @@
-"""Self-contained HTML pages from the templates beside this module."""
+"""Render self-contained HTML pages from the templates in ``templates/``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jinja2
 
 
 def render(template: str, **values: Any) -> str:
-    """Page of a template; text is escaped, and a name that is not given is an error."""
+    """Return the page of a template. Values are escaped; a name without a value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ape.runs", "templates"),
         autoescape=True,
@@ -21,5 +21,5 @@ def render(template: str, **values: Any) -> str:
 
 
 def data_uri(png: bytes) -> str:
-    """A picture as the address that a page holds it by."""
+    """Return a picture as the address that embeds it in a page."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"

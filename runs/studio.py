@@ -1,7 +1,7 @@
-"""The conversation for LangGraph's own development server, which can give a graph no more than a run folder's name.
+"""The conversation graph for LangGraph's development server, which can pass a graph only the name of a run folder.
 
-``langgraph dev --allow-blocking`` in the project's folder reads ``langgraph.json``; what is said there stays in that
-server's threads, and what is done to rules, banks and scores in the folder.
+``langgraph dev --allow-blocking`` in the project's folder reads ``langgraph.json``. Messages are stored in the threads
+of that server; rules, banks and scores are stored in the run folder.
 """
 
 from __future__ import annotations
@@ -10,32 +10,30 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 
-from ape.graphs.conversation import Conversation, Talk, act, build_conversation, think
+from ape.graphs.conversation import ConversationGraph, ConversationState, Node, act, build_conversation, think
 from ape.runs.session import Session
-
-Node = Callable[[Talk, Runtime[Conversation]], Awaitable[Talk]]
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What the server's user gives: the folder of a conversation that ``ape chat`` has begun."""
+class FolderContext:
+    """The context that the user of the server gives: the run folder of a conversation that ``ape chat`` started."""
 
     folder: str
 
 
-def conversation() -> StateGraph[Talk, Any, Talk, Talk]:
-    """The graph of `ape.graphs.conversation`, on the folder that its context names."""
-    return build_conversation(_opening(think), _opening(act), Opened)
+def conversation() -> ConversationGraph:
+    """Return the graph of `ape.graphs.conversation` for the run folder that its context names."""
+    return build_conversation(_in_folder(think), _in_folder(act), FolderContext)
 
 
-def _opening(node: Node) -> Callable[[Talk, Runtime[Opened]], Awaitable[Talk]]:
-    async def opened(state: Talk, runtime: Runtime[Opened]) -> Talk:
+def _in_folder(node: Node) -> Callable[[ConversationState, Runtime[FolderContext]], Awaitable[ConversationState]]:
+    """Return the node with the context of the conversation in the run folder."""
+
+    async def run_node(state: ConversationState, runtime: Runtime[FolderContext]) -> ConversationState:
         session = await asyncio.to_thread(Session, Path(runtime.context.folder))
-        return await node(state, Runtime(context=session.conversation()))
+        return await node(state, Runtime(context=session.context()))
 
-    return opened
+    return run_node

@@ -1,4 +1,4 @@
-"""A run's trace as one self-contained page: timeline, what each agent asked and was told, why each rule is there."""
+"""The trace of a run as one self-contained HTML page: timeline, spans, and the evidence of each rule."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from pathlib import Path
 
 from ape.core.errors import InputError
 from ape.core.files import write_text
+from ape.runs.explanation import explain_rules
 from ape.runs.pages import data_uri, render
-from ape.runs.trace import Span, explained, read_trace
+from ape.runs.trace import Span, read_trace
 from ape.tools.artefacts import Artefacts
 
 PAGE = "trace.html"
+Bar = tuple[Span, int, float, float]  # with depth, and left edge and width in percent
 
 
 def write_trace_page(folder: Path) -> Path:
-    """Write ``trace.html`` into a run folder; returns its path."""
+    """Write ``trace.html`` into a run folder and return its path."""
     spans = read_trace(folder)
     artefacts = Artefacts(folder / "artefacts")
     page = render(
@@ -24,46 +26,48 @@ def write_trace_page(folder: Path) -> Path:
         name=folder.resolve().name,
         spans=spans,
         bars=[_bars(span) for span in spans],
-        rules=explained(folder),
-        picture=lambda span: _picture(span, artefacts),
-        drawn=lambda identifier: _drawn(identifier, artefacts),
+        rules=explain_rules(folder),
+        picture=lambda artefact: _picture(artefact, artefacts),
+        span_picture=lambda span: _span_picture(span, artefacts),
         pretty=_pretty,
     )
     write_text(folder / PAGE, page)
     return folder / PAGE
 
 
-def _bars(root: Span) -> list[tuple[Span, int, float, float]]:
-    """Nodes, agents and tool calls with depth, and begin and width in percent of the whole."""
+def _bars(root: Span) -> list[Bar]:
+    """Return the timeline of nodes, agents and tool calls."""
+    start, length = root.start, max(root.seconds, 1e-9)
 
-    def walk(span: Span, depth: int) -> Iterator[tuple[Span, int, float, float]]:
-        if span.kind != "LLM":
-            yield span, depth, 100 * (span.begin - begin) / length, 100 * span.seconds / length
-            for child in span.inner:
-                yield from walk(child, depth + 1)
+    def walk(span: Span, depth: int) -> Iterator[Bar]:
+        if span.kind == "LLM":
+            return
+        if depth > 0:
+            yield span, depth, 100 * (span.start - start) / length, 100 * span.seconds / length
+        for child in span.children:
+            yield from walk(child, depth + 1)
 
-    begin, length = root.begin, max(root.seconds, 1e-9)
-    return [bar for bar in walk(root, 0) if bar[1] > 0]
+    return list(walk(root, 0))
 
 
-def _picture(span: Span, artefacts: Artefacts) -> str:
-    """The picture that a tool drew, for the page; empty where it drew none."""
+def _span_picture(span: Span, artefacts: Artefacts) -> str:
+    """Return the address of the picture that a tool drew; empty if there is none."""
     try:
-        drawn = str(json.loads(span.said or "{}").get("artefact", ""))
+        artefact = str(json.loads(span.output or "{}").get("artefact", ""))
     except (ValueError, AttributeError):
         return ""
-    return _drawn(drawn, artefacts) if drawn.endswith(".png") else ""
+    return _picture(artefact, artefacts) if artefact.endswith(".png") else ""
 
 
-def _drawn(identifier: str, artefacts: Artefacts) -> str:
+def _picture(artefact: str, artefacts: Artefacts) -> str:
     try:
-        return data_uri(artefacts.get_bytes(identifier))
+        return data_uri(artefacts.get_bytes(artefact))
     except InputError:
         return ""
 
 
 def _pretty(text: str) -> str:
-    """JSON with line breaks, for reading; what was cut off stays as it is."""
+    """Return JSON with line breaks; text that is no JSON, such as a shortened value, is unchanged."""
     try:
         return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
     except ValueError:

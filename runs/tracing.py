@@ -1,8 +1,8 @@
-"""Spans of a run: its nodes, agents, messages, tool calls and decisions.
+"""Record the spans of a run: its graphs, nodes, agents, replies, tool calls and decisions.
 
-OpenTelemetry's spans with OpenInference's names, a JSON line each in ``spans.jsonl``; to a collector as well where
-``OTEL_EXPORTER_OTLP_ENDPOINT`` names one. ``OPENINFERENCE_HIDE_INPUTS`` and ``OPENINFERENCE_HIDE_OUTPUTS`` keep what
-was sent and said out of both.
+Spans are OpenTelemetry's, with OpenInference's names. They are written to ``spans.jsonl``, one JSON line each, and also
+sent to the collector that ``OTEL_EXPORTER_OTLP_ENDPOINT`` names. ``OPENINFERENCE_HIDE_INPUTS`` and
+``OPENINFERENCE_HIDE_OUTPUTS`` keep messages, arguments and results out of both.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from ape.tools.artefacts import evidence_id, evidence_record
 SPANS = "spans.jsonl"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 HIDE = {"input": "OPENINFERENCE_HIDE_INPUTS", "output": "OPENINFERENCE_HIDE_OUTPUTS"}
-REDACTED = "__REDACTED__"  # OpenInference's word
-LONGEST = 20_000  # characters of a value
+REDACTED = "__REDACTED__"  # the word that OpenInference uses
+MAX_CHARACTERS = 20_000  # of a value
 STEP, EVIDENCE = "ape.step", "ape.evidence"
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,22 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def recorded(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]:
-    """Callbacks that record what runs with them; spans are in the folder when the block ends."""
+    """Yield callbacks that record spans; all spans are in ``folder`` when the block ends.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder.
+    name : str
+        Session of the spans.
+    """
     provider = TracerProvider(
         resource=Resource.create({"service.name": "ape", "service.version": ape.__version__}), shutdown_on_exit=False
     )
-    provider.add_span_processor(SimpleSpanProcessor(_Lines(folder / SPANS)))
-    if os.environ.get(ENDPOINT) and (exporter := _collector()) is not None:
+    provider.add_span_processor(SimpleSpanProcessor(_LineExporter(folder / SPANS)))
+    if os.environ.get(ENDPOINT) and (exporter := _collector_exporter()) is not None:
         provider.add_span_processor(BatchSpanProcessor(exporter))
-    spans = Spans(provider.get_tracer("ape", ape.__version__), name)
+    spans = _SpanCallbacks(provider.get_tracer("ape", ape.__version__), name)
     try:
         yield [spans]
     finally:
@@ -58,36 +66,42 @@ def recorded(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]:
         provider.shutdown()
 
 
-class Spans(BaseCallbackHandler):
-    """A span for each node, agent, reply and tool call; decisions are events of their node."""
+class _SpanCallbacks(BaseCallbackHandler):
+    """Callbacks that make a span for each graph, node, agent, reply and tool call; decisions are events of a node.
 
-    run_inline = True  # in the order in which things happen
+    LangChain calls each operation a run, with an id. Some runs, such as the graph inside a node, get no span: their
+    children become children of the nearest run with a span.
+    """
+
+    run_inline = True  # keeps the order of events
 
     def __init__(self, tracer: trace.Tracer, session: str) -> None:
         self._tracer = tracer
         self._session = session
         self._open: dict[UUID, trace.Span] = {}
-        self._within: dict[UUID, UUID | None] = {}  # runs that have no span of their own, by the run around them
-        self._told: dict[UUID | None, int] = {}  # messages of a conversation that earlier spans hold
-        self._calls: dict[UUID, tuple[str, dict[str, Any]]] = {}  # tools that are running, with their arguments
+        self._parents: dict[UUID, UUID | None] = {}  # of runs without a span
+        self._nodes: set[str] = set()  # checkpoint namespaces of the nodes; each execution of a node has its own
+        self._messages: dict[UUID | None, int] = {}  # number of messages that earlier spans of an agent contain
+        self._calls: dict[UUID, tuple[str, dict[str, Any]]] = {}  # name and arguments of running tools
 
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **rest: Any
     ) -> None:
-        """Begin a span for the graph, a node or an agent."""
-        name, about = str(rest.get("name")), rest.get("metadata") or {}
-        agent = about.get(AGENT)
+        """Start the span of a graph, a node or an agent."""
+        name, metadata = str(rest.get("name")), rest.get("metadata") or {}
+        agent, namespace = metadata.get(AGENT), str(metadata.get("langgraph_checkpoint_ns"))
         if parent_run_id is None:
-            self._begin(run_id, None, name, Kind.CHAIN, {})
+            self._start(run_id, None, name, Kind.CHAIN, {})
         elif name == agent:
-            self._begin(run_id, parent_run_id, name, Kind.AGENT, {AGENT: agent, **_value("input", inputs)})
-        elif name == about.get("langgraph_node") and parent_run_id in self._open and agent is None:
-            self._begin(run_id, parent_run_id, name, Kind.CHAIN, {STEP: int(about.get("langgraph_step", 0))})
+            self._start(run_id, parent_run_id, name, Kind.AGENT, {AGENT: agent, **_value("input", inputs)})
+        elif name == metadata.get("langgraph_node") and namespace not in self._nodes:
+            self._nodes.add(namespace)
+            self._start(run_id, parent_run_id, name, Kind.CHAIN, {STEP: int(metadata.get("langgraph_step", 0))})
         else:
-            self._within[run_id] = parent_run_id
+            self._parents[run_id] = parent_run_id
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **rest: Any) -> None:
-        """End it."""
+        """End the span of a graph, a node or an agent."""
         answer = getattr(outputs, "answer", None)
         self._end(run_id, {} if answer is None else _value("output", answer.model_dump()))
 
@@ -100,18 +114,18 @@ class Spans(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **rest: Any,
     ) -> None:
-        """Begin the span of a reply, with the messages that are new in this conversation."""
-        around = self._around(parent_run_id)
-        earlier = self._told.get(around, 0)
-        self._told[around] = len(messages[0])
+        """Start the span of a reply, with the messages that earlier spans of the agent do not contain."""
+        parent = self._with_span(parent_run_id)
+        earlier = self._messages.get(parent, 0)
+        self._messages[parent] = len(messages[0])
         new = [_plain(message) for message in messages[0][earlier:]]
-        about = rest.get("metadata") or {}
-        attributes = {AGENT: str(about.get(AGENT)), "ape.earlier_messages": earlier, **_value("input", new)}
+        agent = (rest.get("metadata") or {}).get(AGENT)
         model = (rest.get("invocation_params") or {}).get("model") or "embedded"
-        self._begin(run_id, parent_run_id, "reply", Kind.LLM, attributes | {Named.LLM_MODEL_NAME: str(model)})
+        attributes = {AGENT: str(agent), "ape.earlier_messages": earlier, Named.LLM_MODEL_NAME: str(model)}
+        self._start(run_id, parent_run_id, "reply", Kind.LLM, attributes | _value("input", new))
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **rest: Any) -> None:
-        """End it, with what was said and the tokens that it took."""
+        """End the span of a reply, with its message and token counts."""
         message = response.generations[0][0].message
         usage = message.usage_metadata or {}
         tokens = {
@@ -125,62 +139,63 @@ class Spans(BaseCallbackHandler):
     def on_tool_start(
         self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **rest: Any
     ) -> None:
-        """Begin the span of a tool call."""
+        """Start the span of a tool call."""
         name, arguments = serialized["name"], rest.get("inputs") or {}
-        about = {AGENT: str((rest.get("metadata") or {}).get(AGENT)), Named.TOOL_NAME: name}
-        self._begin(run_id, parent_run_id, name, Kind.TOOL, about | _value("input", arguments))
+        attributes = {AGENT: str((rest.get("metadata") or {}).get(AGENT)), Named.TOOL_NAME: name}
+        self._start(run_id, parent_run_id, name, Kind.TOOL, attributes | _value("input", arguments))
         self._calls[run_id] = name, arguments
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **rest: Any) -> None:
-        """End it, with its result and the id under which it is kept."""
+        """End the span of a tool call, with its result and evidence id."""
         result = json.loads(output)
         name, arguments = self._calls.pop(run_id)
-        kept = evidence_id(name, evidence_record(name, arguments, result))
-        self._end(run_id, {**_value("output", result), EVIDENCE: kept})
+        evidence = evidence_id(name, evidence_record(name, arguments, result))
+        self._end(run_id, {**_value("output", result), EVIDENCE: evidence})
 
     def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **rest: Any) -> None:
-        """Write a decision into the span of its node; make a span of a reply that was known."""
-        around = self._around(run_id)
-        if name == DECISION and around in self._open:
-            told = {f"ape.{key}": _attribute(value) for key, value in data.items() if value not in (None, [], {})}
-            self._open[around].add_event(DECISION, told)
+        """Add a decision to the span of its node; make a span for a cached reply."""
+        parent = self._with_span(run_id)
+        if name == DECISION and parent is not None:
+            attributes = {f"ape.{key}": _attribute(value) for key, value in data.items() if value not in (None, [], {})}
+            self._open[parent].add_event(DECISION, attributes)
         elif name == CACHED_REPLY:
-            self._begin(known := uuid4(), around, name, Kind.LLM, _value("output", data))
-            self._end(known, {})
+            reply = uuid4()
+            self._start(reply, parent, name, Kind.LLM, _value("output", data))
+            self._end(reply, {})
 
     def close(self) -> None:
-        """End what an exception left open."""
+        """End the spans that an exception left open."""
         for run_id in reversed(list(self._open)):
             self._end(run_id, {}, "cut short")
 
-    def _error(self, error: BaseException, *, run_id: UUID, **rest: Any) -> None:
+    def _on_error(self, error: BaseException, *, run_id: UUID, **rest: Any) -> None:
         self._end(run_id, {}, " ".join(f"{type(error).__name__}: {error}".split())[:400])
 
-    on_chain_error = on_llm_error = on_tool_error = _error
+    on_chain_error = on_llm_error = on_tool_error = _on_error
 
-    def _around(self, run_id: UUID | None) -> UUID | None:
-        """The run itself, or the nearest around it, that has a span."""
+    def _with_span(self, run_id: UUID | None) -> UUID | None:
+        """Return the run itself, or its nearest ancestor, that has an open span."""
         while run_id is not None and run_id not in self._open:
-            run_id = self._within.get(run_id)
+            run_id = self._parents.get(run_id)
         return run_id
 
-    def _begin(self, run_id: UUID, parent: UUID | None, name: str, kind: Kind, attributes: Mapping[str, Any]) -> None:
-        around = self._around(parent)
-        context = None if around is None else trace.set_span_in_context(self._open[around])
-        about = {Named.OPENINFERENCE_SPAN_KIND: kind.value, Named.SESSION_ID: self._session}
-        self._open[run_id] = self._tracer.start_span(name, context, attributes={**about, **attributes})
+    def _start(self, run_id: UUID, parent: UUID | None, name: str, kind: Kind, attributes: Mapping[str, Any]) -> None:
+        ancestor = self._with_span(parent)
+        context = None if ancestor is None else trace.set_span_in_context(self._open[ancestor])
+        common = {Named.OPENINFERENCE_SPAN_KIND: kind.value, Named.SESSION_ID: self._session}
+        self._open[run_id] = self._tracer.start_span(name, context, attributes={**common, **attributes})
 
-    def _end(self, run_id: UUID, attributes: Mapping[str, Any], failed: str = "") -> None:
-        self._within.pop(run_id, None)
+    def _end(self, run_id: UUID, attributes: Mapping[str, Any], error: str = "") -> None:
+        self._parents.pop(run_id, None)
         if (span := self._open.pop(run_id, None)) is not None:
             span.set_attributes(dict(attributes))
-            if failed:
-                span.set_status(trace.StatusCode.ERROR, failed)
+            if error:
+                span.set_status(trace.StatusCode.ERROR, error)
             span.end()
 
 
-class _Lines(SpanExporter):
-    """Appends spans to a file; where that fails it says so once and lets the run go on."""
+class _LineExporter(SpanExporter):
+    """Exporter that appends spans to a file; if that fails, it warns once and the run continues."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -188,7 +203,7 @@ class _Lines(SpanExporter):
         self._failed = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Write a line a span."""
+        """Append one line per span."""
         lines = "".join(f"{span.to_json(indent=None)}\n" for span in spans)
         with self._lock:
             if self._failed:
@@ -198,34 +213,34 @@ class _Lines(SpanExporter):
                     out.write(lines)
             except OSError as error:
                 self._failed = True
-                log.warning("the run goes on without a trace: %s (%s)", error.strerror, self._path)
+                log.warning("the run continues without a trace: %s (%s)", error.strerror, self._path)
                 return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
 
 
-def _collector() -> SpanExporter | None:
+def _collector_exporter() -> SpanExporter | None:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
-        log.warning("%s is set, but spans cannot be sent: pip install 'ape-tsad[otlp]'", ENDPOINT)
+        log.warning("spans cannot be sent (%s): pip install 'ape-tsad[otlp]'", ENDPOINT)
         return None
     return OTLPSpanExporter()
 
 
 def _value(which: str, value: Any) -> dict[str, str]:
-    """What was sent (``input``) or said (``output``), as JSON, or a word for it where it is to be kept out."""
+    """Return the attributes of a span's ``input`` or ``output``: JSON, or a placeholder if values are hidden."""
     if os.environ.get(HIDE[which], "").lower() == "true":
         return {f"{which}.value": REDACTED}
     text = json.dumps(value, default=str)
-    return {f"{which}.value": text[:LONGEST], f"{which}.mime_type": "application/json"}
+    return {f"{which}.value": text[:MAX_CHARACTERS], f"{which}.mime_type": "application/json"}
 
 
 def _plain(message: BaseMessage) -> dict[str, Any]:
-    """A message without the bytes of its pictures; their ids stand in the text before each."""
+    """Return a message without its pictures; the text before each picture contains its id."""
     blocks = message.content if isinstance(message.content, list) else [message.content]
-    said = [block if isinstance(block, str) else block.get("text", f"({block.get('type')})") for block in blocks]
+    texts = [block if isinstance(block, str) else block.get("text", f"({block.get('type')})") for block in blocks]
     calls = [{"name": call["name"], "args": call["args"]} for call in getattr(message, "tool_calls", [])]
-    return {"role": message.type, "content": "\n".join(said), **({"tool_calls": calls} if calls else {})}
+    return {"role": message.type, "content": "\n".join(texts), **({"tool_calls": calls} if calls else {})}
 
 
 def _attribute(value: Any) -> Any:
