@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from foreign_network import Foreign
 
 import ape.detectors
 import ape.series
@@ -117,3 +118,21 @@ def of_two(name, make, two_channels):
 def vae(make, series):
     """Shared: tests must not change it."""
     return make("vae").fit(series, seed=0)
+
+
+@pytest.fixture(scope="session")
+def trained(series):
+    """Trained on raw windows without APE. Shared: tests must not change it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = Foreign()
+        begins = torch.randint(0, len(series.train) - WINDOW, (200, 64))
+    data = torch.from_numpy(series.train.copy())
+    optimiser = torch.optim.Adam(module.parameters(), lr=5e-3)
+    for begin in begins:
+        windows = data[begin[:, None] + torch.arange(WINDOW)]
+        loss = (module(windows)[0] - windows).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return module.eval()

@@ -1,4 +1,4 @@
-"""Detectors on disk: round trips, disks that fail, files that were damaged."""
+"""Detector folders: round trips, failing disks, damaged files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def folder(vae, tmp_path):
 
 
 def refused(folder, file):
-    """The error of loading, which must name ``file`` and say what to do."""
+    """Return the error of loading, which must name ``file`` and give a hint."""
     with pytest.raises(InputError) as caught:
         ape.detectors.load(folder)
     assert str(folder / file) in caught.value.where
@@ -38,7 +38,7 @@ def no_space(*_args, **_kwargs):
 
 
 def failing(call, real):
-    """``real``, which fails at its ``call``-th call."""
+    """Return ``real`` with a failure at its ``call``-th call."""
     calls = iter(range(1, 100))
     return lambda *args: no_space() if next(calls) == call else real(*args)
 
@@ -48,34 +48,34 @@ def tampered(folder, **fields):
     path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
 
-def test_round_trip_scores_bit_for_bit(detector, series, tmp_path):
+def test_loaded_detector_gives_identical_scores(detector, series, tmp_path):
     detector.save(tmp_path / "model")
-    again = ape.detectors.load(tmp_path / "model")
-    np.testing.assert_array_equal(detector.score(series), again.score(series))
-    assert again.window == detector.window
+    loaded = ape.detectors.load(tmp_path / "model")
+    np.testing.assert_array_equal(detector.score(series), loaded.score(series))
+    assert loaded.window == detector.window
 
 
-def test_round_trip_keeps_options_and_channels(make, two_channels, tmp_path):
+def test_options_and_channels_are_restored(make, two_channels, tmp_path):
     trained = make("vae", steps=3, latent=2, hidden=(16, 12)).fit(two_channels)
     trained.save(str(tmp_path / "model"))
-    again = ape.detectors.load(str(tmp_path / "model"))
-    np.testing.assert_array_equal(trained.score(two_channels), again.score(two_channels))
-    again.save(tmp_path / "again")
+    loaded = ape.detectors.load(str(tmp_path / "model"))
+    np.testing.assert_array_equal(trained.score(two_channels), loaded.score(two_channels))
+    loaded.save(tmp_path / "again")
     for name in ("detector.json", "weights.safetensors"):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-def test_folder_holds_the_two_files_and_no_path(folder):
+def test_folder_has_two_files_without_paths(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["detector.json", "weights.safetensors"]
     assert str(folder.parent) not in (folder / "detector.json").read_text()
 
 
-def test_saving_makes_parent_folders(vae, series, tmp_path):
+def test_saving_creates_parent_folders(vae, series, tmp_path):
     vae.save(tmp_path / "a" / "b")
     np.testing.assert_array_equal(ape.detectors.load(tmp_path / "a" / "b").score(series), vae.score(series))
 
 
-def test_saving_again_replaces_and_leaves_nothing_beside(vae, folder, series, make):
+def test_saving_again_replaces_the_folder(vae, folder, series, make):
     other = make("vae", steps=3).fit(series, seed=1)
     other.save(folder)
     np.testing.assert_array_equal(ape.detectors.load(folder).score(series), other.score(series))
@@ -92,7 +92,7 @@ def test_full_disk_leaves_nothing(vae, tmp_path, monkeypatch, call):
 
 
 @pytest.mark.parametrize("call", [1, 2], ids=["weights", "configuration"])
-def test_full_disk_leaves_the_earlier_detector(vae, folder, make, series, monkeypatch, call):
+def test_full_disk_keeps_the_earlier_detector(vae, folder, make, series, monkeypatch, call):
     other = make("vae", steps=3).fit(series, seed=1)
     monkeypatch.setattr(os, "fsync", failing(call, os.fsync))
     with pytest.raises(InputError, match="No space left"):
@@ -101,7 +101,7 @@ def test_full_disk_leaves_the_earlier_detector(vae, folder, make, series, monkey
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
-def test_no_room_for_a_temporary_folder(vae, tmp_path, monkeypatch):
+def test_full_disk_without_temporary_folder(vae, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "mkdtemp", no_space)
     with pytest.raises(InputError, match="No space left") as caught:
         vae.save(tmp_path / "model")
@@ -116,21 +116,21 @@ def test_failing_rename_leaves_nothing_and_names_the_folder(vae, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_failing_rename_leaves_the_earlier_detector(vae, folder, monkeypatch):
+def test_failing_rename_keeps_the_earlier_detector(vae, folder, monkeypatch):
     monkeypatch.setattr(Path, "rename", failing(2, Path.rename))
     with contextlib.suppress(OSError, InputError):
         vae.save(folder)
     assert (folder / "detector.json").is_file()
 
 
-def test_parent_that_is_a_file(vae, tmp_path):
+def test_parent_that_is_a_file_is_refused(vae, tmp_path):
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(InputError, match="cannot write"):
         vae.save(tmp_path / "taken" / "model")
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-def test_saving_never_deletes_what_is_not_a_detector(vae, tmp_path):
+def test_saving_never_deletes_other_files(vae, tmp_path):
     notes = tmp_path / "results" / "notes.txt"
     notes.parent.mkdir()
     notes.write_text("mine")
@@ -139,10 +139,10 @@ def test_saving_never_deletes_what_is_not_a_detector(vae, tmp_path):
     assert notes.is_file()
 
 
-@pytest.mark.parametrize("kept", [0, 5, 100, -1, -400])
-def test_truncated_weights(folder, kept):
+@pytest.mark.parametrize("size", [0, 5, 100, -1, -400])
+def test_truncated_weights_are_refused(folder, size):
     path = folder / "weights.safetensors"
-    path.write_bytes(path.read_bytes()[:kept])
+    path.write_bytes(path.read_bytes()[:size])
     refused(folder, path.name)
 
 
@@ -153,9 +153,9 @@ def test_truncated_weights(folder, kept):
         lambda tensors: tensors.update(extra=torch.zeros(2)),
         lambda tensors: tensors.update({"mean.weight": tensors["mean.weight"][:1].clone()}),
     ],
-    ids=["missing", "more", "other shape"],
+    ids=["missing", "additional", "other shape"],
 )
-def test_weights_that_do_not_fit(folder, change):
+def test_weights_that_do_not_fit_are_refused(folder, change):
     path = folder / "weights.safetensors"
     tensors = load_file(path)
     change(tensors)
@@ -164,28 +164,28 @@ def test_weights_that_do_not_fit(folder, change):
 
 
 @pytest.mark.parametrize("file", ["detector.json", "weights.safetensors"])
-def test_missing_file(folder, file):
+def test_missing_file_is_refused(folder, file):
     (folder / file).unlink()
     refused(folder, file)
 
 
-def test_folder_that_is_not_there(tmp_path):
+def test_missing_folder_is_refused(tmp_path):
     refused(tmp_path / "nowhere", "detector.json")
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"format": 1}'])
-def test_configuration_that_is_no_configuration(folder, data):
+def test_invalid_json_is_refused(folder, data):
     (folder / "detector.json").write_bytes(data)
     refused(folder, "detector.json")
 
 
 @pytest.mark.parametrize("fields", [{"format": 2}, {"format": "1"}, {"window": "24"}, {"options": []}, {"shift": 0.0}])
-def test_configuration_of_wrong_kinds(folder, fields):
+def test_fields_of_other_types_are_refused(folder, fields):
     tampered(folder, **fields)
     refused(folder, "detector.json")
 
 
-def test_window_that_the_weights_are_not_for(folder):
+def test_window_that_does_not_fit_the_weights_is_refused(folder):
     tampered(folder, window=48)
     assert "do not fit" in refused(folder, "weights.safetensors").what
 
@@ -209,6 +209,6 @@ def test_window_that_the_weights_are_not_for(folder):
     ],
     ids=str,
 )
-def test_configuration_of_impossible_values(folder, fields):
+def test_invalid_values_are_refused(folder, fields):
     tampered(folder, **fields)
     refused(folder, "detector.json")

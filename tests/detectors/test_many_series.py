@@ -1,4 +1,4 @@
-"""Training many series together: what training alone gives, but for rounding; refusals name the series."""
+"""Training many series together equals single training up to rounding; errors name the series."""
 
 from __future__ import annotations
 
@@ -15,12 +15,17 @@ from ape.detectors import PartlyTrainedError, fit_together
 from ape.series import from_array
 from ape.series.windows import sliding
 
-TOLERANCE = 1e-4  # of reconstructions, in standard deviations, after the steps below
+TOLERANCE = 1e-4  # of reconstructions in standard deviations, after the steps below
 STEPS = {
     "vae": 20, "donut": 20, "fcvae": 15, "transformer": 6, "tranad": 5, "crossad": 6,
     "lstm-ae": 5, "omni-anomaly": 3, "timesnet": 3,
 }  # fmt: skip
-STACKED = ["vae", "donut", "fcvae", "transformer", "tranad", "crossad"]
+STACKABLE = ["vae", "donut", "fcvae", "transformer", "tranad", "crossad"]
+SLOW = {"fcvae", "tranad", "crossad", "timesnet", "omni-anomaly"}
+
+
+def extended_if_slow(names):
+    return [pytest.param(name, marks=pytest.mark.extended if name in SLOW else ()) for name in names]
 
 
 def wave(number, length=700, period=24, channels=1):
@@ -33,7 +38,7 @@ def wave(number, length=700, period=24, channels=1):
 
 @pytest.fixture
 def untrained(make):
-    """A detector on CPU with a budget of its own."""
+    """Function that creates an untrained detector on CPU with a given budget."""
 
     def create(name="vae", steps=None, options=(), **budget):
         detector = make(name, steps=steps or STEPS[name], device="cpu", **dict(options))
@@ -43,8 +48,8 @@ def untrained(make):
     return create
 
 
-def reconstructions(detector, series):
-    """Of all windows, in standard deviations."""
+def residuals(detector, series):
+    """Residuals of all windows, in standard deviations."""
     x = torch.from_numpy(np.ascontiguousarray(sliding(series.values, detector.window)))
     with torch.no_grad():
         return (detector.reconstruct(x) - x) / detector.scale_shift[1][:, None]
@@ -52,7 +57,7 @@ def reconstructions(detector, series):
 
 def assert_alike(first, second, series, tolerance=TOLERANCE):
     assert first.window == second.window
-    assert float((reconstructions(first, series) - reconstructions(second, series)).abs().max()) <= tolerance
+    assert float((residuals(first, series) - residuals(second, series)).abs().max()) <= tolerance
 
 
 def assert_same(first, second):
@@ -60,23 +65,24 @@ def assert_same(first, second):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", STACKED)
-def test_stacked_is_as_alone_for_series_of_other_lengths(untrained, name):
+@pytest.mark.parametrize("name", extended_if_slow(STACKABLE))
+def test_stacked_training_equals_single_training_for_series_of_different_lengths(untrained, name):
     series = [wave(0), wave(1, length=913), wave(2, length=400)]
     for one, detector in zip(series, fit_together(untrained(name), series, seed=3), strict=True):
         assert_alike(detector, untrained(name).fit(one, seed=3), one)
         assert not any(part.training for part in detector.module.modules())
 
 
-def test_stacked_association_is_as_alone(untrained):
+@pytest.mark.extended
+def test_stacked_training_with_association_equals_single_training(untrained):
     series, options = [wave(0), wave(1)], {"association": True}
     detectors = fit_together(untrained("transformer", steps=5, options=options), series)
     for one, detector in zip(series, detectors, strict=True):
         assert_alike(detector, untrained("transformer", steps=5, options=options).fit(one), one)
 
 
-@pytest.mark.parametrize("name", sorted(set(STEPS) - set(STACKED)))
-def test_what_cannot_be_stacked_is_bit_for_bit_as_alone(untrained, name):
+@pytest.mark.parametrize("name", extended_if_slow(sorted(set(STEPS) - set(STACKABLE))))
+def test_backbones_that_cannot_be_stacked_are_identical_to_single_training(untrained, name):
     series = [wave(0, length=300), wave(1, length=350)]
     for one, detector in zip(series, fit_together(untrained(name), series, seed=3), strict=True):
         assert_same(detector, untrained(name).fit(one, seed=3))
@@ -84,30 +90,30 @@ def test_what_cannot_be_stacked_is_bit_for_bit_as_alone(untrained, name):
 
 def test_order_of_the_series_does_not_matter(untrained):
     series = [wave(number, length=500 + 50 * number) for number in range(4)]
-    there, back = fit_together(untrained(), series), fit_together(untrained(), series[::-1])
-    for one, first, second in zip(series, there, back[::-1], strict=True):
+    forward, backward = fit_together(untrained(), series), fit_together(untrained(), series[::-1])
+    for one, first, second in zip(series, forward, backward[::-1], strict=True):
         assert_alike(first, second, one)
 
 
-def test_one_that_stops_early_keeps_its_best_weights_while_others_go_on(untrained):
-    turned = wave(0)
-    values = turned.values.copy()
-    values[-110:] = 5 * turned.values.std() * np.random.default_rng(5).choice([-1, 1], size=(110, 1))
+def test_early_stop_of_one_series_keeps_its_best_weights_and_does_not_stop_the_others(untrained):
+    original = wave(0)
+    values = original.values.copy()
+    values[-110:] = 5 * original.values.std() * np.random.default_rng(5).choice([-1, 1], size=(110, 1))
     series = [wave(1), from_array(values), wave(2)]
     budget = {"steps": 80, "patience": 2, "rate": 3e-3}
-    told, alone = [], []
-    together = fit_together(
-        untrained(**budget), series, progress=lambda step, done, total, note="": told.append((done, note))
+    reports, evaluations = [], []
+    detectors = fit_together(
+        untrained(**budget), series, progress=lambda step, done, total, note="": reports.append((done, note))
     )
-    for one, detector in zip(series, together, strict=True):
-        looks = []
-        lonely = untrained(**budget).fit(one, progress=lambda *told, looks=looks: looks.append(told))
-        alone.append(len(looks))
-        assert_alike(detector, lonely, one)
-    assert alone[1] < alone[0] == alone[2] == 8  # it did stop early
-    assert [note for _, note in told].count("1 of 3 series") == 8 - alone[1]
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1] == (240, "3 of 3 series")
+    for one, detector in zip(series, detectors, strict=True):
+        calls = []
+        single = untrained(**budget).fit(one, progress=lambda *call, calls=calls: calls.append(call))
+        evaluations.append(len(calls))
+        assert_alike(detector, single, one)
+    assert evaluations[1] < evaluations[0] == evaluations[2] == 8  # the second series stops early
+    assert [note for _, note in reports].count("1 of 3 series") == 8 - evaluations[1]
+    assert [done for done, _ in reports] == sorted(done for done, _ in reports)
+    assert reports[-1] == (240, "3 of 3 series")
 
 
 def test_windows_and_channels_may_differ(untrained):
@@ -119,43 +125,43 @@ def test_windows_and_channels_may_differ(untrained):
         assert_alike(detector, untrained(steps=20, options={"window": None}).fit(one), one)
 
 
-def test_series_with_fewer_windows_than_a_batch_are_as_alone(untrained):
+def test_series_with_fewer_windows_than_a_batch_equal_single_training(untrained):
     series = [wave(0, length=130), wave(1), wave(2, length=130), wave(0)]
     for one, detector in zip(series, fit_together(untrained(), series), strict=True):
         assert_alike(detector, untrained().fit(one), one)
 
 
-def test_a_stack_is_split_where_it_would_not_fit(untrained, monkeypatch):
+def test_large_stack_is_split(untrained, monkeypatch):
     series = [wave(number) for number in range(5)]
     whole = fit_together(untrained(steps=20), series)
     monkeypatch.setattr("ape.detectors.stacked_training.STACK_BYTES_CPU", 1 << 20)
-    told = []
-    split = fit_together(untrained(steps=20), series, progress=lambda step, done, total, note="": told.append(note))
-    assert {"0 of 5 series", "5 of 5 series"} < set(told)
+    notes = []
+    split = fit_together(untrained(steps=20), series, progress=lambda step, done, total, note="": notes.append(note))
+    assert {"0 of 5 series", "5 of 5 series"} < set(notes)
     for one, first, second in zip(series, whole, split, strict=True):
         assert_alike(first, second, one)
 
 
-def test_one_series_is_bit_for_bit_as_alone(untrained, series):
+def test_one_series_is_identical_to_single_training(untrained, series):
     assert_same(fit_together(untrained(), [series], seed=2)[0], untrained().fit(series, seed=2))
 
 
-def test_no_series_no_detectors(untrained):
+def test_no_series_gives_no_detectors(untrained):
     assert fit_together(untrained(), []) == []
 
 
-def test_same_seed_same_weights_whatever_the_global_random_state(untrained):
-    series, found = [wave(0), wave(1)], []
+def test_weights_do_not_depend_on_the_global_random_state(untrained):
+    series, results = [wave(0), wave(1)], []
     for state in (1, 2):
         torch.manual_seed(state)
         before = torch.get_rng_state()
-        found.append(fit_together(untrained(steps=10), series, seed=4))
+        results.append(fit_together(untrained(steps=10), series, seed=4))
         assert torch.equal(before, torch.get_rng_state())
-    for first, second in zip(*found, strict=True):
+    for first, second in zip(*results, strict=True):
         assert_same(first, second)
 
 
-def test_the_detector_stays_as_it_is_and_the_new_ones_share_nothing(untrained):
+def test_given_detector_is_not_changed_and_new_ones_are_independent(untrained):
     pattern = untrained(steps=5)
     first, second = fit_together(pattern, [wave(0), wave(0)])
     with pytest.raises(InputError, match="not trained"):
@@ -167,7 +173,7 @@ def test_the_detector_stays_as_it_is_and_the_new_ones_share_nothing(untrained):
     np.testing.assert_array_equal(before, second.score(wave(0)))
 
 
-def test_trained_together_can_be_saved_and_loaded(untrained, tmp_path):
+def test_detectors_can_be_saved_and_loaded(untrained, tmp_path):
     detector = fit_together(untrained(steps=5), [wave(0), wave(1)])[1]
     detector.save(tmp_path / "model")
     np.testing.assert_array_equal(
@@ -175,33 +181,35 @@ def test_trained_together_can_be_saved_and_loaded(untrained, tmp_path):
     )
 
 
-def test_too_short_a_series_is_named_before_anything_is_trained(untrained):
-    told = []
+def test_short_series_is_named_before_any_training(untrained):
+    reports = []
     with pytest.raises(InputError, match="130 training points are too few") as caught:
         fit_together(
-            untrained(options={"window": 40}), [wave(0), wave(1, length=130)], progress=lambda *a: told.append(a)
+            untrained(options={"window": 40}),
+            [wave(0), wave(1, length=130)],
+            progress=lambda *call: reports.append(call),
         )
     assert caught.value.where == "series[1] 'wave 1'"
-    assert told == []
+    assert reports == []
 
 
 @pytest.mark.parametrize("name", ["vae", "lstm-ae"])
-def test_loss_that_is_not_finite_is_named_and_poisons_no_other(untrained, name, monkeypatch):
-    build = type(untrained(name, steps=1).fit(wave(0)).module)
-    own = build.loss
+def test_series_with_infinite_loss_is_named_and_does_not_affect_the_others(untrained, name, monkeypatch):
+    backbone = type(untrained(name, steps=1).fit(wave(0)).module)
+    loss = backbone.loss
     monkeypatch.setattr(
-        build, "loss", lambda self, x: own(self, x) * torch.where(x.abs().amax() > 9, torch.nan, torch.ones(()))
+        backbone, "loss", lambda self, x: loss(self, x) * torch.where(x.abs().amax() > 9, torch.nan, torch.ones(()))
     )
     values = wave(1).values.copy()
     values[100] *= 1e3
     series = [wave(0), from_array(values, name="spiked"), wave(2)]
-    with pytest.raises(InputError) as alone:
+    with pytest.raises(InputError) as single:
         untrained(name, steps=20).fit(series[1])
     with pytest.raises(PartlyTrainedError, match="1 of 3 series") as caught:
         fit_together(untrained(name, steps=20), series)
-    assert caught.value.where == f"series[1] 'spiked': {alone.value.what}"
-    first, lost, last = caught.value.detectors
-    assert lost is None
+    assert caught.value.where == f"series[1] 'spiked': {single.value.what}"
+    first, failed, last = caught.value.detectors
+    assert failed is None
     for one, detector in zip(series[::2], (first, last), strict=True):
         assert_alike(detector, untrained(name, steps=20).fit(one), one)
 
@@ -214,10 +222,10 @@ def test_wrapped_module_is_refused(series):
         fit_together(wrapped, [series])
 
 
-def test_long_training_ends_as_well_as_alone(untrained):
-    """Rounding grows with the steps: the errors stay within 5 %."""
+def test_long_training_has_nearly_the_same_error_as_single_training(untrained):
+    """Rounding differences grow with the steps; the errors stay within 5 %."""
     series = [wave(number, length=400) for number in range(2)]
     for one, detector in zip(series, fit_together(untrained(steps=100, check_every=50), series), strict=True):
-        alone = untrained(steps=100, check_every=50).fit(one)
-        errors = [float(reconstructions(found, one).square().mean()) for found in (detector, alone)]
+        single = untrained(steps=100, check_every=50).fit(one)
+        errors = [float(residuals(each, one).square().mean()) for each in (detector, single)]
         assert errors[0] == pytest.approx(errors[1], rel=0.05)

@@ -1,4 +1,4 @@
-"""Other libraries' detectors: trained by them, enhanced here, and scored by them again with the enhanced weights."""
+"""Detectors of other libraries: trained there, enhanced by APE, and used there again with the enhanced weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import ape.posttrain
 from ape.rules import build_context, generic_bank
 
 WINDOW = 24
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:sklearn")  # on float32 windows, one each
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:sklearn")  # one for each float32 window
 
 
 def windows_of(values):
@@ -27,7 +27,7 @@ def windows_of(values):
 
 
 class Dtaianomaly:
-    """Standardises each window on its own."""
+    """Standardises each window by itself."""
 
     package, encoder = "dtaianomaly", "encoder"
 
@@ -36,26 +36,26 @@ class Dtaianomaly:
 
         self.scale = (float(train.mean()), float(train.std()))
         sizes = {"encoder_dimensions": [16], "latent_space_dimension": 4, "decoder_dimensions": [16]}
-        self.own = AutoEncoder(WINDOW, activation_function="tanh", **sizes, n_epochs=5, seed=0).fit(train)
-        self.module = self.own.neural_network_
+        self.model = AutoEncoder(WINDOW, activation_function="tanh", **sizes, n_epochs=5, seed=0).fit(train)
+        self.module = self.model.neural_network_
 
     def reconstruct(self, module, x):
         shift, scale = x.mean(2, keepdim=True), x.std(2, correction=0, keepdim=True)
         return module(((x - shift) / scale).transpose(1, 2)).transpose(1, 2) * scale + shift
 
-    def rebuilt(self, values):
-        dataset = self.own._build_dataset(values)
-        shown = torch.stack([dataset[i][0] for i in range(len(dataset))])
+    def reconstructed(self, values):
+        dataset = self.model._build_dataset(values)
+        inputs = torch.stack([dataset[i][0] for i in range(len(dataset))])
         windows = windows_of(values)
         scale, shift = windows.std(1, keepdims=True), windows.mean(1, keepdims=True)
-        return self.module.eval()(shown)[:, :, 0].numpy() * scale + shift
+        return self.module.eval()(inputs)[:, :, 0].numpy() * scale + shift
 
     def score(self, values):
-        return self.own.decision_function(values)
+        return self.model.decision_function(values)
 
 
 class PyOD:
-    """Takes windows as rows, and standardises each place in the window on its own."""
+    """Takes windows as rows and standardises each position in the window by itself."""
 
     package, encoder = "pyod", "encoder"
 
@@ -63,26 +63,26 @@ class PyOD:
         from pyod.models.auto_encoder import AutoEncoder
 
         self.scale = None
-        self.own = AutoEncoder(hidden_neuron_list=[16, 4], epoch_num=5, verbose=0).fit(windows_of(train))
-        self.module = self.own.model
-        self.place_shift, self.place_scale = (torch.tensor(x).float() for x in (self.own.X_mean, self.own.X_std))
+        self.model = AutoEncoder(hidden_neuron_list=[16, 4], epoch_num=5, verbose=0).fit(windows_of(train))
+        self.module = self.model.model
+        self.place_shift, self.place_scale = (torch.tensor(x).float() for x in (self.model.X_mean, self.model.X_std))
 
     def reconstruct(self, module, x):
         rows = (x.flatten(1) - self.place_shift) / self.place_scale
         return (module(rows) * self.place_scale + self.place_shift).view_as(x)
 
-    def rebuilt(self, values):
+    def reconstructed(self, values):
         from pyod.utils.torch_utility import TorchDataset
 
-        shown = TorchDataset(windows_of(values), mean=self.own.X_mean, std=self.own.X_std)
-        return self.module.eval()(torch.stack(list(shown))).numpy() * self.own.X_std + self.own.X_mean
+        inputs = TorchDataset(windows_of(values), mean=self.model.X_mean, std=self.model.X_std)
+        return self.module.eval()(torch.stack(list(inputs))).numpy() * self.model.X_std + self.model.X_mean
 
     def score(self, values):
-        return self.own.decision_function(windows_of(values))
+        return self.model.decision_function(windows_of(values))
 
 
 class DeepOD:
-    """USAD's decoders end in a sigmoid: it wants values from 0 to 1."""
+    """USAD's decoders end in a sigmoid, so values must be in [0, 1]."""
 
     package, encoder = "deepod", "encoder"
 
@@ -91,9 +91,9 @@ class DeepOD:
 
         self.scale = (float(train.min()), float(np.ptp(train)))
         budget = {"epochs": 15, "batch_size": 16, "lr": 5e-3}
-        self.own = USAD(WINDOW, hidden_dims=10, **budget, device="cpu", verbose=0, random_state=0)
-        self.own.fit(self.standard(train))
-        self.module = self.own.model
+        self.model = USAD(WINDOW, hidden_dims=10, **budget, device="cpu", verbose=0, random_state=0)
+        self.model.fit(self.standard(train))
+        self.module = self.model.model
 
     def standard(self, values):
         return (values - self.scale[0]) / self.scale[1]
@@ -101,18 +101,18 @@ class DeepOD:
     def reconstruct(self, module, x):
         return module.decoder1(module.encoder(x.flatten(1))).view_as(x)
 
-    def rebuilt(self, values):
+    def reconstructed(self, values):
         from deepod.utils.utility import get_sub_seqs
 
-        shown = torch.from_numpy(get_sub_seqs(self.standard(values), seq_len=WINDOW)).float()
-        return self.reconstruct(self.module.eval(), shown).numpy()[:, :, 0] * self.scale[1] + self.scale[0]
+        inputs = torch.from_numpy(get_sub_seqs(self.standard(values), seq_len=WINDOW)).float()
+        return self.reconstruct(self.module.eval(), inputs).numpy()[:, :, 0] * self.scale[1] + self.scale[0]
 
     def score(self, values):
-        return self.own.decision_function(self.standard(values))
+        return self.model.decision_function(self.standard(values))
 
 
 class TSBAD:
-    """TimesNet looks for the periods of a batch in its forward pass, and standardises each window inside."""
+    """TimesNet computes the periods of a batch in its forward pass and standardises each window inside."""
 
     package, encoder = "TSB_AD", "layer_norm"
 
@@ -121,10 +121,10 @@ class TSBAD:
 
         torch.manual_seed(0)
         self.scale = (float(train.mean()), float(train.std()))
-        with mock.patch.object(np, "Inf", np.inf, create=True):  # it was written for NumPy 1
-            self.own = TimesNet(win_size=WINDOW, epochs=1, batch_size=32, lr=2e-3)
-        self.own.fit(self.standard(train))
-        self.module = self.own.model
+        with mock.patch.object(np, "Inf", np.inf, create=True):  # written for NumPy 1
+            self.model = TimesNet(win_size=WINDOW, epochs=1, batch_size=32, lr=2e-3)
+        self.model.fit(self.standard(train))
+        self.module = self.model.model
 
     def standard(self, values):
         return (values - self.scale[0]) / self.scale[1]
@@ -132,18 +132,18 @@ class TSBAD:
     def reconstruct(self, module, x):
         return module(x.transpose(1, 2)).transpose(1, 2)
 
-    def rebuilt(self, values):
+    def reconstructed(self, values):
         from TSB_AD.utils.dataset import ReconstructDataset
 
-        shown = ReconstructDataset(self.standard(values), window_size=WINDOW).samples
-        return self.module.eval()(shown).numpy()[:, :, 0] * self.scale[1] + self.scale[0]
+        inputs = ReconstructDataset(self.standard(values), window_size=WINDOW).samples
+        return self.module.eval()(inputs).numpy()[:, :, 0] * self.scale[1] + self.scale[0]
 
     def score(self, values):
-        return self.own.decision_function(self.standard(values))
+        return self.model.decision_function(self.standard(values))
 
 
 class HuggingFace:
-    """PatchTST as it is pre-trained, on masked patches; it standardises each window inside and gives patches."""
+    """PatchTST pre-trained on masked patches; it standardises each window inside and returns patches."""
 
     package, encoder = "transformers", "head.dropout"
 
@@ -168,11 +168,11 @@ class HuggingFace:
         hidden = module.model.encoder(module.model.patchifier(standard)).last_hidden_state
         return module.head(hidden).flatten(2) * scale + shift
 
-    def rebuilt(self, values):
+    def reconstructed(self, values):
         twin = copy.deepcopy(self.module).eval()
         twin.model.do_mask_input, twin.model.masking = False, torch.nn.Identity()
-        shown = torch.from_numpy(windows_of(values))[:, :, None]
-        inner = twin.model(past_values=shown)
+        inputs = torch.from_numpy(windows_of(values))[:, :, None]
+        inner = twin.model(past_values=inputs)
         return (twin.head(inner.last_hidden_state).flatten(1) * inner.scale[:, 0] + inner.loc[:, 0]).numpy()
 
     def score(self, values):
@@ -182,9 +182,16 @@ class HuggingFace:
         return (predicted - self.module.model(past_values=windows).patch_input).square().mean((1, 2, 3)).numpy()
 
 
-@pytest.fixture(scope="module", params=[Dtaianomaly, PyOD, DeepOD, TSBAD, HuggingFace], ids=lambda peer: peer.__name__)
+@pytest.fixture(
+    scope="module",
+    params=[
+        PyOD,
+        *(pytest.param(peer, marks=pytest.mark.extended) for peer in (Dtaianomaly, DeepOD, TSBAD, HuggingFace)),
+    ],
+    ids=lambda peer: peer.__name__,
+)
 def peer(request, series):
-    """Trained by its own library. Shared: no test may change it."""
+    """Trained by its own library. Shared: tests must not change it."""
     pytest.importorskip(request.param.package, reason=f"{request.param.package} comes with 'make peers'")
     return request.param(series.train)
 
@@ -194,10 +201,13 @@ def wrapped(peer):
 
 
 @torch.no_grad()
-def test_reconstruction_is_the_librarys_own(peer, series):
+def test_reconstruction_equals_that_of_the_library(peer, series):
     x = torch.from_numpy(windows_of(series.values))[:, None]
     torch.testing.assert_close(
-        wrapped(peer).reconstruct(x)[:, 0], torch.from_numpy(peer.rebuilt(series.values)).float(), atol=1e-4, rtol=1e-4
+        wrapped(peer).reconstruct(x)[:, 0],
+        torch.from_numpy(peer.reconstructed(series.values)).float(),
+        atol=1e-4,
+        rtol=1e-4,
     )
 
 
@@ -214,21 +224,22 @@ def test_library_scores_with_the_enhanced_weights(peer, series):
     twin.module.load_state_dict(ape.detectors.unwrap(candidate).state_dict())
     with torch.no_grad():
         np.testing.assert_array_equal(peer.score(series.values), score)
-        again = twin.score(series.values)
-    assert again.shape == score.shape and len(again) in (series.length, series.length - WINDOW + 1)
-    assert np.isfinite(again).all() and not np.array_equal(again, score)
+        enhanced = twin.score(series.values)
+    assert enhanced.shape == score.shape and len(enhanced) in (series.length, series.length - WINDOW + 1)
+    assert np.isfinite(enhanced).all() and not np.array_equal(enhanced, score)
 
     assert ape.detectors.unwrap(detector) is peer.module
     torch.testing.assert_close(dict(peer.module.state_dict()), before, atol=0, rtol=0)
-    assert any(not torch.equal(before[name], moved) for name, moved in twin.module.named_parameters())
+    assert any(not torch.equal(before[name], tensor) for name, tensor in twin.module.named_parameters())
 
 
-def test_the_readme_says_it_in_code_that_runs(series):
+@pytest.mark.extended
+def test_example_of_the_guide_runs(series):
     pytest.importorskip("dtaianomaly")
-    readme = Path(ape.detectors.__file__).parents[1] / "README.md"
-    if not readme.is_file():
+    guide = Path(ape.detectors.__file__).parents[1] / "docs/guides/your-detector.md"
+    if not guide.is_file():
         pytest.skip("not a checkout")
-    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     [code] = [block for block in blocks if "dtaianomaly" in block]
     assert sum(bool(line) for line in code.splitlines()) <= 15
     names = {"ape": ape, "series": series, "bank": generic_bank(build_context(series), ["time_reverse"])}
