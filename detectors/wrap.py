@@ -128,7 +128,7 @@ class Wrapped(Backbone):
     encoder : str
         Name of the submodule whose output is the latent, as in ``inner.named_modules()``.
     rebuild : callable
-        ``rebuild(inner, x)`` maps [B, C, L] to [B, C, L], whatever layout ``inner`` uses.
+        ``rebuild(inner, x)`` maps [B, C, L] to [B, C, L]; it adapts the layout to that of ``inner``.
     """
 
     def __init__(self, inner: nn.Module, encoder: str, rebuild: Callable[[nn.Module, Tensor], Tensor]) -> None:

@@ -15,15 +15,15 @@ def test_gru_equals_torch(channels):
     torch.manual_seed(0)
     layer, x = nn.GRU(channels, 5, batch_first=True).double(), torch.randn(4, 7, channels, dtype=torch.float64)
     x.requires_grad_()
-    ours, theirs, pull = gru(layer, x), layer(x)[0], torch.randn(4, 7, 5, dtype=torch.float64)
-    torch.testing.assert_close(ours, theirs)
+    own, reference, pull = gru(layer, x), layer(x)[0], torch.randn(4, 7, 5, dtype=torch.float64)
+    torch.testing.assert_close(own, reference)
     sources = [x, *layer.parameters()]
     for mine, other in zip(
-        torch.autograd.grad(ours, sources, pull), torch.autograd.grad(theirs, sources, pull), strict=True
+        torch.autograd.grad(own, sources, pull), torch.autograd.grad(reference, sources, pull), strict=True
     ):
         torch.testing.assert_close(mine, other)
     with torch.no_grad():  # takes the path that stores no gates
-        torch.testing.assert_close(gru(layer, x), theirs)
+        torch.testing.assert_close(gru(layer, x), reference)
 
 
 def test_gradient_of_the_chain_of_latents_equals_finite_differences():
