@@ -64,7 +64,12 @@ def test_the_pictures_that_tools_drew_are_shown_to_the_model(talk, server):
     list(talk.say("show 100 to 300"))
     last = server.requests[-1]["messages"][-1]
     assert last["role"] == "user" and any(block["type"] == "image_url" for block in last["content"])
-    assert [event.kind for event in talk.history()] == ["person", "tool_call", "tool_result", "reply"]  # and are no one's words
+    assert [event.kind for event in talk.history()] == [
+        "person",
+        "tool_call",
+        "tool_result",
+        "reply",
+    ]  # and are no one's words
 
 
 def test_what_people_wrote_about_the_series_is_no_order(talk, server):

@@ -11,7 +11,7 @@ def test_check_reports_what_a_server_lacks(server, capsys):
     assert main(["brain", "check", server.url]) == 2  # the embedded expert answers only to the agents' own tasks
     output = capsys.readouterr()
     assert "ok       model" in output.out and "ok       context      16384 tokens" in output.out
-    assert "missing  JSON schema" in output.out and "the agents lack" in output.err
+    assert "missing  JSON schema" in output.out and "the server lacks" in output.err
 
 
 def test_requirements_are_checked_one_by_one(server, script):

@@ -1,4 +1,4 @@
-"""The embedded guide: which words become which tool calls, and that it says so where it does not understand."""
+"""The embedded guide: which requests become which tool calls, and what it says if it does not understand."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ KNOWN = {
     "rules": ["level-jump", "level-jump-2", "reading-stuck"],
 }  # fmt: skip
 
-MORNING = {"low": 6.0, "high": 12.0}
+STUCK = "add a rule: the sensor gets stuck for 1 to 3 seconds"
 
 
-def asked(*texts: str, tools: tuple[str, ...] = (), **known) -> AIMessage:
-    """What the guide says to the last text, the others having been said before."""
+def reply_to(*texts: str, **known) -> AIMessage:
+    """Return the guide's reply to the last text, with the others earlier in the conversation."""
     task = json.dumps(KNOWN | known)
     messages = [SystemMessage(SYSTEM["guide"]), HumanMessage(f"What is known:\n```json\n{task}\n```")]
     for text in texts[:-1]:
-        messages += [HumanMessage(text), AIMessage("Well.")]
+        messages += [HumanMessage(text), AIMessage("All right.")]
     messages.append(HumanMessage(texts[-1]))
-    return offered(messages)
+    return reply_of(messages)
 
 
-def offered(messages) -> AIMessage:
+def reply_of(messages) -> AIMessage:
+    """Return the guide's next message, with all tools."""
     names = (
         "describe_series", "read_text", "robust_stats", "autocorrelation", "spectrum", "stl", "matrix_profile",
         "change_points",
@@ -42,13 +43,13 @@ def offered(messages) -> AIMessage:
 
 
 def call(*texts: str, **known) -> tuple[str, dict]:
-    calls = asked(*texts, **known).tool_calls
+    calls = reply_to(*texts, **known).tool_calls
     assert len(calls) >= 1, texts
     return calls[0]["name"], calls[0]["args"]
 
 
 @pytest.mark.parametrize(
-    ("said", "tool", "arguments"),
+    ("request_text", "tool", "arguments"),
     [
         ("What does the series do?", "describe_series", {}),
         ("how long is its period?", "autocorrelation", {"channel": "flow"}),
@@ -68,12 +69,12 @@ def call(*texts: str, **known) -> tuple[str, dict]:
         ("show me the scores", "show_scores", {}),
     ],
 )
-def test_words_become_the_call_that_they_mean(said, tool, arguments):
-    assert call(said) == (tool, arguments)
+def test_request_becomes_a_call(request_text, tool, arguments):
+    assert call(request_text) == (tool, arguments)
 
 
 @pytest.mark.parametrize(
-    ("said", "change"),
+    ("request_text", "change"),
     [
         ("make level-jump larger", {"size": 1.5}),
         ("make level-jump twice as large", {"size": 2.0}),
@@ -97,94 +98,86 @@ def test_words_become_the_call_that_they_mean(said, tool, arguments):
         ),
     ],
 )
-def test_a_rule_is_edited_in_words(said, change):
-    assert call(said) == ("change_rule", {"rule_id": "level-jump", "asked": said, **change})
+def test_request_changes_a_rule(request_text, change):
+    assert call(request_text) == ("change_rule", {"rule_id": "level-jump", "asked": request_text, **change})
 
 
-def test_it_is_the_rule_that_was_spoken_of_last():
+def test_it_refers_to_the_rule_mentioned_last():
     assert call("why reading-stuck?", "drop it")[1]["rule_id"] == "reading-stuck"
     assert call("why level-jump?", "why reading-stuck?", "make it longer")[1]["rule_id"] == "reading-stuck"
 
 
-def test_where_several_were_spoken_of_it_asks_which_one_is_meant():
-    reply = asked("why level-jump and reading-stuck?", "make it longer")
+def test_guide_asks_which_rule_if_several_were_mentioned():
+    reply = reply_to("why level-jump and reading-stuck?", "make it longer")
     assert reply.tool_calls == [] and "Which rule" in reply.content
 
 
-def test_the_longest_name_that_fits_is_meant():
+def test_longest_matching_name_counts():
     assert call("drop level-jump-2")[1]["rule_id"] == "level-jump-2"
     assert call("restore spike local")[1]["rule_id"] == "spike-local"
 
 
-@pytest.mark.parametrize("said", ["sing a song", "ok", "delete the weekend", "?", "make level-jump blue"])
-def test_what_it_does_not_understand_it_says_and_guesses_nothing(said):
-    reply = asked(said, rules=[], dropped=[]) if "weekend" in said else asked(said)
+@pytest.mark.parametrize("request_text", ["sing a song", "ok", "delete the weekend", "?", "make level-jump blue"])
+def test_unclear_request_gets_an_answer_and_no_call(request_text):
+    known = {"rules": [], "dropped": []} if "weekend" in request_text else {}
+    reply = reply_to(request_text, **known)
     assert reply.tool_calls == [] and len(reply.content) > 20
 
 
-def test_a_date_is_refused_in_words():
-    reply = asked("make level-jump happen only on weekends")
-    assert reply.tool_calls == [] and "not to dates" in reply.content
+def test_bound_to_dates_is_refused():
+    reply = reply_to("make level-jump happen only on weekends")
+    assert reply.tool_calls == [] and "but not to dates" in reply.content
 
 
 @pytest.mark.parametrize(
-    ("said", "mechanism", "low", "high"),
+    ("request_text", "mechanism", "low", "high"),
     [
         ("add a rule: the sensor gets stuck for 20 to 40 samples", "stuck_sensor", 20, 40),
         ("please add a failure mode: the pressure drifts away slowly for 10 to 30 minutes", "gradual_drift", 10, 30),
         ("add a rule: the flow falls by half for 5 to 9 minutes", "abrupt_change", 5, 9),
     ],
 )
-def test_a_rule_is_added_in_words(said, mechanism, low, high):
-    name, arguments = call(said)
+def test_request_adds_a_rule(request_text, mechanism, low, high):
+    name, arguments = call(request_text)
     draft = RuleDraft.model_validate(arguments["draft"])
-    assert name == "add_rule" and arguments["asked"] == said
-    assert (draft.mechanism, draft.duration.low, draft.duration.high, draft.duration.unit) == (
-        mechanism,
-        low,
-        high,
-        "samples",
-    )
-    assert draft.id not in KNOWN["rules"] and draft.evidence[0].quote in said
+    assert name == "add_rule" and arguments["asked"] == request_text
+    duration = draft.duration
+    assert (draft.mechanism, duration.low, duration.high, duration.unit) == (mechanism, low, high, "samples")
+    assert draft.id not in KNOWN["rules"] and draft.evidence[0].quote in request_text
 
 
-STUCK = "add a rule: the sensor gets stuck for 1 to 3 seconds"
-
-
-def after_reading(*lines: str, said: str = STUCK) -> AIMessage:
-    """What the guide says once it has read the scenario's text."""
-    messages = [SystemMessage(SYSTEM["guide"]), HumanMessage(f"```json\n{json.dumps(KNOWN | NO_STEP)}\n```")]
+def reply_after_reading(*lines: str) -> AIMessage:
+    """Return the guide's reply to `STUCK` after it has read the scenario's text."""
+    known = json.dumps(KNOWN | {"step_seconds": None})
+    messages = [SystemMessage(SYSTEM["guide"]), HumanMessage(f"```json\n{known}\n```")]
     numbered = [{"line": number, "text": line} for number, line in enumerate(lines, 1)]
     body = {"evidence": "x", "arguments": {}, "result": {"lines": numbered, "more": False}}
-    return offered([*messages, HumanMessage(said), ToolMessage(json.dumps(body), tool_call_id="1", name="read_text")])
+    return reply_of([*messages, HumanMessage(STUCK), ToolMessage(json.dumps(body), tool_call_id="1", name="read_text")])
 
 
-NO_STEP = {"step_seconds": None}
-
-
-def test_a_length_in_seconds_is_looked_up_in_the_text_where_there_are_no_times():
-    assert call(STUCK, **NO_STEP) == ("read_text", {})
-    (added,) = after_reading("A heart.", "Sampled at 100 Hz.").tool_calls
+def test_sampling_step_is_looked_up_in_the_text():
+    assert call(STUCK, step_seconds=None) == ("read_text", {})
+    (added,) = reply_after_reading("A heart.", "Sampled at 100 Hz.").tool_calls
     assert added["args"]["draft"]["duration"] == {"low": 100.0, "high": 300.0, "unit": "samples"}
 
 
-def test_a_length_in_seconds_is_not_guessed():
-    reply = after_reading("A heart.")
+def test_unknown_sampling_step_is_not_guessed():
+    reply = reply_after_reading("A heart.")
     assert reply.tool_calls == [] and "how far apart the samples are" in reply.content
-    (added,) = asked(f"{STUCK}, sampled at 50 Hz", **NO_STEP).tool_calls
+    (added,) = reply_to(f"{STUCK}, sampled at 50 Hz", step_seconds=None).tool_calls
     assert added["args"]["draft"]["duration"] == {"low": 50.0, "high": 150.0, "unit": "samples"}
 
 
-def test_a_rule_that_no_words_describe_is_not_added():
-    assert asked("add a rule: purple").tool_calls == []
+def test_rule_without_a_known_failure_is_not_added():
+    assert reply_to("add a rule: purple").tool_calls == []
 
 
-def test_results_are_told_and_errors_are_not_hidden():
+def test_results_and_errors_are_reported():
     task = json.dumps(KNOWN)
     begin = [SystemMessage(SYSTEM["guide"]), HumanMessage(f"```json\n{task}\n```"), HumanMessage("period?")]
     body = {"evidence": "x", "arguments": {}, "result": {"period": 50}}
-    told = offered([*begin, ToolMessage(json.dumps(body), tool_call_id="1", name="autocorrelation")])
-    assert "every 50 samples" in told.content and not told.tool_calls
+    reply = reply_of([*begin, ToolMessage(json.dumps(body), tool_call_id="1", name="autocorrelation")])
+    assert "every 50 samples" in reply.content and not reply.tool_calls
     body["result"] = {"error": "the channel is constant"}
-    told = offered([*begin, ToolMessage(json.dumps(body), tool_call_id="1", name="autocorrelation")])
-    assert "the channel is constant" in told.content
+    reply = reply_of([*begin, ToolMessage(json.dumps(body), tool_call_id="1", name="autocorrelation")])
+    assert "the channel is constant" in reply.content

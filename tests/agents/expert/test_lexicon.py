@@ -1,4 +1,4 @@
-"""What sentences of a manual become: hints with mechanism, morphology, quote and line; and what they do not."""
+"""Hints in the sentences of a manual: mechanism, morphology, quote and line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ape
-from ape.agents.expert.lexicon import hints, passages
+from ape.agents.expert.lexicon import MECHANISM, MORPHOLOGY, hints, sentences
 from ape.evals.timeanomalybench import SCENARIOS
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
@@ -19,7 +19,7 @@ def numbered(text: str) -> list[tuple[int, str]]:
     return list(enumerate(text.splitlines(), 1))
 
 
-def told(text: str, channels: tuple[str, ...] = ()):
+def hints_in(text: str, channels: tuple[str, ...] = ()):
     return hints(numbered(text), channels)
 
 
@@ -34,8 +34,8 @@ def told(text: str, channels: tuple[str, ...] = ()):
         ("A loose contact makes the reading noisy.", "noise_increase", "rough_stretch"),
     ],
 )
-def test_a_sentence_names_mechanism_and_morphology(text, mechanism, morphology):
-    best = told(text)[0]
+def test_sentence_names_mechanism_and_morphology(text, mechanism, morphology):
+    best = hints_in(text)[0]
     assert (best.mechanism, best.morphology, best.quote, best.line) == (mechanism, morphology, text, 1)
 
 
@@ -51,54 +51,48 @@ def test_a_sentence_names_mechanism_and_morphology(text, mechanism, morphology):
         "The time is two o'clock.",
     ],
 )
-def test_what_is_denied_or_harmless_is_no_hint(text):
-    assert told(text) == []
+def test_denied_or_harmless_event_is_no_hint(text):
+    assert hints_in(text) == []
 
 
-def test_no_longer_is_no_denial():
-    assert told("The probe no longer comes up to the limit.")[0].mechanism == "saturation"
+def test_no_longer_does_not_deny():
+    assert hints_in("The probe no longer comes up to the limit.")[0].mechanism == "saturation"
 
 
-def test_a_sentence_goes_over_line_breaks_and_is_quoted_from_its_first_line():
+def test_sentence_over_wrapped_lines_has_the_number_of_its_first_line():
     first = "Tank 3, outdoors, for the cooling water of the whole of the plant and more."
     second = "In cold winters the level sensor may stop, that is to say that it will"
     text = f"{first}\n{second}\nfreeze at its last reading for hours."
-    found = next(hint for hint in told(text) if hint.mechanism == "stuck_sensor")
-    assert found.line == 2 and found.quote.endswith("for hours.") and found.seconds.low == 7200
+    hint = next(hint for hint in hints_in(text) if hint.mechanism == "stuck_sensor")
+    assert hint.line == 2 and hint.quote.endswith("for hours.") and hint.seconds.low == 7200
 
 
-def test_lines_that_were_not_wrapped_are_apart():
-    assert [
-        passage.text for passage in passages(numbered("Level of a tank\nThe float gets stuck at times, say operators."))
-    ] == [
-        "Level of a tank",
-        "The float gets stuck at times, say operators.",
-    ]
+def test_short_line_is_a_sentence_of_its_own():
+    lines = ["Level of a tank", "The float gets stuck at times, say operators."]
+    assert [sentence.text for sentence in sentences(enumerate(lines, 1))] == lines
 
 
-def test_channels_that_move_are_named_and_those_that_stay_are_not():
-    hint = told("A burst main: the demand jumps, while pump_power holds.", ("demand", "pump_power", "level"))[0]
+def test_only_changed_channels_are_named():
+    hint = hints_in("A burst main: the demand jumps, while pump_power holds.", ("demand", "pump_power", "level"))[0]
     assert hint.channels == ["demand"]
 
 
-def test_level_and_size_are_read():
-    hint = told("Under full load the swing gets weak, 20 to 30 % lower.")[0]
+def test_level_and_size_are_parsed():
+    hint = hints_in("Under full load the swing gets weak, 20 to 30 % lower.")[0]
     assert (hint.mechanism, hint.level) == ("gain_change", ["high"])
     assert (hint.change.low, hint.change.high) == pytest.approx((-0.3, -0.2))
 
 
-def test_every_term_of_the_vocabulary_has_words():
-    from ape.agents.expert.lexicon import MECHANISM, MORPHOLOGY
-
+def test_every_term_of_the_vocabulary_has_stems():
     assert set(MECHANISM) == set(MECHANISMS) and set(MORPHOLOGY) == set(MORPHOLOGIES)
 
 
-def test_no_word_of_the_bench_stands_in_code_that_mines():
-    """Names of scenarios and faults, and any five words in a row of their texts."""
+def test_code_that_mines_contains_nothing_of_the_benchmark():
+    """No names of scenarios and faults, and no five consecutive words of their texts."""
     sources = [
         path
-        for room in ("agents", "graphs", "tools", "rules")
-        for path in (ROOT / room).rglob("*")
+        for package in ("agents", "graphs", "tools", "rules")
+        for path in (ROOT / package).rglob("*")
         if path.suffix in (".py", ".toml")
     ]
     text = " ".join(re.findall(r"[a-z_]+", " ".join(path.read_text(encoding="utf-8").lower() for path in sources)))
@@ -108,5 +102,5 @@ def test_no_word_of_the_bench_stands_in_code_that_mines():
         t = scenario.texts
         for line in (t.measured, t.manual, *t.routine, *t.incidents, *t.misleading):
             words = re.findall(r"[a-z_]+", line.lower())
-            runs = {" ".join(words[k : k + 5]) for k in range(len(words) - 4)}
-            assert not [run for run in runs if run in text], scenario.name
+            phrases = {" ".join(words[k : k + 5]) for k in range(len(words) - 4)}
+            assert not [phrase for phrase in phrases if phrase in text], scenario.name

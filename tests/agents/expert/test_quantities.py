@@ -1,4 +1,4 @@
-"""Lengths, rates and sizes in plain words, by hand."""
+"""Durations, sampling steps and relative changes in texts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOUR = 3600.0
         ("2.5 s", (2.5 / 1.5, 3.75)),
     ],
 )
-def test_lengths(text, seconds):
+def test_durations(text, seconds):
     assert durations(text) == [pytest.approx(seconds)]
 
 
@@ -33,7 +33,7 @@ def test_lengths(text, seconds):
     "text",
     ["20 times a second", "every five minutes", "per hour", "1/s", "40 km/h", "at 03:10", "long", "3 m/s"],
 )
-def test_rates_intervals_and_clock_times_are_no_lengths(text):
+def test_rates_intervals_and_clock_times_are_no_durations(text):
     assert durations(text) == []
 
 
@@ -52,7 +52,7 @@ def test_rates_intervals_and_clock_times_are_no_lengths(text):
         ("a pump in a cellar", None),
     ],
 )
-def test_steps_between_samples(text, step):
+def test_sampling_step(text, step):
     assert sampling_step(text) == (None if step is None else pytest.approx(step))
 
 
@@ -65,16 +65,16 @@ def test_steps_between_samples(text, step):
         ("load doubled", (1 / 1.5, 1.5)),
     ],
 )
-def test_sizes_with_their_direction(text, share):
+def test_changes_have_a_direction(text, share):
     assert changes(text) == [pytest.approx(share)]
 
 
-def test_a_plain_percentage_is_no_change():
+def test_percentage_without_a_comparison_is_no_change():
     assert changes("humidity is near 100 % in fog") == []
 
 
 @given(st.text(max_size=300))
-def test_any_text_can_be_read(text):
+def test_any_text_can_be_parsed(text):
     assert all(0 < low < high for low, high in durations(text))
     assert all(low < high for low, high in changes(text))
     assert sampling_step(text) is None or sampling_step(text) > 0
