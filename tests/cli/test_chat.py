@@ -30,7 +30,7 @@ def test_a_conversation_is_held_left_and_gone_on_with(say, data, tmp_path):
     told = say(
         data, "--out", out, lines=["what does the series do?", "add a rule: the sensor gets stuck", "mine", "no"]
     )
-    assert "1000 points" in told and "picture: " in told and "(yes/no)" in told and "Left undone" in told
+    assert "1000 points" in told and "picture: " in told and "(yes/no)" in told and "Cancelled" in told
     again = say("--resume", out, lines=["list the rules"])
     assert "> what does the series do?" in again and "stuck sensor" in again
 
