@@ -59,7 +59,7 @@ def test_mining_asks_first_and_no_means_no(talk):
     assert kinds(asked) == ["called", "asked"]
     assert last(Session(talk.folder).history()).kind == "asked"  # also after a restart
     assert "yes or no" in last(talk.say("list the rules")).text
-    assert "Left undone" in last(talk.say("no")).text
+    assert "Cancelled" in last(talk.say("no")).text
     assert talk.cards() == [] and not (talk.folder / "bank.json").exists()
 
 

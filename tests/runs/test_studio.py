@@ -41,4 +41,4 @@ def test_a_rule_is_added_and_a_costly_step_asks(tmp_path):
     say({"messages": [("user", "add a rule: the sensor gets stuck for 20 to 40 samples")]})
     assert [entry["decision"] for entry in Ledger(tmp_path / "talk" / "ledger.jsonl")] == ["add_rule"]
     assert "takes some seconds" in say({"messages": [("user", "mine")]})["__interrupt__"][0].value["question"]
-    assert "Left undone" in say(Command(resume=False))["messages"][-1].content
+    assert "Cancelled" in say(Command(resume=False))["messages"][-1].content
