@@ -1,4 +1,4 @@
-"""A Rule Bank less one thing that mining put into it, so that it shows what the thing is good for."""
+"""Rule Banks without one thing that mining put into them, to measure what it is good for."""
 
 from __future__ import annotations
 
@@ -12,25 +12,21 @@ PRIORS: tuple[Prior, ...] = get_args(Prior)
 
 
 def without_prior(bank: RuleBank, prior: Prior) -> RuleBank:
-    """The bank with the broad prior of each rule's first operator in the place of one of the mined ones."""
-    return _with(bank, [_broadened(rule, prior) for rule in bank.rules])
+    """Replace one mined prior of each rule by the broad prior of the rule's first operator."""
+    return bank.model_copy(update={"rules": [_broadened(rule, prior) for rule in bank.rules]})
 
 
-def without_operators(bank: RuleBank, held_out: Collection[str]) -> RuleBank:
-    """The bank less all rules that use one of these operators; where none is left, broad rules of all others."""
-    kept = [rule for rule in bank.rules if not any(step.operator in held_out for step in rule.program)]
-    if kept:
-        return _with(bank, kept)
-    return generic_bank(bank.context, [operator for operator in OPERATORS if operator not in held_out])
+def without_operators(bank: RuleBank, operators: Collection[str]) -> RuleBank:
+    """Remove all rules that use one of these operators; if no rule remains, return broad rules of all others."""
+    rules = [rule for rule in bank.rules if not any(step.operator in operators for step in rule.program)]
+    if rules:
+        return bank.model_copy(update={"rules": rules})
+    return generic_bank(bank.context, [operator for operator in OPERATORS if operator not in operators])
 
 
 def resized(bank: RuleBank, factor: float) -> RuleBank:
-    """The bank with all anomalies ``factor`` times as large: below one they are harder to tell."""
-    return _with(bank, [_scaled(rule, factor) for rule in bank.rules])
-
-
-def _with(bank: RuleBank, rules: list[Rule]) -> RuleBank:
-    return bank.model_copy(update={"rules": rules})
+    """Multiply the size of all pseudo-anomalies by ``factor``; below one they are harder to detect."""
+    return bank.model_copy(update={"rules": [_scaled(rule, factor) for rule in bank.rules]})
 
 
 def _broadened(rule: Rule, prior: Prior) -> Rule:

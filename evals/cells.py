@@ -1,7 +1,15 @@
-"""One cell of an experiment: a backbone, a method or what is simple, on one series, for one seed.
+"""Measure one cell of an experiment: one backbone, one method or all simple scores, on one series with one seed.
 
-Every score is of the whole series, by the same windows at the same overlap, and judged on the part after ``train_end``
-(all of it where there is none). Nothing is chosen by a label.
+All systems score the whole series with the same window length. Metrics use the part after ``train_end``, or all points
+if the series has no training part. Only metrics read labels.
+
+A backbone gives these systems:
+
+- ``B: point error``, its reconstruction error;
+- ``B: own score``, the score of its paper, if the backbone defines one;
+- ``B: C`` for each of `CONTROLS`, the scores that need no training of the representation;
+- ``B + ARM`` for each arm, generator (``B + M's negatives``) and recipe: the post-trained score, accepted or not;
+- ``B + APE``: the score that the acceptance check keeps for the mined bank.
 """
 
 from __future__ import annotations
@@ -13,62 +21,76 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from ape import detectors
+from ape.detectors import Backbone, Detector
 from ape.detectors.detector import automatic_window
-from ape.evals.arms import scene_of
-from ape.evals.cases import Case, case, recording
+from ape.evals.arms import MinedCase, mine_case
+from ape.evals.cases import Case, recording
+from ape.evals.datasets import load_case
+from ape.evals.experiment import Experiment
 from ape.evals.methods import METHODS, Method, running
-from ape.evals.posttraining import judged, scores_of
+from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
+from ape.evals.metrics.checks import segments
 from ape.evals.report import OURS
 from ape.evals.simple import SIMPLE
-from ape.posttrain import DEFAULT, Negatives
-from ape.posttrain.acceptance import Kept
+from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
+from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
 from ape.runs.folder import versions
 from ape.series import Series
 
-if TYPE_CHECKING:
-    from ape.evals.experiment import Experiment
-
-FREE = ("error", "mahalanobis", "nearest", "without heads")  # scores that no post-training goes into
+WITHOUT = "without heads"  # all measures of the score but the heads'
+CONTROLS = ("error", "mahalanobis", "nearest", WITHOUT)  # scores that no post-training changes
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A system's score of a whole series, float [T], what it took, and what the acceptance kept of it."""
+class Measurement:
+    """A system's score of the series, float [T], its time in seconds, and which score the acceptance check keeps."""
 
     score: np.ndarray
     seconds: float
-    kept: Kept | None = None
+    kept: str | None = None
 
 
-def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) -> dict[str, Any]:
-    """Rows of one cell, one a system, and what it was measured with; ``job`` is ``SET--KIND--NAME--SERIES--SEED``."""
-    data_set, kind, name, series_name, seed = job.split("--")
-    found = case(data_set, series_name, folder)
-    series, labels = found.labelled.series, found.labelled.labels
-    window = automatic_window(series.train)  # the backbones' default, which all systems get
-    if kind == "simple":
-        measured = {each: _timed(partial(SIMPLE[each], series, window, int(seed))) for each in experiment.simple}
+def measure_cell(experiment: Experiment, out: Path, folder: Path | None, cell: str) -> dict[str, Any]:
+    """Return the rows of one cell, one per system, with their seconds and the setting.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    out : Path
+        Folder of the experiment. Mined banks are stored in ``out/banks``.
+    folder : Path, optional
+        Folder of the published UCR files.
+    cell : str
+        ``SET--KIND--NAME--SERIES--SEED``.
+    """
+    data_set, kind, name, series_name, seed = cell.split("--")
+    case = load_case(data_set, series_name, folder)
+    series = case.series
+    window = automatic_window(series.train)  # the backbones' default, used by all systems
+    if kind == "backbone":
+        measured = _measure_backbone(name, case, out / "banks" / data_set, int(seed), experiment)
     elif kind == "method":
         method = METHODS[name]
-        measured = {f"{name} ({method.claim})": _timed(partial(running.score, method, series, window, int(seed)))}
+        score = partial(running.score, method, series, window, int(seed))
+        measured = {f"{name} ({method.claim})": _timed(score)}
     else:
-        measured = _backbone(name, found, out / "banks" / data_set, int(seed), experiment)
+        measured = {each: _timed(partial(SIMPLE[each], series, window, int(seed))) for each in experiment.simple}
     test = slice(series.train_end, None)
-    figures = judged(labels[test], {system: each.score[test] for system, each in measured.items()})
-    rows = [{"system": system, **figures[system], "kept": each.kept} for system, each in measured.items()]
-    seconds = {system: round(each.seconds, 2) for system, each in measured.items()}
+    rows = [
+        {"system": system, **_metrics(case.labels[test], each.score[test]), "kept": each.kept}
+        for system, each in measured.items()
+    ]
     about = {
         "set": data_set,
         "kind": kind,
         "series": series_name,
         "recording": recording(series_name),
-        "family": found.labelled.family,
+        "family": case.family,
         "seed": int(seed),
         "window": window,
         "points": series.length,
@@ -76,68 +98,86 @@ def measure(experiment: Experiment, out: Path, folder: Path | None, job: str) ->
         "train_end": series.train_end,
         "fingerprint": series.fingerprint,
     }
-    return {"rows": rows, "seconds": seconds, "about": about, "hardware": hardware(), "versions": versions()}
+    seconds = {system: round(each.seconds, 2) for system, each in measured.items()}
+    return {"rows": rows, "seconds": seconds, "about": about, "hardware": _hardware(), "versions": versions()}
 
 
-def hardware() -> dict[str, Any]:
-    """What a cell was measured on."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return {"machine": platform.machine(), "cpus": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}
+def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment: Experiment) -> dict[str, Measurement]:
+    """Measure a backbone and all its arms.
+
+    The seconds of an arm include the training of the backbone. They do not include mining, which all seeds share.
+    """
+    series = case.series
+    banks.mkdir(parents=True, exist_ok=True)
+    mined = mine_case(case, banks, seed)
+    started = time.perf_counter()
+    detector = experiment.new_detector(name).fit(series, seed=seed)
+    training = time.perf_counter() - started
+    measured = {f"{name}: point error": _timed(partial(detector.score, series), training)}
+    if type(detector.module).own_scores is not Backbone.own_scores:
+        measured[f"{name}: own score"] = _timed(partial(detector.score, series, own=True), training)
+    arms = _chosen_arms(mined, experiment)
+    for arm, post_train in {"untrained": mined.arms()["untrained"], **arms}.items():
+        started = time.perf_counter()
+        result = post_train(detector)
+        if result.candidate is None:
+            continue
+        fused, controls = _scores(result.candidate, series)
+        seconds, kept = training + time.perf_counter() - started, result.report["kept"]
+        if arm == "untrained":
+            untrained = controls
+            measured |= {f"{name}: {control}": Measurement(score, seconds) for control, score in controls.items()}
+        if arm in arms:
+            measured[f"{name} + {arm}"] = Measurement(fused, seconds, kept)
+        if arm == "mined bank":
+            point_error = measured[f"{name}: point error"].score
+            outcomes = {"post-trained": fused, "training-free": untrained[WITHOUT], "original": point_error}
+            measured[f"{name} + {OURS}"] = Measurement(outcomes[kept], seconds, kept)
+    return measured
 
 
-def in_our_engine(method: Method, series: Series) -> Negatives:
-    """A method's negatives for windows in data units."""
-    assert method.negatives is not None
+def _chosen_arms(mined: MinedCase, experiment: Experiment) -> dict[str, Callable[[Detector], Enhancement]]:
+    """Return the experiment's arms, generators and recipes as functions of a trained detector, by name."""
+    possible = mined.arms()
+    arms = {arm: possible[arm] for arm in experiment.arms if arm in possible}
+    arms |= {
+        f"{name}'s negatives": partial(mined.enhance, negatives=_in_data_units(METHODS[name], mined.case.series))
+        for name in experiment.generators
+    }
+    return arms | {
+        name: partial(mined.enhance, recipe=replace(DEFAULT, **changes))  # type: ignore[arg-type]
+        for name, changes in experiment.recipes.items()
+    }
+
+
+def _in_data_units(method: Method, series: Series) -> Negatives:
+    """Wrap a method's negatives, which are made from standardised windows, for windows in data units."""
     make = method.negatives
+    assert make is not None
     shift = torch.from_numpy(series.train.mean(axis=0))[:, None].float()
     scale = torch.from_numpy(np.maximum(series.train.std(axis=0), 1e-8))[:, None].float()
     return lambda hosts, generator, starts: make((hosts - shift) / scale, generator, starts) * scale + shift
 
 
-def _timed(score: Callable[[], np.ndarray]) -> Measured:
-    began = time.perf_counter()
-    found = score()
-    return Measured(found, time.perf_counter() - began)
+def _scores(model: EnhancedDetector, series: Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the fused score of an enhanced detector, and the scores of all `CONTROLS`."""
+    curves, calibration = model.curves(series.values), model.require_calibration()
+    controls = {name: curves[:, MEASURES.index(name)] for name in CONTROLS if name != WITHOUT}
+    return calibration.fuse(curves), controls | {WITHOUT: calibration.fuse(curves, WEIGHTS_WITHOUT_HEADS)}
 
 
-def _backbone(name: str, found: Case, banks: Path, seed: int, experiment: Experiment) -> dict[str, Measured]:
-    """The backbone's own error, what needs no training beside it, and every arm of our engine on it.
+def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measurement:
+    started = time.perf_counter()
+    values = score()
+    return Measurement(values, training + time.perf_counter() - started)
 
-    The time of an arm holds that of the backbone's training; mining, which all seeds share, is not in it.
-    """
-    series = found.labelled.series
-    banks.mkdir(parents=True, exist_ok=True)
-    scene = scene_of(found, banks, seed)
-    available = scene.arms()
-    chosen = {arm: available[arm] for arm in experiment.arms if arm in available}
-    chosen |= {
-        f"{method}'s negatives": partial(scene.enhance, negatives=in_our_engine(METHODS[method], series))
-        for method in experiment.generators
-    }
-    chosen |= {
-        recipe: partial(scene.enhance, recipe=replace(DEFAULT, **changes))  # type: ignore[arg-type]
-        for recipe, changes in experiment.recipes.items()
-    }
-    began = time.perf_counter()
-    detector = detectors.create(name, device="cpu").fit(series, seed=seed)
-    fitting = time.perf_counter() - began
-    own = _timed(partial(detector.score, series))
-    own = replace(own, seconds=own.seconds + fitting)
-    measured = {f"{name}: point error": own}
-    for arm, post_train in {"untrained": available["untrained"], **chosen}.items():
-        began = time.perf_counter()
-        result = post_train(detector)
-        if result.candidate is None:
-            continue
-        curves = result.candidate.curves(series.values)
-        parts = scores_of(arm, curves, result.candidate.require_calibration())
-        took = fitting + time.perf_counter() - began
-        if arm == "untrained":
-            free = {part: parts[part] for part in FREE}
-            measured |= {f"{name}: {part}": Measured(score, took) for part, score in free.items()}
-        if arm in chosen:
-            measured[f"{name} + {arm}"] = Measured(parts["fused"], took, result.report["kept"])
-        if arm == "mined bank":
-            given = {"post-trained": parts["fused"], "training-free": free["without heads"], "original": own.score}
-            measured[f"{name} + {OURS}"] = Measured(given[result.report["kept"]], took, result.report["kept"])
-    return measured
+
+def _metrics(labels: np.ndarray, score: np.ndarray) -> dict[str, float]:
+    """Return the metrics of one score. UCR accuracy is defined for a single event only."""
+    metrics = {"ap": average_precision(labels, score), "vus": vus_pr(labels, score)}
+    return metrics | ({"ucr": ucr_accuracy(labels, score)} if len(segments(labels)) == 1 else {})
+
+
+def _hardware() -> dict[str, Any]:
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    return {"machine": platform.machine(), "cpus": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu}

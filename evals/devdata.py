@@ -1,60 +1,29 @@
-"""Labelled series for development, outside the project: found through the environment variable ``APE_DEV_DATA``.
+"""Labelled development series outside the repository, in the folder that ``APE_DEV_DATA`` names.
 
-The folder holds ``<set>/<series>.npz|csv`` with ``<set>/index.csv`` (series, family or category, text) and
-``<set>/labels.csv`` (series, begin, end; 0-based, half-open).
+Each data set is a folder with ``SERIES.npz`` or ``SERIES.csv`` files, ``index.csv`` (columns series, length, text, and
+family or category) and ``labels.csv`` (columns series, begin, end; 0-based, half-open).
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ape.core.errors import InputError
-from ape.series import Series, load
+from ape.evals.cases import Case
+from ape.series import load
 
 VARIABLE = "APE_DEV_DATA"
-TRAIN_END = {"skab": 400}  # what a set's own leaderboard trains on, where its files do not say
+TRAIN_END = {"skab": 400}  # the set's leaderboard trains on these points; the files do not say so
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """One series of a set, and where it is anomalous, bool [T]."""
-
-    name: str
-    family: str
-    series: Series
-    labels: np.ndarray
-
-
-def dev_data() -> Path:
-    """The folder; `InputError` where the variable names none."""
-    folder = os.environ.get(VARIABLE, "")
-    if not folder or not Path(folder).is_dir():
-        raise InputError(
-            f"{VARIABLE} names no folder", folder or "environment", f"set {VARIABLE} to the labelled series"
-        )
-    return Path(folder)
-
-
-def index(data_set: str) -> pd.DataFrame:
-    """The set's ``index.csv``, by series."""
-    return pd.read_csv(dev_data() / data_set / "index.csv").set_index("series")
-
-
-def anomalous(data_set: str) -> list[str]:
-    """Names of a set's series that hold an anomaly, in the order of its index."""
-    events = pd.read_csv(dev_data() / data_set / "labels.csv")
-    return [str(name) for name in index(data_set).index if name in set(events["series"])]
-
-
-def labelled(data_set: str, name: str) -> Labelled:
-    """One series with its labels; its text is what the index says was measured."""
-    folder = dev_data() / data_set
-    row = index(data_set).loc[name]
+def load_case(data_set: str, name: str) -> Case:
+    """Load one series with its labels. The text of the series is the index's description of the measurement."""
+    folder = _folder() / data_set
+    row = _index(data_set).loc[name]
     path = next(path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists())
     series = load(path, train_end=TRAIN_END.get(data_set), text=str(row["text"]))
     labels = np.zeros(series.length, dtype=bool)
@@ -62,4 +31,26 @@ def labelled(data_set: str, name: str) -> Labelled:
     for begin, end in events.loc[events["series"] == name, ["begin", "end"]].to_numpy():
         labels[begin:end] = True
     family = next((str(row[column]) for column in ("family", "category") if column in row), data_set)
-    return Labelled(name, family, series, labels)
+    return Case(name, family, series, labels)
+
+
+def anomalous_series(data_set: str, longest: int | None = None) -> list[str]:
+    """Return the names of the series with an anomaly and at most ``longest`` points, in the order of the index."""
+    lengths = _index(data_set)["length"]
+    anomalous = set(pd.read_csv(_folder() / data_set / "labels.csv")["series"])
+    return [
+        str(name) for name, length in lengths.items() if name in anomalous and (longest is None or length <= longest)
+    ]
+
+
+def _index(data_set: str) -> pd.DataFrame:
+    return pd.read_csv(_folder() / data_set / "index.csv").set_index("series")
+
+
+def _folder() -> Path:
+    folder = os.environ.get(VARIABLE, "")
+    if not folder or not Path(folder).is_dir():
+        raise InputError(
+            f"{VARIABLE} names no folder", folder or "environment", f"set {VARIABLE} to the folder of labelled series"
+        )
+    return Path(folder)

@@ -1,52 +1,55 @@
-"""Experiments as files: what is compared, on which series, with how many seeds; run cell by cell, so that they go on.
+"""Experiments as TOML files: which systems are compared, on which series, with how many seeds.
 
-``evals/experiments/NAME.toml`` holds one each; unknown keys and names are refused.
+The files in ``evals/experiments/`` are known by name. Unknown keys and names are refused.
 """
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from ape import detectors
 from ape.core.errors import InputError
-from ape.core.files import write_json
-from ape.detectors.registry import BACKBONES
 from ape.evals.arms import ARMS
-from ape.evals.cases import SETS, names
-from ape.evals.cells import measure
+from ape.evals.datasets import SETS, series_names
 from ape.evals.methods import METHODS
-from ape.evals.report import write_report
 from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT
-from ape.runs.jobs import FAILURES, Told, map_jobs, show_progress
 
 FOLDER = Path(__file__).parent / "experiments"
-RECORD = "experiment.json"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Experiment:
-    """What an experiment compares; see `ape.evals.cells` for the names of the systems that come of it.
+    """What an experiment compares. `ape.evals.cells` says which systems the entries give.
 
     Parameters
     ----------
     title : str
     sets : list of str
-        See `ape.evals.cases`.
+        Data sets, see `ape.evals.datasets`.
     seeds : int
     longest : int, optional
-        Longer series are left out.
-    backbones, arms, generators, methods, simple : list of str
-        Backbones, what is done to each by our engine, whose pseudo-anomalies our engine gets, methods of others as they
-        are, and what needs no network.
+        Leave out series with more points.
+    backbones : list of str
+        Backbones with their default options.
+    variants : dict
+        Backbones with other options: ``name = { backbone = "...", option = value }``.
+    arms : list of str
+        Ways to post-train each backbone and variant, see `ape.evals.arms`.
+    generators : list of str
+        Methods of other authors whose pseudo-anomalies train our representation.
     recipes : dict
-        Changes of the default recipe, by the name of the system that comes of it; with the mined bank.
+        Changes of the default recipe, trained with the mined bank: ``name = { field = value }``.
+    methods : list of str
+        Methods of other authors, each with its own training and score, see `ape.evals.methods`.
+    simple : list of str
+        Scores without a network, see `ape.evals.simple`.
     reference : str
         The system that all others are compared with.
     """
@@ -56,6 +59,7 @@ class Experiment:
     seeds: int = Field(default=1, ge=1, le=100)
     longest: int | None = None
     backbones: list[str] = Field(default_factory=list)
+    variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     arms: list[str] = Field(default_factory=lambda: ["mined bank"])
     generators: list[str] = Field(default_factory=list)
     recipes: dict[str, dict[str, int | float]] = Field(default_factory=dict)
@@ -63,64 +67,61 @@ class Experiment:
     simple: list[str] = Field(default_factory=list)
     reference: str = "vae + APE"
 
+    def new_detector(self, name: str) -> detectors.WindowedDetector:
+        """Return an untrained detector for a backbone or variant."""
+        options = dict(self.variants.get(name, {"backbone": name}))
+        return detectors.create(options.pop("backbone", name), device="cpu", **options)
+
 
 def read_experiment(name: str) -> Experiment:
-    """An experiment by the name of one that comes with the project, or by its file."""
+    """Read an experiment by the name of a file in ``evals/experiments/``, or by the path of a TOML file."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(each.stem for each in FOLDER.glob("*.toml")))
         raise InputError("no such experiment", name, f"give a .toml file, or one of: {known}")
     try:
-        found = TypeAdapter(Experiment).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        experiment = TypeAdapter(Experiment).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not TOML: {error}", str(path), "fix the file") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(first["msg"], f"{path}, {'.'.join(map(str, first['loc']))}", "fix the file") from error
-    _known(found, path)
-    return found
+    _require_known_names(experiment, path)
+    return experiment
 
 
-def _known(experiment: Experiment, path: Path) -> None:
-    """Refuse names that there are not."""
+def _require_known_names(experiment: Experiment, path: Path) -> None:
     generators = [name for name, method in METHODS.items() if method.negatives is not None]
     changed = [field for changes in experiment.recipes.values() for field in changes]
-    for field, given, there in (
-        ("backbones", experiment.backbones, list(BACKBONES)),
+    for key, given, known in (
+        ("backbones", experiment.backbones, detectors.names()),
         ("arms", experiment.arms, list(ARMS)),
         ("methods", experiment.methods, list(METHODS)),
         ("generators", experiment.generators, generators),
         ("simple", experiment.simple, list(SIMPLE)),
         ("recipes", changed, [each.name for each in fields(DEFAULT)]),
     ):
-        if strange := [each for each in given if each not in there]:
-            raise InputError(f"no '{strange[0]}'", f"{path}, {field}", f"take some of: {', '.join(there)}")
+        if unknown := [each for each in given if each not in known]:
+            raise InputError(f"no '{unknown[0]}'", f"{path}, {key}", f"use names from: {', '.join(known)}")
+    for name in experiment.variants:
+        try:
+            experiment.new_detector(name)
+        except InputError as error:
+            raise InputError(error.what, f"{path}, variants.{name}", error.hint) from error
 
 
-def cells(experiment: Experiment, folder: Path | None) -> list[str]:
-    """Names of the experiment's cells; those of one series stand together, so that its bank is mined once."""
-    kinds = [("backbone", name) for name in experiment.backbones]
+def cell_names(experiment: Experiment, folder: Path | None) -> list[str]:
+    """Return the names of all cells, ``SET--KIND--NAME--SERIES--SEED``.
+
+    Cells of one series are neighbours, so that its bank is mined once. ``folder`` is that of the published UCR files.
+    """
+    kinds = [("backbone", name) for name in [*experiment.backbones, *experiment.variants]]
     kinds += [("method", name) for name in experiment.methods]
     kinds += [("simple", "all")] if experiment.simple else []
     return [
         f"{data_set}--{kind}--{name}--{series}--{seed}"
         for seed in range(experiment.seeds)
         for data_set in experiment.sets
-        for series in names(data_set, folder, experiment.longest)
+        for series in series_names(data_set, folder, experiment.longest)
         for kind, name in kinds
     ]
-
-
-def run_experiment(
-    experiment: Experiment, out: Path, folder: Path | None, workers: int, ray: str | None, told: Told | None = None
-) -> int:
-    """Measure all cells that are not in ``out`` yet, then write the report; how many failed."""
-    jobs = cells(experiment, folder)
-    work = partial(measure, experiment, out, folder)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment))
-    done = map_jobs(jobs, work, out / "cells", workers, ray, told or show_progress(len(jobs)))
-    if not done:
-        raise InputError("every cell failed", str(out / "cells" / FAILURES), "fix what it says, call again")
-    write_report(out, experiment.title, experiment.reference, list(done.values()))
-    return len(jobs) - len(done)

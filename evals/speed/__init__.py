@@ -1,1 +1,1 @@
-"""Timings beside reference implementations."""
+"""Speed measurements; several compare with reference implementations."""

@@ -1,26 +1,24 @@
-"""Time our backbones beside TSB-AD's, same windows and sizes: ``python -m ape.evals.speed.backbones [name ...]``.
+"""Time our backbones and TSB-AD's on the same windows: ``python -m ape.evals.speed.backbones [MODEL ...]``.
 
-A step is loss, backward, clipping where it is done, optimiser. Scores are those of the paper, of one batch. A series
-goes through each detector's front door, a window at each point. Widths, layers, heads,
-kernels, latents and draws are TSB-AD's. What cannot be made the same:
+A step is loss, backward pass, clipping if the model clips, and optimiser. Scores are those of the paper, for one batch.
+A series is scored through the public function of each detector, with a window at each point. Widths, layers, heads,
+kernels, latents and draws are TSB-AD's. These differences remain:
 
 =================== ==================================================== ==================================
-model               ours                                                 theirs
+model               ours                                                 TSB-AD
 =================== ==================================================== ==================================
 TimesNet            periods of each window                               periods of the batch
-TranAD              both phases rebuild all points                       they rebuild the last point alone
-AnomalyTransformer  both phases in one backward                          two backwards
+TranAD              both phases reconstruct all points                   they reconstruct the last point
+AnomalyTransformer  both phases in one backward pass                     two backward passes
 OmniAnomaly         two GRUs, chained latents, 20 flows, Gaussian output one GRU of two layers, perceptrons
-Donut               all points scored, weight decay in the loss          the last point scored, AdamW
+Donut               all points scored, weight decay in the loss          last point scored, AdamW
 =================== ==================================================== ==================================
 """
 
 from __future__ import annotations
 
 import io
-import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -35,75 +33,77 @@ from torch.nn import functional
 
 import ape.detectors
 import ape.series
+from ape.evals.speed.timing import Table, medians_in_turns
 
 BATCH, WINDOW, CHANNELS, RATE, CLIP = 128, 100, (1, 25), 1e-4, 10.0
-MOST_RUNS, ENOUGH = 15, 20.0  # runs of each at most, seconds of both together after which no more begin
-POINTS = 10_000  # of a series
+POINTS = 10_000  # per series
+
+Calls = tuple[Callable[[], object], Callable[[], object]]  # ours and TSB-AD's
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A backbone of ours, and how TSB-AD trains and scores with its own; all that is theirs works on [B, L, C]."""
+    """One of our backbones, and the training and scoring of TSB-AD's model, which takes windows [B, L, C]."""
 
     ours: str
-    options: Callable[[int], dict[str, Any]]  # by channels
-    theirs: str  # module and class
-    losses: Callable[[Any, Tensor], list[Tensor]]  # each goes backward by itself
+    options: Callable[[int], dict[str, Any]]  # from the number of channels
+    peer: str  # name of TSB-AD's module and class
+    losses: Callable[[Any, Tensor], list[Tensor]]  # each has its own backward pass
     scores: Callable[[Any, Tensor], Tensor]
     clip: bool = False
     points: int = POINTS
 
 
 def tranad_phases(peer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Both reconstructions of the last point, [B, C]."""
+    """Return both reconstructions of the last point, [B, C]."""
     first, second = peer.model(x.transpose(0, 1), x[None, :, -1])
     return first[0], second[0]
 
 
 def tranad_losses(peer: Any, x: Tensor) -> list[Tensor]:
-    """As in the second epoch."""
+    """Return the loss of the second epoch."""
     first, second = (functional.mse_loss(phase, x[:, -1]) for phase in tranad_phases(peer, x))
     return [0.5 * first + 0.5 * second]
 
 
-def apart(prior: Tensor, series: Tensor) -> Tensor:
-    """Symmetric divergence of a layer, by their function, [B, L]."""
+def symmetric_divergence(prior: Tensor, series: Tensor) -> Tensor:
+    """Return the symmetric divergence of a layer by TSB-AD's function, [B, L]."""
     divergence = import_module("TSB_AD.models.AnomalyTransformer").my_kl_loss
     both: Tensor = divergence(prior, series) + divergence(series, prior)
     return both
 
 
 def associations(peer: Any, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Reconstruction, and each layer's prior, made to sum to one, and series association."""
+    """Return the reconstruction, and the normalised prior and the series association of each layer."""
     rebuilt, series, prior, _ = peer.model(x)
     return rebuilt, [(p / p.sum(dim=3, keepdim=True), s) for p, s in zip(prior, series, strict=True)]
 
 
 def association_losses(peer: Any, x: Tensor) -> list[Tensor]:
-    """Maximise and minimise phase."""
+    """Return the losses of the maximise phase and the minimise phase."""
     rebuilt, layers = associations(peer, x)
     error = functional.mse_loss(rebuilt, x)
-    push = torch.stack([apart(p.detach(), s).mean() for p, s in layers]).mean()
-    pull = torch.stack([apart(p, s.detach()).mean() for p, s in layers]).mean()
+    push = torch.stack([symmetric_divergence(p.detach(), s).mean() for p, s in layers]).mean()
+    pull = torch.stack([symmetric_divergence(p, s.detach()).mean() for p, s in layers]).mean()
     return [error - peer.k * push, error + peer.k * pull]
 
 
 def association_scores(peer: Any, x: Tensor) -> Tensor:
-    """Error times softmax of the discrepancy, [B, L]."""
+    """Return the error times the softmax of the discrepancy, [B, L]."""
     rebuilt, layers = associations(peer, x)
-    discrepancy = torch.stack([50 * apart(*layer) for layer in layers]).sum(dim=0)
+    discrepancy = torch.stack([50 * symmetric_divergence(*layer) for layer in layers]).sum(dim=0)
     return (x - rebuilt).square().mean(dim=2) * torch.softmax(-discrepancy, dim=1)
 
 
 def omni_losses(peer: Any, x: Tensor) -> list[Tensor]:
-    """Squared error and divergence from a standard normal."""
+    """Return the squared error plus the divergence from a standard normal distribution."""
     rebuilt, mean, log_variance, _ = peer.model(x)
     divergence = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(dim=1)
     return [((rebuilt - x.flatten(1)).square().mean(dim=1) + peer.model.beta * divergence).mean()]
 
 
 def donut_scores(peer: Any, x: Tensor) -> Tensor:
-    """Negative log likelihood of the last point, mean over the draws, [B]."""
+    """Return the negative log likelihood of the last point, mean over the draws, [B]."""
     moments = peer.model.vae(x.flatten(1), num_samples=peer.mc_samples)[2:]
     mean, std = (moment.unflatten(2, x.shape[1:])[:, :, -1] for moment in moments)
     target = x[None, :, -1].expand_as(mean)
@@ -111,7 +111,7 @@ def donut_scores(peer: Any, x: Tensor) -> Tensor:
 
 
 def omni(**more: Any) -> Pair:
-    """OmniAnomaly, with or without what theirs lacks."""
+    """Return the pair for OmniAnomaly, with further options for ours."""
     return Pair(
         "omni-anomaly",
         lambda _: {"hidden": 32, "latent": 8, "draws": 1, **more},
@@ -142,7 +142,7 @@ PAIRS = {
         "AnomalyTransformer",
         association_losses,
         association_scores,
-        points=1_000,  # minutes otherwise
+        points=1_000,  # more would take minutes
     ),
     "OmniAnomaly": omni(),
     "OmniAnomaly, no flows": omni(flows=0),
@@ -159,7 +159,7 @@ PAIRS = {
 
 @contextmanager
 def quiet(device: str) -> Iterator[None]:
-    """Swallow what TSB-AD prints, give it the name that NumPy 2 dropped, and keep it off the GPU for runs on CPU."""
+    """Discard TSB-AD's output, restore a name that NumPy 2 removed, and hide the GPU if ``device`` is ``cpu``."""
     with ExitStack() as stack:
         stack.enter_context(redirect_stdout(io.StringIO()))
         stack.enter_context(redirect_stderr(io.StringIO()))
@@ -171,47 +171,32 @@ def quiet(device: str) -> Iterator[None]:
 
 
 def windows(channels: int) -> Tensor:
-    """Noisy waves, each at its own period and phase, [BATCH, channels, WINDOW]."""
+    """Return noisy waves with different periods and phases, [BATCH, channels, WINDOW]."""
     draw = torch.Generator().manual_seed(0)
     period, phase = 10 + 40 * torch.rand(BATCH, 1, 1, generator=draw), torch.rand(BATCH, channels, 1, generator=draw)
     waves = torch.sin(2 * torch.pi * (torch.arange(WINDOW) / period + phase))
     return waves + 0.1 * torch.randn(waves.shape, generator=draw)
 
 
-def seconds(calls: tuple[Callable[[], object], Callable[[], object]], device: str) -> list[float]:
-    """Median wall-clock time of both, whose runs take turns, after one run of each that also loads code."""
-    taken: list[list[float]] = [[], []]
-    for run in range(MOST_RUNS + 1):
-        for call, times in zip(calls, taken, strict=True):
-            started = time.perf_counter()
-            call()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - started)
-        if run and sum(map(sum, taken)) > ENOUGH:
-            break
-    return [statistics.median(times[1:]) for times in taken]
-
-
-def steps(pair: Pair, module: Any, peer: Any, x: Tensor) -> tuple[Callable[[], object], Callable[[], object]]:
-    """A training step of ours and of theirs."""
+def steps(pair: Pair, module: Any, peer: Any, x: Tensor) -> Calls:
+    """Return a training step of both models."""
     module.train()
     peer.model.train()
-    ours = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
-    theirs = peer.model_optim if hasattr(peer, "model_optim") else peer.optimizer
-    turned = x.transpose(1, 2).contiguous()
+    optimiser = torch.optim.Adam(module.parameters(), lr=RATE, fused=True)
+    peer_optimiser = peer.model_optim if hasattr(peer, "model_optim") else peer.optimizer
+    transposed = x.transpose(1, 2).contiguous()
 
-    def our_step() -> None:
-        step([module.loss(x)], ours, module)
+    def own_step() -> None:
+        step([module.loss(x)], optimiser, module)
 
-    def their_step() -> None:
-        step(pair.losses(peer, turned), theirs, peer.model if pair.clip else None)
+    def peer_step() -> None:
+        step(pair.losses(peer, transposed), peer_optimiser, peer.model if pair.clip else None)
 
-    return our_step, their_step
+    return own_step, peer_step
 
 
 def step(losses: list[Tensor], optimiser: torch.optim.Optimizer, clipped: nn.Module | None) -> None:
-    """Backward and update."""
+    """Run the backward passes and the update."""
     optimiser.zero_grad()
     for left, loss in zip(reversed(range(len(losses))), losses, strict=True):
         loss.backward(retain_graph=left > 0)
@@ -220,47 +205,46 @@ def step(losses: list[Tensor], optimiser: torch.optim.Optimizer, clipped: nn.Mod
     optimiser.step()
 
 
-def scores(pair: Pair, module: Any, peer: Any, x: Tensor) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Scores of one batch by ours and by theirs."""
+def scores(pair: Pair, module: Any, peer: Any, x: Tensor) -> Calls:
+    """Return the scoring of one batch by both models."""
     module.eval()
     peer.model.eval()
-    turned = x.transpose(1, 2).contiguous()
-    return torch.no_grad()(lambda: module.own_scores(x)), torch.no_grad()(lambda: pair.scores(peer, turned))
+    transposed = x.transpose(1, 2).contiguous()
+    return torch.no_grad()(lambda: module.own_scores(x)), torch.no_grad()(lambda: pair.scores(peer, transposed))
 
 
-def series(pair: Pair, module: nn.Module, peer: Any, device: str) -> tuple[Callable[[], object], Callable[[], object]]:
-    """Scores of a whole series of one channel, a window at each point."""
+def series(pair: Pair, module: nn.Module, peer: Any, device: str) -> Calls:
+    """Return the scoring of a series with one channel by both detectors, with a window at each point."""
     values = np.sin(np.arange(pair.points) / 8)[:, None] + 0.1 * np.random.default_rng(0).normal(size=(pair.points, 1))
     detector = ape.detectors.create(pair.ours, window=WINDOW, device=device)
     detector.set_trained(module, WINDOW, torch.zeros(1), torch.ones(1))
-    known = ape.series.from_array(values, train_end=pair.points // 2)
-    return lambda: detector.score(known, stride=1, own=True), lambda: peer.decision_function(values)
+    own_series = ape.series.from_array(values, train_end=pair.points // 2)
+    return lambda: detector.score(own_series, stride=1, own=True), lambda: peer.decision_function(values)
 
 
-def rows(name: str, device: str) -> Iterator[str]:
-    """Lines of the table."""
+def measure(name: str, device: str) -> Iterator[tuple[str, float, float]]:
+    """Yield what was timed, and the seconds of both models."""
     pair = PAIRS[name]
-    build = getattr(import_module(f"TSB_AD.models.{pair.theirs}"), pair.theirs)
+    build = getattr(import_module(f"TSB_AD.models.{pair.peer}"), pair.peer)
     for channels in CHANNELS:
         torch.manual_seed(0)
         with quiet(device):
             peer = build(WINDOW, channels, batch_size=BATCH)
         module = ape.detectors.create(pair.ours, window=WINDOW, **pair.options(channels)).build_module(channels, WINDOW)
         module, x = module.to(device), windows(channels).to(device)
-        kinds = {"step": steps, "scores": scores}
-        for kind, calls in kinds.items():
-            with quiet(device):
-                times = seconds(calls(pair, module, peer, x), device)
-            yield line(name, device, f"{kind}, {channels} ch.", times)
+        yield f"step, {channels} ch.", *in_turns(lambda: steps(pair, module, peer, x), device)  # noqa: B023
+        yield f"scores, {channels} ch.", *in_turns(lambda: scores(pair, module, peer, x), device)  # noqa: B023
         if channels == 1:
-            with quiet(device):
-                times = seconds(series(pair, module, peer, device), device)
-            yield line(name, device, f"series of {pair.points}", times)
+            what = f"series of {pair.points}"
+            yield what, *in_turns(lambda: series(pair, module, peer, device), device)  # noqa: B023
 
 
-def line(name: str, device: str, what: str, times: list[float]) -> str:
-    """One line of the table."""
-    return f"{name:<22} {device:<5} {what:<16} {times[0]:>9.4f} {times[1]:>9.4f} {times[1] / times[0]:>6.2f}\n"
+def in_turns(prepare: Callable[[], Calls], device: str) -> tuple[float, float]:
+    """Prepare two calls, and return their median seconds."""
+    with quiet(device):
+        ours, peer = prepare()
+        taken = medians_in_turns({"ours": ours, "peer": peer}, device)
+    return taken["ours"], taken["peer"]
 
 
 def main(names: list[str]) -> int:
@@ -271,18 +255,18 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"{error}: make peers\n")
         return 2
     if unknown := set(names) - set(PAIRS):
-        sys.stderr.write(f"no model {min(unknown)}: give some of {', '.join(PAIRS)}\n")
+        sys.stderr.write(f"no model '{min(unknown)}': use names from {', '.join(PAIRS)}\n")
         return 2
     torch.set_num_threads(1)
     sys.stdout.write(
-        f"batch {BATCH}, window {WINDOW}, one thread, torch {torch.__version__}; medians of runs in turn\n"
+        f"batch {BATCH}, window {WINDOW}, one thread, torch {torch.__version__}; medians of runs in turns\n"
     )
-    sys.stdout.write(f"{'model':<22} {'on':<5} {'what':<16} {'ours s':>9} {'theirs s':>9} {'ratio':>6}\n")
+    columns = {"model": "<22", "on": "<5", "what": "<16", "ours s": ">9.4f", "TSB-AD s": ">9.4f", "ratio": ">6.2f"}
+    table = Table(columns)
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
         for name in names or PAIRS:
-            for text in rows(name, device):
-                sys.stdout.write(text)
-                sys.stdout.flush()
+            for what, ours, peer in measure(name, device):
+                table.row(name, device, what, ours, peer, peer / ours)
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Unattended mining of many series, with kills in the middle: ``python -m ape.evals.speed.batch --out DIR``.
+"""Measure ``ape batch`` on many series while processes are killed: ``python -m ape.evals.speed.batch --out DIR``.
 
-``ape batch`` in processes of its own mines generated series: first a few with one and with two workers, then all of
-them, while a worker and then the whole batch are killed with SIGKILL and the same call is given again.
+First, ten generated series are mined with one and with two workers. Then all series are mined. A worker and later the
+whole batch are killed with SIGKILL, and the same command is repeated until it ends.
 """
 
 from __future__ import annotations
@@ -19,46 +19,37 @@ from pathlib import Path
 
 import numpy as np
 
-POINTS, TRAIN_END = 5000, 2500
-KILLED = (1 / 3, 2 / 3)  # of the series, when a worker and when everything is killed
-PAUSE = 0.5  # seconds between two looks
+from ape.evals.speed.timing import seconds
+
+SERIES, POINTS, TRAIN_END = 500, 5000, 2500
+KILLED_AT = (1 / 3, 2 / 3)  # share of mined series at which a worker, then the whole batch, is killed
+PAUSE = 0.5  # seconds between two checks
 
 
 def main() -> int:
-    """Mine, kill, go on, and print the figures."""
+    """Mine, kill, resume, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m ape.evals.speed.batch", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--series", type=int, default=500, metavar="N", help="default: 500")
+    parser.add_argument("--series", type=int, default=SERIES, metavar="N", help=f"default: {SERIES}")
     arguments = parser.parse_args()
     data = arguments.out / "series"
-    make(data, arguments.series)
-    speeds = {}
-    for workers in (1, 2):
-        few = arguments.out / f"few-{workers}"
-        shutil.rmtree(few, ignore_errors=True)
-        began = time.perf_counter()
-        subprocess.run(line(f"{data}/s000?.npz", few, workers), check=True, stdout=subprocess.DEVNULL)
-        speeds[workers] = len(list(few.glob("items/*/bank.json"))) / (time.perf_counter() - began) * 3600
-    seconds, peak = with_kills(data, arguments.out / "all", arguments.series)
-    commits = Counter(
-        path.parent.name
-        for path in (arguments.out / "all").glob("items/*/ledger.jsonl")
-        for entry in path.read_text(encoding="utf-8").splitlines()
-        if json.loads(entry)["decision"] == "commit"
-    )
-    most, ratio = max(commits.values()), speeds[2] / speeds[1]
+    make_series(data, arguments.series)
+    per_hour = {workers: ten_series(data, arguments.out / f"few-{workers}", workers) for workers in (1, 2)}
+    taken, peak = mine_with_kills(data, arguments.out / "all", arguments.series)
+    mined = commits(arguments.out / "all")
     lines = (
-        f"{len(commits)} of {arguments.series} series of {POINTS} points mined, {most} times at most",
-        f"{len(commits) / seconds * 3600:.0f} an hour with 2 workers, a worker and then the whole killed in between",
+        f"{len(mined)} of {arguments.series} series of {POINTS} points mined, each at most {max(mined.values())} times",
+        f"{len(mined) / taken * 3600:.0f} per hour with 2 workers, with one worker and then the whole batch killed",
         f"peak memory of all processes {peak:.0f} MiB",
-        f"ten series: {speeds[1]:.0f} an hour with 1 worker, {speeds[2]:.0f} with 2: {ratio:.2f} times",
+        f"ten series: {per_hour[1]:.0f} per hour with 1 worker, {per_hour[2]:.0f} with 2,"
+        f" ratio {per_hour[2] / per_hour[1]:.2f}",
     )
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
-def make(folder: Path, count: int) -> None:
-    """Noisy cycles of several harmonics, each of its own period and noise, some with a trend or with two regimes."""
+def make_series(folder: Path, count: int) -> None:
+    """Write noisy cycles with several harmonics; some have a trend, some have two regimes."""
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(count):
         draw, steps = np.random.default_rng(k), np.arange(POINTS)
@@ -69,51 +60,70 @@ def make(folder: Path, count: int) -> None:
         np.savez(folder / f"s{k:04d}.npz", values=values, train_end=TRAIN_END)
 
 
-def line(series: str, out: Path, workers: int) -> list[str]:
-    """The command."""
+def ten_series(data: Path, out: Path, workers: int) -> float:
+    """Mine the first ten series, and return the number of series per hour."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = batch_command(f"{data}/s000?.npz", out, workers)
+    taken = seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
+    return len(list(out.glob("items/*/bank.json"))) / taken * 3600
+
+
+def batch_command(series: str, out: Path, workers: int) -> list[str]:
+    """Return the command that mines a batch."""
     return [sys.executable, "-m", "ape.cli.main", "batch", series, "--out", str(out), "--workers", str(workers)]
 
 
-def with_kills(data: Path, out: Path, count: int) -> tuple[float, float]:
-    """Seconds that all series took, and the most MiB that the processes of the batch held together."""
+def mine_with_kills(data: Path, out: Path, count: int) -> tuple[float, float]:
+    """Mine all series with kills; return the seconds, and the peak memory of all processes together in MiB."""
     shutil.rmtree(out, ignore_errors=True)
-    began, peak, kills = time.perf_counter(), 0.0, list(KILLED)
+    started, peak, kills = time.perf_counter(), 0.0, list(KILLED_AT)
     while True:
-        batch = subprocess.Popen(line(f"{data}/*.npz", out, 2), stdout=subprocess.DEVNULL, start_new_session=True)
+        command = batch_command(f"{data}/*.npz", out, 2)
+        batch = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         while batch.poll() is None:
             time.sleep(PAUSE)
-            members = group(batch.pid)
+            members = process_group(batch.pid)
             peak = max(peak, sum(resident(pid) for pid in members))
             if kills and len(list((out / "results").glob("s*.json"))) >= kills[0] * count:
-                if len(kills) == len(KILLED):
-                    os.kill(max(members), signal.SIGKILL)  # the youngest is a worker
+                if len(kills) == len(KILLED_AT):
+                    os.kill(max(members), signal.SIGKILL)  # the youngest process is a worker
                 else:
                     os.killpg(batch.pid, signal.SIGKILL)
                 kills.pop(0)
         if batch.returncode == 0:
-            return time.perf_counter() - began, peak
+            return time.perf_counter() - started, peak
 
 
-def group(leader: int) -> list[int]:
-    """Processes of a group, from ``/proc``."""
-    found = []
+def process_group(leader: int) -> list[int]:
+    """Return the processes of a group, from ``/proc``."""
+    members = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
+        except OSError:  # the process has ended
             continue
         if int(fields[2]) == leader:
-            found.append(int(path.parent.name))
-    return found
+            members.append(int(path.parent.name))
+    return members
 
 
 def resident(pid: int) -> float:
-    """Memory of a process of its own, in MiB: what it shares with others is not counted."""
+    """Return the memory of a process in MiB, without the memory that it shares with others."""
     try:
         pages = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:
+    except OSError:  # the process has ended
         return 0.0
     return (int(pages[1]) - int(pages[2])) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def commits(out: Path) -> Counter[str]:
+    """Return how often each mined series was committed."""
+    return Counter(
+        path.parent.name
+        for path in out.glob("items/*/ledger.jsonl")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if json.loads(line)["decision"] == "commit"
+    )
 
 
 if __name__ == "__main__":

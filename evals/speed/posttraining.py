@@ -1,24 +1,21 @@
-"""What post-training costs beside training: ``python -m ape.evals.speed.posttraining [BACKBONE ...]``.
+"""Time post-training and plain training: ``python -m ape.evals.speed.posttraining [BACKBONE ...]``.
 
-Times are medians of runs that take turns, of steps on windows of 100 points, as many as in the default recipe:
+Times are medians of runs in turns, on windows of 100 points, with the default recipe. Columns:
 
-- ``plain``: the backbone's own training step on the raw windows; ``head``: one of the head alone on stored outputs;
-  ``joint``: one on all three branches; ``ratio``: joint over plain;
-- with ``--faster`` ``bf16``, ``compiled``: a joint step under autocast, and with the backbone's pass compiled, over one
-  as it is; ``first s``: what the first compiled step took;
-- ``drawn``: pseudo-anomalies a second, as many at once as the pool holds; ``fresh %``: the time for as many as one
-  joint step is on, over that step; ``pool %``: the time for the pool over that of all the steps that it feeds;
-- ``MiB``: the most that profile, pool and steps of both kinds take beyond the imports, in a process of its own; on a
-  GPU the most that is allocated.
+- ``plain``: a training step of the backbone on raw windows; ``head``: a step of the head on stored outputs;
+  ``joint``: a step on all three branches; ``ratio``: joint / plain;
+- with ``--faster``: ``bf16``: a joint step under autocast / joint; ``compiled``: a joint step with the backbone's pass
+  compiled / joint; ``first s``: seconds of the first compiled step;
+- ``drawn``: pseudo-anomalies per second, when the whole pool is drawn at once; ``fresh %``: time to draw as many as one
+  joint step uses / joint; ``pool %``: time to draw the pool / time of all steps that use it;
+- ``MiB``: peak memory of profile, pool and steps beyond the imports, in a new process; on a GPU, peak of allocations.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -31,6 +28,7 @@ from torch import nn
 
 import ape.detectors
 import ape.series
+from ape.evals.speed.timing import Table, medians_in_turns, seconds
 from ape.posttrain import DEFAULT, from_bank
 from ape.posttrain.candidates import Candidates, profile
 from ape.posttrain.detector import EnhancedDetector
@@ -39,33 +37,21 @@ from ape.posttrain.enhancement import untrained
 from ape.posttrain.freezing import training
 from ape.posttrain.gradients import head_gradients, joint_gradients
 from ape.posttrain.parts import Parts
-from ape.posttrain.state import MAX_GRADIENT, State
+from ape.posttrain.state import MAX_GRADIENT, PostTrainingState
 from ape.rules import RuleBank, build_context, generic_bank
 from ape.series.windows import sliding
 
 WINDOW, POINTS, PERIOD = 100, 4000, 50
 OPERATORS = ("spike_global", "level_shift", "trend_drift", "amplitude_scale", "noise_burst", "time_reverse")
-MOST_RUNS, ENOUGH = 15, 20.0  # runs of each at most, seconds of all together after which no more begin
-COLUMNS = (
-    "plain ms",
-    "joint ms",
-    "ratio",
-    "head ms",
-    "bf16",
-    "compiled",
-    "first s",
-    "drawn",
-    "fresh %",
-    "pool %",
-    "MiB",
-)
-DIGITS = (2, 2, 2, 2, 2, 2, 1, 0, 1, 1, 0)
-NOTHING = float("nan")  # where a backbone cannot
+NUMBERS = {"plain ms": 2, "joint ms": 2, "ratio": 2, "head ms": 2, "bf16": 2, "compiled": 2, "first s": 1}
+NUMBERS |= {"drawn": 0, "fresh %": 1, "pool %": 1, "MiB": 0}  # digits of each column
+NAN = float("nan")
+COLUMNS = {"backbone": "<13"} | {title: f">8.{digits}f" for title, digits in NUMBERS.items()}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A backbone with its first weights on a noisy wave of one channel, ready for post-training."""
+    """An untrained backbone, ready for post-training on a noisy wave of one channel."""
 
     model: EnhancedDetector
     bank: RuleBank
@@ -74,7 +60,7 @@ class Setting:
 
     @classmethod
     def of(cls, name: str, device: str) -> Setting:
-        """The setting of a backbone, a plain training step of which has run already."""
+        """Prepare a backbone, including the first gradients of a plain training step."""
         wave = np.sin(2 * np.pi * np.arange(POINTS) / PERIOD) + 0.1 * np.random.default_rng(0).normal(size=POINTS)
         series = ape.series.from_array(wave[:, None], train_end=POINTS)
         generator = torch.Generator().manual_seed(0)
@@ -83,40 +69,20 @@ class Setting:
         detector.set_trained(detector.build_module(1, WINDOW), WINDOW, torch.zeros(1), torch.ones(1))
         candidates = profile(series, WINDOW, *detector.scale_shift)
         model = untrained(detector, candidates, DEFAULT, generator)
-        model.backbone.loss(model.memory.windows[: DEFAULT.joint_batch]).backward()
+        model.backbone.loss(model.reference_windows.windows[: DEFAULT.joint_batch]).backward()
         return cls(model, generic_bank(build_context(series), OPERATORS), candidates, generator)
 
     def pool(self) -> Pool:
-        """The pool of the default recipe."""
+        """Draw the pool of the default recipe."""
         return draw_pool(self.model, self.bank, from_bank(self.bank), self.candidates, DEFAULT, self.generator)
 
 
-def times(calls: dict[str, Callable[[], object]], device: str) -> dict[str, list[float]]:
-    """Seconds of the runs of each, which take turns; those that cannot run are left out, and why is told."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(MOST_RUNS + 1):
-        for name in list(taken):
-            begun = time.perf_counter()
-            try:
-                calls[name]()
-            except (RuntimeError, NotImplementedError) as error:
-                sys.stderr.write(f"{name}: {str(error).splitlines()[0]}\n")
-                del taken[name]
-                continue
-            if device == "cuda":
-                torch.cuda.synchronize()
-            taken[name].append(time.perf_counter() - begun)
-        if sum(sum(runs[1:]) for runs in taken.values()) > ENOUGH:  # the first compiled run may take minutes
-            break
-    return taken
-
-
 def steps(setting: Setting, device: str) -> dict[str, Callable[[], object]]:
-    """Each kind of step, by name."""
+    """Return each kind of step, by name."""
     model, pool = setting.model, setting.pool()
     backbone, head, batch = model.backbone, model.representation, DEFAULT.joint_batch
     free = list(model.module.parameters())
-    state = State(model, free, replace(DEFAULT, joint_steps=10**6))
+    state = PostTrainingState(model, free, replace(DEFAULT, joint_steps=10**6))
     optimiser = torch.optim.AdamW(free, lr=1e-5, fused=True)
     windows, nearest = pool.windows[:, :batch], pool.nearest[:, :batch]
     stored = Parts(*(part[:, : DEFAULT.batch].flatten(0, 1) for part in stored_outputs(model, pool)))
@@ -147,57 +113,62 @@ def steps(setting: Setting, device: str) -> dict[str, Callable[[], object]]:
     return {"plain": plain, "joint": joint, "head": head_alone, "bf16": bf16, "compiled": joint_compiled}
 
 
+def first_seconds(call: Callable[[], object], device: str) -> float | None:
+    """Return the seconds of a first step, or None if the backbone does not support it."""
+    try:
+        return seconds(call, device)
+    except (RuntimeError, NotImplementedError) as error:
+        sys.stderr.write(f"{str(error).splitlines()[0]}\n")
+        return None
+
+
 def sampling_seconds(setting: Setting) -> float:
-    """Median time for as many pseudo-anomalies as the pool holds."""
-    candidates, taken = setting.candidates, []
+    """Return the median time to draw as many pseudo-anomalies as the pool contains."""
+    candidates = setting.candidates
     positions = np.resize(candidates.fit, DEFAULT.pool)
     hosts = torch.from_numpy(sliding(candidates.values, WINDOW)[positions])
-    for _ in range(6):
-        begun = time.perf_counter()
-        setting.bank.sample(hosts, setting.generator, torch.from_numpy(positions))
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken[1:])
+
+    def draw() -> object:
+        return setting.bank.sample(hosts, setting.generator, torch.from_numpy(positions))
+
+    return medians_in_turns({"draw": draw}, max_runs=5)["draw"]
 
 
 def peak_memory(name: str, device: str) -> float:
-    """MiB that profile, pool and a few steps of both kinds need; to be called in a process of its own."""
+    """Return the MiB that profile, pool and a few steps need; call it in a new process."""
     torch.set_num_threads(1)
-    before = most_resident()
+    before = peak_resident()
     setting = Setting.of(name, device)
     recipe = replace(DEFAULT, head_steps=3, joint_steps=3)
     train(setting.model, setting.pool(), recipe, setting.generator, lambda *_, **__: None)
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    return most_resident() - before
+    return peak_resident() - before
 
 
-def most_resident() -> float:
-    """MiB that this process has held at most; ``resource`` would count what its parent held."""
+def peak_resident() -> float:
+    """Return the peak memory of this process in MiB. `resource` would include the peak of its parent."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(float(line.split()[1]) / 2**10 for line in status if line.startswith("VmHWM"))
 
 
-def row(name: str, device: str, faster: bool) -> str:
-    """One line of the table."""
+def measure(name: str, device: str, faster: bool) -> list[float]:
+    """Return one value for each of `NUMBERS`; NaN if the backbone does not support it."""
     setting = Setting.of(name, device)
-    model = setting.model
-    with training(model.module, list(model.module.parameters())):
+    module = setting.model.module
+    with training(module, list(module.parameters())):
         calls = steps(setting, device)
-        taken = times(calls if faster else {kind: calls[kind] for kind in ("plain", "joint", "head")}, device)
-    step = dict.fromkeys(("bf16", "compiled"), NOTHING)
-    step |= {kind: statistics.median(runs[1:]) for kind, runs in taken.items()}
-    first = taken.get("compiled", [NOTHING])[0]
-    drawn = sampling_seconds(setting)
-    fed = DEFAULT.head_steps * step["head"] + DEFAULT.joint_steps * step["joint"]
-    fresh = drawn * DEFAULT.joint_batch / DEFAULT.pool / step["joint"]
+        first = {kind: first_seconds(calls[kind], device) if faster else None for kind in ("bf16", "compiled")}
+        taken = medians_in_turns({kind: calls[kind] for kind in calls if first.get(kind, 0.0) is not None}, device)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         memory = pool.submit(peak_memory, name, device).result()
-    figures = [1e3 * step["plain"], 1e3 * step["joint"], step["joint"] / step["plain"], 1e3 * step["head"]]
-    figures += [step["bf16"] / step["joint"], step["compiled"] / step["joint"], first]
-    figures += [DEFAULT.pool / drawn, 100 * fresh, 100 * drawn / fed, memory]
-    return (
-        f"{name:<13}" + "".join(f"{figure:>9.{digits}f}" for figure, digits in zip(figures, DIGITS, strict=True)) + "\n"
-    )
+    drawn = sampling_seconds(setting)
+    plain, joint, head = taken["plain"], taken["joint"], taken["head"]
+    fresh = drawn * DEFAULT.joint_batch / DEFAULT.pool / joint
+    of_all_steps = drawn / (DEFAULT.head_steps * head + DEFAULT.joint_steps * joint)
+    values = [1e3 * plain, 1e3 * joint, joint / plain, 1e3 * head]
+    values += [taken.get(kind, NAN) / joint for kind in ("bf16", "compiled")]
+    return [*values, first["compiled"] or NAN, DEFAULT.pool / drawn, 100 * fresh, 100 * of_all_steps, memory]
 
 
 def main() -> int:
@@ -205,20 +176,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ape.evals.speed.posttraining", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="BACKBONE", help="default: all")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="default: cpu")
-    parser.add_argument("--faster", action="store_true", help="try bf16 and torch.compile too; compiling takes minutes")
+    parser.add_argument("--faster", action="store_true", help="also time bf16 and torch.compile, which takes minutes")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(ape.detectors.names()):
-        sys.stderr.write(f"no backbone {min(unknown)}: give some of {', '.join(ape.detectors.names())}\n")
+        sys.stderr.write(f"no backbone '{min(unknown)}': use names from {', '.join(ape.detectors.names())}\n")
         return 2
     torch.set_num_threads(1)
     sys.stdout.write(
-        f"{arguments.device}, one thread, torch {torch.__version__}; {DEFAULT.joint_batch} windows a branch,"
+        f"{arguments.device}, one thread, torch {torch.__version__}; {DEFAULT.joint_batch} windows per branch,"
         f" {len(OPERATORS)} rules\n"
     )
-    sys.stdout.write(f"{'backbone':<13}" + "".join(f"{column:>9}" for column in COLUMNS) + "\n")
+    table = Table(COLUMNS)
     for name in arguments.names or ape.detectors.names():
-        sys.stdout.write(row(name, arguments.device, arguments.faster))
-        sys.stdout.flush()
+        table.row(name, *measure(name, arguments.device, arguments.faster))
     return 0
 
 

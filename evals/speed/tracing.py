@@ -1,16 +1,10 @@
-"""What recording spans adds to a mining: ``python -m ape.evals.speed.tracing``.
-
-The same mining with and without its spans, in turns, through the front door.
-"""
+"""Time mining with and without the recording of spans: ``python -m ape.evals.speed.tracing``."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
-import statistics
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,51 +13,48 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ape.graphs import mine
+from ape.evals.speed.timing import seconds_in_turns
+from ape.runs import execution
+from ape.runs.folder import Request, Run
 from ape.series import Series, from_array
-from ape.series.matrix_profile import warm_up
 
 POINTS, PERIOD = 5000, 50
-MODULE = importlib.import_module("ape.graphs.mine")  # the name alone is that of its function
+TURNS = 10
 
 
 def main() -> int:
     """Mine in turns, and print the ratio."""
     parser = argparse.ArgumentParser(prog="python -m ape.evals.speed.tracing", description=__doc__.splitlines()[0])
-    parser.add_argument("--turns", type=int, default=10, metavar="N", help="default: 10")
+    parser.add_argument("--turns", type=int, default=TURNS, metavar="N", help=f"default: {TURNS}")
     turns = parser.parse_args().turns
     steps = np.arange(POINTS)
     values = np.sin(2 * np.pi * steps / PERIOD) + 0.05 * np.random.default_rng(0).normal(size=POINTS)
     series = from_array(values, train_end=POINTS // 2, text="The pump leaks slowly.")
-    warm_up(lambda _note: None)
-    mined(series)
-    both: dict[str, list[float]] = {"with": [], "without": []}
-    for turn in range(turns):
-        for which in ("with", "without") if turn % 2 else ("without", "with"):
-            recording = contextlib.nullcontext() if which == "with" else patch.object(MODULE, "recorded", nothing)
-            with recording:
-                both[which].append(mined(series))
-    low, middle, high = np.quantile(np.divide(both["with"], both["without"]), [0.25, 0.5, 0.75])
-    seconds = {which: statistics.median(each) for which, each in both.items()}
+
+    def without_spans() -> None:
+        with patch.object(execution, "recorded", no_callbacks):
+            mine(series)
+
+    calls = {"with": lambda: mine(series), "without": without_spans}
+    taken = seconds_in_turns(calls, max_runs=turns, enough=float("inf"))
+    low, middle, high = np.quantile(np.divide(taken["with"], taken["without"]), [0.25, 0.5, 0.75])
     sys.stdout.write(
-        f"mining {POINTS} points: {seconds['with']:.2f} s with spans, {seconds['without']:.2f} s without;"
-        f" ratio {middle:.3f}, middle half {low:.3f} to {high:.3f}\n"
+        f"mining {POINTS} points: {np.median(taken['with']):.2f} s with spans,"
+        f" {np.median(taken['without']):.2f} s without; ratio {middle:.3f}, middle half {low:.3f} to {high:.3f}\n"
     )
     return 0
 
 
 @contextlib.contextmanager
-def nothing(folder: Path, name: str) -> Iterator[list[Any]]:
-    """No callbacks in the place of `ape.runs.tracing.recorded`."""
+def no_callbacks(folder: Path, name: str) -> Iterator[list[Any]]:
+    """Replace `ape.runs.tracing.recorded`."""
     yield []
 
 
-def mined(series: Series) -> float:
-    """Seconds of one mining in a fresh folder."""
+def mine(series: Series) -> None:
+    """Mine into a new run folder."""
     with TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        mine(series, folder=folder)
-        return time.perf_counter() - began
+        execution.execute(Run.create(Path(folder) / "run", Request("mine", "wave.npz"), series))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Banks less one thing that mining put in: what changes, and what stays."""
+"""Banks without one thing that mining put into them: what changes, and what stays the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ape.series import from_array
 @pytest.fixture(scope="module")
 def bank() -> RuleBank:
     series = from_array(np.sin(np.arange(600) / 8) + 0.05 * np.random.default_rng(0).normal(size=600), train_end=400)
-    found = generic_bank(build_context(series), ["spike_global", "level_shift"])
+    broad = generic_bank(build_context(series), ["spike_global", "level_shift"])
     narrow = [
         rule.model_copy(
             update={
@@ -22,13 +22,13 @@ def bank() -> RuleBank:
                 "duration": rule.duration.model_copy(update={"low": 7.0, "high": 9.0, "unit": "samples"}),
             }
         )
-        for rule in found.rules
+        for rule in broad.rules
     ]
-    return found.model_copy(update={"rules": narrow})
+    return broad.model_copy(update={"rules": narrow})
 
 
 @pytest.mark.parametrize("prior", PRIORS)
-def test_one_prior_becomes_broad_and_the_others_stay(bank, prior):
+def test_without_prior_broadens_that_prior_only(bank, prior):
     changed = without_prior(bank, prior)
     field = "context" if prior == "contextual" else prior
     for before, after in zip(bank.rules, changed.rules, strict=True):
@@ -37,18 +37,18 @@ def test_one_prior_becomes_broad_and_the_others_stay(bank, prior):
         assert differing == {field}
 
 
-def test_rules_with_held_out_operators_go(bank):
+def test_without_operators_removes_the_rules_that_use_them(bank):
     assert [rule.id for rule in without_operators(bank, {"spike_global"}).rules] == ["level_shift"]
 
 
-def test_where_no_rule_is_left_broad_ones_of_all_other_operators_stand_in(bank):
-    left = without_operators(bank, {"spike_global", "level_shift"})
-    used = {step.operator for rule in left.rules for step in rule.program}
+def test_without_operators_falls_back_to_broad_rules_of_all_other_operators(bank):
+    rest = without_operators(bank, {"spike_global", "level_shift"})
+    used = {step.operator for rule in rest.rules for step in rule.program}
     single = {name for name, entry in OPERATORS.items() if not entry.relational}
     assert used == single - {"spike_global", "level_shift"}
 
 
-def test_resizing_multiplies_both_ends_and_nothing_else(bank):
+def test_resized_multiplies_both_ends_of_the_scale_only(bank):
     for before, after in zip(bank.rules, resized(bank, 0.5).rules, strict=True):
         assert (after.scale.low, after.scale.high, after.scale.unit) == (1.5, 2.0, before.scale.unit)
         assert after.model_copy(update={"scale": before.scale}) == before

@@ -1,0 +1,98 @@
+"""Data sets of labelled series by name: UCR, NAB, ASD, SKAB and TimeAnomaly-Bench.
+
+UCR series come from the published files if their folder is given, else from the development data (`ape.evals.devdata`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ape.core.errors import InputError
+from ape.evals import devdata
+from ape.evals.cases import Case, is_tuning
+from ape.evals.contamination import plant
+from ape.evals.oracle import oracle_bank
+from ape.evals.timeanomalybench import SCENARIOS, make
+from ape.evals.timeanomalybench.texts import draw_texts
+from ape.series import from_array, load
+
+UCR_HALVES = {"ucr tuning": True, "ucr confirmation": False}  # whether the default recipe was chosen on them
+UCR_CONTAMINATED = {f"ucr contaminated {percent}": percent / 100 for percent in (1, 5, 10)}  # share of training points
+SETS = ("ucr", "nab", "asd", "skab", "bench", *UCR_CONTAMINATED, *UCR_HALVES)
+BENCH_FAULTS, BENCH_EVENTS = 1, 3  # faults per scenario, events per fault
+# number, name, end of the training part, first and last anomalous position (0-based)
+PUBLISHED_FILE = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")
+
+
+def series_names(data_set: str, folder: Path | None = None, longest: int | None = None) -> list[str]:
+    """Return the names of a data set's series that contain an anomaly.
+
+    Parameters
+    ----------
+    data_set : str
+        One of `SETS`.
+    folder : Path, optional
+        Folder of the published UCR files. Their file names contain the labels.
+    longest : int, optional
+        Leave out series with more points. All series of TimeAnomaly-Bench are included.
+    """
+    if data_set == "bench":
+        return [
+            f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults[:BENCH_FAULTS]
+        ]
+    if data_set in UCR_CONTAMINATED:
+        return series_names("ucr", folder, longest)
+    if data_set in UCR_HALVES:
+        return [name for name in series_names("ucr", folder, longest) if is_tuning(name) == UCR_HALVES[data_set]]
+    if data_set == "ucr" and folder is not None:
+        files = _published_files(folder)
+        return [name for name, (path, _) in files.items() if longest is None or load(path).length <= longest]
+    return devdata.anomalous_series(data_set, longest)
+
+
+def load_case(data_set: str, name: str, folder: Path | None = None) -> Case:
+    """Load one series of a data set. Parameters are those of `series_names`."""
+    if data_set == "bench":
+        return _simulated(name)
+    if data_set in UCR_CONTAMINATED:
+        case = load_case("ucr", name, folder)
+        return replace(case, series=plant(case.series, UCR_CONTAMINATED[data_set])[0])
+    if data_set in UCR_HALVES:
+        return load_case("ucr", name, folder)
+    if data_set == "ucr" and folder is not None:
+        return _published(name, folder)
+    return devdata.load_case(data_set, name)
+
+
+def _published(name: str, folder: Path) -> Case:
+    path, (_, family, _, first, last) = _published_files(folder)[name]
+    series = load(path)
+    labels = np.zeros(series.length, dtype=bool)
+    labels[int(first) : int(last) + 1] = True
+    return Case(name, family, series, labels)
+
+
+def _published_files(folder: Path) -> dict[str, tuple[Path, tuple[str, ...]]]:
+    """Return path and parts of the file name of each published file, by series name."""
+    parts = {
+        path: match.groups() for path in sorted(folder.glob("*.txt")) if (match := PUBLISHED_FILE.fullmatch(path.name))
+    }
+    if not parts:
+        raise InputError("no published UCR files", str(folder), "give the folder with '*_UCR_Anomaly_*.txt'")
+    return {f"{part[0]}_{part[1]}": (path, part) for path, part in parts.items()}
+
+
+def _simulated(name: str) -> Case:
+    """Simulate a fault of TimeAnomaly-Bench. The text of the series is the scenario's manual."""
+    scenario_name, _, fault = name.partition(".")
+    scenario = SCENARIOS[scenario_name]
+    run = make(scenario, fault, seed=0, events=BENCH_EVENTS)
+    texts = draw_texts(scenario.texts, len(run.values) * scenario.step, 0)
+    text = f"{texts['measured']}\n{texts['manual']}"
+    series = from_array(run.values, list(scenario.units), run.train_end, name=name, text=text)
+    return Case(name, scenario.name, series, run.labels, partial(oracle_bank, run))

@@ -1,0 +1,96 @@
+"""One cell: its systems, the part that metrics use, and the score that the acceptance check keeps."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ape.detectors import Backbone
+from ape.evals import arms, cells, experiment
+from ape.evals.datasets import load_case
+from ape.evals.experiment import Experiment
+from ape.rules import build_context, generic_bank
+
+LENGTH, TRAIN_END, EVENT = 500, 300, slice(400, 420)
+
+
+@pytest.fixture
+def wave(tmp_path, monkeypatch):
+    """A set of one series with an event at [400, 420)."""
+    folder = tmp_path / "data" / "ucr"
+    folder.mkdir(parents=True)
+    np.savez(folder / "wave.npz", values=np.sin(np.arange(LENGTH) / 4), train_end=TRAIN_END)
+    (folder / "index.csv").write_text("series,family,length,text\nwave,synthetic,500,A sine.\n")
+    (folder / "labels.csv").write_text("series,begin,end\nwave,400,420\n")
+    monkeypatch.setenv("APE_DEV_DATA", str(folder.parent))
+    return "wave"
+
+
+def peaks(*positions):
+    """Score with descending peaks."""
+    score = np.zeros(LENGTH)
+    score[list(positions)] = np.arange(len(positions), 0, -1)
+    return score
+
+
+def rows_of(result):
+    return {row["system"]: row for row in result["rows"]}
+
+
+def test_metrics_use_the_part_after_training_only(wave, tmp_path, monkeypatch):
+    # In the whole series the first score would peak at 100, too early for UCR accuracy.
+    monkeypatch.setitem(cells.SIMPLE, "in training", lambda *_: peaks(100, 410))
+    monkeypatch.setitem(cells.SIMPLE, "in the event", lambda *_: peaks(410, 310))
+    compared = Experiment(title="", sets=["ucr"], simple=["in training", "in the event"])
+    rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--simple--all--{wave}--0"))
+    assert rows["in training"]["ucr"] == 1.0
+    # One of 20 points has the highest score. The other 19 tie at zero with all that is left of the 200.
+    assert rows["in the event"]["ap"] == pytest.approx(1 / 20 + 19 / 20 * 20 / 200)
+
+
+@pytest.mark.parametrize(
+    ("kept", "system"),
+    [("post-trained", "vae + mined bank"), ("training-free", "vae: without heads"), ("original", "vae: point error")],
+)
+def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeypatch, kept, system):
+    bank = generic_bank(build_context(load_case("ucr", wave).series))
+    monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: bank)
+    score_of = {"fused": peaks(410, 310), "without heads": peaks(310, 410)}
+    calibration = SimpleNamespace(
+        fuse=lambda _, weights=None: score_of["fused" if weights is None else "without heads"]
+    )
+    candidate = SimpleNamespace(curves=lambda _: np.zeros((LENGTH, 9)), require_calibration=lambda: calibration)
+    result = SimpleNamespace(candidate=candidate, report={"kept": kept})
+    monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
+    module = type("Plain", (), {"own_scores": Backbone.own_scores})()
+    detector = SimpleNamespace(module=module, score=lambda *_, own=False: peaks(320, 310, 410))
+    detector.fit = lambda *_, **__: detector
+    monkeypatch.setattr(experiment.detectors, "create", lambda *_, **__: detector)
+    compared = Experiment(title="", sets=["ucr"], backbones=["vae"])
+    rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{wave}--0"))
+    three = [rows[name]["ap"] for name in ("vae + mined bank", "vae: without heads", "vae: point error")]
+    assert len(set(three)) == 3
+    assert (rows["vae + APE"]["ap"], rows["vae + APE"]["kept"]) == (rows[system]["ap"], kept)
+
+
+def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path):
+    compared = Experiment(title="", sets=["ucr"], backbones=["donut"], arms=["untrained", "oracle bank"])
+    result = cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--donut--{ucr_names[0]}--0")
+    rows = rows_of(result)
+    controls = {f"donut: {control}" for control in cells.CONTROLS}
+    assert set(rows) == {"donut: point error", "donut: own score", "donut + untrained"} | controls
+    assert all(0 < row["ap"] <= 1 and 0 < row["vus"] <= 1 and row["ucr"] in (0, 1) for row in rows.values())
+    assert rows["donut + untrained"]["ap"] > 0.5  # a random score has about one in twenty
+    assert rows["donut: own score"]["ap"] != rows["donut: point error"]["ap"]
+    assert result["about"]["recording"] == "ECG" and set(result["seconds"]) == set(rows)
+
+
+def test_backbone_without_an_own_score_has_no_row_for_it(ucr_names, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        arms.posttrain, "enhance", lambda *_args, **_options: SimpleNamespace(candidate=None, report={})
+    )
+    compared = Experiment(title="", sets=["ucr"], backbones=["vae"])
+    rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{ucr_names[0]}--0"))
+    assert set(rows) == {"vae: point error"}

@@ -1,0 +1,42 @@
+"""Development data: labels are half-open and belong to one series; errors name the environment variable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ape.core.errors import InputError
+from ape.evals import devdata
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A set of two series; one has an event at [400, 420), and a third name has labels only."""
+    folder = tmp_path / "data" / "ucr"
+    folder.mkdir(parents=True)
+    for name in ("wave", "quiet"):
+        np.savez(folder / f"{name}.npz", values=np.sin(np.arange(500) / 4), train_end=300)
+    (folder / "index.csv").write_text(
+        "series,family,length,text\nwave,synthetic,500,A sine.\nquiet,synthetic,500,A sine.\n"
+    )
+    (folder / "labels.csv").write_text("series,begin,end\nother,0,5\nwave,400,420\n")
+    monkeypatch.setenv("APE_DEV_DATA", str(folder.parent))
+    return folder
+
+
+def test_labels_are_half_open_and_of_one_series(folder):
+    case = devdata.load_case("ucr", "wave")
+    np.testing.assert_array_equal(np.flatnonzero(case.labels), np.arange(400, 420))
+    assert (case.family, case.series.text, case.series.train_end) == ("synthetic", "A sine.", 300)
+
+
+def test_series_without_an_anomaly_and_longer_series_are_left_out(folder):
+    assert devdata.anomalous_series("ucr") == devdata.anomalous_series("ucr", longest=500) == ["wave"]
+    assert devdata.anomalous_series("ucr", longest=499) == []
+
+
+@pytest.mark.parametrize("value", ["", "nowhere/at/all"])
+def test_missing_folder_is_an_error_that_names_the_variable(monkeypatch, value):
+    monkeypatch.setenv("APE_DEV_DATA", value)
+    with pytest.raises(InputError, match="set APE_DEV_DATA"):
+        devdata.anomalous_series("ucr")

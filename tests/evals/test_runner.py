@@ -1,0 +1,66 @@
+"""Running an experiment: finished cells are kept, missing cells are measured, the report is written."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ape.cli.main import main
+from ape.evals.methods import running
+
+EXPERIMENT = """
+title = "Waves"
+sets = ["ucr"]
+methods = ["CutAddPaste"]
+simple = ["1-NN", "Sub-PCA", "|difference|"]
+reference = "1-NN"
+"""
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Three files named like the published archive, which puts the labels into file names."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    for k, name in enumerate(["wave1", "DISTORTEDwave1", "saw2"]):
+        values = np.sin(np.arange(900) / (4 + k)) + 0.05 * np.random.default_rng(k).normal(size=900)
+        values[700:720] += 2
+        path = folder / f"{k + 1:03d}_UCR_Anomaly_{name}_500_700_719.txt"
+        path.write_text("\n".join(f"{v:.5f}" for v in values))
+    return folder
+
+
+def test_experiment_runs_resumes_and_reports(archive, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(running, "STEPS", 3)
+    experiment, out = tmp_path / "waves.toml", tmp_path / "out"
+    experiment.write_text(EXPERIMENT)
+    argv = ["eval", "run", str(experiment), "--data", str(archive), "--out", str(out), "--workers", "1"]
+    assert main(argv) == 0
+    cells = sorted((out / "cells").glob("*--*.json"))
+    assert len(cells) == 6
+    before = {path: path.read_bytes() for path in cells}
+    cells[0].unlink()
+    assert main(argv) == 0
+    after = json.loads(cells[0].read_text())
+    assert after["rows"] == json.loads(before[cells[0]])["rows"] and after["versions"]["numpy"] == np.__version__
+    assert all(path.read_bytes() == before[path] for path in cells[1:])
+    rows = pd.read_parquet(out / "cells.parquet")
+    assert set(rows["system"]) == {"CutAddPaste (reproduction)", "1-NN", "Sub-PCA", "|difference|"}
+    assert rows["fingerprint"].nunique() == 3 and "001_UCR" not in rows.to_csv()
+    report = (out / "report.md").read_text()
+    assert "| 1-NN" in report and "<table" in (out / "report.html").read_text()
+    (out / "report.md").unlink()
+    assert main(["eval", "report", str(out)]) == 0 and (out / "report.md").read_text() == report
+    capsys.readouterr()
+    assert main(["eval", "compare", str(out), str(out)]) == 0
+    assert "1-NN" in capsys.readouterr().out
+
+
+def test_missing_data_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("APE_DEV_DATA", raising=False)
+    assert main(["eval", "run", "development", "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "APE_DEV_DATA" in error
