@@ -1,4 +1,4 @@
-"""The house: which room may import which, and what no room may do."""
+"""The architecture: which package may import which, no import cycles, and no code from data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,75 +14,141 @@ import pytest
 import ape
 
 ROOT = Path(ape.__file__).parent
-MAY_IMPORT = {
-    "series": set(),
-    "rules": {"series"},
-    "tools": {"rules", "series"},
-    "detectors": {"series"},
-    "posttrain": {"detectors", "rules", "series"},
-    "agents": {"tools", "rules", "series"},
-    "graphs": {"agents", "posttrain", "detectors", "tools", "rules", "series"},
-    "evals": {"graphs", "agents", "posttrain", "detectors", "tools", "rules", "series"},
-    "cli": {"evals", "graphs", "agents", "posttrain", "detectors", "tools", "rules", "series"},
+# Packages that each package may import, beside itself.
+LAYERS = {
+    "core": set(),
+    "series": {"core"},
+    "rules": {"series", "core"},
+    "tools": {"rules", "series", "core"},
+    "detectors": {"series", "core"},
+    "posttrain": {"detectors", "rules", "series", "core"},
+    "agents": {"tools", "rules", "series", "core"},
+    "graphs": {"agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "runs": {"graphs", "agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "evals": {"runs", "graphs", "agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "cli": {"evals", "runs", "graphs", "agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
 }
 CODE_FROM_DATA = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 HEAVY = {"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "numba", "stumpy", "langgraph", "langchain_core"}
 
 
-def sources(room: str) -> list[tuple[str, ast.Module]]:
-    return [
-        (str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8")))
-        for path in sorted((ROOT / room).rglob("*.py"))
-    ]
+@cache
+def modules(package: str) -> dict[str, ast.Module]:
+    """Syntax trees of a package's modules by dotted name; a package's own name is that of its ``__init__``."""
+    trees = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(("ape", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+        trees[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
 
 
 def imported(tree: ast.Module) -> set[str]:
-    """Dotted names of all modules that may be imported, wherever the import stands; relative ones begin with a dot."""
-    found = set()
+    """Dotted names of all modules that may be imported, at any place in the module; relative ones begin with a dot."""
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
-            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return found
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return names
 
 
-def rooms_of(names: set[str]) -> set[str]:
+def packages_of(names: set[str]) -> set[str]:
     parts = [name.split(".") for name in names]
-    return {part[1] for part in parts if part[0] == "ape" and len(part) > 1 and part[1] in MAY_IMPORT}
+    return {part[1] for part in parts if part[0] == "ape" and len(part) > 1 and part[1] in LAYERS}
 
 
-def test_the_rooms_are_those_of_the_table():
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"} == set(MAY_IMPORT)
+def import_graph(package: str) -> dict[str, set[str]]:
+    """Modules of a package that each of its modules imports at module level, ``TYPE_CHECKING`` blocks included.
+
+    ``from ape.package import name`` imports the module ``ape.package.name`` if it exists; otherwise it imports the
+    ``__init__`` of the package, which imports the submodules that it re-exports.
+    """
+    trees = modules(package)
+    graph: dict[str, set[str]] = {name: set() for name in trees}
+    for name, tree in trees.items():
+        for node in module_level(tree.body):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                graph[name] |= {each if each in trees else str(node.module) for each in full}
+    return {name: {each for each in imports if each in trees} for name, imports in graph.items()}
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_imports_only_run_downwards(room):
-    files = sources(room)
-    upwards = {name: rooms_of(imported(tree)) - MAY_IMPORT[room] - {room} for name, tree in files}
-    assert files and not {name: rooms for name, rooms in upwards.items() if rooms}
+def module_level(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Statements that run on import or for a type checker: not those inside functions."""
+    statements = []
+    for node in body:
+        statements.append(node)
+        if isinstance(node, ast.If | ast.Try):
+            for inner in (node.body, node.orelse, getattr(node, "finalbody", [])):
+                statements += module_level(inner)
+    return statements
 
 
-def test_agents_and_post_training_meet_in_the_rule_bank_alone():
-    reached = {room: set.union(*(rooms_of(imported(tree)) for _, tree in sources(room))) for room in MAY_IMPORT}
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components with more than one module, and modules that import themselves."""
 
-    def below(room: str) -> set[str]:
-        direct = reached[room] - {room}
+    def reachable(start: str) -> set[str]:
+        reached: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph[waiting.pop()] - reached
+            reached |= new
+            waiting += new
+        return reached
+
+    below = {name: reachable(name) for name in graph}
+    components = {frozenset({name, *(other for other in below[name] if name in below[other])}) for name in graph}
+    return sorted(sorted(each) for each in components if len(each) > 1 or any(name in graph[name] for name in each))
+
+
+def test_table_lists_every_package():
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"} == set(LAYERS)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_run_downwards(package):
+    trees = modules(package)
+    upwards = {name: packages_of(imported(tree)) - LAYERS[package] - {package} for name, tree in trees.items()}
+    assert trees and not {name: packages for name, packages in upwards.items() if packages}
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_modules_of_a_package_have_no_import_cycle(package):
+    assert cycles(import_graph(package)) == []
+
+
+def test_cycles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"d", "a"}}
+    assert cycles(graph) == [["b", "c"], ["d"]]
+
+
+def test_agents_and_post_training_meet_in_rules_series_and_core():
+    reached = {
+        package: set.union(*(packages_of(imported(tree)) for tree in modules(package).values())) for package in LAYERS
+    }
+
+    def below(package: str) -> set[str]:
+        direct = reached[package] - {package}
         return direct.union(*(below(other) for other in direct))
 
     assert "posttrain" not in below("agents") and "agents" not in below("posttrain")
-    assert below("agents") & below("posttrain") == {"rules", "series"}
+    assert below("agents") & below("posttrain") == {"rules", "series", "core"}
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_imports_are_absolute(room):
-    assert not [name for name, tree in sources(room) if any(module.startswith(".") for module in imported(tree))]
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_are_absolute(package):
+    trees = modules(package)
+    assert not [name for name, tree in trees.items() if any(module.startswith(".") for module in imported(tree))]
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_no_room_turns_data_into_code(room):
-    for name, tree in sources(room):
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_package_turns_data_into_code(package):
+    for name, tree in modules(package).items():
         assert not {module.split(".")[0] for module in imported(tree)} & CODE_FROM_DATA, name
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -96,17 +163,17 @@ def test_every_package_is_in_the_wheel():
     if not (ROOT / "pyproject.toml").is_file():
         pytest.skip("not a checkout")
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
-    folders = {room: [ROOT / room, *(ROOT / room).rglob("*/")] for room in MAY_IMPORT}
-    found = {
+    folders = {package: [ROOT / package, *(ROOT / package).rglob("*/")] for package in LAYERS}
+    with_modules = {
         ".".join(["ape", *folder.relative_to(ROOT).parts])
-        for room in folders
-        for folder in folders[room]
+        for package in folders
+        for folder in folders[package]
         if any(folder.glob("*.py"))
     }
-    assert set(listed) == found | {"ape"}
+    assert set(listed) == with_modules | {"ape"}
 
 
-def test_heavy_imports_wait_until_a_command_needs_them():
+def test_parser_does_not_import_heavy_packages():
     script = "import sys, ape.cli.main; ape.cli.main.build_parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
