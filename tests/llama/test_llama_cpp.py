@@ -1,6 +1,6 @@
-"""Mining through llama.cpp's server and a small model of words: the text agents on another server than vLLM.
+"""Mine through llama.cpp's server and a small text model: the agents work with another server than vLLM.
 
-``make test-llama`` sets the server's environment up and runs this. The model knows next to nothing, and sees nothing.
+``make test-llama`` sets up the server's environment and runs this. The model knows little and cannot see pictures.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ape.agents import open_brain, replies
-from ape.agents.serving import check
+from ape.agents import reply_cache
+from ape.agents.server_check import check_server
 from ape.core.errors import InputError
-from ape.graphs import mine
 from ape.rules.check import failures
-from ape.series import from_array
+from ape.runs.execution import execute
+from ape.runs.folder import Request, Run
 
 PYTHON = Path(os.environ.get("APE_LLAMA", ".venv-llama")) / "bin" / "python"
 ROLES = {"planner", "profiler", "visual inspector", "rule critic"}
@@ -26,7 +26,7 @@ ROLES = {"planner", "profiler", "visual inspector", "rule critic"}
 pytestmark = [
     pytest.mark.llama,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(not PYTHON.exists(), reason="no llama.cpp here: 'make test-llama' sets it up"),
+    pytest.mark.skipif(not PYTHON.exists(), reason="llama.cpp is not installed: run 'make test-llama'"),
 ]
 
 
@@ -40,29 +40,35 @@ def address():
     process.wait()
 
 
+def create_run(folder: Path, address: str) -> Run:
+    steps = np.arange(1500)
+    values = np.sin(2 * np.pi * steps / 30) + 0.05 * np.random.default_rng(0).normal(size=1500)
+    data = folder.parent / "wave.npz"
+    np.savez(data, values=values, train_end=1000)
+    request = Request(command="mine", data=str(data), text="The pump leaks slowly.", brain=address)
+    return Run.create(folder, request, request.load())
+
+
 def ledger(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
 
 
-def test_the_check_says_what_a_model_of_words_has_and_lacks(address):
-    found = {each.need: each.met for each in check(address)}
-    assert found["model"] and found["JSON schema"] and not found["vision"]
+def test_check_reports_that_the_model_cannot_see(address):
+    checked = {requirement.name: requirement.met for requirement in check_server(address)}
+    assert checked["model"] and checked["JSON schema"] and not checked["vision"]
 
 
-def test_a_model_that_knows_little_goes_through_the_whole_graph(address, tmp_path, monkeypatch):
-    monkeypatch.setattr(replies, "kept_replies", lambda: tmp_path / "replies")
-    steps = np.arange(1500)
-    values = np.sin(2 * np.pi * steps / 30) + 0.05 * np.random.default_rng(0).normal(size=1500)
-    series = from_array(values, train_end=1000, text="The pump leaks slowly.")
+def test_small_model_completes_the_graph_or_fails_in_one_line(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(reply_cache, "cache_folder", lambda: tmp_path / "replies")
     try:
-        bank = mine(series, brain=open_brain(address), folder=tmp_path / "run")
-    except InputError as error:  # it rambles until its context is full, twice: told in one line, after a plan in form
+        bank = execute(create_run(tmp_path / "run", address)).bank
+    except InputError as error:  # the model may repeat itself until its context is full, after a valid plan
         assert "gave no valid" in str(error)
         assert [entry for entry in ledger(tmp_path / "run") if entry["decision"] == "plan"]
         return
     assert all(not failures(rule.history[-1].figures) for rule in bank.rules)
-    spent = {entry["agent"]: entry["figures"] for entry in ledger(tmp_path / "run") if entry["decision"] == "spent"}
-    assert spent.keys() == ROLES and all(each["tokens_out"] > 0 for each in spent.values())
-    again = mine(series, brain=open_brain(address), folder=tmp_path / "again")
-    assert again.to_json() == bank.to_json()
-    assert not [e for e in ledger(tmp_path / "again") if e["decision"] == "spent" and e["figures"]["calls"]]
+    usage = {entry["agent"]: entry["figures"] for entry in ledger(tmp_path / "run") if entry["decision"] == "spent"}
+    assert usage.keys() == ROLES and all(figures["tokens_out"] > 0 for figures in usage.values())
+    rerun = execute(create_run(tmp_path / "rerun", address)).bank
+    assert rerun.to_json() == bank.to_json()
+    assert not [e for e in ledger(tmp_path / "rerun") if e["decision"] == "spent" and e["figures"]["calls"]]

@@ -1,6 +1,6 @@
-"""Mining through a real vLLM server whose model is noise: the wire, the schemas, the budgets and the loop have to hold.
+"""Mine through a real vLLM server whose model has random weights: protocol, schemas, budgets and the loop work.
 
-``make test-vllm`` sets the server's environment up and runs this; see `build_model.py` for the model.
+``make test-vllm`` sets up the server's environment and runs this; see `build_model.py` for the model.
 """
 
 from __future__ import annotations
@@ -17,27 +17,30 @@ import httpx
 import numpy as np
 import pytest
 
-from ape.agents import open_brain, replies
-from ape.agents.serving import OPTIONS, check
+from ape.agents import replies, reply_cache
+from ape.agents.server_check import check_server
+from ape.agents.vllm_command import OPTIONS
 from ape.core.errors import InputError
-from ape.graphs import mine
 from ape.rules.check import failures
-from ape.series import from_array
+from ape.runs.execution import Callbacks, execute
+from ape.runs.folder import Request, Run
 
 PYTHON = Path(os.environ.get("APE_VLLM", ".venv-vllm")) / "bin" / "python"
-QUIET = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1"}
-QUIET |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1",
+}  # fmt: skip
 ROLES = {"planner", "profiler", "visual inspector", "rule critic"}
 
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(not PYTHON.exists(), reason="no vLLM here: 'make test-vllm' sets it up"),
+    pytest.mark.skipif(not PYTHON.exists(), reason="vLLM is not installed: run 'make test-vllm'"),
 ]
 
 
 class Server:
-    """The server as a process group of its own: ended otherwise, it leaves orphans."""
+    """A vLLM server in a process group of its own, so that it can be killed with all its children."""
 
     def __init__(self, model: Path, log: Path) -> None:
         with socket.socket() as free:
@@ -47,18 +50,18 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        line = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.model), *OPTIONS]
-        line += ["--served-model-name", "noise", "--dtype", "float32", "--max-num-seqs", "4", "--enforce-eager"]
-        with self.log.open("ab") as out:
+        command = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.model), *OPTIONS]
+        command += ["--served-model-name", "random", "--dtype", "float32", "--max-num-seqs", "4", "--enforce-eager"]
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*line, "--port", str(self.port)],
-                stdout=out,
+                [*command, "--port", str(self.port)],
+                stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | QUIET,
+                env=os.environ | ENVIRONMENT,
                 start_new_session=True,
             )
-        ends = time.monotonic() + 300
-        while time.monotonic() < ends and self.process.poll() is None:
+        deadline = time.monotonic() + 300
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if httpx.get(f"{self.url}/health", timeout=2).status_code == 200:
                     return
@@ -83,48 +86,51 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def own_replies(tmp_path, monkeypatch):
-    monkeypatch.setattr(replies, "kept_replies", lambda: tmp_path / "replies")
+def empty_reply_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(reply_cache, "cache_folder", lambda: tmp_path / "replies")
 
 
-def wave():
+def create_run(folder: Path, url: str) -> Run:
     steps = np.arange(1500)
     values = np.sin(2 * np.pi * steps / 30) + 0.05 * np.random.default_rng(0).normal(size=1500)
-    return from_array(values, train_end=1000, text="The pump leaks slowly.")
+    data = folder.parent / "wave.npz"
+    np.savez(data, values=values, train_end=1000)
+    request = Request(command="mine", data=str(data), text="The pump leaks slowly.", brain=url)
+    return Run.create(folder, request, request.load())
 
 
 def ledger(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
 
 
-def test_the_server_has_what_the_agents_need(server):
-    assert {each.need: each.met for each in check(server.url)} == dict.fromkeys(
+def test_server_meets_the_requirements(server):
+    assert {requirement.name: requirement.met for requirement in check_server(server.url)} == dict.fromkeys(
         ("model", "context", "JSON schema", "tool calls", "vision"), True
     )
 
 
-def test_noise_goes_through_the_whole_graph_and_earns_no_rule(server, tmp_path):
-    bank = mine(wave(), brain=open_brain(server.url), folder=tmp_path / "run")
+def test_random_model_completes_the_graph_and_a_rerun_uses_the_cache(server, tmp_path):
+    bank = execute(create_run(tmp_path / "run", server.url)).bank
     assert all(not failures(rule.history[-1].figures) for rule in bank.rules)
-    spent = {entry["agent"]: entry["figures"] for entry in ledger(tmp_path / "run") if entry["decision"] == "spent"}
-    assert spent.keys() == ROLES
-    assert all(each["calls"] > 0 and each["tokens_out"] > 0 for each in spent.values())
-    again = mine(wave(), brain=open_brain(server.url), folder=tmp_path / "again")
-    assert again.to_json() == bank.to_json()
-    assert not [e for e in ledger(tmp_path / "again") if e["decision"] == "spent" and e["figures"]["calls"]]
+    usage = {entry["agent"]: entry["figures"] for entry in ledger(tmp_path / "run") if entry["decision"] == "spent"}
+    assert usage.keys() == ROLES
+    assert all(figures["calls"] > 0 and figures["tokens_out"] > 0 for figures in usage.values())
+    rerun = execute(create_run(tmp_path / "rerun", server.url)).bank
+    assert rerun.to_json() == bank.to_json()
+    assert not [e for e in ledger(tmp_path / "rerun") if e["decision"] == "spent" and e["figures"]["calls"]]
 
 
-def test_a_server_that_dies_in_the_middle_costs_nothing_but_time(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(replies, "PATIENCE", 2.0)
-    brain, folder = open_brain(server.url), tmp_path / "run"
+def test_run_resumes_after_the_server_was_killed(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(replies, "RETRY_SECONDS", 2.0)
+    run = create_run(tmp_path / "run", server.url)
 
-    def dying(agent: str, note: str) -> None:
+    def kill_at_proposal(agent: str, note: str) -> None:
         if agent == "planner" and "propose" in note:
             server.kill()
 
-    with pytest.raises(InputError, match="gone"):
-        mine(wave(), brain=brain, folder=folder, listen=dying)
+    with pytest.raises(InputError, match="lost the connection"):
+        execute(run, Callbacks(listen=kill_at_proposal))
     server.start()
-    bank = mine(wave(), brain=brain, folder=folder)
-    decisions = [entry["decision"] for entry in ledger(folder)]
+    bank = execute(Run.open(run.folder)).bank
+    decisions = [entry["decision"] for entry in ledger(run.folder)]
     assert bank.ended and decisions.count("plan") == 1 and "commit" in decisions

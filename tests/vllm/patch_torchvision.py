@@ -1,6 +1,7 @@
-"""Let a CUDA build of torchvision be imported beside a CPU build of torch, which vLLM's Qwen3-VL needs of it.
+"""Patch torchvision so that its CUDA build can be imported beside a CPU build of torch, as vLLM's Qwen3-VL needs.
 
-Its compiled operators cannot load, and then two schemas are missing at import; no processing of pictures calls them.
+The compiled operators of torchvision cannot be loaded then, and two schemas are missing at import. Picture processing
+does not call them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,6 @@ if not _has_ops():
 path = Path(sysconfig.get_paths()["purelib"], "torchvision", "extension.py")
 source = path.read_text()
 if SCHEMAS not in source:
-    mended = path.with_suffix(".new")  # a new file: installers may share the old one with their cache
-    mended.write_text(source + SCHEMAS)
-    mended.replace(path)
+    patched = path.with_suffix(".new")  # a new file, because installers may share the old one with their cache
+    patched.write_text(source + SCHEMAS)
+    patched.replace(path)
