@@ -6,7 +6,11 @@ Packages are imported on first use, so that ``import ape`` and ``ape --help`` st
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
+
+# Checkpoints may rebuild only the types that graph states name. LangGraph reads this variable when it is imported.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 __version__ = "0.1.0"
 

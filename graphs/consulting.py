@@ -41,7 +41,7 @@ def record(runtime: Runtime[Any], agent: str, decision: str, rationale: str, **d
 def costs(*consultations: Consultation) -> MiningState:
     """Return what consultations cost, as a change of state."""
     spent: dict[str, dict[str, float]] = reduce(add_costs, ({c.role: asdict(c.usage)} for c in consultations), {})
-    return {"tool_calls": sum(consultation.calls for consultation in consultations), "spent": spent}
+    return {"tool_calls": sum(len(consultation.evidence) for consultation in consultations), "spent": spent}
 
 
 def findings(state: MiningState, context: MiningContext) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,7 +120,7 @@ def execute(
 
 def retrain(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
     """Post-train with another bank than the mined one, score and report; the backbone is trained only once."""
-    context = _context(run, callbacks)
+    context = replace(_context(run, callbacks), approve=False)  # the person chose the bank
     bank = bank.model_copy(update={"fingerprint": run.series.fingerprint})
 
     async def work(graph: Graph) -> Outcome:
@@ -213,7 +213,7 @@ async def _stream(
         ):
             if "result" not in task:
                 started[task["id"]] = time.perf_counter()
-            elif not task["interrupts"]:
+            elif not task["error"] and not task["interrupts"]:
                 seconds = round(time.perf_counter() - started[task["id"]], 3)
                 update_record(run.folder, timings={task["name"]: seconds}, finished=task["name"] == "report")
 
