@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ape.agents.expert.new_rule import READ_TEXT, asks_for_new_rule, new_rule
+from ape.agents.expert.new_rule import READ_TEXT, asks_for_new_rule, calls_for_new_rule
 from ape.agents.expert.rule_change import parse_change
 from ape.agents.expert.summaries import summarise
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
@@ -59,7 +59,7 @@ def _results(transcript: Transcript) -> list[ToolResult]:
 def _respond(transcript: Transcript) -> ToolCalls | str:
     """Tool calls for the last request, or an answer."""
     if asks_for_new_rule(transcript.request):
-        return new_rule(transcript)
+        return calls_for_new_rule(transcript)
     for pattern, action in INTENTS:
         if pattern.search(transcript.request) and (response := action(transcript)):
             return response
@@ -183,9 +183,7 @@ def _call_for_channel(*tools: str) -> Action:
 
 def _call_with_request(tool: str) -> Action:
     """Call a tool on the rule in question, with the request as the reason."""
-    return _for_rule(
-        lambda transcript, rule: [(tool, {"rule_id": rule, "asked": transcript.request[:400]})],
-    )
+    return _for_rule(lambda transcript, rule: [(tool, {"rule_id": rule, "asked": transcript.request[:400]})])
 
 
 def _words(*words: str) -> re.Pattern[str]:

@@ -48,10 +48,10 @@ class Sentence:
     text: str
 
 
-def hints(lines: Iterable[tuple[int, str]], channels: Sequence[str] = (), source: str = "text") -> list[Hint]:
+def find_hints(lines: Iterable[tuple[int, str]], channels: Sequence[str] = (), source: str = "text") -> list[Hint]:
     """Return the hints in numbered lines, clearest first; sentences about denied or harmless events give none."""
-    found = [hint for sentence in sentences(lines) for hint in _hints_in(sentence, channels, source)]
-    return sorted(found, key=lambda hint: -hint.strength)
+    hints = [hint for sentence in sentences(lines) for hint in _hints_in(sentence, channels, source)]
+    return sorted(hints, key=lambda hint: -hint.strength)
 
 
 def sentences(lines: Iterable[tuple[int, str]]) -> list[Sentence]:

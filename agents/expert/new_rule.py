@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ape.agents.expert.candidates import CANDIDATES, Candidate
-from ape.agents.expert.lexicon import hints
+from ape.agents.expert.lexicon import find_hints
 from ape.agents.expert.quantities import sampling_step
 from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.records import Hint
@@ -35,17 +35,17 @@ def asks_for_new_rule(text: str) -> bool:
     return _ADD.match(text) is not None
 
 
-def new_rule(transcript: Transcript) -> ToolCalls | str:
+def calls_for_new_rule(transcript: Transcript) -> ToolCalls | str:
     """Return the call that adds the requested rule, or that looks up what is missing, or a question."""
     text = _ADD.sub("", transcript.request).strip() or transcript.request
     channels = transcript.task.get("channels", [])
-    found = hints([(1, text)], channels) or hints([(1, _MOVES.sub("jumps", text))], channels)
-    if not found:
+    hints = find_hints([(1, text)], channels) or find_hints([(1, _MOVES.sub("jumps", text))], channels)
+    if not hints:
         return (
             "I do not see which kind of failure you mean. Describe what happens: it sticks, drifts, jumps, drops out,"
             " ..."
         )
-    hint = found[0]
+    hint = hints[0]
     if hint.seconds is not None and not _SAMPLES.search(text) and _step_seconds(transcript, text) is None:
         if not transcript.called(READ_TEXT):
             return [(READ_TEXT, {})]

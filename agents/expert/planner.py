@@ -7,7 +7,7 @@ from typing import Any
 
 from ape.agents.expert.candidates import STRONG_END
 from ape.agents.expert.drafts import write_draft
-from ape.agents.expert.lexicon import hints
+from ape.agents.expert.lexicon import find_hints
 from ape.agents.expert.quantities import sampling_step
 from ape.agents.expert.selection import NAMED_SCORE, select
 from ape.agents.expert.transcript import ToolCalls, Transcript
@@ -48,9 +48,9 @@ def plan(transcript: Transcript) -> Plan:
     names = list(described.get("channels", []))
     spread = described.get("relative_spread", [0.0] * len(names))
     by_spread = sorted(range(len(names)), key=lambda i: -(spread[i] or 0.0))
-    found = hints([line for line in lines if not _describes_channel(line[1], names)], names)
-    found = sorted([*found, *_log_hints(transcript, names)], key=lambda hint: -hint.strength)[:MOST_HINTS]
-    affected = [name for hint in found for name in hint.channels]
+    hints = find_hints([line for line in lines if not _describes_channel(line[1], names)], names)
+    hints = sorted([*hints, *_log_hints(transcript, names)], key=lambda hint: -hint.strength)[:MOST_HINTS]
+    affected = [name for hint in hints for name in hint.channels]
     mentioned = [name for name in names if any(name.lower() in text.lower() for _, text in lines)]
     order = [*affected, *mentioned, *(names[i] for i in by_spread)]
     channels = list(dict.fromkeys(order))[:4] if len(names) > 1 else names
@@ -60,11 +60,11 @@ def plan(transcript: Transcript) -> Plan:
     clock = f", one sample every {step:g} s" if step else ""
     count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
     return Plan(
-        rationale=f"text and log give {len(found)} hints; channels to study: {', '.join(channels)[:200]}",
+        rationale=f"text and log give {len(hints)} hints; channels to study: {', '.join(channels)[:200]}",
         scenario=f"{title[:280]} ({points} training points, {count}{clock})",
         channels=channels or ["value"],
         step_seconds=step,
-        hints=found,
+        hints=hints,
     )
 
 
@@ -74,7 +74,7 @@ def _log_hints(transcript: Transcript, channels: list[str]) -> list[Hint]:
     return [
         hint.model_copy(update={"strength": (RARE_LINE if entry["rare"] else FREQUENT_LINE) * hint.strength})
         for entry in templates
-        for hint in hints([(entry["line"], entry["example"])], channels, "log")
+        for hint in find_hints([(entry["line"], entry["example"])], channels, "log")
     ]
 
 

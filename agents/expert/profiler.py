@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any
 
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.records import Finding, FindingTerm, Profile
@@ -10,6 +11,8 @@ from ape.agents.records import Finding, FindingTerm, Profile
 FIRST_TOOLS = ("robust_stats", "autocorrelation", "spectrum", "stationarity", "change_points")
 FALLBACK_WINDOW = 64  # samples of the matrix profile's window without a period
 LEAST_STRENGTH = 0.15  # of a finding that is reported
+
+Property = tuple[FindingTerm, float, str]  # term, strength before it is limited to 0 to 1, and reason
 
 
 def next_calls(transcript: Transcript) -> ToolCalls:
@@ -52,57 +55,83 @@ def _period(transcript: Transcript) -> int | None:
 
 
 def _channel_findings(transcript: Transcript, channel: str) -> list[Finding]:
-    by_tool = {
-        r.tool: r for r in transcript.results if r.arguments.get("channel") == channel and "error" not in r.value
-    }
-    findings: list[Finding] = []
-
-    def add(term: str, strength: float, tool: str, why: str) -> None:
-        findings.append(_finding(term, channel, strength, why, by_tool[tool]))
-
-    if "robust_stats" in by_tool:
-        v = by_tool["robust_stats"].value
-        share, tails = v["residual_sd_share"], v["tail_ratio"]
-        add("smooth", 1 - share / 0.25, "robust_stats", f"fine scatter is {share} of the spread")
-        add("rough", (share - 0.2) / 0.5, "robust_stats", f"fine scatter is {share} of the spread")
-        add("heavy_tails", (tails - 5) / 10, "robust_stats", f"outer quantiles are {tails} times the inner ones")
-        distinct, flat, repeated = v["distinct_values_share"], v["longest_flat_run"], v["repeated_share"]
-        add("discrete", 1 - distinct / 0.05, "robust_stats", f"{distinct} of the values are distinct")
-        add("flat_stretches", min(flat / 100, repeated / 0.3), "robust_stats", f"longest flat run: {flat} samples")
-        limits = max(v["at_minimum_share"], v["at_maximum_share"])
-        add("hugs_limit", limits / 0.15, "robust_stats", f"{limits} of the values are at a limit")
-    if "autocorrelation" in by_tool and by_tool["autocorrelation"].value.get("period"):
-        v = by_tool["autocorrelation"].value
-        first, locked = (v["acf_at_periods"] or [0.0])[0] or 0.0, v["phase_locked"]
-        add("periodic", first / 0.8, "autocorrelation", f"autocorrelation {first} at {v['period']} samples")
-        add("phase_locked", locked, "autocorrelation", f"a fixed clock explains {locked} of the cycle")
-    if "stl" in by_tool:
-        strength = by_tool["stl"].value["seasonal_strength"]
-        add("periodic", strength, "stl", f"seasonal strength {strength}")
-    if "stationarity" in by_tool:
-        v = by_tool["stationarity"].value
-        trend, ratio = abs(v["trend_over_length_in_sd"]), v["block_spread_ratio"]
-        add("trend", (trend - 0.5) / 2, "stationarity", f"trend of {trend} sd over the length")
-        add("variance_changes", (ratio - 1.5) / 3, "stationarity", f"spread of blocks differs by a factor of {ratio}")
-    if "change_points" in by_tool:
-        sizes = by_tool["change_points"].value["sizes_in_sd"]
-        why = f"{len(sizes)} changes, sizes in sd {sizes[:4]}"
-        add("level_changes", max(sizes, default=0.0) / 2, "change_points", why)
-    for result in transcript.results_of("matrix_profile"):
-        if result.arguments["channel"] == channel:
-            v = result.value
-            median = v["median_distance"]
-            worst = max((discord["distance"] for discord in v["discords"]), default=0.0)
-            why = f"windows of {v['window']} samples: median distance to the nearest {median}, largest {worst}"
-            findings.append(_finding("recurrent_shape", channel, 1 - median / 0.5, why, result))
-            findings.append(_finding("odd_stretches", channel, (worst - 2 * median) / 0.3, why, result))
-    return findings
+    results = [r for r in transcript.results if r.arguments.get("channel") == channel and "error" not in r.value]
+    by_tool = {result.tool: result for result in results}
+    measured = [(by_tool[tool], derive) for tool, derive in DERIVATIONS.items() if tool in by_tool]
+    measured += [(result, _from_matrix_profile) for result in results if result.tool == "matrix_profile"]
+    return [
+        _finding(term, channel, strength, why, result)
+        for result, derive in measured
+        for term, strength, why in derive(result.value)
+    ]
 
 
-def _finding(term: str, channel: str, strength: float, why: str, result: ToolResult) -> Finding:
+def _from_robust_stats(value: dict[str, Any]) -> list[Property]:
+    share, tails = value["residual_sd_share"], value["tail_ratio"]
+    distinct, flat, repeated = value["distinct_values_share"], value["longest_flat_run"], value["repeated_share"]
+    at_limit = max(value["at_minimum_share"], value["at_maximum_share"])
+    return [
+        ("smooth", 1 - share / 0.25, f"fine scatter is {share} of the spread"),
+        ("rough", (share - 0.2) / 0.5, f"fine scatter is {share} of the spread"),
+        ("heavy_tails", (tails - 5) / 10, f"outer quantiles are {tails} times the inner ones"),
+        ("discrete", 1 - distinct / 0.05, f"{distinct} of the values are distinct"),
+        ("flat_stretches", min(flat / 100, repeated / 0.3), f"longest flat run: {flat} samples"),
+        ("hugs_limit", at_limit / 0.15, f"{at_limit} of the values are at a limit"),
+    ]
+
+
+def _from_autocorrelation(value: dict[str, Any]) -> list[Property]:
+    period = value.get("period")
+    if not period:
+        return []
+    first, locked = (value["acf_at_periods"] or [0.0])[0] or 0.0, value["phase_locked"]
+    return [
+        ("periodic", first / 0.8, f"autocorrelation {first} at {period} samples"),
+        ("phase_locked", locked, f"a fixed clock explains {locked} of the cycle"),
+    ]
+
+
+def _from_stl(value: dict[str, Any]) -> list[Property]:
+    strength = value["seasonal_strength"]
+    return [("periodic", strength, f"seasonal strength {strength}")]
+
+
+def _from_stationarity(value: dict[str, Any]) -> list[Property]:
+    trend, ratio = abs(value["trend_over_length_in_sd"]), value["block_spread_ratio"]
+    return [
+        ("trend", (trend - 0.5) / 2, f"trend of {trend} sd over the length"),
+        ("variance_changes", (ratio - 1.5) / 3, f"spread of blocks differs by a factor of {ratio}"),
+    ]
+
+
+def _from_change_points(value: dict[str, Any]) -> list[Property]:
+    sizes = value["sizes_in_sd"]
+    return [("level_changes", max(sizes, default=0.0) / 2, f"{len(sizes)} changes, sizes in sd {sizes[:4]}")]
+
+
+def _from_matrix_profile(value: dict[str, Any]) -> list[Property]:
+    median = value["median_distance"]
+    largest = max((discord["distance"] for discord in value["discords"]), default=0.0)
+    why = f"windows of {value['window']} samples: median distance to the nearest {median}, largest {largest}"
+    return [
+        ("recurrent_shape", 1 - median / 0.5, why),
+        ("odd_stretches", (largest - 2 * median) / 0.3, why),
+    ]
+
+
+DERIVATIONS: dict[str, Callable[[dict[str, Any]], list[Property]]] = {
+    "robust_stats": _from_robust_stats,
+    "autocorrelation": _from_autocorrelation,
+    "stl": _from_stl,
+    "stationarity": _from_stationarity,
+    "change_points": _from_change_points,
+}
+
+
+def _finding(term: FindingTerm, channel: str, strength: float, why: str, result: ToolResult) -> Finding:
     return Finding(
         rationale=why[:200],
-        term=cast(FindingTerm, term),
+        term=term,
         channel=channel,
         strength=round(min(1.0, max(0.0, strength)), 3),
         evidence=[result.evidence],

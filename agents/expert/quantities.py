@@ -30,7 +30,7 @@ FRACTIONS = {
     "a tenth": 0.1,
 }
 FREQUENCY_ADVERBS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month"}
-TOLERANCE = 1.5  # a single figure stands for a range of this factor to both sides
+TOLERANCE = 1.5  # a single number means a range of this factor to both sides
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -79,7 +79,7 @@ _BY = re.compile(
     rf"\s*(?:%|per ?cent)|(?P<part>{_any_of(FRACTIONS)})\b)",
     re.IGNORECASE,
 )
-# verbs with the change that they stand for
+# stems of verbs, and the change that they mean
 _VERBS = (("doubl", 1.0), ("tripl", 2.0), ("halv", 0.5))
 _FALL = re.compile(
     r"\b(?:lower|less|below|sinks?|sank|sunk|sag|falls?|fell|drop|down|reduc|decreas|loss|loses?|halv|weak)", re.I

@@ -26,7 +26,7 @@ class Choice:
     ----------
     candidate : Candidate
     mechanism : str
-        Mechanism that the rule stands for here; a text may name another one than the candidate's.
+        Mechanism of the rule; a text may name a different one from the candidate's.
     score : float
         Support by the evidence.
     hints : tuple of Hint

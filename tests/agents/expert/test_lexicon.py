@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ape
-from ape.agents.expert.lexicon import MECHANISM, MORPHOLOGY, hints, sentences
+from ape.agents.expert.lexicon import MECHANISM, MORPHOLOGY, find_hints, sentences
 from ape.evals.timeanomalybench import SCENARIOS
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
@@ -20,7 +20,7 @@ def numbered(text: str) -> list[tuple[int, str]]:
 
 
 def hints_in(text: str, channels: tuple[str, ...] = ()):
-    return hints(numbered(text), channels)
+    return find_hints(numbered(text), channels)
 
 
 @pytest.mark.parametrize(

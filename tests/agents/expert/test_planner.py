@@ -38,8 +38,8 @@ def propose(answer_of):
 def test_sentence_becomes_a_hint_with_quote_and_line(planning, edited, line, mechanism):
     assert planning.answer.hints == []
     lines = [{"line": 1, "text": "Level of a water tank"}, {"line": 2, "text": line}]
-    found = planning.answer_after(edited(planning.conversations[-1], "read_text", lines=lines)).hints
-    assert [(hint.mechanism, hint.line, hint.quote in line) for hint in found] == [(mechanism, 2, True)]
+    hints = planning.answer_after(edited(planning.conversations[-1], "read_text", lines=lines)).hints
+    assert [(hint.mechanism, hint.line, hint.quote in line) for hint in hints] == [(mechanism, 2, True)]
 
 
 def test_denied_failure_is_no_hint(planning, edited):
