@@ -1,4 +1,7 @@
-"""Whether the post-trained detector is kept: pseudo-anomalies implanted into held-out normal stretches, no labels."""
+"""Decide whether the post-trained detector is kept, without labels.
+
+The decision uses implants: pseudo-anomalies put into held-out normal segments.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,15 @@ import torch
 from ape.posttrain.candidates import Candidates
 from ape.rules import RuleBank
 
-SEGMENTS = 64  # of each kind
+SEGMENTS = 64  # of each kind of implant
 SEGMENT_WINDOWS = 3
-WINDOWS_A_LENGTH = 8  # windows start every eighth of their length within a segment
+STARTS_PER_WINDOW = 8  # windows start every eighth of their length within a segment
 MAX_ERROR_RATIO = 1.05
-MAX_HARM = 0.01  # average precision that what was trained may cost beyond doubt
+MAX_HARM = 0.01  # average precision that training may cost significantly
 RESAMPLES = 2000
 LEVEL = 0.05  # one-sided
 
-Kept = Literal["post-trained", "training-free", "original"]  # the second: our score on the backbone as it came
+Choice = Literal["post-trained", "training-free", "original"]  # second: the score without heads, original backbone
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,13 @@ class Implants:
     Parameters
     ----------
     windows : Tensor, float32 [S * W, C, L]
-        Data units; those of a segment lie side by side.
+        Data units, ordered by segment.
     positions : ndarray, int64 [S * W]
-        Where each window lies in the series.
+        Start of each window in the series.
     inner : ndarray, int64 [W]
-        Starts within a segment.
+        Starts of windows within a segment.
     labels : ndarray, bool [S, length]
+        Anomalous points of each segment.
     """
 
     windows: torch.Tensor
@@ -43,25 +47,25 @@ class Implants:
     labels: np.ndarray
 
     def starts(self) -> np.ndarray:
-        """Starts of all windows were the segments laid end to end, int64 [S * W]."""
+        """Return the starts of all windows in the concatenated segments, int64 [S * W]."""
         segments, length = self.labels.shape
         return (np.arange(segments)[:, None] * length + self.inner).ravel()
 
     def touched(self) -> np.ndarray:
-        """Which windows hold at least half of their segment's anomaly, bool [S * W]."""
+        """Return which windows contain at least half of their segment's anomaly, bool [S * W]."""
         covered = self.labels[:, self.inner[:, None] + np.arange(self.windows.shape[2])].sum(2)
         return (covered >= 0.5 * self.labels.sum(1)[:, None]).ravel()
 
 
 def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) -> Implants:
-    """Put one pseudo-anomaly of ``bank`` into the middle window of each of 64 stretches of the held-out part.
+    """Put one pseudo-anomaly of ``bank`` into the middle window of each of 64 segments of the held-out part.
 
     Raises
     ------
     EmptyBankError
         The bank has no rule that can be placed.
     """
-    window = candidates.memory.window
+    window = candidates.reference_windows.window
     begin, end = candidates.held_out
     length = min(SEGMENT_WINDOWS * window, end - begin)
     middle = (length - window) // 2
@@ -73,21 +77,22 @@ def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) 
     segments[:, :, middle : middle + window] = pseudo
     labels = np.zeros((SEGMENTS, length), dtype=bool)
     labels[:, middle : middle + window] = mask.any(1).numpy()
-    step = max(1, window // WINDOWS_A_LENGTH)
+    step = max(1, window // STARTS_PER_WINDOW)
     windows = segments.unfold(2, window, step).permute(0, 2, 1, 3)  # [S, W, C, L]
     inner = np.arange(windows.shape[1], dtype=np.int64) * step
     return Implants(windows.flatten(0, 1), (segment_starts[:, None] + inner).ravel(), inner, labels)
 
 
 def average_precisions(labels: np.ndarray, scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Average precision of each row's anomalous points among points of a normal stretch, [S].
+    """Return the average precision of each row's anomalous points among points of a normal stretch, [S].
 
-    The row's other points do not count: an alarm near an anomaly is none. Ties share the precision at their end.
+    The row's other points are ignored, because an alarm near an anomaly is not a false alarm. Tied scores get the
+    precision after the last of them.
 
     Parameters
     ----------
     labels : ndarray, bool [S, T]
-        At least one true a row.
+        At least one true per row.
     scores : ndarray [S, T]
     normal : ndarray [N]
         Scores of normal points.
@@ -101,8 +106,8 @@ def average_precisions(labels: np.ndarray, scores: np.ndarray, normal: np.ndarra
     return np.array([one(row[where]) for row, where in zip(scores, labels, strict=True)])
 
 
-def paired(difference: np.ndarray, seed: int) -> dict[str, float]:
-    """Mean of paired differences with a percentile bootstrap interval, 5 to 95 %, over segments."""
+def mean_with_interval(difference: np.ndarray, seed: int) -> dict[str, float]:
+    """Return the mean of paired differences with its percentile bootstrap interval, 5 to 95 %, over segments."""
     generator = np.random.default_rng(seed)
     means = difference[generator.integers(len(difference), size=(RESAMPLES, len(difference)))].mean(1)
     low, high = np.quantile(means, [LEVEL, 1 - LEVEL])
@@ -114,40 +119,48 @@ def decide(
     training_free: dict[str, dict[str, float]],
     training: dict[str, dict[str, float]],
     error_ratio: float,
-) -> tuple[Kept, str]:
-    """What is kept, and why: what was trained if it does no harm, and a score only if it finds implants better.
+) -> tuple[Choice, str]:
+    """Choose what is kept, and give the reason.
+
+    The trained weights are kept if they do no harm. A score is kept only if it detects implants better than the
+    original detector.
 
     Parameters
     ----------
     enhanced, training_free : dict
-        Gain over the detector as it came, by kind of implant and for ``all`` of them: of the score with the heads, and
-        of the same score without them on the backbone as it came.
+        Gain over the original detector, by kind of implant and for ``all``: of the score with heads, and of the score
+        without heads on the original backbone.
     training : dict
         Gain of the former over the latter, by kind.
     error_ratio : float
-        Of the error on held-out normal windows, after to before.
+        Error on held-out normal windows after training divided by that before.
+
+    Returns
+    -------
+    choice : {"post-trained", "training-free", "original"}
+    reason : str
     """
     harm = _harm(training, error_ratio)
     doubt = _doubt(training_free if harm else enhanced)
     if doubt:
-        return "original", f"{harm}; without it {doubt}" if harm else doubt
+        return "original", f"{harm}; without training: {doubt}" if harm else doubt
     if harm:
-        return "training-free", f"{harm}; without it {_gains(training_free)}"
+        return "training-free", f"{harm}; without training: {_gains(training_free)}"
     return "post-trained", _gains(enhanced)
 
 
 def _harm(training: dict[str, dict[str, float]], error_ratio: float) -> str:
-    """What speaks against what was trained, if anything does."""
+    """Return the reason against the trained weights, or an empty string."""
     if not np.isfinite(error_ratio) or error_ratio > MAX_ERROR_RATIO:
-        return f"once trained, held-out normal windows are rebuilt worse than before (error x {error_ratio:.3g})"
+        return f"after training, the reconstruction of held-out normal windows is worse (error x {error_ratio:.3g})"
     for kind, gain in training.items():
         if gain["high"] < -MAX_HARM:
-            return f"{kind} implants are found better without what was trained: {_figures(gain)}"
+            return f"{kind} implants are detected better without training: {_figures(gain)}"
     return ""
 
 
 def _doubt(gains: dict[str, dict[str, float]]) -> str:
-    """What speaks against a score, if anything does: no clear gain on all implants, or a clear loss on one kind."""
+    """Return the reason against a score: no clear gain on all implants, or a clear loss on one kind; else nothing."""
     if not gains["all"]["low"] > 0:
         return f"no clear gain on held-out implants: {_figures(gains['all'])}"
     for kind, gain in gains.items():

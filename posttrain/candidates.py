@@ -1,4 +1,4 @@
-"""Context profile of the normal part: which windows may be learned from, and which are kept for judging."""
+"""Split the windows of the training part into those to train on and those held out for acceptance."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ape.core.errors import InputError
-from ape.posttrain.filtering import Suspect, left_out, unlike_others
-from ape.posttrain.memory import Memory, reference_starts
+from ape.posttrain.filtering import Suspect, describe_suspicious, unlike_others
+from ape.posttrain.reference_windows import ReferenceWindows, reference_starts
 from ape.series import Series
 from ape.series.windows import starts
 
@@ -19,7 +19,7 @@ HELD_OUT_SHARE = 0.25
 
 
 class TooShortError(InputError):
-    """The training part holds too few normal windows to learn from some and judge by others."""
+    """The training part has too few normal windows to train on some and hold out others."""
 
 
 @dataclass(frozen=True)
@@ -30,36 +30,36 @@ class Candidates:
     ----------
     values : ndarray, float32 [n, C]
         The training part of the series, data units.
-    memory : Memory
-        All windows of it that look normal.
+    reference_windows : ReferenceWindows
+        All of its windows that look normal.
     fit : ndarray, int64
-        Starts of the windows to learn from.
+        Starts of the windows to train on.
     held_out : tuple of int
-        Begin and end of the stretch kept for acceptance and calibration; a gap of a window lies before it.
+        Begin and end of the stretch for acceptance and calibration. A gap of one window precedes it.
     suspicious : ndarray, int64
-        Starts that the filter left out, from both parts.
+        Starts that the filter removed, from both parts.
     where : dict
-        Where these lie, see `left_out`.
+        Description of the suspicious windows, see `describe_suspicious`.
     """
 
     values: np.ndarray
-    memory: Memory
+    reference_windows: ReferenceWindows
     fit: np.ndarray
     held_out: tuple[int, int]
     suspicious: np.ndarray
     where: dict[str, Any]
 
     def held_out_starts(self) -> np.ndarray:
-        """Starts of held-out windows, int64, evenly spread where they are many, the suspicious ones left out."""
+        """Return the starts of held-out windows that are not suspicious, int64; a regular subset if there are many."""
         begin, end = self.held_out
-        positions = begin + starts(end - begin, self.memory.window, max(1, (end - begin) // MAX_HELD_OUT))
-        return positions[~near(positions, self.suspicious, self.memory.window // 2)]
+        positions = begin + starts(end - begin, self.reference_windows.window, max(1, (end - begin) // MAX_HELD_OUT))
+        return positions[~near(positions, self.suspicious, self.reference_windows.window // 2)]
 
     def summary(self) -> dict[str, Any]:
-        """Plain values for the report."""
+        """Return plain values for the report."""
         return {
             "training_points": len(self.values),
-            "windows_profiled": len(self.memory.starts) + len(self.suspicious),
+            "windows_profiled": len(self.reference_windows.starts) + len(self.suspicious),
             "windows_left_out": len(self.suspicious),
             "windows_to_learn_from": len(self.fit),
             "held_out_from": self.held_out[0],
@@ -68,7 +68,7 @@ class Candidates:
 
 
 def near(positions: np.ndarray, others: np.ndarray, distance: int) -> np.ndarray:
-    """Whether each position lies within ``distance`` of one of the sorted ``others``."""
+    """Return whether each position is within ``distance`` of one of the sorted ``others``."""
     if len(others) == 0:
         return np.zeros(len(positions), dtype=bool)
     after = np.searchsorted(others, positions).clip(max=len(others) - 1)
@@ -79,24 +79,24 @@ def near(positions: np.ndarray, others: np.ndarray, distance: int) -> np.ndarray
 def profile(
     series: Series, window: int, shift: torch.Tensor, scale: torch.Tensor, suspect: Suspect = unlike_others
 ) -> Candidates:
-    """Cut the training part into windows, leave the suspicious ones out, and split the rest.
+    """Cut the training part into windows, remove the suspicious ones, and split the rest.
 
-    A suspicious window is neither learned from, nor a reference, nor used for calibration.
+    A suspicious window is not used for training, as a reference, or for calibration.
 
     Parameters
     ----------
     series : Series
-        Without ``train_end`` the filter is stricter, since anomalies may be among the training data.
+        Without ``train_end`` the filter is stricter, because the training data may contain anomalies.
     window : int
     shift, scale : Tensor [C]
-        What windows are standardised by.
+        Standardise the windows.
     suspect : callable
-        ``suspect(memory, vouched)`` says which windows are suspicious.
+        ``suspect(reference_windows, vouched)`` returns which windows are suspicious.
 
     Raises
     ------
     TooShortError
-        The training part holds fewer than six windows side by side, or its end is suspicious throughout.
+        The training part is shorter than six windows, or all windows of one of the parts are suspicious.
     """
     values = np.ascontiguousarray(series.train)
     n = len(values)
@@ -107,22 +107,22 @@ def profile(
             f"give at least {6 * window} training points or use a detector with a shorter window",
         )
     positions = reference_starts(n, window)
-    everything = Memory.build(values, positions, window, shift, scale)
-    suspicious = suspect(everything, series.train_end is not None)
+    all_windows = ReferenceWindows.build(values, positions, window, shift, scale)
+    suspicious = suspect(all_windows, series.train_end is not None)
     held_begin = n - min(max(int(HELD_OUT_SHARE * n), 4 * window), int(0.4 * n))
-    kept = positions[~suspicious]
+    normal = positions[~suspicious]
     candidates = Candidates(
         values=values,
-        memory=Memory.build(values, kept, window, shift, scale),
-        fit=kept[kept + 2 * window <= held_begin],
+        reference_windows=ReferenceWindows.build(values, normal, window, shift, scale),
+        fit=normal[normal + 2 * window <= held_begin],
         held_out=(held_begin, n),
         suspicious=positions[suspicious],
-        where=left_out(values, everything, suspicious),
+        where=describe_suspicious(values, all_windows, suspicious),
     )
     if len(candidates.fit) == 0 or len(candidates.held_out_starts()) == 0:
         raise TooShortError(
-            "windows of the first or the last part of the training data look unlike all others throughout",
+            "all windows in the first or the last part of the training data are unlike the others",
             series.name,
-            "give more training points, or end the training part before things change",
+            "give more training points, or end the training part before the series changes",
         )
     return candidates

@@ -1,4 +1,4 @@
-"""Which channels a score comes from."""
+"""Share a score out among the channels that cause it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 def by_channel(
     detector: Detector | EnhancedDetector, series: Series, score: np.ndarray, stride: int | None = None
 ) -> np.ndarray:
-    """Share a score out among the channels, float32 [T, C]; the channels of a point add up to its score.
+    """Share a score out among the channels, float32 [T, C]. The shares of a point add up to its score.
 
-    A channel's share is its squared reconstruction error as a multiple of what is usual for it in the training part.
+    The share of a channel is proportional to its squared reconstruction error divided by its median error in the
+    training part.
 
     Parameters
     ----------
     detector : Detector or EnhancedDetector
     series : Series
     score : ndarray [T]
-        What ``detector.score(series)`` gave.
+        Result of ``detector.score(series)``.
     stride : int, optional
         Step between windows, as for the score.
     """
@@ -36,7 +37,7 @@ def by_channel(
 
 @torch.no_grad()
 def channel_errors(detector: Detector | EnhancedDetector, series: Series, stride: int | None) -> np.ndarray:
-    """Squared standardised residual of each point and channel, mean over the windows that cover it, [T, C]."""
+    """Return the squared standardised residual of each point and channel, averaged over covering windows, [T, C]."""
     shift, scale = detector.scale_shift
     windows = sliding(series.values, detector.window)
     detector.module.eval()

@@ -1,4 +1,4 @@
-"""The enhanced detector: a backbone, a memory of normal windows, a trained representation, and a calibrated score."""
+"""The enhanced detector: a backbone, normal reference windows, a trained representation, and a calibrated score."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import nn
 from ape.core.errors import InputError
 from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector
-from ape.posttrain.memory import Memory
 from ape.posttrain.parts import BATCH, Parts, parts_of
+from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.references import References
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import Calibration, Measured, Overlap
@@ -24,29 +24,29 @@ from ape.series.windows import sliding, start_batches
 
 
 def device_of(detector: Detector) -> torch.device:
-    """Where a detector's standardisation, and so its module, lives."""
+    """Return the device of a detector's standardisation, which is that of its module."""
     return detector.scale_shift[0].device
 
 
 @dataclass(frozen=True)
 class EnhancedDetector:
-    """A detector whose score is that of its post-trained representation; follows the detector protocol.
+    """A detector whose score comes from its post-trained representation. It follows the `Detector` protocol.
 
     Parameters
     ----------
     backbone : Detector
-        A copy of the detector that was enhanced, post-trained.
-    memory : Memory
+        A post-trained copy of the detector.
+    reference_windows : ReferenceWindows
         Normal training windows.
     values : ndarray, float32 [n, C]
-        The training part that the memory was cut from.
+        The training part that the reference windows were cut from.
     representation : Representation
     calibration : Calibration or None
-        ``None`` until held-out windows have been measured.
+        ``None`` until held-out windows are measured.
     """
 
     backbone: Detector
-    memory: Memory
+    reference_windows: ReferenceWindows
     values: np.ndarray
     representation: Representation
     calibration: Calibration | None = None
@@ -63,49 +63,49 @@ class EnhancedDetector:
 
     @property
     def scale_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the backbone standardises by: shift [C], scale [C]."""
+        """Shift [C] and scale [C] with which the backbone standardises."""
         return self.backbone.scale_shift
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """The backbone's reconstruction of windows [B, C, L], data units."""
+        """Return the backbone's reconstruction of windows [B, C, L], data units."""
         return self.backbone.reconstruct(x)
 
     def loss(self, x: torch.Tensor) -> torch.Tensor:
-        """The backbone's training loss."""
+        """Return the backbone's training loss."""
         return self.backbone.loss(x)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Unit vectors of windows [B, C, L] in the contrastive space, [B, D], see `vectors`."""
+        """Return unit vectors of windows [B, C, L] in the contrastive space, [B, D], see `vectors`."""
         return self.vectors(parts_of(self.backbone, x, self.nearest(x, None))[0])
 
     def vectors(self, parts: Parts) -> torch.Tensor:
-        """Vectors of all heads side by side, as one unit vector a window, [B, D]."""
+        """Concatenate the vectors of all heads to one unit vector per window, [B, D]."""
         vectors = self.representation(parts)
         return vectors.transpose(0, 1).flatten(1) / len(vectors) ** 0.5
 
     @cached_property
     def references(self) -> References:
-        """What windows are compared with, under the backbone as it is now: once it moved, `replace` this model."""
-        return References.of(self.backbone, self.memory)
+        """References under the current backbone. They are cached: after training it, `replace` this object."""
+        return References.of(self.backbone, self.reference_windows)
 
     def references_for(self, values: np.ndarray) -> tuple[References, int]:
-        """What windows of ``values`` [T, C] are compared with, and where the first of them lies among these.
+        """Return the references for windows of ``values`` [T, C], and the position of its start.
 
-        Values that do not begin as the training part does are taken to lie behind it.
+        Values that do not begin with the training part are placed after it.
         """
         trained = len(self.values)
         same = min(len(values), trained)
-        seen = np.array_equal(values[:same], self.values[:same])
-        first, offset = (trained - self.window + 1, 0) if seen else (0, trained)
+        continues = np.array_equal(values[:same], self.values[:same])
+        first, offset = (trained - self.window + 1, 0) if continues else (0, trained)
         return self.references.followed_by(self.backbone, values, first, offset), offset
 
     def standardised(self, x: torch.Tensor) -> torch.Tensor:
-        """Windows [B, C, L] in training standard deviations."""
+        """Return windows [B, C, L] in training standard deviations."""
         shift, scale = self.backbone.scale_shift
         return (x - shift[:, None]) / scale[:, None]
 
     def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
-        """What sets windows [B, C, L] apart from the nearest ones, [B, 3 cells], see `Neighbours.pooled`."""
+        """Return the differences of windows [B, C, L] to the nearest ones, [B, 3 cells], see `Neighbours.pooled`."""
         return self.references.neighbours(self.standardised(x), positions).pooled()
 
     @torch.no_grad()
@@ -122,9 +122,9 @@ class EnhancedDetector:
         windows : ndarray or Tensor
             Data units.
         positions : ndarray, int64 [N], or None
-            Starts in the series that was trained on, so that no window is compared with itself.
+            Starts in the training series, so that no window is compared with itself.
         references : References, optional
-            By default those of the training part.
+            Default: those of the training part.
         """
         references = references or self.references
         self.module.eval()
@@ -153,14 +153,14 @@ class EnhancedDetector:
         return row.cpu().double().numpy(), points.cpu().numpy()
 
     def require_calibration(self) -> Calibration:
-        """The calibration, which every finished detector has."""
+        """Return the calibration, which every finished detector has."""
         if self.calibration is None:
             msg = "not calibrated yet"
             raise RuntimeError(msg)
         return self.calibration
 
     def point_scores(self, x: torch.Tensor) -> torch.Tensor:
-        """Score of windows [B, C, L] from anywhere at each of their points, [B, L]."""
+        """Return the score of each point of windows [B, C, L] from any series, [B, L]."""
         calibration = self.require_calibration()
         squashed = calibration.bounds.squash(self.measure(x.detach().cpu().numpy(), None))
         windows = np.broadcast_to(squashed.windows[:, None], (*squashed.points.shape, squashed.windows.shape[1]))
@@ -168,33 +168,38 @@ class EnhancedDetector:
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
     def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Squashed measures at each point of ``values`` [T, C], float64 [T, 9], see `streamed_curves`."""
+        """Return the bounded measures of each point of ``values`` [T, C], float64 [T, 9], see `streamed_curves`."""
         return np.concatenate(list(self.streamed_curves(values, stride)))
 
     def streamed_curves(self, values: np.ndarray, stride: int | None = None) -> Iterator[np.ndarray]:
-        """Squashed measures of the points of ``values`` [T, C], float64 [n, 9], piece by piece.
+        """Yield the bounded measures of the points of ``values`` [T, C], float64 [n, 9], in pieces.
 
-        Windows are compared with those of the training part and with earlier ones of ``values``, never with those that
-        they overlap.
+        Windows are compared with those of the training part and with earlier windows of ``values`` that they do not
+        overlap.
         """
         length, bounds = len(values), self.require_calibration().bounds
         references, offset = self.references_for(values)
         overlap, views = Overlap(), sliding(values, self.window)
         for some in start_batches(length, self.window, stride, BATCH):
             yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
-        yield overlap.given_out(length - overlap.begin)
+        yield overlap.emit(length - overlap.begin)
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Anomaly score of each point, float32 [T].
+        """Return the anomaly score of each point, float32 [T].
 
         Parameters
         ----------
         stride : int or None
-            Step between windows; by default 1 up to 20,000 points, a sixteenth of the window beyond.
+            Step between windows. Default: 1 for up to 20,000 points, else a sixteenth of the window.
+
+        Raises
+        ------
+        InputError
+            The series has another number of channels than the training data.
         """
         if series.n_channels != self.values.shape[1]:
             raise InputError(
-                f"{series.n_channels} channels where {self.values.shape[1]} were trained on",
+                f"{series.n_channels} channels, but the detector was trained on {self.values.shape[1]}",
                 series.name,
                 "score a series with the same channels",
             )
@@ -203,7 +208,7 @@ class EnhancedDetector:
         return np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
 
     def save(self, folder: Path | str) -> None:
-        """Write everything into ``folder`` (safetensors and JSON), at once or not at all."""
-        from ape.posttrain.storage import save
+        """Save the detector into ``folder`` (safetensors and JSON), atomically."""
+        from ape.posttrain.enhanced_folder import save
 
         save(self, Path(folder))

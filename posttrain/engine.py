@@ -1,4 +1,4 @@
-"""The three branches: raw, augmented and pseudo-anomalous windows, and the training on them."""
+"""Draw the three branches (raw, augmented and pseudo-anomalous windows), and train on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ape.posttrain.gradients import head_gradients, joint_gradients
 from ape.posttrain.negatives import Negatives
 from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.recipe import Recipe
-from ape.posttrain.state import State
+from ape.posttrain.state import PostTrainingState
 from ape.rules import RuleBank, augment
 from ape.series.windows import sliding
 
@@ -38,8 +38,8 @@ class Pool:
     windows : Tensor [3, N, C, L]
         Data units.
     nearest : Tensor [3, N, 3 cells]
-        What sets them apart from the nearest training windows that do not overlap the host, see `Neighbours.pooled`;
-        the backbone's part of it is that of before the training.
+        Differences to the nearest training windows that do not overlap the host, see `Neighbours.pooled`. The part
+        that depends on the backbone is from before training.
     """
 
     windows: torch.Tensor
@@ -54,12 +54,12 @@ def draw_pool(
     recipe: Recipe,
     generator: torch.Generator,
 ) -> Pool:
-    """Draw hosts among the windows to learn from and make their three branches.
+    """Draw hosts from the windows to train on, and create their three branches.
 
     Raises
     ------
     EmptyBankError
-        The negatives are those of a bank without a rule that can be placed.
+        The negatives come from a bank without a rule that can be placed.
     """
     device = device_of(model.backbone)
     n = min(recipe.pool, max(recipe.batch, MAX_CELLS // (model.window * candidates.values.shape[1])))
@@ -68,7 +68,7 @@ def draw_pool(
     hosts = torch.from_numpy(sliding(candidates.values, model.window)[positions.numpy()])
     pseudo = negatives(hosts, generator, positions)
     windows = torch.stack([hosts, augment(hosts, generator, bank.context), pseudo])
-    # The same jitter on every branch, or the head learns the jitter.
+    # the same amount of jitter on every branch, so that the head cannot learn the jitter
     deviation = torch.from_numpy(candidates.values.std(axis=0))[:, None]
     windows += recipe.jitter * deviation * torch.randn(windows.shape, generator=generator)
     windows = windows.to(device)
@@ -78,7 +78,7 @@ def draw_pool(
 
 @torch.no_grad()
 def outputs(model: EnhancedDetector, windows: torch.Tensor, nearest: torch.Tensor) -> Parts:
-    """Inputs of the head for windows [N, C, L], in batches."""
+    """Return the inputs of the head for windows [N, C, L], computed in batches."""
 
     def batches(size: int) -> list[Parts]:
         pairs = zip(windows.split(size), nearest.split(size), strict=True)
@@ -97,42 +97,42 @@ def train(
 ) -> dict[str, Any]:
     """Post-train the backbone and head of ``model`` in place.
 
-    The host waits for the device at looks only, some twenty of them: there losses are read and checked, the weights
-    kept in memory and all in ``checkpoint``, and progress is told.
+    About twenty times, the losses are read from the device and validated, the weights are stored in memory, the state
+    is written to ``checkpoint``, and ``progress`` is called.
 
     Parameters
     ----------
     checkpoint : Path, optional
-        A file; if it is there already, training goes on from it, on CPU to the same weights.
+        A file. If it exists, training resumes from it; on CPU, the resulting weights are the same.
 
     Returns
     -------
     dict
-        The loss curve, the seconds that storing outputs and each kind of step took, the backbone's free parameters.
+        The loss curve, the seconds of each kind of step, and the number of free parameters of the backbone.
 
     Raises
     ------
     NotFiniteError
-        The loss or its gradient became NaN or infinite; ``model`` then has the weights of the last look before.
+        The loss or its gradient is NaN or infinite. ``model`` then has the weights of the last successful check.
     InputError
-        Memory has no room for a single window, or ``checkpoint`` is damaged or of another post-training.
+        GPU memory is too small for a single window, or ``checkpoint`` is damaged or belongs to another post-training.
     """
     if recipe.head_steps + recipe.joint_steps == 0:
         return {"curve": [], "seconds": {}, "free_parameters": 0}
-    course = Course.begin(model, pool, recipe, generator)
-    kept = None
+    post_training = PostTraining.begin(model, pool, recipe, generator)
+    file = None
     if checkpoint is not None:
-        kept = Checkpoint(checkpoint, fingerprint(recipe, pool.windows, *model.module.state_dict().values()))
-        if (found := kept.load()) is not None:
-            with kept.refuse_mismatch():
-                course.state.restore(*found)
-    course.go_on(progress, kept)
-    return course.figures()
+        file = Checkpoint(checkpoint, fingerprint(recipe, pool.windows, *model.module.state_dict().values()))
+        if (stored := file.load()) is not None:
+            with file.refuse_mismatch():
+                post_training.state.restore(*stored)
+    post_training.run(progress, file)
+    return post_training.figures()
 
 
 @dataclass(frozen=True)
-class Course:
-    """A post-training under way.
+class PostTraining:
+    """A post-training in progress.
 
     Parameters
     ----------
@@ -140,31 +140,31 @@ class Course:
         Trained in place.
     pool : Pool
     recipe : Recipe
-        Of one step at least.
+        With at least one step.
     free : list of Parameter
-        The backbone's that may move.
-    state : State
+        Parameters of the backbone that may change.
+    state : PostTrainingState
     picks : tuple of Tensor
-        Which windows of the pool each step is on.
+        Indices of the pool's windows for each step.
     """
 
     model: EnhancedDetector
     pool: Pool
     recipe: Recipe
     free: list[nn.Parameter]
-    state: State
+    state: PostTrainingState
     picks: tuple[torch.Tensor, ...]
 
     @classmethod
-    def begin(cls, model: EnhancedDetector, pool: Pool, recipe: Recipe, generator: torch.Generator) -> Course:
-        """Before the first step."""
+    def begin(cls, model: EnhancedDetector, pool: Pool, recipe: Recipe, generator: torch.Generator) -> PostTraining:
+        """Prepare the first step."""
         model.module.eval()
         free = trainable(model.backbone, recipe.freeze, pool.windows[0, :2])
-        state = State(model, free, recipe)
+        state = PostTrainingState(model, free, recipe)
         return cls(model, pool, recipe, free, state, draw_picks(pool, recipe, state.head_steps, generator))
 
-    def go_on(self, progress: Progress, kept: Checkpoint | None = None) -> None:
-        """Take the steps that are left, see `train`."""
+    def run(self, progress: Progress, checkpoint: Checkpoint | None = None) -> None:
+        """Run the remaining steps, see `train`."""
         model, pool, recipe, state = self.model, self.pool, self.recipe, self.state
         head, state.began = model.representation, time.perf_counter()
         stored = stored_outputs(model, pool) if state.done < state.head_steps else None
@@ -179,30 +179,30 @@ class Course:
             for pick in self.picks[state.done :]:
                 if stored is not None and state.done < state.head_steps:
                     state.forget_gradients()
-                    losses = head_gradients(head, picked(stored, pick), recipe)
+                    losses = head_gradients(head, select_outputs(stored, pick), recipe)
                 else:
                     losses = rows.run(partial(joint, pick))
                 state.update(*losses)
-                if state.is_look():
-                    note = state.look(*losses)
-                    if kept is not None:
-                        state.save(kept)
+                if state.is_check():
+                    note = state.check(*losses)
+                    if checkpoint is not None:
+                        state.save(checkpoint)
                     progress("post-training", state.done, state.total, note)
         head.eval()
 
     def figures(self) -> dict[str, Any]:
-        """What `train` says of it."""
+        """Return the figures for the report, see `train`."""
         free = sum(parameter.numel() for parameter in self.free)
         return {"curve": self.state.curve, "seconds": self.state.seconds, "free_parameters": free}
 
 
-def picked(stored: Parts, pick: torch.Tensor) -> Parts:
-    """Inputs of the head for the windows of a step, [3B, .] each, out of those of the pool, [3, N, .]."""
+def select_outputs(stored: Parts, pick: torch.Tensor) -> Parts:
+    """Select the inputs of the head for one step, [3B, .] each, from those of the pool, [3, N, .]."""
     return Parts(*(part[:, pick].flatten(0, 1) for part in stored))
 
 
 def draw_picks(pool: Pool, recipe: Recipe, head_steps: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
-    """Which windows of the pool each step is on, int64 [batch] each, drawn at once and moved to the device at once."""
+    """Draw the indices of the pool's windows for all steps, int64 [batch] each, in one transfer to the device."""
     n, total = pool.windows.shape[1], recipe.head_steps + recipe.joint_steps
     sizes = [recipe.batch if step < head_steps else recipe.joint_batch for step in range(total)]
     picks = [torch.randperm(n, generator=generator)[:size] for size in sizes]
@@ -210,14 +210,14 @@ def draw_picks(pool: Pool, recipe: Recipe, head_steps: int, generator: torch.Gen
 
 
 def stored_outputs(model: EnhancedDetector, pool: Pool) -> Parts:
-    """Inputs of the head for all windows of the pool, [3, N, .] each."""
-    with seeded(0):  # so that a backbone that draws gives the same wherever training goes on from
+    """Return the inputs of the head for all windows of the pool, [3, N, .] each."""
+    with seeded(0):  # a backbone that draws random numbers gives the same outputs when training resumes
         parts = outputs(model, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))
     return Parts(*(part.unflatten(0, (3, -1)) for part in parts))
 
 
 def fit_outputs(model: EnhancedDetector, candidates: Candidates) -> Parts:
-    """Inputs of the head for all windows to learn from."""
+    """Return the inputs of the head for all windows to train on."""
     device = device_of(model.backbone)
     windows = torch.from_numpy(sliding(candidates.values, model.window)[candidates.fit]).to(device)
     model.module.eval()

@@ -1,4 +1,4 @@
-"""Post-training from end to end: profile, draw the three branches, train, calibrate, judge, keep or give back."""
+"""Post-training from end to end: profile, draw the three branches, train, calibrate, and accept or reject."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from ape.posttrain.parts import pool_latent, pool_residual
 from ape.posttrain.picture import Subjects, picture
 from ape.posttrain.recipe import DEFAULT, Recipe
 from ape.posttrain.representation import Representation
-from ape.posttrain.score import WITHOUT_HEADS
+from ape.posttrain.score import WEIGHTS_WITHOUT_HEADS
 from ape.posttrain.state import NotFiniteError
-from ape.posttrain.trial import Evidence, Trial
+from ape.posttrain.trial import Trial, TrialResult
 from ape.rules import EmptyBankError, RuleBank
 from ape.series import Series
 from ape.series.windows import sliding
 
-PROBED = 5  # windows, to see whether the detector can be trained
+PROBED = 5  # windows, to check whether the detector can be trained
 
 
 @dataclass(frozen=True)
 class Enhancement:
-    """Outcome of post-training.
+    """Result of post-training.
 
     Parameters
     ----------
     detector : Detector
-        The enhanced detector; where what was trained does harm, with the backbone as it came and a score without heads;
-        the very detector that was given where nothing was accepted.
+        The enhanced detector. If training does harm, it has the original backbone and a score without heads. If nothing
+        is accepted, it is the given detector itself.
     report : dict
         Plain values for JSON: the decision, its figures, controls, loss curve, seconds.
     accepted : bool
-        Whether ``detector`` is another than the one that was given.
+        Whether ``detector`` differs from the given one.
     candidate : EnhancedDetector or None
-        What post-training made, kept or not, for those who judge the decision; ``None`` where nothing was trained.
+        The post-trained detector, accepted or not, to evaluate the decision; ``None`` if nothing was trained.
     """
 
     detector: Detector | EnhancedDetector
@@ -58,29 +58,29 @@ class Enhancement:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A post-training before its first step.
+class Setup:
+    """Everything that a post-training needs before its first step.
 
     Parameters
     ----------
     detector : Detector
-        As it was given.
+        The given detector.
     model : EnhancedDetector
-        A copy of it with heads yet to learn; training is in place.
+        A copy of it with untrained heads; it is trained in place.
     candidates : Candidates
     pool : Pool
     trial : Trial
     subjects : Subjects
-    before : Evidence
-        What the trial found before training.
-    seen : ndarray [3, N, D]
-        The subjects' vectors before training.
+    before : TrialResult
+        Result of the trial before training.
+    vectors : ndarray [3, N, D]
+        Vectors of the subjects before training.
     generator : Generator
-        Draws what training is on.
+        Draws the batches.
     report : dict
-        What there is to say so far, for the `Enhancement`.
+        The report so far.
     seconds : dict
-        By what they were spent on.
+        By step.
     """
 
     detector: Detector
@@ -89,8 +89,8 @@ class Prepared:
     pool: Pool
     trial: Trial
     subjects: Subjects
-    before: Evidence
-    seen: np.ndarray
+    before: TrialResult
+    vectors: np.ndarray
     generator: torch.Generator
     report: dict[str, Any]
     seconds: dict[str, float]
@@ -107,27 +107,27 @@ def enhance(
     suspect: Suspect = unlike_others,
     checkpoint: Path | None = None,
 ) -> Enhancement:
-    """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a held-out check says so.
+    """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a trial accepts it.
 
     Parameters
     ----------
     detector : Detector
-        Trained; never changed.
+        Trained. It is not changed.
     bank : RuleBank
     series : Series
-        What the detector was trained on; only its training part is used. Where that is too short, the bank holds no
-        rule that can be placed, or the loss becomes NaN or infinite, the detector comes back as it is, with the reason
+        The series that the detector was trained on. Only its training part is used. If that is too short, the bank has
+        no rule that can be placed, or the loss becomes NaN or infinite, the given detector is returned with the reason
         in the report.
     recipe : Recipe
     progress : callable, optional
         ``progress(step, done, total, note="")``.
     negatives : callable, optional
-        Makes the third branch instead of the bank, as controls do; the trial is with the bank all the same.
+        Creates the third branch instead of the bank, as a control. The trial still uses the bank.
     suspect : callable, optional
-        Says which training windows are left out instead of the filter, as controls do.
+        Replaces the filter of training windows, as a control.
     checkpoint : Path, optional
-        File for the state of the training, which goes on from it if it is there, on CPU to the same bytes; whoever asks
-        for one removes it once the result is saved.
+        File for the state of the training. If it exists, training resumes from it; on CPU, the result is the same. The
+        caller deletes the file once the result is saved.
 
     Returns
     -------
@@ -136,23 +136,23 @@ def enhance(
     Raises
     ------
     InputError
-        The bank is for other channels, the detector cannot be trained, see `require_gradients`, the GPU's memory has no
-        room for a single window, or ``checkpoint`` is damaged or of another post-training.
+        The bank is for other channels, the detector cannot be trained (see `require_gradients`), GPU memory is too
+        small for a single window, or ``checkpoint`` is damaged or belongs to another post-training.
     """
     say = progress or (lambda *_args, **_kwargs: None)
     say("profiling", 0, 1, "nearest normal windows")
-    with seeded(seed):  # dropout and sampling backbones draw from torch's global generators
-        ready = prepare(detector, bank, series, seed, recipe, negatives, suspect)
-        if isinstance(ready, Enhancement):
-            return ready
+    with seeded(seed):  # dropout and stochastic backbones use torch's global generators
+        setup = prepare(detector, bank, series, seed, recipe, negatives, suspect)
+        if isinstance(setup, Enhancement):
+            return setup
         started = time.perf_counter()
         try:
-            ready.report["training"] = train(ready.model, ready.pool, recipe, ready.generator, say, checkpoint)
+            setup.report["training"] = train(setup.model, setup.pool, recipe, setup.generator, say, checkpoint)
         except NotFiniteError as error:
-            return refused(detector, ready.report, error)
-        ready.seconds["train"] = time.perf_counter() - started
+            return refused(detector, setup.report, error)
+        setup.seconds["train"] = time.perf_counter() - started
         say("accepting", 0, 1, "implants on held-out normal data")
-        result = judge(ready)
+        result = judge(setup)
     say("accepting", 1, 1, result.report["reason"])
     return result
 
@@ -163,10 +163,10 @@ def prepare(
     series: Series,
     seed: int,
     recipe: Recipe,
-    negatives: Negatives | None = None,
-    suspect: Suspect = unlike_others,
-) -> Prepared | Enhancement:
-    """All that comes before the first step, or the refusal of a series or bank that cannot be post-trained with.
+    negatives: Negatives | None,
+    suspect: Suspect,
+) -> Setup | Enhancement:
+    """Prepare the first step, or return a refusal if the series is too short or the bank has no usable rule.
 
     Parameters and errors are those of `enhance`.
     """
@@ -174,7 +174,7 @@ def prepare(
         raise InputError(
             f"the Rule Bank has {len(bank.context.channels)} channels, the series {series.n_channels}",
             series.name,
-            "use the bank that was mined from this series",
+            "use the bank mined from this series",
         )
     started = time.perf_counter()
     if recipe.freeze != "projection-only" and len(series.train) >= detector.window:
@@ -198,33 +198,33 @@ def prepare(
         subjects = Subjects.draw(bank, candidates, detector.window, seed)
     except (TooShortError, EmptyBankError) as error:
         return refused(detector, report, error)
-    before, seen = trial.examine(model), subjects.vectors(model)
+    before, vectors = trial.examine(model), subjects.vectors(model)
     seconds = {"profile": profiled - started, "prepare": time.perf_counter() - profiled}
-    return Prepared(detector, model, candidates, pool, trial, subjects, before, seen, generator, report, seconds)
+    return Setup(detector, model, candidates, pool, trial, subjects, before, vectors, generator, report, seconds)
 
 
-def judge(trained: Prepared) -> Enhancement:
-    """Calibrate what was trained, and keep it if it passes its trial."""
+def judge(trained: Setup) -> Enhancement:
+    """Calibrate the trained model, and keep it if it passes its trial."""
     started, trial = time.perf_counter(), trained.trial
-    model = replace(trained.model)  # whose references are those of the backbone as it became
+    model = replace(trained.model)  # drops the cached references of the untrained backbone
     with torch.no_grad():
         model.representation.set_centres(fit_outputs(model, trained.candidates))
     after = trial.examine(model)
     report = trained.report | trial.compare(trained.before, after)
-    report["picture"] = picture(trained.seen, trained.subjects.vectors(model))
+    report["picture"] = picture(trained.vectors, trained.subjects.vectors(model))
     report["seconds"] = trained.seconds | {"accept": time.perf_counter() - started}
     candidate = replace(model, calibration=trial.calibrate(after))
     detector: Detector | EnhancedDetector = trained.detector
     if report["kept"] == "post-trained":
         detector = candidate
     elif report["kept"] == "training-free":
-        untouched = trial.calibrate(trained.before, WITHOUT_HEADS)
-        detector = replace(candidate, backbone=trained.detector.clone(), calibration=untouched)
+        calibration = trial.calibrate(trained.before, WEIGHTS_WITHOUT_HEADS)
+        detector = replace(candidate, backbone=trained.detector.clone(), calibration=calibration)
     return Enhancement(detector, report, report["accepted"], candidate)
 
 
 def refused(detector: Detector, report: dict[str, Any], error: InputError) -> Enhancement:
-    """The detector as it was given, and why."""
+    """Return the given detector with the reason for the refusal."""
     return Enhancement(detector, {**report, "kept": "original", "accepted": False, "reason": str(error)}, False)
 
 
@@ -232,11 +232,11 @@ def refused(detector: Detector, report: dict[str, Any], error: InputError) -> En
 def untrained(
     detector: Detector, candidates: Candidates, recipe: Recipe, generator: torch.Generator
 ) -> EnhancedDetector:
-    """The detector with a representation that has its scales from the training windows, and heads yet to learn."""
+    """Add a representation with scales from the training windows and untrained heads to the detector."""
     windows = torch.from_numpy(sliding(candidates.values, detector.window)[:1].copy()).to(device_of(detector))
     sizes = pool_latent(detector.encode(windows)).shape[1], pool_residual(windows).shape[1]
     representation = Representation(*sizes, recipe.inputs, recipe.gains, generator).to(windows.device).eval()
-    model = EnhancedDetector(detector, candidates.memory, candidates.values, representation)
+    model = EnhancedDetector(detector, candidates.reference_windows, candidates.values, representation)
     parts = fit_outputs(model, candidates)
     representation.fit(parts)
     representation.set_centres(parts)

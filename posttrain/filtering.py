@@ -1,4 +1,4 @@
-"""The normal-candidate filter: which training windows are unlike all others, and where they lie."""
+"""The normal-candidate filter: find training windows that are unlike all others."""
 
 from __future__ import annotations
 
@@ -8,47 +8,48 @@ from typing import Any
 import numpy as np
 import torch
 
-from ape.posttrain.memory import Memory
 from ape.posttrain.parts import pool_residual
+from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Mahalanobis
 from ape.series.numerics import dominant_period, robust_scale
 
 CUT = 6.0  # robust deviations beyond which a window is suspicious
-CUT_UNGUARDED = 4.5  # the same where nobody vouches for the training part
-MAX_SUSPICIOUS = 0.2  # never leave out more than this share
+CUT_UNGUARDED = 4.5  # the same if the training part is not known to be normal
+MAX_SUSPICIOUS = 0.2  # largest share of windows that are removed
 NEIGHBOURS = 3
-TRUSTED = 0.8  # share of windows that the scales of residuals are taken from
+TRUSTED = 0.8  # share of windows that set the scales of residuals
 BINS = 4  # of the cycle, of the level and of the activity
-STRETCHES = 8  # told of at most
+STRETCHES = 8  # most in the report
 
-Suspect = Callable[[Memory, bool], np.ndarray]
+Suspect = Callable[[ReferenceWindows, bool], np.ndarray]
 
 
-def unlike_others(memory: Memory, vouched: bool) -> np.ndarray:
-    """Which windows are suspicious, bool [R]: those far from all others, never more than a fifth.
+def unlike_others(reference_windows: ReferenceWindows, vouched: bool) -> np.ndarray:
+    """Return which windows are suspicious, bool [R]: those far from all others, at most a fifth.
 
     Parameters
     ----------
-    memory : Memory
+    reference_windows : ReferenceWindows
         All training windows.
     vouched : bool
-        Whether someone says that the training part is normal; the cut is stricter otherwise.
+        Whether the training part is known to be normal. Otherwise the cut is stricter.
     """
-    excess = oddness(memory)
+    excess = oddness(reference_windows)
     return excess > max(CUT if vouched else CUT_UNGUARDED, float(np.quantile(excess, 1 - MAX_SUSPICIOUS)))
 
 
 @torch.no_grad()
-def oddness(memory: Memory) -> np.ndarray:
-    """How far each window is from the three nearest stretches, in robust deviations of the log distance, float64 [R].
+def oddness(reference_windows: ReferenceWindows) -> np.ndarray:
+    """Return how far each window is from its three nearest neighbours, in robust deviations of log distance, [R].
 
-    The distance is Mahalanobis' of the pooled residual to the neighbour, under the residuals of the most ordinary four
-    fifths of the windows, so that anomalies do not widen what counts as normal. The three neighbours overlap neither
-    the window nor each other: an anomaly that happens twice still has two strange ones.
+    The distance is the Mahalanobis distance of the pooled difference to the neighbour. Its covariance comes from the
+    four fifths of the windows with the smallest distances, so that anomalies do not widen what counts as normal. The
+    three neighbours overlap neither the window nor each other, so an anomaly that occurs twice still has two distant
+    neighbours.
     """
     logs = []
-    for index in memory.distinct_neighbours(NEIGHBOURS):
-        cells = pool_residual(memory.windows - memory.windows[index])
+    for index in reference_windows.distinct_neighbours(NEIGHBOURS):
+        cells = pool_residual(reference_windows.windows - reference_windows.windows[index])
         distance = Mahalanobis(cells.shape[1]).to(cells.device)
         distance.fit(cells)
         far = distance(cells)
@@ -59,13 +60,13 @@ def oddness(memory: Memory) -> np.ndarray:
     return (mean - np.median(mean)) / robust_scale(mean)
 
 
-def context_bins(values: np.ndarray, memory: Memory) -> dict[str, np.ndarray]:
-    """Bin from 0 to 3 of each window, int64 [R], by level, by activity, and by phase of its start where things recur.
+def context_bins(values: np.ndarray, reference_windows: ReferenceWindows) -> dict[str, np.ndarray]:
+    """Return the bin, 0 to 3, of each window, int64 [R], by level, by activity, and by phase if there is a period.
 
-    Level is a window's median, activity the median step between its samples, standardised, means over channels; a
-    quarter of the windows is in each of their bins.
+    Level is the median of a window; activity is the median step between its samples. Both are standardised and
+    averaged over channels, and their bins contain a quarter of the windows each.
     """
-    windows, starts = memory.windows.cpu().numpy(), memory.starts.cpu().numpy()
+    windows, starts = reference_windows.windows.cpu().numpy(), reference_windows.starts.cpu().numpy()
     figures = {
         "level": np.median(windows, axis=2).mean(1),
         "activity": np.median(np.abs(np.diff(windows, axis=2)), axis=2).mean(1),
@@ -77,29 +78,31 @@ def context_bins(values: np.ndarray, memory: Memory) -> dict[str, np.ndarray]:
     return bins
 
 
-def left_out(values: np.ndarray, memory: Memory, suspicious: np.ndarray) -> dict[str, Any]:
-    """What the report tells of suspicious windows: where they lie, and the share of each bin that they are.
+def describe_suspicious(
+    values: np.ndarray, reference_windows: ReferenceWindows, suspicious: np.ndarray
+) -> dict[str, Any]:
+    """Describe suspicious windows for the report: their stretches, and their share of each bin.
 
     Parameters
     ----------
     values : ndarray [n, C]
         Training part.
-    memory : Memory
-        All windows of it.
+    reference_windows : ReferenceWindows
+        All of its windows.
     suspicious : ndarray, bool [R]
     """
-    starts = memory.starts.cpu().numpy()
+    starts = reference_windows.starts.cpu().numpy()
     shares = {
         name: [round(float(suspicious[which == k].mean()), 4) if (which == k).any() else 0.0 for k in range(BINS)]
-        for name, which in context_bins(values, memory).items()
+        for name, which in context_bins(values, reference_windows).items()
     }
-    runs = stretches(starts[suspicious], memory.window)
+    runs = stretches(starts[suspicious], reference_windows.window)
     longest = sorted(runs, key=lambda run: run[0] - run[1])[:STRETCHES]
     return {"share_left_out": shares, "stretches": len(runs), "longest_stretches": sorted(longest)}
 
 
 def stretches(starts: np.ndarray, window: int) -> list[list[int]]:
-    """Begin and end of the stretches that windows at rising ``starts`` cover, those that touch taken together."""
+    """Return begin and end of the stretches covered by windows at increasing ``starts``, merged where they touch."""
     if len(starts) == 0:
         return []
     first = np.flatnonzero(np.diff(starts, prepend=starts[0] - window - 1) > window)

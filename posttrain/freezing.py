@@ -1,4 +1,4 @@
-"""Which parameters of a backbone post-training may move, found without knowing its code."""
+"""Find the parameters of a backbone that post-training may change, without knowing its code."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ape.posttrain.recipe import Freeze
 
 
 def require_gradients(detector: Detector, windows: torch.Tensor) -> None:
-    """Refuse a detector that cannot be post-trained, by a probe of a copy with a few windows [B, C, L].
+    """Check on a copy and a few windows [B, C, L] that a detector can be post-trained.
 
     Raises
     ------
     InputError
-        No parameter may move, or the reconstruction or the latent is not finite or has no gradient.
+        No parameter requires a gradient, or the reconstruction or the latent is not finite or has no gradient.
     """
     detector = detector.clone()
     free = [parameter for parameter in detector.module.parameters() if parameter.requires_grad]
@@ -30,27 +30,27 @@ def require_gradients(detector: Detector, windows: torch.Tensor) -> None:
             "detector",
             "call module.requires_grad_(), or post-train the head alone with freeze='projection-only'",
         )
-    windows = windows.clone().requires_grad_()  # the latent of a frozen encoder has a gradient still, to its input
+    windows = windows.clone().requires_grad_()  # the latent of a frozen encoder still has a gradient to its input
     with training(detector.module, free):
         rebuilt, latent = detector.reconstruct(windows), detector.encode(windows)
         reached = rebuilt.requires_grad and torch.autograd.grad(rebuilt.sum(), free, allow_unused=True)
     for name, part in {"reconstruction": rebuilt, "latent": latent}.items():
         if not part.isfinite().all():
-            raise InputError(f"the {name} is not finite", "detector", "look at the weights and at the scale")
+            raise InputError(f"the {name} is not finite", "detector", "check the weights and the scale")
     if not reached or all(gradient is None for gradient in reached):
         raise InputError(
             "the reconstruction has no gradient in the module's parameters",
             "reconstruct",
-            "let it call the module that it is given, without no_grad, detach or numpy",
+            "call the given module in it, without no_grad, detach or numpy",
         )
     if not latent.requires_grad:
         raise InputError(
-            "the latent has no gradient", "encoder", "name a submodule that runs without no_grad or detach"
+            "the latent has no gradient", "encoder", "name a submodule that runs without no_grad and detach"
         )
 
 
 def encoder_parameters(detector: Detector, windows: torch.Tensor) -> set[str]:
-    """Names of the parameters that may move and that the latent of ``windows`` depends on, by a gradient probe."""
+    """Return the names of trainable parameters that the latent of ``windows`` depends on, by a gradient probe."""
     named = {name: parameter for name, parameter in detector.module.named_parameters() if parameter.requires_grad}
     latent = detector.encode(windows).square().sum()
     if not latent.requires_grad:
@@ -60,9 +60,10 @@ def encoder_parameters(detector: Detector, windows: torch.Tensor) -> set[str]:
 
 
 def trainable(detector: Detector, policy: Freeze, windows: torch.Tensor) -> list[nn.Parameter]:
-    """Parameters of the backbone that ``policy`` lets move.
+    """Return the parameters of the backbone that ``policy`` lets change.
 
-    ``decoder`` freezes all that the latent does not depend on, ``all-but-last`` all but the encoder's last layer.
+    ``decoder`` freezes all parameters that the latent does not depend on, ``all-but-last`` all but the encoder's last
+    layer.
     """
     if policy == "projection-only":
         return []
@@ -78,9 +79,10 @@ def trainable(detector: Detector, policy: Freeze, windows: torch.Tensor) -> list
 
 @contextmanager
 def training(module: nn.Module, free: list[nn.Parameter]) -> Iterator[None]:
-    """Training mode in which only ``free`` parameters gather gradients; everything is as before afterwards.
+    """Put a module into training mode with gradients for ``free`` parameters only, and restore it afterwards.
 
-    Running statistics and dropout are held still: the data are few, and the three branches must be treated alike.
+    Running statistics and dropout are frozen, because there are few data and the three branches must be treated
+    equally.
     """
     chosen = {id(parameter) for parameter in free}
     frozen = [p for p in module.parameters() if p.requires_grad and id(p) not in chosen]

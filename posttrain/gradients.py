@@ -1,4 +1,4 @@
-"""Gradients of the two kinds of step: of the head alone, and of ``L_post`` in backbone and head."""
+"""Compute gradients for the two kinds of step: of the head alone, and of ``L_post`` in backbone and head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ape.posttrain.representation import Representation
 
 
 def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Add the gradients of ``lambda * L_con`` to those of the head, from stored inputs of the three branches, [3B, .].
+    """Add the gradients of ``lambda * L_con`` to those of the head, given stored inputs of the three branches, [3B, .].
 
     Returns
     -------
@@ -28,7 +28,7 @@ def head_gradients(head: Representation, parts: Parts, recipe: Recipe) -> tuple[
 
 
 def head_loss(head: Representation, parts: Parts, recipe: Recipe) -> Tensor:
-    """``L_con`` of inputs of the three branches, [3B, .]."""
+    """Return ``L_con`` for inputs of the three branches, [3B, .]."""
     return contrast(head(parts).unflatten(1, (3, -1)), recipe, head.centres)
 
 
@@ -43,12 +43,12 @@ def joint_gradients(
     windows : Tensor [3, B, C, L]
         Raw, augmented and pseudo-anomalous, data units.
     nearest : Tensor [3, B, 3 cells]
-        What sets them apart from the nearest training windows.
+        Their pooled differences to the nearest training windows.
     recipe : Recipe
     at_once : int
-        Windows that go through the backbone at once. Below 3B they go in parts, and once more on the way back, so that
-        the contrast is between all of them all the same (Chen et al., arXiv 1604.06174); ``L_rec`` is then the mean
-        over parts of the raw windows.
+        Number of windows in one pass of the backbone. Below 3B, the windows are processed in parts and recomputed in
+        the backward pass (Chen et al., arXiv 1604.06174), so that the contrast still uses all of them. ``L_rec`` is
+        then the mean over parts of the raw windows.
 
     Returns
     -------
@@ -79,13 +79,13 @@ def joint_gradients(
 
 
 def joint_losses(model: EnhancedDetector, windows: Tensor, nearest: Tensor, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """``L_con`` and ``L_rec`` of windows [3, B, C, L], see `joint_gradients`."""
+    """Return ``L_con`` and ``L_rec`` of windows [3, B, C, L], see `joint_gradients`."""
     parts, reconstruction = one_pass(model.backbone, windows.flatten(0, 1), nearest.flatten(0, 1), windows.shape[1])
     return head_loss(model.representation, parts, recipe), reconstruction
 
 
 def one_pass(backbone: Detector, windows: Tensor, nearest: Tensor, first: int) -> tuple[Parts, Tensor]:
-    """What `parts_of` gives for windows [B, C, L], and the loss of the first ones, in one pass where it can be."""
+    """Return `parts_of` of windows [B, C, L] and the loss of the first ones, in one pass if the backbone can."""
     if not isinstance(backbone, WindowedDetector):
         return parts_of(backbone, windows, nearest)[0], backbone.loss(windows[:first])
     rebuilt, latent, loss = backbone.one_pass(windows, first)

@@ -16,24 +16,24 @@ def info_nce(
     temperature: float,
     negative: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """InfoNCE with one or more positives a query, and all negatives in common unless ``negative`` says which.
+    """Compute the InfoNCE loss (van den Oord et al., arXiv 1807.03748) with one or more positives per query.
 
-    For each pair of a query q and one of its positives k+, ``-log(e^{q.k+/t} / (e^{q.k+/t} + sum_j e^{q.k-_j/t}))``
-    (van den Oord et al., arXiv 1807.03748); keys that are not a query's positives are left out, never pushed away.
+    The loss of a query q and one of its positives k+ is ``-log(e^{q.k+/t} / (e^{q.k+/t} + sum_j e^{q.k-_j/t}))``. Keys
+    that are not positives of a query are ignored. All queries share the negatives unless ``negative`` selects them.
 
     Parameters
     ----------
     query : Tensor [B, D]
         Unit vectors of raw windows.
     keys : Tensor [K, D]
-        Unit vectors of candidates for positives.
+        Unit vectors of possible positives.
     positive : bool Tensor [B, K]
-        Which keys are positives of which query; at least one each.
+        Which keys are positives of which query, at least one per query.
     negatives : Tensor [N, D]
-        Unit vectors to be pushed away.
+        Unit vectors to push away.
     temperature : float
     negative : bool Tensor [B, N], optional
-        Which negatives are those of which query.
+        Which negatives belong to which query.
 
     Returns
     -------
@@ -49,11 +49,11 @@ def info_nce(
 
 
 def contrast(vectors: torch.Tensor, recipe: Recipe, centres: torch.Tensor) -> torch.Tensor:
-    """``L_con``, mean over heads, of unit vectors [H, 3, B, D] of the raw, augmented and pseudo-anomalous branch.
+    """Return ``L_con``, averaged over heads, of unit vectors [H, 3, B, D] of the raw, augmented and pseudo branches.
 
-    ``centres`` [H, D] are what windows are drawn to where the recipe has no negatives.
+    If the recipe has no negatives, windows are attracted to ``centres`` [H, D].
     """
-    return torch.stack([_contrast(one, recipe, centre) for one, centre in zip(vectors, centres, strict=True)]).mean()
+    return torch.stack([_contrast(head, recipe, centre) for head, centre in zip(vectors, centres, strict=True)]).mean()
 
 
 def _contrast(vectors: torch.Tensor, recipe: Recipe, centre: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Where the third branch comes from: a Rule Bank, or a null of it that asks whether the bank is what helps."""
+"""Sources of the third branch: a Rule Bank, or controls that measure whether the bank is what helps."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from ape.rules import RuleBank
 
 
 class Negatives(Protocol):
-    """Makes what normal windows are contrasted with."""
+    """Creates the windows that normal windows are contrasted with."""
 
     def __call__(self, hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
-        """Negatives [B, C, L] for normal windows [B, C, L] that begin at ``starts``, int64 [B], in the series."""
+        """Return negatives [B, C, L] for normal windows [B, C, L] at ``starts``, int64 [B], in the series."""
 
 
 def from_bank(bank: RuleBank) -> Negatives:
-    """Pseudo-anomalies of a bank."""
+    """Use the pseudo-anomalies of a bank."""
     return lambda hosts, generator, starts: bank.sample(hosts, generator, starts).pseudo
 
 
 def surrogates(hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
-    """Windows of the hosts' spectra with random phases, the same for all channels (Theiler et al. 1992)."""
+    """Randomise the phases of the hosts' spectra, equally for all channels (Theiler et al. 1992)."""
     length = hosts.shape[2]
     spectrum = torch.fft.rfft(hosts, dim=2)
     turn = 2 * math.pi * torch.rand(len(hosts), 1, spectrum.shape[2], generator=generator)
-    turn[:, :, 0] = 0  # the mean, and below the highest frequency of an even length, are real
+    turn[:, :, 0] = 0  # the mean and, for an even length, the highest frequency are real
     if length % 2 == 0:
         turn[:, :, -1] = 0
     return torch.fft.irfft(spectrum * torch.polar(torch.ones_like(turn), turn), n=length, dim=2)
 
 
 def from_series(others: Sequence[np.ndarray]) -> Negatives:
-    """Windows of other series, each channel brought to the mean and deviation of the hosts.
+    """Use windows of other series, scaled to the mean and deviation of the hosts.
 
     Parameters
     ----------
     others : sequence of ndarray [n]
-        One channel each, longer than a window.
+        One channel each, not shorter than a window.
     """
     standard = [torch.from_numpy((x - x.mean()) / max(float(x.std()), 1e-12)).float() for x in others]
 

@@ -1,4 +1,4 @@
-"""A picture of the contrastive space: raw, augmented and pseudo-anomalous held-out windows in two dimensions."""
+"""Picture of the contrastive space: raw, augmented and pseudo-anomalous held-out windows in two dimensions."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ape.rules import RuleBank, augment
 from ape.series.numerics import auc
 from ape.series.windows import sliding
 
-POINTS = 100  # a branch
+POINTS = 100  # per branch
 BRANCHES = ("raw", "augmented", "pseudo-anomalous")
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """Held-out hosts that nobody trained on, and their two other branches.
+    """Held-out hosts that were not used for training, and their two other branches.
 
     Parameters
     ----------
     windows : Tensor, float32 [3, N, C, L]
         Data units; raw, augmented, pseudo-anomalous.
     positions : Tensor, int64 [N]
-        Where the hosts lie in the series.
+        Starts of the hosts in the series.
     """
 
     windows: torch.Tensor
@@ -37,7 +37,7 @@ class Subjects:
 
     @classmethod
     def draw(cls, bank: RuleBank, candidates: Candidates, window: int, seed: int) -> Subjects:
-        """Take up to a hundred hosts evenly from the held-out windows, from a generator of its own.
+        """Take up to a hundred evenly spaced hosts from the held-out windows. The draw has its own generator.
 
         Raises
         ------
@@ -53,39 +53,39 @@ class Subjects:
 
     @torch.no_grad()
     def vectors(self, model: EnhancedDetector) -> np.ndarray:
-        """What ``model`` makes of them now, unit vectors, float32 [3, N, D]."""
+        """Return the unit vectors that ``model`` gives them, float32 [3, N, D]."""
         device = device_of(model.backbone)
         windows, positions = self.windows.to(device), self.positions.to(device)
         model.module.eval()
         model.representation.eval()
-        with seeded(0):  # some backbones draw, and the training must not depend on the picture
+        with seeded(0):  # some backbones draw random numbers; training must not depend on the picture
             nearest = torch.cat([model.nearest(branch, positions) for branch in windows])
             vectors = model.vectors(outputs(model, windows.flatten(0, 1), nearest))
         return vectors.unflatten(0, (3, -1)).cpu().numpy()
 
 
 def picture(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-    """Coordinates of vectors [3, N, D] before and after training, plain values for the report, see `plane`.
+    """Return the coordinates of vectors [3, N, D] before and after training as plain values, see `plane`.
 
-    Each has axes of its own: before training the head's directions mean nothing that they would mean afterwards.
+    The two have separate axes, because the directions of the head before training are unrelated to those after it.
     """
     return {"before": plane(before), "after": plane(after)}
 
 
 def plane(vectors: np.ndarray) -> dict[str, Any]:
-    """Vectors [3, N, D] on their two main axes (PCA over all branches).
+    """Project vectors [3, N, D] on their two main axes (PCA over all branches).
 
     Returns
     -------
     dict
-        ``x`` and ``y`` of each branch, rounded; the share of the variance that the two axes hold; and the separability
-        of the vectors themselves: the AUC of the distance to the nearest raw window, pseudo-anomalous against raw.
+        ``x`` and ``y`` of each branch, rounded; the share of the variance on the two axes; and the `separability` of
+        the vectors.
     """
     rows = vectors.reshape(-1, vectors.shape[2]).astype(np.float64)
     rows = rows - rows.mean(axis=0)
     _, sizes, axes = np.linalg.svd(rows, full_matrices=False)
     axes = axes[:2]
-    # The sign of an axis is free: its largest entry points upwards.
+    # the sign of an axis is arbitrary: make its largest entry positive
     axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
     x, y = np.moveaxis((rows @ axes.T).reshape(*vectors.shape[:2], 2).round(4), 2, 0)
     shares = sizes**2 / max(float((sizes**2).sum()), 1e-12)
@@ -98,7 +98,10 @@ def plane(vectors: np.ndarray) -> dict[str, Any]:
 
 
 def separability(vectors: np.ndarray) -> float:
-    """AUC of the cosine distance to the nearest other raw vector: pseudo-anomalous against raw ones, of [3, N, D]."""
+    """Return how well the cosine distance to the nearest other raw vector separates vectors [3, N, D].
+
+    This is the AUC of pseudo-anomalous against raw vectors.
+    """
     raw, _, pseudo = vectors.astype(np.float64)
     among = raw @ raw.T
     np.fill_diagonal(among, -np.inf)

@@ -1,4 +1,4 @@
-"""Recipes: every choice of post-training in one small frozen record."""
+"""Recipes: all options of post-training."""
 
 from __future__ import annotations
 
@@ -11,33 +11,37 @@ Freeze = Literal["none", "decoder", "all-but-last", "projection-only"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one post-training run does.
+    """The options of one post-training.
 
     Parameters
     ----------
     negatives : {"pseudo", "batch", "none"}
-        What raw windows are pushed off: the third branch, the other normal windows of the batch, or nothing, in which
-        case they are only drawn to the centre. The latter two need no anomaly: they are controls.
+        What raw windows are pushed away from: the third branch, the other normal windows of the batch, or nothing. In
+        the last case, windows are only attracted to the centre. The last two are controls without pseudo-anomalies.
     positives : {"own", "normal"}
-        Who counts as a positive of a raw window: its own augmentation alone, or all normal windows of the batch.
+        Positives of a raw window: its own augmentation, or all normal windows of the batch.
     freeze : {"none", "decoder", "all-but-last", "projection-only"}
-        Which parameters of the backbone stay as they are; the projection head always learns.
+        Which parameters of the backbone are frozen. The projection heads always learn.
     inputs : tuple of {"latent", "residual", "nearest"}
-        What the projection heads see of a window: the backbone's latent, its residual less that of the nearest normal
-        window, the differences to the nearest normal window as it is and in shape.
+        Inputs of the projection heads: the backbone's latent, its residual minus that of the nearest normal window, the
+        differences to the nearest normal window and to the nearest in shape.
     gains : (float, float)
-        One head each: how much residuals are enlarged at most, at random, while it learns. Above one it has to go by
-        shape as well as by size.
+        Per head, the largest random factor on residuals during training. Above one, the head must use the shape of a
+        residual, not only its size.
     head_steps, joint_steps : int
-        Steps of the head alone on stored backbone outputs, then of head and backbone together under ``L_post``.
+        Steps of the heads alone on stored backbone outputs, then of heads and backbone together under ``L_post``.
     batch, joint_batch : int
-        Windows a branch in a step of either kind.
+        Windows per branch in a step of either kind.
     weight : float
         lambda in ``L_post = L_rec + lambda * L_con``.
+    temperature : float
+        Of the contrast.
+    head_rate, backbone_rate : float
+        Learning rates.
     jitter : float
         Noise on the windows of all three branches, in training standard deviations.
     pool : int
-        Prepared triples (raw, augmented, pseudo-anomalous) that batches are drawn from.
+        Number of triples (raw, augmented, pseudo-anomalous) that batches are drawn from.
     """
 
     name: str
@@ -71,7 +75,7 @@ PAPER = Recipe(
 )
 DEFAULT = Recipe("staged")
 HEADS_ALONE = Recipe("heads-alone", freeze="projection-only", joint_steps=0)
-# Controls: no training at all; the same steps of reconstruction alone; contrast without any pseudo-anomaly.
+# controls: no training; the same number of steps of reconstruction alone; contrast without pseudo-anomalies
 UNTRAINED = Recipe("untrained", head_steps=0, joint_steps=0)
 RECONSTRUCTION = Recipe("reconstruction", head_steps=0, joint_steps=DEFAULT.joint_steps, weight=0.0)
 TWO_BRANCHES = Recipe("two-branches", negatives="batch", positives="own")

@@ -1,4 +1,4 @@
-"""What windows are compared with: normal windows as they are and in shape, and what the backbone makes of them."""
+"""Compare windows with normal reference windows, by value and by shape, and with the residuals of these."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import torch
 
 from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector
-from ape.posttrain.memory import Memory
 from ape.posttrain.parts import BATCH, pool_residual
+from ape.posttrain.reference_windows import ReferenceWindows
 
 
 class Neighbours(NamedTuple):
-    """What sets windows apart from their nearest references.
+    """Differences of windows to their nearest references.
 
     Parameters
     ----------
     difference : Tensor [B, C, L]
-        To the nearest reference, standardised.
+        Difference to the nearest reference, standardised.
     shape : Tensor [B, C, L]
-        To the nearest one in shape, where each channel of each window lost its level and amplitude.
+        Difference to the nearest reference in shape, without level and amplitude of each channel.
     usual : Tensor [B, cells]
         The backbone's pooled residual of the nearest reference.
     """
@@ -32,7 +32,7 @@ class Neighbours(NamedTuple):
     usual: torch.Tensor
 
     def pooled(self) -> torch.Tensor:
-        """All three side by side, [B, 3 cells]."""
+        """Concatenate all three, pooled, [B, 3 cells]."""
         return torch.cat([pool_residual(self.difference), pool_residual(self.shape), self.usual], 1)
 
 
@@ -42,54 +42,54 @@ class References:
 
     Parameters
     ----------
-    memory : Memory
+    reference_windows : ReferenceWindows
     residuals : Tensor [R, cells]
         Pooled residuals of their reconstructions, standardised.
     """
 
-    memory: Memory
+    reference_windows: ReferenceWindows
     residuals: torch.Tensor
 
     @classmethod
-    def of(cls, backbone: Detector, memory: Memory) -> References:
-        """Let ``backbone`` rebuild the windows of ``memory``."""
-        return cls(memory, residuals(backbone, memory.windows))
+    def of(cls, backbone: Detector, reference_windows: ReferenceWindows) -> References:
+        """Compute the residuals of ``reference_windows`` under ``backbone``."""
+        return cls(reference_windows, residuals(backbone, reference_windows.windows))
 
     def followed_by(self, backbone: Detector, values: np.ndarray, first: int, offset: int) -> References:
-        """These and windows of a series that is scored, which those behind them alone are compared with.
+        """Return these references followed by windows of the scored series, which only later windows match.
 
         Parameters
         ----------
         backbone : Detector
-            As it was for these.
+            In the same state as for these references.
         values : ndarray [T, C]
             Data units.
         first : int
-            Where the earliest of its windows begins.
+            Start of the earliest window.
         offset : int
-            Position of the series' first point, on the scale of the memory's starts.
+            Position of the first value among the starts of the references.
         """
-        memory = self.memory.followed_by(values, first, offset, *backbone.scale_shift)
-        if memory is self.memory:
+        reference_windows = self.reference_windows.followed_by(values, first, offset, *backbone.scale_shift)
+        if reference_windows is self.reference_windows:
             return self
-        more = residuals(backbone, memory.windows[-memory.later :])
-        return References(memory, torch.cat([self.residuals, more]))
+        more = residuals(backbone, reference_windows.windows[-reference_windows.later :])
+        return References(reference_windows, torch.cat([self.residuals, more]))
 
     def neighbours(self, windows: torch.Tensor, positions: torch.Tensor | None) -> Neighbours:
-        """Compare standardised windows [B, C, L] with the nearest references, see `Memory.nearest`."""
-        memory = self.memory
-        index, shape = memory.nearest(windows, positions), memory.shape_of(windows)
-        in_shape = memory.shapes.nearest(shape, positions)
+        """Compare standardised windows [B, C, L] with the nearest references, see `ReferenceWindows.nearest`."""
+        reference_windows = self.reference_windows
+        index, shape = reference_windows.nearest(windows, positions), reference_windows.shape_of(windows)
+        in_shape = reference_windows.shapes.nearest(shape, positions)
         return Neighbours(
-            windows - memory.closest(windows, index, positions),
-            shape - memory.closest(shape, in_shape, positions, memory.shape_of),
+            windows - reference_windows.closest(windows, index, positions),
+            shape - reference_windows.closest(shape, in_shape, positions, reference_windows.shape_of),
             self.residuals[index],
         )
 
 
 @torch.no_grad()
 def residuals(backbone: Detector, standard: torch.Tensor) -> torch.Tensor:
-    """Pooled residuals of standardised windows [N, C, L], [N, cells], in batches."""
+    """Return the pooled residuals of standardised windows [N, C, L], [N, cells], computed in batches."""
     shift, scale = (x[:, None] for x in backbone.scale_shift)
     backbone.module.eval()
 

@@ -1,4 +1,4 @@
-"""Distances of what is seen of a window, and the projection heads over it."""
+"""Distances between features of windows, and projection heads on these features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DROPOUT = 0.1
 
 
 class Mahalanobis(nn.Module):
-    """Mahalanobis distance to training data, its correlations shrunk, divided by the root of the dimension."""
+    """Mahalanobis distance to training data with shrunk correlations, divided by the root of the dimension."""
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Mahalanobis(nn.Module):
         self.register_buffer("whiten", torch.eye(dimension))
 
     def fit(self, x: torch.Tensor) -> None:
-        """Take mean, scale and shrunk correlation from ``x`` [N, D]."""
+        """Estimate mean, scale and shrunk correlation from ``x`` [N, D]."""
         x = x.double()
         mean, scale = x.mean(0), x.std(0)
         scale = scale.clamp(min=1e-3 * float(scale.max()) + 1e-12)
@@ -42,26 +42,26 @@ class Mahalanobis(nn.Module):
         self.whiten.copy_(whiten / len(mean) ** 0.5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Distance of each row, [B]."""
+        """Return the distance of each row, [B]."""
         return ((x - self.mean) @ self.whiten).square().sum(1).add(1e-12).sqrt()
 
 
 class Representation(nn.Module):
-    """Scaled features of a window, and projection heads over them.
+    """Scaled features of a window, and projection heads on them.
 
-    The residuals keep their size (no normalisation of a whole row): how large an error is, is half of what there is to
-    learn. The other half is its shape: while a head learns, the residuals of all branches alike are enlarged at random
-    up to its gain, so that with a gain above one it cannot go by size alone, and normal data that drift beyond what was
-    seen are less of an alarm. Scales are those of the normal training windows under the backbone as it came.
+    Residuals are not normalised per window, because the size of an error carries information. So does its shape: during
+    training, the residuals of all branches are multiplied by a random factor up to the head's gain. With a gain above
+    one, a head cannot rely on size alone, and normal data that drift cause fewer alarms. Scales come from the normal
+    training windows under the original backbone.
 
     Parameters
     ----------
     latent, cells : int
         Sizes of the inputs.
     inputs : sequence of {"latent", "residual", "nearest"}
-        What the heads see.
+        Inputs of the heads.
     gains : sequence of float
-        One head each, at least 1.
+        One per head, at least 1.
     generator : Generator
         Draws the initial weights.
     """
@@ -89,7 +89,7 @@ class Representation(nn.Module):
         self.heads = projection(len(gains), (wide, *HEAD_WIDTHS, DIMENSION), generator)
 
     def fit(self, parts: Parts) -> None:
-        """Take scales and the covariances from normal training windows."""
+        """Estimate scales and covariances from normal training windows."""
         self.latent_mean.copy_(parts.latent.mean(0))
         scale = parts.latent.std(0)
         self.latent_scale.copy_(scale.clamp(min=1e-3 * float(scale.max()) + 1e-12))
@@ -101,21 +101,21 @@ class Representation(nn.Module):
         self.nearest.fit(nearest)
 
     def distances(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distances to the nearest window, of the relative residual, of latent and residual, [B, 3]."""
+        """Return the distances of `nearest`, of the relative residual, and of latent with residual, [B, 3]."""
         nearest, both = parts.nearest.chunk(2, 1)[0], torch.cat([parts.latent, parts.residual], 1)
         return torch.stack([self.nearest(nearest), self.relative(parts.relative), self.mahalanobis(both)], 1)
 
     def to_nearest(self, parts: Parts) -> torch.Tensor:
-        """Mahalanobis distance to the nearest window, and plain distance to the nearest in shape, [B, 2]."""
+        """Return the Mahalanobis distance to the nearest window and the distance to the nearest in shape, [B, 2]."""
         nearest, in_shape = parts.nearest.chunk(2, 1)
         return torch.stack([self.nearest(nearest), in_shape.square().mean(1).add(1e-12).sqrt()], 1)
 
     def forward(self, parts: Parts) -> torch.Tensor:
-        """Unit vectors of each head, [H, B, 32]."""
+        """Return the unit vectors of each head, [H, B, 32]."""
         return normalize(self.heads(self.rows(parts)), dim=2)
 
     def rows(self, parts: Parts) -> torch.Tensor:
-        """What each head sees, [H, B, .]; in training the residuals are enlarged by a factor from one to its gain."""
+        """Return the inputs of each head, [H, B, .]. In training, residuals are multiplied by a random factor."""
         distances = self.to_nearest(parts)
         factor = torch.ones_like(self.gains)[:, None, None]
         if self.training:
@@ -123,24 +123,24 @@ class Representation(nn.Module):
         errors = (parts.relative, *parts.nearest.chunk(2, 1))
         residual, *nearest = ((x * factor / scale).asinh() for x, scale in zip(errors, self.error_scales, strict=True))
         latent = (parts.latent - self.latent_mean) / self.latent_scale
-        seen = {
+        features = {
             "latent": latent.expand(len(factor), -1, -1),
             "residual": residual,
             "nearest": torch.cat([*nearest, (distances * factor).log()], 2),
         }
-        return torch.cat([seen[name] for name in self.inputs], 2)
+        return torch.cat([features[name] for name in self.inputs], 2)
 
     def away(self, parts: Parts) -> torch.Tensor:
-        """How far windows are from each head's centre of normality: one less the cosine, [B, H]."""
+        """Return the distance of windows to each head's centre of normality, one minus the cosine, [B, H]."""
         return 1 - torch.einsum("hbd,hd->bh", self(parts), self.centres)
 
     def set_centres(self, parts: Parts) -> None:
-        """Take the mean directions of normal windows for the centres of normality."""
+        """Set the centres of normality to the mean directions of normal windows."""
         self.centres.copy_(normalize(self(parts).mean(1), dim=1))
 
 
-class SideBySide(nn.Module):
-    """A linear layer a head, [H, B, wide] to [H, B, narrow], with torch's usual initial law, drawn on the CPU."""
+class HeadLinear(nn.Module):
+    """One linear layer per head, [H, B, wide] to [H, B, narrow], with torch's initialisation, drawn on the CPU."""
 
     def __init__(self, heads: int, wide: int, narrow: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -151,14 +151,14 @@ class SideBySide(nn.Module):
         self.weight, self.bias = drawn(heads, wide, narrow), drawn(heads, 1, narrow)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Each head's rows through its own layer."""
+        """Apply the layer of each head to its rows."""
         return torch.baddbmm(self.bias, x, self.weight)
 
 
 def projection(heads: int, widths: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Perceptrons side by side, from the first of ``widths`` to the last."""
+    """Build one perceptron per head with layers of these ``widths``."""
     layers: list[nn.Module] = []
     for i, (wide, narrow) in enumerate(pairwise(widths)):
         layers += [nn.GELU(), nn.Dropout(DROPOUT)] if i else []
-        layers.append(SideBySide(heads, wide, narrow, generator))
+        layers.append(HeadLinear(heads, wide, narrow, generator))
     return nn.Sequential(*layers)

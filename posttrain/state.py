@@ -1,4 +1,4 @@
-"""All that changes while a detector is post-trained: checked, kept and told at looks between the steps."""
+"""The state of a post-training, which is validated, checkpointed and reported periodically."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from ape.core.errors import InputError
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.recipe import Recipe
 
-MAX_GRADIENT = 5.0  # norm that gradients are clipped to
-LOOKS = 20  # at about even distances
+MAX_GRADIENT = 5.0  # gradients are clipped to this norm
+CHECKS = 20  # per post-training, evenly spaced
 
 
 class NotFiniteError(InputError):
-    """Post-training came upon a loss or a gradient that is NaN or infinite."""
+    """A loss or a gradient of post-training is NaN or infinite."""
 
     @classmethod
     def at(cls, step: int) -> NotFiniteError:
-        """The refusal of a training whose loss or gradient at a step, counted from 1, is no number."""
+        """Create the error for a loss or gradient that is not finite at a step, counted from 1."""
         return cls(
             f"the post-training loss or its gradient is not finite at step {step}",
             "post-training",
-            "lower the rates of the recipe, or look at the detector's scale and at how it was trained",
+            "lower the learning rates of the recipe, or check the detector's scale and training",
         )
 
 
-class State:
-    """Backbone and head with their optimiser, steps done, loss curve and seconds.
+class PostTrainingState:
+    """Backbone and head with their optimiser, the steps done, the loss curve and the seconds.
 
     Parameters
     ----------
     model : EnhancedDetector
         Trained in place.
     free : list of Parameter
-        The backbone's that may move.
+        Parameters of the backbone that may change.
     recipe : Recipe
     """
 
@@ -53,36 +53,38 @@ class State:
         self.learning = TrainingState({"backbone": model.module, "head": model.representation}, optimiser, schedule)
         self.good = self.learning.weights()
         self.done = 0
-        # After the first step, at the end of each kind, and in between.
-        self.looks = {1, self.head_steps, self.total, *range(0, self.total, max(1, self.total // LOOKS))}
-        self.finite = torch.zeros((), dtype=torch.int64, device=head[0].device)  # steps until one was not
+        # after the first step, at the end of each kind of step, and in between
+        self.check_steps = {1, self.head_steps, self.total, *range(0, self.total, max(1, self.total // CHECKS))}
+        self.finite = torch.zeros(
+            (), dtype=torch.int64, device=head[0].device
+        )  # steps before the first that is not finite
         self.curve: list[dict[str, Any]] = []
         self.seconds = {"head": 0.0, "joint": 0.0}
         self.began = time.perf_counter()
 
     def forget_gradients(self) -> None:
-        """Begin a step."""
+        """Clear the gradients before a step."""
         self.learning.optimiser.zero_grad(set_to_none=True)
 
     def update(self, contrastive: Tensor, reconstruction: Tensor) -> None:
-        """Move by the gradients that were gathered under these losses."""
+        """Make an optimiser step with the gradients of these losses."""
         norm = nn.utils.clip_grad_norm_(self.parameters, MAX_GRADIENT)
         self.finite += (contrastive + reconstruction + norm).isfinite() & (self.finite == self.done)
         self.learning.optimiser.step()
         self.learning.schedule.step()
         self.done += 1
 
-    def is_look(self) -> bool:
-        """Whether it is time to look."""
-        return self.done in self.looks
+    def is_check(self) -> bool:
+        """Return whether to call `check` after this step."""
+        return self.done in self.check_steps
 
-    def look(self, contrastive: Tensor, reconstruction: Tensor) -> str:
-        """Check that all steps were finite, keep the weights, and say how it goes.
+    def check(self, contrastive: Tensor, reconstruction: Tensor) -> str:
+        """Validate all steps since the last check, store the weights, and return a note for `Progress`.
 
         Raises
         ------
         NotFiniteError
-            They were not; the weights are again those of the look before.
+            A step was not finite. The weights of the last check are restored.
         """
         *losses, finite = torch.stack([contrastive, reconstruction, self.finite]).tolist()
         if finite < self.done:
@@ -96,7 +98,7 @@ class State:
         return f"contrastive {losses[0]:.3f}"
 
     def note(self, contrastive: float, reconstruction: float) -> None:
-        """Add the losses of the last step to the curve."""
+        """Add the losses of the last step to the loss curve."""
         figures = {"contrastive": contrastive, "reconstruction": reconstruction if self.kind == "joint" else None}
         self.curve.append({"step": self.done - 1, **figures})
 
@@ -106,12 +108,12 @@ class State:
         return "head" if self.done <= self.head_steps else "joint"
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Leave everything in ``checkpoint``."""
+        """Write everything into ``checkpoint``."""
         tensors, plain = self.learning.snapshot()
         checkpoint.save(tensors, plain | {"done": self.done, "curve": self.curve, "seconds": self.seconds})
 
     def restore(self, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-        """Go back to what `save` left."""
+        """Restore the state that `save` wrote."""
         self.done, self.curve, self.seconds = plain["done"], plain["curve"], plain["seconds"]
         self.finite.fill_(self.done)
         self.learning.restore(tensors, plain)

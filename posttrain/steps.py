@@ -52,8 +52,8 @@ def train_backbone(
     Raises
     ------
     InputError
-        The name is unknown, the series is too short, the losses are not finite, or the checkpoint or the saved detector
-        is damaged or belongs to another training.
+        The name is unknown, the series is too short, the losses are not finite, or the checkpoint is damaged or
+        belongs to another training.
     """
     checkpoint = target.with_name("training.safetensors")
     detector = detectors.create(name).fit(series, seed, progress, checkpoint)

@@ -1,4 +1,4 @@
-"""The trial of a post-trained detector: implants and normal windows nobody trained on, measured before and after."""
+"""The trial of a post-trained detector: measure held-out implants and normal windows before and after training."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ import numpy as np
 import torch
 
 from ape.core.out_of_memory import BatchSize
-from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, paired
+from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, mean_with_interval
 from ape.posttrain.candidates import Candidates
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.parts import BATCH
-from ape.posttrain.score import HEADS_ALONE, MEASURES, WEIGHTS, WITHOUT_HEADS, Calibration, Measured, spread
+from ape.posttrain.score import (
+    MEASURES,
+    WEIGHTS,
+    WEIGHTS_OF_HEADS,
+    WEIGHTS_WITHOUT_HEADS,
+    Calibration,
+    Measured,
+    spread,
+)
 from ape.rules import OPERATORS, RuleBank, generic_bank
 from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
 ERROR = MEASURES.index("error")
-CONTROLS = ("nearest", "nearest_shape", "residual", "error", "mahalanobis", "raw_nearest")
+CONTROL_MEASURES = ("nearest", "nearest_shape", "residual", "error", "mahalanobis", "raw_nearest")
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What one state of a detector makes of the trial's windows.
+class TrialResult:
+    """Measures of the trial's windows under one state of a detector.
 
     Parameters
     ----------
     normal : Measured
-        The held-out normal windows.
+        Of the held-out normal windows.
     implants : dict of Measured
-        The windows with implants, by kind.
+        Of the windows with implants, by kind.
     own : dict of ndarray [N, L]
-        The backbone's own point scores of all of these, ``normal`` among them.
+        Point scores of the backbone, by kind of implant and for ``normal``.
     """
 
     normal: Measured
@@ -43,7 +51,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Trial:
-    """Held-out normal windows, and the implants of the bank and of operators foreign to it.
+    """Held-out normal windows, and implants of the bank and of operators that the bank does not use.
 
     Parameters
     ----------
@@ -52,7 +60,7 @@ class Trial:
     normal : ndarray, int64 [N]
         Starts of held-out normal windows.
     implants : dict of Implants
-        ``bank``, and ``foreign`` where the bank leaves an operator unused.
+        ``bank``, and ``foreign`` if the bank leaves an operator unused.
     seed : int
     """
 
@@ -63,7 +71,7 @@ class Trial:
 
     @classmethod
     def draw(cls, bank: RuleBank, candidates: Candidates, seed: int) -> Trial:
-        """Make the implants, from a generator of their own so that they do not depend on the training."""
+        """Create the implants. They have their own generator, so that they do not depend on training."""
         generator = torch.Generator().manual_seed(seed + 1)
         used = {step.operator for rule in bank.rules for step in rule.program}
         banks = {"bank": bank}
@@ -73,20 +81,20 @@ class Trial:
         implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}
         return cls(candidates.values, candidates.held_out_starts(), implants, seed)
 
-    def calibrate(self, evidence: Evidence, weights: np.ndarray = WEIGHTS) -> Calibration:
-        """Calibration on the held-out normal windows, for a score of these weights."""
-        return Calibration.fit(evidence.normal, self.normal, weights)
+    def calibrate(self, result: TrialResult, weights: np.ndarray = WEIGHTS) -> Calibration:
+        """Calibrate a score with these weights on the held-out normal windows."""
+        return Calibration.fit(result.normal, self.normal, weights)
 
-    def examine(self, model: EnhancedDetector) -> Evidence:
-        """Measure everything under ``model`` as it is now."""
+    def examine(self, model: EnhancedDetector) -> TrialResult:
+        """Measure all windows under the current state of ``model``."""
         held_out = torch.from_numpy(sliding(self.values, model.window)[self.normal])
         implants = {kind: model.measure(probe.windows, probe.positions) for kind, probe in self.implants.items()}
         own = {kind: own_scores(model, probe.windows) for kind, probe in self.implants.items()}
         own["normal"] = own_scores(model, held_out)
-        return Evidence(model.measure(held_out, self.normal), implants, own)
+        return TrialResult(model.measure(held_out, self.normal), implants, own)
 
-    def compare(self, before: Evidence, after: Evidence) -> dict[str, Any]:
-        """Decision and figures for the report."""
+    def compare(self, before: TrialResult, after: TrialResult) -> dict[str, Any]:
+        """Return the decision and its figures for the report."""
         normal_scores = self.scores("normal", before, after)
         precision = {
             kind: {
@@ -95,33 +103,35 @@ class Trial:
             }
             for kind, probe in self.implants.items()
         }
-        every = list(precision.values())
-        precision["all"] = {name: np.mean([each[name] for each in every], axis=0) for name in every[0]}
+        kinds = list(precision.values())
+        precision["all"] = {name: np.mean([kind[name] for kind in kinds], axis=0) for name in kinds[0]}
 
         def gains(score: str, over: str) -> dict[str, dict[str, float]]:
-            return {kind: paired(each[score] - each[over], self.seed) for kind, each in precision.items()}
+            return {kind: mean_with_interval(each[score] - each[over], self.seed) for kind, each in precision.items()}
 
-        looks = {"before": before, "after": after}
+        results = {"before": before, "after": after}
         touched = self.implants["bank"].touched()
-        normal = {when: float(look.normal.windows[:, ERROR].mean()) for when, look in looks.items()}
-        pseudo = {when: float(look.implants["bank"].windows[touched, ERROR].mean()) for when, look in looks.items()}
+        normal = {when: float(result.normal.windows[:, ERROR].mean()) for when, result in results.items()}
+        pseudo = {
+            when: float(result.implants["bank"].windows[touched, ERROR].mean()) for when, result in results.items()
+        }
         ratio = normal["after"] / max(normal["before"], 1e-12)
         training = gains("enhanced", "training_free")
         kept, reason = decide(gains("enhanced", "before"), gains("training_free", "before"), training, ratio)
-        over = {name: gains("enhanced", name) for name in every[0] if name != "enhanced"}
+        over = {name: gains("enhanced", name) for name in kinds[0] if name != "enhanced"}
         return {
             "kept": kept,
             "accepted": kept != "original",
             "reason": reason,
             "training_adds": all(gain["low"] > 0 for gain in training.values()),
             "normal_error": normal | {"ratio": ratio},
-            "pseudo_to_normal_error": {when: pseudo[when] / max(normal[when], 1e-12) for when in looks},
+            "pseudo_to_normal_error": {when: pseudo[when] / max(normal[when], 1e-12) for when in results},
             "separability": {
                 when: {
-                    name: auc(look.normal.windows[:, k], look.implants["bank"].windows[touched, k])
+                    name: auc(result.normal.windows[:, k], result.implants["bank"].windows[touched, k])
                     for k, name in enumerate(MEASURES[:-1])
                 }
-                for when, look in looks.items()
+                for when, result in results.items()
             },
             "acceptance": {
                 kind: {
@@ -132,10 +142,10 @@ class Trial:
             },
         }
 
-    def scores(self, kind: str, before: Evidence, after: Evidence) -> dict[str, np.ndarray]:
-        """Scores, end to end, of the implants of one kind or of the ``normal`` stretch.
+    def scores(self, kind: str, before: TrialResult, after: TrialResult) -> dict[str, np.ndarray]:
+        """Return the scores of the concatenated implants of one kind, or of the ``normal`` stretch, by name.
 
-        The backbone's own, controls without training, the head's, and the enhanced one.
+        They are the backbone's own score, controls without training, the score of the heads, and the enhanced score.
         """
         if kind == "normal":
             starts = self.normal - self.normal[0]
@@ -143,16 +153,16 @@ class Trial:
         else:
             starts, length = self.implants[kind].starts(), self.implants[kind].labels.size
         curves, calibration = {}, {}
-        for when, look in (("before", before), ("after", after)):
-            calibration[when] = self.calibrate(look)
-            measured = look.normal if kind == "normal" else look.implants[kind]
+        for when, result in (("before", before), ("after", after)):
+            calibration[when] = self.calibrate(result)
+            measured = result.normal if kind == "normal" else result.implants[kind]
             curves[when] = spread(calibration[when].bounds.squash(measured), starts, length)
         scores = {"before": overlap_mean(before.own[kind], starts, length)}
-        scores |= {name: curves["before"][:, MEASURES.index(name)] for name in CONTROLS}
-        scores["training_free"] = calibration["before"].fuse(curves["before"], WITHOUT_HEADS)
-        scores["heads"] = calibration["after"].fuse(curves["after"], HEADS_ALONE)
+        scores |= {name: curves["before"][:, MEASURES.index(name)] for name in CONTROL_MEASURES}
+        scores["training_free"] = calibration["before"].fuse(curves["before"], WEIGHTS_WITHOUT_HEADS)
+        scores["heads"] = calibration["after"].fuse(curves["after"], WEIGHTS_OF_HEADS)
         scores["enhanced"] = calibration["after"].fuse(curves["after"])
-        if kind != "normal":  # the ends of segments, away from the implants, may be covered by no window
+        if kind != "normal":  # the ends of segments may be covered by no window
             return scores
         covered = np.isfinite(curves["before"]).all(axis=1)
         return {name: score[covered] for name, score in scores.items()}
@@ -160,7 +170,7 @@ class Trial:
 
 @torch.no_grad()
 def own_scores(model: EnhancedDetector, windows: torch.Tensor) -> np.ndarray:
-    """The backbone's own score of windows [N, C, L] at each point, [N, L]."""
+    """Return the backbone's own score of each point of windows [N, C, L], [N, L]."""
     device = device_of(model.backbone)
     model.module.eval()
 

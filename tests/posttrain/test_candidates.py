@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ape.posttrain.candidates import TooShortError, profile
 from ape.posttrain.filtering import stretches
-from ape.posttrain.memory import Memory
+from ape.posttrain.reference_windows import ReferenceWindows
 from ape.series import from_array
 
 WINDOW, PERIOD, TRAIN_END = 32, 25, 1200
@@ -34,7 +34,7 @@ def test_an_odd_stretch_is_left_out_and_nothing_far_from_it(wave):
     found = profiled(values)
     assert set(range(480, 500)) <= set(found.suspicious.tolist())
     assert touches(found.suspicious, 500, 510).all()
-    assert not np.isin(found.suspicious, [*found.fit, *found.memory.starts.tolist()]).any()
+    assert not np.isin(found.suspicious, [*found.fit, *found.reference_windows.starts.tolist()]).any()
 
 
 @pytest.mark.parametrize("places", [(300, 800), (300, 550, 800)])
@@ -89,7 +89,7 @@ def test_report_says_how_many_and_where(wave):
     found = profiled(values)
     told = json.loads(json.dumps(found.summary(), allow_nan=False))
     assert told["windows_left_out"] == len(found.suspicious)
-    assert told["windows_profiled"] == told["windows_left_out"] + len(found.memory.starts)
+    assert told["windows_profiled"] == told["windows_left_out"] + len(found.reference_windows.starts)
     ((begin, end),) = told["longest_stretches"]
     assert told["stretches"] == 1 and begin <= 480 and end >= 580
     shares = told["share_left_out"]
@@ -116,7 +116,7 @@ def test_held_out_windows_are_apart_from_those_to_learn_from(series):
 
 def test_another_judge_of_windows_is_obeyed(wave):
     chosen = np.arange(100, 140)
-    found = profiled(wave(TRAIN_END), suspect=lambda memory, _: np.isin(memory.starts.numpy(), chosen))
+    found = profiled(wave(TRAIN_END), suspect=lambda windows, _: np.isin(windows.starts.numpy(), chosen))
     np.testing.assert_array_equal(found.suspicious, chosen)
 
 
@@ -128,7 +128,7 @@ def test_too_short_a_training_part_is_one_clear_line(wave):
 @pytest.mark.parametrize("first", [True, False])
 def test_an_end_that_is_suspicious_throughout_is_one_clear_line(wave, first):
     with pytest.raises(TooShortError, match="first or the last part"):
-        profiled(wave(TRAIN_END), suspect=lambda memory, _: (memory.starts.numpy() < 850) == first)
+        profiled(wave(TRAIN_END), suspect=lambda windows, _: (windows.starts.numpy() < 850) == first)
 
 
 @settings(max_examples=20)
@@ -137,8 +137,8 @@ def test_distinct_neighbours_as_looked_for_one_by_one(seed, count, channels):
     length, window = 50, 7
     values = np.random.default_rng(seed).standard_normal((length, channels)).astype(np.float32)
     starts = np.arange(0, length - window + 1, 2)
-    memory = Memory.build(values, starts, window, torch.zeros(channels), torch.ones(channels))
-    found = memory.distinct_neighbours(count).numpy()
+    reference_windows = ReferenceWindows.build(values, starts, window, torch.zeros(channels), torch.ones(channels))
+    found = reference_windows.distinct_neighbours(count).numpy()
     assert found.shape == (count, len(starts))
     for i, start in enumerate(starts):
         taken = [start]
@@ -152,5 +152,5 @@ def test_distinct_neighbours_as_looked_for_one_by_one(seed, count, channels):
 
 def test_where_no_other_neighbour_is_left_the_last_one_is_repeated():
     values = np.arange(20, dtype=np.float32)[:, None] ** 2
-    memory = Memory.build(values, np.array([0, 10]), 10, *UNIT)
-    assert memory.distinct_neighbours(3).tolist() == [[1, 0]] * 3
+    reference_windows = ReferenceWindows.build(values, np.array([0, 10]), 10, *UNIT)
+    assert reference_windows.distinct_neighbours(3).tolist() == [[1, 0]] * 3

@@ -22,7 +22,7 @@ from ape.posttrain.freezing import encoder_parameters
 from ape.posttrain.losses import contrast
 from ape.posttrain.parts import parts_of
 from ape.posttrain.recipe import UNTRAINED
-from ape.posttrain.score import WITHOUT_HEADS
+from ape.posttrain.score import WEIGHTS_WITHOUT_HEADS
 from ape.rules import generic_bank
 
 
@@ -160,10 +160,10 @@ GAIN, DOUBT, LOSS = ({"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": 
         (GAIN, GAIN, GAIN, 1.0, "post-trained", "gains on held-out implants"),
         (GAIN, DOUBT, DOUBT, 1.05, "post-trained", "gains on held-out implants"),
         (DOUBT, GAIN, GAIN, 1.0, "original", "no clear gain on held-out implants"),
-        (GAIN, GAIN, LOSS, 1.0, "training-free", "better without what was trained"),
-        (GAIN, DOUBT, LOSS, 1.0, "original", "without it no clear gain"),
-        (GAIN, GAIN, GAIN, 1.06, "training-free", "rebuilt worse"),
-        (GAIN, LOSS, GAIN, float("nan"), "original", "rebuilt worse"),
+        (GAIN, GAIN, LOSS, 1.0, "training-free", "detected better without training"),
+        (GAIN, DOUBT, LOSS, 1.0, "original", "without training: no clear gain"),
+        (GAIN, GAIN, GAIN, 1.06, "training-free", "reconstruction of held-out normal windows is worse"),
+        (GAIN, LOSS, GAIN, float("nan"), "original", "reconstruction of held-out normal windows is worse"),
     ],
 )
 def test_what_is_kept_gains_and_does_no_harm(enhanced, training_free, training, ratio, kept, reason):
@@ -182,11 +182,14 @@ def test_a_backbone_that_training_ruined_comes_back_as_it_came_with_a_score_that
     detector, bank, series, quick, tmp_path
 ):
     result = enhance(detector, bank, series, recipe=replace(quick, weight=100.0, backbone_rate=0.05))
-    assert result.report["kept"] == "training-free" and "rebuilt worse" in result.report["reason"]
+    assert (
+        result.report["kept"] == "training-free"
+        and "reconstruction of held-out normal windows is worse" in result.report["reason"]
+    )
     assert same(state(detector.module), state(result.detector.module))
     assert not same(state(detector.module), state(result.candidate.module))
     free = enhance(detector, bank, series, recipe=UNTRAINED).candidate
-    expected = free.require_calibration().fuse(free.curves(series.values), WITHOUT_HEADS).astype(np.float32)
+    expected = free.require_calibration().fuse(free.curves(series.values), WEIGHTS_WITHOUT_HEADS).astype(np.float32)
     np.testing.assert_allclose(result.detector.score(series), expected, rtol=1e-5)
     result.detector.save(tmp_path / "kept")
     np.testing.assert_array_equal(load(tmp_path / "kept").score(series), result.detector.score(series))

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.posttrain.memory import REST, Memory
 from ape.posttrain.parts import parts_of, pool_residual
+from ape.posttrain.reference_windows import REST, ReferenceWindows
 from ape.posttrain.score import Calibration, Measured, Overlap, spread
 from ape.series.windows import overlap_mean, sliding, starts
 
@@ -28,7 +28,7 @@ def test_spread_is_the_mean_over_covering_windows(window, length, stride, seed):
     overlap, half = Overlap(), len(at) // 2
     batches = [slice(None, half), slice(half, None)][half == 0 :]
     pieces = [overlap.add(at[i], Measured(values.windows[i], values.points[i])) for i in batches]
-    whole = np.concatenate([*pieces, overlap.given_out(length - overlap.begin)])
+    whole = np.concatenate([*pieces, overlap.emit(length - overlap.begin)])
     np.testing.assert_allclose(whole, np.transpose(expected), rtol=1e-5)
 
 
@@ -50,16 +50,18 @@ def test_surprise_grows_and_has_no_ceiling():
 
 def test_nearest_window_leaves_out_the_overlapping_ones(wave):
     values = wave(400)[:, None].astype(np.float32)
-    memory = Memory.build(values, np.arange(0, 400 - WINDOW), WINDOW, *UNIT)
-    assert memory.nearest(memory.windows, None).tolist() == list(range(len(memory.starts)))
-    apart = memory.nearest(memory.windows, memory.starts) - memory.starts
+    reference_windows = ReferenceWindows.build(values, np.arange(0, 400 - WINDOW), WINDOW, *UNIT)
+    assert reference_windows.nearest(reference_windows.windows, None).tolist() == list(
+        range(len(reference_windows.starts))
+    )
+    apart = reference_windows.nearest(reference_windows.windows, reference_windows.starts) - reference_windows.starts
     assert int(apart.abs().min()) >= WINDOW
 
 
 def test_references_of_the_scored_series_are_open_to_windows_well_behind_them_alone(wave):
     length = 200 + 2 * REST * WINDOW
     values = wave(length)[:, None].astype(np.float32)
-    trained = Memory.build(values, np.arange(0, 200 - WINDOW), WINDOW, *UNIT)
+    trained = ReferenceWindows.build(values, np.arange(0, 200 - WINDOW), WINDOW, *UNIT)
     known = trained.followed_by(values, 200, 0, *UNIT)
     assert known.starts.tolist() == [*range(200 - WINDOW), *range(200, length - WINDOW + 1)]
     queries = torch.arange(0, length - WINDOW + 1)
@@ -75,10 +77,12 @@ def test_references_of_the_scored_series_are_open_to_windows_well_behind_them_al
 def test_an_anomaly_that_lasts_does_not_excuse_itself(wave):
     lasting = wave(200 + REST * WINDOW)[:, None].astype(np.float32)
     lasting[200:] += 5
-    memory = Memory.build(lasting, np.arange(0, 200 - WINDOW), WINDOW, *UNIT).followed_by(lasting, 200, 0, *UNIT)
+    reference_windows = ReferenceWindows.build(lasting, np.arange(0, 200 - WINDOW), WINDOW, *UNIT).followed_by(
+        lasting, 200, 0, *UNIT
+    )
     at = torch.arange(200, len(lasting) - WINDOW)
     windows = torch.from_numpy(sliding(lasting, WINDOW).copy())[at]
-    away = windows - memory.closest(windows, memory.nearest(windows, at), at)
+    away = windows - reference_windows.closest(windows, reference_windows.nearest(windows, at), at)
     assert float(away.mean((1, 2)).min()) > 3
 
 
@@ -96,15 +100,21 @@ def test_the_closest_window_lies_between_references_that_are_steps_apart(later):
     rest = REST if later else 1
     length = 400 + (rest + 8) * WINDOW
     values = np.random.default_rng(3).normal(size=(length, 2)).astype(np.float32).cumsum(axis=0)
-    memory = Memory.build(values[:400], np.arange(0, 400 - WINDOW + 1, 7), WINDOW, torch.zeros(2), torch.ones(2))
+    reference_windows = ReferenceWindows.build(
+        values[:400], np.arange(0, 400 - WINDOW + 1, 7), WINDOW, torch.zeros(2), torch.ones(2)
+    )
     if later:
-        memory = memory.followed_by(values, 400, 0, torch.zeros(2), torch.ones(2))
+        reference_windows = reference_windows.followed_by(values, 400, 0, torch.zeros(2), torch.ones(2))
     at = torch.arange(400 + (rest + 1) * WINDOW, length - WINDOW, 9)
     windows = torch.from_numpy(sliding(values, WINDOW).copy())
-    near = memory.nearest(windows[at], at)
-    found = memory.closest(windows[at], near, at)
-    for query, start, closest in zip(at.tolist(), memory.starts[near].tolist(), found, strict=True):
+    near = reference_windows.nearest(windows[at], at)
+    found = reference_windows.closest(windows[at], near, at)
+    for query, start, closest in zip(at.tolist(), reference_windows.starts[near].tolist(), found, strict=True):
         apart = WINDOW * (rest if start >= 400 else 1)
-        allowed = [p for p in range(start - memory.gap + 1, start + memory.gap) if 0 <= p <= query - apart]
+        allowed = [
+            p
+            for p in range(start - reference_windows.gap + 1, start + reference_windows.gap)
+            if 0 <= p <= query - apart
+        ]
         distances = (windows[allowed] - windows[query]).square().sum((1, 2))
         assert float((closest - windows[query]).square().sum()) == pytest.approx(float(distances.min()), rel=1e-5)

@@ -1,4 +1,4 @@
-"""Enhanced detectors on disk: a folder with the backbone as it saves itself, one safetensors file and one JSON file."""
+"""Save and load enhanced detectors: a folder with the saved backbone, one safetensors file and one JSON file."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ape.core import files
 from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
 from ape.posttrain.detector import EnhancedDetector, device_of
-from ape.posttrain.memory import Memory
+from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
 KIND, FORMAT = "enhanced", 5
 HEAD = "representation."
-HINT = "the folder is damaged or was changed; enhance the detector again"
+HINT = "the folder is damaged or was changed: enhance the detector again"
 
 
 def save(model: EnhancedDetector, folder: Path) -> None:
-    """Write ``model`` into ``folder``, which appears whole or not at all."""
+    """Save ``model`` into ``folder`` atomically."""
     calibration = model.require_calibration()
     tensors = {
         "values": torch.from_numpy(model.values),
-        "memory_starts": model.memory.starts,
+        "memory_starts": model.reference_windows.starts,
         "calibration.window_bounds": torch.from_numpy(calibration.bounds.windows),
         "calibration.point_bound": torch.tensor(calibration.bounds.points, dtype=torch.float64),
         "calibration.knots": torch.from_numpy(calibration.knots),
@@ -48,18 +48,18 @@ def save(model: EnhancedDetector, folder: Path) -> None:
 
 
 def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:
-    """Load a detector, plain or enhanced, as its ``detector.json`` says.
+    """Load a plain or an enhanced detector, according to its ``detector.json``.
 
     Parameters
     ----------
     folder : path
     into : WrappedDetector, optional
-        Takes the weights where a wrapped detector was saved or enhanced, as in `ape.detectors.load`.
+        Receives the weights if a wrapped detector was saved or enhanced, as in `ape.detectors.load`.
 
     Raises
     ------
     InputError
-        A file is missing, cut off, or does not fit the others.
+        A file is missing or truncated, or does not match the others.
     """
     folder = Path(folder)
     description = files.read_json(folder / DESCRIPTION, "detector")
@@ -67,7 +67,7 @@ def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | 
         return ape.detectors.load(folder, into=into)
     if description.get("format") != FORMAT:
         raise InputError(
-            f"format {description.get('format')!r} of an enhanced detector, not {FORMAT}",
+            f"the enhanced detector has format {description.get('format')!r}, not {FORMAT}",
             str(folder / DESCRIPTION),
             "load it with the version of APE that wrote it",
         )
@@ -80,26 +80,26 @@ def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | 
     try:
         return assemble(backbone, tensors, description["inputs"])
     except (KeyError, TypeError, RuntimeError, ValueError, IndexError) as error:
-        raise InputError(f"tensors do not fit together: {error}", str(path), HINT) from error
+        raise InputError(f"the tensors do not match: {error}", str(path), HINT) from error
 
 
 def assemble(backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]) -> EnhancedDetector:
-    """Put a model together from its backbone and its tensors; any misfit raises."""
+    """Build a model from its backbone and its tensors. A mismatch raises an exception."""
     device = device_of(backbone)
     state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
     sizes = len(state["latent_mean"]), len(state["nearest.mean"])
     representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
-    memory = Memory.build(values, positions, backbone.window, *backbone.scale_shift)
+    reference_windows = ReferenceWindows.build(values, positions, backbone.window, *backbone.scale_shift)
     names = ("window_bounds", "point_bound", "knots", "excess", "weights")
     window_bounds, point_bound, knots, excess, weights = stored = [tensors[f"calibration.{x}"].numpy() for x in names]
     shapes, measures = [array.shape for array in stored], len(MEASURES)
     if shapes != [(measures - 1,), (), (measures, KNOTS), (measures,), (measures,)]:
-        msg = f"calibration of shapes {shapes}"
+        msg = f"the calibration has shapes {shapes}"
         raise ValueError(msg)
     if not all(np.isfinite(array).all() for array in (values, *stored)):
-        msg = "numbers that are not finite"
+        msg = "some numbers are not finite"
         raise ValueError(msg)
     calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess, weights)
-    return EnhancedDetector(backbone, memory, values, representation.to(device).eval(), calibration)
+    return EnhancedDetector(backbone, reference_windows, values, representation.to(device).eval(), calibration)

@@ -85,7 +85,7 @@ def test_tensors_that_do_not_fit(folder, name, change):
     if change:
         tensors[name] = change(tensor).clone()
     save_file(tensors, path)
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="do not match"):
         load(folder)
 
 

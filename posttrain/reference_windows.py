@@ -1,4 +1,4 @@
-"""The nearest window: the closest thing seen in training, or earlier in the series that is scored."""
+"""Find the nearest window of the training part, or of an earlier part of the scored series."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from torch.nn.functional import adaptive_avg_pool1d
 from ape.series.windows import starts
 
 MAX_REFERENCES = 4000  # of one series
-CHUNK = 512  # queries a distance matrix
-MOST_COMPARED = 1 << 24  # values of windows around references at once
-REST = 10  # windows: earlier ones of a scored series count from then on, lest an anomaly that lasts excuse itself
-FLAT = 0.1  # of the median standard deviation of a window
-MAX_SEARCH = 1024  # values that windows are compared by
+CHUNK = 512  # queries per distance matrix
+MOST_COMPARED = 1 << 24  # values compared at once around references
+REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
+FLAT = 0.1  # share of the median standard deviation of a window
+MAX_SEARCH = 1024  # values per window in the search
 
 
 def reference_starts(length: int, window: int) -> np.ndarray:
-    """Starts of windows over ``length`` points, int64, evenly spread where they are many."""
+    """Return the starts of reference windows over ``length`` points, int64; a regular subset if there are many."""
     return starts(length, window, max(1, -(-(length - window) // MAX_REFERENCES)))
 
 
 def coarse(windows: torch.Tensor) -> torch.Tensor:
-    """Windows [B, C, L] as rows to search by, averaged over neighbouring samples where they are long and wide."""
+    """Return windows [B, C, L] as rows for the search; large ones are averaged over neighbouring samples."""
     channels, length = windows.shape[1:]
     return adaptive_avg_pool1d(windows, min(length, max(8, MAX_SEARCH // channels))).flatten(1)
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Reference windows, standardised.
+class ReferenceWindows:
+    """Standardised reference windows.
 
     Parameters
     ----------
     series : Tensor, float32 [C, n]
-        What they were cut from.
+        The series that they were cut from.
     windows : Tensor, float32 [R, C, L]
     starts : Tensor, int64 [R]
-        Where they lie in the series.
+        Their starts in the series.
     later : int
-        How many of them, the last ones, are not of the training part but of a series that is scored.
+        Number of windows, at the end, that come from the scored series and not from the training part.
     """
 
     series: torch.Tensor
@@ -54,45 +54,45 @@ class Memory:
     @classmethod
     def build(
         cls, values: np.ndarray, positions: np.ndarray, window: int, shift: torch.Tensor, scale: torch.Tensor
-    ) -> Memory:
-        """Cut the windows at ``positions`` out of ``values`` [n, C], onto the device of ``shift``."""
+    ) -> ReferenceWindows:
+        """Cut the windows at ``positions`` out of ``values`` [n, C], on the device of ``shift``."""
         series = (torch.from_numpy(values.T.copy()).to(shift.device) - shift[:, None]) / scale[:, None]
         starts = torch.from_numpy(positions).to(shift.device)
         return cls(series, series.unfold(1, window, 1)[:, starts].transpose(0, 1).contiguous(), starts)
 
     def followed_by(
         self, values: np.ndarray, first: int, offset: int, shift: torch.Tensor, scale: torch.Tensor
-    ) -> Memory:
-        """These references and windows of ``values`` [T, C], from ``first`` on.
+    ) -> ReferenceWindows:
+        """Return these references followed by windows of ``values`` [T, C] from ``first`` on.
 
-        The first of the values lies at ``offset``: 0 if they begin with the series of these, else behind it.
+        ``offset`` is the position of the first value: 0 if the values begin with this series, else the end of it.
         """
         length = len(values) - first
         if length < self.window:
             return self
-        more = Memory.build(values, first + reference_starts(length, self.window), self.window, shift, scale)
+        more = ReferenceWindows.build(values, first + reference_starts(length, self.window), self.window, shift, scale)
         series = more.series if offset == 0 else torch.cat([self.series, more.series], 1)
         windows, places = torch.cat([self.windows, more.windows]), torch.cat([self.starts, more.starts + offset])
-        return Memory(series, windows, places, len(more.starts))
+        return ReferenceWindows(series, windows, places, len(more.starts))
 
     @cached_property
     def coarse(self) -> torch.Tensor:
-        """What references are searched by, [R, .]."""
+        """Rows for the search, [R, .]."""
         return coarse(self.windows)
 
     @cached_property
     def least_spread(self) -> torch.Tensor:
-        """Standard deviation [C, 1] that windows are divided by at least, so that flat ones are not blown up."""
+        """Smallest divisor of windows, [C, 1], so that flat windows are not amplified."""
         trained = self.windows[: len(self.windows) - self.later]
         return FLAT * trained.std(2).median(0).values[:, None].clamp(min=1e-6)
 
     def shape_of(self, windows: torch.Tensor) -> torch.Tensor:
-        """Windows [..., C, L] without their level and amplitude, each channel on its own."""
+        """Remove level and amplitude from each channel of windows [..., C, L]."""
         centred = windows - windows.mean(-1, keepdim=True)
         return centred / torch.maximum(windows.std(-1, keepdim=True), self.least_spread)
 
     @cached_property
-    def shapes(self) -> Memory:
+    def shapes(self) -> ReferenceWindows:
         """The same references without their level and amplitude."""
         return replace(self, windows=self.shape_of(self.windows))
 
@@ -102,16 +102,16 @@ class Memory:
         return self.windows.shape[2]
 
     def nearest(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
-        """Which reference is nearest to each window.
+        """Return the index of the nearest reference of each window.
 
         Parameters
         ----------
         windows : Tensor [B, C, L]
             Standardised.
         starts : Tensor, int64 [B], or None
-            Positions in the series the references come from: those that overlap are left out (for a pseudo-anomaly,
-            give its host's start), and of the scored series all but those that are `REST` windows back, so that an
-            anomaly is not excused by itself or by one that comes after it. ``None`` for windows from elsewhere.
+            Positions in the series of the references. Overlapping references are excluded (for a pseudo-anomaly, give
+            the start of its host). Of the scored series, only references at least `REST` windows earlier are used, so
+            that an anomaly cannot match itself or a later one. ``None`` for windows of another series.
 
         Returns
         -------
@@ -128,37 +128,38 @@ class Memory:
         windows: torch.Tensor,
         index: torch.Tensor,
         starts: torch.Tensor | None,
-        seen: Callable[[torch.Tensor], torch.Tensor] = lambda windows: windows,
+        view: Callable[[torch.Tensor], torch.Tensor] = lambda windows: windows,
     ) -> torch.Tensor:
-        """The closest windows of the series [B, C, L] around the nearest references.
+        """Return the closest windows of the series, [B, C, L], around the nearest references.
 
-        References lie a few steps apart where the series is long; one that is a step off is far from a sharp peak.
+        In a long series, references are a few steps apart, and a shift by one step makes a large difference at a sharp
+        peak.
 
         Parameters
         ----------
         windows, index, starts
-            What `nearest` was given, and what it said.
-        seen : callable
-            What windows are compared as, such as `shape_of`.
+            Arguments and result of `nearest`.
+        view : callable
+            Transforms windows for the comparison, for example `shape_of`.
         """
         if self.gap == 1:
-            return seen(self.series.unfold(1, self.window, 1)[:, self.starts[index]].transpose(0, 1))
+            return view(self.series.unfold(1, self.window, 1)[:, self.starts[index]].transpose(0, 1))
         steps = torch.arange(1 - self.gap, self.gap, device=index.device)
         places = (self.starts[index][:, None] + steps).clamp(0, self.series.shape[1] - self.window)
         if starts is not None:
             later = index >= len(self.starts) - self.later
             after = starts[:, None] - places
-            barred = torch.where(later[:, None], after / REST, after.abs()) < self.window
-            places = torch.where(barred, self.starts[index][:, None], places)
+            excluded = torch.where(later[:, None], after / REST, after.abs()) < self.window
+            places = torch.where(excluded, self.starts[index][:, None], places)
         views = self.series.unfold(1, self.window, 1)
         size = max(1, MOST_COMPARED // (len(steps) * windows[0].numel()))
 
-        def best(x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-            around = seen(views[:, at].permute(1, 2, 0, 3))  # [B, steps, C, L]
-            found = (x[:, None] - around).square().sum((2, 3)).argmin(1)
-            return around[torch.arange(len(x), device=x.device), found]
+        def closest(x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+            around = view(views[:, at].permute(1, 2, 0, 3))  # [B, steps, C, L]
+            best = (x[:, None] - around).square().sum((2, 3)).argmin(1)
+            return around[torch.arange(len(x), device=x.device), best]
 
-        return torch.cat([best(x, at) for x, at in zip(windows.split(size), places.split(size), strict=True)])
+        return torch.cat([closest(x, at) for x, at in zip(windows.split(size), places.split(size), strict=True)])
 
     @cached_property
     def gap(self) -> int:
@@ -167,22 +168,22 @@ class Memory:
         return max((int(part.diff().min()) for part in parts if len(part) > 1), default=1)
 
     def _distance(self, windows: torch.Tensor, starts: torch.Tensor | None) -> torch.Tensor:
-        """Squared distances [B, R] less each query's own norm; infinite where `nearest` leaves one out."""
+        """Return squared distances [B, R] minus the norm of each query; infinite for references to exclude."""
         flat = self.coarse
-        # The query's own norm does not change which reference is nearest.
+        # the norm of the query does not change which reference is nearest
         distance = flat.square().sum(1) - 2 * coarse(windows) @ flat.T
         if starts is not None:
             after = starts[:, None] - self.starts
-            barred = after.abs() < self.window
+            excluded = after.abs() < self.window
             if self.later:
-                barred[:, -self.later :] = after[:, -self.later :] < REST * self.window
-            distance = distance.masked_fill(barred, torch.inf)
+                excluded[:, -self.later :] = after[:, -self.later :] < REST * self.window
+            distance = distance.masked_fill(excluded, torch.inf)
         return distance
 
     def distinct_neighbours(self, count: int) -> torch.Tensor:
-        """The ``count`` nearest references of each reference, int64 [count, R], nearest first.
+        """Return the ``count`` nearest references of each reference, int64 [count, R], nearest first.
 
-        They overlap neither the reference nor each other; where there are no more of them, the last one is repeated.
+        They overlap neither the reference nor each other. If there are fewer, the last one is repeated.
         """
         parts = [
             self._distinct(self.windows[i : i + CHUNK], self.starts[i : i + CHUNK], count)
@@ -192,10 +193,10 @@ class Memory:
 
     def _distinct(self, windows: torch.Tensor, starts: torch.Tensor, count: int) -> torch.Tensor:
         distance = self._distance(windows, starts)
-        found = [distance.argmin(1)]
-        while len(found) < count:
-            overlap = (self.starts[found[-1]][:, None] - self.starts).abs() < self.window
+        nearest = [distance.argmin(1)]
+        while len(nearest) < count:
+            overlap = (self.starts[nearest[-1]][:, None] - self.starts).abs() < self.window
             distance = distance.masked_fill(overlap, torch.inf)
             least, index = distance.min(1)
-            found.append(torch.where(least.isfinite(), index, found[-1]))
-        return torch.stack(found)
+            nearest.append(torch.where(least.isfinite(), index, nearest[-1]))
+        return torch.stack(nearest)
