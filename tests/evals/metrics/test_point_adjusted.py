@@ -1,4 +1,4 @@
-"""PA%K and point-adjusted F1 by hand-worked numbers, a naive one from the definition and properties."""
+"""PA%K and point-adjusted F1 against hand-computed values, a naive reference and properties."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from naive.evals_metrics import adjusted_f1
 
 from ape.core.errors import InputError
 from ape.evals.metrics import best_f1, pa_k, point_adjusted_f1
@@ -13,23 +14,10 @@ from ape.evals.metrics import best_f1, pa_k, point_adjusted_f1
 points = st.lists(st.tuples(st.booleans(), st.integers(-20, 20)), min_size=1, max_size=40)
 
 
-def naive(labels, scores, percent):
-    """Best F1 with events adjusted of which more than so many percent are flagged, threshold by threshold."""
-    edges = np.flatnonzero(np.diff(labels, prepend=0, append=0)).reshape(-1, 2)
-    best = 0
-    for threshold in set(scores):
-        flagged = scores >= threshold
-        for begin, end in edges:
-            if 100 * flagged[begin:end].sum() > percent * (end - begin):
-                flagged[begin:end] = True
-        best = max(best, 2 * (flagged & (labels == 1)).sum() / (flagged.sum() + labels.sum()))
-    return best
-
-
-def test_by_hand():
+def test_pa_k_matches_hand_computed_values():
     labels, scores = [0, 1, 1, 1, 1, 0, 0, 0, 1, 0], [8, 9, 7, 2, 1, 6, 5, 0, 0, 0]
-    # The first event of 4 counts at score 9 while K < 25, at 7 (one false alarm) while K < 50, at 2 (three) while
-    # K < 75, and wholly at 1. The second, of 1, only comes with everything.
+    # The first event, of 4 points, is detected at score 9 for K < 25, at 7 (one false alarm) for K < 50, at 2 (three
+    # false alarms) for K < 75, and at 1 for any K. The second, of 1 point, is only detected by flagging everything.
     f1 = pa_k(labels, scores).f1
     everything = 2 * 5 / (5 + 10)
     assert f1[0] == f1[24] == pytest.approx(2 * 4 / (4 + 5))
@@ -43,15 +31,15 @@ def test_by_hand():
 @pytest.mark.parametrize("percent", [0, 1, 20, 25, 33, 50, 75, 99, 100])
 @settings(max_examples=25, deadline=None)
 @given(pairs=points)
-def test_agrees_with_a_naive_one(percent, pairs):
+def test_pa_k_matches_naive_reference(percent, pairs):
     labels, scores = (np.array(column, int) for column in zip(*pairs, strict=True))
     assume(labels.any())
-    assert pa_k(labels, scores).f1[percent] == pytest.approx(naive(labels, scores, percent))
+    assert pa_k(labels, scores).f1[percent] == pytest.approx(adjusted_f1(labels, scores, percent))
 
 
 @settings(max_examples=40, deadline=None)
 @given(points)
-def test_properties(pairs):
+def test_pa_k_properties(pairs):
     labels, scores = (np.array(column, int) for column in zip(*pairs, strict=True))
     assume(labels.any())
     area, f1 = pa_k(labels, scores)
@@ -66,17 +54,17 @@ def test_properties(pairs):
     ("length", "begins", "event", "expected"),
     [(20_000, [9000], 150, 0.764), (20_000, [9000], 1000, 0.990), (28_000, range(2000, 28_000, 3500), 150, 0.867)],
 )
-def test_random_scores_reach_what_was_measured_for_them(length, begins, event, expected):
+def test_random_scores_reach_the_measured_figures(length, begins, event, expected):
     labels = np.zeros(length, int)
     for begin in begins:
         labels[begin : begin + event] = 1
-    found = point_adjusted_f1(labels, np.random.default_rng(99).random(length))
-    assert found.random == pytest.approx(expected, abs=0.1)
-    assert found.value < found.random + 0.2
+    result = point_adjusted_f1(labels, np.random.default_rng(99).random(length))
+    assert result.random == pytest.approx(expected, abs=0.1)
+    assert result.value < result.random + 0.2
     assert pa_k(labels, np.random.default_rng(99).random(length)).f1[100] < 0.2
 
 
-def test_the_random_row_is_the_same_each_time_and_hangs_on_labels_alone():
+def test_figure_of_random_scores_is_reproducible_and_depends_only_on_labels():
     labels = np.zeros(1000, int)
     labels[400:450] = 1
     first, second = (point_adjusted_f1(labels, scores) for scores in (labels, -labels))
@@ -84,6 +72,6 @@ def test_the_random_row_is_the_same_each_time_and_hangs_on_labels_alone():
     assert point_adjusted_f1(labels, labels, seeds=[7]).random != first.random
 
 
-def test_refuses_to_leave_out_the_random_row():
+def test_an_empty_list_of_seeds_is_refused():
     with pytest.raises(InputError, match="no seed"):
         point_adjusted_f1([0, 1], [0, 1], seeds=[])
