@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ape.detectors import Backbone
+from ape.detectors.registry import BACKBONES
+from ape.detectors.schedule import Budget
 from ape.evals import arms, cells, experiment
 from ape.evals.datasets import load_case
 from ape.evals.experiment import Experiment
@@ -26,6 +29,13 @@ def wave(tmp_path, monkeypatch):
     (folder / "labels.csv").write_text("series,begin,end\nwave,400,420\n")
     monkeypatch.setenv("APE_DEV_DATA", str(folder.parent))
     return "wave"
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Shorten the training of all backbones."""
+    for name, spec in BACKBONES.items():
+        monkeypatch.setitem(BACKBONES, name, replace(spec, budget=Budget(steps=20)))
 
 
 def peaks(*positions):
@@ -75,7 +85,7 @@ def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeyp
     assert (rows["vae + APE"]["ap"], rows["vae + APE"]["kept"]) == (rows[system]["ap"], kept)
 
 
-def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path):
+def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path, few_steps):
     compared = Experiment(title="", sets=["ucr"], backbones=["donut"], arms=["untrained", "oracle bank"])
     result = cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--donut--{ucr_names[0]}--0")
     rows = rows_of(result)
@@ -87,7 +97,9 @@ def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path):
     assert result["about"]["recording"] == "ECG" and set(result["seconds"]) == set(rows)
 
 
-def test_backbone_without_an_own_score_has_no_row_for_it(ucr_names, tmp_path, monkeypatch):
+def test_backbone_without_an_own_score_has_no_row_for_it(ucr_names, tmp_path, monkeypatch, few_steps):
+    case = load_case("ucr", ucr_names[0])
+    monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: generic_bank(build_context(case.series)))
     monkeypatch.setattr(
         arms.posttrain, "enhance", lambda *_args, **_options: SimpleNamespace(candidate=None, report={})
     )
