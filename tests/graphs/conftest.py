@@ -1,4 +1,4 @@
-"""Minings that several tests look at, each done once; pictures of examples, most of a mining's time, are a blank."""
+"""Minings that several tests share. Pictures of examples, which take most of the time, are blank."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ import pytest
 from langchain_core.messages import BaseMessage
 from PIL import Image
 from pydantic import PrivateAttr
+from support import mine_into
 
 from ape.agents import Brain
 from ape.agents.expert.model import ExpertChatModel
-from ape.graphs import mine
 from ape.rules import RuleBank
+from ape.runs import Callbacks
 from ape.series import Series, from_array, load
 
-TAIL_VALUE = 98.7625  # stands after the training part only
+TAIL_VALUE = 98.7625  # occurs only after the training part
 SECRET_NAME = "turbine-9-fault-at-1234"
 
 
 class Recorder(ExpertChatModel):
-    """Keeps what it was sent, as plain data."""
+    """Stores the messages that it received, as plain data."""
 
     _sent: list[str] = PrivateAttr(default_factory=list)
 
@@ -43,14 +44,13 @@ def _plain(message: BaseMessage) -> dict[str, Any]:
 
 @dataclass
 class Mined:
-    """One mining with its folder, and everything that could be watched from outside."""
+    """One mining with its folder, and everything that can be observed from outside."""
 
     folder: Path
     series: Series
     bank: RuleBank
     messages: list[str] = field(default_factory=list)
-    notes: list[tuple[str, str, set[str]]] = field(default_factory=list)  # with the decisions in the ledger by then
-    handed: list[tuple[RuleBank, bytes]] = field(default_factory=list)  # with bank.json as it was then
+    notes: list[tuple[str, str, set[str]]] = field(default_factory=list)  # and the decisions so far
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
@@ -75,16 +75,12 @@ def watched(series: Series, folder: Path, brain: ExpertChatModel | None = None, 
     def listen(agent: str, note: str) -> None:
         result.notes.append((agent, note, {entry["decision"] for entry in read_ledger(folder)}))
 
-    def hand_over(bank: RuleBank) -> dict[str, Any]:
-        result.handed.append((bank, (folder / "bank.json").read_bytes()))
-        return {"accepted": False, "reason": "held-out implants are no easier to see"}
-
     with pytest.MonkeyPatch.context() as patch:
         nodes = importlib.import_module("ape.graphs.review")
         patch.setattr(nodes, "draw_examples", blank)
         for name, limit in limits.items():
             patch.setattr(nodes, name, limit)
-        result.bank = mine(series, brain=Brain(brain), folder=folder, hand_over=hand_over, listen=listen)
+        result.bank = mine_into(folder, series, Callbacks(listen), brain=Brain(brain))
     result.messages = getattr(brain, "_sent", [])
     return result
 
@@ -102,7 +98,7 @@ def series_of(values: np.ndarray, folder: Path, name: str = "pump") -> Series:
 
 @pytest.fixture(scope="session")
 def watch() -> Callable[..., Mined]:
-    """Mine a series into a folder, with a brain and limits of one's own where given, and watch it."""
+    """Mine a series into a folder and observe it, with another brain or other limits if given."""
     return watched
 
 
@@ -115,7 +111,7 @@ def mined(tmp_path_factory) -> Mined:
 
 @pytest.fixture(scope="session")
 def twin(tmp_path_factory) -> Mined:
-    """The same up to train_end, under another name and with another rest."""
+    """The wave with another name, and other values after train_end."""
     folder = tmp_path_factory.mktemp("twin")
     values = wave()
     values[1000:] = TAIL_VALUE + np.arange(500)

@@ -1,4 +1,4 @@
-"""The loop is real: figures decide, a brain that wants otherwise is overruled, and budgets end it well."""
+"""The loop: figures decide, a brain that disagrees is overruled, and a used-up budget is a normal end."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from ape.rules import RuleBank
 from ape.rules.check import failures
 
 
-class Bent(ExpertChatModel):
-    """The embedded expert with another will in one kind of answer."""
+class Modified(ExpertChatModel):
+    """The embedded expert with one kind of answer changed."""
 
-    def bend(self, kind: str, answer: dict) -> dict:
+    def change(self, kind: str, answer: dict) -> dict:
         raise NotImplementedError
 
     def _generate(self, messages, *args, response_format=None, **kwargs):
         result = super()._generate(messages, *args, response_format=response_format, **kwargs)
         if response_format is None:
             return result
-        answer = self.bend(response_format["json_schema"]["name"], json.loads(result.generations[0].message.content))
+        answer = self.change(response_format["json_schema"]["name"], json.loads(result.generations[0].message.content))
         return ChatResult(generations=[ChatGeneration(message=AIMessage(json.dumps(answer)))])
 
 
-class YesMan(Bent):
+class YesMan(Modified):
     """Accepts every rule."""
 
-    def bend(self, kind, answer):
+    def change(self, kind, answer):
         if kind == "Critique":
             answer["verdicts"] = [verdict | {"verdict": "accept", "changes": []} for verdict in answer["verdicts"]]
         return answer
 
 
-class Silent(Bent):
-    """Gives no verdicts, and one on a rule that is not there."""
+class Silent(Modified):
+    """Gives no verdict except one on an unknown rule."""
 
-    def bend(self, kind, answer):
+    def change(self, kind, answer):
         if kind == "Critique":
             answer["verdicts"] = [{"rationale": "", "rule_id": "nobody", "verdict": "accept", "changes": []}]
         return answer
 
 
-class Copyist(Bent):
+class Copyist(Modified):
     """Proposes its best rule twice."""
 
-    def bend(self, kind, answer):
+    def change(self, kind, answer):
         if kind == "Proposal":
             answer["rules"] = [answer["rules"][0], answer["rules"][0] | {"id": "copy"}]
         return answer
 
 
-class Relating(Bent):
-    """Proposes to break a relation between channels, of which there is one."""
+class Relating(Modified):
+    """Proposes a rule that relates channels to a series with one channel."""
 
-    def bend(self, kind, answer):
+    def change(self, kind, answer):
         if kind == "Proposal":
             swap = {"program": [{"operator": "channel_swap", "parameters": []}]}
             answer["rules"] = [answer["rules"][0] | swap, *answer["rules"][1:]]
         return answer
 
 
-class Idle(Bent):
+class Idle(Modified):
     """Proposes nothing."""
 
-    def bend(self, kind, answer):
+    def change(self, kind, answer):
         return answer | {"rules": []} if kind == "Proposal" else answer
 
 
@@ -88,12 +88,12 @@ def test_rules_are_accepted_on_figures_that_pass(square, mined):
         assert {rule.id for rule in run.bank.rules} == {entry["rule"] for entry in entries(run, "accept")}
 
 
-def test_every_proposed_rule_gets_a_last_word(square):
+def test_every_proposed_rule_is_accepted_or_rejected(square):
     decided = {entry["rule"] for word in ("accept", "reject") for entry in entries(square, word)}
     assert decided == {entry["rule"] for entry in entries(square, "proposed")}
 
 
-def test_a_revised_rule_is_measured_anew(square):
+def test_a_revised_rule_is_measured_again(square):
     measured: dict[str, list] = {}
     for entry in entries(square, "measured"):
         measured.setdefault(entry["rule"], []).append(entry["figures"])
@@ -122,7 +122,7 @@ def test_the_bank_keeps_each_rules_history_with_figures(mined):
         assert (first.verdict, last.verdict) == ("proposed", "accept") and not failures(last.figures)
 
 
-def test_no_rule_is_accepted_against_its_figures_whatever_the_critic_says(watch, squares, tmp_path):
+def test_no_rule_is_accepted_against_its_figures(watch, squares, tmp_path):
     run = watch(squares, tmp_path / "run", YesMan(), MAX_ITERATIONS=1)
     overruled = entries(run, "reject")
     assert overruled and all("against its figures" in entry["rationale"] for entry in overruled)
@@ -142,23 +142,22 @@ def test_a_copy_of_a_rule_is_rejected(watch, mined, tmp_path):
     assert "new" in failures(verdict["figures"])
 
 
-def test_a_relation_between_channels_is_dropped_where_there_is_one(watch, squares, tmp_path):
-    result = watch(squares, tmp_path, Relating())
+def test_rules_that_relate_channels_are_dropped_for_a_single_channel(watch, squares, tmp_path):
+    result = watch(squares, tmp_path / "run", Relating())
     operators = [step.operator for rule in result.bank.rules for step in rule.program]
     assert operators and "channel_swap" not in operators
 
 
-def test_nothing_proposed_is_an_empty_bank(watch, squares, tmp_path):
+def test_no_proposal_gives_an_empty_bank(watch, squares, tmp_path):
     run = watch(squares, tmp_path / "run", Idle())
     assert RuleBank.load(run.folder / "bank.json").rules == []
-    assert len(run.handed) == 1
 
 
 @pytest.mark.parametrize(
     ("limits", "said"),
     [({"MAX_TOOL_CALLS": 1}, "undecided when the budget"), ({"MAX_ITERATIONS": 1}, "in 1 iteration")],
 )
-def test_a_used_up_budget_is_a_normal_end_that_the_bank_tells(watch, squares, tmp_path, limits, said):
+def test_a_used_up_budget_is_a_normal_end_recorded_in_the_bank(watch, squares, tmp_path, limits, said):
     run = watch(squares, tmp_path / "run", **limits)
     assert said in run.bank.ended and run.bank == RuleBank.load(run.folder / "bank.json")
-    assert len(run.handed) == 1 and not entries(run, "revised")
+    assert not entries(run, "revised")
