@@ -10,7 +10,7 @@ import torch
 
 import ape.detectors
 import ape.series
-from ape.posttrain import DEFAULT, from_bank
+from ape.posttrain import DEFAULT, enhance, from_bank
 from ape.posttrain.candidates import profile
 from ape.posttrain.engine import draw_pool
 from ape.posttrain.enhancement import untrained
@@ -18,6 +18,29 @@ from ape.rules import build_context, generic_bank
 
 WINDOW, PERIOD, TRAIN_END, LENGTH = 32, 25, 1200, 2000
 PLANTED = slice(1600, 1640)
+
+
+class Killed(Exception):
+    pass
+
+
+def killed_at(call, step="post-training"):
+    """Return a progress callback that raises at the given call for a step."""
+    calls = iter(range(1, 100))
+
+    def progress(name, done, total, note=""):
+        if name == step and next(calls) == call:
+            raise Killed
+
+    return progress
+
+
+def quiet(*_args, **_kwargs):
+    pass
+
+
+def weights(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
 def make_wave(length: int = LENGTH, seed: int = 0) -> np.ndarray:
@@ -38,7 +61,7 @@ def wave():
 
 @pytest.fixture(scope="session")
 def planted():
-    """The same series with some cycles reversed in time after the training part, and where."""
+    """The same series with some time-reversed cycles after the training part, and their position."""
     values = make_wave()
     values[PLANTED] = values[PLANTED][::-1].copy()
     return ape.series.from_array(values[:, None], train_end=TRAIN_END), PLANTED
@@ -60,8 +83,16 @@ def quick():
 
 
 @pytest.fixture(scope="session")
+def enhanced(detector, bank, series, quick):
+    """Accepted result of a short post-training. Tests must not change it."""
+    result = enhance(detector, bank, series, recipe=quick)
+    assert result.accepted, result.report["reason"]
+    return result
+
+
+@pytest.fixture(scope="session")
 def prepared(bank, series):
-    """Model with heads yet to learn, pool and generator, as training takes them, for a detector and a recipe."""
+    """Return a function that gives untrained model, pool and generator for a detector and a recipe."""
 
     def prepare(detector, recipe):
         generator = torch.Generator().manual_seed(0)

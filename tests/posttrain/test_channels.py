@@ -1,4 +1,4 @@
-"""Sharing a score out among channels."""
+"""Shares of channels in a score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRAIN_END, EVENT = 300, slice(400, 420)
 
 @pytest.fixture
 def detector():
-    """Rebuilds everything as zero."""
+    """A detector whose reconstruction is zero."""
     return ape.detectors.wrap(
         torch.nn.Sequential(torch.nn.Identity()),
         encoder="0",
@@ -32,7 +32,7 @@ def noisy(scales=(1.0, 1.0, 1.0)):
     return ape.series.from_array(values, train_end=TRAIN_END)
 
 
-def test_channels_of_a_point_add_up_to_its_score(detector):
+def test_shares_of_a_point_add_up_to_its_score(detector):
     series = noisy()
     score = np.random.default_rng(1).random(500)
     shares = by_channel(detector, series, score)
@@ -40,7 +40,7 @@ def test_channels_of_a_point_add_up_to_its_score(detector):
     np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
 
 
-def test_the_channel_at_fault_has_the_largest_share_whatever_the_others_usual_error(detector):
+def test_anomalous_channel_has_the_largest_share_at_any_scale(detector):
     series = noisy(scales=(50.0, 1.0, 1.0))
     shares = by_channel(detector, series, np.ones(500))
     assert (shares[EVENT].argmax(axis=1) == 1).all()
@@ -48,7 +48,7 @@ def test_the_channel_at_fault_has_the_largest_share_whatever_the_others_usual_er
     assert quiet == pytest.approx([1 / 3] * 3, abs=0.15)
 
 
-def test_a_channel_that_stands_still_has_no_share_until_it_moves(detector):
+def test_constant_channel_has_no_share_until_it_changes(detector):
     values = noisy().values.copy()
     values[:, 2] = 0
     values[450:, 2] = 1

@@ -1,4 +1,4 @@
-"""Enhanced detectors on disk."""
+"""Saving and loading enhanced detectors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ape.core.errors import InputError
-from ape.posttrain import EnhancedDetector, enhance, load
+from ape.posttrain import EnhancedDetector, load
 
 
-@pytest.fixture(scope="module")
-def model(detector, bank, series, quick):
-    result = enhance(detector, bank, series, recipe=quick)
-    assert result.accepted, result.report["reason"]
-    return result.detector
+@pytest.fixture
+def model(enhanced):
+    return enhanced.detector
 
 
 @pytest.fixture
@@ -26,24 +24,24 @@ def folder(model, tmp_path):
     return tmp_path / "enhanced"
 
 
-def test_round_trip_scores_bit_for_bit(model, folder, series):
-    again = load(folder)
-    assert isinstance(again, EnhancedDetector)
-    np.testing.assert_array_equal(model.score(series), again.score(series))
+def test_loaded_detector_has_the_same_scores(model, folder, series):
+    loaded = load(folder)
+    assert isinstance(loaded, EnhancedDetector)
+    np.testing.assert_array_equal(model.score(series), loaded.score(series))
 
 
-def test_saving_again_replaces_the_folder_and_leaves_nothing_beside_it(model, folder):
+def test_saving_twice_replaces_the_folder_and_leaves_no_other_files(model, folder):
     model.save(folder)
     assert [path.name for path in folder.parent.iterdir()] == ["enhanced"]
     assert not [path for path in folder.rglob("*") if path.name.startswith(".")]
 
 
-def test_plain_detectors_load_too(detector, series, tmp_path):
+def test_plain_detectors_are_loaded(detector, series, tmp_path):
     detector.save(tmp_path / "plain")
     np.testing.assert_array_equal(detector.score(series), load(tmp_path / "plain").score(series))
 
 
-def test_truncated_weights(folder):
+def test_truncated_weights_are_refused(folder):
     path = folder / "posttrain.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"posttrain\.safetensors"):
@@ -51,14 +49,14 @@ def test_truncated_weights(folder):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"kind": "enhanced", "format": 99}', '{"kind": "nonsense"}'])
-def test_malformed_description(folder, text):
+def test_malformed_description_is_refused(folder, text):
     (folder / "detector.json").write_text(text)
     with pytest.raises(InputError):
         load(folder)
 
 
 @pytest.mark.parametrize("name", ["detector.json", "posttrain.safetensors", "backbone"])
-def test_missing_part(folder, name):
+def test_missing_part_is_refused(folder, name):
     (folder / name).rename(folder.parent / "gone")
     with pytest.raises(InputError):
         load(folder)
@@ -78,7 +76,7 @@ def test_missing_part(folder, name):
         ("representation.error_scales", None),
     ],
 )
-def test_tensors_that_do_not_fit(folder, name, change):
+def test_tensors_that_do_not_match_are_refused(folder, name, change):
     path = folder / "posttrain.safetensors"
     tensors = load_file(path)
     tensor = tensors.pop(name)
@@ -89,7 +87,7 @@ def test_tensors_that_do_not_fit(folder, name, change):
         load(folder)
 
 
-def test_description_holds_no_path_or_time(folder):
+def test_description_contains_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
     assert description == {"kind": "enhanced", "format": 5, "window": 32, "inputs": ["residual", "nearest"]}
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])

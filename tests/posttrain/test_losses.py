@@ -1,15 +1,16 @@
-"""InfoNCE against numbers worked out by hand."""
+"""InfoNCE and the contrast against numbers worked out by hand."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from ape.posttrain.acceptance import average_precisions
-from ape.posttrain.losses import info_nce
+from ape.posttrain import RECIPES
+from ape.posttrain.losses import contrast, info_nce
 
 X, Y = [1.0, 0.0], [0.0, 1.0]
 
@@ -42,20 +43,27 @@ def test_other_keys_are_not_pushed_away():
     assert nce([X], [X, [0.6, 0.8]], [[True, False]], [Y]) == pytest.approx(alone)
 
 
-def test_average_precision_by_hand():
-    labels = np.array([[True, False, True], [False, True, False]])
-    scores = np.array([[0.9, 0.99, 0.5], [0.1, 0.2, 0.3]])
-    # Two normal points lie above the second hit of the first row, one of them above the first; a tie counts as above.
-    found = average_precisions(labels, scores, np.array([0.95, 0.7, 0.2]))
-    np.testing.assert_allclose(found, [(1 / 2 + 2 / 4) / 2, 1 / 4])
+def test_own_positives_pair_a_window_with_its_augmentation(quick):
+    # two orthogonal windows: the own positive is perfect, the other window is a bad positive
+    axes = torch.eye(2)
+    vectors = torch.stack([axes, axes, -axes])[None]
+    own, normal = (
+        contrast(vectors, replace(quick, positives=p, temperature=1.0), axes[:1]).item() for p in ("own", "normal")
+    )
+    repulsion = np.log(np.exp(-1) + 1)
+    assert own == pytest.approx(np.log1p(np.exp(repulsion - 1)))
+    assert normal > own
 
 
-def test_average_precision_agrees_with_sklearn():
-    from sklearn.metrics import average_precision_score
+def test_without_negatives_the_loss_is_the_distance_to_the_centre():
+    vectors = torch.eye(2).repeat(1, 3, 1, 1)
+    assert contrast(vectors, RECIPES["one-class"], torch.tensor([[1.0, 0.0]])).item() == pytest.approx(0.5)
 
-    generator = np.random.default_rng(0)
-    labels = np.ones((20, 10), bool)
-    scores, normal = (generator.integers(0, 12, shape).astype(float) for shape in ((20, 10), 40))
-    truth = np.repeat([1, 0], [10, 40])
-    expected = [average_precision_score(truth, np.concatenate([row, normal])) for row in scores]
-    np.testing.assert_allclose(average_precisions(labels, scores, normal), expected)
+
+def test_two_branches_ignore_the_third():
+    first = torch.eye(2).repeat(1, 3, 1, 1)
+    other = first.clone()
+    other[:, 2] = -other[:, 2]
+    recipe = replace(RECIPES["two-branches"], temperature=1.0)
+    losses = [contrast(vectors, recipe, torch.zeros(1, 2)).item() for vectors in (first, other)]
+    assert losses[0] == losses[1] == pytest.approx(np.log1p(np.exp(-1)))  # own at 1, the other at 0

@@ -1,4 +1,4 @@
-"""The picture of the contrastive space: how many points, always the same, and apart where the vectors are."""
+"""The picture of the contrastive space."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ import numpy as np
 import pytest
 import torch
 
-from ape.posttrain import DEFAULT, enhance
+from ape.posttrain import DEFAULT
 from ape.posttrain.candidates import profile
 from ape.posttrain.enhancement import untrained
 from ape.posttrain.picture import BRANCHES, POINTS, Subjects, plane
 from ape.series.numerics import auc
 
 
-@pytest.fixture(scope="module")
-def report(detector, bank, series, quick):
-    return enhance(detector, bank, series, recipe=quick).report
+@pytest.fixture
+def report(enhanced):
+    return enhanced.report
 
 
 def points(drawn, branch):
     return np.column_stack([drawn["branches"][branch][axis] for axis in ("x", "y")])
 
 
-def test_report_has_all_branches_before_and_after_as_finite_numbers(report):
-    told = json.loads(json.dumps(report["picture"], allow_nan=False))
-    assert list(told) == ["before", "after"]
-    for drawn in told.values():
+def test_report_contains_all_branches_before_and_after(report):
+    pictures = json.loads(json.dumps(report["picture"], allow_nan=False))
+    assert list(pictures) == ["before", "after"]
+    for drawn in pictures.values():
         assert tuple(drawn["branches"]) == BRANCHES
         shapes = {points(drawn, branch).shape for branch in BRANCHES}
         assert shapes == {(POINTS, 2)}
         assert 0 < drawn["variance"] <= 1
 
 
-def test_picture_is_the_same_for_the_same_seed(detector, bank, series):
+def test_seed_determines_the_picture(detector, bank, series):
     candidates = profile(series, detector.window, *detector.scale_shift)
     model = untrained(detector.clone(), candidates, DEFAULT, torch.Generator().manual_seed(0))
     first, again, other = (
@@ -43,7 +43,7 @@ def test_picture_is_the_same_for_the_same_seed(detector, bank, series):
     assert first == again != other
 
 
-def test_picture_leaves_the_global_random_state_alone(detector, bank, series):
+def test_global_random_state_does_not_change(detector, bank, series):
     candidates = profile(series, detector.window, *detector.scale_shift)
     model = untrained(detector.clone(), candidates, DEFAULT, torch.Generator().manual_seed(0))
     before = torch.get_rng_state()
@@ -51,7 +51,7 @@ def test_picture_leaves_the_global_random_state_alone(detector, bank, series):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_training_moves_pseudo_anomalies_away_in_the_picture(report):
+def test_training_separates_pseudo_anomalies(report):
     def apart(drawn):
         centre = points(drawn, "raw").mean(0)
         far = {branch: np.linalg.norm(points(drawn, branch) - centre, axis=1) for branch in BRANCHES}
@@ -67,11 +67,11 @@ def test_separated_sets_are_separated_on_the_plane():
     drawn = plane(vectors)
     normal = np.concatenate([points(drawn, "raw"), points(drawn, "augmented")])[:, 0]
     gap = points(drawn, "pseudo-anomalous")[:, 0].min() - normal.max()
-    assert gap > 0.5  # the first axis points to where they differ, upwards
+    assert gap > 0.5  # the first axis separates them, upwards
     assert drawn["variance"] > 0.9
 
 
-def test_distances_are_kept_where_two_axes_hold_everything():
+def test_two_dimensional_distances_are_preserved():
     corners = np.zeros((3, 1, 4))
     corners[1, 0, 2], corners[2, 0, 3] = 3, 4
     drawn = plane(corners)
@@ -81,7 +81,7 @@ def test_distances_are_kept_where_two_axes_hold_everything():
     assert drawn["variance"] == 1
 
 
-def test_vectors_that_are_all_alike_lie_in_one_point():
+def test_equal_vectors_give_one_point():
     drawn = plane(np.ones((3, 5, 4)))
     assert all((points(drawn, branch) == 0).all() for branch in BRANCHES)
     assert drawn["variance"] == 0

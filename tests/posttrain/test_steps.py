@@ -16,20 +16,7 @@ from ape.core.errors import InputError
 from ape.posttrain import enhance, load
 from ape.posttrain.steps import post_train, score_series, train_backbone, write_scores
 
-
-class Killed(Exception):
-    pass
-
-
-def killed_at(step, call):
-    """Return a progress callback that raises at the given call for a step."""
-    calls = iter(range(1, 100))
-
-    def progress(name, done, total, note=""):
-        if name == step and next(calls) == call:
-            raise Killed
-
-    return progress
+from .conftest import Killed, killed_at
 
 
 @pytest.fixture
@@ -43,14 +30,16 @@ def few_steps(monkeypatch, quick):
 
     original = ape.detectors.create
     monkeypatch.setattr("ape.detectors.create", create)
-    monkeypatch.setattr("ape.posttrain.steps.enhance", partial(enhance, recipe=quick))
+    monkeypatch.setattr(
+        "ape.posttrain.steps.enhance", partial(enhance, recipe=replace(quick, head_steps=30, joint_steps=10))
+    )
 
 
 def test_training_resumes_from_its_checkpoint_and_deletes_it(few_steps, series, tmp_path):
     whole = train_backbone("vae", series, tmp_path / "whole" / "detector")
     target = tmp_path / "killed" / "detector"
     with pytest.raises(Killed):
-        train_backbone("vae", series, target, progress=killed_at("training", 2))
+        train_backbone("vae", series, target, progress=killed_at(2, "training"))
     assert [path.name for path in target.parent.iterdir()] == ["training.safetensors"]
     steps = []
     train_backbone("vae", series, target, progress=lambda step, done, total, note="": steps.append(done))
@@ -63,7 +52,7 @@ def test_post_training_resumes_from_its_checkpoint_and_deletes_it(few_steps, det
     whole = post_train(detector, bank, series, tmp_path / "whole" / "enhanced")
     target = tmp_path / "killed" / "enhanced"
     with pytest.raises(Killed):
-        post_train(detector, bank, series, target, progress=killed_at("post-training", 5))
+        post_train(detector, bank, series, target, progress=killed_at(5))
     assert [path.name for path in target.parent.iterdir()] == ["posttraining.safetensors"]
     resumed = post_train(detector, bank, series, target)
     assert sorted(path.name for path in target.parent.iterdir()) == ["enhanced", "posttrain.json"]
@@ -86,11 +75,10 @@ def test_single_channel_has_a_score_and_no_shares(detector, series):
     assert shares == {}
 
 
-def test_own_score_is_that_of_the_backbone_and_refused_for_enhanced_detectors(detector, bank, series, quick):
+def test_own_score_is_that_of_the_backbone_and_refused_for_enhanced_detectors(detector, series, enhanced):
     np.testing.assert_array_equal(score_series(detector, series, own=True)[0], detector.score(series, own=True))
-    enhanced = enhance(detector, bank, series, recipe=quick).candidate
     with pytest.raises(InputError, match="has one score"):
-        score_series(enhanced, series, own=True)
+        score_series(enhanced.candidate, series, own=True)
 
 
 @pytest.fixture(scope="module")

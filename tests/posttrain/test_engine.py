@@ -1,4 +1,4 @@
-"""Post-training that meets a NaN, a kill, or too little memory."""
+"""Training: losses that are not finite, kills, checkpoints, and too little memory."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ import torch
 
 import ape.detectors
 import ape.posttrain
+import ape.series
 from ape.core.errors import InputError
 from ape.detectors.training import seeded
 from ape.posttrain import enhance
 from ape.posttrain.engine import outputs, train
-from ape.posttrain.gradients import joint_gradients
-from ape.posttrain.losses import contrast
-from ape.posttrain.parts import parts_of
 from ape.posttrain.state import NotFiniteError
+from ape.rules import generic_bank
+
+from .conftest import Killed, killed_at, quiet
 
 WINDOW = 32
-
-
-class Killed(Exception):
-    pass
 
 
 class Faulty(torch.nn.Module):
@@ -68,10 +65,6 @@ def assert_same(a, b):
         assert torch.equal(a[name], b[name]), name
 
 
-def quiet(*_args, **_kwargs):
-    pass
-
-
 @pytest.fixture
 def joint(quick):
     return replace(quick, head_steps=0, joint_steps=40)
@@ -79,21 +72,21 @@ def joint(quick):
 
 @pytest.mark.parametrize("fault", ["nan", "infinite", "gradient"])
 @pytest.mark.parametrize("sound", [0, 1, 13])
-def test_what_is_not_finite_stops_with_the_weights_of_the_look_before(joint, fault, sound, prepared):
+def test_not_finite_loss_restores_the_weights_of_the_last_check(joint, fault, sound, prepared):
     model, pool, generator = prepared(faulty(fault, sound), joint)
-    looks = {0: state(model)}
+    checks = {0: state(model)}
 
     def progress(step, done, total, note=""):
-        looks[done] = state(model)
+        checks[done] = state(model)
 
     with pytest.raises(NotFiniteError) as caught:
         train(model, pool, joint, generator, progress)
     assert f"at step {sound + 1}" in caught.value.what and "\n" not in str(caught.value)
-    assert list(looks) == [done for done in (0, 1, 2, 4, 6, 8, 10, 12) if done <= sound]
-    assert_same(state(model), looks[max(looks)])
+    assert list(checks) == [done for done in (0, 1, 2, 4, 6, 8, 10, 12) if done <= sound]
+    assert_same(state(model), checks[max(checks)])
 
 
-def test_enhance_gives_the_original_back_and_says_why(bank, series, joint):
+def test_not_finite_loss_returns_the_original_with_the_reason(bank, series, joint):
     detector = faulty("nan", 9)
     before = {name: x.clone() for name, x in detector.module.state_dict().items()}
     result = enhance(detector, bank, series, recipe=joint)
@@ -107,18 +100,8 @@ def short(quick):
     return replace(quick, head_steps=20, joint_steps=10, pool=128, joint_batch=8)
 
 
-def killed_at(look):
-    looks = iter(range(1, 100))
-
-    def progress(step, done, total, note=""):
-        if step == "post-training" and next(looks) == look:
-            raise Killed
-
-    return progress
-
-
-@pytest.mark.parametrize(("name", "looks"), [("vae", [1, 9, 17]), ("crossad", [23]), ("donut", [20, 5])])
-def test_killed_and_resumed_gives_the_same_weights(series, short, tmp_path, name, looks, prepared):
+@pytest.mark.parametrize(("name", "checks"), [("vae", [1, 9, 17]), ("crossad", [23]), ("donut", [20, 5])])
+def test_resumed_training_gives_the_same_weights(series, short, tmp_path, name, checks, prepared):
     detector = ape.detectors.create(name, window=WINDOW, device="cpu")
     detector.budget = replace(detector.budget, steps=5)
     detector.fit(series)
@@ -132,15 +115,15 @@ def test_killed_and_resumed_gives_the_same_weights(series, short, tmp_path, name
             return model, train(model, pool, short, generator, progress, file)["curve"]
 
     whole, curve = trained(quiet)
-    for look in looks:
+    for check in checks:
         with pytest.raises(Killed):
-            trained(killed_at(look), tmp_path / "state")
+            trained(killed_at(check), tmp_path / "state")
     resumed, same_curve = trained(quiet, tmp_path / "state")
     assert_same(state(whole), state(resumed))
     assert curve == same_curve
 
 
-def test_killed_and_resumed_leaves_the_same_files(detector, bank, series, short, tmp_path):
+def test_resumed_training_gives_the_same_files(detector, bank, series, short, tmp_path):
     with pytest.raises(Killed):
         enhance(detector, bank, series, recipe=short, progress=killed_at(7), checkpoint=tmp_path / "state")
     for name, checkpoint in (("whole", None), ("resumed", tmp_path / "state")):
@@ -151,24 +134,23 @@ def test_killed_and_resumed_leaves_the_same_files(detector, bank, series, short,
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "resumed" / file).read_bytes(), file
 
 
-def test_a_post_training_that_was_done_is_not_done_again(detector, bank, series, quick, tmp_path):
-    told = []
+def test_finished_training_is_not_repeated(detector, bank, series, quick, tmp_path):
+    steps = []
 
     def progress(step, done, total, note=""):
         if step == "accepting":
             raise Killed
-        told.append(step)
+        steps.append(step)
 
     for _ in range(2):
         with pytest.raises(Killed):
             enhance(detector, bank, series, recipe=quick, progress=progress, checkpoint=tmp_path / "state")
-    first = told.index("profiling", 1)
-    assert "post-training" in told[:first] and "post-training" not in told[first:]
+    first = steps.index("profiling", 1)
+    assert "post-training" in steps[:first] and "post-training" not in steps[first:]
 
 
 @pytest.mark.parametrize("other", ["seed", "recipe", "bank", "series", "detector"])
-def test_a_state_of_another_post_training_is_refused(detector, bank, series, short, tmp_path, other):
-    from ape.rules import generic_bank
+def test_checkpoint_of_another_post_training_is_refused(detector, bank, series, short, tmp_path, other):
 
     file = tmp_path / "state"
     with pytest.raises(Killed):
@@ -190,23 +172,23 @@ def test_a_state_of_another_post_training_is_refused(detector, bank, series, sho
     assert caught.value.where == str(file)
 
 
-@pytest.mark.parametrize("kept", [0, 1000])
-def test_a_damaged_state_is_refused(detector, bank, series, short, tmp_path, kept):
+@pytest.mark.parametrize("length", [0, 1000])
+def test_damaged_checkpoint_is_refused(detector, bank, series, short, tmp_path, length):
     file = tmp_path / "state"
     with pytest.raises(Killed):
         enhance(detector, bank, series, recipe=short, progress=killed_at(1), checkpoint=file)
-    file.write_bytes(file.read_bytes()[:kept])
+    file.write_bytes(file.read_bytes()[:length])
     with pytest.raises(InputError, match="cannot read the training checkpoint"):
         enhance(detector, bank, series, recipe=short, checkpoint=file)
 
 
-def scarce(monkeypatch, detector, name, room):
-    """Let a method of the detector run out of memory on more than ``room`` windows; sizes it was called with."""
+def limit_memory(monkeypatch, detector, name, most):
+    """Let a method of the detector run out of memory on more than ``most`` windows; return the sizes of all calls."""
     method, sizes = getattr(type(detector), name), []
 
     def limited(self, x, *rest):
         sizes.append(len(x))
-        if len(x) > room:
+        if len(x) > most:
             raise torch.OutOfMemoryError("injected")
         return method(self, x, *rest)
 
@@ -214,55 +196,37 @@ def scarce(monkeypatch, detector, name, room):
     return sizes
 
 
-@pytest.mark.parametrize("name", ["lstm-ae", "timesnet", "transformer"])
-@pytest.mark.parametrize("at_once", [100, 24, 10])
-def test_the_joint_gradient_is_that_of_its_formula_in_however_many_parts(series, quick, name, at_once, prepared):
-    detector = ape.detectors.create(name, window=WINDOW, device="cpu")
-    detector.budget = replace(detector.budget, steps=3)
-    model, pool, _ = prepared(detector.fit(series), replace(quick, batch=8, pool=8))
-    model.representation.eval()
-    parameters = [*model.representation.parameters(), *model.module.parameters()]
-    parts = parts_of(model.backbone, pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1))[0]
-    vectors = model.representation(parts).unflatten(1, (3, -1))
-    losses = contrast(vectors, quick, model.representation.centres), model.backbone.loss(pool.windows[0])
-    expected = torch.autograd.grad(quick.weight * losses[0] + losses[1], parameters, allow_unused=True)
-    found = joint_gradients(model, pool.windows, pool.nearest, quick, at_once)
-    torch.testing.assert_close(found, tuple(loss.detach() for loss in losses))
-    for parameter, gradient in zip(parameters, expected, strict=True):
-        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
-
-
-def test_outputs_and_scores_come_in_smaller_parts(detector, series, quick, monkeypatch, prepared):
+def test_outputs_and_scores_are_computed_in_smaller_batches(detector, series, quick, monkeypatch, prepared):
     model, pool, _ = prepared(detector, quick)
     flat, near = pool.windows.flatten(0, 1), pool.nearest.flatten(0, 1)
     expected, scores = outputs(model, flat, near), detector.score(series)
     for name in ("reconstruct", "point_scores"):
-        scarce(monkeypatch, detector, name, room=70)
+        limit_memory(monkeypatch, detector, name, most=70)
     torch.testing.assert_close(outputs(model, flat, near), expected)
     np.testing.assert_allclose(detector.score(series), scores, rtol=1e-4)
 
 
-def test_post_training_goes_on_in_parts_once_memory_runs_out(detector, joint, monkeypatch, prepared):
+def test_training_continues_in_smaller_batches_when_memory_runs_out(detector, joint, monkeypatch, prepared):
     joint = replace(joint, joint_steps=5)
     model, pool, generator = prepared(detector, joint)
-    sizes = scarce(monkeypatch, detector, "one_pass", room=0)
-    scarce(monkeypatch, detector, "reconstruct", room=30)
+    sizes = limit_memory(monkeypatch, detector, "one_pass", most=0)
+    limit_memory(monkeypatch, detector, "reconstruct", most=30)
     train(model, pool, joint, generator, quiet)
-    assert sizes == [96]  # and never again
+    assert sizes == [96]  # tried once
     assert all(x.isfinite().all() for x in state(model).values())
 
 
-def test_no_room_for_a_single_window_is_one_clear_line(detector, joint, monkeypatch, prepared):
+def test_too_little_memory_for_one_window_is_refused(detector, joint, monkeypatch, prepared):
     model, pool, generator = prepared(detector, joint)
-    scarce(monkeypatch, detector, "one_pass", room=0)
-    scarce(monkeypatch, detector, "reconstruct", room=0)
+    limit_memory(monkeypatch, detector, "one_pass", most=0)
+    limit_memory(monkeypatch, detector, "reconstruct", most=0)
     with pytest.raises(InputError, match="not enough GPU memory for a single window"):
         train(model, pool, joint, generator, quiet)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_what_was_post_trained_on_a_gpu_scores_on_a_cpu(detector, bank, series, quick, tmp_path, monkeypatch):
+def test_detector_post_trained_on_a_gpu_scores_on_a_cpu(detector, bank, series, quick, tmp_path, monkeypatch):
     detector.save(tmp_path / "detector")
     there = ape.detectors.load(tmp_path / "detector", device="cuda")
     with pytest.raises(Killed):
