@@ -6,6 +6,7 @@ lock file allows one turn at a time, also across processes.
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import re
 import sqlite3
@@ -219,8 +220,8 @@ class Session:
             brain=open_brain(request.brain, request.model, request.seed),
             record=Ledger(self.folder / "ledger.jsonl").write,
             seed=request.seed,
-            mine=lambda: execute(self.run, callbacks, stop_before="train").bank,
-            train=lambda bank: retrain(self.run, bank, callbacks).post_training,
+            mine=lambda: _isolated(execute, self.run, callbacks, stop_before="train").bank,
+            train=lambda bank: _isolated(retrain, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
             listen=listen,
         )
@@ -303,6 +304,11 @@ class _RefusedError(Exception):
 
 def _config(thread: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread}, "recursion_limit": 60}
+
+
+def _isolated(work: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    """Call a function in a new context, so that a run in a tool does not become part of the conversation graph."""
+    return contextvars.Context().run(work, *arguments, **options)
 
 
 async def _waiting_question(graph: Graph, config: RunnableConfig) -> str:

@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
+from langgraph.errors import GraphInterrupt
 from openinference.semconv.trace import OpenInferenceSpanKindValues as Kind
 from openinference.semconv.trace import SpanAttributes as Named
 from opentelemetry import trace
@@ -169,7 +170,8 @@ class _SpanCallbacks(BaseCallbackHandler):
             self._end(run_id, {}, "cut short")
 
     def _on_error(self, error: BaseException, *, run_id: UUID, **rest: Any) -> None:
-        self._end(run_id, {}, " ".join(f"{type(error).__name__}: {error}".split())[:400])
+        waits = isinstance(error, GraphInterrupt)  # for a person, which is no failure
+        self._end(run_id, {}, "" if waits else " ".join(f"{type(error).__name__}: {error}".split())[:400])
 
     on_chain_error = on_llm_error = on_tool_error = _on_error
 

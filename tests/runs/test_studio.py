@@ -1,4 +1,4 @@
-"""What ``langgraph.json`` names opens, and the conversation is held on the folder that the context gives."""
+"""The graphs that ``langgraph.json`` names compile, and a conversation runs on the folder that its context names."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from langgraph.types import Command
 from ape.runs.folder import Request
 from ape.runs.ledger import Ledger
 from ape.runs.session import Session
-from ape.runs.studio import Opened
+from ape.runs.studio import FolderContext
 
-CONFIGURED = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]
+GRAPHS = json.loads((Path(__file__).parents[2] / "langgraph.json").read_text())["graphs"]
 
 
-def graph(name):
-    module, _, made = CONFIGURED[name].partition(":")
-    return getattr(importlib.import_module(module), made)().compile(checkpointer=InMemorySaver())
+def compiled(name):
+    module, _, function = GRAPHS[name].partition(":")
+    return getattr(importlib.import_module(module), function)().compile(checkpointer=InMemorySaver())
 
 
 def test_every_graph_compiles():
-    assert CONFIGURED.keys() == {"mining", "conversation"}
-    assert "criticise" in graph("mining").get_graph().nodes
+    assert GRAPHS.keys() == {"run", "conversation"}
+    assert {"mine", "post_train"} <= compiled("run").get_graph().nodes.keys()
 
 
-def test_a_rule_is_added_and_a_costly_step_asks(tmp_path):
+def test_conversation_adds_a_rule_and_asks_before_mining(tmp_path):
     np.savez(tmp_path / "wave.npz", values=np.sin(np.arange(900) / 4), train_end=600)
     request = Request(command="chat", data=str(tmp_path / "wave.npz"))
-    Session.begin(tmp_path / "talk", request, request.load())
-    held, config = graph("conversation"), {"configurable": {"thread_id": "1"}}
+    Session.create(tmp_path / "chat", request, request.load())
+    graph, config = compiled("conversation"), {"configurable": {"thread_id": "1"}}
 
-    def say(given):
-        return asyncio.run(held.ainvoke(given, config, context=Opened(str(tmp_path / "talk"))))
+    def invoke(graph_input):
+        return asyncio.run(graph.ainvoke(graph_input, config, context=FolderContext(str(tmp_path / "chat"))))
 
-    say({"messages": [("user", "add a rule: the sensor gets stuck for 20 to 40 samples")]})
-    assert [entry["decision"] for entry in Ledger(tmp_path / "talk" / "ledger.jsonl")] == ["add_rule"]
-    assert "takes some seconds" in say({"messages": [("user", "mine")]})["__interrupt__"][0].value["question"]
-    assert "Cancelled" in say(Command(resume=False))["messages"][-1].content
+    invoke({"messages": [("user", "add a rule: the sensor gets stuck for 20 to 40 samples")]})
+    assert [entry["decision"] for entry in Ledger(tmp_path / "chat" / "ledger.jsonl")] == ["add_rule"]
+    question = invoke({"messages": [("user", "mine")]})["__interrupt__"][0].value["question"]
+    assert "takes some seconds" in question
+    assert "Cancelled" in invoke(Command(resume=False))["messages"][-1].content
