@@ -213,7 +213,7 @@ def scores(pair: Pair, module: Any, peer: Any, x: Tensor) -> Calls:
     return torch.no_grad()(lambda: module.own_scores(x)), torch.no_grad()(lambda: pair.scores(peer, transposed))
 
 
-def series(pair: Pair, module: nn.Module, peer: Any, device: str) -> Calls:
+def series(pair: Pair, module: ape.detectors.Backbone, peer: Any, device: str) -> Calls:
     """Return the scoring of a series with one channel by both detectors, with a window at each point."""
     values = np.sin(np.arange(pair.points) / 8)[:, None] + 0.1 * np.random.default_rng(0).normal(size=(pair.points, 1))
     detector = ape.detectors.create(pair.ours, window=WINDOW, device=device)
