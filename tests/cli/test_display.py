@@ -1,4 +1,4 @@
-"""Progress where there is no terminal: a line now and then, with the time left."""
+"""Progress without a terminal: a line from time to time, with the time left."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def clock(monkeypatch):
     return now
 
 
-def test_lines_come_now_and_then_and_at_the_end(clock):
+def test_lines_are_printed_at_intervals_and_at_the_end(clock):
     out = io.StringIO()
-    with display.Display(Console(file=out, width=120)) as shown:
+    with display.Display(Console(file=out, width=120)) as bars:
         for done in (0, 10, 20, 30, 100):
-            shown.progress("training", done, 100, f"error {done}")
+            bars.progress("training", done, 100, f"error {done}")
             clock[0] += 6
     lines = [line.split() for line in out.getvalue().splitlines()]
     assert [line[1] for line in lines] == ["20/100", "100/100"]
@@ -29,10 +29,10 @@ def test_lines_come_now_and_then_and_at_the_end(clock):
     assert "left" not in " ".join(lines[1])
 
 
-def test_resumed_step_is_timed_from_where_it_goes_on(clock):
+def test_resumed_step_is_timed_from_its_first_report(clock):
     out = io.StringIO()
-    with display.Display(Console(file=out, width=120)) as shown:
-        shown.progress("training", 80, 100)
+    with display.Display(Console(file=out, width=120)) as bars:
+        bars.progress("training", 80, 100)
         clock[0] += 20
-        shown.progress("training", 90, 100)
+        bars.progress("training", 90, 100)
     assert "20 s left at most" in out.getvalue()

@@ -1,4 +1,4 @@
-"""``ape doctor``: what it finds, and that it finds what is wrong."""
+"""``ape doctor``: one line per check, and a hint for each problem."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import pytest
 from ape.cli import doctor
 
 
-def signs() -> dict[str, doctor.Sign]:
-    return {sign.what: sign for sign in doctor.examine()}
+def checks() -> dict[str, doctor.Check]:
+    return {check.name: check for check in doctor.run_checks()}
 
 
-def test_every_line_says_what_was_found(ape):
+def test_every_check_is_printed(ape):
     outcome = ape("doctor")
     assert outcome.code == 0
-    for what in ("GPU", "brain", "matrix profile", "extra ray", "traces", "disk"):
-        assert what in outcome.out
+    for name in ("GPU", "brain", "matrix profile", "extra ray", "traces", "disk"):
+        assert name in outcome.out
 
 
-def test_a_server_that_is_down_and_a_collector_that_is_not_there_are_told(monkeypatch, ape):
+def test_unreachable_server_and_collector_are_reported(monkeypatch, ape):
     monkeypatch.setenv("APE_BRAIN_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    found = signs()
-    assert not found["brain"].well and "ape brain serve" in found["brain"].hint
-    assert not found["traces"].well and "unset" in found["traces"].hint
+    results = checks()
+    assert not results["brain"].ok and "ape brain serve" in results["brain"].hint
+    assert not results["traces"].ok and "unset" in results["traces"].hint
     assert "--  brain" in ape("doctor").out
 
 
-def test_a_collector_that_listens_is_well(monkeypatch):
+def test_reachable_collector_is_ok(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
-        assert signs()["traces"].well
+        assert checks()["traces"].ok
 
 
 @pytest.mark.parametrize("module", ["not_there_at_all", "not_there.at.all"])
-def test_a_missing_extra_says_how_to_install_it(monkeypatch, module):
+def test_missing_extra_has_an_install_hint(monkeypatch, module):
     monkeypatch.setitem(doctor.EXTRAS, "logs", (module, "--log"))
-    sign = signs()["extra logs"]
-    assert not sign.well and sign.hint == "pip install 'ape-tsad[logs]'"
+    check = checks()["extra logs"]
+    assert not check.ok and check.hint == "pip install 'ape-tsad[logs]'"
 
 
-def test_a_cache_without_compiled_code_is_told(monkeypatch):
+def test_uncompiled_matrix_profile_has_a_hint(monkeypatch):
     monkeypatch.setattr(doctor, "is_compiled", lambda: False)
-    assert "warm-up" in signs()["matrix profile"].hint
+    assert "warm-up" in checks()["matrix profile"].hint

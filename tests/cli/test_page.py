@@ -1,4 +1,4 @@
-"""``ape serve`` in a real browser: from a file of one's own to rules on cards, reloads, second tabs, hostile names."""
+"""``ape serve`` in a browser: upload, conversation, cards, reload, restart, second tab, and hostile names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 CHROMIUM = os.environ.get("APE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
-EVIL = "<img src=x onerror=alert(1)>"
-PATIENCE = 60_000  # milliseconds
+HTML_NAME = "<img src=x onerror=alert(1)>"
+TIMEOUT = 60_000  # milliseconds
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: install one, or set APE_CHROMIUM"),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: install it, or set APE_CHROMIUM"),
 ]
 pytest.importorskip("gradio")
 playwright = pytest.importorskip("playwright.sync_api")
@@ -46,7 +46,7 @@ class Server:
                     return
             except httpx.HTTPError:
                 time.sleep(0.3)
-        pytest.fail("the page did not come up")
+        pytest.fail("the page did not start")
 
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -70,36 +70,36 @@ def browser():
 
 @pytest.fixture
 def tab(browser, server):
-    """A page of the browser that fails the test if anything asks for another host or opens a dialog."""
+    """A page of the browser; the test fails if it requests another host or opens a dialog."""
     context = browser.new_context(viewport={"width": 1500, "height": 950})
-    strange: list[str] = []
+    unexpected: list[str] = []
     page = context.new_page()
-    ours = (server.url, "data:", "blob:")
-    page.on("request", lambda asked: None if asked.url.startswith(ours) else strange.append(asked.url))
-    page.on("dialog", lambda dialog: (strange.append(dialog.message), dialog.dismiss()))
-    page.set_default_timeout(PATIENCE)
+    allowed = (server.url, "data:", "blob:")
+    page.on("request", lambda request: None if request.url.startswith(allowed) else unexpected.append(request.url))
+    page.on("dialog", lambda dialog: (unexpected.append(dialog.message), dialog.dismiss()))
+    page.set_default_timeout(TIMEOUT)
     page.goto(server.url)
-    page.wait_for_selector("#said")
+    page.wait_for_selector("#message")
     yield page
     context.close()
-    assert strange == []
+    assert unexpected == []
 
 
 def begin(tab, path, text="", opens=True):
-    opened = tab.get_by_role("button", name="begin", exact=True)
-    if not opened.is_visible():
-        tab.get_by_role("button", name="a new one").click()
+    start = tab.get_by_role("button", name="start", exact=True)
+    if not start.is_visible():
+        tab.get_by_role("button", name="new conversation").click()
     tab.set_input_files("input[type=file]", path)
     tab.locator(".file-preview").wait_for()
-    tab.get_by_label("what people know").fill(text)
-    opened.click()
+    tab.get_by_label("what is known about").fill(text)
+    start.click()
     if opens:
         shown = f"[...document.querySelectorAll('input')].some(input => input.value == '{path.stem}')"
         tab.wait_for_function(shown)
 
 
 def say(tab, words, answer):
-    tab.locator("#said textarea, #said input").first.fill(words)
+    tab.locator("#message textarea, #message input").first.fill(words)
     tab.get_by_role("button", name="send").click()
     tab.get_by_text(answer).last.wait_for()
 
@@ -112,12 +112,12 @@ def wave(tmp_path_factory):
     return path
 
 
-def test_from_a_file_to_rules_that_are_changed_on_cards_and_survive_a_reload_and_a_restart(tab, server, wave):
+def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, wave):
     begin(tab, wave, "The sensor may freeze.")
     say(tab, "what does the series do?", "900 points of flow")
     tab.locator("img[src*='gradio_api/file']").first.wait_for()
     assert not any(tab.get_by_label(name, exact=True).first.is_visible() for name in ("Share", "Clear"))
-    say(tab, "mine", "Mine the series for ways")
+    say(tab, "mine", "Mine the series for rules")
     tab.get_by_role("button", name="yes, do it").click()
     tab.locator("img[alt='examples of reading-stuck']").wait_for()
     cards = tab.locator("img[alt^='examples of']").count()
@@ -135,49 +135,49 @@ def test_from_a_file_to_rules_that_are_changed_on_cards_and_survive_a_reload_and
     tab.wait_for_function(left)
 
 
-def test_a_second_tab_sees_the_same_and_a_double_click_asks_once(tab, server, tmp_path, wave):
+def test_second_tab_is_equal_and_a_double_click_sends_once(tab, server, tmp_path, wave):
     path = tmp_path / "double.csv"
     path.write_text(wave.read_text())
     begin(tab, path)
-    tab.locator("#said textarea, #said input").first.fill("help")
+    tab.locator("#message textarea, #message input").first.fill("help")
     tab.get_by_role("button", name="send").dblclick()
     tab.get_by_text("I understand").last.wait_for()
     other = tab.context.new_page()
     other.goto(server.url)
-    other.get_by_text("I understand").last.wait_for(timeout=PATIENCE)
+    other.get_by_text("I understand").last.wait_for(timeout=TIMEOUT)
     assert tab.get_by_text("I understand").count() == other.get_by_text("I understand").count() == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("words.csv", "a,b\nx,y\n", "unreadable"),
         ("empty.csv", "", "empty"),
         ("short.csv", "v\n1\n2\n", "short"),
     ],
 )
-def test_a_wrong_file_is_one_clear_line_and_leaves_nothing(tab, server, tmp_path, name, content, said):
+def test_unusable_file_is_refused_in_one_line_and_not_stored(tab, server, tmp_path, name, content, message):
     path = tmp_path / name
     path.write_text(content)
     before = sorted(server.root.iterdir())
     begin(tab, path, opens=False)
-    tab.locator("#notice").get_by_text(said).wait_for()
+    tab.locator("#notice").get_by_text(message).wait_for()
     assert [each for each in sorted(server.root.iterdir()) if each.name != "series"] == [
         each for each in before if each.name != "series"
     ]
 
 
-def test_html_in_a_channels_name_is_shown_and_not_run(tab, tmp_path):
+def test_html_in_a_channel_name_is_escaped(tab, tmp_path):
     rows = "\n".join(f"{np.sin(k / 4):.4f}" for k in range(600))
-    path = tmp_path / "evil.csv"
-    path.write_text(f"{EVIL}\n{rows}\n")
-    begin(tab, path, EVIL)
+    path = tmp_path / "hostile.csv"
+    path.write_text(f"{HTML_NAME}\n{rows}\n")
+    begin(tab, path, HTML_NAME)
     say(tab, "what does the series do?", "600 points of")
     tab.wait_for_timeout(1000)
-    assert tab.get_by_text(EVIL).count() >= 1 and tab.locator("img[src='x']").count() == 0
+    assert tab.get_by_text(HTML_NAME).count() >= 1 and tab.locator("img[src='x']").count() == 0
 
 
-def test_the_page_listens_on_loopback_only_and_refuses_what_is_too_large(server):
+def test_server_listens_on_loopback_and_refuses_large_files(server):
     listening = (line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line)
     own = [address for address in listening if address.endswith(f":{server.port:04X}")]
     assert own == [f"0100007F:{server.port:04X}"]

@@ -1,4 +1,4 @@
-"""The report: one page that needs nothing else, shows every rule, and takes no word for markup."""
+"""The report: a self-contained page that shows every rule and escapes all text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ape.runs.ledger import Ledger
 from ape.runs.report import write_report
 from ape.series import load
 
-BAD_NAME = "<script>alert(1)</script>"
+HTML_NAME = "<script>alert(1)</script>"
 
 
 class Page(HTMLParser):
@@ -40,22 +40,22 @@ def report(finished) -> str:
     return (finished.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_page_loads_nothing_from_elsewhere(report):
+def test_page_is_self_contained(report):
     page = Page(report)
-    loaded = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
-    assert loaded and all(value.startswith("data:image/png;base64,") for value in loaded)
+    addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert addresses and all(value.startswith("data:image/png;base64,") for value in addresses)
     assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "embed"}
     assert not re.search(r"url\(|@import|https?://", report)
 
 
-def test_the_page_embeds_pictures_of_the_scores_of_the_latent_space_and_of_every_rule(report, finished):
+def test_page_embeds_pictures_of_scores_latent_space_and_rules(report, finished):
     sources = [attributes["src"] for tag, attributes in Page(report).tags if tag == "img"]
     pictures = [base64.b64decode(source.partition(",")[2]) for source in sources]
     proposed = {entry["rule"] for entry in Ledger(finished.folder / "ledger.jsonl") if entry["decision"] == "proposed"}
     assert len(pictures) == 2 + len(proposed) and all(picture.startswith(b"\x89PNG") for picture in pictures)
 
 
-def test_the_page_shows_rules_figures_and_decisions_in_order(report, finished):
+def test_page_shows_rules_figures_and_decisions_in_order(report, finished):
     text = Page(report).text
     for rule in RuleBank.load(finished.folder / "bank.json").rules:
         assert rule.id in text and rule.mechanism in text and f"{rule.history[-1].figures['visible']:.4g}" in text
@@ -67,13 +67,13 @@ def test_the_page_shows_rules_figures_and_decisions_in_order(report, finished):
 def test_names_and_texts_are_escaped(finished, data, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     bank = json.loads((folder / "bank.json").read_text())
-    bank["scenario"] = f"A tank {BAD_NAME}"
-    bank["context"]["channels"][0]["name"] = BAD_NAME
-    bank["rules"][0]["evidence"] = [{"kind": "text", "id": "text", "quote": BAD_NAME, "line": 1}]
+    bank["scenario"] = f"A tank {HTML_NAME}"
+    bank["context"]["channels"][0]["name"] = HTML_NAME
+    bank["rules"][0]["evidence"] = [{"kind": "text", "id": "text", "quote": HTML_NAME, "line": 1}]
     (folder / "bank.json").write_text(json.dumps(bank))
-    Ledger(folder / "ledger.jsonl").write("planner", "plan", f"studying {BAD_NAME}", evidence=(BAD_NAME,))
-    series = replace(load(data), channels=(BAD_NAME,), name=BAD_NAME, notes=(f"channel '{BAD_NAME}' was filled",))
+    Ledger(folder / "ledger.jsonl").write("planner", "plan", f"studying {HTML_NAME}", evidence=(HTML_NAME,))
+    series = replace(load(data), channels=(HTML_NAME,), name=HTML_NAME, notes=(f"channel '{HTML_NAME}' was filled",))
     write_report(folder, series)
     page = Page((folder / "report.html").read_text())
     assert "script" not in {tag for tag, _ in page.tags}
-    assert page.text.count(BAD_NAME) >= 5
+    assert page.text.count(HTML_NAME) >= 5
