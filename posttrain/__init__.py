@@ -1,8 +1,7 @@
 """Post-training: enhance a trained detector with the pseudo-anomalies of a Rule Bank, if a trial accepts the result."""
 
 from ape.posttrain.channels import by_channel
-from ape.posttrain.detector import EnhancedDetector
-from ape.posttrain.enhanced_folder import load
+from ape.posttrain.detector import EnhancedDetector, load
 from ape.posttrain.enhancement import Enhancement, enhance
 from ape.posttrain.negatives import Negatives, from_bank, from_series, surrogates
 from ape.posttrain.recipe import DEFAULT, PAPER, RECIPES, Recipe

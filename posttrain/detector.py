@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from ape import detectors
 from ape.core.errors import InputError
 from ape.core.out_of_memory import BatchSize
-from ape.detectors import Detector
+from ape.detectors import Detector, WrappedDetector
+from ape.posttrain.enhanced_folder import is_enhanced, read_folder, save_folder
 from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.references import References
@@ -209,6 +211,24 @@ class EnhancedDetector:
 
     def save(self, folder: Path | str) -> None:
         """Save the detector into ``folder`` (safetensors and JSON), atomically."""
-        from ape.posttrain.enhanced_folder import save
+        calibration = self.require_calibration()
+        save_folder(Path(folder), self.backbone, self.reference_windows, self.values, self.representation, calibration)
 
-        save(self, Path(folder))
+
+def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:
+    """Load a plain or an enhanced detector, according to its ``detector.json``.
+
+    Parameters
+    ----------
+    folder : path
+    into : WrappedDetector, optional
+        Receives the weights if a wrapped detector was saved or enhanced, as in `ape.detectors.load`.
+
+    Raises
+    ------
+    InputError
+        A file is missing or truncated, or does not match the others.
+    """
+    if not is_enhanced(Path(folder)):
+        return detectors.load(folder, into=into)
+    return EnhancedDetector(*read_folder(Path(folder), into))

@@ -13,7 +13,6 @@ import ape.detectors
 from ape.core import files
 from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
-from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
@@ -24,47 +23,52 @@ HEAD = "representation."
 HINT = "the folder is damaged or was changed: enhance the detector again"
 
 
-def save(model: EnhancedDetector, folder: Path) -> None:
-    """Save ``model`` into ``folder`` atomically."""
-    calibration = model.require_calibration()
+def save_folder(
+    folder: Path,
+    backbone: Detector,
+    reference_windows: ReferenceWindows,
+    values: np.ndarray,
+    representation: Representation,
+    calibration: Calibration,
+) -> None:
+    """Write the parts of an enhanced detector into ``folder`` atomically."""
     tensors = {
-        "values": torch.from_numpy(model.values),
-        "memory_starts": model.reference_windows.starts,
+        "values": torch.from_numpy(values),
+        "memory_starts": reference_windows.starts,
         "calibration.window_bounds": torch.from_numpy(calibration.bounds.windows),
         "calibration.point_bound": torch.tensor(calibration.bounds.points, dtype=torch.float64),
         "calibration.knots": torch.from_numpy(calibration.knots),
         "calibration.excess": torch.from_numpy(calibration.excess),
         "calibration.weights": torch.from_numpy(calibration.weights),
     }
-    tensors |= {HEAD + name: tensor for name, tensor in model.representation.state_dict().items()}
+    tensors |= {HEAD + name: tensor for name, tensor in representation.state_dict().items()}
     data = safetensors.torch.save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
     with files.atomic_folder(folder, DESCRIPTION) as temporary:
-        model.backbone.save(temporary / BACKBONE)
+        backbone.save(temporary / BACKBONE)
         files.write_bytes(temporary / TENSORS, data)
         files.write_json(
             temporary / DESCRIPTION,
-            {"kind": KIND, "format": FORMAT, "window": model.window, "inputs": model.representation.inputs},
+            {"kind": KIND, "format": FORMAT, "window": backbone.window, "inputs": representation.inputs},
         )
 
 
-def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:
-    """Load a plain or an enhanced detector, according to its ``detector.json``.
+def is_enhanced(folder: Path) -> bool:
+    """Return whether ``folder`` contains an enhanced detector, according to its ``detector.json``."""
+    description = files.read_json(folder / DESCRIPTION, "detector")
+    return isinstance(description, dict) and description.get("kind") == KIND
 
-    Parameters
-    ----------
-    folder : path
-    into : WrappedDetector, optional
-        Receives the weights if a wrapped detector was saved or enhanced, as in `ape.detectors.load`.
+
+def read_folder(
+    folder: Path, into: WrappedDetector | None
+) -> tuple[Detector, ReferenceWindows, np.ndarray, Representation, Calibration]:
+    """Read the parts of an enhanced detector.
 
     Raises
     ------
     InputError
         A file is missing or truncated, or does not match the others.
     """
-    folder = Path(folder)
     description = files.read_json(folder / DESCRIPTION, "detector")
-    if not isinstance(description, dict) or description.get("kind") != KIND:
-        return ape.detectors.load(folder, into=into)
     if description.get("format") != FORMAT:
         raise InputError(
             f"the enhanced detector has format {description.get('format')!r}, not {FORMAT}",
@@ -78,14 +82,15 @@ def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | 
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read the enhanced detector: {error}", str(path), HINT) from error
     try:
-        return assemble(backbone, tensors, description["inputs"])
+        return _assemble(backbone, tensors, description["inputs"])
     except (KeyError, TypeError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"the tensors do not match: {error}", str(path), HINT) from error
 
 
-def assemble(backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]) -> EnhancedDetector:
-    """Build a model from its backbone and its tensors. A mismatch raises an exception."""
-    device = device_of(backbone)
+def _assemble(
+    backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]
+) -> tuple[Detector, ReferenceWindows, np.ndarray, Representation, Calibration]:
+    """Build the parts from the backbone and the tensors. A mismatch raises an exception."""
     state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
     sizes = len(state["latent_mean"]), len(state["nearest.mean"])
     representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
@@ -102,4 +107,5 @@ def assemble(backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[
         msg = "some numbers are not finite"
         raise ValueError(msg)
     calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess, weights)
-    return EnhancedDetector(backbone, reference_windows, values, representation.to(device).eval(), calibration)
+    representation = representation.to(reference_windows.starts.device).eval()
+    return backbone, reference_windows, values, representation, calibration
