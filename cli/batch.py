@@ -17,6 +17,7 @@ from ape.cli.commands import console, request_of
 from ape.cli.display import Display
 from ape.core.errors import InputError
 from ape.runs.batch import ENHANCED, MINED, RetryPolicy, conclude, enhance_items, mine_items, train_items
+from ape.runs.jobs import unfinished
 from ape.runs.manifest import read_manifest
 from ape.series.matrix_profile import warm_up
 
@@ -56,7 +57,7 @@ class LiveTable:
 
     def __init__(self, console: Console, what: str, names: Collection[str], results: Path) -> None:
         self._console, self._what, self._total = console, what, len(names)
-        self._finished_before = sum((results / f"{name}.json").is_file() for name in names)
+        self._finished_before = len(names) - len(unfinished(names, results))
         self._start, self._ended, self._failed = time.monotonic(), 0, 0
         self._last: list[tuple[str, str | None]] = []
         self._live = Live(self._table(), console=console, refresh_per_second=2) if console.is_terminal else None

@@ -26,7 +26,7 @@ from ape.posttrain.steps import DETECTOR
 from ape.runs.batch_page import write_summary
 from ape.runs.execution import execute, mark_trained, next_step
 from ape.runs.folder import RECORD, Request, Run, read_request
-from ape.runs.jobs import FAILURES, NAME, OnDone, map_jobs
+from ape.runs.jobs import FAILURES, NAME, OnDone, map_jobs, unfinished
 from ape.runs.manifest import SEPARATOR
 
 MANIFEST, ITEMS = "batch.json", "items"
@@ -80,7 +80,7 @@ def mine_items(
 def train_items(names: Sequence[str], out: Path, progress: Progress | None = None) -> dict[str, str]:
     """Train the backbones of mined items, many at once for each backbone and seed; return why items failed."""
     groups: dict[tuple[str, int], list[str]] = {}
-    for name in names:
+    for name in unfinished(names, out / ENHANCED):
         request = read_request(out / ITEMS / name)
         groups.setdefault((request.backbone, request.seed), []).append(name)
     failed: dict[str, str] = {}

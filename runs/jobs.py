@@ -13,7 +13,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -29,6 +29,7 @@ NAME = re.compile(r"[\w][\w .,+()|=-]*")
 
 Work = Callable[[str], dict[str, Any]]
 OnDone = Callable[[str, "str | None"], None]
+Ended = Iterator[tuple[str, "dict[str, Any] | None", "str | None"]]
 
 
 def map_jobs(
@@ -64,7 +65,7 @@ def map_jobs(
     if bad := [name for name in names if not NAME.fullmatch(name)]:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", "use letters, digits, spaces and ._+-")
     out.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in names if _result(out, name) is None]
+    missing = unfinished(names, out)
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
     ended = _on_ray(missing, work, ray) if ray is not None else _locally(missing, work, workers)
     for name, result, error in ended:
@@ -77,7 +78,9 @@ def map_jobs(
     return {name: result for name in names if (result := _result(out, name)) is not None}
 
 
-Ended = Iterator[tuple[str, "dict[str, Any] | None", "str | None"]]
+def unfinished(names: Iterable[str], out: Path) -> list[str]:
+    """Return the names of the jobs without a result."""
+    return [name for name in names if _result(out, name) is None]
 
 
 def _locally(names: list[str], work: Work, workers: int) -> Ended:

@@ -185,3 +185,13 @@ def test_another_seed_is_in_the_bank(mined, monkeypatch):
 
 def test_the_ledger_records_the_checkpoint_of_each_decision(mined):
     assert {entry["checkpoint"] for entry in mined.ledger} <= checkpoint_ids(mined)
+
+
+def test_the_ledger_records_who_decided_what_and_why(mined):
+    assert {entry["agent"] for entry in mined.ledger} == {
+        "planner", "profiler", "visual inspector", "discriminability", "rule critic",
+    }  # fmt: skip
+    assert len({entry["id"] for entry in mined.ledger}) == len(mined.ledger)
+    order = [entry["decision"] for entry in mined.ledger]
+    assert order[0] == "plan" and set(order[1:3]) == {"profile", "inspect"} and order[-1] == "commit"
+    assert all(entry["rationale"] for entry in mined.ledger)

@@ -1,4 +1,4 @@
-"""Batches: manifests, items that fail or hang, kills, Ray, what is left behind."""
+"""Batches: manifests, items that fail or hang, kills, Ray, the files of a batch."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 
 from ape.cli.main import main
+from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
+from ape.rules import RuleBank
 from ape.runs import batch
-from ape.runs.batch import Care, conclude, mine_items, post_train_together
+from ape.runs.batch import RetryPolicy, conclude, enhance_items, mine_items, train_items
 from ape.runs.folder import Request
 from ape.runs.manifest import read_manifest
-from ape.rules import RuleBank
-from ape.core.errors import InputError
 
-ASKED = Request(command="mine", data="")
+DEFAULTS = Request(command="mine", data="")
 
 
 def wave(k: int, length: int = 900) -> np.ndarray:
@@ -35,7 +35,7 @@ def wave(k: int, length: int = 900) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Three series and a file that is none."""
+    """Three series and a file that is not a series."""
     folder = tmp_path_factory.mktemp("data")
     for k in range(3):
         np.savez(folder / f"wave {k}.npz", values=wave(k), train_end=600)
@@ -45,9 +45,9 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
-    """The batch of them, never interrupted."""
+    """Their batch, never interrupted."""
     out = tmp_path_factory.mktemp("batch") / "out"
-    requests = read_manifest(str(data), ASKED)
+    requests = read_manifest(str(data), DEFAULTS)
     failed = mine_items(requests, out)
     conclude(out, requests, failed)
     return out, failed
@@ -57,59 +57,59 @@ def banks(out: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in sorted(out.glob("items/*/bank.json"))}
 
 
-def test_a_folder_a_glob_and_a_manifest_name_the_same_series(data, tmp_path):
-    by_folder = read_manifest(str(data), ASKED)
+def test_a_folder_a_glob_and_a_manifest_give_the_same_requests(data, tmp_path):
+    by_folder = read_manifest(str(data), DEFAULTS)
     assert list(by_folder) == ["bad", "wave_0", "wave_1", "wave_2"]
-    by_glob = read_manifest(str(data / "wave*.npz"), ASKED)
+    by_glob = read_manifest(str(data / "wave*.npz"), DEFAULTS)
     assert by_glob == {name: by_folder[name] for name in by_folder if name != "bad"}
     manifest = data / "manifest"
     manifest.write_text("path\nwave 0.npz\nwave 1.npz\nwave 2.npz\n")
-    assert read_manifest(str(manifest), ASKED) == by_glob
+    assert read_manifest(str(manifest), DEFAULTS) == by_glob
 
 
-def test_a_manifest_says_what_each_item_is(tmp_path):
+def test_a_manifest_sets_the_request_of_each_item(tmp_path):
     (tmp_path / "note.txt").write_text("A pump.")
     manifest = tmp_path / "rows"
     manifest.write_text(
         "path,name,text,column,train_end,seed\n"
         "wave 0.npz,a/b,note.txt,,500,3\nwave 0.npz,,,x;y,,\nwave 0.npz,,,,,\nexample:internal-bleeding,,,,,\n"
     )
-    found = read_manifest(str(manifest), ASKED)
+    found = read_manifest(str(manifest), DEFAULTS)
     assert list(found) == ["a_b", "wave_0", "wave_0-2", "example_internal-bleeding"]
     assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", 500, 3)
     assert found["wave_0"].column == ("x", "y") and found["wave_0-2"].train_end is None
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ("file\nx.npz\n", "column 'file'"),
         ("path,colour\nx.npz,red\n", "column 'colour'"),
         ("path\n", "is empty"),
         ("path,train_end\nx.npz,soon\n", "row 1"),
         ("path,text\nx.npz,nowhere.txt\n", "cannot read the text"),
-        ("path,name\n,x\n", "without a path"),
+        ("path,name\n,x\n", "no path"),
     ],
 )
-def test_what_is_no_manifest_is_one_line(tmp_path, rows, said):
+def test_a_file_that_is_not_a_manifest_is_refused(tmp_path, rows, message):
     path = tmp_path / "manifest.csv"
     path.write_text(rows)
-    with pytest.raises(InputError, match=said):
-        read_manifest(str(path), ASKED)
+    with pytest.raises(InputError, match=message):
+        read_manifest(str(path), DEFAULTS)
     with pytest.raises(InputError, match="no series"):
-        read_manifest(str(tmp_path / "*.npz"), ASKED)
+        read_manifest(str(tmp_path / "*.npz"), DEFAULTS)
 
 
-def test_one_bad_series_stops_no_other_and_is_listed_for_another_try(finished, data):
+def test_a_bad_series_stops_no_other_and_is_listed_for_a_retry(finished, data):
     out, failed = finished
     assert list(failed) == ["bad"] and list(banks(out)) == ["wave_0", "wave_1", "wave_2"]
     with (out / "failures.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert row["path"] == str(data / "bad.csv") and row["error"] == failed["bad"]
-    assert list(read_manifest(str(out / "failures.csv"), ASKED)) == ["bad"]
+    assert list(read_manifest(str(out / "failures.csv"), DEFAULTS)) == ["bad"]
 
 
-def test_the_summary_leads_to_each_items_report_and_items_are_run_folders(finished, capsys):
+def test_the_summary_links_each_report_and_items_are_run_folders(finished, capsys):
     out, _ = finished
     page = (out / "index.html").read_text()
     links = re.findall(r'href="(items/[^"]+)"', page)
@@ -120,28 +120,28 @@ def test_the_summary_leads_to_each_items_report_and_items_are_run_folders(finish
     assert "spike" in capsys.readouterr().out
 
 
-def test_the_same_call_again_touches_nothing_that_was_finished(finished, data):
+def test_the_same_call_does_not_touch_finished_items(finished, data):
     out, _ = finished
     before = {path: path.stat().st_mtime_ns for path in out.glob("items/**/*") if path.is_file()}
-    requests = read_manifest(str(data), ASKED)
+    requests = read_manifest(str(data), DEFAULTS)
     conclude(out, requests, mine_items(requests, out))
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_batch_may_grow_but_an_item_stays_what_it_was(finished, data):
+def test_a_batch_may_grow_but_the_request_of_an_item_does_not_change(finished, data):
     out, _ = finished
     other = read_manifest(str(data), Request(command="mine", data="", seed=5))
-    with pytest.raises(InputError, match="another item"):
+    with pytest.raises(InputError, match="another request"):
         mine_items(other, out)
 
 
-def test_a_folder_with_something_else_in_it_is_refused(data, tmp_path):
+def test_a_folder_with_other_files_is_refused(data, tmp_path):
     (tmp_path / "letter").write_text("dear")
     with pytest.raises(InputError, match="not empty"):
-        mine_items(read_manifest(str(data), ASKED), tmp_path)
+        mine_items(read_manifest(str(data), DEFAULTS), tmp_path)
 
 
-def test_what_hangs_is_given_up_and_what_fails_by_chance_is_tried_again(data, tmp_path, monkeypatch):
+def test_an_item_that_hangs_is_stopped_and_an_unexpected_failure_is_retried(data, tmp_path, monkeypatch):
     tries: list[str] = []
 
     def work(folder: Path, request: Request) -> dict:
@@ -149,19 +149,19 @@ def test_what_hangs_is_given_up_and_what_fails_by_chance_is_tried_again(data, tm
         if folder.name == "wave_0":
             time.sleep(30)
         if folder.name == "wave_1" and tries.count("wave_1") == 1:
-            raise RuntimeError("by chance")
+            raise RuntimeError("unexpected")
         if folder.name == "wave_2":
             raise InputError("too short", "x", "y")
         return {}
 
-    monkeypatch.setattr(batch, "_mined", work)
-    requests = read_manifest(str(data / "*.npz"), ASKED)
-    care = Care(seconds=0.2, retries=1)
+    monkeypatch.setattr(batch, "_mine", work)
+    requests = read_manifest(str(data / "*.npz"), DEFAULTS)
+    policy = RetryPolicy(seconds=0.2, retries=1)
     with pytest.raises(TimeoutError, match=r"0\.2 seconds"):
-        batch.mine_item(tmp_path, requests, care, "wave_0")
-    assert batch.mine_item(tmp_path, requests, care, "wave_1") == {}
+        batch.mine_item(tmp_path, requests, policy, "wave_0")
+    assert batch.mine_item(tmp_path, requests, policy, "wave_1") == {}
     with pytest.raises(InputError):
-        batch.mine_item(tmp_path, requests, care, "wave_2")
+        batch.mine_item(tmp_path, requests, policy, "wave_2")
     assert tries == ["wave_0", "wave_0", "wave_1", "wave_1", "wave_2"]
 
 
@@ -171,21 +171,23 @@ def spawn(data: Path, out: Path) -> subprocess.Popen:
 
 
 def children(pid: int) -> list[int]:
-    told = subprocess.run(["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True, check=False).stdout
-    return [int(word) for word in told.split()]
+    output = subprocess.run(
+        ["ps", "--ppid", str(pid), "-o", "pid="], capture_output=True, text=True, check=False
+    ).stdout
+    return [int(word) for word in output.split()]
 
 
-def begun(out: Path, process: subprocess.Popen) -> None:
-    ends = time.monotonic() + 120
+def wait_for_first_item(out: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
     while not list(out.glob("items/*/ledger.jsonl")):
-        assert time.monotonic() < ends and process.poll() is None
+        assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
 
 
-def test_a_killed_worker_and_a_killed_driver_cost_nothing_but_time(data, tmp_path, finished):
+def test_killed_workers_and_drivers_do_not_change_the_banks(data, tmp_path, finished):
     out = tmp_path / "out"
     process = spawn(data, out)
-    begun(out, process)
+    wait_for_first_item(out, process)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     time.sleep(1)
     os.killpg(process.pid, signal.SIGKILL)
@@ -197,11 +199,11 @@ def test_a_killed_worker_and_a_killed_driver_cost_nothing_but_time(data, tmp_pat
     assert sum(entry["decision"] == "commit" for entry in entries) == 3
 
 
-def test_post_training_of_all_as_one_job_gives_scores_and_a_decision_for_each(data, tmp_path, quick):
+def test_enhanced_items_have_scores_and_a_decision(data, tmp_path, quick):
     out = tmp_path / "out"
     requests = read_manifest(str(data / "wave [01].npz"), Request(command="run", data=""))
     assert mine_items(requests, out) == {}
-    assert post_train_together(out, list(requests)) == {}
+    assert train_items(list(requests), out) == {} and enhance_items(list(requests), out) == {}
     conclude(out, requests, {})
     for name in requests:
         folder = out / "items" / name
@@ -211,7 +213,7 @@ def test_post_training_of_all_as_one_job_gives_scores_and_a_decision_for_each(da
         assert json.loads((folder / "run.json").read_text())["finished"]
         assert RuleBank.load(folder / "bank.json").rules
     before = {path: path.stat().st_mtime_ns for path in out.glob("items/**/*")}
-    assert post_train_together(out, list(requests)) == {}
+    assert train_items(list(requests), out) == {} and enhance_items(list(requests), out) == {}
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -222,14 +224,14 @@ def quick(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_mines_the_same(data, tmp_path, finished):
+def test_a_ray_cluster_gives_the_same_banks(data, tmp_path, finished):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
     try:
-        requests = read_manifest(str(data), ASKED)
+        requests = read_manifest(str(data), DEFAULTS)
         failed = mine_items(requests, tmp_path / "out", ray=cluster.address)
     finally:
         cluster.shutdown()
