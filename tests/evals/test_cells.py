@@ -14,6 +14,7 @@ from ape.detectors.schedule import Budget
 from ape.evals import arms, cells, experiment
 from ape.evals.datasets import load_case
 from ape.evals.experiment import Experiment
+from ape.evals.methods import running
 from ape.rules import build_context, generic_bank
 
 LENGTH, TRAIN_END, EVENT = 500, 300, slice(400, 420)
@@ -95,6 +96,15 @@ def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path, few_ste
     assert rows["donut + untrained"]["ap"] > 0.5  # a random score has about one in twenty
     assert rows["donut: own score"]["ap"] != rows["donut: point error"]["ap"]
     assert result["about"]["recording"] == "ECG" and set(result["seconds"]) == set(rows)
+
+
+def test_method_cell_has_one_row_with_its_claim(ucr_names, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "STEPS", 3)
+    compared = Experiment(title="", sets=["ucr"], methods=["CutAddPaste"])
+    job = f"ucr--method--CutAddPaste--{ucr_names[0]}--0"
+    first, again = (cells.measure_cell(compared, tmp_path, None, job) for _ in range(2))
+    assert set(rows_of(first)) == {"CutAddPaste (reproduction)"}
+    assert again["rows"] == first["rows"] and first["versions"]["numpy"] == np.__version__
 
 
 def test_backbone_without_an_own_score_has_no_row_for_it(ucr_names, tmp_path, monkeypatch, few_steps):
