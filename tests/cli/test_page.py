@@ -130,9 +130,10 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, wave):
     tab.get_by_text("brings it back").last.wait_for()
     server.kill()
     server.start()
-    tab.reload()
-    tab.get_by_text("brings it back").last.wait_for()
-    tab.wait_for_function(left)
+    restarted = tab.context.new_page()  # the old page reloads by itself when its server is back
+    restarted.goto(server.url)
+    restarted.get_by_text("brings it back").last.wait_for(timeout=TIMEOUT)
+    restarted.wait_for_function(left, timeout=TIMEOUT)
 
 
 def test_second_tab_is_equal_and_a_double_click_sends_once(tab, server, tmp_path, wave):
