@@ -18,16 +18,16 @@ def profiled(values, vouched=True, **options):
 
 
 def test_gap_separates_training_and_held_out_windows(series):
-    found = profile(series, WINDOW, *UNIT)
-    assert found.fit.max() + 2 * WINDOW <= found.held_out[0]
-    assert found.held_out_starts().min() >= found.held_out[0]
-    assert found.held_out[1] == TRAIN_END
+    candidates = profile(series, WINDOW, *UNIT)
+    assert candidates.fit.max() + 2 * WINDOW <= candidates.held_out[0]
+    assert candidates.held_out_starts().min() >= candidates.held_out[0]
+    assert candidates.held_out[1] == TRAIN_END
 
 
 def test_given_filter_replaces_the_default(wave):
     chosen = np.arange(100, 140)
-    found = profiled(wave(TRAIN_END), suspect=lambda windows, _: np.isin(windows.starts.numpy(), chosen))
-    np.testing.assert_array_equal(found.suspicious, chosen)
+    candidates = profiled(wave(TRAIN_END), suspect=lambda windows, _: np.isin(windows.starts.numpy(), chosen))
+    np.testing.assert_array_equal(candidates.suspicious, chosen)
 
 
 def test_short_training_part_is_refused(wave):

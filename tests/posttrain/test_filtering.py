@@ -30,10 +30,10 @@ def touches(starts, begin, end):
 def test_odd_stretch_is_removed_and_nothing_else(wave):
     values = wave(TRAIN_END)
     values[500:510] += 4
-    found = profiled(values)
-    assert set(range(480, 500)) <= set(found.suspicious.tolist())
-    assert touches(found.suspicious, 500, 510).all()
-    assert not np.isin(found.suspicious, [*found.fit, *found.reference_windows.starts.tolist()]).any()
+    candidates = profiled(values)
+    assert set(range(480, 500)) <= set(candidates.suspicious.tolist())
+    assert touches(candidates.suspicious, 500, 510).all()
+    assert not np.isin(candidates.suspicious, [*candidates.fit, *candidates.reference_windows.starts.tolist()]).any()
 
 
 @pytest.mark.parametrize("places", [(300, 800), (300, 550, 800)])
@@ -41,10 +41,10 @@ def test_repeated_anomaly_is_removed_each_time(wave, places):
     values = wave(TRAIN_END)
     for at in places:  # at the same phase, so that each is the others' nearest neighbour
         values[at : at + 12] += 1.5 * np.hanning(12)
-    found = profiled(values)
+    candidates = profiled(values)
     for at in places:
-        assert np.isin(np.arange(at - 15, at - 5), found.suspicious).all()
-    assert np.any([touches(found.suspicious, at, at + 12) for at in places], axis=0).all()
+        assert np.isin(np.arange(at - 15, at - 5), candidates.suspicious).all()
+    assert np.any([touches(candidates.suspicious, at, at + 12) for at in places], axis=0).all()
 
 
 def test_many_different_anomalies_do_not_hide_each_other(wave):
@@ -52,8 +52,8 @@ def test_many_different_anomalies_do_not_hide_each_other(wave):
     places = np.arange(40, 2800, 200)
     for at in places:
         values[at : at + 10] += generator.choice([-1, 1]) * generator.uniform(2, 4) * np.hanning(10)
-    found = profiled(values, vouched=False)
-    hit = np.stack([touches(found.suspicious, at, at + 10) for at in places])
+    candidates = profiled(values, vouched=False)
+    hit = np.stack([touches(candidates.suspicious, at, at + 10) for at in places])
     assert hit.any(axis=0).mean() > 0.95
     assert hit.any(axis=1).mean() > 0.5
 
@@ -85,10 +85,10 @@ def test_filter_is_stricter_without_train_end(wave):
 def test_summary_counts_and_locates_suspicious_windows(wave):
     values = wave(TRAIN_END)
     values[500:560] += 4
-    found = profiled(values)
-    summary = json.loads(json.dumps(found.summary(), allow_nan=False))
-    assert summary["windows_left_out"] == len(found.suspicious)
-    assert summary["windows_profiled"] == summary["windows_left_out"] + len(found.reference_windows.starts)
+    candidates = profiled(values)
+    summary = json.loads(json.dumps(candidates.summary(), allow_nan=False))
+    assert summary["windows_left_out"] == len(candidates.suspicious)
+    assert summary["windows_profiled"] == summary["windows_left_out"] + len(candidates.reference_windows.starts)
     ((begin, end),) = summary["longest_stretches"]
     assert summary["stretches"] == 1 and begin <= 480 and end >= 580
     shares = summary["share_left_out"]
