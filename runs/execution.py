@@ -1,7 +1,6 @@
 """Execute the run graph on a run folder: start it, resume it, stop it before a step.
 
-All functions are synchronous. The checkpoints in the folder say which steps are finished; a finished run returns at
-once.
+All functions are synchronous. The checkpoints in the folder say which steps are finished.
 """
 
 from __future__ import annotations
@@ -107,6 +106,8 @@ def execute(
         state = await graph.aget_state(_config(MAIN))
         started, waits = state.created_at is not None, _awaits_approval(state)
         ended = started and not state.tasks
+        if ended:
+            context.write_report()  # it may have been deleted, or written by an older version
         if waits:
             _require_rules(dropped or (), state.values["bank"])
         if not ended and not (waits and dropped is None) and state.next != (stop_before,):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ape.runs.folder import Request, create_folder
+from ape.runs import Request, Run
 from ape.series import load
 
 
@@ -24,7 +24,7 @@ def begun(data, tmp_path) -> Path:
     """A run folder in which nothing has happened yet, of a copy of the data that a test may change."""
     shutil.copy(data, tmp_path / "wave.npz")
     request = Request(command="run", data=str(tmp_path / "wave.npz"))
-    return create_folder(tmp_path / "begun", request, load(tmp_path / "wave.npz"))
+    return Run.create(tmp_path / "begun", request, load(tmp_path / "wave.npz")).folder
 
 
 def test_a_folder_without_a_run_record_cannot_be_resumed(refused, tmp_path):

@@ -24,7 +24,7 @@ def test_a_run_leaves_what_it_says(finished):
     }  # fmt: skip
     record = json.loads((finished.folder / "run.json").read_text())
     assert record["finished"] and record["seed"] == 0 and record["arguments"]["backbone"] == "vae"
-    assert {"mine", "train", "enhance", "score"} <= set(record["timings"]) and "torch" in record["versions"]
+    assert {"mine", "train", "post_train", "detect"} <= set(record["timings"]) and "torch" in record["versions"]
     saved = {path.suffix for name in ("detector", "enhanced") for path in (finished.folder / name).rglob("*.*")}
     assert saved == {".json", ".safetensors"}
 

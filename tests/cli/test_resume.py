@@ -1,4 +1,4 @@
-"""Killed and resumed: the same bank, byte for byte, and nothing done twice."""
+"""Killed and resumed runs: the same bank, byte for byte, and no step is repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-PATIENCE = 240  # seconds until a run that should be killed is given up
+TIMEOUT = 240  # seconds
 
 
 def entries(folder: Path) -> list[dict]:
@@ -23,13 +23,13 @@ def entries(folder: Path) -> list[dict]:
 
 
 def killed(log: Path, when: Callable[[str], bool], *argv: object) -> None:
-    """Start a command and kill it as soon as ``when`` holds of what it has told so far."""
+    """Start a command and kill it as soon as ``when`` is true for its output so far."""
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "-m", "ape.cli.main", *map(str, argv)], stdout=out, stderr=out)
     try:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not when(log.read_text()):
-            assert process.poll() is None, f"it ended before it could be killed: {log.read_text()[-500:]}"
+            assert process.poll() is None, f"the command ended before it was killed: {log.read_text()[-500:]}"
             assert time.monotonic() < deadline
             time.sleep(0.005)
         assert process.poll() is None
@@ -38,7 +38,7 @@ def killed(log: Path, when: Callable[[str], bool], *argv: object) -> None:
         process.wait()
 
 
-def test_a_run_killed_four_times_ends_as_if_it_never_was(ape, data, finished, tmp_path, quick_training):
+def test_a_run_killed_four_times_gives_the_same_results(ape, data, finished, tmp_path, quick_training):
     folder, log = tmp_path / "run", tmp_path / "log"
     killed(log, lambda _: len(entries(folder)) > 0, "run", data, "--out", folder)
     assert not (folder / "bank.json").exists()
@@ -50,7 +50,7 @@ def test_a_run_killed_four_times_ends_as_if_it_never_was(ape, data, finished, tm
     assert not (folder / "bank.json").exists()
     killed(log, lambda _: (folder / "bank.json").exists(), "run", "--resume", folder)
     assert not (folder / "detector").exists()
-    killed(log, lambda told: "trains vae" in told, "run", "--resume", folder)
+    killed(log, lambda output: "trains vae" in output, "run", "--resume", folder)
     assert not (folder / "scores.csv").exists() and not json.loads((folder / "run.json").read_text())["finished"]
 
     outcome = ape("run", "--resume", folder)
@@ -62,7 +62,7 @@ def test_a_run_killed_four_times_ends_as_if_it_never_was(ape, data, finished, tm
     assert len(ids) == len(set(ids)) and set(ids) == {entry["id"] for entry in entries(finished.folder)}
 
 
-def test_a_folder_with_only_its_run_record_starts_anew(ape, finished, tmp_path):
+def test_a_folder_with_only_its_run_record_starts_from_the_beginning(ape, finished, tmp_path):
     record = json.loads((finished.folder / "run.json").read_text())
     record["arguments"]["command"] = "mine"
     (tmp_path / "run").mkdir()
@@ -71,7 +71,7 @@ def test_a_folder_with_only_its_run_record_starts_anew(ape, finished, tmp_path):
     assert (tmp_path / "run/bank.json").read_bytes() == (finished.folder / "bank.json").read_bytes()
 
 
-def test_a_report_that_was_not_written_yet_is_made(ape, finished, tmp_path):
+def test_a_missing_report_is_written_again(ape, finished, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     (folder / "report.html").unlink()
     outcome = ape("run", "--resume", folder)
