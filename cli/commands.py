@@ -108,7 +108,7 @@ def bank(arguments: argparse.Namespace) -> None:
     from ape.rules import RuleBank
 
     if arguments.action == "schema":
-        print(json.dumps(RuleBank.model_json_schema(), indent=1))  # noqa: T201 (goes to other programs)
+        print(json.dumps(RuleBank.model_json_schema(), indent=1))  # noqa: T201 (read by other programs)
         return
     path = _bank_path(arguments.bank)
     loaded = RuleBank.load(path)
@@ -139,18 +139,18 @@ def detectors(arguments: argparse.Namespace) -> None:
     from ape.detectors.detector import LONGEST, SHORTEST
     from ape.detectors.registry import BACKBONES
 
-    window = f"one period of the series, {SHORTEST} to {LONGEST} samples by default; the time it takes is "
-    for name, backbone in BACKBONES.items():
-        console.print(f"{name:<13} {backbone.paper}", style="bold")
-        told = {
+    window = f"one period of the series, {SHORTEST} to {LONGEST} samples by default; run time "
+    for backbone_name, backbone in BACKBONES.items():
+        console.print(f"{backbone_name:<13} {backbone.paper}", style="bold")
+        properties = {
             "own score": backbone.own_score,
             "channels": backbone.channels,
             "window": f"{window}{backbone.cost}",
             "scaling": "by training mean and deviation of each channel" + backbone.normalisation,
             "cannot see": backbone.blind_to,
         }
-        for what, how in told.items():
-            console.print(f"    {what:<11} {how}")
+        for name, text in properties.items():
+            console.print(f"    {name:<11} {text}")
 
 
 def warm_up(arguments: argparse.Namespace) -> None:
@@ -169,7 +169,7 @@ def _load(arguments: argparse.Namespace) -> Series:
 
 
 def request_of(arguments: argparse.Namespace, command: str) -> Request:
-    """What was asked for, as a run folder keeps it; what cannot be used is refused before anything is made."""
+    """Return the request of a run; files and servers that cannot be used are refused before anything is written."""
     from ape.agents import open_brain
     from ape.runs import Request
     from ape.tools.logs import read_log
@@ -186,7 +186,7 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
         command=command,
         data=getattr(arguments, "data", None) or "",
         column=tuple(getattr(arguments, "column", None) or ()),
-        text=_text(arguments.text),
+        text=_read_text(arguments.text),
         seed=arguments.seed,
         brain=brain.server or brain.name,
         model=brain.name if brain.server else None,
@@ -196,7 +196,7 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
     )
 
 
-def _text(path: str | None) -> str | None:
+def _read_text(path: str | None) -> str | None:
     if path is None:
         return None
     try:
@@ -208,12 +208,12 @@ def _text(path: str | None) -> str | None:
 def _new(out: str, name: str) -> Path:
     target = Path(out) / name
     if target.exists():
-        raise InputError("it exists already", str(target), "choose another --out")
+        raise InputError("it already exists", str(target), "choose another --out")
     return target
 
 
 def _detector_folder(given: str, *names: str) -> Path:
-    """The folder itself, or the first of these that it holds."""
+    """Return the first of the named folders inside ``given``, else ``given`` itself."""
     folder = Path(given)
     return next((folder / name for name in names if (folder / name).is_dir()), folder)
 
