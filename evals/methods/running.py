@@ -13,7 +13,7 @@ from torch import nn
 from ape.detectors.training import seeded
 from ape.evals.methods.protocol import Method, Scorer
 from ape.series import Series
-from ape.series.windows import start_batches, sliding, streamed_overlap_mean
+from ape.series.windows import sliding, start_batches, streamed_overlap_mean
 
 STEPS, BATCH = 600, 64  # for every method; the backbones' budgets are of the same order
 MAX_GRADIENT = 5.0
