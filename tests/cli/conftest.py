@@ -1,4 +1,4 @@
-"""The ``ape`` command in this process and in one of its own, and one finished run that many tests look at."""
+"""The ``ape`` command in this process and in a separate one, and one finished run that tests share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LENGTH, TRAIN_END = 1500, 1000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left behind."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -32,20 +32,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run and what it told."""
+    """A finished run and its output."""
 
     folder: Path
     out: str
 
 
-def called(*argv: object) -> Outcome:
+def run_here(*argv: object) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([str(word) for word in argv])
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def spawned(*argv: object) -> Outcome:
+def run_separately(*argv: object) -> Outcome:
     done = subprocess.run(
         [sys.executable, "-m", "ape.cli.main", *map(str, argv)], capture_output=True, text=True, check=False
     )
@@ -63,26 +63,26 @@ def short_training() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def ape() -> Callable[..., Outcome]:
     """Run a command in this process."""
-    return called
+    return run_here
 
 
 @pytest.fixture
 def refused(ape) -> Callable[..., str]:
-    """Run a command that must be refused in one line with exit code 2; that line."""
+    """Run a command that must be refused with exit code 2, and return its one line."""
 
-    def ask(*argv: object) -> str:
+    def run(*argv: object) -> str:
         outcome = ape(*argv)
         assert outcome.code == 2
         assert outcome.err.startswith("ape: ") and outcome.err.count("\n") == 1 and outcome.err.endswith("\n")
         return outcome.err
 
-    return ask
+    return run
 
 
 @pytest.fixture(scope="session")
 def spawn() -> Callable[..., Outcome]:
-    """Run a command in a process of its own."""
-    return spawned
+    """Run a command in a separate process."""
+    return run_separately
 
 
 @pytest.fixture
@@ -112,14 +112,14 @@ def finished(tmp_path_factory, data) -> Finished:
     """``ape run`` on the wave, never interrupted."""
     folder = tmp_path_factory.mktemp("runs") / "wave"
     with short_training():
-        outcome = called("run", data, "--out", folder)
+        outcome = run_here("run", data, "--out", folder)
     assert (outcome.code, outcome.err) == (0, "")
     return Finished(folder, outcome.out)
 
 
 @pytest.fixture
 def csv(tmp_path) -> Callable[..., Path]:
-    """Write a CSV of one named column, with a step count beside it so that an empty cell is no empty line."""
+    """Write a CSV file with one named column and a step count, so that an empty cell is not an empty line."""
 
     def write(values, name: str = "series.csv", header: str = "time,value") -> Path:
         path = tmp_path / name
@@ -131,7 +131,7 @@ def csv(tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def bad_bank(finished, tmp_path):
-    """Write the finished run's bank, changed."""
+    """Write a changed bank of the finished run."""
 
     def write(change: Callable[[dict], Any]) -> Path:
         body = json.loads((finished.folder / "bank.json").read_text())

@@ -39,12 +39,12 @@ def test_bad_banks_are_refused_with_the_path_of_the_field(refused, bad_bank, cas
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00", '{"rules": 3}', "[" * 100 + "]" * 100])
-def test_files_that_are_no_banks_are_refused(refused, tmp_path, content):
+def test_files_that_are_not_banks_are_refused(refused, tmp_path, content):
     (tmp_path / "bank.json").write_text(content)
     assert "Rule Bank" in refused("bank", "validate", tmp_path)
 
 
-def test_json_nested_without_end_is_refused(refused, tmp_path):
+def test_deeply_nested_json_is_refused(refused, tmp_path):
     (tmp_path / "bank.json").write_text("[" * 100_000)
     assert "Rule Bank" in refused("bank", "validate", tmp_path)
 
@@ -64,7 +64,7 @@ def test_a_missing_bank_is_refused(refused, data, finished, tmp_path):
     assert "no such Rule Bank" in line and not (tmp_path / "out").exists()
 
 
-def test_a_weight_too_small_to_draw_with_is_refused_or_drawn(ape, bad_bank, data, finished, tmp_path):
+def test_a_tiny_weight_is_refused_or_drawn(ape, bad_bank, data, finished, tmp_path):
     def change(bank: dict) -> None:
         bank["rules"] = [bank["rules"][0] | {"weight": 1e-300}]
 
@@ -126,7 +126,7 @@ def test_a_missing_detector_is_refused(refused, data, tmp_path):
     assert "no such detector" in refused("score", data, "--detector", tmp_path / "none", "--out", tmp_path / "out")
 
 
-def test_a_series_of_other_channels_is_refused(refused, wave, finished, tmp_path):
+def test_a_series_with_other_channels_is_refused(refused, wave, finished, tmp_path):
     np.savez(tmp_path / "two.npz", values=np.stack([wave, wave[::-1]], axis=1), train_end=1000)
     for command, options in (("score", []), ("enhance", ["--bank", finished.folder])):
         line = refused(

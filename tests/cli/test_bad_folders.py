@@ -1,4 +1,4 @@
-"""Run folders that cannot be gone on with, and full disks: one line, exit code 2, and nothing half-written."""
+"""Run folders that cannot be resumed, and full disks: one line, exit code 2, and nothing half-written."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ape.series import load
 
 
 @pytest.fixture
-def begun(data, tmp_path) -> Path:
-    """A run folder in which nothing has happened yet, of a copy of the data that a test may change."""
+def new_run(data, tmp_path) -> Path:
+    """A run folder before its first step, for a copy of the data that a test may change."""
     shutil.copy(data, tmp_path / "wave.npz")
     request = Request(command="run", data=str(tmp_path / "wave.npz"))
-    return Run.create(tmp_path / "begun", request, load(tmp_path / "wave.npz")).folder
+    return Run.create(tmp_path / "new_run", request, load(tmp_path / "wave.npz")).folder
 
 
 def test_a_folder_without_a_run_record_cannot_be_resumed(refused, tmp_path):
@@ -33,16 +33,16 @@ def test_a_folder_without_a_run_record_cannot_be_resumed(refused, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_whose_file_has_changed_cannot_be_resumed(refused, begun, wave):
-    np.savez(begun.parent / "wave.npz", values=wave + 1, train_end=1000)
-    line = refused("run", "--resume", begun)
-    assert "another series" in line and str(begun.parent / "wave.npz") in line
-    assert [path.name for path in begun.iterdir()] == ["run.json"]
+def test_a_run_with_a_changed_data_file_cannot_be_resumed(refused, new_run, wave):
+    np.savez(new_run.parent / "wave.npz", values=wave + 1, train_end=1000)
+    line = refused("run", "--resume", new_run)
+    assert "another series" in line and str(new_run.parent / "wave.npz") in line
+    assert [path.name for path in new_run.iterdir()] == ["run.json"]
 
 
-def test_a_run_whose_file_is_gone_cannot_be_resumed(refused, begun):
-    (begun.parent / "wave.npz").unlink()
-    assert "no such file" in refused("run", "--resume", begun)
+def test_a_run_with_a_missing_data_file_cannot_be_resumed(refused, new_run):
+    (new_run.parent / "wave.npz").unlink()
+    assert "no such file" in refused("run", "--resume", new_run)
 
 
 def record_with(**changes: Any) -> Callable[[dict], Any]:
@@ -62,31 +62,31 @@ BAD_RECORDS: dict[str, Callable[[dict], Any]] = {
 
 
 @pytest.mark.parametrize("case", BAD_RECORDS)
-def test_a_malformed_run_record_is_refused(refused, begun, case):
-    record = BAD_RECORDS[case](json.loads((begun / "run.json").read_text()))
-    (begun / "run.json").write_text(json.dumps(record))
-    refused("run", "--resume", begun)
-    assert [path.name for path in begun.iterdir()] == ["run.json"]
+def test_a_malformed_run_record_is_refused(refused, new_run, case):
+    record = BAD_RECORDS[case](json.loads((new_run / "run.json").read_text()))
+    (new_run / "run.json").write_text(json.dumps(record))
+    refused("run", "--resume", new_run)
+    assert [path.name for path in new_run.iterdir()] == ["run.json"]
 
 
-def test_a_cut_off_run_record_is_refused(refused, begun):
-    (begun / "run.json").write_text((begun / "run.json").read_text()[:80])
-    assert "run.json" in refused("run", "--resume", begun)
+def test_a_cut_off_run_record_is_refused(refused, new_run):
+    (new_run / "run.json").write_text((new_run / "run.json").read_text()[:80])
+    assert "run.json" in refused("run", "--resume", new_run)
 
 
-def test_damaged_checkpoints_are_refused(refused, begun):
-    (begun / "checkpoints.sqlite").write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
-    assert "checkpoints" in refused("run", "--resume", begun)
+def test_damaged_checkpoints_are_refused(refused, new_run):
+    (new_run / "checkpoints.sqlite").write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
+    assert "checkpoints" in refused("run", "--resume", new_run)
 
 
-def test_a_damaged_ledger_is_refused(refused, begun):
-    (begun / "ledger.jsonl").write_text('{"id": "a", "agent": \n{"id": "b"}\n')
-    assert "ledger.jsonl" in refused("run", "--resume", begun)
+def test_a_damaged_ledger_is_refused(refused, new_run):
+    (new_run / "ledger.jsonl").write_text('{"id": "a", "agent": \n{"id": "b"}\n')
+    assert "ledger.jsonl" in refused("run", "--resume", new_run)
 
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """Let no file reach the disk any more, after so many."""
+    """Let every write after the first ones fail, as on a full disk."""
 
     def fill(after: int = 0) -> None:
         left, real = [after], os.fsync
@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_nothing_behind(refused, full_disk, data, finished, t
     assert files(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_while_mining_leaves_a_run_that_can_go_on(refused, full_disk, data, tmp_path):
+def test_a_run_whose_disk_fills_up_while_mining_can_be_resumed(refused, full_disk, data, tmp_path):
     full_disk(after=4)
     assert "No space left" in refused("mine", data, "--out", tmp_path / "out")
     record = json.loads((tmp_path / "out/run.json").read_text())
@@ -124,7 +124,7 @@ def test_a_disk_that_fills_up_while_mining_leaves_a_run_that_can_go_on(refused, 
 
 
 @pytest.mark.parametrize("room", [2_000, 50_000])
-def test_a_quota_that_is_used_up_while_mining_is_told(refused, data, tmp_path, room):
+def test_an_exhausted_quota_while_mining_is_reported(refused, data, tmp_path, room):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:

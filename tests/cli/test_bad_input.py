@@ -50,9 +50,9 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_bad_files_are_refused(refused, tmp_path, case):
-    name, content, said = BAD_FILES[case]
+    name, content, message = BAD_FILES[case]
     (tmp_path / name).write_bytes(content)
-    assert said in refused("run", tmp_path / name, "--out", tmp_path / "out")
+    assert message in refused("run", tmp_path / name, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -71,25 +71,25 @@ def test_a_train_end_out_of_range_is_refused(refused, data, tmp_path, train_end)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--column", "flow"], "'flow'"),
         (["--backbone", "oracle"], "no backbone 'oracle'"),
         (["--text", "nowhere.txt"], "nowhere.txt"),
     ],
 )
-def test_unknown_names_are_refused(refused, data, tmp_path, options, said):
-    assert said in refused("run", data, *options, "--out", tmp_path / "out")
+def test_unknown_names_are_refused(refused, data, tmp_path, options, message):
+    assert message in refused("run", data, *options, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_text_that_is_no_text_is_refused(refused, data, tmp_path):
+def test_a_binary_file_as_text_is_refused(refused, data, tmp_path):
     (tmp_path / "text.txt").write_bytes(b"\xff\xfe\x00\x80")
     assert "text.txt" in refused("run", data, "--text", tmp_path / "text.txt", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_needs_data_or_a_folder_to_go_on_with(refused, data, finished):
+def test_a_run_needs_data_or_a_folder_to_resume(refused, data, finished):
     assert "DATA" in refused("run")
     assert "DATA" in refused("run", data, "--resume", finished.folder)
 
@@ -104,20 +104,20 @@ def test_an_out_that_is_a_file_is_refused(refused, data, finished, tmp_path, qui
     assert taken.read_text() == "mine" and list(tmp_path.iterdir()) == [taken]
 
 
-def test_an_out_that_holds_something_else_is_refused(refused, data, tmp_path):
+def test_an_out_folder_with_other_files_is_refused(refused, data, tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     assert "not empty" in refused("run", data, "--out", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_an_out_with_a_run_in_it_is_refused(refused, data, finished, csv):
+def test_an_out_folder_with_a_run_is_refused(refused, data, finished, csv):
     before = sorted(finished.folder.iterdir())
     assert "--resume" in refused("run", data, "--out", finished.folder)
     assert "another series" in refused("run", csv(WAVE), "--out", finished.folder)
     assert sorted(finished.folder.iterdir()) == before
 
 
-def test_square_brackets_in_names_and_texts_are_printed_as_they_are(ape, bad_bank, data, finished, csv, tmp_path):
+def test_square_brackets_in_names_and_texts_are_printed_unchanged(ape, bad_bank, data, finished, csv, tmp_path):
     def change(bank: dict) -> None:
         bank["scenario"] = "[/INST] a [red]tank[/blue]"
         bank["rules"][0]["evidence"] = [{"kind": "text", "id": "text", "quote": "see [/ref]", "line": 1}]
@@ -135,7 +135,7 @@ def test_a_long_channel_name_is_mined_or_refused(ape, csv, tmp_path, length):
     assert outcome.code == 0 or (outcome.code == 2 and outcome.err.count("\n") == 1)
 
 
-def test_a_process_that_is_refused_prints_one_line_and_no_traceback(spawn, csv, tmp_path):
+def test_a_refused_process_prints_one_line_and_no_traceback(spawn, csv, tmp_path):
     outcome = spawn("run", csv(with_cell(slice(50, 80), [""] * 30)), "--out", tmp_path / "out")
     assert outcome.code == 2 and outcome.out == ""
     assert outcome.err.count("\n") == 1 and "gap of 30" in outcome.err and "Traceback" not in outcome.err

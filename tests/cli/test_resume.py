@@ -90,7 +90,7 @@ def test_resuming_a_finished_run_changes_no_result(ape, finished, tmp_path):
     assert "begins to" not in outcome.out and "trains" not in outcome.out and "bank.json" in outcome.out
 
 
-def test_training_that_was_killed_goes_on_when_it_is_said_again(ape, data, tmp_path):
+def test_killed_training_resumes_when_the_command_is_rerun(ape, data, tmp_path):
     def begun(_: str) -> bool:
         return (tmp_path / "a/training.safetensors").exists()
 
@@ -105,7 +105,7 @@ def test_training_that_was_killed_goes_on_when_it_is_said_again(ape, data, tmp_p
     assert resumed.read_bytes() == whole.read_bytes()
 
 
-def test_training_of_something_else_in_the_folder_is_refused(refused, data, tmp_path):
+def test_a_checkpoint_of_another_training_is_refused(refused, data, tmp_path):
     killed(
         tmp_path / "log",
         lambda _: (tmp_path / "training.safetensors").exists(),
