@@ -1,5 +1,6 @@
-# make demo | make test | make lint: each sets up .venv first, once. make peers: .venv-peers, with others' detectors.
-# make test-vllm, make test-llama: agents on a real server. make test-otlp: traces in a real viewer.
+# make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
+# make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
+# make test-otlp: traces in a real viewer.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
@@ -9,13 +10,21 @@ PHOENIX ?= .venv-phoenix
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test lint docs peers test-vllm test-llama test-otlp
+.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
 
+# Two worker processes with one thread each; files stay together, since their tests share fixtures.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(PYTEST) -m "not extended"
+
+test-extended: $(READY)
+	$(PYTEST) -m extended
+
+test-all: test test-extended
 
 # mypy does not follow the mapping of folders to ape.*, so it reads them through a link of that name.
 lint: $(READY)

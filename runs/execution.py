@@ -111,7 +111,7 @@ def execute(
         if waits:
             _require_rules(dropped or (), state.values["bank"])
         if not ended and not (waits and dropped is None) and state.next != (stop_before,):
-            given = Command(resume=list(dropped or ())) if waits else None if started else RunState()
+            given: Any = Command(resume=list(dropped or ())) if waits else None if started else RunState()
             await _stream(graph, run, context, MAIN, given, stop_before)
             state = await graph.aget_state(_config(MAIN))
         return _outcome(state, run)

@@ -223,7 +223,7 @@ def quick(monkeypatch):
     monkeypatch.setitem(BACKBONES, "vae", replace(BACKBONES["vae"], budget=replace(BACKBONES["vae"].budget, steps=50)))
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_ray_cluster_gives_the_same_banks(data, tmp_path, finished):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster

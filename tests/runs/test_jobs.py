@@ -117,7 +117,7 @@ def test_a_name_that_leaves_the_folder_is_refused(tmp_path):
         map_jobs(["../job"], partial(square, tmp_path), tmp_path / "out")
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_ray_gives_the_same_results(tmp_path):
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster

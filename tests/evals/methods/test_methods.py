@@ -33,7 +33,7 @@ def normal_windows(channels: int) -> torch.Tensor:
     [
         (1, 20, 32),
         pytest.param(1, 120, 64, marks=pytest.mark.extended),
-        pytest.param(5, 120, 64, marks=pytest.mark.slow),
+        pytest.param(5, 120, 64, marks=pytest.mark.extended),
     ],
 )
 @pytest.mark.parametrize("name", METHODS)
