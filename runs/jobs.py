@@ -90,7 +90,7 @@ def _locally(names: list[str], work: Work, workers: int) -> Ended:
     while left:
         alone = [name for name in left if deaths[name]]  # suspects run one at a time, to find the job that kills
         batch, size = (alone[:1], 1) if alone else (left, workers)
-        with ProcessPoolExecutor(min(size, len(batch)), _processes(), initializer=_one_thread) as pool:
+        with ProcessPoolExecutor(min(size, len(batch)), _processes(work), initializer=_one_thread) as pool:
             started: dict[Future[dict[str, Any]], str] = {pool.submit(work, name): name for name in batch}
             running = set(started)
             while running:
@@ -139,14 +139,18 @@ def _on_ray(names: list[str], work: Work, address: str) -> Ended:
         ray.shutdown()
 
 
-def _processes() -> multiprocessing.context.BaseContext:
+def _processes(work: Work) -> multiprocessing.context.BaseContext:
     """Return how to start workers: by fork, which is unsafe once numba threads run in this process."""
     numba = sys.modules.get("numba")
     try:
         launched = numba is not None and bool(numba.threading_layer())
     except ValueError:
         launched = False
-    return multiprocessing.get_context("forkserver" if launched else "fork")
+    if not launched:
+        return multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["numba", "torch", getattr(work, "func", work).__module__])  # once, not per worker
+    return context
 
 
 def _one_threaded(work: Work) -> Work:

@@ -93,6 +93,7 @@ def test_served_model_mines_the_same_bank_and_a_rerun_uses_the_cache(mine_into, 
     assert quoting and set(quoting) == {"tool"}
 
 
+@pytest.mark.extended
 def test_run_resumes_after_the_server_died(mine_into, server, script, tmp_path, embedded):
     dying = script.failing(0)
     server.every_script = lambda body: dying(body) if len(server.requests) > 6 else None
@@ -105,6 +106,7 @@ def test_run_resumes_after_the_server_died(mine_into, server, script, tmp_path, 
     assert not [body for body in planner if '\\"task\\": \\"plan\\"' in json.dumps(body)], "the plan was made twice"
 
 
+@pytest.mark.extended
 def test_absurd_sizes_give_no_rule(mine_into, server, embedded, tmp_path):
     def absurd_proposal(body):
         if body.get("response_format", {}).get("json_schema", {}).get("name") != "Proposal":

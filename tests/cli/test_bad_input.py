@@ -129,7 +129,7 @@ def test_square_brackets_in_names_and_texts_are_printed_unchanged(ape, bad_bank,
     assert noted.code == 0 and "channel '[/b]': 2 missing values" in noted.out and "[/i]" in noted.out
 
 
-@pytest.mark.parametrize("length", [100, 5000])
+@pytest.mark.parametrize("length", [pytest.param(100, marks=pytest.mark.extended), 5000])
 def test_a_long_channel_name_is_mined_or_refused(ape, csv, tmp_path, length):
     outcome = ape("mine", csv(WAVE, header="time," + "c" * length), "--out", tmp_path / "out")
     assert outcome.code == 0 or (outcome.code == 2 and outcome.err.count("\n") == 1)

@@ -112,6 +112,7 @@ def wave(tmp_path_factory):
     return path
 
 
+@pytest.mark.extended
 def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, wave):
     begin(tab, wave, "The sensor may freeze.")
     say(tab, "what does the series do?", "900 points of flow")
@@ -136,6 +137,7 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, wave):
     restarted.wait_for_function(left, timeout=TIMEOUT)
 
 
+@pytest.mark.extended
 def test_second_tab_is_equal_and_a_double_click_sends_once(tab, server, tmp_path, wave):
     path = tmp_path / "double.csv"
     path.write_text(wave.read_text())

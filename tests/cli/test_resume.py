@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 TIMEOUT = 240  # seconds
 
@@ -38,6 +39,7 @@ def killed(log: Path, when: Callable[[str], bool], *argv: object) -> None:
         process.wait()
 
 
+@pytest.mark.extended
 def test_a_run_killed_four_times_gives_the_same_results(ape, data, finished, tmp_path, quick_training):
     folder, log = tmp_path / "run", tmp_path / "log"
     killed(log, lambda _: len(entries(folder)) > 0, "run", data, "--out", folder)
@@ -90,6 +92,7 @@ def test_resuming_a_finished_run_changes_no_result(ape, finished, tmp_path):
     assert "begins to" not in outcome.out and "trains" not in outcome.out and "bank.json" in outcome.out
 
 
+@pytest.mark.extended
 def test_killed_training_resumes_when_the_command_is_rerun(ape, data, tmp_path):
     def begun(_: str) -> bool:
         return (tmp_path / "a/training.safetensors").exists()

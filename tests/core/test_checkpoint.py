@@ -35,7 +35,9 @@ def file(tmp_path):
     return tmp_path / "state"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("vae", "lstm-ae") else pytest.mark.extended) for name in NAMES]
+)
 def test_training_interrupted_twice_gives_the_same_weights(make, series, file, name):
     uninterrupted = make(name, steps=60).fit(series, seed=3)
     for _ in range(2):

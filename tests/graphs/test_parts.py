@@ -50,6 +50,7 @@ def test_the_critic_judges_the_bank(watch, mined, tmp_path):
     assert said and "1 of 1 mechanisms that the text names" in said[0]
 
 
+@pytest.mark.extended
 def test_a_missing_mechanism_is_proposed_with_another_operator(mined, tmp_path):
     series = replace(mined.series, text="With a worn belt the strokes come late.")
     bank = mine_into(tmp_path / "run", series, brain=Brain(Refusing(refused="cycle-shifted")))
@@ -59,6 +60,7 @@ def test_a_missing_mechanism_is_proposed_with_another_operator(mined, tmp_path):
     assert all(rule.program[0].operator != "phase_shift" for rule in timing)
 
 
+@pytest.mark.extended
 def test_without_pictures_the_inspector_is_not_consulted(mined, tmp_path):
     bank = mine_into(tmp_path / "run", mined.series, without=["pictures"])
     assert bank.rules and not [
@@ -74,6 +76,7 @@ def test_without_a_critic_the_figures_of_the_first_check_decide(squares, tmp_pat
     assert len(bank.rules) < len(measured) and "in 1 iteration" in bank.ended
 
 
+@pytest.mark.extended
 def test_without_the_check_every_proposed_rule_is_accepted(squares, tmp_path):
     bank = mine_into(tmp_path / "run", squares, without=["check"])
     assert {rule.id for rule in bank.rules} == {

@@ -184,6 +184,7 @@ def wait_for_first_item(out: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.extended
 def test_killed_workers_and_drivers_do_not_change_the_banks(data, tmp_path, finished):
     out = tmp_path / "out"
     process = spawn(data, out)

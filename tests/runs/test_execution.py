@@ -101,6 +101,7 @@ def test_post_training_with_another_bank_does_not_train_the_backbone_again(waiti
     assert RuleBank.load(waiting.folder / "bank.json") == rules
 
 
+@pytest.mark.extended
 def test_a_backbone_that_a_batch_trained_is_not_trained_again(quick, series, tmp_path):
     run = Run.create(tmp_path / "run", Request("run", "series of the test"), series)
     execute(run, stop_before="train")

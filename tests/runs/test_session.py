@@ -82,6 +82,7 @@ def test_answer_without_a_question_is_refused(session):
     assert last(session.answer(False)).kind == "refused"
 
 
+@pytest.mark.extended
 def test_mined_changed_and_dropped_rules_decide_what_is_trained(session, quick_training, monkeypatch):
     monkeypatch.setattr(review, "draw_examples", lambda *_: BLANK)
     list(session.say("mine"))
