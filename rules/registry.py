@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ParameterRange:
     """Allowed range of a parameter, its default range, and its meaning with unit."""
 
     lower: float
@@ -77,7 +77,7 @@ class Operator:
     """A registered operator: its function, its parameters, and the properties that sampling uses."""
 
     apply: Callable[[Tensor, Site, dict[str, Tensor]], Tensor]
-    parameters: dict[str, Bounds]
+    parameters: dict[str, ParameterRange]
     summary: str
     broad: BroadRule
     additive: bool  # its size comes from the scale prior
@@ -92,7 +92,7 @@ OPERATORS: dict[str, Operator] = {}
 
 def operator(
     broad: BroadRule,
-    parameters: dict[str, Bounds] | None = None,
+    parameters: dict[str, ParameterRange] | None = None,
     *,
     additive: bool = False,
     jumps: bool = False,

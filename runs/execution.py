@@ -29,12 +29,12 @@ from ape.rules import RuleBank
 from ape.runs.folder import Run, update_record
 from ape.runs.ledger import Ledger
 from ape.runs.report import write_report
-from ape.runs.tracing import recorded
+from ape.runs.tracing import record_spans
 from ape.series.matrix_profile import warm_up
 from ape.tools.artefacts import Artefacts
 
 CHECKPOINTS = "checkpoints.sqlite"
-MAIN, RETRAINING = "run", "retraining"  # threads: the run itself, and post-training with banks from a conversation
+RUN, RETRAINING = "run", "retraining"  # threads: the run itself, and post-training with banks from a conversation
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def execute(
     context = _context(run, callbacks, brain, without)
 
     async def work(graph: Graph) -> Outcome:
-        state = await graph.aget_state(_config(MAIN))
+        state = await graph.aget_state(_config(RUN))
         started, waits = state.created_at is not None, _awaits_approval(state)
         ended = started and not state.tasks
         if ended:
@@ -112,8 +112,8 @@ def execute(
             _require_rules(dropped or (), state.values["bank"])
         if not ended and not (waits and dropped is None) and state.next != (stop_before,):
             given: Any = Command(resume=list(dropped or ())) if waits else None if started else RunState()
-            await _stream(graph, run, context, MAIN, given, stop_before)
-            state = await graph.aget_state(_config(MAIN))
+            await _stream(graph, run, context, RUN, given, stop_before)
+            state = await graph.aget_state(_config(RUN))
         return _outcome(state, run)
 
     return with_graph(run.folder, work)
@@ -140,7 +140,7 @@ def next_step(run: Run) -> str:
     """Return the step at which a run resumes; empty for a finished run."""
 
     async def work(graph: Graph) -> str:
-        state = await graph.aget_state(_config(MAIN))
+        state = await graph.aget_state(_config(RUN))
         return state.next[0] if state.next else ""
 
     return with_graph(run.folder, work)
@@ -150,7 +150,7 @@ def mark_trained(run: Run) -> None:
     """Record that the run's backbone is trained and saved in its folder, as a batch does for many at once."""
 
     async def work(graph: Graph) -> None:
-        await graph.aupdate_state(_config(MAIN), {"trained": True}, as_node="train")
+        await graph.aupdate_state(_config(RUN), {"trained": True}, as_node="train")
 
     with_graph(run.folder, work)
 
@@ -202,7 +202,7 @@ async def _stream(
 ) -> None:
     """Run the graph to its end, to an interrupt, or to ``stop_before``; record how long each step took."""
     started: dict[str, float] = {}
-    with recorded(run.folder, run.series.fingerprint[:16]) as handlers:
+    with record_spans(run.folder, run.series.fingerprint[:16]) as handlers:
         config: RunnableConfig = {**_config(thread), "callbacks": handlers, "run_name": "run"}
         async for task in graph.astream(
             given,

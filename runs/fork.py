@@ -18,7 +18,7 @@ from ape.core.files import is_free, write_text
 from ape.graphs.consulting import with_entry
 from ape.graphs.state import MiningState
 from ape.rules import Rule, RuleBank
-from ape.runs.execution import CHECKPOINTS, MAIN, Graph, with_graph
+from ape.runs.execution import CHECKPOINTS, RUN, Graph, with_graph
 from ape.runs.folder import Run, update_record
 from ape.runs.ledger import Ledger
 
@@ -89,7 +89,7 @@ def differences(left: RuleBank, right: RuleBank) -> list[str]:
 async def _state_after(graph: Graph, step: int, source: Path) -> tuple[str, StateSnapshot]:
     """Return the node that ran in a step of the mining, and the state after it."""
     namespace = _mining_namespace(source / CHECKPOINTS)
-    config: Any = {"configurable": {"thread_id": MAIN, "checkpoint_ns": namespace}}
+    config: Any = {"configurable": {"thread_id": RUN, "checkpoint_ns": namespace}}
     by_step: dict[int, StateSnapshot] = {}
     if namespace:
         async for snapshot in graph.aget_state_history(config):
@@ -106,7 +106,7 @@ def _mining_namespace(database: Path) -> str:
     """Return the namespace of the mining graph's checkpoints within those of the run."""
     with closing(sqlite3.connect(database)) as connection:
         query = "select max(checkpoint_ns) from checkpoints where thread_id = ? and checkpoint_ns like 'mine:%'"
-        return str(connection.execute(query, (MAIN,)).fetchone()[0] or "")
+        return str(connection.execute(query, (RUN,)).fetchone()[0] or "")
 
 
 def _copy_ledger(
@@ -130,10 +130,10 @@ def _copy_checkpoints(database: Path, target: Path, snapshot: StateSnapshot) -> 
         with new:
             for namespace, last in (("", parent), (mining, config["checkpoint_id"])):
                 rows = "thread_id = ? and checkpoint_ns = ? and checkpoint_id"
-                new.execute(f"delete from checkpoints where {rows} > ?", (MAIN, namespace, last))
-                new.execute(f"delete from writes where {rows} >= ?", (MAIN, namespace, last))
+                new.execute(f"delete from checkpoints where {rows} > ?", (RUN, namespace, last))
+                new.execute(f"delete from writes where {rows} >= ?", (RUN, namespace, last))
             for table in ("checkpoints", "writes"):
-                new.execute(f"delete from {table} where thread_id <> ?", (MAIN,))
+                new.execute(f"delete from {table} where thread_id <> ?", (RUN,))
 
 
 def _changed_lists(state: dict[str, Any], changes: Mapping[str, Decision], source: Path) -> MiningState:

@@ -33,7 +33,7 @@ from ape.runs.execution import Callbacks, execute, retrain
 from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
 from ape.runs.pictures import draw_scores
-from ape.runs.tracing import recorded
+from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
 from ape.series import Series
 from ape.tools.artefacts import Artefacts
@@ -254,7 +254,7 @@ class Session:
         config, context = _config(self.thread), self.context(on_update)
         graph_input = await prepare(graph, config)
         modes: list[StreamMode] = ["updates", "messages"]
-        with recorded(self.folder, self.thread) as callbacks:
+        with record_spans(self.folder, self.thread) as callbacks:
             config = {**config, "callbacks": callbacks, "run_name": "conversation"}
             async for mode, item in graph.astream(
                 graph_input, config, context=context, stream_mode=modes, durability="sync"

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def recorded(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]:
+def record_spans(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]:
     """Yield callbacks that record spans; all spans are in ``folder`` when the block ends.
 
     Parameters
