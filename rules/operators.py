@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ape.rules.registry import OPERATORS as OPERATORS
-from ape.rules.registry import ParameterRange, BroadRule, Site, operator
+from ape.rules.registry import BroadRule, ParameterRange, Site, operator
 
 SHIFT = {
     "shift": ParameterRange(0.02, 0.5, (0.1, 0.5), "shift, in cycles"),
