@@ -26,7 +26,7 @@ class Detector(Protocol):
         """The backbone."""
 
     @property
-    def scale_shift(self) -> tuple[Tensor, Tensor]:
+    def shift_and_scale(self) -> tuple[Tensor, Tensor]:
         """Shift and scale, [C] each, that standardise data for the backbone."""
 
     def fit(self, series: Series, seed: int = 0, progress: Progress | None = None) -> Self:

@@ -110,7 +110,7 @@ class WrappedDetector(WindowedDetector):
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` for another number of channels than the scale has; a single scale fits any number."""
-        if len(self.scale_shift[0]) > 1:
+        if len(self.shift_and_scale[0]) > 1:
             super().require_channels(series)
 
     def build_module(self, channels: int, window: int) -> Backbone:

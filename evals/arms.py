@@ -17,7 +17,7 @@ from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case, series_names
 from ape.graphs.state import PARTS
 from ape.posttrain import RECIPES, Enhancement
-from ape.rules import OPERATORS, RuleBank, generic_bank
+from ape.rules import OPERATORS, RuleBank, broad_bank
 
 OTHERS_LONGEST = 50_000  # points of a series from another recording
 RANDOM_RULES = 5
@@ -90,16 +90,16 @@ def _changed_bank(change: Callable[[RuleBank], RuleBank]) -> Arm:
     return lambda mined, detector: mined.enhance(detector, change(mined.bank))
 
 
-def _generic_rules(mined: MinedCase, detector: Detector, operators: list[str] | None) -> Enhancement:
+def _broad_rules(mined: MinedCase, detector: Detector, operators: list[str] | None) -> Enhancement:
     """Train with negatives of broad rules. The acceptance check still uses the mined bank."""
-    negatives = posttrain.from_bank(generic_bank(mined.bank.context, operators))
+    negatives = posttrain.from_bank(broad_bank(mined.bank.context, operators))
     return mined.enhance(detector, negatives=negatives)
 
 
 def _random_rules(mined: MinedCase, detector: Detector) -> Enhancement:
     usable = [operator for operator, entry in OPERATORS.items() if not entry.relational]
     drawn = np.random.default_rng([mined.seed, 7]).choice(usable, RANDOM_RULES, replace=False)
-    return _generic_rules(mined, detector, drawn.tolist())
+    return _broad_rules(mined, detector, drawn.tolist())
 
 
 def _surrogates(mined: MinedCase, detector: Detector) -> Enhancement:
@@ -133,8 +133,8 @@ ARMS: dict[str, Arm] = {
     "surrogates": _surrogates,
     "other series": _other_recordings,
     "random bank": _random_rules,
-    "cut-paste": partial(_generic_rules, operators=["cut_add_paste"]),
-    "broad bank": partial(_generic_rules, operators=None),
+    "cut-paste": partial(_broad_rules, operators=["cut_add_paste"]),
+    "broad bank": partial(_broad_rules, operators=None),
     "mined bank": MinedCase.enhance,
     **{f"mined without {part}": _mined_without(part) for part in ("text", *PARTS)},
     **{f"mined without {prior} prior": _changed_bank(partial(without_prior, prior=prior)) for prior in PRIORS},

@@ -104,6 +104,11 @@ def post_train(
     return result.report
 
 
+def describe_outcome(report: dict[str, Any]) -> str:
+    """Return which score was kept, and why, as one line for people."""
+    return f"kept {report['kept']}: {report['reason']}"
+
+
 def score_series(
     detector: Detector | EnhancedDetector, series: Series, own: bool = False
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:

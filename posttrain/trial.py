@@ -22,7 +22,7 @@ from ape.posttrain.score import (
     Measured,
     spread,
 )
-from ape.rules import OPERATORS, RuleBank, generic_bank
+from ape.rules import OPERATORS, RuleBank, broad_bank
 from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
@@ -75,7 +75,7 @@ class Trial:
         generator = torch.Generator().manual_seed(seed + 1)
         used = {step.operator for rule in bank.rules for step in rule.program}
         banks = {"bank": bank}
-        foreign = generic_bank(bank.context, [name for name in OPERATORS if name not in used])
+        foreign = broad_bank(bank.context, [name for name in OPERATORS if name not in used])
         if foreign.rules:
             banks["foreign"] = foreign
         implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}

@@ -60,7 +60,7 @@ class Site:
 
 @dataclass(frozen=True)
 class BroadRule:
-    """Vocabulary and wide priors of an operator's generic rule, for use without knowledge of the scenario.
+    """Vocabulary and wide priors of an operator's broad rule, for use without knowledge of the scenario.
 
     ``scale`` is in robust standard deviations of the series, ``duration`` in ``unit``.
     """
