@@ -182,9 +182,9 @@ class WindowedDetector:
         """Return the training loss of the backbone, a scalar."""
         return self.module.loss(self._standardised(x))
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of windows [B, C, L], and `loss` of the ``first`` windows."""
-        rebuilt, latent, loss = self.module.one_pass(self._standardised(x), first)
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of windows [B, C, L], and `loss` of the first ``loss_count`` windows."""
+        rebuilt, latent, loss = self.module.one_pass(self._standardised(x), loss_count)
         return self._data_units(rebuilt), latent, loss
 
     def point_scores(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ape.detectors import Backbone, Detector
+from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
 from ape.evals.arms import MinedCase, mine_case
 from ape.evals.cases import Case, recording
@@ -114,7 +114,7 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
     detector = experiment.new_detector(name).fit(series, seed=seed)
     training = time.perf_counter() - started
     measured = {f"{name}: point error": _timed(partial(detector.score, series), training)}
-    if type(detector.module).own_scores is not Backbone.own_scores:
+    if detector.module.has_own_score():
         measured[f"{name}: own score"] = _timed(partial(detector.score, series, own=True), training)
     arms = _chosen_arms(mined, experiment)
     for arm, post_train in {"untrained": mined.arms()["untrained"], **arms}.items():

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ape.detectors import Backbone
 from ape.detectors.registry import BACKBONES
 from ape.detectors.schedule import Budget
 from ape.evals import arms, cells, experiment
@@ -75,7 +74,7 @@ def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeyp
     candidate = SimpleNamespace(curves=lambda _: np.zeros((LENGTH, 9)), require_calibration=lambda: calibration)
     result = SimpleNamespace(candidate=candidate, report={"kept": kept})
     monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
-    module = type("Plain", (), {"own_scores": Backbone.own_scores})()
+    module = SimpleNamespace(has_own_score=lambda: False)
     detector = SimpleNamespace(module=module, score=lambda *_, own=False: peaks(320, 310, 410))
     detector.fit = lambda *_, **__: detector
     monkeypatch.setattr(experiment.detectors, "create", lambda *_, **__: detector)
