@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from ape import graphs, posttrain
 from ape.detectors import Detector
@@ -64,14 +65,19 @@ def mine_case(case: Case, banks: Path, seed: int) -> MinedCase:
 
 
 def mine_or_load(case: Case, banks: Path, without: str = "") -> RuleBank:
-    """Return the mined bank of a case, mined without the text or one of `ape.graphs.state.PARTS` if named."""
+    """Return the mined bank of a case, mined without the text or one of `ape.graphs.state.PARTS` if named.
+
+    A lock beside the file makes parallel workers wait for the bank, so that none of them mines it twice.
+    """
     path = banks / f"{case.name}{without and f' without {without}'}.json"
-    if path.exists():
-        return RuleBank.load(path)
-    text = "" if without == "text" else None
-    bank = graphs.mine(case.series, text, seed=0, without=[without] if without in PARTS else [])
-    bank.save(path)
-    return bank
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        if path.exists():
+            return RuleBank.load(path)
+        text = "" if without == "text" else None
+        bank = graphs.mine(case.series, text, seed=0, without=[without] if without in PARTS else [])
+        bank.save(path)
+        return bank
 
 
 Arm = Callable[[MinedCase, Detector], Enhancement]

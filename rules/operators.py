@@ -1,4 +1,4 @@
-"""The operators tau: pure, batched torch functions that turn normal windows into anomalous ones.
+"""The operators (tau in the paper): pure, batched torch functions that turn normal windows into anomalous ones.
 
 An operator takes the hosts ``x`` [B, C, L] in data units, a `Site` with the place of each anomaly, and its parameters,
 one value for each window, [B, 1, 1]. It returns a proposal of the same shape, of which only the segment is used.
