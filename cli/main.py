@@ -49,7 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     enhance.add_argument("--out", metavar="DIR", required=True, help="folder for the detector and the report")
     score = commands.add_parser("score", parents=[series], help="score a series with a detector")
     score.add_argument("--detector", metavar="DIR", required=True, help="folder of a trained or post-trained detector")
-    score.add_argument("--own", action="store_true", help="use the score of the backbone's paper, not the residual")
+    score.add_argument(
+        "--own", action="store_true", help="score of the paper, not the reconstruction error"
+    )
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv")
 
     _add_bank(commands.add_parser("bank", help="inspect a Rule Bank"))

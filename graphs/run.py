@@ -14,13 +14,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from ape import detectors, posttrain
-from ape.graphs.consulting import record
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, SCORES
+from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs.mining import build_mining
+from ape.graphs.node_helpers import record
 from ape.graphs.state import RunContext, RunState
 from ape.posttrain import steps
 from ape.rules import RuleBank
-
-BANK = "bank.json"
 
 
 async def approve(state: RunState, runtime: Runtime[RunContext]) -> RunState:
@@ -40,11 +40,9 @@ async def approve(state: RunState, runtime: Runtime[RunContext]) -> RunState:
 async def train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     """3. Train the backbone."""
     context = runtime.context
-    context.listen("post-training", f"trains {context.backbone}")
-    target = context.folder / steps.DETECTOR
-    await asyncio.to_thread(
-        steps.train_backbone, context.backbone, context.series, target, context.seed, context.progress
-    )
+    context.listen("detector", f"trains {context.backbone}")
+    target = context.folder / DETECTOR
+    await asyncio.to_thread(train_into_folder, context.backbone, context.series, target, context.seed, context.progress)
     return {"trained": True}
 
 
@@ -52,29 +50,28 @@ async def post_train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     """4. Post-train it with the Rule Bank, on the GPU if there is one."""
     context, bank = runtime.context, state["bank"]
     context.listen("post-training", f"enhances it with {len(bank.rules)} rules")
-    detector = detectors.load(context.folder / steps.DETECTOR)
-    target = context.folder / steps.ENHANCED
+    detector = detectors.load(context.folder / DETECTOR)
+    target = context.folder / ENHANCED
     report = await asyncio.to_thread(
         steps.post_train, detector, bank, context.series, target, context.seed, context.progress
     )
-    decision = "enhanced" if report["accepted"] else "kept original"
-    record(runtime, "post-training", decision, report["reason"])
+    record(runtime, "post-training", f"kept {report['kept']}", report["reason"])
     return {"outcome": {name: report[name] for name in ("accepted", "kept", "reason")}}
 
 
 async def detect(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     """5. Score the whole series before and after post-training."""
     context = runtime.context
-    context.listen("post-training", "scores the series before and after")
+    context.listen("detector", "scores the series before and after")
     await asyncio.to_thread(_score, context)
     return {}
 
 
 def _score(context: RunContext) -> None:
     folder, series = context.folder, context.series
-    before, _ = steps.score_series(detectors.load(folder / steps.DETECTOR), series)
-    after, shares = steps.score_series(posttrain.load(folder / steps.ENHANCED), series)
-    steps.write_scores(folder / steps.SCORES, series, {"before": before, "after": after, **shares})
+    before, _ = steps.score_series(detectors.load(folder / DETECTOR), series)
+    after, shares = steps.score_series(posttrain.load(folder / ENHANCED), series)
+    steps.write_scores(folder / SCORES, series, {"before": before, "after": after, **shares})
 
 
 async def report(state: RunState, runtime: Runtime[RunContext]) -> RunState:

@@ -22,6 +22,7 @@ from ape.agents import Brain, open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener, Progress
+from ape.core.run_files import ARTEFACTS, CHECKPOINTS, LEDGER
 from ape.graphs.mining import mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
@@ -33,8 +34,7 @@ from ape.runs.tracing import record_spans
 from ape.series.matrix_profile import warm_up
 from ape.tools.artefacts import Artefacts
 
-CHECKPOINTS = "checkpoints.sqlite"
-RUN, RETRAINING = "run", "retraining"  # threads: the run itself, and post-training with banks from a conversation
+RUN, OTHER_BANK = "run", "other-bank"  # threads: the run itself, and post-training with banks of a conversation
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
 T = TypeVar("T")
@@ -88,7 +88,7 @@ def execute(
     stop_before : str, optional
         Stop before this step of the run graph.
     dropped : sequence of str, optional
-        Approve the rules of a run that waits for it, without these.
+        Rules to leave out. An empty list approves all rules; None does not approve.
     brain : Brain, optional
         Default: the brain of the request.
     without : collection of str
@@ -110,6 +110,8 @@ def execute(
             context.write_report()  # it may have been deleted, or written by an older version
         if waits:
             _require_rules(dropped or (), state.values["bank"])
+        elif dropped:
+            raise InputError("the run does not wait for approval", str(run.folder), "fork it, or use ape chat")
         if not ended and not (waits and dropped is None) and state.next != (stop_before,):
             given: Any = Command(resume=list(dropped or ())) if waits else None if started else RunState()
             await _stream(graph, run, context, RUN, given, stop_before)
@@ -119,19 +121,19 @@ def execute(
     return with_graph(run.folder, work)
 
 
-def retrain(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
-    """Post-train with another bank than the mined one, score and report; the backbone is trained only once."""
+def post_train_with_bank(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
+    """Post-train with another bank than the mined one, then score and report. The backbone is trained at most once."""
     context = replace(_context(run, callbacks), approve=False)  # the person chose the bank
     bank = bank.model_copy(update={"fingerprint": run.series.fingerprint})
 
     async def work(graph: Graph) -> Outcome:
-        state = await graph.aget_state(_config(RETRAINING))
+        state = await graph.aget_state(_config(OTHER_BANK))
         if state.values.get("bank") != bank:
-            await graph.aupdate_state(_config(RETRAINING), {"bank": bank}, as_node="mine")
+            await graph.aupdate_state(_config(OTHER_BANK), {"bank": bank}, as_node="mine")
         elif not state.tasks:
             return _outcome(state, run)
-        await _stream(graph, run, context, RETRAINING, None)
-        return _outcome(await graph.aget_state(_config(RETRAINING)), run)
+        await _stream(graph, run, context, OTHER_BANK, None)
+        return _outcome(await graph.aget_state(_config(OTHER_BANK)), run)
 
     return with_graph(run.folder, work)
 
@@ -147,7 +149,7 @@ def next_step(run: Run) -> str:
 
 
 def mark_trained(run: Run) -> None:
-    """Record that the run's backbone is trained and saved in its folder, as a batch does for many at once."""
+    """Mark the backbone as trained, so that the run continues with post-training. `ape.runs.batch` calls this."""
 
     async def work(graph: Graph) -> None:
         await graph.aupdate_state(_config(RUN), {"trained": True}, as_node="train")
@@ -156,7 +158,7 @@ def mark_trained(run: Run) -> None:
 
 
 def with_graph(folder: Path, work: Callable[[Graph], Awaitable[T]]) -> T:
-    """Give ``work`` the run graph with the checkpoints of a run folder."""
+    """Open the checkpoints of a run folder, and call ``work`` with the run graph."""
 
     async def opened() -> T:
         async with AsyncSqliteSaver.from_conn_string(str(folder / CHECKPOINTS)) as saver:
@@ -178,16 +180,17 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
     request, folder = run.request, run.folder
     mining = mining_context(
         run.series,
-        Artefacts(folder / "artefacts"),
+        Artefacts(folder / ARTEFACTS),
         brain or open_brain(request.brain, request.model, request.seed),
         request.seed,
         callbacks.listen,
         request.image,
         request.log,
         without,
+        Ledger(folder / LEDGER).write,
     )
     return RunContext(
-        **vars(mining) | {"record": Ledger(folder / "ledger.jsonl").write},
+        **vars(mining),
         folder=folder,
         backbone=request.backbone,
         post_train=request.command != "mine",

@@ -12,9 +12,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
+from ape.core.run_files import RECORD
 from ape.series import Series, load
 
-RECORD = "run.json"
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
 
 

@@ -15,10 +15,11 @@ from langgraph.types import StateSnapshot
 
 from ape.core.errors import InputError
 from ape.core.files import is_free, write_text
-from ape.graphs.consulting import with_entry
+from ape.core.run_files import ARTEFACTS, CHECKPOINTS, LEDGER
+from ape.graphs.node_helpers import with_entry
 from ape.graphs.state import MiningState
 from ape.rules import Rule, RuleBank
-from ape.runs.execution import CHECKPOINTS, RUN, Graph, with_graph
+from ape.runs.execution import RUN, Graph, with_graph
 from ape.runs.folder import Run, update_record
 from ape.runs.ledger import Ledger
 
@@ -67,7 +68,7 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as temporary:
         new = Run.create(Path(temporary) / "run", run.request, run.series).folder
         update_record(new, forked_from={"run": str(source.resolve()), "step": step, "changes": dict(changes)})
-        shutil.copytree(source / "artefacts", new / "artefacts")
+        shutil.copytree(source / ARTEFACTS, new / ARTEFACTS)
         _copy_ledger(source, new, snapshot, step, changes)
         _copy_checkpoints(source / CHECKPOINTS, new / CHECKPOINTS, snapshot)
         with_graph(new, update)
@@ -114,9 +115,9 @@ def _copy_ledger(
 ) -> None:
     """Copy the entries up to the step, and record the changes."""
     cut = str(snapshot.config["configurable"]["checkpoint_id"])
-    entries = [entry for entry in Ledger(source / "ledger.jsonl") if str(entry["checkpoint"]) < cut]  # ids are in order
-    write_text(target / "ledger.jsonl", "".join(f"{json.dumps(entry)}\n" for entry in entries))
-    ledger, iteration = Ledger(target / "ledger.jsonl"), snapshot.values["iteration"]
+    entries = [entry for entry in Ledger(source / LEDGER) if str(entry["checkpoint"]) < cut]  # ids are in order
+    write_text(target / LEDGER, "".join(f"{json.dumps(entry)}\n" for entry in entries))
+    ledger, iteration = Ledger(target / LEDGER), snapshot.values["iteration"]
     for rule, decision in changes.items():
         ledger.write("person", decision, f"decided in a fork after step {step}", rule=rule, iteration=iteration)
 

@@ -28,8 +28,9 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
+from ape.core.run_files import ARTEFACTS, LEDGER, SCORES
 from ape.graphs.conversation import ConversationContext, ConversationState, build_conversation, desk_of
-from ape.runs.execution import Callbacks, execute, retrain
+from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
 from ape.runs.pictures import draw_scores
@@ -86,7 +87,7 @@ class Session:
         if not THREAD_NAME.fullmatch(thread):
             raise InputError(f"'{thread[:40]}' is not a valid thread name", str(folder), "use letters, digits and -")
         self.folder, self.thread = folder, thread
-        self._artefacts = Artefacts(folder / "artefacts")
+        self._artefacts = Artefacts(folder / ARTEFACTS)
 
     @classmethod
     def create(cls, folder: Path, request: Request, series: Series) -> Session:
@@ -218,10 +219,10 @@ class Session:
         return ConversationContext(
             workbench=Workbench(self.run.series, self._artefacts),
             brain=open_brain(request.brain, request.model, request.seed),
-            record=Ledger(self.folder / "ledger.jsonl").write,
+            record=Ledger(self.folder / LEDGER).write,
             seed=request.seed,
             mine=lambda: _isolated(execute, self.run, callbacks, stop_before="train").bank,
-            train=lambda bank: _isolated(retrain, self.run, bank, callbacks).post_training,
+            train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
             listen=listen,
         )
@@ -288,7 +289,7 @@ class Session:
             ) from error
 
     def _draw_scores(self) -> bytes:
-        path = self.folder / "scores.csv"
+        path = self.folder / SCORES
         if not path.is_file():
             msg = "there are no scores yet: say 'go' first"
             raise ValueError(msg)

@@ -13,7 +13,7 @@ from ape.detectors.registry import BACKBONES
 from ape.graphs import review
 from ape.rules import RuleBank
 from ape.runs import Callbacks, Request, Run, execute
-from ape.runs.execution import mark_trained, next_step, retrain
+from ape.runs.execution import mark_trained, next_step, post_train_with_bank
 from ape.series import from_array
 
 
@@ -90,13 +90,13 @@ def test_post_training_with_another_bank_does_not_train_the_backbone_again(waiti
     rules = execute(waiting).bank
     fewer = rules.model_copy(update={"rules": rules.rules[:1]})
     first, callbacks = listening()
-    assert [rule.id for rule in retrain(waiting, fewer, callbacks).bank.rules] == [fewer.rules[0].id]
+    assert [rule.id for rule in post_train_with_bank(waiting, fewer, callbacks).bank.rules] == [fewer.rules[0].id]
     assert "trains vae" in first  # the first training for this purpose
     again, callbacks = listening()
-    retrain(waiting, fewer, callbacks)
+    post_train_with_bank(waiting, fewer, callbacks)
     assert again == []  # finished
     other, callbacks = listening()
-    outcome = retrain(waiting, rules, callbacks)
+    outcome = post_train_with_bank(waiting, rules, callbacks)
     assert "trains vae" not in other and "enhances it" in str(other) and outcome.bank == rules
     assert RuleBank.load(waiting.folder / "bank.json") == rules
 
