@@ -9,6 +9,7 @@ SPANS = "spans.jsonl"
 CHECKPOINTS = "checkpoints.sqlite"
 ARTEFACTS = "artefacts"  # pictures and tool results
 DETECTOR, ENHANCED = "detector", "enhanced"  # before and after post-training
+TRAINING, POSTTRAINING = "training.safetensors", "posttraining.safetensors"  # checkpoints inside these steps
 POSTTRAIN = "posttrain.json"  # the post-training report
 SCORES = "scores.csv"
 REPORT = "report.html"

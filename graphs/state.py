@@ -67,11 +67,12 @@ class MiningState(TypedDict, total=False):
 class RunState(TypedDict, total=False):
     """State of the run graph.
 
-    ``bank`` is shared with the mining graph; ``trained`` says that the backbone is trained; ``outcome`` is the
-    post-training report without its pictures.
+    ``bank`` is the mined one, shared with the mining graph; ``chosen`` is the one to post-train with; ``trained`` says
+    that the backbone is trained; ``outcome`` is the post-training report without its pictures.
     """
 
     bank: RuleBank
+    chosen: RuleBank | None
     trained: bool
     outcome: dict[str, Any]
 

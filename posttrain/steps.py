@@ -12,15 +12,13 @@ from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
 from ape.core.files import write_json, write_text
 from ape.core.progress import Progress
-from ape.core.run_files import POSTTRAIN
+from ape.core.run_files import POSTTRAIN, POSTTRAINING
 from ape.detectors import Detector, WindowedDetector
 from ape.posttrain.channels import by_channel
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.enhancement import enhance
 from ape.rules import RuleBank
 from ape.series import Series
-
-CHECKPOINT = "posttraining.safetensors"
 
 
 def post_train(
@@ -30,6 +28,7 @@ def post_train(
     target: Path,
     seed: int = 0,
     progress: Progress | None = None,
+    keep_checkpoint: bool = False,
 ) -> dict[str, Any]:
     """Post-train a detector, save the result into the folder ``target`` and its report into ``posttrain.json``.
 
@@ -43,10 +42,12 @@ def post_train(
     series : Series
     target : Path
         The report and the checkpoint ``posttraining.safetensors`` are beside it. If the checkpoint exists,
-        post-training resumes from it. It is deleted once the result is saved.
+        post-training resumes from it.
     seed : int
     progress : callable, optional
         ``progress(step, done, total, note="")``.
+    keep_checkpoint : bool
+        Leave the checkpoint for the caller to delete; by default it is deleted once the result is saved.
 
     Returns
     -------
@@ -58,11 +59,12 @@ def post_train(
     InputError
         See `ape.posttrain.enhance`.
     """
-    checkpoint = target.with_name(CHECKPOINT)
+    checkpoint = target.with_name(POSTTRAINING)
     result = enhance(detector, bank, series, seed=seed, progress=progress, checkpoint=checkpoint)
     result.detector.save(target)
     write_json(target.with_name(POSTTRAIN), result.report)
-    delete_checkpoint(checkpoint)
+    if not keep_checkpoint:
+        delete_checkpoint(checkpoint)
     return result.report
 
 
@@ -99,7 +101,7 @@ def score_series(
     elif isinstance(detector, WindowedDetector):
         score = detector.score(series, own=True)
     else:
-        raise InputError("an enhanced detector has one score", "own score", "use the folder of a plain detector")
+        raise InputError("an enhanced detector has one score", "--own", "use the folder of a plain detector")
     if series.n_channels == 1:
         return score, {}
     shares = by_channel(detector, series, score)

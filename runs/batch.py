@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from ape import detectors
@@ -117,7 +117,7 @@ def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
 
 def _mine(folder: Path, request: Request) -> dict[str, Any]:
     run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
-    bank = execute(run, stop_before="train").bank
+    bank = execute(run, mine_only=True).bank
     return {"rules": len(bank.rules), "points": run.series.length, "channels": run.series.n_channels}
 
 
@@ -193,13 +193,24 @@ def _record_requests(out: Path, requests: Mapping[str, Request]) -> None:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of an item", "batch", f"use {NAME_CHARACTERS}")
     requested = {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in requests.items()}
     path = out / REQUESTS
-    known = read_json(path, "batch") if path.is_file() else {}
+    known = _read_requests(path) if path.is_file() else {}
     if not known and out.exists() and any(out.iterdir()):
         raise InputError("the folder is not empty", str(out), "choose another --out")
     for name, request in requested.items():
         if known.get(name, request) != request:
             raise InputError(f"'{name}' has another request in this batch", str(path), "choose another --out")
     write_json(path, {**known, **requested})
+
+
+def _read_requests(path: Path) -> dict[str, Any]:
+    """Read the requests of a batch; options that a request lacks have their defaults."""
+    try:
+        known = TypeAdapter(dict[str, Request]).validate_python(read_json(path, "batch"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(f"not a batch: {first['msg']}", f"{path}, field {field}", "choose another --out") from error
+    return {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in known.items()}
 
 
 def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> None:

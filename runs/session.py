@@ -221,7 +221,7 @@ class Session:
             brain=open_brain(request.brain, request.model, request.seed),
             record=Ledger(self.folder / LEDGER).write,
             seed=request.seed,
-            mine=lambda: _isolated(execute, self.run, callbacks, stop_before="train").bank,
+            mine=lambda: _isolated(execute, self.run, callbacks, mine_only=True).mined,
             train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
             listen=listen,
