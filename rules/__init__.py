@@ -10,9 +10,6 @@ from ape.rules.sampling import Sample
 from ape.rules.schema import Context, EmptyBankError, HistoryEntry, Rule, RuleDraft
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
-sample = RuleBank.sample
-generic_bank, generic_rule = broad_bank, broad_rule  # their names in version 0.1
-
 __all__ = [
     "MECHANISMS",
     "MORPHOLOGIES",
@@ -33,5 +30,4 @@ __all__ = [
     "discriminability",
     "draw_hosts",
     "failures",
-    "sample",
 ]
