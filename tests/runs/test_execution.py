@@ -120,6 +120,7 @@ def test_a_deleted_result_of_a_finished_run_is_made_again(waiting, tmp_path, nam
     assert target.exists()
 
 
+@pytest.mark.extended
 def test_a_kill_between_training_and_its_checkpoint_does_not_repeat_the_training(quick, series, tmp_path, monkeypatch):
     run = Run.create(tmp_path / "run", Request("run", "series of the test"), series)
     execute(run, mine_only=True)
