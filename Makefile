@@ -16,7 +16,7 @@ demo: $(READY)
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
 
 # Two worker processes with one thread each; files stay together, since their tests share fixtures.
-PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 test: $(READY)
 	$(PYTEST) -m "not extended"

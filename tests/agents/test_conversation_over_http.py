@@ -58,6 +58,7 @@ def test_broken_stream_is_retried(talk, server, script):
     assert updates[-1].text == "Received." and len(server.requests) == 2
 
 
+@pytest.mark.extended
 def test_stream_that_always_breaks_is_one_line(talk, server, script):
     server.every_script = script.breaking("Never received.")
     failed = list(talk.say("hello"))[-1]
@@ -80,6 +81,7 @@ def test_text_reaches_the_model_only_as_a_tool_result(talk, server):
     assert not (talk.folder / "bank.json").exists()
 
 
+@pytest.mark.extended
 def test_endless_tool_calls_are_stopped(talk, server, script):
     server.every_script = script.saying("", calls=[call("show_examples", rule_id="none")])
     updates = list(talk.say("look around"))
@@ -94,6 +96,7 @@ def test_too_many_calls_in_one_reply_are_refused(talk, server, script):
     assert "you already made this call" in results[-1]
 
 
+@pytest.mark.extended
 def test_long_turn_is_shortened_then_stopped_and_does_not_burden_the_next(talk, server, script, monkeypatch):
     monkeypatch.setattr(conversation_prompt, "DEFINITION_CHARACTERS_PER_TOKEN", math.inf)
     monkeypatch.setattr(session, "open_brain", lambda *given: replace(open_brain(*given), character_budget=900.0))

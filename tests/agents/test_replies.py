@@ -73,6 +73,7 @@ def test_temporary_fault_is_retried(profile, server, script, status):
     assert isinstance(profile().answer, Profile)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("status", "message"),
     [
@@ -89,6 +90,7 @@ def test_permanent_fault_is_one_line(profile, server, script, status, message):
     assert caught.value.where == f"{server.url}/v1" and "\n" not in str(caught.value)
 
 
+@pytest.mark.extended
 def test_slow_server_times_out(profile, server, script, monkeypatch):
     monkeypatch.setattr(server_module, "TIMEOUT", 0.2)
     server.every_script = script.slow(1.0)

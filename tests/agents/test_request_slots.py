@@ -49,6 +49,7 @@ def test_processes_share_the_limit(tmp_path, monkeypatch):
     assert max(occupied) == 2
 
 
+@pytest.mark.extended
 def test_killed_process_frees_its_slot(tmp_path, monkeypatch):
     monkeypatch.setenv(LIMIT_VARIABLE, "1")
     process = subprocess.Popen([sys.executable, "-c", OCCUPY, str(tmp_path)], stdout=subprocess.PIPE, text=True)

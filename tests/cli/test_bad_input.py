@@ -135,6 +135,7 @@ def test_a_long_channel_name_is_mined_or_refused(ape, csv, tmp_path, length):
     assert outcome.code == 0 or (outcome.code == 2 and outcome.err.count("\n") == 1)
 
 
+@pytest.mark.extended
 def test_a_refused_process_prints_one_line_and_no_traceback(spawn, csv, tmp_path):
     outcome = spawn("run", csv(with_cell(slice(50, 80), [""] * 30)), "--out", tmp_path / "out")
     assert outcome.code == 2 and outcome.out == ""

@@ -169,6 +169,7 @@ def test_detectors_list_prints_the_assumptions_of_each_backbone(ape):
     assert "channel_lag" in blocks[list(BACKBONES).index("crossad")]
 
 
+@pytest.mark.extended
 def test_own_score_is_that_of_the_paper(ape, data, tmp_path):
     budget = replace(BACKBONES["donut"].budget, steps=30)
     with pytest.MonkeyPatch.context() as patch:

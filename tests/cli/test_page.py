@@ -151,6 +151,7 @@ def test_second_tab_is_equal_and_a_double_click_sends_once(tab, server, tmp_path
     assert tab.get_by_text("I understand").count() == other.get_by_text("I understand").count() == 1
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -170,6 +171,7 @@ def test_unusable_file_is_refused_in_one_line_and_not_stored(tab, server, tmp_pa
     ]
 
 
+@pytest.mark.extended
 def test_html_in_a_channel_name_is_escaped(tab, tmp_path):
     rows = "\n".join(f"{np.sin(k / 4):.4f}" for k in range(600))
     path = tmp_path / "hostile.csv"

@@ -166,6 +166,7 @@ def test_damaged_trace_is_refused_and_an_incomplete_last_line_is_ignored(run, tm
     assert "no trace" in refused("trace", copy)
 
 
+@pytest.mark.extended
 def test_inputs_and_outputs_can_be_hidden(data, tmp_path, ape, monkeypatch):
     monkeypatch.setenv("OPENINFERENCE_HIDE_INPUTS", "true")
     monkeypatch.setenv("OPENINFERENCE_HIDE_OUTPUTS", "true")
@@ -175,6 +176,7 @@ def test_inputs_and_outputs_can_be_hidden(data, tmp_path, ape, monkeypatch):
     assert not read_trace(tmp_path / "run")[0].failed
 
 
+@pytest.mark.extended
 def test_run_continues_if_the_trace_cannot_be_written_or_sent(data, tmp_path, ape, run, monkeypatch, caplog):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")

@@ -34,6 +34,7 @@ def test_given_detector_and_global_random_state_do_not_change(detector, bank, se
     assert torch.equal(random, torch.get_rng_state())
 
 
+@pytest.mark.extended
 def test_seed_determines_the_scores(enhanced, detector, bank, series, quick):
     torch.manual_seed(123)  # nothing may depend on the global generator
     again = enhance(detector, bank, series, recipe=quick)

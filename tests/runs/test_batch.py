@@ -200,6 +200,7 @@ def test_killed_workers_and_drivers_do_not_change_the_banks(data, tmp_path, fini
     assert sum(entry["decision"] == "commit" for entry in entries) == 3
 
 
+@pytest.mark.extended
 def test_enhanced_items_have_scores_and_a_decision(data, tmp_path, quick):
     out = tmp_path / "out"
     requests = read_manifest(str(data / "wave [01].npz"), Request(command="run", data=""))

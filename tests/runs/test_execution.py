@@ -103,6 +103,7 @@ def test_an_approved_run_resumes_inside_its_training_without_the_dropped_rule(wa
     assert '"person", "decision": "reject"' in ledger and "dropped before post-training" in ledger
 
 
+@pytest.mark.extended
 def test_post_training_with_another_bank_does_not_train_the_backbone_again(finished, tmp_path):
     run = copy(finished, tmp_path / "run")
     rules = execute(run).bank

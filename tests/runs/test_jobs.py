@@ -74,6 +74,7 @@ def test_a_killed_worker_loses_no_result(tmp_path):
     assert list(results) == NAMES
 
 
+@pytest.mark.extended
 def test_a_job_that_kills_every_worker_fails_alone(tmp_path):
     results = map_jobs(NAMES, partial(dying, tmp_path, False), tmp_path / "out")
     assert list(results) == [name for name in NAMES if name != "job 1"]
@@ -96,6 +97,7 @@ def slow(log: Path, name: str) -> dict:
     return square(log, name)
 
 
+@pytest.mark.extended
 def test_a_killed_driver_resumes(tmp_path):
     script = DRIVER.format(tests=str(Path(__file__).parent), log=str(tmp_path))
     driver = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
@@ -149,6 +151,7 @@ def profiled(name: str) -> dict:
     return {"points": len(matrix_profile(np.sin(np.arange(200) / 5), 16).distance)}
 
 
+@pytest.mark.extended
 def test_workers_start_safely_after_numba_threads_run_here(tmp_path):
     assert profiled("job 0") == {"points": 185}  # starts numba threads in this process
     assert map_jobs(NAMES[:2], profiled, tmp_path / "out") == {name: {"points": 185} for name in NAMES[:2]}
