@@ -74,6 +74,7 @@ def ledger(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "ledger.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.extended
 def test_served_model_mines_the_same_bank_and_a_rerun_uses_the_cache(mine_into, server, embedded, tmp_path):
     bank = mine_into(tmp_path / "first")
     assert bank.rules and bank.to_json() == embedded.to_json()

@@ -64,6 +64,7 @@ def test_a_run_killed_four_times_gives_the_same_results(ape, data, finished, tmp
     assert len(ids) == len(set(ids)) and set(ids) == {entry["id"] for entry in entries(finished.folder)}
 
 
+@pytest.mark.extended
 def test_a_folder_with_only_its_run_record_starts_from_the_beginning(ape, finished, tmp_path):
     record = json.loads((finished.folder / "run.json").read_text())
     record["arguments"]["command"] = "mine"

@@ -85,6 +85,7 @@ def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeyp
     assert (rows["vae + APE"]["ap"], rows["vae + APE"]["kept"]) == (rows[system]["ap"], kept)
 
 
+@pytest.mark.extended
 def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path, few_steps):
     compared = Experiment(title="", sets=["ucr"], backbones=["donut"], arms=["untrained", "oracle bank"])
     result = cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--donut--{ucr_names[0]}--0")

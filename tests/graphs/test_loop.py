@@ -142,12 +142,14 @@ def test_a_copy_of_a_rule_is_rejected(watch, mined, tmp_path):
     assert "new" in failures(verdict["figures"])
 
 
+@pytest.mark.extended
 def test_rules_that_relate_channels_are_dropped_for_a_single_channel(watch, squares, tmp_path):
     result = watch(squares, tmp_path / "run", Relating())
     operators = [step.operator for rule in result.bank.rules for step in rule.program]
     assert operators and "channel_swap" not in operators
 
 
+@pytest.mark.extended
 def test_no_proposal_gives_an_empty_bank(watch, squares, tmp_path):
     run = watch(squares, tmp_path / "run", Idle())
     assert RuleBank.load(run.folder / "bank.json").rules == []

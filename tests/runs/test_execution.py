@@ -79,6 +79,7 @@ def test_an_unknown_rule_cannot_be_dropped(waiting):
     assert next_step(waiting) == "approve"
 
 
+@pytest.mark.extended
 def test_an_approved_run_resumes_inside_its_training_without_the_dropped_rule(waiting, tmp_path):
     waiting = copy(waiting, tmp_path / "run")
     dropped, *rest = [rule.id for rule in execute(waiting).bank.rules]
