@@ -14,6 +14,7 @@ from ape.agents.consult import Consultation, consult
 from ape.graphs.state import AGENT, DECISION, MiningContext, MiningState, add_costs
 from ape.rules import Rule, RuleDraft
 from ape.rules.schema import HistoryEntry
+from ape.series.matrix_profile import load_stumpy
 
 MAX_REASON = 600  # characters
 
@@ -22,6 +23,7 @@ async def ask(
     runtime: Runtime[MiningContext], agent: str, task: dict[str, Any], tools: list[Any], schema: type
 ) -> Consultation:
     """Consult an agent."""
+    load_stumpy()  # agents consulted at the same time call tools in threads
     context = runtime.context
     context.listen(agent, f"starts to {task['task']}")
 

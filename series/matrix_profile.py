@@ -63,7 +63,7 @@ def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
     from numba import cuda
 
     on_gpu = len(values) >= GPU_MIN_LENGTH and cuda.is_available()
-    profile = _stumpy().gpu_stump(values, window) if on_gpu else _stumpy().stump(values, window)
+    profile = load_stumpy().gpu_stump(values, window) if on_gpu else load_stumpy().stump(values, window)
     largest = 2 * np.sqrt(window)
     distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
     return MatrixProfile(distance, profile[:, 1].astype(np.int64))
@@ -86,7 +86,7 @@ def arc_curve(index: np.ndarray, window: int) -> np.ndarray:
     -------
     ndarray, float64 [N]
     """
-    curve, _ = _stumpy().fluss(index.astype(np.int64), L=window, n_regimes=2, excl_factor=5)
+    curve, _ = load_stumpy().fluss(index.astype(np.int64), L=window, n_regimes=2, excl_factor=5)
     return np.asarray(curve, dtype=np.float64)
 
 
@@ -98,7 +98,7 @@ def distance_profile(query: np.ndarray, x: np.ndarray) -> np.ndarray:
     ndarray, float64 [T - m + 1]
     """
     return np.asarray(
-        _stumpy().mass(np.ascontiguousarray(query, dtype=np.float64), np.ascontiguousarray(x, dtype=np.float64)),
+        load_stumpy().mass(np.ascontiguousarray(query, dtype=np.float64), np.ascontiguousarray(x, dtype=np.float64)),
         dtype=np.float64,
     )
 
@@ -143,8 +143,12 @@ def _cache_folder() -> Path:
 
 
 @cache
-def _stumpy() -> ModuleType:
-    """Import stumpy with numba's disk cache enabled for the functions of a self-join."""
+def load_stumpy() -> ModuleType:
+    """Import stumpy with numba's disk cache enabled for the functions of a self-join.
+
+    Call it before threads start: stumpy parses source code when it is imported, and Python 3.11 fails if two threads
+    parse at once (https://github.com/python/cpython/issues/106905).
+    """
     import numba
 
     before = numba.config.CACHE_DIR
