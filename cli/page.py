@@ -20,6 +20,8 @@ from ape.core.errors import InputError
 from ape.runs.folder import RECORD, Request
 from ape.runs.session import MAIN, Card, Session
 from ape.runs.updates import Update
+from ape.series.loaders import SUFFIXES, stem_of
+from ape.series.reading.table import COMPRESSED
 
 Messages = list[dict[str, Any]]
 Place = dict[str, str]  # name of the run folder ("run") and of the thread, stored in the browser
@@ -53,7 +55,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             thread = gr.Dropdown([MAIN], value=MAIN, label="thread", scale=1)
             branch = gr.Button("branch from here", scale=1, size="sm")
         with gr.Accordion("new conversation", open=not conversations(root)) as new:
-            upload = gr.File(label="series: CSV, NPZ or UCR text", file_types=[".csv", ".tsv", ".npz", ".txt"])
+            upload = gr.File(label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED])
             with gr.Row():
                 train_end = gr.Number(
                     label="training part: first points, taken as normal (0: all)",
@@ -186,10 +188,11 @@ def start(root: Path, defaults: Request, path: str | None) -> str:
     """
     if path is None:
         raise InputError("no series", "start", "choose a file first")
-    stem = re.sub(r"[^\w-]+", "_", Path(path).stem)[:40] or "series"
+    stem = re.sub(r"[^\w-]+", "_", stem_of(Path(path)))[:40] or "series"
     names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 10_000))
     name = next(name for name in names if not (root / name).exists())
-    copy = root / "series" / f"{name}{Path(path).suffix.lower()}"
+    suffixes = Path(path).name[len(stem_of(Path(path))) :].lower()
+    copy = root / "series" / f"{name}{suffixes}"
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(Path(path).read_bytes())
     request = replace(defaults, data=str(copy.resolve()))

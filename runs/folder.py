@@ -12,7 +12,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
-from ape.series import Series, load
+from ape.series import ReadOptions, Series, load
+from ape.series.reading.report import reading_block
 
 RECORD = "run.json"
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
@@ -25,7 +26,7 @@ class Request:
     command: str
     data: str
     column: tuple[str, ...] = ()
-    train_end: int | None = None
+    train_end: int | str | None = None
     text: str | None = None
     backbone: str = "vae"
     seed: int = 0
@@ -34,12 +35,15 @@ class Request:
     image: tuple[str, ...] = ()
     log: str | None = None
     approve: bool = False
+    reading: ReadOptions = ReadOptions()
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     def load(self) -> Series:
         """Load the series."""
-        return load(self.data, column=self.column or None, train_end=self.train_end, text=self.text)
+        return load(
+            self.data, column=self.column or None, train_end=self.train_end, text=self.text, options=self.reading
+        )
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Run:
             "fingerprint": series.fingerprint,
             "versions": versions(),
             "notes": list(series.notes),
+            "reading": reading_block(series),
             "seed": request.seed,
             "finished": False,
             "timings": {},

@@ -14,6 +14,7 @@ from ape.runs.ledger import Ledger
 from ape.runs.pages import data_uri, render
 from ape.runs.pictures import draw_latent_space, draw_scores
 from ape.series import Series
+from ape.series.reading.report import reading_block
 from ape.tools.artefacts import Artefacts
 
 PAGE = "report.html"
@@ -42,6 +43,7 @@ def write_report(folder: Path, series: Series) -> None:
         mechanisms=MECHANISMS,
         morphologies=MORPHOLOGIES,
         figure=_figure,
+        reading=reading_block(series),
     )
     write_text(folder / PAGE, page)
 

@@ -42,6 +42,13 @@ def is_series_file(path: Path) -> bool:
     return suffix_of(path) in SUFFIXES
 
 
+def stem_of(path: Path) -> str:
+    """Return the name of a file without its suffix and that of its compression."""
+    if path.suffix.lower() in COMPRESSED and suffix_of(path):
+        return path.name[: -len(path.suffix)].rsplit(".", 1)[0]
+    return path.stem
+
+
 def load(
     path: str | Path,
     column: str | Sequence[str] | None = None,
@@ -90,7 +97,7 @@ def load(
         given = path.suffix if suffix == path.suffix.lower() else suffix + path.suffix
         hint = "save it as CSV" if suffix.startswith(".xls") else f"give one of {', '.join(sorted(SUFFIXES))}"
         raise InputError(f"cannot read '{given}' files", str(path), hint)
-    name = path.name[: path.name.lower().index(suffix)] if path.suffix.lower() in COMPRESSED else path.stem
+    name = stem_of(path)
     if suffix == ".npz" or (suffix == ".txt" and _is_ucr(path)):
         parts = (_read_npz if suffix == ".npz" else _read_text)(path)
         if train_end is not None:

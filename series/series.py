@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -135,6 +135,21 @@ class Series:
         return tuple(zip(edges[:-1], edges[1:], strict=True))
 
     @property
+    def row_points(self) -> np.ndarray:
+        """Point of each row of the file, int64 [rows]."""
+        return np.arange(self.length) if self.point_of_row is None else self.point_of_row
+
+    @property
+    def point_rows(self) -> np.ndarray:
+        """Row of the file of each point, int64 [T]; an inserted point has that of the last point before it."""
+        if self.point_of_row is None:
+            return np.arange(self.length)
+        rows = np.full(self.length, -1)
+        rows[self.point_of_row[::-1]] = np.arange(len(self.point_of_row))[::-1]
+        known = np.maximum.accumulate(np.where(rows >= 0, np.arange(self.length), 0))
+        return rows[known]
+
+    @property
     def inserted(self) -> np.ndarray:
         """Whether each point is a missing row that was filled, bool [T]."""
         inserted = np.zeros(self.length, dtype=bool)
@@ -163,6 +178,23 @@ class Series:
         minutes = int(self.clock_offset[position]) // 60
         sign = "-" if minutes < 0 else "+"
         return f"{text}{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+    def until(self, end: int) -> Series:
+        """Return the points before ``end``."""
+
+        def cut(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[:end]
+
+        rows = self.point_of_row
+        return replace(
+            self,
+            values=self.values[:end],
+            timestamps=cut(self.timestamps),
+            clock_offset=cut(self.clock_offset),
+            elapsed=cut(self.elapsed),
+            gaps=tuple(gap for gap in self.gaps if gap.position < end),
+            point_of_row=None if rows is None else rows[rows < end],
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -93,7 +93,7 @@ def _ordered(
     if moved:
         notes.append(f"rows were not in the order of time ({moved} steps back) and were sorted")
     if repeated:
-        notes.append(f"{repeated} rows repeat a time: rows of the same time were averaged")
+        notes.append(f"{repeated} row{'s repeat' * (repeated > 1)}{' repeats' * (repeated == 1)} a time: rows of the same time were averaged")
         values = _averaged(values, inverse, len(unique))
     else:
         values = values[order]
@@ -217,15 +217,11 @@ def _filled(
     )
     if len(short):
         count = int(missing[short].sum())
-        notes.append(f"{count} missing row{'s' * (count > 1)} in {len(short)} short gap{'s' * (len(short) > 1)} were inserted")
+        notes.append(f"{count} missing row{'s' * (count > 1)} in {len(short)} short gap{'s' * (len(short) > 1)} {'were' if count > 1 else 'was'} inserted")
     if gaps:
-        size = max(gaps, key=lambda gap: gap.missing)
-        notes.append(
-            f"{len(gaps)} long gap{'s' * (len(gaps) > 1)} remain{'s' * (len(gaps) == 1)}, the longest of {size.missing}"
-            f" rows from {new_stamps[size.position - 1]}"
-            if stamps.dtype.kind == "M"
-            else f"{len(gaps)} long gaps remain, the longest of {size.missing} rows"
-        )
+        longest = max(gap.missing for gap in gaps)
+        what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"
+        notes.append(f"{what} of {longest} rows, {'is' if len(gaps) == 1 else 'are'} not filled")
     return Gridded(
         filled,
         Times(new_stamps, times.format, times.zone, offsets, times.notes),

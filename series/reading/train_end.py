@@ -9,9 +9,14 @@ import pyarrow as pa
 
 from ape.core.errors import InputError
 from ape.series.reading.options import ReadOptions
-from ape.series.reading.times import Times, Unreadable, read_times
+from ape.series.reading.times import Times, Unreadable, looks_like_time, read_times
 
 PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
+
+
+def is_train_end(word: str) -> bool:
+    """Whether a word is a row, a percentage, or a date."""
+    return word.isdecimal() or PERCENT.match(word) is not None or looks_like_time(word)
 
 
 def resolve_train_end(
