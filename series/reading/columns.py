@@ -101,11 +101,39 @@ def interpret(table: Table, options: ReadOptions, column: Sequence[str] | None, 
     time_column = " and ".join(used) if used else None
     if options.timezone is not None and times is not None and times.stamps.dtype.kind == "M":
         times = time_cells.in_zone(times, options.timezone, where)
-    series_column = _series_column(rest, times, options, where)
+    rest, index_notes = _without_indices(rest, column)
+    notes += index_notes
+    series_column = _series_column(rest, times, options, column, where)
     if series_column is not None:
         return _from_long(rest, times, time_column, series_column, options, column, table, tuple(notes), where)
     wide = _channels(rest, options, column, table, where)
     return replace(wide, times=times, time_column=time_column, notes=(*notes, *wide.notes))
+
+
+def _without_indices(
+    columns: dict[str, pa.ChunkedArray], wanted: Sequence[str] | None
+) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Leave out row numbers and second columns of times, unless they are asked for by name or all there is."""
+    kept, notes = {}, []
+    for position, (name, cells) in enumerate(columns.items()):
+        if (wanted is not None and name in wanted) or len(columns) == 1:
+            kept[name] = cells
+            continue
+        key = _key(name)
+        if not name and position == 0 and len(columns) > 1:
+            notes.append("the unnamed first column was taken as an index and left out")
+            continue
+        if key in COUNTERS or key in TIMES - WEAK_TIMES:
+            numbers = _numbers_of_times(cells) if _is_text(cells) else _numpy_numbers(cells)
+            steps = None if numbers is None or len(numbers) < 2 else np.diff(numbers)
+            if steps is not None and key in COUNTERS and bool((steps == 1).all()):
+                notes.append(f"column '{name}' is a step counter and was left out")
+                continue
+            if steps is not None and key in TIMES and bool((steps > 0).all()):
+                notes.append(f"column '{name}' is a second column of times and was left out")
+                continue
+        kept[name] = cells
+    return (kept, notes) if kept else (columns, [])
 
 
 def _key(name: str) -> str:
@@ -283,11 +311,11 @@ def _numeric_times(
             if (np.diff(stamps) > np.timedelta64(0, "ns")).all():
                 return Times(stamps, f"elapsed {unit[1] or unit[2]}"), None
     if strong:
-        return None, f"column '{name}' is a step counter and was left out"
+        excel = 20_000 <= numbers.min() and numbers.max() <= 80_000 and numbers.dtype.kind == "f"
+        hint = "; if it has Excel's dates, say --time-format excel" if excel else ""
+        return None, f"column '{name}' is a step counter and was left out{hint}"
     if not name or (_key(name) in COUNTERS and len(steps) and bool((steps == 1).all())):
-        if not name:
-            return None, "the unnamed first column was taken as an index and left out"
-        return None, f"column '{name}' is a step counter and was left out"
+        return None, None  # an index
     if named and rises and time_cells.even_share(numbers.astype(np.float64) * 1e6) >= EVEN_SHARE:
         return None, f"column '{name}' is a step counter and was left out"
     return None, None
@@ -345,6 +373,7 @@ def _channels(
         problem = _problem(name, result, column is not None, columns[name], table, where)
         if problem is None:
             shown = name or "value"
+            _require_digits(result.values, texts.get(name), f"{where}, column '{shown}'")
             values[shown] = result.values
             notes += [f"column '{shown}': {note}" for note in result.notes]
             if result.exact is not None:
@@ -378,6 +407,18 @@ def _mostly_numbers(text: pa.ChunkedArray) -> bool:
     step = max(1, len(present) // 200)
     cells = present.take(pa.array(np.arange(0, len(present), step))).to_pylist()
     return sum(map(number_cells.looks_like_number, cells)) > TEXT_SHARE * len(cells)
+
+
+def _require_digits(values: np.ndarray, text: pa.ChunkedArray | None, place: str) -> None:
+    """Refuse a column whose different numbers are equal as float64."""
+    if text is None or len(values) == 0 or np.ptp(values) > 0 or not np.abs(values[0]) > 1e15:
+        return
+    if len(pc.unique(text)) > 1:
+        raise InputError(
+            f"values near {values[0]:.6g} vary by less than float64 represents there",
+            place,
+            "subtract the level before writing the file",
+        )
 
 
 def _typed_numbers(cells: pa.ChunkedArray) -> Numbers:
@@ -421,13 +462,18 @@ def _problem(
 
 
 def _series_column(
-    columns: dict[str, pa.ChunkedArray], times: Times | None, options: ReadOptions, where: str
+    columns: dict[str, pa.ChunkedArray],
+    times: Times | None,
+    options: ReadOptions,
+    column: Sequence[str] | None,
+    where: str,
 ) -> tuple[str, str | None] | None:
     """Return the column of a long table that names the series, and the one series to read."""
-    if options.series_column is not None:
-        name, _, value = options.series_column.partition("=")
-        if options.series_column in columns:
-            name, value = options.series_column, ""
+    given = options.series_column
+    if given is not None:
+        name, _, value = given.partition("=")
+        if given in columns:
+            name, value = given, ""
         if name not in columns:
             raise InputError(f"no column '{name}'", where, f"give one of {', '.join(list(columns)[:30])}")
         return name, value or None
@@ -435,6 +481,7 @@ def _series_column(
         return None
     distinct = len(np.unique(times.stamps))
     if distinct > 0.6 * len(times.stamps):
+        _refuse_joined_series(columns, column, where)
         return None
     for name in sorted(columns, key=lambda each: _key(each) not in SERIES_NAMES):
         codes = _codes(columns[name])
@@ -456,6 +503,26 @@ def _series_column(
             )
         return name, None
     return None
+
+
+def _refuse_joined_series(columns: dict[str, pa.ChunkedArray], column: Sequence[str] | None, where: str) -> None:
+    """Refuse a table of several series with different times, which would become one series."""
+    for name, cells in columns.items():
+        if _key(name) not in SERIES_NAMES - {"type", "unit", "location", "name", "number"} or (column and name in column):
+            continue
+        if not _is_text(cells) and not pa.types.is_integer(cells.type):
+            continue
+        if _is_text(cells) and _key(name) not in ("id", "sensorid", "machineid", "deviceid", "itemid", "uniqueid"):
+            if _mostly_numbers(cleaned(cells)):
+                continue
+        codes = _codes(cells)
+        count = int(codes.max()) + 1
+        if 2 <= count <= min(MOST_SERIES, len(codes) // 10):
+            raise InputError(
+                f"column '{name}' names {count} series with different times",
+                where,
+                f"read one with --series-column {name}={cells[0].as_py()}, or all as channels with --series-column {name}",
+            )
 
 
 def _codes(cells: pa.ChunkedArray) -> np.ndarray:

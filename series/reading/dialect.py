@@ -96,7 +96,7 @@ def find_encoding(content: bytes | mmap.mmap) -> str:
     return "utf-8"
 
 
-def find_dialect(text: str, where: str, header: bool | None = None) -> Dialect:
+def find_dialect(text: str, where: str, header: bool | None = None, decimal: str | None = None) -> Dialect:
     """Infer the dialect from the first lines of a table.
 
     Parameters
@@ -107,6 +107,8 @@ def find_dialect(text: str, where: str, header: bool | None = None) -> Dialect:
         The file, for error messages.
     header : bool, optional
         Whether the first row names the columns.
+    decimal : str, optional
+        The decimal mark, if it is known.
 
     Raises
     ------
@@ -123,13 +125,13 @@ def find_dialect(text: str, where: str, header: bool | None = None) -> Dialect:
             commented = COMMENT.sub("", lines[skip]).strip()
         skip += 1
     if skip > (forced is not None):
-        notes.append(f"{skip - (forced is not None)} lines before the table were left out")
+        notes.append(_lines(skip - (forced is not None), "before the table"))
     body = lines[skip : skip + SAMPLE_LINES]
     comments = any(COMMENT.match(line) for line in body)
     body = [line for line in body if not COMMENT.match(line)]
     filled = [line for line in body if line.strip()]
     if not filled:
-        raise InputError("the file has no rows", where, "give a file with values")
+        raise InputError("a CSV without rows", where, "give a file with values")
     whole_line = _whole_line_numbers(filled)
     if whole_line is not None and forced in (None, ","):
         names, first = _header_of_line(filled[0], whole_line)
@@ -137,27 +139,34 @@ def find_dialect(text: str, where: str, header: bool | None = None) -> Dialect:
         return Dialect(
             None if not whole_line else ",", names, skip + first, bool(first), whole_line, comments, tuple(notes)
         )
+    if forced is None and decimal == "," and all(COMMA_NUMBER.match(line) for line in filled):
+        return Dialect(None, ("",), skip, False, False, comments, tuple(notes))
     separator = forced or _separator(filled)
     rows = [split(line, separator) for line in filled]
-    width = Counter(len(_trimmed(row)) for row in rows[len(rows) // 3 :]).most_common(1)[0][0]
-    start = _first_row_of_table(rows, width)
+    start = _first_row_of_table(rows)
     if start:
-        notes.append(f"{start} lines before the table were left out: '{filled[0][:40]}'")
+        notes.append(f"{_lines(start, 'before the table')}: '{filled[0][:40]}'")
         skip += _lines_until(body, start)
         rows = rows[start:]
         if not rows:
-            raise InputError("the file has no rows", where, "give a file with values")
+            raise InputError("a CSV without rows", where, "give a file with values")
     names, below = _names(rows, commented, separator, header, where)
     data = rows[below:]
     if below > 1:
-        notes.append(f"{below - 1} lines below the header (units) were left out")
+        notes.append(_lines(below - 1, "below the header (units)"))
     has_header = below > 0 or bool(names)
+    if not has_header and separator == "," and decimal is None:
+        _require_separating_commas(data, where)
     if not has_header:
         names = [""] * max(len(row) for row in rows)
     names, note = _match_names(names, data, separator, where)
     notes += note
     skip += _lines_until([line for line in lines[skip:] if not COMMENT.match(line)], below) if below else 0
     return Dialect(separator, tuple(names), skip, has_header, False, comments, tuple(notes))
+
+
+def _lines(count: int, where: str) -> str:
+    return f"{count} line{'s' * (count > 1)} {where} {'were' if count > 1 else 'was'} left out"
 
 
 def split(line: str, separator: str | None) -> list[str]:
@@ -175,10 +184,12 @@ def _whole_line_numbers(lines: Sequence[str]) -> bool | None:
     if "," not in lines[0] and not COMMA_NUMBER.match(lines[0]) and any("," in line for line in data):
         return False if all(COMMA_NUMBER.match(line) or means_missing(line) for line in data) else None
     names = split(lines[0], ",")
-    if len(names) == 2 and not looks_like_number(names[1]) and any(line.count(",") > 1 for line in data):
-        joined = [line for line in data if not means_missing(split(line, ",")[-1])]
-        return True if '"' not in "".join(data) and all(TIME_AND_COMMA_NUMBER.match(x) for x in joined) else None
-    return None
+    if len(names) != 2 or looks_like_number(names[1]) or not any(line.count(",") > 1 for line in data):
+        return None
+    fits = all(
+        TIME_AND_COMMA_NUMBER.match(line) or (line.count(",") == 1 and means_missing(line.split(",")[1])) for line in data
+    )
+    return True if fits else None
 
 
 def _header_of_line(line: str, two: bool) -> tuple[tuple[str, ...], int]:
@@ -186,16 +197,20 @@ def _header_of_line(line: str, two: bool) -> tuple[tuple[str, ...], int]:
 
 
 def _separator(lines: Sequence[str]) -> str | None:
-    """Return the separator that gives most lines the same number of cells, at least two; None if none does."""
-    best, best_share = None, 0.0
+    """Return the separator that gives most lines the same number of cells, at least two; None if none does.
+
+    A separator that gives the first line as many cells as the others is preferred.
+    """
+    best, best_key = None, (False, 0.0)
     for separator in SEPARATORS:
-        widths = Counter(len(_trimmed(split(line, separator))) for line in lines)
-        width, count = widths.most_common(1)[0]
+        widths = [len(split(line, separator)) for line in lines]
+        width, count = Counter(widths).most_common(1)[0]
         share = count / len(lines)
-        if width > 1 and share > best_share + 0.05 and share >= 0.5:
-            if separator == " " and not _cells_are_values(lines, separator):
-                continue
-            best, best_share = separator, share
+        if width < 2 or share < 0.5 or (separator == " " and not _cells_are_values(lines, separator)):
+            continue
+        key = (widths[0] == width, share)
+        if key[0] > best_key[0] or (key[0] == best_key[0] and share > best_key[1] + 0.05):
+            best, best_key = separator, key
     return best
 
 
@@ -215,15 +230,19 @@ def _trimmed(row: list[str]) -> list[str]:
     return row[:end]
 
 
-def _first_row_of_table(rows: Sequence[list[str]], width: int) -> int:
+def _first_row_of_table(rows: Sequence[list[str]]) -> int:
     """Return the first row of the table after lines of another shape, such as the name of a device."""
-    if width == 1:
+    body = rows[len(rows) // 3 :]
+    width = Counter(map(len, body)).most_common(1)[0][0]
+    filled = Counter(len(_trimmed(row)) for row in body).most_common(1)[0][0]
+    if filled == 1 or len(_trimmed(rows[0])) >= filled:
         return 0
     for k, row in enumerate(rows[:MOST_LINES_BEFORE]):
-        if abs(len(_trimmed(row)) - width) <= 1 and len(_trimmed(row)) > 1:
-            return k
-        if len(row) >= width and k == 0:
-            return 0
+        cells = _trimmed(row)
+        if 1 < len(cells) >= filled - 1 and abs(len(row) - width) <= 1:
+            single = all(len(_trimmed(before)) == 1 for before in rows[:k])
+            named = all(_kind(cell) in ("text", "missing") for cell in cells)
+            return k if single or named else 0
     return 0
 
 
@@ -297,6 +316,24 @@ def _numbered_header(first: list[str], data: Sequence[list[str]], where: str) ->
             f"the first row {','.join(first)[:40]} may be column numbers or values", where, "say --header or --no-header"
         )
     return False
+
+
+def _require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
+    """Refuse rows of integers whose commas may be decimal marks: there is no header to count the columns."""
+    cells = [cell for row in rows for cell in row]
+    if not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells) or {len(row) for row in rows} - {2, 4, 6}:
+        return
+    second = [row[k] for row in rows for k in range(1, len(row), 2)]
+    counts = [int(row[0]) for row in rows]
+    counter = all(b - a == 1 for a, b in zip(counts[:-1], counts[1:], strict=True)) and len(counts) > 2
+    zeros = any(len(cell) > 1 and cell.startswith("0") for cell in second) or any(row[0].startswith("-0") for row in rows)
+    two = {len(row) for row in rows} == {2} and all(cell.isdigit() and len(cell) <= 6 for cell in second)
+    if zeros or (two and not counter):
+        raise InputError(
+            f"'{','.join(rows[0])[:30]}' may be {len(rows[0])} numbers or {len(rows[0]) // 2} with decimal commas",
+            where,
+            "say --decimal . or --decimal ,",
+        )
 
 
 def _match_names(

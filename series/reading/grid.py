@@ -181,6 +181,14 @@ def step_name(seconds: float) -> str:
     return f"{seconds:.6g} s"
 
 
+def _summer_time(stamps: np.ndarray, at: np.ndarray, step: float) -> bool:
+    """Whether a gap is one hour in a night to Sunday."""
+    seconds = (stamps[at + 1] - stamps[at]) / np.timedelta64(1, "s")
+    hour = (stamps[at + 1] - stamps[at + 1].astype("datetime64[D]")) / np.timedelta64(1, "h")
+    sunday = (stamps[at + 1].astype("datetime64[D]").astype(np.int64) + 3) % 7 == 6
+    return bool((sunday & (hour >= 1) & (hour <= 3) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
+
+
 def _filled(
     values: np.ndarray,
     times: Times,
@@ -215,13 +223,15 @@ def _filled(
         Gap(int(place[k]) + 1, int(missing[k]), float((stamps[k + 1] - stamps[k]) / np.timedelta64(1, "s")))
         for k in at[missing[at] > LONGEST_GAP]
     )
+    if times.zone is None and stamps.dtype.kind == "M" and _summer_time(stamps, at, step):
+        notes.append("an hour is missing in a night to Sunday: if summer time begins there, say --timezone")
     if len(short):
         count = int(missing[short].sum())
         notes.append(f"{count} missing row{'s' * (count > 1)} in {len(short)} short gap{'s' * (len(short) > 1)} {'were' if count > 1 else 'was'} inserted")
     if gaps:
         longest = max(gap.missing for gap in gaps)
         what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"
-        notes.append(f"{what} of {longest} rows, {'is' if len(gaps) == 1 else 'are'} not filled")
+        notes.append(f"{what} of {longest} rows, cannot be filled")
     return Gridded(
         filled,
         Times(new_stamps, times.format, times.zone, offsets, times.notes),

@@ -85,8 +85,14 @@ def table_of_frame(frame: Any, where: str) -> Table:
     if not isinstance(frame, pd.DataFrame):
         if not hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "__dataframe__"):
             raise InputError(f"a {type(frame).__name__} is no data frame", where, "give a pandas or Polars frame")
-        arrow = pa.table(frame) if hasattr(frame, "__arrow_c_stream__") else pa.interchange.from_dataframe(frame)
-        return Table(_unique({}, list(zip(arrow.column_names, arrow.columns, strict=True))), "DataFrame")
+        if hasattr(frame, "__arrow_c_stream__"):
+            arrow = pa.table(frame)
+        else:
+            from pyarrow.interchange import from_dataframe
+
+            arrow = from_dataframe(frame)
+        pairs = [(name, _plain_type(arrow[k])) for k, name in enumerate(arrow.column_names)]
+        return Table(_unique({}, pairs), "DataFrame")
     if not isinstance(frame.index, pd.RangeIndex) and (
         isinstance(frame.index, pd.DatetimeIndex | pd.MultiIndex | pd.TimedeltaIndex) or frame.index.name is not None
     ):
@@ -201,7 +207,7 @@ def _read_text_table(path: Path, options: ReadOptions) -> Table:
         sample = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
     if b"\0" in sample:
         raise InputError("not a text file", str(path), "give a CSV, Parquet, Feather, NPZ or UCR text file")
-    dialect = find_dialect(sample.decode("utf-8", errors="replace"), str(path), options.header)
+    dialect = find_dialect(sample.decode("utf-8", errors="replace"), str(path), options.header, options.decimal)
     table = _fast(content, mark, dialect)
     if table is None:
         table, more = _slow(content[mark:].decode("utf-8", errors="replace"), dialect, str(path))
@@ -209,11 +215,10 @@ def _read_text_table(path: Path, options: ReadOptions) -> Table:
     table = table.slice(0, _filled_rows(table)) if dialect.separator is None else table
     if table.num_rows == 0:
         raise InputError("the file has a header and no rows", str(path), "give a file with values")
-    columns = list(zip(dialect.names, table.columns, strict=True))
+    cells = _split_first(table.column(0)) if dialect.split_first else table.columns
+    columns = list(zip(dialect.names, cells, strict=True))
     empty = [k for k, (name, column) in enumerate(columns) if not name and k and _is_empty(column)]
     columns = [pair for k, pair in enumerate(columns) if k not in empty]
-    if dialect.split_first:
-        columns = list(zip(dialect.names, _split_first(table.column(0)), strict=True))
     if not dialect.header:
         columns = [(_default(k, len(columns)), column) for k, (_, column) in enumerate(columns)]
     name = ENCODING_NAMES.get(encoding, encoding.upper())
@@ -297,7 +302,7 @@ def _slow(text: str, dialect: Dialect, where: str) -> tuple[pa.Table, list[str]]
         if len(row) > width:
             raise InputError(
                 f"{len(row)} cells for {width} columns: '{(dialect.separator or '').join(row)[:40]}'",
-                f"{where}, row {k + dialect.skip + 1}",
+                f"{where}, line {k + dialect.skip + 1}",
                 "fix the row",
             )
         short += len(row) < width

@@ -101,8 +101,9 @@ def _point_of_date(
     else:
         later = np.flatnonzero(clock >= date)
         at = int(later[0]) if len(later) else len(clock)
-    if at == 0 or (at == len(clock) and date > clock[-1] + (clock[-1] - clock[0])):
+    if at == 0 or (at == len(clock) and date > clock[-1] + 2 * np.median(np.diff(clock))):
+        first, last = clock[[0, -1]].astype("datetime64[s]")
         raise InputError(
-            f"train_end {word} is outside the series, which is from {clock[0]} to {clock[-1]}", where, "give a date in it"
+            f"train_end {word} is outside the series, which is from {first} to {last}", where, "give a date in it"
         )
     return at
