@@ -310,6 +310,10 @@ def _numeric_times(
             stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
             if (np.diff(stamps) > np.timedelta64(0, "ns")).all():
                 return Times(stamps, f"elapsed {unit[1] or unit[2]}"), None
+    if strong and not rises and numbers.min() > 1e7:
+        raise InputError(
+            f"numbers such as {numbers[0]} are not all dates or times since 1970", f"column '{name}'", "say --time-format"
+        )
     if strong:
         excel = 20_000 <= numbers.min() and numbers.max() <= 80_000 and numbers.dtype.kind == "f"
         hint = "; if it has Excel's dates, say --time-format excel" if excel else ""
@@ -361,6 +365,7 @@ def _channels(
     decimals, decimal_notes = choose_decimal(plausible, table.separator, options.decimal, where)
     notes += decimal_notes
     values: dict[str, np.ndarray] = {}
+    reasons: list[InputError] = []
     exact: dict[str, np.ndarray] = {}
     for name in kept:
         if name in texts:
@@ -383,7 +388,10 @@ def _channels(
         else:
             notes.append(problem[0])
             left_out.append(problem[1])
+            reasons.append(_why_no_number(name, result, columns[name], table, where))
     if not values:
+        if len(reasons) == 1:
+            raise reasons[0]
         what = "no number column" if not left_out else f"no number column: left out {', '.join(left_out)[:80]}"
         raise InputError(what, where, "give at least one column of numbers, or name one with --column")
     return Columns(
@@ -459,6 +467,19 @@ def _problem(
             "fix the cell, say --missing if it means a missing value, or choose other columns with --column",
         )
     return f"column '{name}' is text and was left out", f"{name} (text)"
+
+
+def _why_no_number(name: str, result: Numbers, cells: pa.ChunkedArray, table: Table, where: str) -> InputError:
+    """Return the error for a file whose only column has no numbers."""
+    place = f"{where}, column '{name}'"
+    if not result.bad.any():
+        return InputError(f"only missing values, {len(result.values)} of them", place, "give a column of numbers")
+    row = int(np.flatnonzero(result.bad)[0])
+    return InputError(
+        f"text {str(cells[row].as_py())[:30]!r} in a number column",
+        f"{place}, row {row + table.first_row}",
+        "give a column of numbers",
+    )
 
 
 def _series_column(

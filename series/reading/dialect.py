@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ape.core.errors import InputError
-from ape.series.reading.numbers import looks_like_number, means_missing
+from ape.series.reading.numbers import UNIT, looks_like_number, means_missing
 from ape.series.reading.times import looks_like_time
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 400
+COMMA_SHARE = 0.2  # of the lines: what has a second comma at least, if it belongs to the numbers
 MOST_LINES_BEFORE = 60  # comments and other lines before the table
 SEPARATORS = ("\t", ";", "|", ",", " ")  # a comma inside cells is common, so it comes late
 NAMES = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space", None: "one column"}
@@ -29,8 +30,8 @@ BOMS = (
 COMMENT = re.compile(r"^\s*(#|//|%)")
 SEPARATOR_LINE = re.compile(r'^"?sep=(\t|.)"?\s*$', re.IGNORECASE)
 LINE_END = re.compile(r"\r\n|\n|\r")
-COMMA_NUMBER = re.compile(r"^\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*$")
-TIME_AND_COMMA_NUMBER = re.compile(r"^[^,]*[:/.\-T][^,]*,\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?\s*$")
+COMMA_NUMBER = re.compile(rf"^\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?(?:\s*{UNIT})?\s*$")
+TIME_AND_COMMA_NUMBER = re.compile(rf"^[^,]*[:/.\-T][^,]*,\s*[+-]?\d+(?:,\d+)*(?:\.\d+)?(?:\s*{UNIT})?\s*$")
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,15 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
     filled = [line for line in body if line.strip()]
     if not filled:
         raise InputError("a CSV without rows", where, "give a file with values")
-    whole_line = _whole_line_numbers(filled)
-    if whole_line is not None and forced in (None, ","):
-        names, first = _header_of_line(filled[0], whole_line)
+    if forced in (None, ",") and (lead := _lines_before_comma_numbers(filled)):
+        notes += [_lines(lead - 1, "before the table")] if lead > 1 else []
         notes.append("rows have more commas than columns: commas are part of the numbers")
-        return Dialect(
-            None if not whole_line else ",", names, skip + first, bool(first), whole_line, comments, tuple(notes)
-        )
+        name = filled[lead - 1].strip().strip('"')
+        return Dialect(None, (name,), skip + _lines_until(body, lead), True, False, comments, tuple(notes))
+    if forced in (None, ",") and _has_times_and_comma_numbers(filled):
+        notes.append("rows have more commas than columns: commas are part of the numbers")
+        names = tuple(split(filled[0], ","))
+        return Dialect(",", names, skip + _lines_until(body, 1), True, True, comments, tuple(notes))
     if forced is None and decimal == "," and all(COMMA_NUMBER.match(line) for line in filled):
         return Dialect(None, ("",), skip, False, False, comments, tuple(notes))
     separator = forced or _separator(filled)
@@ -178,22 +181,26 @@ def split(line: str, separator: str | None) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
 
 
-def _whole_line_numbers(lines: Sequence[str]) -> bool | None:
-    """Return whether commas belong to numbers: False for one column, True after a time, None if they separate."""
-    data = lines[1:] if len(lines) > 1 else lines
-    if "," not in lines[0] and not COMMA_NUMBER.match(lines[0]) and any("," in line for line in data):
-        return False if all(COMMA_NUMBER.match(line) or means_missing(line) for line in data) else None
+def _lines_before_comma_numbers(lines: Sequence[str]) -> int:
+    """Return the number of lines above one column of numbers with commas, whose name has no comma; 0 if it is not one."""
+    for k, line in enumerate(lines[: MOST_LINES_BEFORE + 1]):
+        if COMMA_NUMBER.match(line):
+            rest = lines[k:]
+            fits = all(COMMA_NUMBER.match(each) or means_missing(each) for each in rest)
+            return k if k and fits and "," not in lines[k - 1] and any("," in each for each in rest) else 0
+    return 0
+
+
+def _has_times_and_comma_numbers(lines: Sequence[str]) -> bool:
+    """Whether each line below the header is a time and one number, in which commas occur."""
+    data = lines[1:]
     names = split(lines[0], ",")
-    if len(names) != 2 or looks_like_number(names[1]) or not any(line.count(",") > 1 for line in data):
-        return None
-    fits = all(
+    more = sum(line.count(",") > 1 for line in data)
+    if len(names) != 2 or looks_like_number(names[1]) or more < max(1, COMMA_SHARE * len(data)):
+        return False
+    return all(
         TIME_AND_COMMA_NUMBER.match(line) or (line.count(",") == 1 and means_missing(line.split(",")[1])) for line in data
     )
-    return True if fits else None
-
-
-def _header_of_line(line: str, two: bool) -> tuple[tuple[str, ...], int]:
-    return (tuple(split(line, ",")) if two else (line.strip().strip('"'),)), 1
 
 
 def _separator(lines: Sequence[str]) -> str | None:
@@ -235,6 +242,8 @@ def _first_row_of_table(rows: Sequence[list[str]]) -> int:
     body = rows[len(rows) // 3 :]
     width = Counter(map(len, body)).most_common(1)[0][0]
     filled = Counter(len(_trimmed(row)) for row in body).most_common(1)[0][0]
+    if width == 1:
+        return _row_above_values(rows)
     if filled == 1 or len(_trimmed(rows[0])) >= filled:
         return 0
     for k, row in enumerate(rows[:MOST_LINES_BEFORE]):
@@ -243,6 +252,14 @@ def _first_row_of_table(rows: Sequence[list[str]]) -> int:
             single = all(len(_trimmed(before)) == 1 for before in rows[:k])
             named = all(_kind(cell) in ("text", "missing") for cell in cells)
             return k if single or named else 0
+    return 0
+
+
+def _row_above_values(rows: Sequence[list[str]]) -> int:
+    """Return the row above the first number or time of a table of one column."""
+    for k, row in enumerate(rows[:MOST_LINES_BEFORE]):
+        if _kind(row[0]) in ("number", "time"):
+            return max(0, k - 1)
     return 0
 
 
@@ -320,8 +337,10 @@ def _numbered_header(first: list[str], data: Sequence[list[str]], where: str) ->
 
 def _require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
     """Refuse rows of integers whose commas may be decimal marks: there is no header to count the columns."""
+    rows = [[re.sub(rf"(?<=\d)\s*{UNIT}$", "", cell) for cell in row] for row in rows]
+    rows = [row for row in rows if not (len(row) == 1 and means_missing(row[0]))]
     cells = [cell for row in rows for cell in row]
-    if not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells) or {len(row) for row in rows} - {2, 4, 6}:
+    if not rows or not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells) or {len(row) for row in rows} - {2, 4, 6}:
         return
     second = [row[k] for row in rows for k in range(1, len(row), 2)]
     counts = [int(row[0]) for row in rows]

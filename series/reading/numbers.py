@@ -21,7 +21,7 @@ SENTINELS = (-999.0, -9999.0, -99999.0, -999.9, -999.99, 9999.0, 99999.0, 999999
 SPACES = "\u00a0\u2007\u2009\u202f"  # that separate thousands, beside the plain space
 BODY = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?"
 NUMBER = re.compile(rf"^{BODY}$")
-UNIT = r"[^\d\s.,+\-][^\s,;]{0,9}(?: [^\d\s]{1,9})?"  # begins with no digit or sign
+UNIT = r"[^\d\s.,+\-:;|/\\'\"#()\[\]=_][^\s,;:|\"=]{0,9}"  # begins with a letter or a sign such as % and °
 WITH_UNIT = rf"^(?P<number>{BODY})\s*(?P<unit>{UNIT})$"
 WITH_PREFIX = rf"^(?P<unit>[$€£¥]|[A-Z]{{3}} )\s*(?P<number>{BODY})$"
 TRUTH = {"true": "1", "false": "0"}
