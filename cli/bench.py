@@ -38,6 +38,7 @@ def _make(arguments: argparse.Namespace) -> None:
 
 def _supplement(arguments: argparse.Namespace) -> None:
     from ape.evals.timeanomalybench import supplement_set
+
     out = _require_free_folder(arguments.out)
     supplement_set(out, load_series(arguments), arguments.seed)
     console.print(f"set: {out}")

@@ -111,8 +111,12 @@ def _add_series_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="column of a long table that names the series, which become channels; NAME=VALUE reads one of them",
     )
-    reading.add_argument("--missing", action="append", metavar="WORD", help="cell that means a missing value; repeatable")
-    reading.add_argument("--header", action=argparse.BooleanOptionalAction, help="the first row names the columns, or not")
+    reading.add_argument(
+        "--missing", action="append", metavar="WORD", help="cell that means a missing value; repeatable"
+    )
+    reading.add_argument(
+        "--header", action=argparse.BooleanOptionalAction, help="the first row names the columns, or not"
+    )
     reading.add_argument("--difference", action="store_true", help="read the increments of counters")
 
 

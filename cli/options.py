@@ -25,6 +25,4 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
 
 def load_series(arguments: argparse.Namespace) -> Series:
     """Load the series of a command."""
-    return load(
-        arguments.data, column=arguments.column, train_end=arguments.train_end, options=read_options(arguments)
-    )
+    return load(arguments.data, column=arguments.column, train_end=arguments.train_end, options=read_options(arguments))

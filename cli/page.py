@@ -55,7 +55,9 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             thread = gr.Dropdown([MAIN], value=MAIN, label="thread", scale=1)
             branch = gr.Button("branch from here", scale=1, size="sm")
         with gr.Accordion("new conversation", open=not conversations(root)) as new:
-            upload = gr.File(label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED])
+            upload = gr.File(
+                label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED]
+            )
             with gr.Row():
                 train_end = gr.Number(
                     label="training part: first points, taken as normal (0: all)",

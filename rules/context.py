@@ -70,5 +70,7 @@ def _clock(series: Series) -> tuple[float | None, float | None]:
     if series.timestamps is None or series.clock is None:
         return None, None
     first = series.clock[0]  # the steps are those of the timestamps, which no change of the clock interrupts
-    seconds = (series.timestamps - series.timestamps[0] + first - first.astype("datetime64[D]")) / np.timedelta64(1, "s")
+    seconds = (series.timestamps - series.timestamps[0] + first - first.astype("datetime64[D]")) / np.timedelta64(
+        1, "s"
+    )
     return float(seconds[0] / 3600), float(np.median(np.diff(seconds)) / 3600)

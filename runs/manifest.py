@@ -27,8 +27,8 @@ def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
     ----------
     given : str
         A folder, a glob, or a CSV file with the column ``path`` and any of ``name``, ``text`` and ``log`` (files),
-        ``column`` (several separated by ``;``), ``train_end``, ``series_column``, ``backbone`` and ``seed``. Paths are relative to the
-        folder of the manifest.
+        ``column`` (several separated by ``;``), ``train_end``, ``series_column``, ``backbone`` and ``seed``. Paths are
+        relative to the folder of the manifest.
     defaults : Request
         Values for everything that the manifest leaves open.
 

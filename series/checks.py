@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _fill_gaps(
         missing = np.isnan(values[:, column])
         count = int((missing & ~inserted).sum())
         runs = 0
-        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for begin, end in pairwise(edges):
             runs += _fill_stretch(values[begin:end, column], inserted[begin:end], name, begin, where)
         if count:
             notes.append(f"channel '{name}': {count} missing values in {runs} short gaps were filled")
@@ -154,7 +155,9 @@ def _offsets(
         largest = float(np.abs(part).max())
         if 0 < largest < SMALLEST:
             raise InputError(
-                f"values below {SMALLEST:g}, where float32 has no digits", f"{where}, channel '{name}'", "rescale the channel"
+                f"values below {SMALLEST:g}, where float32 has no digits",
+                f"{where}, channel '{name}'",
+                "rescale the channel",
             )
         level = float(np.median(part))
         spread = float(np.std(part - level))

@@ -18,7 +18,8 @@ import pandas as pd
 
 from ape.core.errors import InputError
 from ape.series.checks import validated
-from ape.series.reading.columns import Columns, interpret
+from ape.series.reading.channels import Columns
+from ape.series.reading.columns import interpret
 from ape.series.reading.counters import difference_counters
 from ape.series.reading.grid import Gridded, on_grid
 from ape.series.reading.options import ReadOptions
@@ -104,7 +105,9 @@ def load(
             parts["train_end"] = train_end
         return _build(parts, column=column, text=text, name=name, where=str(path), options=options)
     table = read_table(path, options)
-    return _from_table(table, column=column, train_end=train_end, text=text, name=name, where=str(path), options=options)
+    return _from_table(
+        table, column=column, train_end=train_end, text=text, name=name, where=str(path), options=options
+    )
 
 
 def from_array(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -132,7 +133,7 @@ class Series:
     def segments(self) -> tuple[tuple[int, int], ...]:
         """Contiguous stretches, half-open: the series between its long gaps."""
         edges = [0, *(gap.position for gap in self.gaps), self.length]
-        return tuple(zip(edges[:-1], edges[1:], strict=True))
+        return tuple(pairwise(edges))
 
     @property
     def row_points(self) -> np.ndarray:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ape.core.errors import InputError
 from ape.series.reading.numbers import UNIT, looks_like_number, means_missing
@@ -182,7 +183,7 @@ def split(line: str, separator: str | None) -> list[str]:
 
 
 def _lines_before_comma_numbers(lines: Sequence[str]) -> int:
-    """Return the number of lines above one column of numbers with commas, whose name has no comma; 0 if it is not one."""
+    """Return the number of lines above one column of numbers with commas; 0 if it is not one."""
     for k, line in enumerate(lines[: MOST_LINES_BEFORE + 1]):
         if COMMA_NUMBER.match(line):
             rest = lines[k:]
@@ -199,7 +200,8 @@ def _has_times_and_comma_numbers(lines: Sequence[str]) -> bool:
     if len(names) != 2 or looks_like_number(names[1]) or more < max(1, COMMA_SHARE * len(data)):
         return False
     return all(
-        TIME_AND_COMMA_NUMBER.match(line) or (line.count(",") == 1 and means_missing(line.split(",")[1])) for line in data
+        TIME_AND_COMMA_NUMBER.match(line) or (line.count(",") == 1 and means_missing(line.split(",")[1]))
+        for line in data
     )
 
 
@@ -294,7 +296,8 @@ def _names(
     if header is True:
         return first, 1
     kinds = [_kind(cell) for cell in first]
-    is_header = any(kind == "text" and below in ("number", "time", "missing") for kind, below in zip(kinds, body))
+    pairs = list(zip(kinds, body, strict=True))
+    is_header = any(kind == "text" and below in ("number", "time", "missing") for kind, below in pairs)
     if not is_header and all(kind in ("text", "missing") for kind in kinds):
         is_header = True
     if header is None and not is_header and "number" in kinds:
@@ -313,7 +316,7 @@ def _names(
 
 def _is_units(row: list[str], body: Sequence[str]) -> bool:
     kinds = [_kind(cell) for cell in row]
-    wrong = [kind == "text" for kind, below in zip(kinds, body) if below in ("number", "time")]
+    wrong = [kind == "text" for kind, below in zip(kinds, body, strict=False) if below in ("number", "time")]
     return len(wrong) > 1 and sum(wrong) > 1 and "number" not in kinds and "time" not in kinds
 
 
@@ -330,7 +333,9 @@ def _numbered_header(first: list[str], data: Sequence[list[str]], where: str) ->
         return True
     if len(first) > 1:
         raise InputError(
-            f"the first row {','.join(first)[:40]} may be column numbers or values", where, "say --header or --no-header"
+            f"the first row {','.join(first)[:40]} may be column numbers or values",
+            where,
+            "say --header or --no-header",
         )
     return False
 
@@ -344,8 +349,10 @@ def _require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
         return
     second = [row[k] for row in rows for k in range(1, len(row), 2)]
     counts = [int(row[0]) for row in rows]
-    counter = all(b - a == 1 for a, b in zip(counts[:-1], counts[1:], strict=True)) and len(counts) > 2
-    zeros = any(len(cell) > 1 and cell.startswith("0") for cell in second) or any(row[0].startswith("-0") for row in rows)
+    counter = all(b - a == 1 for a, b in pairwise(counts)) and len(counts) > 2
+    zeros = any(len(cell) > 1 and cell.startswith("0") for cell in second) or any(
+        row[0].startswith("-0") for row in rows
+    )
     two = {len(row) for row in rows} == {2} and all(cell.isdigit() and len(cell) <= 6 for cell in second)
     if zeros or (two and not counter):
         raise InputError(

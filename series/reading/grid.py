@@ -65,9 +65,7 @@ def on_grid(values: np.ndarray, times: Times) -> Gridded:
     return _filled(values, times, point_of_row, position, step, name, notes)
 
 
-def _ordered(
-    values: np.ndarray, times: Times
-) -> tuple[np.ndarray, Times | None, np.ndarray | None, list[str]]:
+def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None, np.ndarray | None, list[str]]:
     stamps = times.stamps
     steps = np.diff(stamps)
     zero = steps.dtype.type(0)
@@ -75,34 +73,35 @@ def _ordered(
         return values, times, None, []
     rows = np.arange(len(values))
     if (steps < zero).all():
-        return values[::-1], _taken(times, rows[::-1]), rows[::-1].copy(), ["rows were newest first and were reversed"]
+        return values[::-1], times.take(rows[::-1]), rows[::-1].copy(), ["rows were newest first and were reversed"]
     if times.zone is None and (shifted := _set_back(times)) is not None:
         back = int((steps <= zero).sum())
-        return values, shifted, None, [
-            f"the clock goes back by one hour {back} time{'s' * (back > 1)}: rows keep their order, and time runs on"
-        ]
+        return (
+            values,
+            shifted,
+            None,
+            [f"the clock goes back by one hour {back} time{'s' * (back > 1)}: rows keep their order, and time runs on"],
+        )
     order = np.argsort(stamps, kind="stable")
     unique, first, inverse = np.unique(stamps, return_index=True, return_inverse=True)
     repeated = len(stamps) - len(unique)
     if repeated > MOST_DUPLICATES * len(stamps):
-        return values, None, None, [
-            f"{repeated} times occur more than once: rows keep the file order, times are left out"
-        ]
+        return (
+            values,
+            None,
+            None,
+            [f"{repeated} times occur more than once: rows keep the file order, times are left out"],
+        )
     notes = []
     moved = int((steps < zero).sum())
     if moved:
         notes.append(f"rows were not in the order of time ({moved} steps back) and were sorted")
     if repeated:
-        notes.append(f"{repeated} row{'s repeat' * (repeated > 1)}{' repeats' * (repeated == 1)} a time: rows of the same time were averaged")
+        notes.append(f"{_count(repeated, 'row')} with the time of another: rows of the same time were averaged")
         values = _averaged(values, inverse, len(unique))
     else:
         values = values[order]
-    return values, _taken(times, first), inverse.astype(np.int64), notes
-
-
-def _taken(times: Times, rows: np.ndarray) -> Times:
-    offsets = None if times.clock_offset is None else times.clock_offset[rows]
-    return Times(times.stamps[rows], times.format, times.zone, offsets, times.notes)
+    return values, times.take(first), inverse.astype(np.int64), notes
 
 
 def _averaged(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
@@ -120,7 +119,7 @@ def _averaged(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
 
 
 def _set_back(times: Times) -> Times | None:
-    """Return times that run on where the clock of the file is set back by one hour; None if that does not order them."""
+    """Return times that run on where the clock is set back by one hour; None if that does not order them."""
     seconds = (times.stamps - times.stamps[0]) / np.timedelta64(1, "s")
     steps = np.diff(seconds)
     usual = np.median(steps)
@@ -160,7 +159,12 @@ def _positions(stamps: np.ndarray) -> tuple[np.ndarray | None, float, str, list[
                     return (month - month[0]) // months, usual, name, []
     name = step_name(usual)
     if even_share(stamps) < REGULAR:
-        return None, usual, f"irregular, about {name}", [f"the sampling is irregular, about {name}: gaps are not filled"]
+        return (
+            None,
+            usual,
+            f"irregular, about {name}",
+            [f"the sampling is irregular, about {name}: gaps are not filled"],
+        )
     jumps = np.maximum(np.rint(seconds / usual), 1).astype(np.int64)
     jumps[seconds < 1.5 * usual] = 1
     if usual == DAY and stamps.dtype.kind == "M" and (jumps > 1).any() and _only_weekends(stamps, jumps):
@@ -179,6 +183,10 @@ def step_name(seconds: float) -> str:
         if seconds >= size * (1 - 1e-9):
             return f"{seconds / size:.6g} {unit}"
     return f"{seconds:.6g} s"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _summer_time(stamps: np.ndarray, at: np.ndarray, step: float) -> bool:
@@ -227,7 +235,10 @@ def _filled(
         notes.append("an hour is missing in a night to Sunday: if summer time begins there, say --timezone")
     if len(short):
         count = int(missing[short].sum())
-        notes.append(f"{count} missing row{'s' * (count > 1)} in {len(short)} short gap{'s' * (len(short) > 1)} {'were' if count > 1 else 'was'} inserted")
+        notes.append(
+            f"{_count(count, 'missing row')} in {_count(len(short), 'short gap')}"
+            f" {'was' if count == 1 else 'were'} filled"
+        )
     if gaps:
         longest = max(gap.missing for gap in gaps)
         what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"

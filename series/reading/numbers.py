@@ -13,11 +13,15 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 
 MISSING = (
-    "", "-", "--", "---", "\u2013", "\u2014", "na", "n/a", "n.a.", "#n/a", "#na", "#nv", "nan", "-nan", "+nan", "null", "none",
-    "nil", "\\n", "?", ".", "..", "...", "*", "<na>", "nat", "missing", "no data", "nodata", "n/v", "k.a.", "#div/0!", "#value!",
-    "#ref!", "#name?", "#num!", "#null!", "#wert!", "#bezug!", "-nan(ind)", "nan(ind)", "1.#qnan", "1.#ind", "-1.#ind", "(null)", "undefined",
+    "", "-", "--", "---", "\u2013", "\u2014", "na", "n/a", "n.a.", "#n/a", "#na", "#nv", "nan", "-nan", "+nan",
+    "null", "none",
+    "nil", "\\n", "?", ".", "..", "...", "*", "<na>", "nat", "missing", "no data", "nodata", "n/v", "k.a.",
+    "#div/0!", "#value!",
+    "#ref!", "#name?", "#num!", "#null!", "#wert!", "#bezug!", "-nan(ind)", "nan(ind)", "1.#qnan", "1.#ind",
+    "-1.#ind", "(null)", "undefined",
 )  # fmt: skip
 SENTINELS = (-999.0, -9999.0, -99999.0, -999.9, -999.99, 9999.0, 99999.0, 999999.0)
+SAMPLE = 200  # cells
 SPACES = "\u00a0\u2007\u2009\u202f"  # that separate thousands, beside the plain space
 BODY = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?"
 NUMBER = re.compile(rf"^{BODY}$")
@@ -238,7 +242,9 @@ def read_numbers(text: pa.ChunkedArray, decimal: str = ".") -> Numbers:
             plain = pc.coalesce(number, plain)
             notes.append(f"the unit '{units[0]}' was removed from the cells")
         elif len(units) > 1 or not only_zero:
-            notes.append(f"cells have different units: {', '.join(repr(u) for u in [*units[:3], *([''] * (not only_zero))])}")
+            notes.append(
+                f"cells have different units: {', '.join(repr(u) for u in [*units[:3], *([''] * (not only_zero))])}"
+            )
     other = "," if decimal == "." else "."
     grouped = pc.match_substring_regex(plain, GROUPED[other])
     plain = pc.if_else(grouped, pc.replace_substring(plain, other, ""), plain)
@@ -257,7 +263,11 @@ def _numbers(
     numbers: pa.ChunkedArray, text: pa.ChunkedArray, notes: tuple[str, ...], plain: pa.ChunkedArray | None = None
 ) -> Numbers:
     values = numbers.to_numpy().astype(np.float64, copy=False)
-    bad = (pc.is_null(numbers).to_numpy() & pc.is_valid(text).to_numpy()) if numbers.null_count else np.zeros(len(values), bool)
+    bad = (
+        (pc.is_null(numbers).to_numpy() & pc.is_valid(text).to_numpy())
+        if numbers.null_count
+        else np.zeros(len(values), bool)
+    )
     exact = None
     finite = values[np.isfinite(values)]
     if len(finite) and np.abs(finite).max() >= 2.0**53 and len(finite) == len(values):
@@ -307,6 +317,15 @@ def _field(chunk: pa.StructArray, name: str) -> pa.Array:
     return pc.struct_field(chunk, name)
 
 
+def mostly_numbers(text: pa.ChunkedArray) -> bool:
+    """Whether more than half of the cleaned cells contain numbers, in a sample from the whole column."""
+    present = text.drop_null()
+    if len(present) == 0:
+        return True
+    cells = present.take(pa.array(np.arange(0, len(present), max(1, len(present) // SAMPLE)))).to_pylist()
+    return 2 * sum(map(looks_like_number, cells)) > len(cells)
+
+
 def sentinel_note(values: np.ndarray) -> str | None:
     """Return a note if a value such as -999 recurs far outside all others."""
     for sentinel in SENTINELS:
@@ -320,5 +339,7 @@ def sentinel_note(values: np.ndarray) -> str | None:
         low, high = others.min(), others.max()
         distance = low - sentinel if sentinel < 0 else sentinel - high
         if distance > 3 * max(high - low, 1e-9):
-            return f"{sentinel:g} occurs {count} times, far from all other values: if it means missing, say --missing={sentinel:g}"
+            return (
+                f"{sentinel:g} occurs {count} times, far from the rest: if it means missing, say --missing={sentinel:g}"
+            )
     return None

@@ -47,7 +47,10 @@ def _gaps(series: Series) -> str:
     inserted = int(series.inserted.sum())
     parts = [f"{inserted} missing row{'s' * (inserted > 1)} inserted"] if inserted else []
     for gap in series.gaps[:MOST_GAPS]:
-        parts.append(f"{gap.missing} rows missing after {series.time_text(gap.position - 1)}, until {series.time_text(gap.position)}")
+        parts.append(
+            f"{gap.missing} rows missing after {series.time_text(gap.position - 1)},"
+            f" until {series.time_text(gap.position)}"
+        )
     if len(series.gaps) > MOST_GAPS:
         parts.append(f"{len(series.gaps) - MOST_GAPS} more long gaps")
     return "; ".join(parts) or "none"

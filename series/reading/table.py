@@ -57,6 +57,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+def is_text(cells: pa.ChunkedArray) -> bool:
+    """Whether a column has text."""
+    return pa.types.is_string(cells.type) or pa.types.is_null(cells.type)
+
+
 def suffix_of(path: Path) -> str:
     """Return the suffix of a file without that of its compression, in lower case."""
     name = path.name.lower()
@@ -149,7 +154,17 @@ def _read_columnar(path: Path) -> Table:
     elif metadata:
         own = [c for c in metadata.get("index_columns", []) if isinstance(c, str) and c in names]
         names = [*own, *(n for n in names if n not in own)]
-    pairs = [("timestamp" if n in index and pa.types.is_timestamp(table.schema.field(n).type) else "" if n in index else n, table[n]) for n in names]
+    pairs = [
+        (
+            "timestamp"
+            if n in index and pa.types.is_timestamp(table.schema.field(n).type)
+            else ""
+            if n in index
+            else n,
+            table[n],
+        )
+        for n in names
+    ]
     plain = [(n, _plain_type(c)) for n, c in pairs]
     return Table(_unique({}, plain), kind)
 
@@ -180,7 +195,15 @@ def _decompressed(content: bytes, path: Path) -> bytes:
                 if len(files) != 1:
                     raise InputError(f"the archive has {len(files)} files", str(path), "give an archive of one file")
                 return archive.read(files[0])
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError, RuntimeError, pa.ArrowException) as error:
+    except (
+        OSError,
+        EOFError,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        ValueError,
+        RuntimeError,
+        pa.ArrowException,
+    ) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"damaged {kind} file: {str(error)[:80]}", str(path), "compress it again") from error
@@ -241,7 +264,9 @@ def _transcoded(content: bytes, encoding: str, path: Path) -> bytes:
     except UnicodeDecodeError as error:
         if encoding == "cp1252":
             return content.decode("latin-1").encode()
-        raise InputError(f"not readable as {encoding.upper()}: {error}", str(path), "write the file as UTF-8") from error
+        raise InputError(
+            f"not readable as {encoding.upper()}: {error}", str(path), "write the file as UTF-8"
+        ) from error
 
 
 def _fast(content: Any, mark: int, dialect: Dialect) -> pa.Table | None:
@@ -284,7 +309,9 @@ def _slow(text: str, dialect: Dialect, where: str) -> tuple[pa.Table, list[str]]
     if dialect.separator is None or dialect.split_first:
         cells = [line.strip().strip('"') for line in lines if not (dialect.comments and COMMENT.match(line))]
         return pa.table({"0": pa.chunked_array([pa.array(cells, pa.string())])}), notes
-    kept = [(k, line) for k, line in enumerate(lines) if line.strip() and not (dialect.comments and COMMENT.match(line))]
+    kept = [
+        (k, line) for k, line in enumerate(lines) if line.strip() and not (dialect.comments and COMMENT.match(line))
+    ]
     if len(kept) < len(lines) and dialect.comments:
         notes.append("comment lines within the table were left out")
     if dialect.separator == " ":

@@ -18,30 +18,37 @@ CLOCK = (
     r"(?P<hour>\d{1,2})[:.h](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?"
     r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
 )
-ZONE = r"(?: ?(?P<zone>Z|z|UTC|GMT|(?:UTC|GMT)?[+\-]\d{1,2}(?::?\d{2})?|CES?T|MES?Z|WES?T|EES?T|BST|[A-Z]{3,4}))?(?:\[[A-Za-z_/+\-0-9]+\])?"
+ZONE = r"(?: ?(?P<zone>[Zz]|(?:UTC|GMT)?[+\-]\d{1,2}(?::?\d{2})?|[A-Z]{3,4}))?(?:\[[A-Za-z_/+\-0-9]+\])?"
+WORD = "[A-Za-zÀ-ÿ]{3,9}"
 WEEKDAY = r"(?:[A-Za-zÀ-ÿ]{2,9}\.?,? )?"
 DATE = rf"^{WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/.])(?P<b>\d{{1,2}})[-/.](?P<c>\d{{1,4}})"
 PATTERNS = (
     rf"{DATE}(?:(?:[T, :]|, | {{2}})(?:{CLOCK}){ZONE})?$",
-    rf"^{WEEKDAY}(?P<a>\d{{1,2}})\.?[-/ ]?(?P<name>[A-Za-zÀ-ÿ]{{3,9}})\.?[-/ ,]+(?P<c>\d{{2,4}})(?:[T, :]+{CLOCK}{ZONE})?$",
+    rf"^{WEEKDAY}(?P<a>\d{{1,2}})\.?[-/ ]?(?P<name>{WORD})\.?[-/ ,]+(?P<c>\d{{2,4}})(?:[T, :]+{CLOCK}{ZONE})?$",
     rf"^{WEEKDAY}(?P<name>[A-Za-zÀ-ÿ]{{3,9}})\.?[ -](?P<a>\d{{1,2}}),?[ -](?P<c>\d{{4}})(?:[, :]+{CLOCK}{ZONE})?$",
     rf"^{WEEKDAY}(?P<name>[A-Za-zÀ-ÿ]{{3,9}})\.? {{1,2}}(?P<a>\d{{1,2}}) {CLOCK}{ZONE} (?P<c>\d{{4}})$",
     r"^(?P<a>\d{4})(?P<mark>[-/])(?P<b>\d{1,2})$",
-    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[T ](?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
-    + ZONE
-    + "$",
+    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[T ](?P<hour>\d{2}):?(?P<minute>\d{2})"
+    r"(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?" + ZONE + "$",
 )
 ISO = re.compile(r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?$")
-ELAPSED = r"^(?P<sign>-?)(?:(?P<days>\d+)(?: days?,?|d|\.)? ?)??(?P<hours>\d{1,6}):(?P<minutes>\d{2})(?::(?P<seconds>\d{2}))?(?:[.,](?P<fraction>\d{1,9}))?$"
+ELAPSED = (
+    r"^(?P<sign>-?)(?:(?P<days>\d+)(?: days?,?|d|\.)? ?)??(?P<hours>\d{1,6}):(?P<minutes>\d{2})"
+    r"(?::(?P<seconds>\d{2}))?(?:[.,](?P<fraction>\d{1,9}))?$"
+)
 TIME_OF_DAY = rf"^{CLOCK}{ZONE}$"
 ONLY_DATE = re.compile(rf"{DATE}$|^\d{{8}}$|^\d{{1,2}}[-/ .]?[A-Za-zÀ-ÿ]{{3,9}}[-/ .]+\d{{2,4}}$")
 MONTHS = {
-    "jan": 1, "ene": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3, "maa": 3, "mrt": 3, "apr": 4, "avr": 4,
-    "abr": 4, "may": 5, "mai": 5, "maj": 5, "mei": 5, "mag": 5, "jun": 6, "giu": 6, "jul": 7, "lug": 7, "aug": 8, "aoû": 8,
-    "ago": 8, "sep": 9, "set": 9, "oct": 10, "okt": 10, "out": 10, "ott": 10, "nov": 11, "dec": 12, "dez": 12, "dic": 12, "déc": 12,
+    "jan": 1, "ene": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3, "maa": 3, "mrt": 3, "apr": 4,
+    "avr": 4,
+    "abr": 4, "may": 5, "mai": 5, "maj": 5, "mei": 5, "mag": 5, "jun": 6, "giu": 6, "jul": 7, "lug": 7, "aug": 8,
+    "aoû": 8,
+    "ago": 8, "sep": 9, "set": 9, "oct": 10, "okt": 10, "out": 10, "ott": 10, "nov": 11, "dec": 12, "dez": 12,
+    "dic": 12, "déc": 12,
 }  # fmt: skip
 ZONES = {
-    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "CET": 60, "MEZ": 60, "WEST": 60, "CEST": 120, "MESZ": 120, "EET": 120, "EEST": 180,
+    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "CET": 60, "MEZ": 60, "WEST": 60, "CEST": 120, "MESZ": 120, "EET": 120,
+    "EEST": 180,
 }  # fmt: skip
 EPOCH_FROM = 1e8  # seconds: 1973
 EPOCH_TO = 7.3e9  # seconds: 2201
@@ -72,6 +79,11 @@ class Times:
     zone: str | None = None
     clock_offset: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+
+    def take(self, rows: np.ndarray) -> Times:
+        """Return the times of some rows."""
+        offsets = None if self.clock_offset is None else self.clock_offset[rows]
+        return replace(self, stamps=self.stamps[rows], clock_offset=offsets)
 
 
 class Unreadable(ValueError):
@@ -222,7 +234,7 @@ def _by_pattern(text: pa.ChunkedArray, pattern: str, options: ReadOptions, where
     choices = []
     problem = 0
     for name, years, months, days in orders:
-        dates, wrong = _dates(years, months, days)
+        dates, wrong = dates_of(years, months, days)
         if wrong is None:
             choices.append((name, dates))
         else:
@@ -231,7 +243,7 @@ def _by_pattern(text: pa.ChunkedArray, pattern: str, options: ReadOptions, where
         raise Unreadable(problem)
     mark = next(iter(pc.unique(fields["mark"]).to_pylist()), "") if "mark" in fields else ""
     name, dates, notes = _choose_order(choices, seconds, mark, options, where, text[0].as_py())
-    stamps = _joined(dates, seconds, extra)
+    stamps = joined(dates, seconds, extra)
     times = Times(stamps, name, notes=tuple(notes))
     if "zone" in fields and pc.any(pc.not_equal(fields["zone"], "")).as_py():
         zones = fields["zone"]
@@ -290,7 +302,7 @@ def _clock(fields: dict[str, pa.ChunkedArray], length: int) -> tuple[np.ndarray,
     return hours * 3600 + minutes * 60 + seconds, _nanoseconds_of_fraction(fields.get("fraction"), length)
 
 
-def _dates(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, int | None]:
+def dates_of(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> tuple[np.ndarray, int | None]:
     """Return the days, and the row of the first date that does not exist."""
     wrong = (months < 1) | (months > 12) | (days < 1) | (days > 31) | (years < 1) | (years > 9999)
     safe = np.where(wrong, 1, months)
@@ -300,7 +312,8 @@ def _dates(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> tuple[np.
     return dates, int(np.flatnonzero(wrong)[0]) if wrong.any() else None
 
 
-def _joined(dates: np.ndarray, seconds: np.ndarray, nanoseconds: np.ndarray) -> np.ndarray:
+def joined(dates: np.ndarray, seconds: np.ndarray, nanoseconds: np.ndarray) -> np.ndarray:
+    """Return dates with a time of day, datetime64[ns], or datetime64[us] if a date is outside 1678 to 2261."""
     years = dates.astype("datetime64[Y]").astype(int) + 1970
     whole = dates.astype("datetime64[s]") + seconds
     if years.min() >= 1678 and years.max() <= 2261:
@@ -358,10 +371,8 @@ def _elapsed(text: pa.ChunkedArray, pattern: str = ELAPSED) -> Times:
             raise Unreadable(int(np.flatnonzero(pc.equal(third, "").to_numpy())[0]))
         fraction = _nanoseconds_of_fraction(fields["fraction"], length)
         minutes_first = not with_third and pc.any(pc.not_equal(fields["fraction"], "")).as_py()
-        if minutes_first:
-            seconds = first * 60 + second
-        else:
-            seconds = first * 3600 + second * 60 + _integers(third, length)
+        larger = first * 60 if minutes_first else first * 3600 + second * 60
+        seconds = larger + (second if minutes_first else _integers(third, length))
         seconds += _integers(fields["days"], length) * DAY
         negative = pc.equal(fields["sign"], "-").to_numpy()
         stamps = seconds * 1_000_000_000 + fraction
@@ -380,7 +391,7 @@ def _elapsed(text: pa.ChunkedArray, pattern: str = ELAPSED) -> Times:
 
 
 def _in_given_format(text: pa.ChunkedArray, form: str) -> Times:
-    if form in EPOCH_UNITS or form == EXCEL:
+    if form in EPOCH_UNITS or form == EXCEL:  # text in which no number was found
         try:
             numbers = pc.cast(text, pa.int64()).to_numpy()
         except pa.ArrowInvalid:
@@ -395,7 +406,9 @@ def _in_given_format(text: pa.ChunkedArray, form: str) -> Times:
         try:
             parsed = pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form or None)
         except ValueError as error:
-            raise InputError(f"'{form}' is not a time format", "--time-format", "give one such as '%d.%m.%Y %H:%M'") from error
+            raise InputError(
+                f"'{form}' is not a time format", "--time-format", "give one such as '%d.%m.%Y %H:%M'"
+            ) from error
     if parsed.isna().any():
         raise Unreadable(int(np.flatnonzero(parsed.isna().to_numpy())[0]))
     stamps = parsed.dt.tz_localize(None) if parsed.dt.tz is not None else parsed
@@ -508,9 +521,11 @@ def _compact(numbers: np.ndarray) -> Times | None:
     years, months, days = rest // 10000, rest // 100 % 100, rest % 100
     if years.min() < 1900 or years.max() > 2200:
         return None
-    dates, wrong = _dates(years, months, days)
+    dates, wrong = dates_of(years, months, days)
     if wrong is not None or any((part > limit).any() for part, limit in zip(parts, (23, 59, 59), strict=False)):
         return None
-    seconds = sum((part * size for part, size in zip(parts, (3600, 60, 1), strict=False)), np.zeros(len(rest), np.int64))
+    seconds = sum(
+        (part * size for part, size in zip(parts, (3600, 60, 1), strict=False)), np.zeros(len(rest), np.int64)
+    )
     form = "YYYYMMDD" + "HHMMSS"[: 2 * len(parts)]
-    return Times(_joined(dates, seconds, nanoseconds), f"compact {form}")
+    return Times(joined(dates, seconds, nanoseconds), f"compact {form}")

@@ -75,9 +75,7 @@ def _point(row: int, point_of_row: np.ndarray | None, length: int) -> int:
     return int(point_of_row[row]) if ordered else int(before.sum())
 
 
-def _point_of_date(
-    word: str, times: Times | None, clock: np.ndarray | None, where: str, dayfirst: bool | None
-) -> int:
+def _point_of_date(word: str, times: Times | None, clock: np.ndarray | None, where: str, dayfirst: bool | None) -> int:
     if clock is None:
         hint = "give a position or a percentage" if re.search(r"\d[-./:]\d", word) else "give a position, a date or 60%"
         raise InputError(f"train_end '{word[:40]}' needs a series with dates", where, hint)

@@ -15,11 +15,23 @@ DIALECTS = [(",", "."), (";", ","), (";", "."), ("\t", "."), ("\t", ","), ("|", 
 FORMATS = ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M", "%Y-%m-%dT%H:%M:%S+02:00", "%Y%m%d%H%M%S", None]
 TIMES = pd.date_range("2024-01-20", periods=ROWS, freq="30min")
 KEEPING = (
-    "nothing", "drop rows", "drop a block", "repeat rows", "swap rows", "reverse", "missing words", "blank lines", "comments",
-    "trailing separator", "byte order mark", "utf-16", "units", "text column", "label column", "cut between rows", "index column",
+    "nothing", "drop rows", "drop a block", "repeat rows", "swap rows", "reverse", "missing words", "blank lines",
+    "comments",
+    "trailing separator", "byte order mark", "utf-16", "units", "text column", "label column", "cut between rows",
+    "index column",
     "preamble", "spaces", "quotes",
 )  # fmt: skip
-BREAKING = ("stray text", "long row", "short row", "cut anywhere", "flip bytes", "change characters", "zero bytes", "drop the header", "repeat the header")
+BREAKING = (
+    "stray text",
+    "long row",
+    "short row",
+    "cut anywhere",
+    "flip bytes",
+    "change characters",
+    "zero bytes",
+    "drop the header",
+    "repeat the header",
+)
 
 
 def written(draw, separator, decimal, form):

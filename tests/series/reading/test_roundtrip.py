@@ -14,7 +14,8 @@ from ape.series import load
 
 ROWS = 140
 TIME_FORMATS = (
-    "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S+01:00", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%Y%m%d%H%M%S",
+    "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S+01:00", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S",
+    "%Y%m%d%H%M%S",
     "%m/%d/%Y %I:%M:%S %p", "%d-%b-%Y %H:%M:%S", None,
 )  # fmt: skip
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "latin-1")
