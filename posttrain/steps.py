@@ -151,9 +151,10 @@ def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> N
     """
     points = series.row_points
     frame = pd.DataFrame({"position": np.arange(len(points))})
-    if series.timestamps is not None and series.zone is None:
-        frame["timestamp"] = series.clock[points]
-    elif series.timestamps is not None or series.elapsed is not None:
+    clock = series.clock
+    if clock is not None and series.zone is None:
+        frame["timestamp"] = clock[points]
+    elif clock is not None or series.elapsed is not None:
         frame["timestamp"] = [series.time_text(point) for point in points]
     for name, score in scores.items():
         frame[name] = score[points]

@@ -176,7 +176,7 @@ def _from_table(
     columns = interpret(table, options, wanted, where)
     if columns.times is None:
         grid = Gridded(columns.values, None)
-        unordered = ()
+        unordered: tuple[str, ...] = ()
     else:
         grid = on_grid(columns.values, columns.times)
         unordered = columns.times.notes

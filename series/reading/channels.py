@@ -123,7 +123,7 @@ def _label_reason(name: str, cells: pa.ChunkedArray) -> str | None:
     if key in LABELS:
         return f"column '{name}' looks like labels and was left out"
     if key in LABELS_IF_BINARY or any(word in key for word in LABEL_WORDS):
-        few = pc.unique(cells.slice(0, 1000)).drop_null() if len(cells) else []
+        few = pc.unique(cells.slice(0, 1000)).drop_null()
         if len(few) <= 3 and len(pc.unique(cells).drop_null()) <= 3 and _binary(few.to_pylist()):
             return f"column '{name}' looks like labels and was left out"
     return None

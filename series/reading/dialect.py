@@ -141,8 +141,8 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
         return Dialect(None, (name,), skip + _lines_until(body, lead), True, False, comments, tuple(notes))
     if forced in (None, ",") and _has_times_and_comma_numbers(filled):
         notes.append("rows have more commas than columns: commas are part of the numbers")
-        names = tuple(split(filled[0], ","))
-        return Dialect(",", names, skip + _lines_until(body, 1), True, True, comments, tuple(notes))
+        pair = tuple(split(filled[0], ","))
+        return Dialect(",", pair, skip + _lines_until(body, 1), True, True, comments, tuple(notes))
     if forced is None and decimal == "," and all(COMMA_NUMBER.match(line) for line in filled):
         return Dialect(None, ("",), skip, False, False, comments, tuple(notes))
     separator = forced or _separator(filled)

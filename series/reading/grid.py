@@ -55,14 +55,14 @@ def on_grid(values: np.ndarray, times: Times) -> Gridded:
     times : Times
         One for each row.
     """
-    values, times, point_of_row, notes = _ordered(values, times)
-    if times is None or len(values) < 3:
-        return Gridded(values, times, point_of_row, notes=tuple(notes))
-    position, step, name, regular_notes = _positions(times.stamps)
+    values, ordered, point_of_row, notes = _ordered(values, times)
+    if ordered is None or len(values) < 3:
+        return Gridded(values, ordered, point_of_row, notes=tuple(notes))
+    position, step, name, regular_notes = _positions(ordered.stamps)
     notes += regular_notes
     if position is None:
-        return Gridded(values, times, point_of_row, None, name, (), tuple(notes))
-    return _filled(values, times, point_of_row, position, step, name, notes)
+        return Gridded(values, ordered, point_of_row, None, name, (), tuple(notes))
+    return _filled(values, ordered, point_of_row, position, step, name, notes)
 
 
 def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None, np.ndarray | None, list[str]]:
@@ -122,7 +122,7 @@ def _set_back(times: Times) -> Times | None:
     """Return times that run on where the clock is set back by one hour; None if that does not order them."""
     seconds = (times.stamps - times.stamps[0]) / np.timedelta64(1, "s")
     steps = np.diff(seconds)
-    usual = np.median(steps)
+    usual = float(np.median(steps))
     back = np.flatnonzero(steps <= 0)
     if len(back) > 10 or usual <= 0 or usual > HOUR / 2 or times.stamps.dtype.kind != "M":
         return None

@@ -305,7 +305,8 @@ def _slow(text: str, dialect: Dialect, where: str) -> tuple[pa.Table, list[str]]
     while lines and not lines[-1]:
         lines.pop()
     lines = lines[dialect.skip :]
-    width, notes = len(dialect.names), []
+    width = len(dialect.names)
+    notes: list[str] = []
     if dialect.separator is None or dialect.split_first:
         cells = [line.strip().strip('"') for line in lines if not (dialect.comments and COMMENT.match(line))]
         return pa.table({"0": pa.chunked_array([pa.array(cells, pa.string())])}), notes

@@ -404,7 +404,7 @@ def _in_given_format(text: pa.ChunkedArray, form: str) -> Times:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            parsed = pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form or None)
+            parsed = pd.to_datetime(values, format=form, errors="coerce", utc="%z" in form)
         except ValueError as error:
             raise InputError(
                 f"'{form}' is not a time format", "--time-format", "give one such as '%d.%m.%Y %H:%M'"
