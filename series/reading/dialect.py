@@ -17,6 +17,7 @@ from ape.series.reading.times import looks_like_time
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 400
+WHOLE = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[.' ]\d{3})+)")
 COMMA_SHARE = 0.2  # of the lines: what has a second comma at least, if it belongs to the numbers
 MOST_LINES_BEFORE = 60  # comments and other lines before the table
 SEPARATORS = ("\t", ";", "|", ",", " ")  # a comma inside cells is common, so it comes late
@@ -344,11 +345,12 @@ def _require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
     """Refuse rows of integers whose commas may be decimal marks: there is no header to count the columns."""
     rows = [[re.sub(rf"(?<=\d)\s*{UNIT}$", "", cell) for cell in row] for row in rows]
     rows = [row for row in rows if not (len(row) == 1 and means_missing(row[0]))]
-    cells = [cell for row in rows for cell in row]
-    if not rows or not all(re.fullmatch(r"[+-]?\d+", cell) for cell in cells) or {len(row) for row in rows} - {2, 4, 6}:
-        return
+    first = [row[k] for row in rows for k in range(0, len(row), 2)]
     second = [row[k] for row in rows for k in range(1, len(row), 2)]
-    counts = [int(row[0]) for row in rows]
+    whole = all(WHOLE.fullmatch(cell) for cell in first) and all(re.fullmatch(r"[+-]?\d+", cell) for cell in second)
+    if not rows or not whole or {len(row) for row in rows} - {2, 4, 6}:
+        return
+    counts = [int(re.sub("[.' ]", "", row[0])) for row in rows]
     counter = all(b - a == 1 for a, b in pairwise(counts)) and len(counts) > 2
     zeros = any(len(cell) > 1 and cell.startswith("0") for cell in second) or any(
         row[0].startswith("-0") for row in rows
