@@ -16,6 +16,7 @@ from ape.series.reading.numbers import (
     Numbers,
     choose_decimal,
     cleaned,
+    dot_note,
     find_marks,
     looks_like_number,
     mostly_numbers,
@@ -102,6 +103,8 @@ def read_channels(
             notes += [f"column '{shown}': {note}" for note in result.notes]
             if result.exact is not None:
                 exact[shown] = result.exact
+            if name in texts and decimals.get(name) == "." and options.decimal is None and table.separator == ";":
+                notes += dot_note(texts[name], shown)
             if (note := sentinel_note(result.values)) is not None:
                 notes.append(f"column '{shown}': {note}")
         else:

@@ -317,6 +317,14 @@ def _field(chunk: pa.StructArray, name: str) -> pa.Array:
     return pc.struct_field(chunk, name)
 
 
+def dot_note(text: pa.ChunkedArray, name: str) -> list[str]:
+    """Return a note if every dot of a column may also separate thousands."""
+    dotted = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
+    if not len(dotted) or not pc.all(pc.match_substring_regex(dotted, r"^[+-]?[1-9]\d{0,2}\.\d{3}$")).as_py():
+        return []
+    return [f"column '{name}': the dot is read as the decimal mark; if it separates thousands, say --decimal ,"]
+
+
 def mostly_numbers(text: pa.ChunkedArray) -> bool:
     """Whether more than half of the cleaned cells contain numbers, in a sample from the whole column."""
     present = text.drop_null()

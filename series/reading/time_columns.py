@@ -104,7 +104,7 @@ def _calendar(columns: dict[str, pa.ChunkedArray]) -> tuple[Times, list[str]] | 
     """Return the times of columns ``year``, ``month``, ``day`` and so on."""
     names = {key_of(name): name for name in columns}
     parts = [part for part in CALENDAR if part in names]
-    if parts[:3] != list(CALENDAR[:3]):
+    if not parts or parts != list(CALENDAR[: len(parts)]):
         return None
     fields = []
     for part in parts:
@@ -112,8 +112,9 @@ def _calendar(columns: dict[str, pa.ChunkedArray]) -> tuple[Times, list[str]] | 
             fields.append(pc.cast(columns[names[part]], pa.int64()).to_numpy())
         except (pa.ArrowInvalid, ValueError):
             return None
-    dates, wrong = time_cells.dates_of(*fields[:3])
-    if wrong is not None:
+    first = np.ones(len(fields[0]), np.int64)  # of the month, and of the year
+    dates, wrong = time_cells.dates_of(*[*fields, first, first][:3])
+    if wrong is not None or (len(fields) < 3 and (np.diff(dates) <= np.timedelta64(0, "D")).any()):
         return None
     seconds = sum(
         (f * size for f, size in zip(fields[3:], (3600, 60, 1), strict=False)), np.zeros(len(dates), np.int64)

@@ -31,7 +31,7 @@ PATTERNS = (
     r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[T ](?P<hour>\d{2}):?(?P<minute>\d{2})"
     r"(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?" + ZONE + "$",
 )
-ISO = re.compile(r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?$")
+ISO = re.compile(r"^\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?$")
 ELAPSED = (
     r"^(?P<sign>-?)(?:(?P<days>\d+)(?: days?,?|d|\.)? ?)??(?P<hours>\d{1,6}):(?P<minutes>\d{2})"
     r"(?::(?P<seconds>\d{2}))?(?:[.,](?P<fraction>\d{1,9}))?$"
@@ -97,7 +97,7 @@ class Unreadable(ValueError):
 def looks_like_time(cell: str) -> bool:
     """Whether a cell contains a date, a time of day, or an elapsed time."""
     cell = cell.strip()
-    return any(_matches(pattern, cell) for pattern in (*PATTERNS, TIME_OF_DAY, ELAPSED))
+    return bool(ISO.match(cell)) or any(_matches(pattern, cell) for pattern in (*PATTERNS, TIME_OF_DAY, ELAPSED))
 
 
 def looks_like_date(cell: str) -> bool:
