@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_chat(commands.add_parser("chat", parents=[seed, backbone, mining], help="explore a series in conversation"))
     serve = commands.add_parser("serve", parents=[seed, backbone, mining], help="serve the conversation as a web page")
     serve.set_defaults(module="ape.cli.serve")
+    _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=int, default=7860, metavar="N", help="default: 7860")
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))

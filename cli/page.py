@@ -59,11 +59,9 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                 label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED]
             )
             with gr.Row():
-                train_end = gr.Number(
-                    label="training part: first points, taken as normal (0: all)",
-                    value=0,
-                    precision=0,
-                    minimum=0,
+                train_end = gr.Textbox(
+                    label="end of the training part, taken as normal",
+                    placeholder="a row, a date, or 60% (empty: all)",
                 )
                 text = gr.Textbox(label="what is known about possible failures", lines=3, scale=3)
             begin = gr.Button("start", variant="primary")
@@ -98,9 +96,11 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             run = place.get("run") if place.get("run") in known else (known[0] if known else "")
             return gr.update(choices=known, value=run or None), *show(run, place.get("thread", MAIN))
 
-        def on_begin(path: str | None, end: float, words: str) -> tuple[Any, ...]:
+        def on_begin(path: str | None, end: str, words: str) -> tuple[Any, ...]:
+            word = end.strip()
+            where = int(word) if word.isdecimal() else word or defaults.train_end
             try:
-                name = start(root, replace(defaults, text=words.strip() or None, train_end=int(end) or None), path)
+                name = start(root, replace(defaults, text=words.strip() or None, train_end=where), path)
             except InputError as error:
                 return *repeat(gr.skip(), 5), f"**{_escape(str(error))}**", *repeat(gr.skip(), 4)
             return gr.update(choices=conversations(root), value=name), gr.update(open=False), *show(name, MAIN)
