@@ -242,7 +242,7 @@ def _filled(
     if gaps:
         longest = max(gap.missing for gap in gaps)
         what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"
-        notes.append(f"{what} of {longest} rows, cannot be filled")
+        notes.append(f"{what} of {longest} rows: not filled")
     return Gridded(
         filled,
         Times(new_stamps, times.format, times.zone, offsets, times.notes),
