@@ -41,7 +41,7 @@ class Consultation:
 
     Parameters
     ----------
-    role : str
+    agent : str
     answer : BaseModel
     evidence : tuple of str
         Evidence ids of the tool calls, in order.
@@ -49,7 +49,7 @@ class Consultation:
         Cost of the replies.
     """
 
-    role: str
+    agent: str
     answer: Any
     evidence: tuple[str, ...]
     usage: Usage
@@ -57,19 +57,19 @@ class Consultation:
 
 async def consult(
     brain: Brain,
-    role: str,
+    agent: str,
     task: dict[str, Any],
     tools: Sequence[BaseTool],
     schema: type[Answer],
     artefacts: Artefacts,
-    listen: Listener = lambda role, note: None,
+    listen: Listener = lambda agent, note: None,
 ) -> Consultation:
     """Give a task to an agent, let it call tools, and return its answer.
 
     Parameters
     ----------
     brain : Brain
-    role : str
+    agent : str
         A key of `ape.agents.prompts.SYSTEM`.
     task : dict
         Plain data; the agent reads it as JSON.
@@ -80,7 +80,7 @@ async def consult(
     artefacts : Artefacts
         Tool results are stored here under their evidence ids, and pictures are read from here.
     listen : callable
-        Called with ``(role, note)`` before each tool call.
+        Called with ``(agent, note)`` before each tool call.
 
     Returns
     -------
@@ -91,24 +91,24 @@ async def consult(
     InputError
         No answer matches the schema, or the brain's server fails.
     """
-    dialogue = _Dialogue(brain, role, {tool.name: tool for tool in tools}, artefacts, listen, brain.character_budget)
+    dialogue = _Dialogue(brain, agent, {tool.name: tool for tool in tools}, artefacts, listen, brain.character_budget)
     dialogue.messages += [
-        SystemMessage(SYSTEM[role]),
+        SystemMessage(SYSTEM[agent]),
         HumanMessage(f"Task:\n```json\n{json.dumps(task, indent=1)}\n```"),
     ]
     for _ in range(MAX_ROUNDS if tools else 0):
         if not await dialogue.call_tools():
             break
     answer = await dialogue.request_answer(schema)
-    return Consultation(role, answer, tuple(dialogue.evidence.values()), dialogue.usage)
+    return Consultation(agent, answer, tuple(dialogue.evidence.values()), dialogue.usage)
 
 
 @dataclass
 class _Dialogue:
-    """A conversation with an agent, and what is left of its budgets."""
+    """The messages of a consultation and what is left of its budgets."""
 
     brain: Brain
-    role: str
+    agent: str
     tools: dict[str, BaseTool]
     artefacts: Artefacts
     listen: Listener
@@ -126,11 +126,11 @@ class _Dialogue:
         if not reply.tool_calls or self.character_budget <= 0:
             return False
         self.messages.append(reply)
-        results = [await self._make(call) for call in reply.tool_calls]
+        results = [await self._make_call(call) for call in reply.tool_calls]
         self._show([result["artefact"] for result in results if str(result.get("artefact", "")).endswith(".png")])
         return True
 
-    async def _make(self, call: ToolCall) -> dict[str, Any]:
+    async def _make_call(self, call: ToolCall) -> dict[str, Any]:
         """Make a call, or refuse it; append the result to the messages."""
         key = call_key(call["name"], call["args"])
         if (reason := refusal(len(self.evidence), self.character_budget, self.evidence.get(key))) is not None:
@@ -138,7 +138,7 @@ class _Dialogue:
             self.messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
             return {}
         arguments = ", ".join(f"{name}={value}" for name, value in call["args"].items())
-        self.listen(self.role, f"calls {call['name']}({arguments[:60]})")
+        self.listen(self.agent, f"calls {call['name']}({arguments[:60]})")
         result = await asyncio.to_thread(call_tool, self.tools, call)
         self.evidence[key] = store_evidence(call, result, self.artefacts)
         message = result_message(call, result, self.evidence[key])
@@ -147,13 +147,13 @@ class _Dialogue:
         return result
 
     def _show(self, pictures: list[str]) -> None:
-        """Append the pictures that tools drew, as many as may still be shown."""
+        """Append the tools' pictures, up to the limit."""
         if not pictures:
             return
         shown = pictures[: MAX_PICTURES - self.pictures_shown]
         self.messages.append(picture_message(shown, len(pictures), self.artefacts))
         self.pictures_shown += len(shown)
-        self.character_budget -= PICTURE_CHARACTERS * len(pictures)
+        self.character_budget -= PICTURE_CHARACTERS * len(shown)
 
     async def request_answer(self, schema: type[Answer]) -> Answer:
         """Ask for the answer, again if it does not match the schema."""
@@ -169,7 +169,7 @@ class _Dialogue:
                 problem = f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg']}"
             messages.append(HumanMessage(f"That answer does not match the schema: {problem[:400]}. Answer again."))
         raise InputError(
-            f"the {self.role} gave no valid {schema.__name__}: {problem[:200]}",
+            f"the {self.agent} gave no valid {schema.__name__}: {problem[:200]}",
             "brain",
             "use a model that follows JSON schemas",
         )

@@ -34,8 +34,10 @@ class Usage:
 
     Parameters
     ----------
-    calls, known : int
-        Replies that the model gave, and replies from the cache.
+    calls : int
+        Replies that the model gave.
+    known : int
+        Cached replies. The ledger has them under this name.
     tokens_in, tokens_out : int
     seconds : float
         Time spent waiting for the server.

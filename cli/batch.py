@@ -16,7 +16,15 @@ from rich.table import Table
 from ape.cli.commands import console, request_of
 from ape.cli.display import Display
 from ape.core.errors import InputError
-from ape.runs.batch import ENHANCED, MINED, RetryPolicy, conclude, enhance_items, mine_items, train_items
+from ape.runs.batch import (
+    ENHANCED_RESULTS,
+    MINED_RESULTS,
+    RetryPolicy,
+    enhance_items,
+    mine_items,
+    train_items,
+    write_outcome,
+)
 from ape.runs.jobs import unfinished
 from ape.runs.manifest import read_manifest
 from ape.series.matrix_profile import warm_up
@@ -33,16 +41,16 @@ def batch(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
     warm_up(console.print)  # once, not in every worker
     policy = RetryPolicy(arguments.timeout, arguments.retries)
-    with LiveTable(console, "mined", requests, out / MINED) as table:
+    with LiveTable(console, "mined", requests, out / MINED_RESULTS) as table:
         failed = mine_items(requests, out, arguments.workers, arguments.ray, policy, table.on_done)
     if arguments.enhance:
         mined = [name for name in requests if name not in failed]
         with Display(console) as display:
             failed |= train_items(mined, out, display.progress)
         trained = [name for name in mined if name not in failed]
-        with LiveTable(console, "enhanced", trained, out / ENHANCED) as table:
+        with LiveTable(console, "enhanced", trained, out / ENHANCED_RESULTS) as table:
             failed |= enhance_items(trained, out, arguments.workers, policy, table.on_done)
-    conclude(out, requests, failed)
+    write_outcome(out, requests, failed)
     console.print(f"summary: {out / 'index.html'}")
     if failed:
         raise InputError(

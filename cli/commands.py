@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,7 @@ from rich.table import Table
 from ape.cli.display import Display
 from ape.cli.options import load_series, read_options
 from ape.core.errors import InputError
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
 from ape.series import Series
 from ape.series.reading.report import reading_lines
 
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new run, or --resume DIR", "ape run", "one of the two")
     if arguments.resume is not None:
+        _refuse_fixed_options(arguments)
         approves = arguments.approve or arguments.drop
         _execute(Run.open(Path(arguments.resume)), arguments.drop or [] if approves else None)
         return
@@ -62,13 +64,13 @@ def mine(arguments: argparse.Namespace) -> None:
 def train(arguments: argparse.Namespace) -> None:
     """``ape train``: train a backbone into ``OUT/detector``; rerun after a kill to resume."""
     from ape import detectors
-    from ape.posttrain.steps import DETECTOR, train_backbone
+    from ape.detectors.train_into_folder import train_into_folder
 
     detectors.create(arguments.backbone)
     series = _load(arguments)
     target = _new(arguments.out, DETECTOR)
     with Display(console) as display:
-        train_backbone(arguments.backbone, series, target, arguments.seed, display.progress)
+        train_into_folder(arguments.backbone, series, target, arguments.seed, display.progress)
     console.print(f"detector: {target}")
 
 
@@ -79,7 +81,7 @@ def enhance(arguments: argparse.Namespace) -> None:
     succeeds all the same.
     """
     from ape import detectors
-    from ape.posttrain.steps import DETECTOR, ENHANCED, post_train
+    from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
 
     series = _load(arguments)
@@ -88,14 +90,14 @@ def enhance(arguments: argparse.Namespace) -> None:
     target = _new(arguments.out, ENHANCED)
     with Display(console) as display:
         report = post_train(detector, bank, series, target, arguments.seed, display.progress)
-    _print_outcome(report)
+    console.print(describe_outcome(report))
     console.print(f"detector: {target}")
 
 
 def score(arguments: argparse.Namespace) -> None:
     """``ape score``: score a whole series into ``OUT/scores.csv``."""
     from ape import posttrain
-    from ape.posttrain.steps import DETECTOR, ENHANCED, SCORES, score_series, write_scores
+    from ape.posttrain.steps import score_series, write_scores
 
     series = _load(arguments, scoring=True)
     detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
@@ -221,19 +223,29 @@ def _detector_folder(given: str, *names: str) -> Path:
 
 def _bank_path(given: str) -> Path:
     path = Path(given)
-    return path / "bank.json" if path.is_dir() else path
+    return path / BANK if path.is_dir() else path
+
+
+def _refuse_fixed_options(arguments: argparse.Namespace) -> None:
+    """Refuse options that a resumed run does not read; ``run.json`` has their values."""
+    fixed = ("column", "train_end", "text", "log", "image", "brain", "out")
+    given = [name for name in fixed if getattr(arguments, name) is not None]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise InputError("a resumed run keeps its options", option, "leave it out, or start a new run")
 
 
 def _execute(run: Run, dropped: list[str] | None = None) -> None:
     """Execute or resume a run with live progress, then print its outcome and its files."""
+    from ape.posttrain.steps import describe_outcome
     from ape.runs import Callbacks, execute
 
     _print_series(run.series)
     with Display(console) as display:
         outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
     if outcome.post_training:
-        _print_outcome(outcome.post_training)
-    for name, what in (("bank.json", "Rule Bank"), ("report.html", "report"), ("scores.csv", "scores")):
+        console.print(describe_outcome(outcome.post_training))
+    for name, what in ((BANK, "Rule Bank"), (REPORT, "report"), (SCORES, "scores")):
         if (run.folder / name).exists():
             console.print(f"{what}: {run.folder / name}")
     if outcome.awaits_approval:
@@ -246,7 +258,3 @@ def _execute(run: Run, dropped: list[str] | None = None) -> None:
 def _print_series(series: Series, *, scoring: bool = False) -> None:
     for line in reading_lines(series, scoring=scoring):
         console.print(line)
-
-
-def _print_outcome(report: dict[str, Any]) -> None:
-    console.print(f"{'enhanced' if report['accepted'] else 'original kept'}: {report['reason']}")

@@ -31,6 +31,7 @@ EXTRAS = {
     "logs": ("drain3", "--log"),
     "eval": ("scikit_posthocs", "ape eval"),
     "ray": ("ray", "--ray"),
+    "ui": ("gradio", "ape serve"),
     "otlp": ("opentelemetry.exporter.otlp", f"sending spans to {ENDPOINT}"),
 }
 MIN_DISK, MIN_MEMORY = 5.0, 4.0  # GB

@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     enhance.add_argument("--out", metavar="DIR", required=True, help="folder for the detector and the report")
     score = commands.add_parser("score", parents=[series], help="score a series with a detector")
     score.add_argument("--detector", metavar="DIR", required=True, help="folder of a trained or post-trained detector")
-    score.add_argument("--own", action="store_true", help="use the score of the backbone's paper, not the residual")
+    score.add_argument("--own", action="store_true", help="score of the paper, not the reconstruction error")
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv")
 
     check = commands.add_parser("check", parents=[series], help="show how a file is read, without running anything")
@@ -184,7 +184,7 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
     _add_series_options(batch)
     batch.add_argument("--out", metavar="DIR", required=True, help="rerun with the same --out to resume")
     batch.add_argument("--enhance", action="store_true", help="also train, post-train and score each series")
-    batch.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes; default: 2")
+    batch.add_argument("--workers", type=_positive, default=2, metavar="N", help="number of processes; default: 2")
     batch.add_argument("--ray", metavar="ADDRESS", help="mine on a Ray cluster: 'auto' or its address")
     batch.add_argument("--timeout", type=float, metavar="SECONDS", help="limit for each series; default: none")
     batch.add_argument("--retries", type=int, default=1, metavar="N", help="after unexpected failures; default: 1")
@@ -236,7 +236,7 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     run.add_argument("experiment", metavar="EXPERIMENT", help="a .toml file, or the name of a packaged experiment")
     run.add_argument("--data", metavar="DIR", help="folder of the published UCR files; default: sets in APE_DEV_DATA")
     run.add_argument("--out", metavar="DIR", help="default: runs/eval-EXPERIMENT; rerun with the same --out to resume")
-    run.add_argument("--workers", type=int, default=2, metavar="N", help="number of processes; default: 2")
+    run.add_argument("--workers", type=_positive, default=2, metavar="N", help="number of processes; default: 2")
     run.add_argument("--ray", metavar="ADDRESS", help="measure on a Ray cluster: 'auto' or its address")
     actions.add_parser("report", help="rewrite the report").add_argument(
         "run", metavar="DIR", help="folder given as --out"
@@ -248,6 +248,14 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
 
 def _whole_or_word(word: str) -> int | str:
     return int(word) if word.removeprefix("-").isdecimal() else word
+
+
+def _positive(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        msg = "give a whole number above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return number
 
 
 def _seed(word: str) -> int:

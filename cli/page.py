@@ -17,7 +17,8 @@ from typing import Any
 import gradio as gr
 
 from ape.core.errors import InputError
-from ape.runs.folder import RECORD, Request
+from ape.core.run_files import BANK, RECORD, REPORT, SCORES
+from ape.runs.folder import Request
 from ape.runs.session import MAIN, Card, Session
 from ape.runs.updates import Update
 from ape.series.loaders import SUFFIXES, stem_of
@@ -291,7 +292,7 @@ def _result_values(root: Path, place: Place) -> tuple[Any, Any]:
         picture = str(session.scores())
     except ValueError:
         picture = None
-    paths = [session.folder / name for name in ("report.html", "bank.json", "scores.csv")]
+    paths = [session.folder / name for name in (REPORT, BANK, SCORES)]
     return picture, [str(path) for path in paths if path.is_file()] or None
 
 

@@ -10,6 +10,7 @@ from rich.tree import Tree
 
 from ape.cli.commands import wrapping_console
 from ape.core.errors import InputError
+from ape.core.run_files import BANK
 from ape.rules import RuleBank
 from ape.runs.explanation import EvidenceSummary, Explanation, explain_rule
 from ape.runs.fork import Decision, differences, fork
@@ -34,7 +35,7 @@ def trace(arguments: argparse.Namespace) -> None:
     elif arguments.fork is not None:
         _fork(run, arguments)
     elif arguments.against is not None:
-        lines = differences(*(RuleBank.load(Path(each) / "bank.json") for each in (run, arguments.against)))
+        lines = differences(*(RuleBank.load(Path(each) / BANK) for each in (run, arguments.against)))
         console.print("\n".join(lines) or "the same rules")
     else:
         spans = filter_spans(read_trace(run), arguments.agent, arguments.rule)

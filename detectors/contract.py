@@ -15,7 +15,10 @@ from ape.series import Series
 
 @runtime_checkable
 class Detector(Protocol):
-    """A reconstruction-based detector on windows [B, C, L] in data units. Classes need not inherit from it."""
+    """A reconstruction-based detector on windows [B, C, L] in data units. Classes need not inherit from it.
+
+    `Backbone.one_pass` is not part of this contract: it only saves time, and post-training works without it.
+    """
 
     @property
     def window(self) -> int:
@@ -26,7 +29,7 @@ class Detector(Protocol):
         """The backbone."""
 
     @property
-    def scale_shift(self) -> tuple[Tensor, Tensor]:
+    def shift_and_scale(self) -> tuple[Tensor, Tensor]:
         """Shift and scale, [C] each, that standardise data for the backbone."""
 
     def fit(self, series: Series, seed: int = 0, progress: Progress | None = None) -> Self:
@@ -57,9 +60,9 @@ class Detector(Protocol):
 class Backbone(nn.Module, ABC):
     """Base class of the networks inside `WindowedDetector`.
 
-    Windows are [B, C, L], standardised by the training part. A subclass implements `encode`, `reconstruct` and `loss`.
-    It overrides `one_pass` to share computations, and `own_scores` if its paper scores by something other than the
-    reconstruction error.
+    Windows are [B, C, L], standardised by the training part. A subclass implements ``__init__(channels, window,
+    **options)``, `encode`, `reconstruct` and `loss`. It overrides `one_pass` to share computations, and `own_scores` if
+    its paper scores by something other than the reconstruction error.
     """
 
     @abstractmethod
@@ -74,13 +77,17 @@ class Backbone(nn.Module, ABC):
     def loss(self, x: Tensor) -> Tensor:
         """Return the training loss, a scalar."""
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
-        return self.reconstruct(x), self.encode(x), self.loss(x[:first])
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
+        return self.reconstruct(x), self.encode(x), self.loss(x[:loss_count])
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Return the score that the paper defines for each point, [B, L]; by default the squared error."""
         return (x - self.reconstruct(x)).square().mean(dim=1)
+
+    def has_own_score(self) -> bool:
+        """Return whether the backbone defines its own score."""
+        return type(self).own_scores is not Backbone.own_scores
 
     def fit_scores(self, windows: Tensor) -> None:
         """Fit the statistics that `own_scores` needs, on normal windows held out of training; by default none."""

@@ -84,7 +84,7 @@ class WindowedDetector:
         self._build, self._requested_window, self._window = build, window, window
         self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self._module: Backbone | None = None
-        self._scale_shift: tuple[Tensor, Tensor] | None = None
+        self._shift_and_scale: tuple[Tensor, Tensor] | None = None
 
     @property
     def window(self) -> int:
@@ -101,11 +101,11 @@ class WindowedDetector:
         return self._module
 
     @property
-    def scale_shift(self) -> tuple[Tensor, Tensor]:
+    def shift_and_scale(self) -> tuple[Tensor, Tensor]:
         """Shift and scale, [C] each, or [1] for all channels."""
-        if self._scale_shift is None:
+        if self._shift_and_scale is None:
             raise _not_trained()
-        return self._scale_shift
+        return self._shift_and_scale
 
     def fit(
         self, series: Series, seed: int = 0, progress: Progress | None = None, checkpoint: Path | None = None
@@ -168,7 +168,7 @@ class WindowedDetector:
     def set_trained(self, module: Backbone, window: int, shift: Tensor, scale: Tensor) -> None:
         """Set a trained backbone with its window and standardisation."""
         self._window, self._module = window, module.to(self._device).eval()
-        self._scale_shift = (shift.float().to(self._device), scale.float().to(self._device))
+        self._shift_and_scale = (shift.float().to(self._device), scale.float().to(self._device))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Return the reconstruction [B, C, L] in data units."""
@@ -182,9 +182,9 @@ class WindowedDetector:
         """Return the training loss of the backbone, a scalar."""
         return self.module.loss(self._standardised(x))
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of windows [B, C, L], and `loss` of the ``first`` windows."""
-        rebuilt, latent, loss = self.module.one_pass(self._standardised(x), first)
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of windows [B, C, L], and `loss` of the first ``loss_count`` windows."""
+        rebuilt, latent, loss = self.module.one_pass(self._standardised(x), loss_count)
         return self._data_units(rebuilt), latent, loss
 
     def point_scores(self, x: Tensor) -> Tensor:
@@ -235,7 +235,7 @@ class WindowedDetector:
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""
-        channels = len(self.scale_shift[0])
+        channels = len(self.shift_and_scale[0])
         if series.n_channels != channels:
             raise InputError(
                 f"{series.n_channels} channels, but the detector was trained on {channels}",
@@ -251,16 +251,16 @@ class WindowedDetector:
 
     def save(self, folder: Path | str) -> None:
         """Write weights (safetensors) and configuration (JSON) into ``folder`` atomically."""
-        module, (shift, scale) = self.module, self.scale_shift
+        module, (shift, scale) = self.module, self.shift_and_scale
         configuration = Configuration(self.name, self.options, self.window, shift.tolist(), scale.tolist())
         write_folder(Path(folder), configuration, module)
 
     def _standardised(self, x: Tensor) -> Tensor:
-        shift, scale = self.scale_shift
+        shift, scale = self.shift_and_scale
         return (x - shift[:, None]) / scale[:, None]
 
     def _data_units(self, x: Tensor) -> Tensor:
-        shift, scale = self.scale_shift
+        shift, scale = self.shift_and_scale
         return x * scale[:, None] + shift[:, None]
 
 

@@ -110,7 +110,7 @@ class WrappedDetector(WindowedDetector):
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` for another number of channels than the scale has; a single scale fits any number."""
-        if len(self.scale_shift[0]) > 1:
+        if len(self.shift_and_scale[0]) > 1:
             super().require_channels(series)
 
     def build_module(self, channels: int, window: int) -> Backbone:
@@ -151,11 +151,11 @@ class Wrapped(Backbone):
         """Return the mean squared error of the reconstruction."""
         return (x - self.reconstruct(x)).square().mean()
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
         output, latent = self._run_and_catch(x)
         rebuilt = self._checked(output, x)
-        return rebuilt, latent, (x - rebuilt)[:first].square().mean()
+        return rebuilt, latent, (x - rebuilt)[:loss_count].square().mean()
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of this module; the inner module keeps its own mode until training starts.

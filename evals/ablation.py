@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, get_args
 
-from ape.rules import OPERATORS, Rule, RuleBank, generic_bank, generic_rule
+from ape.rules import OPERATORS, Rule, RuleBank, broad_bank, broad_rule
 
 Prior = Literal["contextual", "scale", "duration"]
 PRIORS: tuple[Prior, ...] = get_args(Prior)
@@ -21,7 +21,7 @@ def without_operators(bank: RuleBank, operators: Collection[str]) -> RuleBank:
     rules = [rule for rule in bank.rules if not any(step.operator in operators for step in rule.program)]
     if rules:
         return bank.model_copy(update={"rules": rules})
-    return generic_bank(bank.context, [operator for operator in OPERATORS if operator not in operators])
+    return broad_bank(bank.context, [operator for operator in OPERATORS if operator not in operators])
 
 
 def resized(bank: RuleBank, factor: float) -> RuleBank:
@@ -30,7 +30,7 @@ def resized(bank: RuleBank, factor: float) -> RuleBank:
 
 
 def _broadened(rule: Rule, prior: Prior) -> Rule:
-    broad = generic_rule(rule.program[0].operator)
+    broad = broad_rule(rule.program[0].operator)
     field = "context" if prior == "contextual" else prior
     return rule.model_copy(update={field: getattr(broad, field)})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from ape import graphs, posttrain
 from ape.detectors import Detector
@@ -17,7 +18,7 @@ from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case, series_names
 from ape.graphs.state import PARTS
 from ape.posttrain import RECIPES, Enhancement
-from ape.rules import OPERATORS, RuleBank, generic_bank
+from ape.rules import OPERATORS, RuleBank, broad_bank
 
 OTHERS_LONGEST = 50_000  # points of a series from another recording
 RANDOM_RULES = 5
@@ -64,14 +65,19 @@ def mine_case(case: Case, banks: Path, seed: int) -> MinedCase:
 
 
 def mine_or_load(case: Case, banks: Path, without: str = "") -> RuleBank:
-    """Return the mined bank of a case, mined without the text or one of `ape.graphs.state.PARTS` if named."""
+    """Return the mined bank of a case, mined without the text or one of `ape.graphs.state.PARTS` if named.
+
+    A lock beside the file makes parallel workers wait for the bank, so that none of them mines it twice.
+    """
     path = banks / f"{case.name}{without and f' without {without}'}.json"
-    if path.exists():
-        return RuleBank.load(path)
-    text = "" if without == "text" else None
-    bank = graphs.mine(case.series, text, seed=0, without=[without] if without in PARTS else [])
-    bank.save(path)
-    return bank
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        if path.exists():
+            return RuleBank.load(path)
+        text = "" if without == "text" else None
+        bank = graphs.mine(case.series, text, seed=0, without=[without] if without in PARTS else [])
+        bank.save(path)
+        return bank
 
 
 Arm = Callable[[MinedCase, Detector], Enhancement]
@@ -90,16 +96,16 @@ def _changed_bank(change: Callable[[RuleBank], RuleBank]) -> Arm:
     return lambda mined, detector: mined.enhance(detector, change(mined.bank))
 
 
-def _generic_rules(mined: MinedCase, detector: Detector, operators: list[str] | None) -> Enhancement:
+def _broad_rules(mined: MinedCase, detector: Detector, operators: list[str] | None) -> Enhancement:
     """Train with negatives of broad rules. The acceptance check still uses the mined bank."""
-    negatives = posttrain.from_bank(generic_bank(mined.bank.context, operators))
+    negatives = posttrain.from_bank(broad_bank(mined.bank.context, operators))
     return mined.enhance(detector, negatives=negatives)
 
 
 def _random_rules(mined: MinedCase, detector: Detector) -> Enhancement:
     usable = [operator for operator, entry in OPERATORS.items() if not entry.relational]
     drawn = np.random.default_rng([mined.seed, 7]).choice(usable, RANDOM_RULES, replace=False)
-    return _generic_rules(mined, detector, drawn.tolist())
+    return _broad_rules(mined, detector, drawn.tolist())
 
 
 def _surrogates(mined: MinedCase, detector: Detector) -> Enhancement:
@@ -133,8 +139,8 @@ ARMS: dict[str, Arm] = {
     "surrogates": _surrogates,
     "other series": _other_recordings,
     "random bank": _random_rules,
-    "cut-paste": partial(_generic_rules, operators=["cut_add_paste"]),
-    "broad bank": partial(_generic_rules, operators=None),
+    "cut-paste": partial(_broad_rules, operators=["cut_add_paste"]),
+    "broad bank": partial(_broad_rules, operators=None),
     "mined bank": MinedCase.enhance,
     **{f"mined without {part}": _mined_without(part) for part in ("text", *PARTS)},
     **{f"mined without {prior} prior": _changed_bank(partial(without_prior, prior=prior)) for prior in PRIORS},

@@ -26,16 +26,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ape.detectors import Backbone, Detector
+from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
 from ape.evals.arms import MinedCase, mine_case
 from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case
-from ape.evals.experiment import Experiment
+from ape.evals.experiment import OURS, Experiment
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
 from ape.evals.metrics.checks import segments
-from ape.evals.report import OURS
 from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
 from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
@@ -55,7 +54,7 @@ class Measurement:
     kept: str | None = None
 
 
-def measure_cell(experiment: Experiment, out: Path, folder: Path | None, cell: str) -> dict[str, Any]:
+def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cell: str) -> dict[str, Any]:
     """Return the rows of one cell, one per system, with their seconds and the setting.
 
     Parameters
@@ -63,13 +62,13 @@ def measure_cell(experiment: Experiment, out: Path, folder: Path | None, cell: s
     experiment : Experiment
     out : Path
         Folder of the experiment. Mined banks are stored in ``out/banks``.
-    folder : Path, optional
+    ucr_folder : Path, optional
         Folder of the published UCR files.
     cell : str
         ``SET--KIND--NAME--SERIES--SEED``.
     """
     data_set, kind, name, series_name, seed = cell.split("--")
-    case = load_case(data_set, series_name, folder)
+    case = load_case(data_set, series_name, ucr_folder)
     series = case.series
     window = automatic_window(series.train)  # the backbones' default, used by all systems
     if kind == "backbone":
@@ -108,13 +107,12 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
     The seconds of an arm include the training of the backbone. They do not include mining, which all seeds share.
     """
     series = case.series
-    banks.mkdir(parents=True, exist_ok=True)
     mined = mine_case(case, banks, seed)
     started = time.perf_counter()
     detector = experiment.new_detector(name).fit(series, seed=seed)
     training = time.perf_counter() - started
     measured = {f"{name}: point error": _timed(partial(detector.score, series), training)}
-    if type(detector.module).own_scores is not Backbone.own_scores:
+    if detector.module.has_own_score():
         measured[f"{name}: own score"] = _timed(partial(detector.score, series, own=True), training)
     arms = _chosen_arms(mined, experiment)
     for arm, post_train in {"untrained": mined.arms()["untrained"], **arms}.items():

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ape.detectors.detector import automatic_window
-from ape.rules import build_context, generic_bank
+from ape.rules import broad_bank, build_context
 from ape.series import Series
 
 HOST_STEP = 1.25  # distance between two host windows, in window lengths
@@ -37,7 +37,7 @@ def plant(series: Series, share: float, seed: int = 0) -> tuple[Series, list[tup
     hosts = np.arange(generator.integers(window // 2), end - window, int(HOST_STEP * window))
     hosts = generator.permutation(hosts)
     windows = torch.from_numpy(np.stack([series.values[at : at + window].T for at in hosts]))
-    sample = generic_bank(build_context(series)).sample(
+    sample = broad_bank(build_context(series)).sample(
         windows, torch.Generator().manual_seed(seed), torch.from_numpy(hosts)
     )
     changed = [np.flatnonzero(mask) for mask in sample.mask.any(1).numpy()]

@@ -29,14 +29,14 @@ BENCH_FAULTS, BENCH_EVENTS = 1, 3  # faults per scenario, events per fault
 PUBLISHED_FILE = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")
 
 
-def series_names(data_set: str, folder: Path | None = None, longest: int | None = None) -> list[str]:
+def series_names(data_set: str, ucr_folder: Path | None = None, longest: int | None = None) -> list[str]:
     """Return the names of a data set's series that contain an anomaly.
 
     Parameters
     ----------
     data_set : str
         One of `SETS`.
-    folder : Path, optional
+    ucr_folder : Path, optional
         Folder of the published UCR files. Their file names contain the labels.
     longest : int, optional
         Leave out series with more points. All series of TimeAnomaly-Bench are included.
@@ -46,26 +46,26 @@ def series_names(data_set: str, folder: Path | None = None, longest: int | None 
             f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults[:BENCH_FAULTS]
         ]
     if data_set in UCR_CONTAMINATED:
-        return series_names("ucr", folder, longest)
+        return series_names("ucr", ucr_folder, longest)
     if data_set in UCR_HALVES:
-        return [name for name in series_names("ucr", folder, longest) if is_tuning(name) == UCR_HALVES[data_set]]
-    if data_set == "ucr" and folder is not None:
-        files = _published_files(folder)
+        return [name for name in series_names("ucr", ucr_folder, longest) if is_tuning(name) == UCR_HALVES[data_set]]
+    if data_set == "ucr" and ucr_folder is not None:
+        files = _published_files(ucr_folder)
         return [name for name, (path, _) in files.items() if longest is None or load(path).length <= longest]
     return devdata.anomalous_series(data_set, longest)
 
 
-def load_case(data_set: str, name: str, folder: Path | None = None) -> Case:
+def load_case(data_set: str, name: str, ucr_folder: Path | None = None) -> Case:
     """Load one series of a data set. Parameters are those of `series_names`."""
     if data_set == "bench":
         return _simulated(name)
     if data_set in UCR_CONTAMINATED:
-        case = load_case("ucr", name, folder)
+        case = load_case("ucr", name, ucr_folder)
         return replace(case, series=plant(case.series, UCR_CONTAMINATED[data_set])[0])
     if data_set in UCR_HALVES:
-        return load_case("ucr", name, folder)
-    if data_set == "ucr" and folder is not None:
-        return _published(name, folder)
+        return load_case("ucr", name, ucr_folder)
+    if data_set == "ucr" and ucr_folder is not None:
+        return _published(name, ucr_folder)
     return devdata.load_case(data_set, name)
 
 

@@ -22,6 +22,7 @@ from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT
 
 FOLDER = Path(__file__).parent / "experiments"
+OURS = "APE"  # name of the system with the score that the acceptance check keeps
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -65,12 +66,12 @@ class Experiment:
     recipes: dict[str, dict[str, int | float]] = Field(default_factory=dict)
     methods: list[str] = Field(default_factory=list)
     simple: list[str] = Field(default_factory=list)
-    reference: str = "vae + APE"
+    reference: str = f"vae + {OURS}"
 
     def new_detector(self, name: str) -> detectors.WindowedDetector:
         """Return an untrained detector for a backbone or variant."""
         options = dict(self.variants.get(name, {"backbone": name}))
-        return detectors.create(options.pop("backbone", name), device="cpu", **options)
+        return detectors.create(options.pop("backbone"), device="cpu", **options)
 
 
 def read_experiment(name: str) -> Experiment:
@@ -103,17 +104,20 @@ def _require_known_names(experiment: Experiment, path: Path) -> None:
     ):
         if unknown := [each for each in given if each not in known]:
             raise InputError(f"no '{unknown[0]}'", f"{path}, {key}", f"use names from: {', '.join(known)}")
-    for name in experiment.variants:
+    for name, options in experiment.variants.items():
+        if "backbone" not in options:
+            raise InputError(f"variants.{name} needs 'backbone'", str(path), "name the backbone that it changes")
         try:
             experiment.new_detector(name)
         except InputError as error:
             raise InputError(error.what, f"{path}, variants.{name}", error.hint) from error
 
 
-def cell_names(experiment: Experiment, folder: Path | None) -> list[str]:
+def cell_names(experiment: Experiment, ucr_folder: Path | None) -> list[str]:
     """Return the names of all cells, ``SET--KIND--NAME--SERIES--SEED``.
 
-    Cells of one series are neighbours, so that its bank is mined once. ``folder`` is that of the published UCR files.
+    Cells of one series are neighbours. The first one mines the bank of the series; the others wait for it.
+    ``ucr_folder`` contains the published UCR files.
     """
     kinds = [("backbone", name) for name in [*experiment.backbones, *experiment.variants]]
     kinds += [("method", name) for name in experiment.methods]
@@ -122,6 +126,6 @@ def cell_names(experiment: Experiment, folder: Path | None) -> list[str]:
         f"{data_set}--{kind}--{name}--{series}--{seed}"
         for seed in range(experiment.seeds)
         for data_set in experiment.sets
-        for series in series_names(data_set, folder, experiment.longest)
+        for series in series_names(data_set, ucr_folder, experiment.longest)
         for kind, name in kinds
     ]

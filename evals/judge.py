@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ape.core.errors import InputError
+from ape.core.run_files import SCORES
 from ape.evals.metrics import average_precision
 from ape.runs import Run
 
@@ -46,9 +47,9 @@ def judge(run: Path, events: list[tuple[int, int]]) -> dict[str, float]:
         Begin and end (exclusive) of each anomaly, in rows of the file.
     """
     series = Run.open(run).series
-    if not (run / "scores.csv").exists():
+    if not (run / SCORES).exists():
         raise InputError("no scores yet", str(run), f"finish the run: ape run --resume {run}")
-    scores = pd.read_csv(run / "scores.csv")
+    scores = pd.read_csv(run / SCORES)
     labels = np.zeros(len(scores), dtype=bool)
     for begin, end in events:
         labels[begin:end] = True

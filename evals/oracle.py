@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ape.evals.timeanomalybench import Instance
-from ape.rules import OPERATORS, Context, RuleBank, generic_rule
+from ape.rules import OPERATORS, Context, RuleBank, broad_rule
 from ape.rules.schema import ContextualPrior, DurationPrior, ScalePrior
 
 
@@ -20,5 +20,5 @@ def oracle_bank(instance: Instance, context: Context) -> RuleBank:
         "duration": DurationPrior(low=fault.duration[0], high=fault.duration[1], unit="samples"),
         "context": ContextualPrior(channels=list(fault.shows)),
     }
-    rules = [generic_rule(name).model_copy(update=truth) for name in operators or ["cut_add_paste"]]
+    rules = [broad_rule(name).model_copy(update=truth) for name in operators or ["cut_add_paste"]]
     return RuleBank(context=context, rules=rules)

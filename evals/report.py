@@ -18,9 +18,9 @@ from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_text
 from ape.evals.bootstrap import interval
 from ape.evals.cases import is_tuning
+from ape.evals.experiment import OURS
 from ape.tools.render import png
 
-OURS = "APE"
 METRICS = {"ap": "average precision", "vus": "VUS-PR", "ucr": "UCR accuracy"}
 NOTABLE = 0.05  # difference of average precision that counts as better or worse
 FEWEST_RECORDINGS = 5  # with a difference, for Wilcoxon's test

@@ -18,7 +18,7 @@ RECORD = "experiment.json"
 CELLS = "cells"
 
 
-def run_experiment(experiment: Experiment, out: Path, folder: Path | None, workers: int, ray: str | None) -> int:
+def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, workers: int, ray: str | None) -> int:
     """Measure all cells that ``out`` does not have yet, write the report, and return how many cells failed.
 
     Parameters
@@ -26,17 +26,17 @@ def run_experiment(experiment: Experiment, out: Path, folder: Path | None, worke
     experiment : Experiment
     out : Path
         Gets ``experiment.json``, a JSON file for each cell in ``cells``, mined banks in ``banks``, and the report.
-    folder : Path, optional
+    ucr_folder : Path, optional
         Folder of the published UCR files.
     workers : int
         Number of processes.
     ray : str, optional
         Address of a Ray cluster to use instead.
     """
-    names = cell_names(experiment, folder)
+    names = cell_names(experiment, ucr_folder)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment))
-    work = partial(measure_cell, experiment, out, folder)
+    work = partial(measure_cell, experiment, out, ucr_folder)
     results = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
     if not results:
         raise InputError("every cell failed", str(out / CELLS / FAILURES), "fix the errors in this file and rerun")

@@ -19,9 +19,9 @@ from ape.agents.records import Inspection, Plan, Profile, Proposal
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener
-from ape.graphs.consulting import ask, costs, findings, record, rules_of, with_entry
+from ape.graphs.node_helpers import ask, costs, findings, record, rules_of, with_entry
 from ape.graphs.review import after_criticism, criticise, discriminate, generate, revise, spot
-from ape.graphs.state import PARTS, MiningContext, MiningState
+from ape.graphs.state import PARTS, MiningContext, MiningState, RecordDecision, record_nothing
 from ape.rules import RuleBank
 from ape.series import Series
 from ape.tools import inspector_tools, planner_tools, profiler_tools, proposer_tools
@@ -85,12 +85,12 @@ async def commit(state: MiningState, runtime: Runtime[MiningContext]) -> MiningS
     record(runtime, "planner", "commit", bank.ended, iteration=state["iteration"])
     context.listen("planner", f"commits {len(bank.rules)} rules; {bank.ended}")
     if context.brain.server is not None:
-        for role, cost in state["spent"].items():
+        for agent, cost in state["spent"].items():
             summary = (
                 "{calls:.0f} replies, {known:.0f} cached ones, {tokens_in:.0f} tokens in, {tokens_out:.0f} out,"
                 " {seconds:.0f} s"
             )
-            record(runtime, role, "spent", summary.format(**cost), figures=cost)
+            record(runtime, agent, "spent", summary.format(**cost), figures=cost)
     return {"bank": bank}
 
 
@@ -194,6 +194,7 @@ def mining_context(
     images: Sequence[Path | str],
     log: Path | str | None,
     without: Collection[str] = (),
+    record: RecordDecision = record_nothing,
 ) -> MiningContext:
     """Read the pictures and the log, and put together what the nodes work with; see `mine` for the parameters."""
     if unknown := set(without) - set(PARTS):
@@ -205,10 +206,11 @@ def mining_context(
         workbench=workbench,
         brain=brain or open_brain(seed=seed),
         seed=seed,
+        record=record,
         listen=listen,
         pictures=tuple(artefacts.put_bytes(picture, ".png") for picture in pictures),
-        log=NO_LOG if log is None else read_log(
-            Path(log), workbench.series.timestamps, workbench.series.zone, workbench.series.clock_offset
-        ),
+        log=NO_LOG
+        if log is None
+        else read_log(Path(log), workbench.series.timestamps, workbench.series.zone, workbench.series.clock_offset),
         without=frozenset(without),
     )

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from ape.agents.records import Critique, Proposal, Spotting, Verdict
 from ape.agents.tool_calls import MAX_PICTURES
-from ape.graphs.consulting import ask, costs, findings, record, rules_of, with_entry
+from ape.graphs.node_helpers import ask, costs, findings, record, rules_of, with_entry
 from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, MiningContext, MiningState
 from ape.rules import Rule
 from ape.rules.check import THRESHOLDS, discriminability, failures
@@ -36,7 +36,7 @@ async def generate(state: MiningState, runtime: Runtime[MiningContext]) -> Minin
 async def spot(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """5a. The visual inspector of a served model looks for the generated windows among normal ones.
 
-    The embedded inspector reads pixels too coarsely for it: measured, its answers changed no verdict.
+    With the embedded inspector this changed no verdict, so it is left out.
     """
     context = runtime.context
     if "pictures" in context.without or context.brain.server is None:

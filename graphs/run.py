@@ -14,67 +14,79 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from ape import detectors, posttrain
-from ape.graphs.consulting import record
+from ape.core.checkpoint import delete_checkpoint
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, TRAINING
+from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs.mining import build_mining
+from ape.graphs.node_helpers import record
 from ape.graphs.state import RunContext, RunState
 from ape.posttrain import steps
 from ape.rules import RuleBank
 
-BANK = "bank.json"
-
 
 async def approve(state: RunState, runtime: Runtime[RunContext]) -> RunState:
-    """2. Write the Rule Bank; if requested, wait until a person has named the rules to drop."""
+    """2. Write the mined Rule Bank; if requested, wait until a person has named the rules to drop."""
+    if state.get("chosen") is not None:
+        return {}  # a person chose it in a conversation
     context, bank = runtime.context, state["bank"]
     bank.save(context.folder / BANK)
     if not context.approve:
-        return {}
+        return {"chosen": bank}
     dropped = interrupt({"rules": [rule.id for rule in bank.rules]})
     for rule_id in dropped:
         record(runtime, "person", "reject", "dropped before post-training", rule=rule_id)
-    bank = without_rules(bank, dropped)
-    bank.save(context.folder / BANK)
-    return {"bank": bank}
+    return {"chosen": without_rules(bank, dropped)}
 
 
 async def train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
-    """3. Train the backbone."""
+    """3. Train the backbone.
+
+    A step deletes the checkpoint inside the step before it: a run that is killed between two steps loses no training.
+    """
     context = runtime.context
-    context.listen("post-training", f"trains {context.backbone}")
-    target = context.folder / steps.DETECTOR
+    context.listen("detector", f"trains {context.backbone}")
+    target = context.folder / DETECTOR
     await asyncio.to_thread(
-        steps.train_backbone, context.backbone, context.series, target, context.seed, context.progress
+        train_into_folder,
+        context.backbone,
+        context.series,
+        target,
+        context.seed,
+        context.progress,
+        keep_checkpoint=True,
     )
     return {"trained": True}
 
 
 async def post_train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
-    """4. Post-train it with the Rule Bank, on the GPU if there is one."""
-    context, bank = runtime.context, state["bank"]
+    """4. Post-train it with the chosen Rule Bank, on the GPU if there is one."""
+    context, bank = runtime.context, state["chosen"]
+    delete_checkpoint(context.folder / TRAINING)
+    bank.save(context.folder / BANK)
     context.listen("post-training", f"enhances it with {len(bank.rules)} rules")
-    detector = detectors.load(context.folder / steps.DETECTOR)
-    target = context.folder / steps.ENHANCED
+    detector = detectors.load(context.folder / DETECTOR)
+    target = context.folder / ENHANCED
     report = await asyncio.to_thread(
-        steps.post_train, detector, bank, context.series, target, context.seed, context.progress
+        steps.post_train, detector, bank, context.series, target, context.seed, context.progress, keep_checkpoint=True
     )
-    decision = "enhanced" if report["accepted"] else "kept original"
-    record(runtime, "post-training", decision, report["reason"])
+    record(runtime, "post-training", f"kept {report['kept']}", report["reason"])
     return {"outcome": {name: report[name] for name in ("accepted", "kept", "reason")}}
 
 
 async def detect(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     """5. Score the whole series before and after post-training."""
     context = runtime.context
-    context.listen("post-training", "scores the series before and after")
+    delete_checkpoint(context.folder / POSTTRAINING)
+    context.listen("detector", "scores the series before and after")
     await asyncio.to_thread(_score, context)
     return {}
 
 
 def _score(context: RunContext) -> None:
     folder, series = context.folder, context.series
-    before, _ = steps.score_series(detectors.load(folder / steps.DETECTOR), series)
-    after, shares = steps.score_series(posttrain.load(folder / steps.ENHANCED), series)
-    steps.write_scores(folder / steps.SCORES, series, {"before": before, "after": after, **shares})
+    before, _ = steps.score_series(detectors.load(folder / DETECTOR), series)
+    after, shares = steps.score_series(posttrain.load(folder / ENHANCED), series)
+    steps.write_scores(folder / SCORES, series, {"before": before, "after": after, **shares})
 
 
 async def report(state: RunState, runtime: Runtime[RunContext]) -> RunState:

@@ -32,11 +32,15 @@ RecordDecision = Callable[..., None]
 """Called with agent, decision and rationale, and with the details that `ape.runs.ledger.Ledger.write` takes."""
 
 
+def record_nothing(*_decision: Any, **_details: Any) -> None:
+    """Record no decision, where there is no ledger."""
+
+
 def add_costs(total: dict[str, dict[str, float]], more: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Add the costs of replies, by agent and kind."""
     return total | {
-        role: {name: total.get(role, {}).get(name, 0) + value for name, value in cost.items()}
-        for role, cost in more.items()
+        agent: {name: total.get(agent, {}).get(name, 0) + value for name, value in cost.items()}
+        for agent, cost in more.items()
     }
 
 
@@ -63,11 +67,12 @@ class MiningState(TypedDict, total=False):
 class RunState(TypedDict, total=False):
     """State of the run graph.
 
-    ``bank`` is shared with the mining graph; ``trained`` says that the backbone is trained; ``outcome`` is the
-    post-training report without its pictures.
+    ``bank`` is the mined one, shared with the mining graph; ``chosen`` is the one to post-train with; ``trained`` says
+    that the backbone is trained; ``outcome`` is the post-training report without its pictures.
     """
 
     bank: RuleBank
+    chosen: RuleBank | None
     trained: bool
     outcome: dict[str, Any]
 
@@ -97,7 +102,7 @@ class MiningContext:
     workbench: Workbench
     brain: Brain
     seed: int
-    record: RecordDecision = lambda *_args, **_details: None
+    record: RecordDecision = record_nothing
     listen: Listener = lambda agent, note: None
     pictures: tuple[str, ...] = ()
     log: Log = NO_LOG

@@ -38,7 +38,7 @@ def by_channel(
 @torch.no_grad()
 def channel_errors(detector: Detector | EnhancedDetector, series: Series, stride: int | None) -> np.ndarray:
     """Return the squared standardised residual of each point and channel, averaged over covering windows, [T, C]."""
-    shift, scale = detector.scale_shift
+    shift, scale = detector.shift_and_scale
     windows = sliding(series.values, detector.window)
     detector.module.eval()
 

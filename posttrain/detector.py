@@ -27,7 +27,7 @@ from ape.series.windows import sliding, start_batches
 
 def device_of(detector: Detector) -> torch.device:
     """Return the device of a detector's standardisation, which is that of its module."""
-    return detector.scale_shift[0].device
+    return detector.shift_and_scale[0].device
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class EnhancedDetector:
         return self.backbone.module
 
     @property
-    def scale_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def shift_and_scale(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Shift [C] and scale [C] with which the backbone standardises."""
-        return self.backbone.scale_shift
+        return self.backbone.shift_and_scale
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Return the backbone's reconstruction of windows [B, C, L], data units."""
@@ -103,7 +103,7 @@ class EnhancedDetector:
 
     def standardised(self, x: torch.Tensor) -> torch.Tensor:
         """Return windows [B, C, L] in training standard deviations."""
-        shift, scale = self.backbone.scale_shift
+        shift, scale = self.backbone.shift_and_scale
         return (x - shift[:, None]) / scale[:, None]
 
     def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:

@@ -96,7 +96,7 @@ def _assemble(
     representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
-    reference_windows = ReferenceWindows.build(values, positions, backbone.window, *backbone.scale_shift)
+    reference_windows = ReferenceWindows.build(values, positions, backbone.window, *backbone.shift_and_scale)
     names = ("window_bounds", "point_bound", "knots", "excess", "weights")
     window_bounds, point_bound, knots, excess, weights = stored = [tensors[f"calibration.{x}"].numpy() for x in names]
     shapes, measures = [array.shape for array in stored], len(MEASURES)

@@ -189,7 +189,7 @@ def prepare(
         "bank_is_of_this_series": bank.fingerprint == series.fingerprint,
     }
     try:
-        candidates = profile(series, detector.window, *detector.scale_shift, suspect)
+        candidates = profile(series, detector.window, *detector.shift_and_scale, suspect)
         report["candidates"] = candidates.summary()
         profiled = time.perf_counter()
         model = untrained(detector.clone(), candidates, recipe, generator)

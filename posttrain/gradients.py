@@ -84,9 +84,12 @@ def joint_losses(model: EnhancedDetector, windows: Tensor, nearest: Tensor, reci
     return head_loss(model.representation, parts, recipe), reconstruction
 
 
-def one_pass(backbone: Detector, windows: Tensor, nearest: Tensor, first: int) -> tuple[Parts, Tensor]:
-    """Return `parts_of` of windows [B, C, L] and the loss of the first ones, in one pass if the backbone can."""
+def one_pass(backbone: Detector, windows: Tensor, nearest: Tensor, loss_count: int) -> tuple[Parts, Tensor]:
+    """Return `parts_of` of windows [B, C, L], and the loss of the first ``loss_count`` windows.
+
+    `Detector` does not require `one_pass`, because it only saves time. A detector without it is called three times.
+    """
     if not isinstance(backbone, WindowedDetector):
-        return parts_of(backbone, windows, nearest)[0], backbone.loss(windows[:first])
-    rebuilt, latent, loss = backbone.one_pass(windows, first)
+        return parts_of(backbone, windows, nearest)[0], backbone.loss(windows[:loss_count])
+    rebuilt, latent, loss = backbone.one_pass(windows, loss_count)
     return as_parts(backbone, windows, rebuilt, latent, nearest)[0], loss

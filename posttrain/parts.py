@@ -52,7 +52,7 @@ def as_parts(
     backbone: Detector, windows: torch.Tensor, rebuilt: torch.Tensor, latent: torch.Tensor, nearest: torch.Tensor
 ) -> tuple[Parts, torch.Tensor]:
     """Return the same as `parts_of`, given the reconstruction [B, C, L] and the latent [B, D]."""
-    apart = (windows - rebuilt) / backbone.scale_shift[1][:, None]
+    apart = (windows - rebuilt) / backbone.shift_and_scale[1][:, None]
     residual = pool_residual(apart)
     differences, usual = nearest.split([2 * residual.shape[1], residual.shape[1]], dim=1)
     return Parts(pool_latent(latent), residual, residual - usual, differences), apart

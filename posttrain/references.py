@@ -69,7 +69,7 @@ class References:
         offset : int
             Position of the first value among the starts of the references.
         """
-        reference_windows = self.reference_windows.followed_by(values, first, offset, *backbone.scale_shift)
+        reference_windows = self.reference_windows.followed_by(values, first, offset, *backbone.shift_and_scale)
         if reference_windows is self.reference_windows:
             return self
         more = residuals(backbone, reference_windows.windows[-reference_windows.later :])
@@ -90,7 +90,7 @@ class References:
 @torch.no_grad()
 def residuals(backbone: Detector, standard: torch.Tensor) -> torch.Tensor:
     """Return the pooled residuals of standardised windows [N, C, L], [N, cells], computed in batches."""
-    shift, scale = (x[:, None] for x in backbone.scale_shift)
+    shift, scale = (x[:, None] for x in backbone.shift_and_scale)
     backbone.module.eval()
 
     def apart(x: torch.Tensor) -> torch.Tensor:

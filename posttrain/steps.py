@@ -1,8 +1,4 @@
-"""The steps that ``ape run``, ``ape batch``, the single commands and the conversation share: train, post-train, score.
-
-Training and post-training write a checkpoint beside their target and resume from it. They delete the checkpoint once
-the result is saved.
-"""
+"""The steps that ``ape run``, ``ape batch``, the single commands and the conversation share: post-train and score."""
 
 from __future__ import annotations
 
@@ -12,54 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ape import detectors
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
 from ape.core.files import write_json, write_text
 from ape.core.progress import Progress
+from ape.core.run_files import POSTTRAIN, POSTTRAINING
 from ape.detectors import Detector, WindowedDetector
 from ape.posttrain.channels import by_channel
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.enhancement import enhance
 from ape.rules import RuleBank
 from ape.series import Series
-
-# Names in a run folder.
-DETECTOR, ENHANCED, REPORT, SCORES = "detector", "enhanced", "posttrain.json", "scores.csv"
-
-
-def train_backbone(
-    name: str, series: Series, target: Path, seed: int = 0, progress: Progress | None = None
-) -> WindowedDetector:
-    """Train a backbone and save it into the folder ``target``.
-
-    Parameters
-    ----------
-    name : str
-        One of `ape.detectors.names()`.
-    series : Series
-    target : Path
-        The checkpoint is ``training.safetensors`` beside it.
-    seed : int
-    progress : callable, optional
-        ``progress(step, done, total, note="")``.
-
-    Returns
-    -------
-    WindowedDetector
-        The trained detector.
-
-    Raises
-    ------
-    InputError
-        The name is unknown, the series is too short, the losses are not finite, or the checkpoint is damaged or
-        belongs to another training.
-    """
-    checkpoint = target.with_name("training.safetensors")
-    detector = detectors.create(name).fit(series, seed, progress, checkpoint)
-    detector.save(target)
-    delete_checkpoint(checkpoint)
-    return detector
 
 
 def post_train(
@@ -69,6 +28,7 @@ def post_train(
     target: Path,
     seed: int = 0,
     progress: Progress | None = None,
+    keep_checkpoint: bool = False,
 ) -> dict[str, Any]:
     """Post-train a detector, save the result into the folder ``target`` and its report into ``posttrain.json``.
 
@@ -81,10 +41,13 @@ def post_train(
     bank : RuleBank
     series : Series
     target : Path
-        The report and the checkpoint ``posttraining.safetensors`` are beside it.
+        The report and the checkpoint ``posttraining.safetensors`` are beside it. If the checkpoint exists,
+        post-training resumes from it.
     seed : int
     progress : callable, optional
         ``progress(step, done, total, note="")``.
+    keep_checkpoint : bool
+        Leave the checkpoint for the caller to delete; by default it is deleted once the result is saved.
 
     Returns
     -------
@@ -96,18 +59,24 @@ def post_train(
     InputError
         See `ape.posttrain.enhance`.
     """
-    checkpoint = target.with_name("posttraining.safetensors")
+    checkpoint = target.with_name(POSTTRAINING)
     result = enhance(detector, bank, series, seed=seed, progress=progress, checkpoint=checkpoint)
     result.detector.save(target)
-    write_json(target.with_name(REPORT), result.report)
-    delete_checkpoint(checkpoint)
+    write_json(target.with_name(POSTTRAIN), result.report)
+    if not keep_checkpoint:
+        delete_checkpoint(checkpoint)
     return result.report
+
+
+def describe_outcome(report: dict[str, Any]) -> str:
+    """Return which score was kept, and why, as one line for people."""
+    return f"kept {report['kept']}: {report['reason']}"
 
 
 def score_series(
     detector: Detector | EnhancedDetector, series: Series, own: bool = False
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Score a whole series, and share the score out among its channels.
+    """Score a whole series, and split the score by channel.
 
     Parameters
     ----------
@@ -132,7 +101,7 @@ def score_series(
     elif isinstance(detector, WindowedDetector):
         score = detector.score(series, own=True)
     else:
-        raise InputError("an enhanced detector has one score", "own score", "use the folder of a plain detector")
+        raise InputError("an enhanced detector has one score", "--own", "use the folder of a plain detector")
     if series.n_channels == 1:
         return score, {}
     shares = by_channel(detector, series, score)

@@ -22,7 +22,7 @@ from ape.posttrain.score import (
     Measured,
     spread,
 )
-from ape.rules import OPERATORS, RuleBank, generic_bank
+from ape.rules import OPERATORS, RuleBank, broad_bank
 from ape.series.numerics import auc
 from ape.series.windows import overlap_mean, sliding
 
@@ -40,13 +40,13 @@ class TrialResult:
         Of the held-out normal windows.
     implants : dict of Measured
         Of the windows with implants, by kind.
-    own : dict of ndarray [N, L]
-        Point scores of the backbone, by kind of implant and for ``normal``.
+    point_error : dict of ndarray [N, L]
+        Reconstruction error of each point, by kind of implant and for ``normal``.
     """
 
     normal: Measured
     implants: dict[str, Measured]
-    own: dict[str, np.ndarray]
+    point_error: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Trial:
         generator = torch.Generator().manual_seed(seed + 1)
         used = {step.operator for rule in bank.rules for step in rule.program}
         banks = {"bank": bank}
-        foreign = generic_bank(bank.context, [name for name in OPERATORS if name not in used])
+        foreign = broad_bank(bank.context, [name for name in OPERATORS if name not in used])
         if foreign.rules:
             banks["foreign"] = foreign
         implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}
@@ -89,9 +89,9 @@ class Trial:
         """Measure all windows under the current state of ``model``."""
         held_out = torch.from_numpy(sliding(self.values, model.window)[self.normal])
         implants = {kind: model.measure(probe.windows, probe.positions) for kind, probe in self.implants.items()}
-        own = {kind: own_scores(model, probe.windows) for kind, probe in self.implants.items()}
-        own["normal"] = own_scores(model, held_out)
-        return TrialResult(model.measure(held_out, self.normal), implants, own)
+        errors = {kind: point_errors(model, probe.windows) for kind, probe in self.implants.items()}
+        errors["normal"] = point_errors(model, held_out)
+        return TrialResult(model.measure(held_out, self.normal), implants, errors)
 
     def compare(self, before: TrialResult, after: TrialResult) -> dict[str, Any]:
         """Return the decision and its figures for the report."""
@@ -145,11 +145,12 @@ class Trial:
     def scores(self, kind: str, before: TrialResult, after: TrialResult) -> dict[str, np.ndarray]:
         """Return the scores of the concatenated implants of one kind, or of the ``normal`` stretch, by name.
 
-        They are the backbone's own score, controls without training, the score of the heads, and the enhanced score.
+        They are the backbone's reconstruction error (``before``), controls without training, the score of the heads,
+        and the enhanced score.
         """
         if kind == "normal":
             starts = self.normal - self.normal[0]
-            length = int(starts[-1]) + before.own[kind].shape[1]
+            length = int(starts[-1]) + before.point_error[kind].shape[1]
         else:
             starts, length = self.implants[kind].starts(), self.implants[kind].labels.size
         curves, calibration = {}, {}
@@ -157,7 +158,7 @@ class Trial:
             calibration[when] = self.calibrate(result)
             measured = result.normal if kind == "normal" else result.implants[kind]
             curves[when] = spread(calibration[when].bounds.squash(measured), starts, length)
-        scores = {"before": overlap_mean(before.own[kind], starts, length)}
+        scores = {"before": overlap_mean(before.point_error[kind], starts, length)}
         scores |= {name: curves["before"][:, MEASURES.index(name)] for name in CONTROL_MEASURES}
         scores["training_free"] = calibration["before"].fuse(curves["before"], WEIGHTS_WITHOUT_HEADS)
         scores["heads"] = calibration["after"].fuse(curves["after"], WEIGHTS_OF_HEADS)
@@ -169,8 +170,8 @@ class Trial:
 
 
 @torch.no_grad()
-def own_scores(model: EnhancedDetector, windows: torch.Tensor) -> np.ndarray:
-    """Return the backbone's own score of each point of windows [N, C, L], [N, L]."""
+def point_errors(model: EnhancedDetector, windows: torch.Tensor) -> np.ndarray:
+    """Return the backbone's reconstruction error of each point of windows [N, C, L], [N, L]."""
     device = device_of(model.backbone)
     model.module.eval()
 

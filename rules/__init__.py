@@ -2,15 +2,13 @@
 
 from ape.rules.augment import augment
 from ape.rules.bank import RuleBank
+from ape.rules.broad import broad_bank, broad_rule
 from ape.rules.check import THRESHOLDS, Hosts, discriminability, draw_hosts, failures
 from ape.rules.context import build_context
-from ape.rules.generic import generic_bank, generic_rule
 from ape.rules.operators import OPERATORS
 from ape.rules.sampling import Sample
 from ape.rules.schema import Context, EmptyBankError, HistoryEntry, Rule, RuleDraft
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
-
-sample = RuleBank.sample
 
 __all__ = [
     "MECHANISMS",
@@ -26,11 +24,10 @@ __all__ = [
     "RuleDraft",
     "Sample",
     "augment",
+    "broad_bank",
+    "broad_rule",
     "build_context",
     "discriminability",
     "draw_hosts",
     "failures",
-    "generic_bank",
-    "generic_rule",
-    "sample",
 ]

@@ -20,9 +20,9 @@ from ape.series.numerics import auc
 from ape.series.windows import sliding
 
 HELD_OUT_SHARE = 0.35  # of the training part, for the hosts of the check
-HOSTS = 192
-REFERENCES = 800
-FOLDS = 4
+HOSTS = 192  # windows that get an anomaly, and as many that stay normal
+REFERENCES = 800  # at most; earlier windows that are searched for the nearest one
+FOLDS = 4  # of the cross-validation; contiguous in time
 RIDGE = 10.0  # penalty
 MAX_SCALE_FACTOR = 1.5  # largest plausible peak change, as a multiple of the scale prior's upper end
 MIN_SCALE_FACTOR = 0.1  # smallest plausible peak change, as a multiple of the scale prior's lower end
@@ -127,6 +127,7 @@ def discriminability(
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
     normal = _features(hosts.normal, hosts)
+    pair_order = np.concatenate([hosts.starts.numpy()] * 2)  # two rules have their anomalies in the same hosts
     compared = [_accepted_features(rule, context, hosts, seed, normal) for rule in accepted]
     figures = {}
     for rule in pending:
@@ -134,14 +135,13 @@ def discriminability(
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()
         features = _standardise(_features(pseudo, hosts), normal)
         peak = np.abs((pseudo - hosts.windows.numpy()) / _scale_unit(rule, context)).max(axis=(1, 2))
-        pairs = np.concatenate([hosts.starts.numpy()] * 2)
         sized = (peak >= MIN_SCALE_FACTOR * rule.scale.low) & (peak <= MAX_SCALE_FACTOR * rule.scale.high)
         figures[rule.id] = {
             "visible": _auc(_standardise(normal, normal), features, order),
             "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask),
             "plausible": float(np.mean(_inside_limits(pseudo, mask, context) & sized)),
             "own": float(passed.double().mean()),
-            "new": min([1.0, *(_auc(other, features, pairs) for other in compared)]),
+            "new": min([1.0, *(_auc(other, features, pair_order) for other in compared)]),
             "placed": _share_placed(rule, context, hosts, mask),
             "realised_scale": float(np.median(peak)),
             "realised_low": float(np.quantile(peak, 1 - HIGH_QUANTILE)),
@@ -188,6 +188,7 @@ def _accepted_features(rule: Rule, context: Context, hosts: Hosts, seed: int, no
     """Return the features of an accepted rule's anomalies, from the cache if possible."""
     key = rule.model_dump_json(exclude={"history"})
     if key not in hosts.accepted_features:
+        # Another seed than for pending rules, so that the anomalies of both are independent draws in the same hosts.
         sample, _ = _sample(rule, context, hosts, seed + 1)
         hosts.accepted_features[key] = _standardise(_features(sample.pseudo.numpy(), hosts), normal)
     return hosts.accepted_features[key]
@@ -244,7 +245,10 @@ def _scale_unit(rule: Rule, context: Context) -> np.ndarray:
 
 
 def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray) -> float:
-    """Return the AUC of a classifier that sees a few samples around each border, or there in normal windows."""
+    """Return the AUC of a classifier that sees only the borders.
+
+    It compares a few samples around each border with the same samples of a normal window.
+    """
     rows, channels, places = np.nonzero(mask[:, :, 1:] != mask[:, :, :-1])
     inside = (places >= BORDER - 1) & (places < mask.shape[2] - BORDER)
     rows, channels, places = rows[inside], channels[inside], places[inside]

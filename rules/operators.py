@@ -1,4 +1,4 @@
-"""The operators tau: pure, batched torch functions that turn normal windows into anomalous ones.
+"""The operators (tau in the paper): pure, batched torch functions that turn normal windows into anomalous ones.
 
 An operator takes the hosts ``x`` [B, C, L] in data units, a `Site` with the place of each anomaly, and its parameters,
 one value for each window, [B, 1, 1]. It returns a proposal of the same shape, of which only the segment is used.
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from ape.rules.registry import OPERATORS as OPERATORS
-from ape.rules.registry import Bounds, BroadRule, Site, operator
+from ape.rules.registry import BroadRule, ParameterRange, Site, operator
 
 SHIFT = {
-    "shift": Bounds(0.02, 0.5, (0.1, 0.5), "shift, in cycles"),
-    "late": Bounds(0, 1, (0, 1), "0.5 and more is late, less is early"),
+    "shift": ParameterRange(0.02, 0.5, (0.1, 0.5), "shift, in cycles"),
+    "late": ParameterRange(0, 1, (0, 1), "0.5 and more is late, less is early"),
 }
 
 
@@ -42,7 +42,7 @@ def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("signal_loss", "gap", (0.5, 8.0), (0.05, 1.0)),
-    {"minimum": Bounds(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
+    {"minimum": ParameterRange(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
     jumps=True,
     leaves_range=True,
 )
@@ -54,8 +54,8 @@ def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 @operator(
     BroadRule("stuck_sensor", "plateau", (0.3, 3.0), (0.1, 1.5)),
     {
-        "jitter": Bounds(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series"),
-        "mean": Bounds(0, 1, (0, 0.5), "0.5 and more holds the local mean, less holds the last value"),
+        "jitter": ParameterRange(0, 0.1, (0, 0.02), "noise on the frozen value, in robust sd of the series"),
+        "mean": ParameterRange(0, 1, (0, 0.5), "0.5 and more holds the local mean, less holds the last value"),
     },
     jumps=True,
 )
@@ -79,7 +79,7 @@ def level_shift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("gradual_drift", "ramp", (0.75, 3.0), (0.5, 2.0)),
-    {"peak": Bounds(0.5, 1, (0.7, 0.95), "position in the segment at which the drift is largest")},
+    {"peak": ParameterRange(0.5, 1, (0.7, 0.95), "position in the segment at which the drift is largest")},
     additive=True,
     leaves_range=True,
 )
@@ -91,7 +91,7 @@ def trend_drift(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
-    {"factor": Bounds(0, 4, (0.25, 2.2), "amplitude as a multiple of normal; 0.8 to 1.25 is avoided")},
+    {"factor": ParameterRange(0, 4, (0.25, 2.2), "amplitude as a multiple of normal; 0.8 to 1.25 is avoided")},
     leaves_range=True,
 )
 def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -103,7 +103,7 @@ def amplitude_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("noise_increase", "rough_stretch", (0.4, 1.5), (0.25, 2.0)),
-    {"memory": Bounds(0, 0.95, (0, 0.7), "lag-one autocorrelation of the noise, 0 is white")},
+    {"memory": ParameterRange(0, 0.95, (0, 0.7), "lag-one autocorrelation of the noise, 0 is white")},
     additive=True,
     leaves_range=True,
 )
@@ -119,7 +119,7 @@ def noise_burst(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("damping", "smooth_stretch", (0.1, 2.0), (0.25, 2.0)),
-    {"kernel": Bounds(0.02, 1, (0.1, 0.5), "smoothing width, as a share of the segment")},
+    {"kernel": ParameterRange(0.02, 1, (0.1, 0.5), "smoothing width, as a share of the segment")},
 )
 def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Fine detail is smoothed away."""
@@ -133,7 +133,7 @@ def smooth_damp(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("timing_disturbance", "compressed_cycles", (0.3, 4.0), (0.5, 2.0)),
-    {"speed": Bounds(1.1, 5, (1.33, 3), "speed as a multiple of normal")},
+    {"speed": ParameterRange(1.1, 5, (1.33, 3), "speed as a multiple of normal")},
     warps=True,
 )
 def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -143,7 +143,7 @@ def time_compress(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("timing_disturbance", "stretched_cycles", (0.3, 4.0), (0.5, 2.0)),
-    {"speed": Bounds(0.2, 0.9, (0.4, 0.8), "speed as a multiple of normal")},
+    {"speed": ParameterRange(0.2, 0.9, (0.4, 0.8), "speed as a multiple of normal")},
     warps=True,
 )
 def time_stretch(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -179,7 +179,7 @@ def value_flip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("waveform_change", "altered_shape", (0.2, 3.0), (0.5, 2.0)),
-    {"hardness": Bounds(0.5, 20, (2, 12), "2 bends the wave, 12 makes it nearly square")},
+    {"hardness": ParameterRange(0.5, 20, (2, 12), "2 bends the wave, 12 makes it nearly square")},
 )
 def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Cycles keep their amplitude and take another waveform."""
@@ -190,7 +190,7 @@ def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("misplaced_pattern", "foreign_pattern", (0.3, 4.0), (0.2, 1.0)),
-    {"slope": Bounds(0, 4, (0, 1.5), "rise over the segment, in robust sd of the series")},
+    {"slope": ParameterRange(0, 4, (0, 1.5), "rise over the segment, in robust sd of the series")},
     leaves_range=True,
     warps=True,
 )
@@ -212,7 +212,7 @@ def cycle_skip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("timing_disturbance", "extra_cycle", (0.3, 4.0), (0.5, 1.5)),
-    {"repeat": Bounds(0.1, 1, (0.3, 0.7), "length of the repeated part, in cycles")},
+    {"repeat": ParameterRange(0.1, 1, (0.3, 0.7), "length of the repeated part, in cycles")},
     warps=True,
 )
 def cycle_repeat(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -223,7 +223,7 @@ def cycle_repeat(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("gain_change", "scaled_cycles", (0.3, 3.0), (0.5, 2.0)),
-    {"factor": Bounds(0, 4, (0.3, 3), "amplitude as a multiple of normal; 0.6 to 1.6 is avoided")},
+    {"factor": ParameterRange(0, 4, (0.3, 3), "amplitude as a multiple of normal; 0.6 to 1.6 is avoided")},
     leaves_range=True,
 )
 def spectral_peak_scale(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -254,8 +254,8 @@ def channel_swap(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 @operator(
     BroadRule("saturation", "clipped_peaks", (0.2, 3.0), (0.5, 2.0)),
     {
-        "quantile": Bounds(0.05, 0.95, (0.3, 0.8), "share of the segment's range that remains"),
-        "troughs": Bounds(0, 1, (0, 1), "0.5 and more cuts troughs, less cuts peaks"),
+        "quantile": ParameterRange(0.05, 0.95, (0.3, 0.8), "share of the segment's range that remains"),
+        "troughs": ParameterRange(0, 1, (0, 1), "0.5 and more cuts troughs, less cuts peaks"),
     },
 )
 def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
@@ -269,7 +269,7 @@ def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 
 @operator(
     BroadRule("stuck_sensor", "stepped_values", (0.2, 3.0), (0.5, 2.0)),
-    {"levels": Bounds(2, 12, (2, 5), "grid lines over the normal range")},
+    {"levels": ParameterRange(2, 12, (2, 5), "grid lines over the normal range")},
 )
 def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Values fall on a coarse grid."""

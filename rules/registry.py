@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ParameterRange:
     """Allowed range of a parameter, its default range, and its meaning with unit."""
 
     lower: float
@@ -60,7 +60,7 @@ class Site:
 
 @dataclass(frozen=True)
 class BroadRule:
-    """Vocabulary and wide priors of an operator's generic rule, for use without knowledge of the scenario.
+    """Vocabulary and wide priors of an operator's broad rule, for use without knowledge of the scenario.
 
     ``scale`` is in robust standard deviations of the series, ``duration`` in ``unit``.
     """
@@ -77,7 +77,7 @@ class Operator:
     """A registered operator: its function, its parameters, and the properties that sampling uses."""
 
     apply: Callable[[Tensor, Site, dict[str, Tensor]], Tensor]
-    parameters: dict[str, Bounds]
+    parameters: dict[str, ParameterRange]
     summary: str
     broad: BroadRule
     additive: bool  # its size comes from the scale prior
@@ -92,7 +92,7 @@ OPERATORS: dict[str, Operator] = {}
 
 def operator(
     broad: BroadRule,
-    parameters: dict[str, Bounds] | None = None,
+    parameters: dict[str, ParameterRange] | None = None,
     *,
     additive: bool = False,
     jumps: bool = False,

@@ -1,4 +1,7 @@
-"""Sampling of pseudo-anomalies G(X; tau, phi): place, apply the program, blend the borders, check the gates."""
+"""Sampling of pseudo-anomalies: place, apply the program, blend the borders, check the gates.
+
+This is the paper's generator G(X; tau, phi) for host windows X, operator tau and its parameters phi.
+"""
 
 from __future__ import annotations
 

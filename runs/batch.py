@@ -6,6 +6,7 @@ The same call resumes a killed batch: finished items are not repeated, interrupt
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,22 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from ape import detectors
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.core.progress import Progress
-from ape.posttrain.steps import DETECTOR
+from ape.core.run_files import DETECTOR, RECORD
 from ape.runs.batch_page import write_summary
 from ape.runs.execution import execute, mark_trained, next_step
-from ape.runs.folder import RECORD, Request, Run, read_request
-from ape.runs.jobs import FAILURES, NAME, OnDone, map_jobs, unfinished
+from ape.runs.folder import Request, Run, read_request
+from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, unfinished
 from ape.runs.manifest import SEPARATOR
 
-MANIFEST, ITEMS = "batch.json", "items"
-MINED, ENHANCED = "results/mined", "results/enhanced"  # what the jobs returned
+REQUESTS, ITEMS = "batch.json", "items"
+MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
 MAX_TOGETHER = 64  # series whose backbones are trained at once: limited by memory
 
 
@@ -71,16 +72,16 @@ def mine_items(
     InputError
         ``out`` contains a batch in which an item of the same name has another request.
     """
-    _claim(out, requests)
+    _record_requests(out, requests)
     work = partial(mine_item, out.resolve(), dict(requests), policy)
-    map_jobs(list(requests), work, out / MINED, workers, ray, on_done)
-    return _failures(out / MINED, requests)
+    map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done)
+    return _failures(out / MINED_RESULTS, requests)
 
 
 def train_items(names: Sequence[str], out: Path, progress: Progress | None = None) -> dict[str, str]:
     """Train the backbones of mined items, many at once for each backbone and seed; return why items failed."""
     groups: dict[tuple[str, int], list[str]] = {}
-    for name in unfinished(names, out / ENHANCED):
+    for name in unfinished(names, out / ENHANCED_RESULTS):
         request = read_request(out / ITEMS / name)
         groups.setdefault((request.backbone, request.seed), []).append(name)
     failed: dict[str, str] = {}
@@ -100,8 +101,8 @@ def enhance_items(
     on_done: OnDone = lambda name, error: None,
 ) -> dict[str, str]:
     """Post-train, score and report trained items; return why items failed. See `mine_items` for the parameters."""
-    map_jobs(names, partial(enhance_item, out.resolve(), policy), out / ENHANCED, workers, on_done=on_done)
-    return _failures(out / ENHANCED, names)
+    map_jobs(names, partial(enhance_item, out.resolve(), policy), out / ENHANCED_RESULTS, workers, on_done=on_done)
+    return _failures(out / ENHANCED_RESULTS, names)
 
 
 def mine_item(out: Path, requests: dict[str, Request], policy: RetryPolicy, name: str) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
 
 def _mine(folder: Path, request: Request) -> dict[str, Any]:
     run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
-    bank = execute(run, stop_before="train").bank
+    bank = execute(run, mine_only=True).bank
     return {"rules": len(bank.rules), "points": run.series.length, "channels": run.series.n_channels}
 
 
@@ -139,7 +140,7 @@ def _attempt(work: Callable[..., dict[str, Any]], policy: RetryPolicy, *argument
 
 def _train_group(backbone: str, seed: int, runs: Mapping[str, Run], progress: Progress | None) -> dict[str, str]:
     fresh, failed, ready = detectors.create(backbone), dict[str, str](), dict[str, Run]()
-    for name, run in runs.items():  # one refused series would refuse them all
+    for name, run in runs.items():  # fit_together fails for all if one series is unusable
         try:
             fresh.prepare(run.series, seed)
             ready[name] = run
@@ -174,10 +175,10 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
         yield
         return
 
-    def over(*_: Any) -> None:
+    def raise_timeout(*_: Any) -> None:
         raise TimeoutError(f"not done within {seconds:g} seconds")
 
-    before = signal.signal(signal.SIGALRM, over)
+    before = signal.signal(signal.SIGALRM, raise_timeout)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -186,13 +187,13 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _claim(out: Path, requests: Mapping[str, Request]) -> None:
+def _record_requests(out: Path, requests: Mapping[str, Request]) -> None:
     """Record the requests of the batch; a batch may grow, but the request of an item does not change."""
     if bad := [name for name in requests if not NAME.fullmatch(name)]:
-        raise InputError(f"'{bad[0][:60]}' cannot be the name of an item", "batch", "use letters, digits and ._+-")
+        raise InputError(f"'{bad[0][:60]}' cannot be the name of an item", "batch", f"use {NAME_CHARACTERS}")
     requested = {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in requests.items()}
-    path = out / MANIFEST
-    known = read_json(path, "batch") if path.is_file() else {}
+    path = out / REQUESTS
+    known = _read_requests(path) if path.is_file() else {}
     if not known and out.exists() and any(out.iterdir()):
         raise InputError("the folder is not empty", str(out), "choose another --out")
     for name, request in requested.items():
@@ -201,12 +202,24 @@ def _claim(out: Path, requests: Mapping[str, Request]) -> None:
     write_json(path, {**known, **requested})
 
 
-def conclude(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> None:
+def _read_requests(path: Path) -> dict[str, Any]:
+    """Read the requests of a batch; options that a request lacks have their defaults."""
+    try:
+        known = TypeAdapter(dict[str, Request]).validate_python(read_json(path, "batch"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(f"not a batch: {first['msg']}", f"{path}, field {field}", "choose another --out") from error
+    return {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in known.items()}
+
+
+def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> None:
     """Write ``index.html`` and, if items failed, ``failures.csv``: a manifest of the failed items with the reasons."""
     write_summary(out, {name: out / ITEMS / name for name in requests}, failed)
     path = out / "failures.csv"
     if not failed:
         path.unlink(missing_ok=True)
+        shutil.rmtree(out / "failures", ignore_errors=True)
         return
     rows = []
     for name, reason in failed.items():

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ape.core.files import read_json, write_text
+from ape.core.run_files import BANK, POSTTRAIN, RECORD, REPORT
+from ape.posttrain.steps import describe_outcome
 from ape.rules import RuleBank
-from ape.runs.folder import RECORD
 from ape.runs.pages import render
 
 PAGE = "index.html"
@@ -65,12 +66,12 @@ def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, s
 
 
 def _row(out: Path, name: str, folder: Path) -> Row:
-    bank = RuleBank.load(folder / "bank.json")
+    bank = RuleBank.load(folder / BANK)
     record = read_json(folder / RECORD, "run record")
-    report, decision = folder / "report.html", ""
-    if (folder / "posttrain.json").is_file():
-        posttrain = read_json(folder / "posttrain.json", "post-training report")
-        decision = f"{'enhanced' if posttrain['accepted'] else 'original kept'}: {posttrain['reason']}"
+    report, decision = folder / REPORT, ""
+    if (folder / POSTTRAIN).is_file():
+        posttrain = read_json(folder / POSTTRAIN, "post-training report")
+        decision = describe_outcome(posttrain)
     return Row(
         name=name,
         report=str(report.relative_to(out)) if report.is_file() else "",

@@ -22,19 +22,21 @@ from ape.agents import Brain, open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener, Progress
+from ape.core.run_files import ARTEFACTS, BANK, CHECKPOINTS, DETECTOR, ENHANCED, LEDGER, POSTTRAIN, SCORES
 from ape.graphs.mining import mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
 from ape.rules import RuleBank
-from ape.runs.folder import Run, update_record
+from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
 from ape.runs.report import write_report
-from ape.runs.tracing import recorded
+from ape.runs.tracing import record_spans
 from ape.series.matrix_profile import warm_up
 from ape.tools.artefacts import Artefacts
 
-CHECKPOINTS = "checkpoints.sqlite"
-MAIN, RETRAINING = "run", "retraining"  # threads: the run itself, and post-training with banks from a conversation
+THREAD = "run"
+CONFIG: RunnableConfig = {"configurable": {"thread_id": THREAD}}
+AFTER_MINING = ("train", "post_train")  # the steps that may follow the Rule Bank
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
 T = TypeVar("T")
@@ -58,6 +60,9 @@ class Outcome:
     Parameters
     ----------
     bank : RuleBank
+        The one to post-train with.
+    mined : RuleBank or None
+        The mined one; None if a conversation chose all rules.
     post_training : dict
         Whether the result was accepted, and why; empty before post-training.
     awaits_approval : bool
@@ -65,6 +70,7 @@ class Outcome:
     """
 
     bank: RuleBank
+    mined: RuleBank | None
     post_training: dict[str, Any]
     awaits_approval: bool
 
@@ -73,7 +79,7 @@ def execute(
     run: Run,
     callbacks: Callbacks = SILENT,
     *,
-    stop_before: str | None = None,
+    mine_only: bool = False,
     dropped: Sequence[str] | None = None,
     brain: Brain | None = None,
     without: Collection[str] = (),
@@ -85,10 +91,10 @@ def execute(
     run : Run
         ``run.request.command`` ``mine`` ends the run after the Rule Bank.
     callbacks : Callbacks
-    stop_before : str, optional
-        Stop before this step of the run graph.
+    mine_only : bool
+        Stop once the Rule Bank is mined; the run can be resumed.
     dropped : sequence of str, optional
-        Approve the rules of a run that waits for it, without these.
+        Rules to leave out. An empty list approves all rules; None does not approve.
     brain : Brain, optional
         Default: the brain of the request.
     without : collection of str
@@ -99,39 +105,48 @@ def execute(
     InputError
         The checkpoints, or something that the request names, cannot be used.
     """
+    require_current_format(run.folder)
     warm_up(lambda note: callbacks.listen("set-up", note))
     context = _context(run, callbacks, brain, without)
+    stops = AFTER_MINING if mine_only else ()
 
     async def work(graph: Graph) -> Outcome:
-        state = await graph.aget_state(_config(MAIN))
-        started, waits = state.created_at is not None, _awaits_approval(state)
-        ended = started and not state.tasks
-        if ended:
-            context.write_report()  # it may have been deleted, or written by an older version
+        state = await _restored_state(graph, run.folder)
+        waits = _awaits_approval(state)
         if waits:
             _require_rules(dropped or (), state.values["bank"])
-        if not ended and not (waits and dropped is None) and state.next != (stop_before,):
-            given: Any = Command(resume=list(dropped or ())) if waits else None if started else RunState()
-            await _stream(graph, run, context, MAIN, given, stop_before)
-            state = await graph.aget_state(_config(MAIN))
+        elif dropped:
+            raise InputError("the run does not wait for approval", str(run.folder), "fork it, or use ape chat")
+        given: Any = None  # resume
+        if waits:
+            given = Command(resume=list(dropped or ()))
+        elif state.created_at is None or (mine_only and "bank" not in state.values):
+            given = RunState(chosen=None)  # start; a conversation may have post-trained before it mines
+        elif not state.tasks:
+            context.write_report()  # it may have been deleted, or written by an older version
+            return _outcome(state, run)
+        if not (waits and dropped is None) and not set(state.next) & set(stops):
+            await _stream(graph, run, context, given, stops)
+            state = await graph.aget_state(CONFIG)
         return _outcome(state, run)
 
     return with_graph(run.folder, work)
 
 
-def retrain(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
-    """Post-train with another bank than the mined one, score and report; the backbone is trained only once."""
+def post_train_with_bank(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
+    """Post-train with another bank than the mined one, then score and report. The backbone is trained at most once."""
+    require_current_format(run.folder)
     context = replace(_context(run, callbacks), approve=False)  # the person chose the bank
     bank = bank.model_copy(update={"fingerprint": run.series.fingerprint})
 
     async def work(graph: Graph) -> Outcome:
-        state = await graph.aget_state(_config(RETRAINING))
-        if state.values.get("bank") != bank:
-            await graph.aupdate_state(_config(RETRAINING), {"bank": bank}, as_node="mine")
+        state = await _restored_state(graph, run.folder)
+        if state.values.get("chosen") != bank:
+            await graph.aupdate_state(CONFIG, {"chosen": bank}, as_node="mine")
         elif not state.tasks:
             return _outcome(state, run)
-        await _stream(graph, run, context, RETRAINING, None)
-        return _outcome(await graph.aget_state(_config(RETRAINING)), run)
+        await _stream(graph, run, context, None)
+        return _outcome(await graph.aget_state(CONFIG), run)
 
     return with_graph(run.folder, work)
 
@@ -140,23 +155,23 @@ def next_step(run: Run) -> str:
     """Return the step at which a run resumes; empty for a finished run."""
 
     async def work(graph: Graph) -> str:
-        state = await graph.aget_state(_config(MAIN))
+        state = await graph.aget_state(CONFIG)
         return state.next[0] if state.next else ""
 
     return with_graph(run.folder, work)
 
 
 def mark_trained(run: Run) -> None:
-    """Record that the run's backbone is trained and saved in its folder, as a batch does for many at once."""
+    """Mark the backbone as trained, so that the run continues with post-training. `ape.runs.batch` calls this."""
 
     async def work(graph: Graph) -> None:
-        await graph.aupdate_state(_config(MAIN), {"trained": True}, as_node="train")
+        await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
 
     with_graph(run.folder, work)
 
 
 def with_graph(folder: Path, work: Callable[[Graph], Awaitable[T]]) -> T:
-    """Give ``work`` the run graph with the checkpoints of a run folder."""
+    """Open the checkpoints of a run folder, and call ``work`` with the run graph."""
 
     async def opened() -> T:
         async with AsyncSqliteSaver.from_conn_string(str(folder / CHECKPOINTS)) as saver:
@@ -178,16 +193,17 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
     request, folder = run.request, run.folder
     mining = mining_context(
         run.series,
-        Artefacts(folder / "artefacts"),
+        Artefacts(folder / ARTEFACTS),
         brain or open_brain(request.brain, request.model, request.seed),
         request.seed,
         callbacks.listen,
         request.image,
         request.log,
         without,
+        Ledger(folder / LEDGER).write,
     )
     return RunContext(
-        **vars(mining) | {"record": Ledger(folder / "ledger.jsonl").write},
+        **vars(mining),
         folder=folder,
         backbone=request.backbone,
         post_train=request.command != "mine",
@@ -197,20 +213,35 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
     )
 
 
-async def _stream(
-    graph: Graph, run: Run, context: RunContext, thread: str, given: Any, stop_before: str | None = None
-) -> None:
-    """Run the graph to its end, to an interrupt, or to ``stop_before``; record how long each step took."""
+async def _restored_state(graph: Graph, folder: Path) -> StateSnapshot:
+    """Return the state of the run; if files of a finished step were deleted, go back to that step."""
+    state = await graph.aget_state(CONFIG)
+    values = state.values
+    bank = values.get("chosen") or values.get("bank")
+    if bank is not None and "mine" not in state.next and not (folder / BANK).is_file():
+        bank.save(folder / BANK)
+    if values.get("trained") and not (folder / DETECTOR).is_dir():
+        await graph.aupdate_state(CONFIG, {"trained": False}, as_node="mine")
+    elif "outcome" in values and not set(state.next) & {"approve", "train", "post_train"}:
+        if not ((folder / ENHANCED).is_dir() and (folder / POSTTRAIN).is_file()):
+            await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
+        elif "detect" not in state.next and not (folder / SCORES).is_file():
+            await graph.aupdate_state(CONFIG, {"outcome": values["outcome"]}, as_node="post_train")
+    return await graph.aget_state(CONFIG)
+
+
+async def _stream(graph: Graph, run: Run, context: RunContext, given: Any, stops: Sequence[str] = ()) -> None:
+    """Run the graph to its end, to an interrupt, or to one of the steps ``stops``; record the time of each step."""
     started: dict[str, float] = {}
-    with recorded(run.folder, run.series.fingerprint[:16]) as handlers:
-        config: RunnableConfig = {**_config(thread), "callbacks": handlers, "run_name": "run"}
+    with record_spans(run.folder, run.series.fingerprint[:16]) as handlers:
+        config: RunnableConfig = {**CONFIG, "callbacks": handlers, "run_name": "run"}
         async for task in graph.astream(
             given,
             config,
             context=context,
             durability="sync",
             stream_mode="tasks",
-            interrupt_before=[stop_before] if stop_before else None,
+            interrupt_before=list(stops),
         ):
             if "result" not in task:
                 started[task["id"]] = time.perf_counter()
@@ -220,9 +251,11 @@ async def _stream(
 
 
 def _outcome(state: StateSnapshot, run: Run) -> Outcome:
-    if "bank" not in state.values:
+    bank = state.values.get("chosen") or state.values.get("bank")
+    if bank is None:
         raise InputError("the checkpoints contain no finished mining", str(run.folder / CHECKPOINTS), "start a new run")
-    return Outcome(state.values["bank"], state.values.get("outcome", {}), _awaits_approval(state))
+    outcome = state.values.get("outcome", {})
+    return Outcome(bank, state.values.get("bank"), outcome, _awaits_approval(state))
 
 
 def _require_rules(rule_ids: Sequence[str], bank: RuleBank) -> None:
@@ -233,7 +266,3 @@ def _require_rules(rule_ids: Sequence[str], bank: RuleBank) -> None:
 
 def _awaits_approval(state: StateSnapshot) -> bool:
     return any(task.interrupts for task in state.tasks)
-
-
-def _config(thread: str) -> RunnableConfig:
-    return {"configurable": {"thread_id": thread}}

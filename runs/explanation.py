@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
+from ape.core.run_files import ARTEFACTS, BANK, LEDGER
 from ape.rules import RuleBank
 from ape.rules.schema import CONVERSATION, Evidence
 from ape.runs.folder import Request, read_request
@@ -77,12 +78,12 @@ def explain_rule(folder: Path, rule_id: str) -> Explanation:
 def explain_rules(folder: Path) -> list[Explanation]:
     """Explain each rule in the ledger of a run folder."""
     by_rule: dict[str, list[Entry]] = {}
-    for entry in Ledger(folder / "ledger.jsonl"):
+    for entry in Ledger(folder / LEDGER):
         if entry["rule"]:
             by_rule.setdefault(entry["rule"], []).append(entry)
-    rules = RuleBank.load(folder / "bank.json").rules if (folder / "bank.json").is_file() else []
+    rules = RuleBank.load(folder / BANK).rules if (folder / BANK).is_file() else []
     cited = {rule.id: rule.evidence for rule in rules}
-    artefacts = Artefacts(folder / "artefacts")
+    artefacts = Artefacts(folder / ARTEFACTS)
     read_lines = cache(partial(_read_lines, read_request(folder)))
 
     def explain(rule_id: str, entries: list[Entry]) -> Explanation:

@@ -12,10 +12,11 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
+from ape.core.run_files import RECORD
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
 
-RECORD = "run.json"
+FORMAT = 2
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
 
 
@@ -60,7 +61,7 @@ class Run:
         if not is_free(folder):
             raise _folder_is_taken(folder, series)
         record = {
-            "format": 1,
+            "format": FORMAT,
             "arguments": {
                 **asdict(request),
                 "data": _absolute(request.data),
@@ -101,6 +102,12 @@ def read_request(folder: Path) -> Request:
         raise InputError(
             f"not a run record: {first['msg']}", f"{folder / RECORD}, field {field}", "start a new run"
         ) from error
+
+
+def require_current_format(folder: Path) -> None:
+    """Refuse to execute a run whose checkpoints an earlier version wrote."""
+    if _read_record(folder).get("format") != FORMAT:
+        raise InputError("an earlier version of APE made this run", str(folder), "start a new run")
 
 
 def update_record(folder: Path, **changes: Any) -> None:

@@ -15,11 +15,12 @@ from langgraph.types import StateSnapshot
 
 from ape.core.errors import InputError
 from ape.core.files import is_free, write_text
-from ape.graphs.consulting import with_entry
+from ape.core.run_files import ARTEFACTS, CHECKPOINTS, LEDGER
+from ape.graphs.node_helpers import with_entry
 from ape.graphs.state import MiningState
 from ape.rules import Rule, RuleBank
-from ape.runs.execution import CHECKPOINTS, MAIN, Graph, with_graph
-from ape.runs.folder import Run, update_record
+from ape.runs.execution import THREAD, Graph, with_graph
+from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
 
 Decision = Literal["accept", "reject", "revise"]
@@ -49,6 +50,7 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
         The step or a rule does not exist, or nothing changes.
     """
     run = Run.open(source)
+    require_current_format(source)
     if not (source / CHECKPOINTS).is_file():
         raise InputError("no checkpoints", str(source / CHECKPOINTS), "give a run folder")
 
@@ -64,10 +66,11 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
     async def update(graph: Graph) -> None:
         await graph.aupdate_state(snapshot.config, _changed_lists(snapshot.values, changes, source), as_node=node)
 
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as temporary:
         new = Run.create(Path(temporary) / "run", run.request, run.series).folder
         update_record(new, forked_from={"run": str(source.resolve()), "step": step, "changes": dict(changes)})
-        shutil.copytree(source / "artefacts", new / "artefacts")
+        shutil.copytree(source / ARTEFACTS, new / ARTEFACTS)
         _copy_ledger(source, new, snapshot, step, changes)
         _copy_checkpoints(source / CHECKPOINTS, new / CHECKPOINTS, snapshot)
         with_graph(new, update)
@@ -89,12 +92,17 @@ def differences(left: RuleBank, right: RuleBank) -> list[str]:
 async def _state_after(graph: Graph, step: int, source: Path) -> tuple[str, StateSnapshot]:
     """Return the node that ran in a step of the mining, and the state after it."""
     namespace = _mining_namespace(source / CHECKPOINTS)
-    config: Any = {"configurable": {"thread_id": MAIN, "checkpoint_ns": namespace}}
+    config: Any = {"configurable": {"thread_id": THREAD, "checkpoint_ns": namespace}}
+    history = [snapshot async for snapshot in graph.aget_state_history(config)] if namespace else []
     by_step: dict[int, StateSnapshot] = {}
-    if namespace:
-        async for snapshot in graph.aget_state_history(config):
-            by_step[int((snapshot.metadata or {}).get("step", -9))] = snapshot
-    ran = {number: by_step[number - 1].next for number in by_step if number - 1 in by_step}
+    updates = set()  # steps in which no node ran: decisions of earlier forks, which change the step before
+    for snapshot in reversed(history):
+        step_number, metadata = int((snapshot.metadata or {}).get("step", -9)), snapshot.metadata or {}
+        by_step[step_number] = snapshot
+        if metadata.get("source") == "update":
+            by_step[step_number - 1] = snapshot
+            updates.add(step_number)
+    ran = {number: by_step[number - 1].next for number in by_step if number - 1 in by_step and number not in updates}
     forkable = {number: nodes[0] for number, nodes in ran.items() if len(nodes) == 1 and nodes[0] in FORKABLE}
     if step not in forkable:
         known = ", ".join(f"{number} ({node})" for number, node in sorted(forkable.items()))
@@ -106,7 +114,7 @@ def _mining_namespace(database: Path) -> str:
     """Return the namespace of the mining graph's checkpoints within those of the run."""
     with closing(sqlite3.connect(database)) as connection:
         query = "select max(checkpoint_ns) from checkpoints where thread_id = ? and checkpoint_ns like 'mine:%'"
-        return str(connection.execute(query, (MAIN,)).fetchone()[0] or "")
+        return str(connection.execute(query, (THREAD,)).fetchone()[0] or "")
 
 
 def _copy_ledger(
@@ -114,9 +122,9 @@ def _copy_ledger(
 ) -> None:
     """Copy the entries up to the step, and record the changes."""
     cut = str(snapshot.config["configurable"]["checkpoint_id"])
-    entries = [entry for entry in Ledger(source / "ledger.jsonl") if str(entry["checkpoint"]) < cut]  # ids are in order
-    write_text(target / "ledger.jsonl", "".join(f"{json.dumps(entry)}\n" for entry in entries))
-    ledger, iteration = Ledger(target / "ledger.jsonl"), snapshot.values["iteration"]
+    entries = [entry for entry in Ledger(source / LEDGER) if str(entry["checkpoint"]) < cut]  # ids are in order
+    write_text(target / LEDGER, "".join(f"{json.dumps(entry)}\n" for entry in entries))
+    ledger, iteration = Ledger(target / LEDGER), snapshot.values["iteration"]
     for rule, decision in changes.items():
         ledger.write("person", decision, f"decided in a fork after step {step}", rule=rule, iteration=iteration)
 
@@ -130,10 +138,10 @@ def _copy_checkpoints(database: Path, target: Path, snapshot: StateSnapshot) -> 
         with new:
             for namespace, last in (("", parent), (mining, config["checkpoint_id"])):
                 rows = "thread_id = ? and checkpoint_ns = ? and checkpoint_id"
-                new.execute(f"delete from checkpoints where {rows} > ?", (MAIN, namespace, last))
-                new.execute(f"delete from writes where {rows} >= ?", (MAIN, namespace, last))
+                new.execute(f"delete from checkpoints where {rows} > ?", (THREAD, namespace, last))
+                new.execute(f"delete from writes where {rows} >= ?", (THREAD, namespace, last))
             for table in ("checkpoints", "writes"):
-                new.execute(f"delete from {table} where thread_id <> ?", (MAIN,))
+                new.execute(f"delete from {table} where thread_id <> ?", (THREAD,))
 
 
 def _changed_lists(state: dict[str, Any], changes: Mapping[str, Decision], source: Path) -> MiningState:

@@ -26,6 +26,7 @@ FAILURES = "failures.json"
 MAX_DEATHS = 2  # workers that may die at one job before the job counts as failed
 CONNECT_TIMEOUT = 5.0  # seconds
 NAME = re.compile(r"[\w][\w .,+()|=-]*")
+NAME_CHARACTERS = "letters, digits, spaces and . , + ( ) | = - _"
 
 Work = Callable[[str], dict[str, Any]]
 OnDone = Callable[[str, "str | None"], None]
@@ -63,7 +64,7 @@ def map_jobs(
         A name cannot be a file name, or the cluster cannot be reached.
     """
     if bad := [name for name in names if not NAME.fullmatch(name)]:
-        raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", "use letters, digits, spaces and ._+-")
+        raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", f"use {NAME_CHARACTERS}")
     out.mkdir(parents=True, exist_ok=True)
     missing = unfinished(names, out)
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
@@ -189,7 +190,8 @@ def _failures(out: Path) -> dict[str, str]:
 def _line(error: BaseException | None) -> str | None:
     if error is None:
         return None
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 def show_progress(total: int) -> OnDone:

@@ -66,7 +66,7 @@ def _from_csv(path: Path, defaults: Request) -> dict[str, Request]:
         raise InputError(f"not a manifest: {what}", str(path), f"columns are {', '.join(COLUMNS)}")
     return _named(
         (row.get("name") or stem_of(Path(row["path"])), _request(row, defaults, f"{path}, row {number}", path.parent))
-        for number, row in enumerate(rows, 1)
+        for number, row in enumerate(rows, 2)
     )
 
 

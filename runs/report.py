@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ape.core.files import read_json, write_text
+from ape.core.run_files import ARTEFACTS, BANK, LEDGER, POSTTRAIN, RECORD, REPORT, SCORES
 from ape.rules import MECHANISMS, MORPHOLOGIES, RuleBank
 from ape.rules.check import THRESHOLDS
 from ape.runs.ledger import Ledger
@@ -17,22 +18,21 @@ from ape.series import Series
 from ape.series.reading.report import reading_block
 from ape.tools.artefacts import Artefacts
 
-PAGE = "report.html"
 VERDICTS = ("accept", "reject", "revise", "revised", "proposed")
 
 
 def write_report(folder: Path, series: Series) -> None:
     """Write ``report.html`` into a run folder; a run that was only mined has no scores."""
-    bank = RuleBank.load(folder / "bank.json")
-    entries = list(Ledger(folder / "ledger.jsonl"))
-    artefacts = Artefacts(folder / "artefacts")
-    scores = pd.read_csv(folder / "scores.csv") if (folder / "scores.csv").exists() else None
-    posttrain = {} if scores is None else read_json(folder / "posttrain.json", "post-training report")
+    bank = RuleBank.load(folder / BANK)
+    entries = list(Ledger(folder / LEDGER))
+    artefacts = Artefacts(folder / ARTEFACTS)
+    scores = pd.read_csv(folder / SCORES) if (folder / SCORES).exists() else None
+    posttrain = {} if scores is None else read_json(folder / POSTTRAIN, "post-training report")
     page = render(
-        PAGE,
+        REPORT,
         series=series,
         bank=bank,
-        record=read_json(folder / "run.json", "run record"),
+        record=read_json(folder / RECORD, "run record"),
         posttrain={name: value for name, value in posttrain.items() if name != "picture"},
         latent=_latent_view(posttrain),
         overview=data_uri(draw_scores(series, scores)),
@@ -45,7 +45,7 @@ def write_report(folder: Path, series: Series) -> None:
         figure=_figure,
         reading=reading_block(series),
     )
-    write_text(folder / PAGE, page)
+    write_text(folder / REPORT, page)
 
 
 def _rule_ids(entries: list[dict[str, Any]]) -> list[str]:

@@ -28,12 +28,13 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
+from ape.core.run_files import ARTEFACTS, LEDGER, SCORES
 from ape.graphs.conversation import ConversationContext, ConversationState, build_conversation, desk_of
-from ape.runs.execution import Callbacks, execute, retrain
+from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
 from ape.runs.pictures import draw_scores
-from ape.runs.tracing import recorded
+from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
 from ape.series import Series
 from ape.tools.artefacts import Artefacts
@@ -86,7 +87,7 @@ class Session:
         if not THREAD_NAME.fullmatch(thread):
             raise InputError(f"'{thread[:40]}' is not a valid thread name", str(folder), "use letters, digits and -")
         self.folder, self.thread = folder, thread
-        self._artefacts = Artefacts(folder / "artefacts")
+        self._artefacts = Artefacts(folder / ARTEFACTS)
 
     @classmethod
     def create(cls, folder: Path, request: Request, series: Series) -> Session:
@@ -218,10 +219,10 @@ class Session:
         return ConversationContext(
             workbench=Workbench(self.run.series, self._artefacts),
             brain=open_brain(request.brain, request.model, request.seed),
-            record=Ledger(self.folder / "ledger.jsonl").write,
+            record=Ledger(self.folder / LEDGER).write,
             seed=request.seed,
-            mine=lambda: _isolated(execute, self.run, callbacks, stop_before="train").bank,
-            train=lambda bank: _isolated(retrain, self.run, bank, callbacks).post_training,
+            mine=lambda: _isolated(execute, self.run, callbacks, mine_only=True).mined,
+            train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
             listen=listen,
         )
@@ -254,7 +255,7 @@ class Session:
         config, context = _config(self.thread), self.context(on_update)
         graph_input = await prepare(graph, config)
         modes: list[StreamMode] = ["updates", "messages"]
-        with recorded(self.folder, self.thread) as callbacks:
+        with record_spans(self.folder, self.thread) as callbacks:
             config = {**config, "callbacks": callbacks, "run_name": "conversation"}
             async for mode, item in graph.astream(
                 graph_input, config, context=context, stream_mode=modes, durability="sync"
@@ -288,7 +289,7 @@ class Session:
             ) from error
 
     def _draw_scores(self) -> bytes:
-        path = self.folder / "scores.csv"
+        path = self.folder / SCORES
         if not path.is_file():
             msg = "there are no scores yet: say 'go' first"
             raise ValueError(msg)

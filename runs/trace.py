@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
+from ape.core.run_files import SPANS
 from ape.graphs.state import AGENT, DECISION
-from ape.runs.tracing import EVIDENCE, SPANS, STEP
+from ape.runs.tracing import EVIDENCE, STEP
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,21 @@ from pathlib import Path
 
 from ape.core.errors import InputError
 from ape.core.files import write_text
+from ape.core.run_files import ARTEFACTS, TRACE_PAGE
 from ape.runs.explanation import explain_rules
 from ape.runs.pages import data_uri, render
 from ape.runs.trace import Span, read_trace
 from ape.tools.artefacts import Artefacts
 
-PAGE = "trace.html"
 Bar = tuple[Span, int, float, float]  # with depth, and left edge and width in percent
 
 
 def write_trace_page(folder: Path) -> Path:
     """Write ``trace.html`` into a run folder and return its path."""
     spans = read_trace(folder)
-    artefacts = Artefacts(folder / "artefacts")
+    artefacts = Artefacts(folder / ARTEFACTS)
     page = render(
-        PAGE,
+        TRACE_PAGE,
         name=folder.resolve().name,
         spans=spans,
         bars=[_bars(span) for span in spans],
@@ -31,8 +31,8 @@ def write_trace_page(folder: Path) -> Path:
         span_picture=lambda span: _span_picture(span, artefacts),
         pretty=_pretty,
     )
-    write_text(folder / PAGE, page)
-    return folder / PAGE
+    write_text(folder / TRACE_PAGE, page)
+    return folder / TRACE_PAGE
 
 
 def _bars(root: Span) -> list[Bar]:

@@ -29,10 +29,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 import ape
 from ape.agents.replies import CACHED_REPLY
+from ape.core.run_files import SPANS
 from ape.graphs.state import AGENT, DECISION
 from ape.tools.artefacts import evidence_id, evidence_record
 
-SPANS = "spans.jsonl"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 HIDE = {"input": "OPENINFERENCE_HIDE_INPUTS", "output": "OPENINFERENCE_HIDE_OUTPUTS"}
 REDACTED = "__REDACTED__"  # the word that OpenInference uses
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def recorded(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]:
+def record_spans(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]:
     """Yield callbacks that record spans; all spans are in ``folder`` when the block ends.
 
     Parameters

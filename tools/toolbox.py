@@ -59,7 +59,7 @@ def inspector_tools(workbench: Workbench, pictures: Sequence[str] = ()) -> list[
 
 
 def spotter_tools(puzzles: dict[str, str]) -> list[BaseTool]:
-    """Return the tool that shows windows some of which a rule generated. ``puzzles`` are artefact ids by rule id."""
+    """Return the tool that shows a mix of generated and normal windows. ``puzzles`` are artefact ids by rule id."""
     return [spot_tool(puzzles)]
 
 

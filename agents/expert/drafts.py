@@ -14,32 +14,32 @@ CREEP = Range(low=0.5, high=1.0)  # of a gradual drift by an operator that has n
 
 def write_draft(transcript: Transcript, choice: Choice, weight: float) -> RuleDraft:
     """Return the draft of a choice."""
-    candidate, strength = choice.candidate, strengths(transcript)
-    terms = [term for term, w in candidate.weights.items() if w > 0 and strength.get(term, 0) >= LEAST_NEEDED]
+    kind, strength = choice.kind, strengths(transcript)
+    terms = [term for term, w in kind.weights.items() if w > 0 and strength.get(term, 0) >= LEAST_NEEDED]
     quotes = [f"the {hint.source} says '{hint.quote[:80]}'" for hint in choice.hints[:2]]
     reasons = [*quotes, *terms] or ["it can happen to any series"]
     return RuleDraft(
         note=f"{choice.mechanism}: {', '.join(reasons)}"[:400],
         id=choice.id,
         mechanism=choice.mechanism,
-        morphology=candidate.morphology,
+        morphology=kind.morphology,
         context=_context(transcript, choice, regime=strength.get("variance_changes", 0.0) >= REGIME_STRENGTH),
         scale=_scale(transcript, choice),
         duration=_duration(transcript, choice),
-        creep=CREEP if choice.mechanism == "gradual_drift" and candidate.operator != "trend_drift" else None,
-        program=[Step(operator=candidate.operator, parameters=_parameters(choice))],
+        creep=CREEP if choice.mechanism == "gradual_drift" and kind.operator != "trend_drift" else None,
+        program=[Step(operator=kind.operator, parameters=_parameters(choice))],
         weight=weight,
         evidence=_evidence(transcript, choice, terms),
     )
 
 
 def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> ContextualPrior:
-    """The level and the channels that the text names, otherwise the candidate's activity if the series has regimes."""
+    """The level and the channels that the text names, otherwise the kind's activity if the series has regimes."""
     level = {tercile for hint in choice.hints for tercile in hint.level}
     channels = list(dict.fromkeys(name for hint in choice.hints for name in hint.channels))
     several = len(transcript.task.get("channels", [])) > 2
     return ContextualPrior(
-        activity=list(choice.candidate.activity) if regime and not level else [],
+        activity=list(choice.kind.activity) if regime and not level else [],
         level=sorted(level) if len(level) == 1 else [],
         channels=channels,
         spread="some" if several and len(channels) != 1 else "one",
@@ -48,9 +48,9 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
 
 def _scale(transcript: Transcript, choice: Choice) -> ScalePrior:
     """The size that the text names as a share of the usual value; trials measure operators that set their own size."""
-    low, high, unit = choice.candidate.scale
+    low, high, unit = choice.kind.scale
     change, usual = _change(choice), _usual_value(transcript, choice)
-    if change is not None and usual is not None and OPERATORS[choice.candidate.operator].additive:
+    if change is not None and usual is not None and OPERATORS[choice.kind.operator].additive:
         ends = sorted(abs(end) * usual for end in (change.low, change.high))
         low, high, unit = max(ends[0], 0.05), max(ends[1], 0.1), "series_sd"
     return ScalePrior(low=low, high=high, unit=unit)  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def _usual_value(transcript: Transcript, choice: Choice) -> float | None:
 
 def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
     """The duration that the text names, if the step between samples is known."""
-    low, high, unit = choice.candidate.duration
+    low, high, unit = choice.kind.duration
     step, points = transcript.task["plan"].get("step_seconds"), transcript.task.get("training_points")
     seconds = next((hint.seconds for hint in choice.hints if hint.seconds), None)
     if seconds is not None and step:
@@ -84,10 +84,10 @@ def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
 
 
 def _parameters(choice: Choice) -> list[Parameter]:
-    """The candidate's parameters; for a change of gain, the factor that the text names."""
-    bounds_of: dict[str, tuple[float, float]] = dict(choice.candidate.parameters)
+    """The kind's parameters; for a change of gain, the factor that the text names."""
+    bounds_of: dict[str, tuple[float, float]] = dict(choice.kind.parameters)
     change = _change(choice)
-    if change is not None and choice.candidate.operator == "amplitude_scale":
+    if change is not None and choice.kind.operator == "amplitude_scale":
         bounds = OPERATORS["amplitude_scale"].parameters["factor"]
         bounds_of["factor"] = (max(bounds.lower, 1 + change.low), min(bounds.upper, 1 + change.high))
     return [Parameter(name=name, low=low, high=high) for name, (low, high) in bounds_of.items()]

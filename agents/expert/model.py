@@ -59,7 +59,7 @@ class ExpertChatModel(BaseChatModel):
             reply = AIMessage(answer.model_dump_json())
         else:
             offered = {tool["function"]["name"] for tool in tools or []}
-            calls = [(name, args) for name, args in NEXT_CALLS[transcript.role](transcript) if name in offered]
+            calls = [(name, args) for name, args in NEXT_CALLS[transcript.agent](transcript) if name in offered]
             text = _text(transcript, calls)
             reply = AIMessage(text, tool_calls=[_tool_call(name, arguments) for name, arguments in calls])
         return ChatResult(generations=[ChatGeneration(message=reply)])
@@ -69,7 +69,7 @@ def _text(transcript: Transcript, calls: ToolCalls) -> str:
     """Text of a reply; only the guide's is for people, the other agents answer in records."""
     if calls:
         return ""
-    return guide.answer(transcript) if transcript.role == "guide" else "The evidence is sufficient."
+    return guide.answer(transcript) if transcript.agent == "guide" else "The evidence is sufficient."
 
 
 def _tool_call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

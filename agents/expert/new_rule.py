@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ape.agents.expert.candidates import CANDIDATES, Candidate
 from ape.agents.expert.lexicon import find_hints
 from ape.agents.expert.quantities import sampling_step
+from ape.agents.expert.rule_kinds import RULE_KINDS, RuleKind
 from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.records import Hint
 from ape.rules import OPERATORS
@@ -53,8 +53,8 @@ def calls_for_new_rule(transcript: Transcript) -> ToolCalls | str:
             "You gave a time, but I do not know how far apart the samples are. Give the length in samples, or add the"
             " sampling step to your sentence, as in 'sampled every 10 s'."
         )
-    same_mechanism = [c for c in CANDIDATES if c.mechanism == hint.mechanism and _possible(c, transcript)]
-    same_morphology = [candidate for candidate in same_mechanism if candidate.morphology == hint.morphology]
+    same_mechanism = [c for c in RULE_KINDS if c.mechanism == hint.mechanism and _possible(c, transcript)]
+    same_morphology = [kind for kind in same_mechanism if kind.morphology == hint.morphology]
     if not same_mechanism:
         return f"I cannot generate anomalies of the kind {hint.mechanism.replace('_', ' ')} in this series."
     draft = _draft(transcript, (same_morphology or same_mechanism)[0], hint, text)
@@ -68,36 +68,36 @@ def _step_seconds(transcript: Transcript, text: str) -> float | None:
     return transcript.task.get("step_seconds") or next((step for step in steps if step), None)
 
 
-def _possible(candidate: Candidate, transcript: Transcript) -> bool:
-    """Whether the series has the period and the channels that a candidate needs."""
+def _possible(kind: RuleKind, transcript: Transcript) -> bool:
+    """Whether the series has the period and the channels that a kind needs."""
     several = len(transcript.task.get("channels", [])) > 1
-    cyclic = bool(transcript.task.get("period")) or "periodic" not in candidate.needs
-    return cyclic and (several or not OPERATORS[candidate.operator].relational)
+    cyclic = bool(transcript.task.get("period")) or "periodic" not in kind.needs
+    return cyclic and (several or not OPERATORS[kind.operator].relational)
 
 
-def _draft(transcript: Transcript, candidate: Candidate, hint: Hint, text: str) -> RuleDraft:
+def _draft(transcript: Transcript, kind: RuleKind, hint: Hint, text: str) -> RuleDraft:
     taken = {*transcript.task.get("rules", []), *transcript.task.get("dropped", [])}
-    names = (f"{candidate.id}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 99))))
+    names = (f"{kind.id}{suffix}" for suffix in ("", *(f"-{number}" for number in range(2, 99))))
     return RuleDraft(
         note=f"requested: {text}"[:400],
         id=next(name for name in names if name not in taken),
-        mechanism=candidate.mechanism,
-        morphology=candidate.morphology,
+        mechanism=kind.mechanism,
+        morphology=kind.morphology,
         context=ContextualPrior(level=hint.level if len(hint.level) == 1 else [], channels=hint.channels),
-        scale=ScalePrior(low=candidate.scale[0], high=candidate.scale[1], unit=candidate.scale[2]),  # type: ignore[arg-type]
-        duration=_duration(transcript, candidate, hint, text),
+        scale=ScalePrior(low=kind.scale[0], high=kind.scale[1], unit=kind.scale[2]),  # type: ignore[arg-type]
+        duration=_duration(transcript, kind, hint, text),
         program=[
             Step(
-                operator=candidate.operator,
-                parameters=[Parameter(name=n, low=low, high=high) for n, (low, high) in candidate.parameters.items()],
+                operator=kind.operator,
+                parameters=[Parameter(name=n, low=low, high=high) for n, (low, high) in kind.parameters.items()],
             )
         ],
         evidence=[Evidence(kind="text", id=CONVERSATION, quote=text[:300])],
     )
 
 
-def _duration(transcript: Transcript, candidate: Candidate, hint: Hint, text: str) -> DurationPrior:
-    """The requested duration in samples, or in seconds if the sampling step is known; otherwise the candidate's."""
+def _duration(transcript: Transcript, kind: RuleKind, hint: Hint, text: str) -> DurationPrior:
+    """The requested duration in samples, or in seconds if the sampling step is known; otherwise the kind's."""
     step = _step_seconds(transcript, text)
     if samples := _SAMPLES.search(text):
         low = float(samples[1])
@@ -105,7 +105,7 @@ def _duration(transcript: Transcript, candidate: Candidate, hint: Hint, text: st
     if hint.seconds is not None and step:
         low = max(hint.seconds.low / step, 1.0)
         return DurationPrior(low=low, high=max(hint.seconds.high / step, low), unit="samples")
-    low, high, unit = candidate.duration
+    low, high, unit = kind.duration
     if unit == "periods" and not transcript.task.get("period"):
         low, high = low * FALLBACK_PERIOD, max(high * FALLBACK_PERIOD, low * FALLBACK_PERIOD)
         unit = "samples"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from ape.agents.expert.candidates import CANDIDATES, Candidate
+from ape.agents.expert.rule_kinds import RULE_KINDS, RuleKind
 from ape.agents.expert.transcript import Transcript
 from ape.agents.records import Hint
 
@@ -15,7 +15,7 @@ LEAST_SCORE = 0.4  # of a kind of rule that no text names
 NAMED_SCORE = 1.0  # added for a kind of rule that a text names
 LEAST_NEEDED = 0.3  # strength of a finding that a kind of rule needs
 TIE_WEIGHT = 0.3  # of the series' evidence among operators for what a text names
-SAME_MORPHOLOGY, SAME_MECHANISM = 1.0, 0.6  # fit of a candidate to what a text names
+SAME_MORPHOLOGY, SAME_MECHANISM = 1.0, 0.6  # fit of a kind to what a text names
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,16 @@ class Choice:
 
     Parameters
     ----------
-    candidate : Candidate
+    kind : RuleKind
     mechanism : str
-        Mechanism of the rule; a text may name a different one from the candidate's.
+        Mechanism of the rule; a text may name a different one from the kind's.
     score : float
         Support by the evidence.
     hints : tuple of Hint
         Hints that name it.
     """
 
-    candidate: Candidate
+    kind: RuleKind
     mechanism: str
     score: float
     hints: tuple[Hint, ...] = ()
@@ -41,8 +41,8 @@ class Choice:
     @property
     def id(self) -> str:
         """Id of its rule."""
-        own = self.mechanism == self.candidate.mechanism
-        return self.candidate.id if own else f"{self.candidate.id}-{self.mechanism.replace('_', '-')}"[:40]
+        own = self.mechanism == self.kind.mechanism
+        return self.kind.id if own else f"{self.kind.id}-{self.mechanism.replace('_', '-')}"[:40]
 
 
 def select(transcript: Transcript, most: int, excluded: Iterable[str] = ()) -> list[Choice]:
@@ -52,13 +52,12 @@ def select(transcript: Transcript, most: int, excluded: Iterable[str] = ()) -> l
     """
     strength = strengths(transcript)
     usable = [
-        candidate
-        for candidate in CANDIDATES
-        if candidate.operator not in excluded
-        and all(strength.get(term, 0.0) >= LEAST_NEEDED for term in candidate.needs)
+        kind
+        for kind in RULE_KINDS
+        if kind.operator not in excluded and all(strength.get(term, 0.0) >= LEAST_NEEDED for term in kind.needs)
     ]
     by_text = _named_by_text(transcript, usable, strength)
-    taken = {choice.candidate.operator for choice in by_text}
+    taken = {choice.kind.operator for choice in by_text}
     others = [Choice(c, c.mechanism, _score(c, strength)) for c in usable if c.operator not in taken]
     by_series = sorted((choice for choice in others if choice.score >= LEAST_SCORE), key=lambda choice: -choice.score)
     first: list[Choice] = []
@@ -80,7 +79,7 @@ def strengths(transcript: Transcript) -> dict[str, float]:
     return strength
 
 
-def _named_by_text(transcript: Transcript, usable: list[Candidate], strength: dict[str, float]) -> list[Choice]:
+def _named_by_text(transcript: Transcript, usable: list[RuleKind], strength: dict[str, float]) -> list[Choice]:
     """For each mechanism and morphology that the text names, clearest first, the best operator that is not taken."""
     hints: defaultdict[tuple[str, str | None], list[Hint]] = defaultdict(list)
     for plain in transcript.task.get("plan", {}).get("hints", []):
@@ -88,12 +87,11 @@ def _named_by_text(transcript: Transcript, usable: list[Candidate], strength: di
         hints[hint.mechanism, hint.morphology].append(hint)
     choices: list[Choice] = []
     for (mechanism, morphology), group in sorted(hints.items(), key=lambda pair: -_clarity(pair[1])):
-        taken = {choice.candidate.operator for choice in choices}
+        taken = {choice.kind.operator for choice in choices}
         fits = {
-            candidate: SAME_MORPHOLOGY * (candidate.morphology == morphology)
-            + SAME_MECHANISM * (candidate.mechanism == mechanism)
-            for candidate in usable
-            if candidate.operator not in taken
+            kind: SAME_MORPHOLOGY * (kind.morphology == morphology) + SAME_MECHANISM * (kind.mechanism == mechanism)
+            for kind in usable
+            if kind.operator not in taken
         }
         best = max(fits, key=lambda c: fits[c] + TIE_WEIGHT * _score(c, strength), default=None)
         if best is not None and fits[best] > 0:
@@ -106,7 +104,7 @@ def _clarity(hints: Iterable[Hint]) -> float:
     return 1 - prod(1 - hint.strength for hint in hints)
 
 
-def _score(candidate: Candidate, strength: dict[str, float]) -> float:
-    """Support of a candidate by findings and sightings."""
-    score = candidate.prior + sum(weight * strength.get(term, 0.0) for term, weight in candidate.weights.items())
+def _score(kind: RuleKind, strength: dict[str, float]) -> float:
+    """Support of a kind by findings and sightings."""
+    score = kind.prior + sum(weight * strength.get(term, 0.0) for term, weight in kind.weights.items())
     return round(score, 3)

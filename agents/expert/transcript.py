@@ -1,4 +1,4 @@
-"""Parse a conversation into data: the role, the task, the tool results so far, and the pictures."""
+"""Parse a conversation into data: the agent, the task, the tool results so far, and the pictures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Transcript:
 
     Parameters
     ----------
-    role : str
+    agent : str
     task : dict
         From the first message.
     results : list of ToolResult
@@ -48,7 +48,7 @@ class Transcript:
         Number of results before the person's last message.
     """
 
-    role: str
+    agent: str
     task: dict[str, Any]
     results: list[ToolResult]
     pictures: dict[str, bytes] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Transcript:
 
 def parse_messages(messages: Sequence[BaseMessage]) -> Transcript:
     """Parse a conversation; parts that cannot be parsed are ignored."""
-    role, request, results_before = "", "", 0
+    agent, request, results_before = "", "", 0
     task: dict[str, Any] = {}
     results: list[ToolResult] = []
     pictures: dict[str, bytes] = {}
@@ -75,7 +75,7 @@ def parse_messages(messages: Sequence[BaseMessage]) -> Transcript:
     for message in messages:
         if isinstance(message, SystemMessage):
             match = ROLE.search(str(message.content))
-            role = match.group(1) if match else role
+            agent = match.group(1) if match else agent
         elif isinstance(message, ToolMessage):
             results.append(_parse_result(message))
         elif isinstance(message, HumanMessage):
@@ -88,7 +88,7 @@ def parse_messages(messages: Sequence[BaseMessage]) -> Transcript:
                 request, results_before = message.content, len(results)
         elif isinstance(message, AIMessage):
             earlier.append(str(message.content))
-    return Transcript(role, task, results, pictures, request, earlier, results_before)
+    return Transcript(agent, task, results, pictures, request, earlier, results_before)
 
 
 def _parse_result(message: ToolMessage) -> ToolResult:

@@ -103,11 +103,11 @@ class CrossAD(Backbone):
         """Return the reconstruction of the finest scale, [B, C, L]."""
         return self._rebuild(x)[1][-1].view_as(x)
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
         scales = self._scales(x)
         tokens = self._tokens(scales)
-        rebuilt, rows = self._decode(scales, tokens)[-1].view_as(x), first * x.shape[1]
+        rebuilt, rows = self._decode(scales, tokens)[-1].view_as(x), loss_count * x.shape[1]
         loss = self._loss([scale[:rows] for scale in scales], tokens[:rows])
         return rebuilt, tokens.mean(dim=1).view(len(x), -1), loss
 

@@ -78,11 +78,11 @@ class TimesNet(Backbone):
         """Return the mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
         features = self._features(x)
         rebuilt = self._decode(features, x)
-        return rebuilt, self._latent(features, x), (x - rebuilt)[:first].square().mean()
+        return rebuilt, self._latent(features, x), (x - rebuilt)[:loss_count].square().mean()
 
     def _latent(self, features: Tensor, x: Tensor) -> Tensor:
         mean, deviation = _statistics(x)

@@ -64,11 +64,11 @@ class TranAD(Backbone):
         """Return the weighted squared errors of both phases; the weight of phase 2 grows during training."""
         return self._loss(x, *self._phases(x))
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
         memory = self._memory(x)
         phases = self._phases(x, memory)
-        return phases[1], memory.mean(dim=1), self._loss(*(part[:first] for part in (x, *phases)))
+        return phases[1], memory.mean(dim=1), self._loss(*(part[:loss_count] for part in (x, *phases)))
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Return the mean of the squared errors of both phases, as in the paper, [B, L].

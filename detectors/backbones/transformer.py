@@ -90,11 +90,11 @@ class TransformerAE(Backbone):
             loss = loss + self.weight / 2 * (discrepancy - discrepancy.detach())
         return loss
 
-    def one_pass(self, x: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the ``first`` windows."""
+    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
         tokens = self._tokens(x)[0]
         rebuilt = self._decode(tokens)
-        loss = self.loss(x[:first]) if self.association else (x - rebuilt)[:first].square().mean()
+        loss = self.loss(x[:loss_count]) if self.association else (x - rebuilt)[:loss_count].square().mean()
         return rebuilt, tokens.mean(dim=1), loss
 
     def own_scores(self, x: Tensor) -> Tensor:

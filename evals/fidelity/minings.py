@@ -12,7 +12,7 @@ from ape.evals.oracle import oracle_bank
 from ape.evals.timeanomalybench import SCENARIOS, Instance, Scenario, make
 from ape.evals.timeanomalybench.texts import draw_texts
 from ape.graphs import mine
-from ape.rules import Context, RuleBank, generic_bank
+from ape.rules import Context, RuleBank, broad_bank
 from ape.series import Series, from_array
 
 TEXTS = ("none", "measured", "manual", "log")  # each level includes the texts of the levels before it
@@ -59,7 +59,7 @@ def measure_mining(job: str) -> dict[str, Any]:
             banks |= {
                 "oracle": oracle_bank(instances[0], context),
                 "random": _random_bank(context, seed),
-                "cut_add_paste": generic_bank(context, ["cut_add_paste"]),
+                "cut_add_paste": broad_bank(context, ["cut_add_paste"]),
                 "normal": None,
             }
         for name, judged in banks.items():
@@ -90,5 +90,5 @@ def _normal_series(scenario: Scenario, instance: Instance, level: str, seed: int
 
 
 def _random_bank(context: Context, seed: int) -> RuleBank:
-    names = [rule.id for rule in generic_bank(context).rules]
-    return generic_bank(context, np.random.default_rng([seed, 7]).choice(names, RANDOM_RULES, replace=False).tolist())
+    names = [rule.id for rule in broad_bank(context).rules]
+    return broad_bank(context, np.random.default_rng([seed, 7]).choice(names, RANDOM_RULES, replace=False).tolist())

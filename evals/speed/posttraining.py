@@ -38,7 +38,7 @@ from ape.posttrain.freezing import training
 from ape.posttrain.gradients import head_gradients, joint_gradients
 from ape.posttrain.parts import Parts
 from ape.posttrain.state import MAX_GRADIENT, PostTrainingState
-from ape.rules import RuleBank, build_context, generic_bank
+from ape.rules import RuleBank, broad_bank, build_context
 from ape.series.windows import sliding
 
 WINDOW, POINTS, PERIOD = 100, 4000, 50
@@ -67,10 +67,10 @@ class Setting:
         torch.manual_seed(0)
         detector = ape.detectors.create(name, window=WINDOW, device=device)
         detector.set_trained(detector.build_module(1, WINDOW), WINDOW, torch.zeros(1), torch.ones(1))
-        candidates = profile(series, WINDOW, *detector.scale_shift)
+        candidates = profile(series, WINDOW, *detector.shift_and_scale)
         model = untrained(detector, candidates, DEFAULT, generator)
         model.backbone.loss(model.reference_windows.windows[: DEFAULT.joint_batch]).backward()
-        return cls(model, generic_bank(build_context(series), OPERATORS), candidates, generator)
+        return cls(model, broad_bank(build_context(series), OPERATORS), candidates, generator)
 
     def pool(self) -> Pool:
         """Draw the pool of the default recipe."""

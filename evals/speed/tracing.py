@@ -32,7 +32,7 @@ def main() -> int:
     series = from_array(values, train_end=POINTS // 2, text="The pump leaks slowly.")
 
     def without_spans() -> None:
-        with patch.object(execution, "recorded", no_callbacks):
+        with patch.object(execution, "record_spans", no_callbacks):
             mine(series)
 
     calls = {"with": lambda: mine(series), "without": without_spans}
@@ -47,7 +47,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def no_callbacks(folder: Path, name: str) -> Iterator[list[Any]]:
-    """Replace `ape.runs.tracing.recorded`."""
+    """Replace `ape.runs.tracing.record_spans`."""
     yield []
 
 

@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from ape.agents import Brain, open_brain
-from ape.agents.consult import consult
+from ape.agents.consult import PICTURE_CHARACTERS, consult
 from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Inspection, Profile
 from ape.agents.tool_calls import MAX_CALLS, MAX_PICTURES
@@ -147,6 +147,18 @@ def test_without_budget_no_tool_is_called(bench):
     task = {"task": "inspect", "channels": ["value"]}
     outcome = asyncio.run(consult(brain, "visual inspector", task, inspector_tools(bench), Inspection, bench.artefacts))
     assert outcome.evidence == () and not outcome.answer.sees_pictures and outcome.answer.sightings == []
+
+
+def test_pictures_left_out_cost_no_budget(bench):
+    zooms = [("render_zoom", {"channel": "value", "begin": k, "end": k + 40}) for k in range(20)]
+    model = ScriptedExpert()
+    model._calls = [zooms, [("render_zoom", {"channel": "value", "begin": 50, "end": 120})]]
+    budget = 2 * PICTURE_CHARACTERS * MAX_PICTURES + 500 * len(zooms)  # a result has less than 500 characters
+    assert budget < PICTURE_CHARACTERS * len(zooms)
+    task, tools = {"task": "inspect", "channels": ["value"]}, inspector_tools(bench)
+    brain = Brain(model, character_budget=budget)
+    outcome = asyncio.run(consult(brain, "visual inspector", task, tools, Inspection, bench.artefacts))
+    assert len(outcome.evidence) > len(zooms)
 
 
 def test_pictures_are_sent_as_data_up_to_the_limit(server, bench):

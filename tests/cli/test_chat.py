@@ -59,7 +59,7 @@ def test_thread_name_cannot_be_a_path(refused, say, data, tmp_path):
 
 
 def test_terminals_that_support_pictures_show_them(tmp_path, monkeypatch):
-    screen = Console(file=io.StringIO(), force_terminal=True)
+    screen = Console(file=io.StringIO(), force_terminal=True, width=300)
     monkeypatch.setattr(chat, "console", screen)
     monkeypatch.setenv("TERM_PROGRAM", "WezTerm")
     picture = tmp_path / "wave.png"

@@ -9,7 +9,7 @@ import ape.detectors
 from ape.detectors import Backbone
 from ape.detectors.training import seeded
 
-FIRST, WINDOW = 3, 24
+LOSS_COUNT, WINDOW = 3, 24
 VARIANTS = {"anomaly transformer": ("transformer", {"association": True})}
 
 
@@ -34,10 +34,15 @@ def test_default_own_scores_are_the_squared_error(batch):
 def test_default_one_pass_calls_the_three_methods(batch):
     x = batch(4, WINDOW, 2)
     with seeded(0):
-        rebuilt, latent, loss = Doubling().one_pass(x, FIRST)
+        rebuilt, latent, loss = Doubling().one_pass(x, LOSS_COUNT)
     with seeded(0):
-        expected = Doubling().loss(x[:FIRST])
+        expected = Doubling().loss(x[:LOSS_COUNT])
     assert torch.equal(rebuilt, 2 * x) and torch.equal(latent, x.mean(dim=2)) and loss == expected
+
+
+def test_only_an_overridden_score_is_an_own_score():
+    overridden = type("Scoring", (Doubling,), {"own_scores": lambda _, x: x.mean(dim=1)})
+    assert not Doubling().has_own_score() and overridden().has_own_score()
 
 
 @pytest.mark.parametrize("method", ["encode", "reconstruct", "loss"])
@@ -74,9 +79,9 @@ def test_one_pass_equals_three_separate_calls(batch, name, training):
     for detector in (one, three):
         detector.module.train(training)
     with seeded(1):
-        results = one.one_pass(x, FIRST)
+        results = one.one_pass(x, LOSS_COUNT)
     with seeded(1):
-        expected = three.reconstruct(x), three.encode(x), three.loss(x[:FIRST])
+        expected = three.reconstruct(x), three.encode(x), three.loss(x[:LOSS_COUNT])
     torch.testing.assert_close(results, expected, rtol=1e-4, atol=1e-5)
     for name_, buffer in three.module.state_dict().items():
         torch.testing.assert_close(one.module.state_dict()[name_], buffer)

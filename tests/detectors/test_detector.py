@@ -23,7 +23,7 @@ def wave(period, length=800):
 
 def test_detector_follows_the_protocol(detector, series):
     assert isinstance(detector, Detector)
-    x = torch.from_numpy(series.values[:72].reshape(3, 1, 24).copy()).to(detector.scale_shift[0].device)
+    x = torch.from_numpy(series.values[:72].reshape(3, 1, 24).copy()).to(detector.shift_and_scale[0].device)
     assert detector.reconstruct(x).shape == x.shape
     assert detector.point_scores(x).shape == (3, 24)
     latent, loss = detector.encode(x), detector.loss(x)
@@ -33,17 +33,17 @@ def test_detector_follows_the_protocol(detector, series):
 
 def test_reconstruction_is_in_data_units_and_close_to_normal_data(of_two, two_channels):
     values = two_channels.values[:240].reshape(10, 24, 2).transpose(0, 2, 1).copy()
-    x = torch.from_numpy(values).to(of_two.scale_shift[0].device)
+    x = torch.from_numpy(values).to(of_two.shift_and_scale[0].device)
     error = (of_two.reconstruct(x).detach().cpu().numpy() - values).std(axis=(0, 2))
     assert (error < 0.5 * two_channels.train.std(axis=0)).all()
 
 
 def test_point_scores_are_the_squared_standardised_residual(vae, series):
-    x = torch.from_numpy(series.values[:24].T[None].copy()).to(vae.scale_shift[0].device)
+    x = torch.from_numpy(series.values[:24].T[None].copy()).to(vae.shift_and_scale[0].device)
     mean, deviation = series.train.mean(), series.train.std()
     expected = ((x - vae.reconstruct(x)) / deviation).square()[0, 0]
     torch.testing.assert_close(vae.point_scores(x)[0], expected, rtol=1e-3, atol=1e-6)
-    np.testing.assert_allclose([part.item() for part in vae.scale_shift], [mean, deviation], rtol=1e-4)
+    np.testing.assert_allclose([part.item() for part in vae.shift_and_scale], [mean, deviation], rtol=1e-4)
 
 
 @pytest.mark.parametrize("stride", [None, 7])
@@ -124,7 +124,7 @@ def test_automatic_window_is_chosen_for_each_training(make):
 def test_standardisation_is_accurate_for_a_long_series_far_from_zero(make, layout):
     values = 1e4 + np.random.default_rng(0).standard_normal((100_000, 2))
     series = ape.series.Series(values.astype(np.float32, order=layout), channels=("a", "b"))
-    shift, scale = make("vae", steps=1).fit(series).scale_shift
+    shift, scale = make("vae", steps=1).fit(series).shift_and_scale
     np.testing.assert_allclose(shift.cpu(), 1e4, atol=0.1)
     np.testing.assert_allclose(scale.cpu(), 1, atol=0.1)
 
@@ -165,7 +165,7 @@ def test_series_shorter_than_a_window_is_refused(make, series):
         lambda d, s: d.loss(torch.zeros(1, 1, 24)),
         lambda d, s: d.point_scores(torch.zeros(1, 1, 24)),
         lambda d, s: d.module,
-        lambda d, s: d.scale_shift,
+        lambda d, s: d.shift_and_scale,
         lambda d, s: d.clone(),
     ],
 )

@@ -52,7 +52,7 @@ def residuals(detector, series):
     """Residuals of all windows, in standard deviations."""
     x = torch.from_numpy(np.ascontiguousarray(sliding(series.values, detector.window)))
     with torch.no_grad():
-        return (detector.reconstruct(x) - x) / detector.scale_shift[1][:, None]
+        return (detector.reconstruct(x) - x) / detector.shift_and_scale[1][:, None]
 
 
 def assert_alike(first, second, series, tolerance=TOLERANCE):

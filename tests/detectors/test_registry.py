@@ -31,7 +31,7 @@ def test_unknown_option_is_refused_with_the_known_options():
 
 def test_options_reach_the_backbone(make, series):
     trained = make("vae", steps=1, latent=3).fit(series)
-    x = torch.from_numpy(series.values[:24].T[None].copy()).to(trained.scale_shift[0].device)
+    x = torch.from_numpy(series.values[:24].T[None].copy()).to(trained.shift_and_scale[0].device)
     assert trained.encode(x).shape == (1, 3)
 
 

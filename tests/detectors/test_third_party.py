@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import ape.detectors
 import ape.posttrain
-from ape.rules import build_context, generic_bank
+from ape.rules import broad_bank, build_context
 
 WINDOW = 24
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:sklearn")  # one for each float32 window
@@ -216,7 +216,7 @@ def test_library_scores_with_the_enhanced_weights(peer, series):
         score = peer.score(series.values)
     before = {name: tensor.clone() for name, tensor in peer.module.state_dict().items()}
     detector = wrapped(peer)
-    bank = generic_bank(build_context(series), ["time_reverse", "amplitude_scale"])
+    bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
     quick = replace(ape.posttrain.DEFAULT, head_steps=40, joint_steps=20, pool=128)
     candidate = ape.posttrain.enhance(detector, bank, series, recipe=quick).candidate
 
@@ -242,6 +242,6 @@ def test_example_of_the_guide_runs(series):
     blocks = re.findall(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
     [code] = [block for block in blocks if "dtaianomaly" in block]
     assert sum(bool(line) for line in code.splitlines()) <= 15
-    names = {"ape": ape, "series": series, "bank": generic_bank(build_context(series), ["time_reverse"])}
+    names = {"ape": ape, "series": series, "bank": broad_bank(build_context(series), ["time_reverse"])}
     exec(code, names)
     assert names["scores"].shape == (series.length,) and np.isfinite(names["scores"]).all()

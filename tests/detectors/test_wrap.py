@@ -81,7 +81,7 @@ def test_scale_train_is_learned_by_fit_which_also_trains(series, planted, shorte
     module = Foreign()
     before = state(module)
     detector = shortened(wrapped(module, scale="train"), 150).fit(series)
-    shift, scale = detector.scale_shift
+    shift, scale = detector.shift_and_scale
     assert shift.item() == pytest.approx(series.train.mean(), rel=1e-4)
     assert scale.item() == pytest.approx(series.train.std(), rel=1e-4)
     assert not same(before, ape.detectors.unwrap(detector).state_dict())

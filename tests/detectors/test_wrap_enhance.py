@@ -15,13 +15,13 @@ from torch import nn
 import ape.detectors
 import ape.posttrain
 from ape.core.errors import InputError
-from ape.rules import build_context, generic_bank
+from ape.rules import broad_bank, build_context
 
 
 @pytest.fixture(scope="session")
 def quickly(series):
     """Function that enhances with few steps."""
-    bank = generic_bank(build_context(series), ["time_reverse", "amplitude_scale"])
+    bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
     recipe = replace(ape.posttrain.DEFAULT, head_steps=40, joint_steps=10, pool=128)
     return lambda detector, **change: ape.posttrain.enhance(detector, bank, series, recipe=replace(recipe, **change))
 

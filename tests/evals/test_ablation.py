@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
-from ape.rules import OPERATORS, RuleBank, build_context, generic_bank, generic_rule
+from ape.rules import OPERATORS, RuleBank, broad_bank, broad_rule, build_context
 from ape.series import from_array
 
 
 @pytest.fixture(scope="module")
 def bank() -> RuleBank:
     series = from_array(np.sin(np.arange(600) / 8) + 0.05 * np.random.default_rng(0).normal(size=600), train_end=400)
-    broad = generic_bank(build_context(series), ["spike_global", "level_shift"])
+    broad = broad_bank(build_context(series), ["spike_global", "level_shift"])
     narrow = [
         rule.model_copy(
             update={
@@ -32,7 +32,7 @@ def test_without_prior_broadens_that_prior_only(bank, prior):
     changed = without_prior(bank, prior)
     field = "context" if prior == "contextual" else prior
     for before, after in zip(bank.rules, changed.rules, strict=True):
-        assert getattr(after, field) == getattr(generic_rule(before.program[0].operator), field)
+        assert getattr(after, field) == getattr(broad_rule(before.program[0].operator), field)
         differing = {name for name in type(before).model_fields if getattr(before, name) != getattr(after, name)}
         assert differing == {field}
 

@@ -8,14 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ape.detectors import Backbone
 from ape.detectors.registry import BACKBONES
 from ape.detectors.schedule import Budget
 from ape.evals import arms, cells, experiment
 from ape.evals.datasets import load_case
 from ape.evals.experiment import Experiment
 from ape.evals.methods import running
-from ape.rules import build_context, generic_bank
+from ape.rules import broad_bank, build_context
 
 LENGTH, TRAIN_END, EVENT = 500, 300, slice(400, 420)
 
@@ -66,7 +65,7 @@ def test_metrics_use_the_part_after_training_only(wave, tmp_path, monkeypatch):
     [("post-trained", "vae + mined bank"), ("training-free", "vae: without heads"), ("original", "vae: point error")],
 )
 def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeypatch, kept, system):
-    bank = generic_bank(build_context(load_case("ucr", wave).series))
+    bank = broad_bank(build_context(load_case("ucr", wave).series))
     monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: bank)
     score_of = {"fused": peaks(410, 310), "without heads": peaks(310, 410)}
     calibration = SimpleNamespace(
@@ -75,7 +74,7 @@ def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeyp
     candidate = SimpleNamespace(curves=lambda _: np.zeros((LENGTH, 9)), require_calibration=lambda: calibration)
     result = SimpleNamespace(candidate=candidate, report={"kept": kept})
     monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
-    module = type("Plain", (), {"own_scores": Backbone.own_scores})()
+    module = SimpleNamespace(has_own_score=lambda: False)
     detector = SimpleNamespace(module=module, score=lambda *_, own=False: peaks(320, 310, 410))
     detector.fit = lambda *_, **__: detector
     monkeypatch.setattr(experiment.detectors, "create", lambda *_, **__: detector)
@@ -109,7 +108,7 @@ def test_method_cell_has_one_row_with_its_claim(ucr_names, tmp_path, monkeypatch
 
 def test_backbone_without_an_own_score_has_no_row_for_it(ucr_names, tmp_path, monkeypatch, few_steps):
     case = load_case("ucr", ucr_names[0])
-    monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: generic_bank(build_context(case.series)))
+    monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: broad_bank(build_context(case.series)))
     monkeypatch.setattr(
         arms.posttrain, "enhance", lambda *_args, **_options: SimpleNamespace(candidate=None, report={})
     )

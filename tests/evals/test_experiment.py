@@ -56,7 +56,7 @@ def test_unknown_entries_are_refused(path, change, message):
     [
         ('{ backbone = "gpt" }', "no backbone 'gpt'"),
         ('{ backbone = "vae", colour = 1 }', "no option 'colour'"),
-        ("{ hidden = 3 }", "no backbone 'mine'"),
+        ("{ hidden = 3 }", "variants.mine needs 'backbone'"),
     ],
 )
 def test_impossible_variants_are_refused(path, variant, message):

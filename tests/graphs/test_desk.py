@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ape.graphs.desk import Desk, desk_tools
-from ape.rules import generic_rule
+from ape.rules import broad_rule
 from ape.rules.check import failures
 from ape.series import from_array, from_dataframe
 from ape.tools.artefacts import Artefacts
@@ -31,7 +31,7 @@ def use(desk, tool, **arguments):
 
 
 def draft(operator="flatline_hold", **changes):
-    rule = generic_rule(operator).model_copy(update={"id": "held"})
+    rule = broad_rule(operator).model_copy(update={"id": "held"})
     return rule.model_dump(mode="json", exclude={"history"}) | changes
 
 

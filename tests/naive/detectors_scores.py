@@ -12,7 +12,7 @@ from ape.detectors import Detector
 
 def mean_over_windows(detector: Detector, values: np.ndarray, stride: int = 1) -> np.ndarray:
     """Mean of `point_scores` over all windows that cover a point of values [T, C]."""
-    window, device = detector.window, detector.scale_shift[0].device
+    window, device = detector.window, detector.shift_and_scale[0].device
     begins = list(range(0, len(values) - window + 1, stride))
     if begins[-1] != len(values) - window:
         begins.append(len(values) - window)

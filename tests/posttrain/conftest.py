@@ -14,7 +14,7 @@ from ape.posttrain import DEFAULT, enhance, from_bank
 from ape.posttrain.candidates import profile
 from ape.posttrain.engine import draw_pool
 from ape.posttrain.enhancement import untrained
-from ape.rules import build_context, generic_bank
+from ape.rules import broad_bank, build_context
 
 WINDOW, PERIOD, TRAIN_END, LENGTH = 32, 25, 1200, 2000
 PLANTED = slice(1600, 1640)
@@ -74,7 +74,7 @@ def detector(series):
 
 @pytest.fixture(scope="session")
 def bank(series):
-    return generic_bank(build_context(series), ["time_reverse", "amplitude_scale"])
+    return broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +96,7 @@ def prepared(bank, series):
 
     def prepare(detector, recipe):
         generator = torch.Generator().manual_seed(0)
-        candidates = profile(series, detector.window, *detector.scale_shift)
+        candidates = profile(series, detector.window, *detector.shift_and_scale)
         model = untrained(detector.clone(), candidates, recipe, generator)
         return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
 

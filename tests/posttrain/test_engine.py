@@ -17,7 +17,7 @@ from ape.detectors.training import seeded
 from ape.posttrain import enhance
 from ape.posttrain.engine import outputs, train
 from ape.posttrain.state import NotFiniteError
-from ape.rules import generic_bank
+from ape.rules import broad_bank
 
 from .conftest import Killed, killed_at, quiet
 
@@ -163,7 +163,7 @@ def test_checkpoint_of_another_post_training_is_refused(detector, bank, series, 
     given[other] = {
         "seed": 1,
         "recipe": replace(short, weight=0.2),
-        "bank": generic_bank(bank.context, ["time_reverse"]),
+        "bank": broad_bank(bank.context, ["time_reverse"]),
         "series": ape.series.from_array(values, channels=series.channels, train_end=series.train_end),
         "detector": changed,
     }[other]
@@ -237,5 +237,5 @@ def test_detector_post_trained_on_a_gpu_scores_on_a_cpu(detector, bank, series, 
     there = result.candidate.score(series)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     here = ape.posttrain.load(tmp_path / "enhanced")
-    assert here.scale_shift[0].device.type == "cpu"
+    assert here.shift_and_scale[0].device.type == "cpu"
     np.testing.assert_allclose(here.score(series), there, rtol=0.05, atol=0.05)

@@ -16,7 +16,7 @@ from ape.posttrain import PAPER, enhance, load
 from ape.posttrain import trial as trial_module
 from ape.posttrain.recipe import UNTRAINED
 from ape.posttrain.score import WEIGHTS_WITHOUT_HEADS
-from ape.rules import generic_bank
+from ape.rules import broad_bank
 
 from .conftest import weights
 
@@ -92,7 +92,7 @@ def test_bank_of_other_channels_is_refused(detector, series):
 
     two = ape.series.from_array(np.repeat(series.values, 2, axis=1) + np.arange(2, dtype=np.float32))
     with pytest.raises(InputError, match="2 channels, the series 1"):
-        enhance(detector, generic_bank(build_context(two)), series)
+        enhance(detector, broad_bank(build_context(two)), series)
 
 
 def test_only_the_training_part_is_used(enhanced, detector, bank, series, quick):

@@ -35,7 +35,7 @@ def test_report_contains_all_branches_before_and_after(report):
 
 
 def test_seed_determines_the_picture(detector, bank, series):
-    candidates = profile(series, detector.window, *detector.scale_shift)
+    candidates = profile(series, detector.window, *detector.shift_and_scale)
     model = untrained(detector.clone(), candidates, DEFAULT, torch.Generator().manual_seed(0))
     first, again, other = (
         plane(Subjects.draw(bank, candidates, detector.window, seed).vectors(model)) for seed in (0, 0, 1)
@@ -44,7 +44,7 @@ def test_seed_determines_the_picture(detector, bank, series):
 
 
 def test_global_random_state_does_not_change(detector, bank, series):
-    candidates = profile(series, detector.window, *detector.scale_shift)
+    candidates = profile(series, detector.window, *detector.shift_and_scale)
     model = untrained(detector.clone(), candidates, DEFAULT, torch.Generator().manual_seed(0))
     before = torch.get_rng_state()
     Subjects.draw(bank, candidates, detector.window, 0).vectors(model)

@@ -1,4 +1,4 @@
-"""The shared steps: train, post-train, score and write the scores."""
+"""The shared steps: post-train, score and write the scores."""
 
 from __future__ import annotations
 
@@ -14,38 +14,17 @@ import ape.detectors
 import ape.series
 from ape.core.errors import InputError
 from ape.posttrain import enhance, load
-from ape.posttrain.steps import post_train, score_series, train_backbone, write_scores
+from ape.posttrain.steps import post_train, score_series, write_scores
 
 from .conftest import Killed, killed_at
 
 
 @pytest.fixture
 def few_steps(monkeypatch, quick):
-    """Train and post-train for a few steps only."""
-
-    def create(name):
-        detector = original(name, window=32, device="cpu")
-        detector.budget = replace(detector.budget, steps=60)
-        return detector
-
-    original = ape.detectors.create
-    monkeypatch.setattr("ape.detectors.create", create)
+    """Post-train for a few steps only."""
     monkeypatch.setattr(
         "ape.posttrain.steps.enhance", partial(enhance, recipe=replace(quick, head_steps=30, joint_steps=10))
     )
-
-
-def test_training_resumes_from_its_checkpoint_and_deletes_it(few_steps, series, tmp_path):
-    whole = train_backbone("vae", series, tmp_path / "whole" / "detector")
-    target = tmp_path / "killed" / "detector"
-    with pytest.raises(Killed):
-        train_backbone("vae", series, target, progress=killed_at(2, "training"))
-    assert [path.name for path in target.parent.iterdir()] == ["training.safetensors"]
-    steps = []
-    train_backbone("vae", series, target, progress=lambda step, done, total, note="": steps.append(done))
-    assert steps[0] > 1
-    assert [path.name for path in target.parent.iterdir()] == ["detector"]
-    np.testing.assert_array_equal(ape.detectors.load(target).score(series), whole.score(series))
 
 
 def test_post_training_resumes_from_its_checkpoint_and_deletes_it(few_steps, detector, bank, series, tmp_path):

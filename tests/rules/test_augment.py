@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ape.rules import OPERATORS, RuleBank, augment, generic_rule
+from ape.rules import OPERATORS, RuleBank, augment, broad_rule
 
 
 @pytest.mark.parametrize("family", ["sine", "noisy pulses", "white noise", "two channels"])
@@ -22,5 +22,5 @@ def test_augmentation_is_weaker_than_every_anomaly(hosts, generator, family):
     for name, op in OPERATORS.items():
         # A spike changes few points, so its mean change is small.
         if not name.startswith("spike") and (len(context.channels) > 1 or not op.relational):
-            bank = RuleBank(context=context, rules=[generic_rule(name)])
+            bank = RuleBank(context=context, rules=[broad_rule(name)])
             assert strength(bank.sample(windows, generator(1), starts).pseudo) > augmented, name

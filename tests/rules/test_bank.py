@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from ape.core.errors import InputError
-from ape.rules import RuleBank, build_context, generic_bank
+from ape.rules import RuleBank, broad_bank, build_context
 from ape.series import from_array
 
 
 @pytest.fixture
 def bank():
     context = build_context(from_array(np.sin(np.arange(600) / 8.0)))
-    return generic_bank(context, ["level_shift", "time_compress"])
+    return broad_bank(context, ["level_shift", "time_compress"])
 
 
 def test_round_trip_gives_the_same_bytes(bank, tmp_path):

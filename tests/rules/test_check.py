@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ape.rules import THRESHOLDS, build_context, discriminability, draw_hosts, failures, generic_rule
+from ape.rules import THRESHOLDS, broad_rule, build_context, discriminability, draw_hosts, failures
 from ape.rules.schema import ScalePrior
 from ape.series import from_array
 
@@ -34,20 +34,20 @@ def test_hosts_are_from_the_requested_end_of_the_training_part(series, context):
 
 
 def test_a_good_rule_passes_and_its_duplicate_is_not_new(series, context):
-    hosts, rule = draw_hosts(series, context, 0), generic_rule("level_shift")
+    hosts, rule = draw_hosts(series, context, 0), broad_rule("level_shift")
     figures = discriminability([rule], [], context, hosts)[rule.id]
     assert failures(figures) == [] and set(THRESHOLDS) < set(figures)
     assert failures(discriminability([rule], [rule], context, hosts)[rule.id]) == ["new"]
 
 
 def test_sizes_are_in_the_unit_of_the_scale_prior(series, context):
-    rule = generic_rule("level_shift").model_copy(update={"scale": ScalePrior(low=0.5, high=0.5, unit="data")})
+    rule = broad_rule("level_shift").model_copy(update={"scale": ScalePrior(low=0.5, high=0.5, unit="data")})
     figures = discriminability([rule], [], context, draw_hosts(series, context, 0))[rule.id]
     assert [figures[name] for name in ("realised_low", "realised_scale", "realised_high")] == pytest.approx([0.5] * 3)
 
 
 def test_anomalies_without_an_effect_are_replaced_and_reported(series, context):
     tiny = ScalePrior(low=0.01, high=0.02, unit="residual_sd")
-    rule = generic_rule("noise_burst").model_copy(update={"scale": tiny})
+    rule = broad_rule("noise_burst").model_copy(update={"scale": tiny})
     figures = discriminability([rule], [], context, draw_hosts(series, context, 0))[rule.id]
     assert {"plausible", "own"} <= set(failures(figures)) and figures["own"] == 0

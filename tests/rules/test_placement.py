@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ape.rules import RuleBank, generic_rule
+from ape.rules import RuleBank, broad_rule
 from ape.rules.placement import allowed_starts
 from ape.rules.schema import ContextualPrior, Range
 from ape.series import from_array
@@ -14,7 +14,7 @@ from ape.series import from_array
 def first_samples(operator, prior, hosts, seed):
     """Sample one rule with this prior. Return the mask and the first changed sample of each window's first channel."""
     context, windows, starts = hosts
-    rule = generic_rule(operator).model_copy(update={"context": prior})
+    rule = broad_rule(operator).model_copy(update={"context": prior})
     generator = torch.Generator().manual_seed(seed)
     _, mask, _ = RuleBank(context=context, rules=[rule]).sample(windows, generator, starts)
     return mask, mask[:, 0].float().argmax(dim=1)

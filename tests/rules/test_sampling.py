@@ -7,7 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ape.rules import OPERATORS, EmptyBankError, RuleBank, generic_bank, generic_rule
+from ape.rules import OPERATORS, EmptyBankError, RuleBank, broad_bank, broad_rule
 from ape.rules.sampling import MIN_EFFECT_RESIDUAL, MIN_EFFECT_SERIES
 from ape.rules.schema import ContextualPrior, Range
 
@@ -30,9 +30,7 @@ def test_every_sample_passes_the_gates(hosts, generator, family, name, seed):
     context, windows, starts = hosts(family)
     assume(len(context.channels) > 1 or not OPERATORS[name].relational)
     before = windows.clone()
-    pseudo, mask, rule_id = RuleBank(context=context, rules=[generic_rule(name)]).sample(
-        windows, generator(seed), starts
-    )
+    pseudo, mask, rule_id = RuleBank(context=context, rules=[broad_rule(name)]).sample(windows, generator(seed), starts)
     assert torch.equal(windows, before), "hosts are not changed"
     assert torch.isfinite(pseudo).all()
     assert mask.any(dim=2).any(dim=1).all(), "no empty anomaly"
@@ -54,7 +52,7 @@ def test_every_sample_passes_the_gates(hosts, generator, family, name, seed):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_borders_of_smooth_operators_jump_no_more_than_normal_data(hosts, generator, name):
     context, windows, starts = hosts("noisy pulses", stride=5)
-    pseudo, mask, _ = RuleBank(context=context, rules=[generic_rule(name)]).sample(windows, generator(0), starts)
+    pseudo, mask, _ = RuleBank(context=context, rules=[broad_rule(name)]).sample(windows, generator(0), starts)
     jump = (pseudo[:, :, 1:] - pseudo[:, :, :-1]).abs()
     normal = torch.maximum((windows[:, :, 1:] - windows[:, :, :-1]).abs(), torch.tensor(context.channels[0].step))
     border = mask[:, :, 1:] ^ mask[:, :, :-1]
@@ -65,7 +63,7 @@ def test_borders_of_smooth_operators_jump_no_more_than_normal_data(hosts, genera
 @pytest.mark.parametrize("name", ["cut_add_paste", "time_reverse", "phase_shift", "cycle_repeat"])
 def test_anomalies_differ_from_the_host_one_period_away(hosts, generator, name):
     context, windows, starts = hosts("sine", stride=3)
-    pseudo, mask, _ = RuleBank(context=context, rules=[generic_rule(name)]).sample(windows, generator(2), starts)
+    pseudo, mask, _ = RuleBank(context=context, rules=[broad_rule(name)]).sample(windows, generator(2), starts)
     period, length = context.period, windows.shape[2]
     inner = slice(period, length - period)
     nearest = torch.full((len(windows),), torch.inf)
@@ -79,7 +77,7 @@ def test_anomalies_differ_from_the_host_one_period_away(hosts, generator, name):
 
 def test_creep_builds_up_over_its_share(hosts, generator):
     context, windows, starts = hosts("white noise", stride=3)
-    rule = generic_rule("level_shift").model_copy(update={"creep": Range(low=1, high=1)})
+    rule = broad_rule("level_shift").model_copy(update={"creep": Range(low=1, high=1)})
     pseudo, mask, _ = RuleBank(context=context, rules=[rule]).sample(windows, generator(0), starts)
     change, inside = (pseudo - windows).abs()[:, 0], mask[:, 0]
     length = inside.sum(1)
@@ -91,7 +89,7 @@ def test_creep_builds_up_over_its_share(hosts, generator):
 
 def test_the_seed_determines_the_anomalies(hosts, generator):
     context, windows, starts = hosts("sine")
-    bank = generic_bank(context)
+    bank = broad_bank(context)
     first, again, other = (bank.sample(windows, generator(seed), starts) for seed in (5, 5, 6))
     assert torch.equal(first.pseudo, again.pseudo) and torch.equal(first.rule_id, again.rule_id)
     assert not torch.equal(first.pseudo, other.pseudo)
@@ -99,18 +97,18 @@ def test_the_seed_determines_the_anomalies(hosts, generator):
 
 def test_rules_are_drawn_by_weight(hosts, generator):
     context, windows, starts = hosts("sine", stride=1)
-    heavy = generic_rule("level_shift").model_copy(update={"weight": 9.0})
-    bank = RuleBank(context=context, rules=[generic_rule("value_flip"), heavy])
+    heavy = broad_rule("level_shift").model_copy(update={"weight": 9.0})
+    bank = RuleBank(context=context, rules=[broad_rule("value_flip"), heavy])
     share = (bank.sample(windows, generator(0), starts).rule_id == 1).float().mean()
     assert 0.85 < share < 0.95
 
 
 def test_rules_with_a_phase_prior_need_starts(hosts, generator):
     context, windows, _ = hosts("sine")
-    bound = generic_rule("level_shift").model_copy(update={"context": ContextualPrior(phase=Range(low=0, high=0.2))})
+    bound = broad_rule("level_shift").model_copy(update={"context": ContextualPrior(phase=Range(low=0, high=0.2))})
     with pytest.raises(EmptyBankError):
         RuleBank(context=context, rules=[bound]).sample(windows, generator(0))
-    both = RuleBank(context=context, rules=[bound, generic_rule("noise_burst")])
+    both = RuleBank(context=context, rules=[bound, broad_rule("noise_burst")])
     assert (both.sample(windows, generator(0)).rule_id == 1).all()
 
 
@@ -123,7 +121,7 @@ def test_an_empty_bank_is_refused(hosts, generator):
 @pytest.mark.parametrize("name", RELATIONAL)
 def test_relational_operators_leave_one_channel_unchanged_and_keep_the_range(hosts, generator, name):
     context, windows, starts = hosts("two channels")
-    rule = generic_rule(name)
+    rule = broad_rule(name)
     rule = rule.model_copy(update={"context": rule.context.model_copy(update={"spread": "all"})})
     pseudo, mask, _ = RuleBank(context=context, rules=[rule]).sample(windows, generator(0), starts)
     assert (mask.any(dim=2).sum(dim=1) == 1).all()
@@ -134,5 +132,5 @@ def test_relational_operators_leave_one_channel_unchanged_and_keep_the_range(hos
 
 def test_relational_rules_are_left_out_for_a_single_channel(hosts, generator):
     context, windows, starts = hosts("sine")
-    bank = RuleBank(context=context, rules=[generic_rule("channel_swap"), generic_rule("noise_burst")])
+    bank = RuleBank(context=context, rules=[broad_rule("channel_swap"), broad_rule("noise_burst")])
     assert (bank.sample(windows, generator(0), starts).rule_id == 1).all()

@@ -21,7 +21,7 @@ from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
 from ape.rules import RuleBank
 from ape.runs import batch
-from ape.runs.batch import RetryPolicy, conclude, enhance_items, mine_items, train_items
+from ape.runs.batch import RetryPolicy, enhance_items, mine_items, train_items, write_outcome
 from ape.runs.folder import Request
 from ape.runs.manifest import read_manifest
 
@@ -49,7 +49,7 @@ def finished(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("batch") / "out"
     requests = read_manifest(str(data), DEFAULTS)
     failed = mine_items(requests, out)
-    conclude(out, requests, failed)
+    write_outcome(out, requests, failed)
     return out, failed
 
 
@@ -86,7 +86,7 @@ def test_a_manifest_sets_the_request_of_each_item(tmp_path):
         ("file\nx.npz\n", "column 'file'"),
         ("path,colour\nx.npz,red\n", "column 'colour'"),
         ("path\n", "is empty"),
-        ("path,train_end\nx.npz,soon\n", "row 1"),
+        ("path,train_end\nx.npz,soon\n", "row 2"),
         ("path,text\nx.npz,nowhere.txt\n", "cannot read the text"),
         ("path,name\n,x\n", "no path"),
     ],
@@ -124,7 +124,7 @@ def test_the_same_call_does_not_touch_finished_items(finished, data):
     out, _ = finished
     before = {path: path.stat().st_mtime_ns for path in out.glob("items/**/*") if path.is_file()}
     requests = read_manifest(str(data), DEFAULTS)
-    conclude(out, requests, mine_items(requests, out))
+    write_outcome(out, requests, mine_items(requests, out))
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -205,7 +205,7 @@ def test_enhanced_items_have_scores_and_a_decision(data, tmp_path, quick):
     requests = read_manifest(str(data / "wave [01].npz"), Request(command="run", data=""))
     assert mine_items(requests, out) == {}
     assert train_items(list(requests), out) == {} and enhance_items(list(requests), out) == {}
-    conclude(out, requests, {})
+    write_outcome(out, requests, {})
     for name in requests:
         folder = out / "items" / name
         report = json.loads((folder / "posttrain.json").read_text())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +13,11 @@ import pytest
 
 from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
+from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs import review
 from ape.rules import RuleBank
 from ape.runs import Callbacks, Request, Run, execute
-from ape.runs.execution import mark_trained, next_step, retrain
+from ape.runs.execution import mark_trained, next_step, post_train_with_bank
 from ape.series import from_array
 
 
@@ -90,22 +94,78 @@ def test_post_training_with_another_bank_does_not_train_the_backbone_again(waiti
     rules = execute(waiting).bank
     fewer = rules.model_copy(update={"rules": rules.rules[:1]})
     first, callbacks = listening()
-    assert [rule.id for rule in retrain(waiting, fewer, callbacks).bank.rules] == [fewer.rules[0].id]
-    assert "trains vae" in first  # the first training for this purpose
+    outcome = post_train_with_bank(waiting, fewer, callbacks)
+    assert [rule.id for rule in outcome.bank.rules] == [fewer.rules[0].id] and len(outcome.mined.rules) > 1
+    assert "trains vae" not in first and "enhances it" in str(first)
     again, callbacks = listening()
-    retrain(waiting, fewer, callbacks)
+    post_train_with_bank(waiting, fewer, callbacks)
     assert again == []  # finished
-    other, callbacks = listening()
-    outcome = retrain(waiting, rules, callbacks)
-    assert "trains vae" not in other and "enhances it" in str(other) and outcome.bank == rules
-    assert RuleBank.load(waiting.folder / "bank.json") == rules
+    assert RuleBank.load(waiting.folder / "bank.json") == execute(waiting).bank == outcome.bank
+
+
+RESULTS = ("bank.json", "detector", "enhanced", "posttrain.json", "scores.csv", "report.html")
+SLOW = ("detector", "enhanced", "posttrain.json")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.extended if n in SLOW else ()) for n in RESULTS])
+def test_a_deleted_result_of_a_finished_run_is_made_again(waiting, tmp_path, name):
+    run = replace(waiting, folder=shutil.copytree(waiting.folder, tmp_path / "run"))
+    outcome = execute(run)
+    target = run.folder / name
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    again = execute(run)
+    assert again.bank == outcome.bank and again.post_training == outcome.post_training and next_step(run) == ""
+    for kept in ("bank.json", "scores.csv"):
+        assert (run.folder / kept).read_bytes() == (waiting.folder / kept).read_bytes()
+    assert target.exists()
+
+
+def test_a_kill_between_training_and_its_checkpoint_does_not_repeat_the_training(quick, series, tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "run", Request("run", "series of the test"), series)
+    execute(run, mine_only=True)
+    with monkeypatch.context() as patch:
+
+        def killed(*arguments, **options):
+            train_into_folder(*arguments, **options)
+            raise Killed
+
+        patch.setattr(importlib.import_module("ape.graphs.run"), "train_into_folder", killed)
+        with pytest.raises(Killed):
+            execute(run)
+    steps: list[int] = []
+
+    def watch(step: str, done: int, total: int, note: str = "") -> None:
+        steps.extend([done] if step == "training" else [])
+
+    execute(run, Callbacks(progress=watch))
+    assert steps == [60] and not list(run.folder.glob("*.safetensors"))
+
+
+@pytest.mark.extended
+def test_a_bank_of_a_conversation_can_come_before_the_mined_one(quick, series, waiting, tmp_path):
+    run = Run.create(tmp_path / "run", Request("chat", "series of the test"), series)
+    added = execute(waiting).mined
+    added = added.model_copy(update={"rules": added.rules[-1:]})
+    assert post_train_with_bank(run, added).post_training["reason"]
+    assert execute(run).bank.rules == added.rules and execute(run).mined is None
+    mined = execute(run, mine_only=True)
+    assert len(mined.mined.rules) > 1 and next_step(run) == "post_train"
+    assert post_train_with_bank(run, added).bank.rules == added.rules
+
+
+def test_a_run_of_an_earlier_version_is_refused(waiting, tmp_path):
+    run = replace(waiting, folder=shutil.copytree(waiting.folder, tmp_path / "run"))
+    record = json.loads((run.folder / "run.json").read_text()) | {"format": 1}
+    (run.folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match="earlier version"):
+        execute(run)
 
 
 @pytest.mark.extended
 def test_a_backbone_that_a_batch_trained_is_not_trained_again(quick, series, tmp_path):
     run = Run.create(tmp_path / "run", Request("run", "series of the test"), series)
-    execute(run, stop_before="train")
-    assert next_step(run) == "train" and execute(run, stop_before="train").post_training == {}
+    execute(run, mine_only=True)
+    assert next_step(run) == "train" and execute(run, mine_only=True).post_training == {}
     from ape import detectors
 
     detectors.create("vae").fit(series).save(run.folder / "detector")
@@ -117,6 +177,6 @@ def test_a_backbone_that_a_batch_trained_is_not_trained_again(quick, series, tmp
 
 def test_the_folder_of_a_run_is_not_needed_by_its_path(quick, series, tmp_path):
     run = Run.create(tmp_path / "run", Request("mine", "series of the test"), series)
-    bank = execute(run, stop_before="approve").bank
+    bank = execute(run, mine_only=True).bank
     moved = Path(run.folder.rename(tmp_path / "moved"))
     assert execute(Run(moved, run.request, series)).bank == bank and (moved / "report.html").is_file()

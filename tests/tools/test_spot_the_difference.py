@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ape.rules import build_context, generic_rule
+from ape.rules import broad_rule, build_context
 from ape.rules.check import draw_hosts
 from ape.series import from_array
 from ape.tools.spot_the_difference import draw_puzzle, hit_rate
@@ -29,7 +29,7 @@ def test_hit_rate_by_hand():
 
 
 def test_seed_determines_the_puzzle(scene):
-    rule = generic_rule("level_shift")
+    rule = broad_rule("level_shift")
     assert draw_puzzle(rule, *scene, 1) == draw_puzzle(rule, *scene, 1)
     answers = {tuple(draw_puzzle(rule, *scene, seed)[1]) for seed in range(8)}
     assert len(answers) > 3 and {len(answer) for answer in answers} == {2, 3}

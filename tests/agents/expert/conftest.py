@@ -37,9 +37,9 @@ class RecordingExpert(ExpertChatModel):
 class RecordedConsultation:
     """A real consultation: the tools, the answer, and the conversation before each reply."""
 
-    def __init__(self, bench: Workbench, role: str, task: dict[str, Any], tools, schema) -> None:
+    def __init__(self, bench: Workbench, agent: str, task: dict[str, Any], tools, schema) -> None:
         self.tools, self.schema, model = tools(bench), schema, RecordingExpert()
-        self.answer = asyncio.run(consult(Brain(model), role, task, self.tools, schema, bench.artefacts)).answer
+        self.answer = asyncio.run(consult(Brain(model), agent, task, self.tools, schema, bench.artefacts)).answer
         self.conversations = model._conversations
 
     def calls_after(self, messages: Messages) -> list[tuple[str, dict[str, Any]]]:
@@ -99,8 +99,8 @@ def edited():
 def answer_of():
     """Return the embedded expert's answer to a task, without tools."""
 
-    def run(role: str, task: dict[str, Any], schema):
+    def run(agent: str, task: dict[str, Any], schema):
         brain = Brain(ExpertChatModel())
-        return asyncio.run(consult(brain, role, task, [], schema, Artefacts("unused"))).answer
+        return asyncio.run(consult(brain, agent, task, [], schema, Artefacts("unused"))).answer
 
     return run

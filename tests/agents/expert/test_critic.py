@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ape.agents.records import Critique
-from ape.rules import generic_rule
+from ape.rules import broad_rule
 from ape.rules.check import THRESHOLDS
 
 
@@ -14,7 +14,7 @@ def verdict_on(answer_of):
     """Return the verdict on a rule with these figures."""
 
     def run(figures: dict[str, float], note: str = "", revisions_left: int = 2) -> str:
-        rule = generic_rule("time_reverse").model_copy(update={"note": note})
+        rule = broad_rule("time_reverse").model_copy(update={"note": note})
         task = {
             "task": "criticise",
             "revisions_left": revisions_left,

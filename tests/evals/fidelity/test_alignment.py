@@ -8,14 +8,14 @@ import pytest
 
 from ape.evals.fidelity.alignment import alignment, windows_of
 from ape.evals.oracle import oracle_bank
-from ape.rules import RuleBank, generic_rule
+from ape.rules import RuleBank, broad_rule
 from ape.rules.schema import ScalePrior
 
 
 def test_closer_windows_are_harder_to_separate(instances, context):
     windows = windows_of(instances, context, seed=0)
     near = alignment(oracle_bank(instances[0], context), windows, context, seed=0)
-    far_rule = generic_rule("level_shift").model_copy(update={"scale": ScalePrior(low=8, high=12, unit="series_sd")})
+    far_rule = broad_rule("level_shift").model_copy(update={"scale": ScalePrior(low=8, high=12, unit="series_sd")})
     far = alignment(RuleBank(context=context, rules=[far_rule]), windows, context, seed=0)
     assert near["mmd"] < far["mmd"]
     same = alignment(None, replace(windows, other_normal=windows.true), context, seed=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ape.evals.fidelity import minings
-from ape.rules import build_context, generic_bank
+from ape.rules import broad_bank, build_context
 
 
 def test_profile_mining_is_compared_with_references(monkeypatch):
@@ -13,7 +13,7 @@ def test_profile_mining_is_compared_with_references(monkeypatch):
 
     def mine(series, seed, without):
         mined.append((series, seed, without))
-        return generic_bank(build_context(series), ["noise_burst"])
+        return broad_bank(build_context(series), ["noise_burst"])
 
     monkeypatch.setattr(minings, "mine", mine)
     scenario = minings.SCENARIOS["stirred_reactor"]

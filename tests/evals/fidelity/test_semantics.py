@@ -7,7 +7,7 @@ import pytest
 
 from ape.evals.fidelity.semantics import semantics
 from ape.evals.oracle import oracle_bank
-from ape.rules import RuleBank, generic_rule
+from ape.rules import RuleBank, broad_rule
 from ape.rules.schema import ContextualPrior, DurationPrior, Range, ScalePrior
 
 
@@ -21,15 +21,15 @@ def test_empty_bank_has_no_hits(instances, context):
 
 
 def test_rules_are_ranked_by_weight(instances, context):
-    wrong = [generic_rule(name).model_copy(update={"weight": 2.0}) for name in ("level_shift", "time_reverse")]
-    bank = RuleBank(context=context, rules=[generic_rule("noise_burst"), *wrong])
+    wrong = [broad_rule(name).model_copy(update={"weight": 2.0}) for name in ("level_shift", "time_reverse")]
+    bank = RuleBank(context=context, rules=[broad_rule("noise_burst"), *wrong])
     figures = semantics(bank, instances[0])
     assert figures["mechanism@1"] == 0.0 and figures["mechanism@3"] == figures["morphology@3"] == 1.0
 
 
 def test_priors_without_the_true_values_get_zero(instances, context):
     effect = instances[0].peak_effect
-    rule = generic_rule("noise_burst")
+    rule = broad_rule("noise_burst")
 
     def figures(**changes):
         return semantics(RuleBank(context=context, rules=[rule.model_copy(update=changes)]), instances[0])
@@ -43,7 +43,7 @@ def test_priors_without_the_true_values_get_zero(instances, context):
 
 def test_overlap_does_not_grow_with_width(instances, context):
     fault = instances[0].events[0].fault
-    rule = generic_rule("noise_burst")
+    rule = broad_rule("noise_burst")
 
     def overlap(low: float, high: float) -> float:
         prior = DurationPrior(low=low, high=high, unit="samples")

@@ -12,7 +12,7 @@ from ape.rules.schema import Tercile
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class RuleKind:
     """A kind of rule.
 
     Parameters
@@ -47,115 +47,115 @@ class Candidate:
     parameters: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-CANDIDATES: tuple[Candidate, ...] = (
-    Candidate(
+RULE_KINDS: tuple[RuleKind, ...] = (
+    RuleKind(
         "cycle-shifted", "timing_disturbance", "shifted_cycles", "phase_shift",
         (0.3, 3.0, "series_sd"), (0.4, 5.0, "periods"), 0.1,
         {"periodic": 0.6, "recurrent_shape": 0.3, "regular_cycles": 0.1, "phase_locked": -0.1}, needs=("periodic",),
         parameters={"shift": (0.08, 0.35)},
     ),
-    Candidate(
+    RuleKind(
         "cycle-fast", "timing_disturbance", "compressed_cycles", "time_compress",
         (0.3, 3.0, "series_sd"), (0.5, 3.0, "periods"), 0.0,
         {"periodic": 0.5, "recurrent_shape": 0.3, "phase_locked": -0.2}, needs=("periodic",),
         parameters={"speed": (1.25, 2.2)},
     ),
-    Candidate(
+    RuleKind(
         "cycle-slow", "timing_disturbance", "stretched_cycles", "time_stretch",
         (0.3, 3.0, "series_sd"), (0.5, 3.0, "periods"), 0.0,
         {"periodic": 0.5, "recurrent_shape": 0.25, "phase_locked": -0.2}, needs=("periodic",),
     ),
-    Candidate(
+    RuleKind(
         "cycle-missing", "timing_disturbance", "missing_cycle", "cycle_skip",
         (0.3, 3.0, "series_sd"), (0.1, 1.0, "periods"), 0.0,
         {"periodic": 0.5, "recurrent_shape": 0.3, "sharp_peaks": 0.1}, needs=("periodic",),
     ),
-    Candidate(
+    RuleKind(
         "cycle-extra", "timing_disturbance", "extra_cycle", "cycle_repeat",
         (0.3, 3.0, "series_sd"), (0.5, 2.0, "periods"), 0.0,
         {"periodic": 0.45, "recurrent_shape": 0.2, "phase_locked": -0.2}, needs=("periodic",),
     ),
-    Candidate(
+    RuleKind(
         "channel-late", "decoupling", "broken_relation", "channel_lag",
         (0.3, 3.0, "series_sd"), (0.5, 3.0, "periods"), 0.0,
         {"correlated": 0.55, "periodic": 0.2}, needs=("correlated",),
     ),
-    Candidate(
+    RuleKind(
         "channel-foreign", "decoupling", "broken_relation", "channel_swap",
         (0.3, 3.0, "series_sd"), (0.3, 3.0, "periods"), 0.0,
         {"correlated": 0.6, "rough": 0.1}, needs=("correlated",),
     ),
-    Candidate(
+    RuleKind(
         "wave-altered", "waveform_change", "altered_shape", "shape_replace",
         (0.2, 2.0, "series_sd"), (0.5, 4.0, "periods"), -0.2,
         {"periodic": 0.3, "recurrent_shape": 0.5, "sharp_peaks": 0.2, "flat_tops": -0.3}, needs=("periodic",),
     ),
-    Candidate(
+    RuleKind(
         "wave-mirrored", "waveform_change", "mirrored_pattern", "time_reverse",
         (0.3, 3.0, "series_sd"), (0.3, 2.0, "periods"), 0.0,
         {"periodic": 0.2, "recurrent_shape": 0.4, "sharp_peaks": 0.1}, needs=("recurrent_shape",),
     ),
-    Candidate(
+    RuleKind(
         "swing-changed", "gain_change", "scaled_cycles", "amplitude_scale",
         (0.2, 2.0, "series_sd"), (0.5, 6.0, "periods"), 0.1,
         {"periodic": 0.4, "recurrent_shape": 0.2, "variance_changes": -0.3, "changing_swing": -0.2},
         parameters={"factor": (0.4, 1.8)},
     ),
-    Candidate(
+    RuleKind(
         "tone-changed", "gain_change", "scaled_cycles", "spectral_peak_scale",
         (0.2, 2.0, "series_sd"), (0.5, 6.0, "periods"), -0.2,
         {"periodic": 0.4, "recurrent_shape": 0.1, "phase_locked": 0.1}, needs=("periodic",),
     ),
-    Candidate(
+    RuleKind(
         "pattern-misplaced", "misplaced_pattern", "foreign_pattern", "cut_add_paste",
         (0.3, 3.0, "series_sd"), (0.05, 0.8, "periods"), 0.15,
         {"recurrent_shape": 0.3, "periodic": 0.2, "odd_stretches": -0.1},
     ),
-    Candidate(
+    RuleKind(
         "peaks-clipped", "saturation", "clipped_peaks", "clip_saturate",
         (0.2, 2.0, "series_sd"), (0.1, 4.0, "periods"), 0.6,
         {"periodic": 0.2, "sharp_peaks": 0.3, "hugs_limit": -0.4, "flat_tops": -0.3, "recurrent_shape": 0.1},
     ),
-    Candidate(
+    RuleKind(
         "level-jump", "abrupt_change", "step", "level_shift",
         (0.4, 4.0, "series_sd"), (0.03, 1.0, "periods"), 0.8,
         {"level_changes": -0.25, "trend": -0.1, "periodic": -0.1, "smooth": 0.1},
     ),
-    Candidate(
+    RuleKind(
         "level-drift", "gradual_drift", "ramp", "trend_drift",
         (0.5, 4.0, "series_sd"), (0.6, 4.0, "periods"), 0.75,
         {"trend": -0.3, "periodic": -0.05, "level_steps": -0.1},
     ),
-    Candidate(
+    RuleKind(
         "spike-local", "transient", "spike", "spike_context",
         (4.0, 14.0, "residual_sd"), (1, 6, "samples"), 0.6,
         {"smooth": 0.4, "heavy_tails": -0.4, "rough": -0.1, "isolated_spikes": -0.3},
     ),
-    Candidate(
+    RuleKind(
         "spike-beyond", "transient", "spike", "spike_global",
         (2.0, 5.0, "series_sd"), (1, 4, "samples"), 0.45,
         {"heavy_tails": -0.5, "isolated_spikes": -0.2, "rough": 0.1, "periodic": -0.1},
     ),
-    Candidate(
+    RuleKind(
         "noise-raised", "noise_increase", "rough_stretch", "noise_burst",
         (2.0, 10.0, "residual_sd"), (0.1, 3.0, "periods"), 0.4,
         {"smooth": 0.5, "rough": -0.3, "rough_line": -0.1, "variance_changes": -0.1}, activity=("low", "middle"),
     ),
-    Candidate(
+    RuleKind(
         "detail-lost", "damping", "smooth_stretch", "smooth_damp",
         (0.1, 2.0, "series_sd"), (0.25, 2.0, "periods"), 0.1,
         {"rough": 0.5, "sharp_peaks": 0.2, "recurrent_shape": 0.1, "smooth": -0.1}, activity=("middle", "high"),
     ),
-    Candidate(
+    RuleKind(
         "reading-stuck", "stuck_sensor", "plateau", "flatline_hold",
         (0.2, 3.0, "series_sd"), (0.04, 0.8, "periods"), 0.5,
         {"flat_stretches": -0.5, "discrete": -0.2, "plateaus": -0.2, "rough": 0.1}, activity=("middle", "high"),
     ),
-    Candidate(
+    RuleKind(
         "signal-lost", "signal_loss", "gap", "dropout_zero",
         (0.3, 8.0, "series_sd"), (0.01, 0.3, "periods"), 0.4, {"hugs_limit": -0.3, "flat_stretches": -0.1},
     ),
-    Candidate(
+    RuleKind(
         "grid-coarse", "damping", "stepped_values", "quantise",
         (0.2, 2.0, "series_sd"), (0.5, 4.0, "periods"), 0.0, {"smooth": 0.2, "discrete": -0.5},
     ),

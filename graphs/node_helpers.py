@@ -19,16 +19,16 @@ MAX_REASON = 600  # characters
 
 
 async def ask(
-    runtime: Runtime[MiningContext], role: str, task: dict[str, Any], tools: list[Any], schema: type
+    runtime: Runtime[MiningContext], agent: str, task: dict[str, Any], tools: list[Any], schema: type
 ) -> Consultation:
-    """Consult the agent of this role."""
+    """Consult an agent."""
     context = runtime.context
-    context.listen(role, f"starts to {task['task']}")
+    context.listen(agent, f"starts to {task['task']}")
 
     async def consulted(task: dict[str, Any]) -> Consultation:
-        return await consult(context.brain, role, task, tools, schema, context.workbench.artefacts, context.listen)
+        return await consult(context.brain, agent, task, tools, schema, context.workbench.artefacts, context.listen)
 
-    return await RunnableLambda(consulted).ainvoke(task, {"run_name": role, "metadata": {AGENT: role}})
+    return await RunnableLambda(consulted).ainvoke(task, {"run_name": agent, "metadata": {AGENT: agent}})
 
 
 def record(runtime: Runtime[Any], agent: str, decision: str, rationale: str, **details: Any) -> None:
@@ -40,7 +40,7 @@ def record(runtime: Runtime[Any], agent: str, decision: str, rationale: str, **d
 
 def costs(*consultations: Consultation) -> MiningState:
     """Return what consultations cost, as a change of state."""
-    spent: dict[str, dict[str, float]] = reduce(add_costs, ({c.role: asdict(c.usage)} for c in consultations), {})
+    spent: dict[str, dict[str, float]] = reduce(add_costs, ({c.agent: asdict(c.usage)} for c in consultations), {})
     return {"tool_calls": sum(len(consultation.evidence) for consultation in consultations), "spent": spent}
 
 

@@ -1,4 +1,4 @@
-"""Generic rules that use no knowledge of the scenario: one broad rule for each operator, for probes and controls."""
+"""Broad rules, which use no knowledge of the scenario: one for each operator, for probes and controls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ape.rules.operators import OPERATORS
 from ape.rules.schema import Context, ContextualPrior, DurationPrior, Rule, ScalePrior, Step
 
 
-def generic_bank(context: Context, operators: Iterable[str] | None = None) -> RuleBank:
+def broad_bank(context: Context, operators: Iterable[str] | None = None) -> RuleBank:
     """Return a bank with one broad rule for each of the operators (default: all).
 
     Operators that relate channels are left out if there is only one channel.
@@ -17,10 +17,10 @@ def generic_bank(context: Context, operators: Iterable[str] | None = None) -> Ru
     several = len(context.channels) > 1
     names = OPERATORS if operators is None else operators
     usable = [name for name in names if several or not OPERATORS[name].relational]
-    return RuleBank(context=context, rules=[generic_rule(name) for name in usable])
+    return RuleBank(context=context, rules=[broad_rule(name) for name in usable])
 
 
-def generic_rule(name: str) -> Rule:
+def broad_rule(name: str) -> Rule:
     """Return the broad rule for one operator."""
     broad = OPERATORS[name].broad
     return Rule(

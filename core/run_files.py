@@ -1,0 +1,16 @@
+"""Names of the files and folders in a run folder."""
+
+from __future__ import annotations
+
+RECORD = "run.json"  # the request, versions and timings
+BANK = "bank.json"
+LEDGER = "ledger.jsonl"
+SPANS = "spans.jsonl"
+CHECKPOINTS = "checkpoints.sqlite"
+ARTEFACTS = "artefacts"  # pictures and tool results
+DETECTOR, ENHANCED = "detector", "enhanced"  # before and after post-training
+TRAINING, POSTTRAINING = "training.safetensors", "posttraining.safetensors"  # checkpoints inside these steps
+POSTTRAIN = "posttrain.json"  # the post-training report
+SCORES = "scores.csv"
+REPORT = "report.html"
+TRACE_PAGE = "trace.html"
