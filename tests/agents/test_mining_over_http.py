@@ -122,6 +122,7 @@ def test_absurd_sizes_give_no_rule(mine_into, server, embedded, tmp_path):
     assert not bank.rules and "rejected" in bank.ended
 
 
+@pytest.mark.extended
 def test_served_inspector_spots_generated_windows(mine_into, server, embedded, tmp_path, monkeypatch):
     monkeypatch.setattr(review, "draw_puzzle", draw_puzzle)
     rule = embedded.rules[0].id

@@ -108,6 +108,7 @@ def test_killed_training_resumes_when_the_command_is_rerun(ape, data, tmp_path):
     assert resumed.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.extended
 def test_a_checkpoint_of_another_training_is_refused(refused, data, tmp_path):
     killed(
         tmp_path / "log",

@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
+import pytest
 from langgraph.checkpoint.sqlite import SqliteSaver
 from pydantic import BaseModel
 from support import mine_into
@@ -103,6 +104,7 @@ def test_orders_in_the_text_change_no_verdict_and_no_rule(mined, watch, tmp_path
     assert verdicts(ordered) == verdicts(mined) and ordered.bank.rules == mined.bank.rules
 
 
+@pytest.mark.extended
 def test_orders_in_a_log_change_no_verdict_and_no_rule(mined, tmp_path):
     (tmp_path / "plant.log").write_text(f"started\n{ORDER}\n")
     bank = mine_into(tmp_path / "run", mined.series, log=tmp_path / "plant.log")
@@ -177,6 +179,7 @@ def test_checkpoints_are_never_pickled(mined):
     assert "msgpack" in kinds and not [kind for kind in kinds if kind and "pickle" in kind]
 
 
+@pytest.mark.extended
 def test_another_seed_is_in_the_bank(mined, monkeypatch):
     monkeypatch.setattr(importlib.import_module("ape.graphs.review"), "draw_examples", lambda *_: b"picture")
     bank = mine(mined.series, seed=1)

@@ -69,6 +69,7 @@ def test_without_pictures_the_inspector_is_not_consulted(mined, tmp_path):
     assert not [item for rule in bank.rules for item in rule.evidence if item.kind == "picture"]
 
 
+@pytest.mark.extended
 def test_without_a_critic_the_figures_of_the_first_check_decide(squares, tmp_path):
     bank = mine_into(tmp_path / "run", squares, without=["critic"])
     measured = {e["rule"]: e["figures"] for e in ledger(tmp_path / "run") if e["decision"] == "measured"}

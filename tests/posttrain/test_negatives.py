@@ -58,6 +58,7 @@ def test_negatives_depend_on_the_generator_only(make):
     assert not torch.equal(make(hosts, new_generator(1), STARTS), make(hosts, new_generator(2), STARTS))
 
 
+@pytest.mark.extended
 def test_given_negatives_replace_the_bank(detector, bank, series, quick):
     recipe = replace(quick, head_steps=10, joint_steps=5, pool=64)
     scores = [

@@ -50,6 +50,18 @@ def waiting(quick, series, tmp_path_factory) -> Run:
     return run
 
 
+@pytest.fixture(scope="module")
+def finished(waiting, tmp_path_factory) -> Run:
+    """The same run, approved and finished."""
+    run = copy(waiting, tmp_path_factory.mktemp("finished") / "run")
+    execute(run, dropped=[])
+    return run
+
+
+def copy(run: Run, folder: Path) -> Run:
+    return replace(run, folder=shutil.copytree(run.folder, folder))
+
+
 def listening() -> tuple[list[str], Callbacks]:
     notes: list[str] = []
     return notes, Callbacks(listen=lambda agent, note: notes.append(note))
@@ -67,7 +79,8 @@ def test_an_unknown_rule_cannot_be_dropped(waiting):
     assert next_step(waiting) == "approve"
 
 
-def test_an_approved_run_resumes_inside_its_training_without_the_dropped_rule(waiting):
+def test_an_approved_run_resumes_inside_its_training_without_the_dropped_rule(waiting, tmp_path):
+    waiting = copy(waiting, tmp_path / "run")
     dropped, *rest = [rule.id for rule in execute(waiting).bank.rules]
 
     def kill(step: str, done: int, total: int, note: str = "") -> None:
@@ -90,17 +103,18 @@ def test_an_approved_run_resumes_inside_its_training_without_the_dropped_rule(wa
     assert '"person", "decision": "reject"' in ledger and "dropped before post-training" in ledger
 
 
-def test_post_training_with_another_bank_does_not_train_the_backbone_again(waiting):
-    rules = execute(waiting).bank
+def test_post_training_with_another_bank_does_not_train_the_backbone_again(finished, tmp_path):
+    run = copy(finished, tmp_path / "run")
+    rules = execute(run).bank
     fewer = rules.model_copy(update={"rules": rules.rules[:1]})
     first, callbacks = listening()
-    outcome = post_train_with_bank(waiting, fewer, callbacks)
+    outcome = post_train_with_bank(run, fewer, callbacks)
     assert [rule.id for rule in outcome.bank.rules] == [fewer.rules[0].id] and len(outcome.mined.rules) > 1
     assert "trains vae" not in first and "enhances it" in str(first)
     again, callbacks = listening()
-    post_train_with_bank(waiting, fewer, callbacks)
+    post_train_with_bank(run, fewer, callbacks)
     assert again == []  # finished
-    assert RuleBank.load(waiting.folder / "bank.json") == execute(waiting).bank == outcome.bank
+    assert RuleBank.load(run.folder / "bank.json") == execute(run).bank == outcome.bank
 
 
 RESULTS = ("bank.json", "detector", "enhanced", "posttrain.json", "scores.csv", "report.html")
@@ -108,18 +122,19 @@ SLOW = ("detector", "enhanced", "posttrain.json")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.extended if n in SLOW else ()) for n in RESULTS])
-def test_a_deleted_result_of_a_finished_run_is_made_again(waiting, tmp_path, name):
-    run = replace(waiting, folder=shutil.copytree(waiting.folder, tmp_path / "run"))
+def test_a_deleted_result_of_a_finished_run_is_made_again(finished, tmp_path, name):
+    run = copy(finished, tmp_path / "run")
     outcome = execute(run)
     target = run.folder / name
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     again = execute(run)
     assert again.bank == outcome.bank and again.post_training == outcome.post_training and next_step(run) == ""
     for kept in ("bank.json", "scores.csv"):
-        assert (run.folder / kept).read_bytes() == (waiting.folder / kept).read_bytes()
+        assert (run.folder / kept).read_bytes() == (finished.folder / kept).read_bytes()
     assert target.exists()
 
 
+@pytest.mark.extended
 def test_a_kill_between_training_and_its_checkpoint_does_not_repeat_the_training(quick, series, tmp_path, monkeypatch):
     run = Run.create(tmp_path / "run", Request("run", "series of the test"), series)
     execute(run, mine_only=True)
@@ -154,7 +169,7 @@ def test_a_bank_of_a_conversation_can_come_before_the_mined_one(quick, series, w
 
 
 def test_a_run_of_an_earlier_version_is_refused(waiting, tmp_path):
-    run = replace(waiting, folder=shutil.copytree(waiting.folder, tmp_path / "run"))
+    run = copy(waiting, tmp_path / "run")
     record = json.loads((run.folder / "run.json").read_text()) | {"format": 1}
     (run.folder / "run.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="earlier version"):
