@@ -7,7 +7,7 @@ into the run folder; training and post-training also resume inside their step.
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Literal, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -60,7 +60,7 @@ async def train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
 
 async def post_train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     """4. Post-train it with the chosen Rule Bank, on the GPU if there is one."""
-    context, bank = runtime.context, state["chosen"]
+    context, bank = runtime.context, cast(RuleBank, state["chosen"])  # approve has set it
     delete_checkpoint(context.folder / TRAINING)
     bank.save(context.folder / BANK)
     context.listen("post-training", f"enhances it with {len(bank.rules)} rules")

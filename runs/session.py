@@ -30,6 +30,7 @@ from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.run_files import ARTEFACTS, LEDGER, SCORES
 from ape.graphs.conversation import ConversationContext, ConversationState, build_conversation, desk_of
+from ape.rules import RuleBank
 from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
@@ -221,7 +222,7 @@ class Session:
             brain=open_brain(request.brain, request.model, request.seed),
             record=Ledger(self.folder / LEDGER).write,
             seed=request.seed,
-            mine=lambda: _isolated(execute, self.run, callbacks, mine_only=True).mined,
+            mine=lambda: cast(RuleBank, _isolated(execute, self.run, callbacks, mine_only=True).mined),
             train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
             listen=listen,
