@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ape.cli.display import Display
+from ape.cli.options import load_series, read_options
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
 from ape.series import Series
+from ape.series.reading.report import reading_lines
 
 if TYPE_CHECKING:
     from ape.runs import Request, Run
@@ -97,7 +99,7 @@ def score(arguments: argparse.Namespace) -> None:
     from ape import posttrain
     from ape.posttrain.steps import score_series, write_scores
 
-    series = _load(arguments)
+    series = _load(arguments, scoring=True)
     detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
     target = _new(arguments.out, SCORES)
     scores, shares = score_series(detector, series, own=arguments.own)
@@ -162,11 +164,9 @@ def warm_up(arguments: argparse.Namespace) -> None:
     compile_once(console.print)
 
 
-def _load(arguments: argparse.Namespace) -> Series:
-    from ape.series import load
-
-    series = load(arguments.data, column=arguments.column, train_end=arguments.train_end)
-    _print_series(series)
+def _load(arguments: argparse.Namespace, *, scoring: bool = False) -> Series:
+    series = load_series(arguments)
+    _print_series(series, scoring=scoring)
     return series
 
 
@@ -194,6 +194,7 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
         model=brain.name if brain.server else None,
         image=images,
         log=arguments.log,
+        reading=read_options(arguments),
         **options,
     )
 
@@ -254,13 +255,6 @@ def _execute(run: Run, dropped: list[str] | None = None) -> None:
         )
 
 
-def _print_series(series: Series) -> None:
-    shape = f"{series.length} points, {series.n_channels} channel{'s' * (series.n_channels > 1)}"
-    normal = (
-        f"the first {series.train_end} are taken as normal"
-        if series.train_end is not None
-        else "no train_end: the whole series is training data, guarded by the candidate filter"
-    )
-    console.print(f"series: {shape}; {normal}")
-    for note in series.notes:
-        console.print(f"  {note}")
+def _print_series(series: Series, *, scoring: bool = False) -> None:
+    for line in reading_lines(series, scoring=scoring):
+        console.print(line)

@@ -21,6 +21,8 @@ from ape.core.run_files import BANK, RECORD, REPORT, SCORES
 from ape.runs.folder import Request
 from ape.runs.session import MAIN, Card, Session
 from ape.runs.updates import Update
+from ape.series.loaders import SUFFIXES, stem_of
+from ape.series.reading.table import COMPRESSED
 
 Messages = list[dict[str, Any]]
 Place = dict[str, str]  # name of the run folder ("run") and of the thread, stored in the browser
@@ -54,13 +56,13 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             thread = gr.Dropdown([MAIN], value=MAIN, label="thread", scale=1)
             branch = gr.Button("branch from here", scale=1, size="sm")
         with gr.Accordion("new conversation", open=not conversations(root)) as new:
-            upload = gr.File(label="series: CSV, NPZ or UCR text", file_types=[".csv", ".tsv", ".npz", ".txt"])
+            upload = gr.File(
+                label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED]
+            )
             with gr.Row():
-                train_end = gr.Number(
-                    label="training part: first points, taken as normal (0: all)",
-                    value=0,
-                    precision=0,
-                    minimum=0,
+                train_end = gr.Textbox(
+                    label="end of the training part, taken as normal",
+                    placeholder="a row, a date, or 60% (empty: all)",
                 )
                 text = gr.Textbox(label="what is known about possible failures", lines=3, scale=3)
             begin = gr.Button("start", variant="primary")
@@ -95,9 +97,11 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             run = place.get("run") if place.get("run") in known else (known[0] if known else "")
             return gr.update(choices=known, value=run or None), *show(run, place.get("thread", MAIN))
 
-        def on_begin(path: str | None, end: float, words: str) -> tuple[Any, ...]:
+        def on_begin(path: str | None, end: str, words: str) -> tuple[Any, ...]:
+            word = end.strip()
+            where = int(word) if word.isdecimal() else word or defaults.train_end
             try:
-                name = start(root, replace(defaults, text=words.strip() or None, train_end=int(end) or None), path)
+                name = start(root, replace(defaults, text=words.strip() or None, train_end=where), path)
             except InputError as error:
                 return *repeat(gr.skip(), 5), f"**{_escape(str(error))}**", *repeat(gr.skip(), 4)
             return gr.update(choices=conversations(root), value=name), gr.update(open=False), *show(name, MAIN)
@@ -187,10 +191,11 @@ def start(root: Path, defaults: Request, path: str | None) -> str:
     """
     if path is None:
         raise InputError("no series", "start", "choose a file first")
-    stem = re.sub(r"[^\w-]+", "_", Path(path).stem)[:40] or "series"
+    stem = re.sub(r"[^\w-]+", "_", stem_of(Path(path)))[:40] or "series"
     names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 10_000))
     name = next(name for name in names if not (root / name).exists())
-    copy = root / "series" / f"{name}{Path(path).suffix.lower()}"
+    suffixes = Path(path).name[len(stem_of(Path(path))) :].lower()
+    copy = root / "series" / f"{name}{suffixes}"
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(Path(path).read_bytes())
     request = replace(defaults, data=str(copy.resolve()))

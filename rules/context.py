@@ -67,7 +67,10 @@ def _median_if_constant(scale: np.ndarray, varies: np.ndarray) -> np.ndarray:
 
 def _clock(series: Series) -> tuple[float | None, float | None]:
     """Return the hour of the day at the first point and the hours between points, if the series has timestamps."""
-    if series.timestamps is None:
+    if series.timestamps is None or series.clock is None:
         return None, None
-    seconds = (series.timestamps - series.timestamps[0].astype("datetime64[D]")) / np.timedelta64(1, "s")
+    first = series.clock[0]  # the steps are those of the timestamps, which no change of the clock interrupts
+    seconds = (series.timestamps - series.timestamps[0] + first - first.astype("datetime64[D]")) / np.timedelta64(
+        1, "s"
+    )
     return float(seconds[0] / 3600), float(np.median(np.diff(seconds)) / 3600)

@@ -235,6 +235,7 @@ def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[st
                 "log": request["log"] or "",
                 "column": SEPARATOR.join(request["column"]),
                 "train_end": "" if request["train_end"] is None else request["train_end"],
+                "series_column": request["reading"]["series_column"] or "",
                 "backbone": request["backbone"],
                 "seed": request["seed"],
                 "error": reason,

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from ape.core.errors import InputError
 from ape.runs.folder import Request
+from ape.series.loaders import SUFFIXES, is_series_file, stem_of
+from ape.series.reading.train_end import is_train_end
 
-SUFFIXES = (".csv", ".tsv", ".npz", ".txt")
-COLUMNS = ("path", "name", "text", "log", "column", "train_end", "backbone", "seed")
+COLUMNS = ("path", "name", "text", "log", "column", "train_end", "series_column", "backbone", "seed")
 IGNORED = ("error",)  # failures.csv has this column
 SEPARATOR = ";"  # between channels in the column "column"
 MAX_NAME = 80
@@ -26,8 +27,8 @@ def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
     ----------
     given : str
         A folder, a glob, or a CSV file with the column ``path`` and any of ``name``, ``text`` and ``log`` (files),
-        ``column`` (several separated by ``;``), ``train_end``, ``backbone`` and ``seed``. Paths are relative to the
-        folder of the manifest.
+        ``column`` (several separated by ``;``), ``train_end``, ``series_column``, ``backbone`` and ``seed``. Paths are
+        relative to the folder of the manifest.
     defaults : Request
         Values for everything that the manifest leaves open.
 
@@ -38,7 +39,7 @@ def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
     """
     path = Path(given)
     if path.is_dir():
-        paths = [each for each in sorted(path.iterdir()) if each.suffix.lower() in SUFFIXES]
+        paths = [each for each in sorted(path.iterdir()) if each.is_file() and is_series_file(each)]
     elif re.search(r"[*?\[]", given):
         anchor = Path(path.anchor or ".")
         paths = sorted(anchor.glob(str(path.relative_to(path.anchor) if path.anchor else path)))
@@ -46,7 +47,7 @@ def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
         return _from_csv(path, defaults)
     if not paths:
         raise InputError("no series", given, f"give a folder or glob with {', '.join(SUFFIXES)} files, or a manifest")
-    return _named((each.stem, replace(defaults, data=str(each.resolve()))) for each in paths)
+    return _named((stem_of(each), replace(defaults, data=str(each.resolve()))) for each in paths)
 
 
 def _from_csv(path: Path, defaults: Request) -> dict[str, Request]:
@@ -64,7 +65,7 @@ def _from_csv(path: Path, defaults: Request) -> dict[str, Request]:
         what = f"it has the column '{unknown[0]}'" if unknown else "it has no column 'path'"
         raise InputError(f"not a manifest: {what}", str(path), f"columns are {', '.join(COLUMNS)}")
     return _named(
-        (row.get("name") or Path(row["path"]).stem, _request(row, defaults, f"{path}, row {number}", path.parent))
+        (row.get("name") or stem_of(Path(row["path"])), _request(row, defaults, f"{path}, row {number}", path.parent))
         for number, row in enumerate(rows, 2)
     )
 
@@ -79,6 +80,12 @@ def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -
             raise InputError(f"'{word[:40]}' is not a valid {name}", where, "give a whole number")
         return default if word is None else int(word)
 
+    def end() -> int | str | None:
+        word = cell("train_end")
+        if word is not None and not is_train_end(word):
+            raise InputError(f"'{word[:40]}' is not a valid train_end", where, "give a row, a date or a percentage")
+        return defaults.train_end if word is None else int(word) if word.isdecimal() else word
+
     data = row["path"].strip()
     if not data:
         raise InputError("a row has no path", where, "give the file of the series")
@@ -89,7 +96,8 @@ def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -
         text=defaults.text if text is None else _read(folder / text, where),
         log=defaults.log if log is None else str((folder / log).resolve()),
         column=defaults.column if column is None else tuple(column.split(SEPARATOR)),
-        train_end=integer("train_end", defaults.train_end),
+        train_end=end(),
+        reading=replace(defaults.reading, series_column=cell("series_column") or defaults.reading.series_column),
         backbone=cell("backbone") or defaults.backbone,
         seed=integer("seed", defaults.seed) or 0,
     )

@@ -27,8 +27,8 @@ def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1, 1][:rows])[:, 0]
     _draw_channels(panels[0], series)
     if scores is not None:
-        _draw_line(panels[1], scores["before"].to_numpy(), BEFORE_COLOUR)
-        _draw_line(panels[2], scores["after"].to_numpy(), AFTER_COLOUR)
+        _draw_line(panels[1], scores["before"].to_numpy()[series.point_rows], BEFORE_COLOUR)
+        _draw_line(panels[2], scores["after"].to_numpy()[series.point_rows], AFTER_COLOUR)
     for axes, title in zip(panels, ("series", "score before", "score after"), strict=False):
         axes.set_ylabel(title, fontsize=9)
         axes.tick_params(labelsize=8)

@@ -2,6 +2,7 @@
 
 from ape.core.errors import InputError
 from ape.series.loaders import from_array, from_dataframe, load
+from ape.series.reading.options import ReadOptions
 from ape.series.series import Series
 
-__all__ = ["InputError", "Series", "from_array", "from_dataframe", "load"]
+__all__ = ["InputError", "ReadOptions", "Series", "from_array", "from_dataframe", "load"]

@@ -1,4 +1,4 @@
-"""Load series from CSV, NPZ, UCR text files, pandas, numpy, and the example data of the aeon package.
+"""Load series from CSV, Parquet, Feather, NPZ and UCR text files, data frames, arrays, and the example data of aeon.
 
 Labels are never read. Columns named like labels are left out. From a UCR file name, only the end of the training part
 is used.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +18,16 @@ import pandas as pd
 
 from ape.core.errors import InputError
 from ape.series.checks import validated
-from ape.series.series import Series
+from ape.series.reading.channels import Columns
+from ape.series.reading.columns import interpret
+from ape.series.reading.counters import difference_counters
+from ape.series.reading.grid import Gridded, on_grid
+from ape.series.reading.options import ReadOptions
+from ape.series.reading.table import COMPRESSED, TABLES, Table, read_table, suffix_of, table_of_frame
+from ape.series.reading.train_end import resolve_train_end
+from ape.series.series import Reading, Series
 
-LABEL_COLUMNS = {
-    "label", "labels", "anomaly", "anomalies", "is_anomaly", "is_anomalous", "outlier", "is_outlier", "attack",
-    "changepoint", "ground_truth", "gt", "target_label", "class", "anomaly_label",
-}  # fmt: skip
-TIME_COLUMNS = {"timestamp", "timestamps", "time", "datetime", "date", "ts"}
+SUFFIXES = (*TABLES, ".npz", ".txt")
 UCR_NAME = re.compile(r"^\d{3}_UCR_Anomaly_.+_(\d+)_\d+_\d+$")
 EXAMPLES = {
     "internal-bleeding": (
@@ -36,26 +38,43 @@ EXAMPLES = {
 }
 
 
+def is_series_file(path: Path) -> bool:
+    """Whether the name of a file is that of a series."""
+    return suffix_of(path) in SUFFIXES
+
+
+def stem_of(path: Path) -> str:
+    """Return the name of a file without its suffix and that of its compression."""
+    if path.suffix.lower() in COMPRESSED and suffix_of(path):
+        return path.name[: -len(path.suffix)].rsplit(".", 1)[0]
+    return path.stem
+
+
 def load(
     path: str | Path,
     column: str | Sequence[str] | None = None,
-    train_end: int | None = None,
+    train_end: int | str | None = None,
     text: str | None = None,
+    options: ReadOptions | None = None,
 ) -> Series:
     """Load and validate a series.
 
     Parameters
     ----------
     path : str or Path
-        ``.csv`` or ``.tsv`` (comma, semicolon or tab), ``.npz`` (``values`` [T] or [T, C], optional ``train_end`` and
-        ``channels``), ``.txt`` (UCR: numbers separated by line breaks, spaces or commas), or
-        ``example:internal-bleeding`` (needs aeon).
+        A CSV file (``.csv``, ``.tsv``, ``.txt`` with several columns; any separator, encoding and compression),
+        ``.parquet``, ``.feather``, ``.npz`` (``values`` [T] or [T, C], optional ``train_end`` and ``channels``),
+        ``.txt`` (UCR: numbers separated by line breaks, spaces or commas), or ``example:internal-bleeding`` (needs
+        aeon).
     column : str or sequence of str, optional
         Channels to use. By default all numeric columns.
-    train_end : int, optional
-        Overrides the value in the file. Points before it are assumed to be normal.
+    train_end : int or str, optional
+        Overrides the value in the file. Points before it are assumed to be normal. A row, a date on the clock of the
+        file, or a percentage such as ``60%``.
     text : str, optional
         Free-text description of the scenario.
+    options : ReadOptions, optional
+        How to read the file. By default everything is inferred.
 
     Returns
     -------
@@ -66,6 +85,7 @@ def load(
     InputError
         The file cannot be read, or the series is not usable.
     """
+    options = options or ReadOptions()
     if str(path).startswith("example:"):
         return _example(str(path).removeprefix("example:"), train_end, text)
     path = Path(path)
@@ -73,20 +93,27 @@ def load(
         raise InputError("no such file", str(path), "check the path")
     if path.stat().st_size == 0:
         raise InputError("the file is empty", str(path), "give a file with values")
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".npz": _read_npz, ".txt": _read_text}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f"cannot read '{path.suffix}' files", str(path), f"give one of {', '.join(sorted(readers))}")
-    parts = reader(path)
-    if train_end is not None:
-        parts["train_end"] = train_end
-    return _build(parts, column=column, text=text, name=path.stem, where=str(path))
+    suffix = suffix_of(path)
+    if suffix not in SUFFIXES:
+        given = path.suffix if suffix == path.suffix.lower() else suffix + path.suffix
+        hint = "save it as CSV" if suffix.startswith(".xls") else f"give one of {', '.join(sorted(SUFFIXES))}"
+        raise InputError(f"cannot read '{given}' files", str(path), hint)
+    name = stem_of(path)
+    if suffix == ".npz" or (suffix == ".txt" and _is_ucr(path)):
+        parts = (_read_npz if suffix == ".npz" else _read_text)(path)
+        if train_end is not None:
+            parts["train_end"] = train_end
+        return _build(parts, column=column, text=text, name=name, where=str(path), options=options)
+    table = read_table(path, options)
+    return _from_table(
+        table, column=column, train_end=train_end, text=text, name=name, where=str(path), options=options
+    )
 
 
 def from_array(
     values: np.ndarray,
     channels: Sequence[str] | None = None,
-    train_end: int | None = None,
+    train_end: int | str | None = None,
     timestamps: np.ndarray | None = None,
     text: str | None = None,
     name: str = "series",
@@ -98,7 +125,7 @@ def from_array(
     values : ndarray [T] or [T, C]
     channels : sequence of str, optional
         Channel names. By default ``value``, or ``channel0``, ``channel1``, ...
-    train_end : int, optional
+    train_end : int or str, optional
         Points before it are assumed to be normal.
     timestamps : ndarray, datetime64 [T], optional
     text : str, optional
@@ -112,36 +139,101 @@ def from_array(
         The series is not usable.
     """
     parts = {"values": values, "channels": channels, "train_end": train_end, "timestamps": timestamps}
-    return _build(parts, column=None, text=text, name=name, where="array")
+    return _build(parts, column=None, text=text, name=name, where="array", options=ReadOptions())
 
 
 def from_dataframe(
-    frame: pd.DataFrame,
+    frame: Any,
     column: str | Sequence[str] | None = None,
-    train_end: int | None = None,
+    train_end: int | str | None = None,
     text: str | None = None,
     name: str = "series",
+    options: ReadOptions | None = None,
 ) -> Series:
-    """Make a series from a DataFrame.
+    """Make a series from a DataFrame of pandas, or of Polars and others through the dataframe interchange protocol.
 
     Numeric columns are channels. A datetime index or a time column gives the timestamps. See `load` for the parameters
     and errors.
     """
-    if isinstance(frame.index, pd.DatetimeIndex):
-        frame = frame.reset_index(names="timestamp")
-    parts = _from_frame(frame.astype(object), "DataFrame", first_row=0)
-    return _build(parts | {"train_end": train_end}, column=column, text=text, name=name, where="DataFrame")
+    where = "DataFrame"
+    table = table_of_frame(frame, where)
+    return _from_table(
+        table, column=column, train_end=train_end, text=text, name=name, where=where, options=options or ReadOptions()
+    )
+
+
+def _from_table(
+    table: Table,
+    *,
+    column: str | Sequence[str] | None,
+    train_end: int | str | None,
+    text: str | None,
+    name: str,
+    where: str,
+    options: ReadOptions,
+) -> Series:
+    wanted = [column] if isinstance(column, str) else None if column is None else list(column)
+    columns = interpret(table, options, wanted, where)
+    if columns.times is None:
+        grid = Gridded(columns.values, None)
+        unordered: tuple[str, ...] = ()
+    else:
+        grid = on_grid(columns.values, columns.times)
+        unordered = columns.times.notes
+    values, counter_notes = difference_counters(grid.values, columns.names, grid.gaps, options.difference)
+    times = grid.times
+    dated = times is not None and times.stamps.dtype.kind == "M"
+    clock = None
+    if times is not None and dated:
+        offset = times.clock_offset
+        clock = times.stamps if offset is None else times.stamps + offset.astype("timedelta64[s]")
+    exact = columns.exact if grid.point_of_row is None and not options.difference else {}
+    return validated(
+        values,
+        columns.names,
+        train_end=resolve_train_end(
+            train_end, len(values), times if dated else None, clock, grid.point_of_row, where, options.dayfirst
+        ),
+        timestamps=times.stamps if times is not None and dated else None,
+        text=text,
+        name=name,
+        notes=(*columns.notes, *unordered, *grid.notes, *counter_notes),
+        where=where,
+        exact=exact,
+        zone=times.zone if times is not None else None,
+        clock_offset=times.clock_offset if times is not None else None,
+        elapsed=times.stamps if times is not None and not dated else None,
+        step=grid.step,
+        gaps=grid.gaps,
+        point_of_row=grid.point_of_row,
+        reading=_reading(table, columns, grid),
+    )
+
+
+def _reading(table: Table, columns: Columns, grid: Gridded) -> Reading:
+    times = None
+    if grid.times is not None:
+        zone = f", zone {grid.times.zone}" if grid.times.zone else ""
+        times = f"column {columns.time_column}, {grid.times.format}{zone}"
+    return Reading(table.format, times, grid.step_name, columns.left_out)
 
 
 def _build(
-    parts: dict[str, Any], *, column: str | Sequence[str] | None, text: str | None, name: str, where: str
+    parts: dict[str, Any],
+    *,
+    column: str | Sequence[str] | None,
+    text: str | None,
+    name: str,
+    where: str,
+    options: ReadOptions,
 ) -> Series:
     raw = np.asarray(parts["values"])
     if raw.dtype == object or raw.dtype.kind not in "fiub":
         raise InputError(f"values are not numbers but {raw.dtype}", where, "give numbers")
     if raw.ndim not in (1, 2) or raw.size == 0:
         raise InputError(f"values have shape {raw.shape}", where, "give an array [T] or [T, C]")
-    values = raw.reshape(len(raw), -1).astype(np.float64)
+    raw = raw.reshape(len(raw), -1)
+    values = raw.astype(np.float64)
     channels = parts.get("channels")
     names = [str(c) for c in channels] if channels is not None else _default_names(values.shape[1])
     if len(names) != values.shape[1]:
@@ -153,17 +245,24 @@ def _build(
         missing = [c for c in wanted if c not in names]
         if missing:
             raise InputError(f"no numeric column '{missing[0]}'", where, f"give one of {', '.join(names)}")
-        values = values[:, [names.index(c) for c in wanted]]
-        names = wanted
+        chosen = [names.index(c) for c in wanted]
+        values, raw, names = values[:, chosen], raw[:, chosen], wanted
+    exact = {}
+    if raw.dtype.kind == "i" and not options.difference:
+        exact = {c: raw[:, k].astype(np.int64) for k, c in enumerate(names) if np.abs(values[:, k]).max() >= 2.0**53}
+    values, counter_notes = difference_counters(values, names, (), options.difference)
+    timestamps = parts.get("timestamps")
     return validated(
         values,
         names,
-        train_end=parts.get("train_end"),
-        timestamps=parts.get("timestamps"),
+        train_end=resolve_train_end(parts.get("train_end"), len(values), None, timestamps, None, where),
+        timestamps=timestamps,
         text=text if text is not None else parts.get("text"),
         name=name,
-        notes=tuple(parts.get("notes", ())),
+        notes=(*parts.get("notes", ()), *counter_notes),
         where=where,
+        exact=exact,
+        reading=Reading(parts["format"]) if "format" in parts else None,
     )
 
 
@@ -171,94 +270,22 @@ def _default_names(count: int) -> list[str]:
     return ["value"] if count == 1 else [f"channel{i}" for i in range(count)]
 
 
-def _read_csv(path: Path) -> dict[str, Any]:
+def _is_ucr(path: Path) -> bool:
+    """Whether a text file has only numbers, without a table around them."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b";" in head or b"\t" in head:
+        return False
+    words = head.replace(b",", b" ").split()
+    return bool(words) and _is_float(words[0])
+
+
+def _is_float(word: bytes) -> bool:
     try:
-        with path.open(encoding="utf-8-sig") as lines:
-            first = lines.readline()
-        separator = max(",;\t", key=first.count)
-        has_header = any(
-            pd.isna(pd.to_numeric(cell, errors="coerce")) for cell in first.strip().split(separator) if cell
-        )
-        frame = pd.read_csv(
-            path,
-            sep=separator,
-            header=0 if has_header else None,
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-            skip_blank_lines=separator in first,  # in a single column, an empty line is a missing value
-        )
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            f"not a readable CSV: {error}", str(path), "give UTF-8 text with one row a time step"
-        ) from error
-    if not has_header:
-        frame.columns = pd.Index(_default_names(frame.shape[1]))
-    if frame.empty:
-        raise InputError("the file has a header and no rows", str(path), "give a file with values")
-    return _from_frame(frame, str(path), first_row=2 if has_header else 1)
-
-
-def _from_frame(frame: pd.DataFrame, where: str, first_row: int) -> dict[str, Any]:
-    """Split a table into channels, timestamps and notes. Errors number the rows from ``first_row``."""
-    notes: list[str] = []
-    timestamps = None
-    columns: dict[str, np.ndarray] = {}
-    for position, label in enumerate(frame.columns):
-        name = str(label).strip()
-        column = frame[label]
-        if name.lower() in LABEL_COLUMNS:
-            notes.append(f"column '{name}' looks like labels and was left out")
-            continue
-        numbers = pd.to_numeric(column, errors="coerce")
-        is_text = numbers.isna() & column.notna()
-        if timestamps is None and (name.lower() in TIME_COLUMNS or (position == 0 and bool(is_text.all()))):
-            timestamps, note = _timestamps(column, numbers, bool(is_text.any()), where, name)
-            notes += [note] if note else []
-            continue
-        if name.startswith("Unnamed") and position == 0:
-            notes.append("the unnamed first column was taken as an index and left out")
-            continue
-        if is_text.any():
-            row = int(np.flatnonzero(is_text.to_numpy())[0])
-            raise InputError(
-                f"text {str(column.iloc[row])[:30]!r} in a number column",
-                f"{where}, column '{name}', row {row + first_row}",
-                "fix the cell, or choose other columns with --column",
-            )
-        columns[name] = numbers.to_numpy(dtype=np.float64)
-    if not columns:
-        raise InputError("no number column", where, "give at least one column of numbers")
-    return {
-        "values": np.column_stack(list(columns.values())),
-        "channels": list(columns),
-        "timestamps": timestamps,
-        "notes": notes,
-    }
-
-
-def _timestamps(
-    column: pd.Series, numbers: pd.Series, is_text: bool, where: str, name: str
-) -> tuple[np.ndarray | None, str | None]:
-    if is_text or column.dtype.kind == "M":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # format guessing; unreadable times raise below
-            parsed = pd.to_datetime(column, errors="coerce", utc=True)
-        if parsed.isna().any():
-            row = int(np.flatnonzero(parsed.isna().to_numpy())[0])
-            raise InputError(
-                f"unreadable time {str(column.iloc[row])[:30]!r}",
-                f"{where}, column '{name}', row {row + 2}",
-                "write times as 2024-01-31 12:00:00",
-            )
-        stamps = parsed.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
-    elif float(numbers.min()) > 1e8:  # seconds, milliseconds, microseconds or nanoseconds since 1970
-        unit = ("s", "ms", "us", "ns")[min(3, int(np.log10(float(numbers.max())) - 8) // 3)]
-        stamps = pd.to_datetime(numbers, unit=unit).to_numpy(dtype="datetime64[ns]")  # type: ignore[call-overload]
-    else:
-        return None, f"column '{name}' is a step counter and was left out"
-    if (np.diff(stamps) <= np.timedelta64(0, "ns")).any():
-        return None, f"times in column '{name}' do not always increase: rows keep the file order, times are left out"
-    return stamps, None
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
@@ -275,6 +302,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"not a readable NPZ: {error}", str(path), "write it again with numpy.savez") from error
+    parts["format"] = "NPZ"
     if parts.get("train_end") == 0:  # used by data sets without a training part
         parts["train_end"] = None
     return parts
@@ -293,10 +321,10 @@ def _read_text(path: Path) -> dict[str, Any]:
             f"text {words[bad][:30]!r} among the numbers", f"{path}, value {bad + 1}", "give one number a line"
         ) from error
     ucr_name = UCR_NAME.match(path.stem)
-    return {"values": values, "train_end": int(ucr_name.group(1)) if ucr_name else None}
+    return {"values": values, "train_end": int(ucr_name.group(1)) if ucr_name else None, "format": "text, one series"}
 
 
-def _example(name: str, train_end: int | None, text: str | None) -> Series:
+def _example(name: str, train_end: int | str | None, text: str | None) -> Series:
     if name not in EXAMPLES:
         raise InputError(f"no example '{name}'", "example:", f"give one of {', '.join(EXAMPLES)}")
     spec = importlib.util.find_spec("aeon")  # finds the folder without the slow import
@@ -310,4 +338,4 @@ def _example(name: str, train_end: int | None, text: str | None) -> Series:
         for part in ("TEST", "TRAIN")
     )
     parts = {"values": whole, "train_end": len(training) if train_end is None else train_end, "text": EXAMPLES[name]}
-    return _build(parts, column=None, text=text, name=name, where=f"example:{name}")
+    return _build(parts, column=None, text=text, name=name, where=f"example:{name}", options=ReadOptions())

@@ -27,9 +27,7 @@ class Workbench:
     artefacts: Artefacts
 
     def __post_init__(self) -> None:
-        series = self.series
-        stamps = None if series.timestamps is None else series.timestamps[: len(series.train)]
-        cut = replace(series, values=series.train, timestamps=stamps, name="series", notes=())
+        cut = replace(self.series.until(len(self.series.train)), name="series", notes=(), reading=None)
         object.__setattr__(self, "series", cut)
 
     def column(self, channel: str) -> np.ndarray:

@@ -97,9 +97,11 @@ def test_scores_have_timestamps(ape, wave, finished, tmp_path):
     assert (scores["timestamp"].to_numpy() == times.to_numpy()).all()
 
 
-def test_without_a_train_end_the_output_says_so(ape, csv, wave, finished, tmp_path):
-    outcome = ape("score", csv(wave), "--detector", finished.folder, "--out", tmp_path / "out")
+def test_without_a_train_end_the_output_says_so_unless_it_only_scores(ape, csv, wave, finished, tmp_path):
+    outcome = ape("check", csv(wave))
     assert outcome.code == 0 and "the whole series is training data" in outcome.out
+    outcome = ape("score", csv(wave), "--detector", finished.folder, "--out", tmp_path / "out")
+    assert outcome.code == 0 and "training" not in outcome.out
 
 
 def test_columns_that_look_like_labels_are_left_out_and_reported(ape, wave, finished, tmp_path):
