@@ -1,0 +1,1 @@
+"""Pretraining of the rule discriminator on generated processes."""
