@@ -74,6 +74,14 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser("bench", help="make TimeAnomaly-Bench, simulated series with known faults"), series, seed
     )
     _add_eval(commands.add_parser("eval", help="run experiments that measure the benefit of post-training"))
+    pretrain = commands.add_parser(
+        "pretrain", parents=[seed], help="pretrain the rule discriminator on generated processes; resumes"
+    )
+    pretrain.set_defaults(module="ape.cli.pretrain")
+    pretrain.add_argument("--out", metavar="DIR", required=True, help="rerun with the same --out to resume")
+    pretrain.add_argument("--processes", type=_positive, default=4000, metavar="N", help="default: 4000")
+    pretrain.add_argument("--steps", type=_positive, default=20_000, metavar="N", help="default: 20000")
+    pretrain.add_argument("--device", default="cpu", metavar="NAME", help="cpu or cuda; default: cpu")
     doctor = commands.add_parser("doctor", help="check this machine and say how to fix what is missing")
     doctor.set_defaults(module="ape.cli.doctor")
     commands.add_parser("warm-up", help="compile the matrix profile once, before the first run")

@@ -1,0 +1,21 @@
+"""``ape pretrain``: pretrain the rule discriminator on generated processes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ape.cli.commands import console
+from ape.cli.display import Display
+
+
+def pretrain(arguments: argparse.Namespace) -> None:
+    """``ape pretrain``: write weights and card into a folder; resume if interrupted."""
+    from ape.posttrain.pretraining.training import CARD, WEIGHTS
+    from ape.posttrain.pretraining.training import pretrain as run
+
+    out = Path(arguments.out)
+    with Display(console) as display:
+        card = run(out, arguments.seed, arguments.processes, arguments.steps, arguments.device, display.progress)
+    console.print(f"held-out processes: recall at 1 % false alarms {card['figures']['mean']['recall']:.3f}")
+    console.print(f"weights: {out / WEIGHTS}\ncard: {out / CARD}")
