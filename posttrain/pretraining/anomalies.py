@@ -20,6 +20,7 @@ SIZES = (0.4, 8.0), (2.0, 25.0)  # standard deviations of the series, and of its
 MOST = 12.0  # standard deviations of the series
 CREEPS = 0.25  # share of anomalies that build up slowly
 FADE = 0.15  # share of the segment, at each border of an anomaly that may not jump
+SETTLE = 150  # samples at the end of a stretch, in which a process recovers
 NEAR = 5  # samples: a label looks at the largest change within two samples
 FULL_RESIDUAL, FULL_SERIES = 0.75, 0.2  # change, in either deviation, from which a label counts in full
 
@@ -91,36 +92,77 @@ def draw_anomalies(hosts: Hosts, operator: Tensor, generator: torch.Generator) -
 
     Random numbers are drawn on the CPU, so that they do not depend on the device.
     """
-    batch, channels, total = hosts.samples.shape
+    _, channels, total = hosts.samples.shape
     window, device = total // 2, hosts.samples.device
     length, start, crop = _place(operator, window, generator)
-    site = _site(hosts, length.to(device), start.to(device), generator)
-    chosen = _channels(operator, channels, generator).to(device)[..., None]
-    values = _apply(hosts, site, operator, generator)
-    change = torch.where(site.inside & chosen, values - hosts.samples, 0.0)
-    creep = torch.where(torch.rand(batch, generator=generator) < CREEPS, torch.rand(batch, generator=generator), 0.0)
-    jumps = JUMPS[operator]
-    creep = torch.where(LONGEST_SPIKE[operator] > 0, torch.zeros_like(creep), creep)
-    change = change * (site.u / creep.to(device).view(-1, 1, 1).clamp(min=1e-6)).clamp(0, 1).masked_fill(
-        (creep == 0).to(device).view(-1, 1, 1), 1.0
-    )
-    change = torch.where(jumps.to(device).view(-1, 1, 1), change, change * _fade(site))
-    made = torch.minimum(torch.maximum(hosts.samples + change, hosts.limit_low), hosts.limit_high)
-    made = torch.where(site.inside & chosen, made, hosts.samples)
-    change = (made - hosts.samples).abs()
-    full = torch.maximum(FULL_RESIDUAL * hosts.residual, FULL_SERIES * hosts.scale)
-    share = (max_pool1d(change, NEAR, 1, NEAR // 2) / full).clamp(0, 1) * (site.inside & chosen)
+    made, creep = _disturb(hosts, operator, length, start, generator)
     index = crop.to(device)[:, None, None] + torch.arange(window, device=device)
     index = index.expand(-1, channels, -1)
     return Anomalies(
         samples=made.gather(2, index),
         twin=hosts.samples.gather(2, index),
         operator=operator.to(device),
-        share=share.gather(2, index),
-        size=(change / hosts.scale).amax((1, 2)),
+        share=share_of_change(made, hosts.samples, hosts.residual, hosts.scale).gather(2, index),
+        size=((made - hosts.samples).abs() / hosts.scale).amax((1, 2)),
         length=length.to(device),
         creep=creep.to(device),
     )
+
+
+def share_of_change(made: Tensor, twin: Tensor, residual: Tensor, scale: Tensor) -> Tensor:
+    """Return how anomalous each sample of [B, C, L] is, 0 to 1, from its difference to the twin."""
+    change = (made - twin).abs()
+    full = torch.maximum(FULL_RESIDUAL * residual, FULL_SERIES * scale)
+    return (max_pool1d(change, NEAR, 1, NEAR // 2) / full).clamp(0, 1) * (change > 0)
+
+
+def disturb_source(values: Tensor, operator: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Put one anomaly into each stretch [B, L] of a standardised hidden signal.
+
+    Returns
+    -------
+    made : Tensor [B, L]
+    length : Tensor [B]
+        Samples.
+    creep : Tensor [B]
+    """
+    batch, total = values.shape
+    unit = torch.ones(batch, 1, 1)
+    low, high = values.amin() * unit, values.amax() * unit
+    hosts = Hosts(
+        samples=values[:, None],
+        donor=values.roll(1, 0).roll(int(torch.randint(total, (1,), generator=generator)), 1)[:, None],
+        scale=unit,
+        residual=0.3 * unit,
+        low=low,
+        high=high,
+        limit_low=low - (high - low),
+        limit_high=high + (high - low),
+        cycle=draw_log_uniform(10, 300, generator, (batch, 1, 1)),
+    )
+    length, *_ = _place(operator, total // 2, generator)
+    room = (total - SETTLE - length).clamp(min=0)
+    start = (torch.rand(batch, generator=generator) * room).round()
+    made, creep = _disturb(hosts, operator, length, start, generator)
+    return made[:, 0], length, creep
+
+
+def _disturb(
+    hosts: Hosts, operator: Tensor, length: Tensor, start: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the hosts with anomalies, [B, C, L], and the share of each over which it builds up, [B]."""
+    batch, channels, _ = hosts.samples.shape
+    device = hosts.samples.device
+    site = _site(hosts, length.to(device), start.to(device), generator)
+    chosen = _channels(operator, channels, generator).to(device)[..., None]
+    change = _apply(hosts, site, operator, generator) - hosts.samples
+    creeps = (torch.rand(batch, generator=generator) < CREEPS) & (LONGEST_SPIKE[operator] == 0)
+    creep = torch.where(creeps, torch.rand(batch, generator=generator), 0.0)
+    ramp = (site.u / creep.to(device).view(-1, 1, 1).clamp(min=1e-6)).clamp(0, 1)
+    change = torch.where(creeps.to(device).view(-1, 1, 1), ramp * change, change)
+    change = torch.where(JUMPS[operator].to(device).view(-1, 1, 1), change, change * _fade(site))
+    made = torch.minimum(torch.maximum(hosts.samples + change, hosts.limit_low), hosts.limit_high)
+    return torch.where(site.inside & chosen, made, hosts.samples), creep
 
 
 def _place(operator: Tensor, window: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

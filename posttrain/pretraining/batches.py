@@ -10,13 +10,14 @@ from torch import Tensor
 from ape.posttrain.discriminator.inputs import inputs, standardise
 from ape.posttrain.discriminator.network import NAMES, condition
 from ape.posttrain.discriminator.references import WINDOW
-from ape.posttrain.pretraining.anomalies import Anomalies, Hosts, draw_anomalies, draw_operators
-from ape.posttrain.pretraining.corpus import FACTORS, TRAINED, Group
+from ape.posttrain.pretraining.anomalies import Anomalies, Hosts, draw_anomalies, draw_operators, share_of_change
+from ape.posttrain.pretraining.corpus import FACTORS, STRETCHES, TRAINED, Group, stretch
 from ape.rules.augment import augment
 from ape.rules.schema import ChannelContext, Context
 
 ROWS = 96  # windows times channels in a batch
 NORMAL = 0.35  # share of windows without an anomaly; half of them are changed mildly
+INSIDE = 0.3  # share of the other windows whose anomaly is a fault of a hidden signal
 UNSAID = 0.4  # share of rules that do not say their size, and of those that do not say their length
 WRONG = 2.0  # least factor between the truth and a rule that states another size or length
 UNIT = Context(
@@ -66,7 +67,8 @@ def draw_batch(corpus: list[Group], generator: torch.Generator, rows: int = ROWS
     quiet = round(normal * count)
     operator = draw_operators(count, group.channels, generator)
     made = draw_anomalies(hosts, operator, generator)
-    true = operator.clone()
+    made = _replaced(made, _faults(group, which, window, generator), slice(count - round(INSIDE * (count - quiet)), None))
+    true = made.operator.clone()
     true[:quiet] = -1
     raw = made.twin.clone()
     mild = slice(quiet // 2, quiet)
@@ -84,7 +86,7 @@ def draw_batch(corpus: list[Group], generator: torch.Generator, rows: int = ROWS
         inputs(standard, references, group.usual[factor], which, allowed),
         operators.to(device),
         said.to(device),
-        true.to(device),
+        true,
         share,
     )
 
@@ -105,6 +107,33 @@ def _hosts(group: Group, which: Tensor, window: int, generator: torch.Generator)
         cycle=group.cycle[which].view(-1, 1, 1),
         **scales,
     )
+
+
+def _faults(group: Group, which: Tensor, window: int, generator: torch.Generator) -> Anomalies:
+    """Cut windows out of stretches with a fault of a hidden signal."""
+    first, length = stretch()
+    device = group.samples.device
+    number = torch.randint(STRETCHES, (len(which),), generator=generator)
+    start = first + number * length + torch.randint(length - window + 1, (len(which),), generator=generator)
+    which, number, start = which.to(device), number.to(device), start.to(device)
+    time = start[:, None, None] + torch.arange(window, device=device)
+    at = (which[:, None, None], torch.arange(group.channels, device=device)[None, :, None], time)
+    samples, twin = group.faults.samples[at], group.samples[at]
+    residual, scale = (x[which][..., None] for x in (group.scales.residual, group.scales.scale))
+    return Anomalies(
+        samples=samples,
+        twin=twin,
+        operator=group.faults.operator[which, number],
+        share=share_of_change(samples, twin, residual, scale),
+        size=((samples - twin).abs() / scale).amax((1, 2)),
+        length=group.faults.length[which, number],
+        creep=group.faults.creep[which, number],
+    )
+
+
+def _replaced(made: Anomalies, other: Anomalies, rows: slice) -> Anomalies:
+    """Return anomalies with some rows from ``other``."""
+    return Anomalies(*(torch.cat([a[: rows.start], b[rows]]) for a, b in zip(made, other, strict=True)))
 
 
 def _rules(made: Anomalies, factor: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

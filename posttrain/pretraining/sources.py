@@ -28,9 +28,9 @@ def wander(rng: Rng, length: int, memory: float) -> np.ndarray:
 
 
 def lag(values: np.ndarray, memory: float) -> np.ndarray:
-    """Apply a first-order lag with a time constant of ``memory`` samples, starting in equilibrium."""
+    """Apply a first-order lag with a time constant of ``memory`` samples to [..., T], starting in equilibrium."""
     keep = np.exp(-1 / memory)
-    return lfilter([1 - keep], [1.0, -keep], values, zi=[keep * values[0]])[0]
+    return lfilter([1 - keep], [1.0, -keep], values, zi=keep * values[..., :1])[0]
 
 
 def cycles(rng: Rng, length: int, period: float, jitter: float) -> np.ndarray:
