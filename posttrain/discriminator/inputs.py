@@ -105,9 +105,7 @@ def _normal_differences(windows: Tensor, references: References, start: Tensor) 
     return compare(windows, references, group, allowed)[:2]
 
 
-def compare(
-    cells: Tensor, references: References, group: Tensor, allowed: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def compare(cells: Tensor, references: References, group: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the differences of windows [B, C, 128] to their references.
 
     Returns

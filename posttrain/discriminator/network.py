@@ -91,7 +91,8 @@ class RuleDiscriminator(nn.Module):
         said : Tensor [..., 8]
             From `condition`.
         """
-        moved = torch.einsum("...h,...hd->...d", self.said(said) - self.said(torch.zeros_like(said)), self.shift[operator])
+        heard = self.said(said) - self.said(torch.zeros_like(said))  # zero if the rule says nothing
+        moved = torch.einsum("...h,...hd->...d", heard, self.shift[operator])
         return self.prototypes[operator] + moved[..., :-1], self.bias[operator] + moved[..., -1]
 
     def log_odds(self, features: Tensor, prototypes: Tensor, bias: Tensor) -> Tensor:

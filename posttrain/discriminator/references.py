@@ -38,7 +38,7 @@ def lagged_others(cells: Tensor) -> Tensor:
 
 def regression(cells: Tensor) -> Tensor:
     """Regress each channel of [G, C, n] on the others at lags -2 to 2; coefficients [G, C, C * 5]."""
-    groups, channels, length = cells.shape
+    channels, length = cells.shape[1:]
     wide = lagged_others(cells)
     square = torch.einsum("gin,gjn->gij", wide, wide) / length
     product = torch.einsum("gin,gcn->gci", wide, cells) / length

@@ -62,7 +62,9 @@ class Question:
         steps = [(r, step.operator) for r, rule in enumerate(bank.rules) for step in rule.program]
         owner = torch.tensor([r for r, _ in steps])
         said = torch.tensor([_said(rule, bank.context) if say else [torch.nan] * 5 for rule in bank.rules])[owner]
-        channels = [[not rule.context.channels or name in rule.context.channels for name in names] for rule in bank.rules]
+        channels = [
+            [not rule.context.channels or name in rule.context.channels for name in names] for rule in bank.rules
+        ]
         weight = torch.tensor([rule.weight for rule in bank.rules])
         return cls(
             operator=torch.tensor([NAMES.index(name) for _, name in steps]),

@@ -116,13 +116,15 @@ def share_of_change(made: Tensor, twin: Tensor, residual: Tensor, scale: Tensor)
     return (max_pool1d(change, NEAR, 1, NEAR // 2) / full).clamp(0, 1) * (change > 0)
 
 
-def disturb_source(values: Tensor, operator: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def disturb_source(
+    values: Tensor, operator: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Put one anomaly into each stretch [B, L] of a standardised hidden signal.
 
     Returns
     -------
     made : Tensor [B, L]
-    length : Tensor [B]
+    start, length : Tensor [B]
         Samples.
     creep : Tensor [B]
     """
@@ -144,7 +146,7 @@ def disturb_source(values: Tensor, operator: Tensor, generator: torch.Generator)
     room = (total - SETTLE - length).clamp(min=0)
     start = (torch.rand(batch, generator=generator) * room).round()
     made, creep = _disturb(hosts, operator, length, start, generator)
-    return made[:, 0], length, creep
+    return made[:, 0], start, length, creep
 
 
 def _disturb(

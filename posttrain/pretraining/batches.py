@@ -24,8 +24,16 @@ UNIT = Context(
     activity_width=3,
     channels=[
         ChannelContext(
-            name="unit", scale=1, residual_scale=1, quantile_low=0, quantile_high=1, limit_low=0, limit_high=1, step=1,
-            level_cuts=(0, 0), activity_cuts=(0, 0),
+            name="unit",
+            scale=1,
+            residual_scale=1,
+            quantile_low=0,
+            quantile_high=1,
+            limit_low=0,
+            limit_high=1,
+            step=1,
+            level_cuts=(0, 0),
+            activity_cuts=(0, 0),
         )
     ],
 )  # of channels divided by their residual scale, for `augment`
@@ -67,7 +75,9 @@ def draw_batch(corpus: list[Group], generator: torch.Generator, rows: int = ROWS
     quiet = round(normal * count)
     operator = draw_operators(count, group.channels, generator)
     made = draw_anomalies(hosts, operator, generator)
-    made = _replaced(made, _faults(group, which, window, generator), slice(count - round(INSIDE * (count - quiet)), None))
+    made = _replaced(
+        made, _faults(group, which, window, generator), slice(count - round(INSIDE * (count - quiet)), None)
+    )
     true = made.operator.clone()
     true[:quiet] = -1
     raw = made.twin.clone()
@@ -110,12 +120,14 @@ def _hosts(group: Group, which: Tensor, window: int, generator: torch.Generator)
 
 
 def _faults(group: Group, which: Tensor, window: int, generator: torch.Generator) -> Anomalies:
-    """Cut windows out of stretches with a fault of a hidden signal."""
+    """Cut windows that show a fault of a hidden signal out of their stretches."""
     first, length = stretch()
     device = group.samples.device
-    number = torch.randint(STRETCHES, (len(which),), generator=generator)
-    start = first + number * length + torch.randint(length - window + 1, (len(which),), generator=generator)
-    which, number, start = which.to(device), number.to(device), start.to(device)
+    number = torch.randint(STRETCHES, (len(which),), generator=generator).to(device)
+    where, which = torch.rand(len(which), generator=generator).to(device), which.to(device)
+    begin, lasts = group.faults.start[which, number], group.faults.length[which, number]
+    seen = begin - window + window / 16 + where * (lasts + window - window / 8)
+    start = (first + number * length + seen.clamp(min=0, max=length - window)).long()
     time = start[:, None, None] + torch.arange(window, device=device)
     at = (which[:, None, None], torch.arange(group.channels, device=device)[None, :, None], time)
     samples, twin = group.faults.samples[at], group.samples[at]

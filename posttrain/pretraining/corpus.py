@@ -45,12 +45,13 @@ class Faults:
     samples : Tensor, float32 [G, C, T]
         The processes with the faults.
     operator : Tensor, int64 [G, stretches]
-    length, creep : Tensor [G, stretches]
-        In samples; as a share of the length.
+    start, length, creep : Tensor [G, stretches]
+        In samples, from the begin of the stretch; the last as a share of the length.
     """
 
     samples: Tensor
     operator: Tensor
+    start: Tensor
     length: Tensor
     creep: Tensor
 
@@ -96,7 +97,7 @@ class _Member:
     number: int
     process: Process
     context: Context
-    faults: tuple[Tensor, Tensor, Tensor]
+    faults: tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def build_corpus(seed: int, numbers: range, device: torch.device, progress: Progress | None = None) -> list[Group]:
@@ -165,7 +166,9 @@ def _group(members: list[_Member], device: torch.device) -> Group:
         cycle=torch.tensor([float(member.context.cycle) for member in members], device=device),
         references=references,
         usual={f: _usual(standard, references[f]) for f in FACTORS},
-        faults=Faults(disturbed, *(torch.stack(part).to(device) for part in zip(*(m.faults for m in members), strict=True))),
+        faults=Faults(
+            disturbed, *(torch.stack(part).to(device) for part in zip(*(m.faults for m in members), strict=True))
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from ape.core.files import write_bytes, write_json
 from ape.core.progress import Progress
 from ape.core.run_files import TRAINING
 from ape.detectors.training import seeded
-from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator
+from ape.posttrain.discriminator.network import CONDITIONS, NAMES, RuleDiscriminator
 from ape.posttrain.pretraining.batches import Batch, draw_batch
 from ape.posttrain.pretraining.corpus import Group, build_corpus
 
@@ -70,7 +70,9 @@ def pretrain(
         There are fewer than 40 processes, no steps, or the checkpoint belongs to another training.
     """
     if processes < 40 or steps < 1:
-        raise InputError(f"{processes} processes and {steps} steps are too few", "pretraining", "give at least 40 and 1")
+        raise InputError(
+            f"{processes} processes and {steps} steps are too few", "pretraining", "give at least 40 and 1"
+        )
     where = torch.device(device)
     seen = processes - max(4, round(HELD_OUT * processes))
     checkpoint = Checkpoint(out / TRAINING, fingerprint(["pretraining", seed, processes, steps]))
@@ -161,13 +163,13 @@ def judge(network: RuleDiscriminator, corpus: list[Group], seed: int) -> dict[st
     generator = torch.Generator().manual_seed(seed + 1)
     device = next(network.parameters()).device
     operators = torch.arange(len(NAMES), device=device)
-    plain = network.rule_prototypes(operators, torch.zeros(len(NAMES), network.said[0].in_features, device=device))
+    plain = network.rule_prototypes(operators, torch.zeros(len(NAMES), CONDITIONS, device=device))
     losses, rows, kinds, shares = [], [], [], []
     for _ in range(JUDGED):
         batch = draw_batch(corpus, generator, rows=192)
-        odds = network.log_odds(network.features(batch.inputs), *plain).permute(0, 1, 3, 2)
+        seen = network.log_odds(network.features(batch.inputs), *plain).permute(0, 1, 3, 2)
         losses.append(float(loss(network, batch)))
-        rows.append(odds.flatten(0, 2).cpu())
+        rows.append(seen.flatten(0, 2).cpu())
         kinds.append(batch.true[:, None, None].expand(batch.share.shape).flatten().cpu())
         shares.append(batch.share.flatten().cpu())
     odds, kind, share = torch.cat(rows).numpy(), torch.cat(kinds).numpy(), torch.cat(shares).numpy()

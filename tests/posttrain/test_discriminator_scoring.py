@@ -1,0 +1,82 @@
+"""Scores of a bank without training: what a rule says, mixtures and posteriors by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
+from ape.posttrain.discriminator.scoring import Question, by_rule, known, log_odds, posterior
+from ape.rules import broad_bank, build_context
+from ape.rules.schema import ContextualPrior
+from ape.series import from_array
+
+
+@pytest.fixture(scope="module")
+def series():
+    rng = np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * np.arange(2400) / 40)
+    values = np.stack([wave, -wave], axis=1) + 0.1 * rng.standard_normal((2400, 2))
+    return from_array(values.astype(np.float32), ["a", "b"], 1600)
+
+
+@pytest.fixture(scope="module")
+def bank(series):
+    bank = broad_bank(build_context(series), ["level_shift", "flatline_hold", "channel_lag"])
+    bank.rules[0].context = ContextualPrior(channels=["b"])
+    bank.rules[1].weight = 3.0
+    return bank
+
+
+def test_question_reads_the_rules(bank):
+    question = Question.of(bank)
+    assert [NAMES[k] for k in question.operator] == ["level_shift", "flatline_hold", "channel_lag"]
+    assert question.channels.tolist() == [[False, True], [True, True], [True, True]]
+    assert question.weight.tolist() == pytest.approx([0.2, 0.6, 0.2])
+    assert question.length[0].tolist() == pytest.approx([10, 80])  # a quarter to two periods of 40
+    assert question.size[0].tolist() == pytest.approx([0.75, 3.0])
+    assert question.creep.isnan().all()
+
+
+def test_what_is_unsaid_does_not_move_a_prototype():
+    torch.manual_seed(0)
+    network = RuleDiscriminator()
+    network.shift.data.normal_()
+    nothing = condition(torch.full((1, 2), torch.nan), torch.full((1, 2), torch.nan), torch.tensor([torch.nan]))
+    something = condition(torch.tensor([[1.0, 2.0]]), torch.full((1, 2), torch.nan), torch.tensor([torch.nan]))
+    operator = torch.tensor([4])
+    assert torch.equal(network.rule_prototypes(operator, nothing)[0], network.prototypes[operator])
+    assert not torch.allclose(network.rule_prototypes(operator, something)[0], network.prototypes[operator])
+
+
+def test_known_is_the_mixture_by_hand(bank):
+    question = Question.of(bank)
+    odds = torch.tensor([[[9.0, 1.0, 0.0], [2.0, 0.0, -1.0]]])  # one sample, channels a and b
+    rules = by_rule(odds, question)
+    assert rules[0, 0, 0] == -torch.inf  # the first rule does not name channel a
+    expected = math.log(0.2 * math.exp(2) + 0.6 * math.exp(1) + 0.2 * math.exp(0))
+    assert known(rules, question.weight).tolist() == pytest.approx([expected])
+
+
+def test_posterior_adds_up_and_follows_the_odds(bank):
+    question = Question.of(bank)
+    odds = torch.tensor([[[0.0, 0.0, 0.0], [20.0, 0.0, 0.0]]])
+    probability = posterior(by_rule(odds, question), question.weight)
+    assert probability.sum(2).tolist() == [pytest.approx([1, 1])]
+    assert probability[0, 0, 0] > 0.98
+    assert probability[0, 1, 1] > 0.99
+
+
+def test_log_odds_cover_every_sample_and_see_only_the_past_and_the_training_part(series, bank):
+    torch.manual_seed(0)
+    network = RuleDiscriminator()
+    question = Question.of(bank)
+    odds = log_odds(network, series.values, 1600, bank.context, question, factors=(1, 2, 64))
+    assert set(odds) == {1, 2}  # the training part is too short for 64
+    assert all(x.shape == (2400, 2, 3) and x.isfinite().all() for x in odds.values())
+    changed = series.values.copy()
+    changed[2300:] += 5
+    other = log_odds(network, changed, 1600, bank.context, question, factors=(1, 2))
+    assert torch.allclose(odds[1][: 2300 - 128], other[1][: 2300 - 128], atol=1e-3)
+    assert not torch.allclose(odds[1][2300:], other[1][2300:], atol=1e-3)
