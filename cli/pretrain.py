@@ -11,7 +11,7 @@ from ape.cli.display import Display
 
 def pretrain(arguments: argparse.Namespace) -> None:
     """``ape pretrain``: write weights and card into a folder; resume if interrupted."""
-    from ape.posttrain.pretraining.training import CARD, WEIGHTS
+    from ape.posttrain.discriminator.pretrained import CARD, WEIGHTS
     from ape.posttrain.pretraining.training import pretrain as run
 
     out = Path(arguments.out)

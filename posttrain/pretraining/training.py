@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from pathlib import Path
@@ -21,10 +20,10 @@ from ape.core.progress import Progress
 from ape.core.run_files import TRAINING
 from ape.detectors.training import seeded
 from ape.posttrain.discriminator.network import CONDITIONS, NAMES, RuleDiscriminator
+from ape.posttrain.discriminator.pretrained import CARD, WEIGHTS
 from ape.posttrain.pretraining.batches import Batch, draw_batch
 from ape.posttrain.pretraining.corpus import Group, build_corpus
 
-WEIGHTS, CARD = "discriminator.safetensors", "card.json"
 RATE, WARM_UP, DECAY = 2e-3, 200, 1e-2  # learning rate, steps until it is reached, weight decay
 HELD_OUT = 0.05  # share of processes that no step sees
 LOOKS = 60  # times that the loss is recorded and the state is saved
@@ -194,8 +193,3 @@ def judge(network: RuleDiscriminator, corpus: list[Group], seed: int) -> dict[st
     ]
     means = {key: round(float(np.mean([row[key] for row in figures.values()])), 4) for key in figures[NAMES[0]]}
     return {"loss": round(float(np.mean(losses)), 5), "mean": means, "operators": figures, "calibration": calibration}
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Return the card in a folder that `pretrain` wrote."""
-    return json.loads((folder / CARD).read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from ape.core.errors import InputError
 from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator
+from ape.posttrain.discriminator.pretrained import CARD, WEIGHTS, load_pretrained, read_card
 from ape.posttrain.pretraining import training
 from ape.posttrain.pretraining.batches import draw_batch
 from ape.posttrain.pretraining.corpus import build_corpus
@@ -63,12 +64,23 @@ def test_short_training_reproduces_its_curve_and_resumes(tmp_path, monkeypatch):
         training.pretrain(tmp_path / "broken", 1, 40, 6, progress=stop)
     resumed = training.pretrain(tmp_path / "broken", 1, 40, 6)
     assert resumed["curve"] == whole["curve"]
-    weights = [load_file(tmp_path / name / training.WEIGHTS) for name in ("whole", "broken")]
+    weights = [load_file(tmp_path / name / WEIGHTS) for name in ("whole", "broken")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    card = json.loads((tmp_path / "whole" / training.CARD).read_text())
+    card = json.loads((tmp_path / "whole" / CARD).read_text())
     assert card["operators"] == list(NAMES)
     assert not (tmp_path / "whole" / training.TRAINING).exists()
-    RuleDiscriminator().load_state_dict(weights[0])
+    network = load_pretrained(tmp_path / "whole")
+    assert torch.equal(network.prototypes, weights[0]["prototypes"])
+    card["operators"] = card["operators"][1:]
+    (tmp_path / "whole" / CARD).write_text(json.dumps(card))
+    with pytest.raises(InputError, match="other operators"):
+        load_pretrained(tmp_path / "whole")
+
+
+def test_packaged_weights_load_and_are_small():
+    network = load_pretrained()
+    assert sum(value.numel() * value.element_size() for value in network.state_dict().values()) < 5_000_000
+    assert read_card()["figures"]["mean"]["recall"] > 0.3
 
 
 def test_too_few_processes_are_refused(tmp_path):
