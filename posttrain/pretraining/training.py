@@ -91,12 +91,21 @@ def pretrain(
         "torch": torch.__version__,
         "seconds": round(seconds, 1),
         "curve": curve,
+        "last_fall": last_fall(curve),
         "figures": judge(network, held_out, seed),
     }
     write_bytes(out / WEIGHTS, save({name: value.cpu().contiguous() for name, value in network.state_dict().items()}))
     write_json(out / CARD, card)
     delete_checkpoint(out / TRAINING)
     return card
+
+
+def last_fall(curve: list[list[float]]) -> float:
+    """Return by which share the loss fell from the fifth of the curve before the last to the last; near 0: converged."""
+    losses = [value for _, value in curve]
+    fifth = max(1, len(losses) // 5)
+    before, after = np.mean(losses[-2 * fifth : -fifth] or losses), np.mean(losses[-fifth:])
+    return round(float(1 - after / before), 4)
 
 
 def _train(
