@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from ape.posttrain.discriminator.inputs import INPUTS
 from ape.rules import OPERATORS
@@ -91,9 +92,12 @@ class RuleDiscriminator(nn.Module):
         said : Tensor [..., 8]
             From `condition`.
         """
+        # `embedding` and not indexing: with several threads, the gradient of indexing depends on their order.
         heard = self.said(said) - self.said(torch.zeros_like(said))  # zero if the rule says nothing
-        moved = torch.einsum("...h,...hd->...d", heard, self.shift[operator])
-        return self.prototypes[operator] + moved[..., :-1], self.bias[operator] + moved[..., -1]
+        shift = embedding(operator, self.shift.flatten(1)).unflatten(-1, self.shift.shape[1:])
+        moved = torch.einsum("...h,...hd->...d", heard, shift)
+        bias = embedding(operator, self.bias[:, None])[..., 0]
+        return embedding(operator, self.prototypes) + moved[..., :-1], bias + moved[..., -1]
 
     def log_odds(self, features: Tensor, prototypes: Tensor, bias: Tensor) -> Tensor:
         """Return the log-odds of rules with prototypes [B, R, width] or [R, width] at features [B, C, width, 128].

@@ -101,7 +101,7 @@ def pretrain(
 
 
 def last_fall(curve: list[list[float]]) -> float:
-    """Return by which share the loss fell from the fifth of the curve before the last to the last; near 0: converged."""
+    """Return by which share the loss fell from the last fifth but one of the curve to the last; near 0: converged."""
     losses = [value for _, value in curve]
     fifth = max(1, len(losses) // 5)
     before, after = np.mean(losses[-2 * fifth : -fifth] or losses), np.mean(losses[-fifth:])
