@@ -77,10 +77,21 @@ class RuleDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Map inputs [..., 19, 128] to features [..., width, 128]."""
-        h = self.enter(x.flatten(0, -3))
-        for block in self.blocks:
-            h = block(h)
+        h = self.shallow(x.flatten(0, -3), len(self.blocks))
         return self.leave(h).unflatten(0, x.shape[:-2])
+
+    def shallow(self, x: Tensor, blocks: int) -> Tensor:
+        """Map inputs [N, 19, 128] through the first blocks."""
+        h = self.enter(x)
+        for block in self.blocks[:blocks]:
+            h = block(h)
+        return h
+
+    def deep(self, h: Tensor, blocks: int) -> Tensor:
+        """Map what `shallow` returned for the same number of blocks to features [N, width, 128]."""
+        for block in self.blocks[blocks:]:
+            h = block(h)
+        return self.leave(h)
 
     def rule_prototypes(self, operator: Tensor, said: Tensor) -> tuple[Tensor, Tensor]:
         """Return the prototypes [..., width] and the biases [...] of rules.

@@ -1,4 +1,4 @@
-"""Score a series with the rules of a bank, without any training on the series.
+"""Score a series with the rules of a bank.
 
 Windows are compared with the training part and with earlier windows of the series. Each of several time scales gives
 log-odds for every sample, channel and rule.
@@ -6,18 +6,17 @@ log-odds for every sample, channel and rule.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ape.posttrain.discriminator.inputs import inputs, measure_usual, standardise
-from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
+from ape.posttrain.discriminator.inputs import Usual, inputs, measure_usual, standardise
 from ape.posttrain.discriminator.references import WINDOW, References, pooled
-from ape.rules import RuleBank
-from ape.rules.schema import Context, Rule
+from ape.posttrain.discriminator.rules import BankDiscriminator
+from ape.rules.schema import Context
 
 FACTORS = (1, 2, 4)  # samples in a cell
 STRIDE = 16  # cells between windows
@@ -26,96 +25,77 @@ SHORTEST = 3  # windows that the training part needs at a factor
 AT_ONCE = 1 << 21  # reference cells of all windows of a batch together
 
 
+def standard_series(values: np.ndarray, train_end: int, context: Context, device: torch.device) -> Tensor:
+    """Return a series [T, C] standardised by its training part, float32 [1, C, T]."""
+    samples = torch.from_numpy(np.ascontiguousarray(values.T)).to(device)[None]
+    centre = samples[:, :, :train_end].median(2).values
+    scale = torch.tensor([[channel.scale for channel in context.channels]], device=device)
+    return standardise(samples, centre, scale)
+
+
+def usable_factors(train_end: int, factors: Sequence[int] = FACTORS) -> list[int]:
+    """Return the factors for which a training part is long enough."""
+    return [factor for factor in factors if train_end >= SHORTEST * WINDOW * factor]
+
+
 @dataclass(frozen=True)
-class Question:
-    """What the network is asked: the operators of all rules, one after the other.
+class Views:
+    """All windows of a standardised series at one factor, as the network sees them.
 
     Parameters
     ----------
-    operator : Tensor, int64 [K]
-        Places in `NAMES`.
-    rule : Tensor, int64 [K]
-        The rule that each belongs to.
-    size : Tensor [K, 2]
-        In standard deviations of the series; NaN if unsaid.
-    length : Tensor [K, 2]
-        In samples; NaN if unsaid.
-    creep : Tensor [K]
-    channels : Tensor, bool [R, C]
-        Channels that each rule may affect.
-    weight : Tensor [R]
-        Adds up to 1.
+    standard : Tensor, float32 [1, C, T]
+    trained : int
+        Samples of the training part.
+    factor : int
+    stride : int
+        Cells between windows.
     """
 
-    operator: Tensor
-    rule: Tensor
-    size: Tensor
-    length: Tensor
-    creep: Tensor
-    channels: Tensor
-    weight: Tensor
+    standard: Tensor
+    trained: int
+    factor: int
+    stride: int = STRIDE
 
-    @classmethod
-    def of(cls, bank: RuleBank, *, say: bool = True) -> Question:
-        """Ask for the rules of a bank; without ``say``, size, length and creep are left out."""
-        names = [channel.name for channel in bank.context.channels]
-        steps = [(r, step.operator) for r, rule in enumerate(bank.rules) for step in rule.program]
-        owner = torch.tensor([r for r, _ in steps])
-        said = torch.tensor([_said(rule, bank.context) if say else [torch.nan] * 5 for rule in bank.rules])[owner]
-        channels = [
-            [not rule.context.channels or name in rule.context.channels for name in names] for rule in bank.rules
-        ]
-        weight = torch.tensor([rule.weight for rule in bank.rules])
-        return cls(
-            operator=torch.tensor([NAMES.index(name) for _, name in steps]),
-            rule=owner,
-            size=said[:, :2],
-            length=said[:, 2:4],
-            creep=said[:, 4],
-            channels=torch.tensor(channels),
-            weight=weight / weight.sum(),
-        )
-
-    def prototypes(self, network: RuleDiscriminator, factor: int) -> tuple[Tensor, Tensor]:
-        """Return prototypes [K, width] and biases [K] at a factor."""
-        device = network.bias.device
-        said = condition(self.size, self.length / factor, self.creep).to(device)
-        return network.rule_prototypes(self.operator.to(device), said)
-
-
-def _said(rule: Rule, context: Context) -> list[float]:
-    """Return size, length (low and high each) and creep of a rule, in the units of `Question`."""
-    chosen = [c for c in context.channels if not rule.context.channels or c.name in rule.context.channels]
-    units = {"series_sd": 1.0, "residual_sd": float(np.median([c.residual_scale / c.scale for c in chosen]))}
-    unit = units.get(rule.scale.unit, 1 / float(np.median([c.scale for c in chosen])))
-    samples = context.cycle if rule.duration.unit == "periods" else 1
-    creep = torch.nan if rule.creep is None else (rule.creep.low + rule.creep.high) / 2
-    size, length = (rule.scale.low, rule.scale.high), (rule.duration.low, rule.duration.high)
-    return [*(unit * x for x in size), *(samples * x for x in length), creep]
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the starts [B] of some windows, in cells, and their inputs [B, C, 19, 128]."""
+        factor = self.factor
+        cells = pooled(self.standard, factor)
+        channels, length = cells.shape[1:]
+        references = References(cells, self.trained // factor, factor)
+        usual: Usual = measure_usual(self.standard[:, :, : self.trained], references)
+        starts = torch.arange(0, length - WINDOW, self.stride, device=cells.device)
+        starts = torch.cat([starts, starts.new_tensor([length - WINDOW])])
+        windows = self.standard[0].unfold(1, WINDOW * factor, 1)
+        places = torch.arange(length - WINDOW + 1, device=cells.device)
+        trained = places + WINDOW <= references.trained
+        for some in starts.split(max(1, AT_ONCE // (channels * length))):
+            after = some[:, None] - places
+            allowed = (trained & (after.abs() >= WINDOW)) | (after >= REST * WINDOW)
+            group = torch.zeros_like(some)
+            yield some, inputs(windows[:, some * factor].transpose(0, 1), references, usual, group, allowed)
 
 
 @torch.no_grad()
 def log_odds(
-    network: RuleDiscriminator,
+    model: BankDiscriminator,
     values: np.ndarray,
     train_end: int,
     context: Context,
-    question: Question,
     factors: Sequence[int] = FACTORS,
     stride: int = STRIDE,
 ) -> dict[int, Tensor]:
-    """Return the log-odds of each operator of a question at each time scale.
+    """Return the log-odds of each rule at each time scale.
 
     Parameters
     ----------
-    network : RuleDiscriminator
+    model : BankDiscriminator
     values : ndarray, float32 [T, C]
         Data units.
     train_end : int
         The points before it are normal.
     context : Context
         Of the training part.
-    question : Question
     factors : sequence of int
         Those for which the training part is too short are left out.
     stride : int
@@ -123,81 +103,46 @@ def log_odds(
 
     Returns
     -------
-    dict of int to Tensor [T, C, K]
-        By factor: mean over the windows that cover a sample.
+    dict of int to Tensor [T, C, R]
+        By factor: mean over the windows that cover a sample; minus infinity at channels that a rule does not name.
     """
-    network.eval()
-    device = network.bias.device
-    samples = torch.from_numpy(np.ascontiguousarray(values.T)).to(device)[None]
-    centre = samples[:, :, :train_end].median(2).values
-    scale = torch.tensor([[channel.scale for channel in context.channels]], device=device)
-    standard = standardise(samples, centre, scale)
-    usable = [f for f in factors if train_end >= SHORTEST * WINDOW * f]
-    return {f: _at_factor(network, standard, train_end, question, f, stride) for f in usable}
+    model.eval()
+    standard = standard_series(values, train_end, context, model.moved.device)
+    usable = usable_factors(train_end, factors)
+    return {f: joined(model, Views(standard, train_end, f, stride), f, len(values)) for f in usable}
 
 
-def _at_factor(
-    network: RuleDiscriminator, standard: Tensor, train_end: int, question: Question, factor: int, stride: int
-) -> Tensor:
-    """Return log-odds [T, C, K] at one factor for one standardised series [1, C, T]."""
-    cells = pooled(standard, factor)
-    length, channels = cells.shape[2], cells.shape[1]
-    references = References(cells, train_end // factor, factor)
-    usual = measure_usual(standard[:, :, :train_end], references)
-    prototypes = question.prototypes(network, factor)
-    starts = torch.arange(0, length - WINDOW, stride, device=cells.device)
-    starts = torch.cat([starts, starts.new_tensor([length - WINDOW])])
-    views = standard[0].unfold(1, WINDOW * factor, 1)
-    places = torch.arange(length - WINDOW + 1, device=cells.device)
-    trained = places + WINDOW <= references.trained
-    total = cells.new_zeros(length, channels, len(question.operator))
-    count = cells.new_zeros(length)
-    for some in starts.split(max(1, AT_ONCE // (channels * length))):
-        after = some[:, None] - places
-        allowed = (trained & (after.abs() >= WINDOW)) | (after >= REST * WINDOW)
-        group = torch.zeros_like(some)
-        seen = inputs(views[:, some * factor].transpose(0, 1), references, usual, group, allowed)
-        odds = network.log_odds(network.features(seen), *prototypes)  # [B, C, K, 128]
-        index = (some[:, None] + torch.arange(WINDOW, device=some.device)).flatten()
-        total.index_add_(0, index, odds.permute(0, 3, 1, 2).flatten(0, 1))
+def joined(model: BankDiscriminator, views: Views, factor: int, length: int) -> Tensor:
+    """Return the mean log-odds [T, C, R] over all windows of a series of ``length`` samples at one factor."""
+    total, count = None, None
+    for starts, seen in views:
+        odds = model.log_odds(seen, factor).permute(0, 3, 1, 2)  # [B, 128, C, R]
+        if total is None:
+            total = odds.new_zeros(length // factor, *odds.shape[2:])
+            count = odds.new_zeros(length // factor)
+        index = (starts[:, None] + torch.arange(WINDOW, device=starts.device)).flatten()
+        total.index_add_(0, index, odds.flatten(0, 1))
         count.index_add_(0, index, torch.ones_like(index, dtype=count.dtype))
     mean = total / count[:, None, None]
-    return _stretched(mean, factor, standard)
+    # Each cell is repeated for its samples; those of an incomplete last cell take the last one.
+    return mean[(torch.arange(length, device=mean.device) // factor).clamp(max=len(mean) - 1)]
 
 
-def _stretched(cells: Tensor, factor: int, standard: Tensor) -> Tensor:
-    """Repeat each cell for its samples; the samples of an incomplete last cell take the last one."""
-    index = (torch.arange(standard.shape[2], device=cells.device) // factor).clamp(max=len(cells) - 1)
-    return cells[index]
-
-
-def by_rule(odds: Tensor, question: Question) -> Tensor:
-    """Return log-odds [T, C, R] of rules from those of their operators [T, C, K]: the largest of each rule's.
-
-    Channels that a rule does not name have minus infinity.
-    """
-    rules = len(question.weight)
-    out = odds.new_full((*odds.shape[:2], rules), -torch.inf)
-    index = question.rule.to(odds.device).expand(*odds.shape[:2], -1)
-    out = out.scatter_reduce(2, index, odds, "amax")
-    return out.masked_fill(~question.channels.T.to(odds.device), -torch.inf)
-
-
-def known(rule_odds: Tensor, weight: Tensor) -> Tensor:
+def known(odds: Tensor, weight: Tensor) -> Tensor:
     """Return the bank's evidence ``log sum_r w_r exp(l_r)`` [T], from log-odds [T, C, R], largest over channels."""
-    return (rule_odds.amax(1) + weight.log().to(rule_odds.device)).logsumexp(1)
+    return (odds.amax(1) + weight.log().to(odds.device)).logsumexp(1)
 
 
-def posterior(rule_odds: Tensor, weight: Tensor, anomalous: float = 0.01) -> Tensor:
+def posterior(odds: Tensor, weight: Tensor, anomalous: float = 0.01) -> Tensor:
     """Return the probability of normal and of each rule at each sample and channel, [T, C, 1 + R].
 
     Parameters
     ----------
-    rule_odds : Tensor [T, C, R]
+    odds : Tensor [T, C, R]
     weight : Tensor [R]
     anomalous : float
         Prior probability of an anomaly.
     """
-    prior = (weight * anomalous / (1 - anomalous)).log().to(rule_odds.device)
-    normal = torch.zeros_like(rule_odds[:, :, :1])
-    return torch.cat([normal, rule_odds + prior], 2).softmax(2)
+    prior = (weight * anomalous / (1 - anomalous)).log().to(odds.device)
+    normal = torch.zeros_like(odds[:, :, :1])
+    return torch.cat([normal, odds + prior], 2).softmax(2)

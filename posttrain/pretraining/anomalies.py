@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool1d
 
+from ape.posttrain.discriminator.labels import share_of_change
 from ape.posttrain.discriminator.network import NAMES
 from ape.rules import OPERATORS
 from ape.rules.placement import draw_log_uniform, draw_uniform
@@ -21,8 +21,6 @@ MOST = 12.0  # standard deviations of the series
 CREEPS = 0.25  # share of anomalies that build up slowly
 FADE = 0.15  # share of the segment, at each border of an anomaly that may not jump
 SETTLE = 150  # samples at the end of a stretch, in which a process recovers
-NEAR = 5  # samples: a label looks at the largest change within two samples
-FULL_RESIDUAL, FULL_SERIES = 0.75, 0.2  # change, in either deviation, from which a label counts in full
 
 RELATIONAL = torch.tensor([OPERATORS[name].relational for name in NAMES])
 JUMPS = torch.tensor([OPERATORS[name].jumps for name in NAMES])
@@ -107,13 +105,6 @@ def draw_anomalies(hosts: Hosts, operator: Tensor, generator: torch.Generator) -
         length=length.to(device),
         creep=creep.to(device),
     )
-
-
-def share_of_change(made: Tensor, twin: Tensor, residual: Tensor, scale: Tensor) -> Tensor:
-    """Return how anomalous each sample of [B, C, L] is, 0 to 1, from its difference to the twin."""
-    change = (made - twin).abs()
-    full = torch.maximum(FULL_RESIDUAL * residual, FULL_SERIES * scale)
-    return (max_pool1d(change, NEAR, 1, NEAR // 2) / full).clamp(0, 1) * (change > 0)
 
 
 def disturb_source(

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ape.posttrain.discriminator.inputs import inputs, standardise
+from ape.posttrain.discriminator.labels import share_of_change
 from ape.posttrain.discriminator.network import NAMES, condition
 from ape.posttrain.discriminator.references import WINDOW
-from ape.posttrain.pretraining.anomalies import Anomalies, Hosts, draw_anomalies, draw_operators, share_of_change
+from ape.posttrain.pretraining.anomalies import Anomalies, Hosts, draw_anomalies, draw_operators
 from ape.posttrain.pretraining.corpus import FACTORS, STRETCHES, TRAINED, Group, stretch
 from ape.rules.augment import augment
 from ape.rules.schema import ChannelContext, Context
