@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
-from ape.posttrain.discriminator.scoring import Question, by_rule, known, log_odds, posterior
+from ape.posttrain.discriminator.rules import BankDiscriminator, Question
+from ape.posttrain.discriminator.scoring import known, log_odds, posterior
 from ape.rules import broad_bank, build_context
-from ape.rules.schema import ContextualPrior
+from ape.rules.schema import ContextualPrior, Step
 from ape.series import from_array
 
 
@@ -50,33 +51,42 @@ def test_what_is_unsaid_does_not_move_a_prototype():
     assert not torch.allclose(network.rule_prototypes(operator, something)[0], network.prototypes[operator])
 
 
-def test_known_is_the_mixture_by_hand(bank):
-    question = Question.of(bank)
-    odds = torch.tensor([[[9.0, 1.0, 0.0], [2.0, 0.0, -1.0]]])  # one sample, channels a and b
-    rules = by_rule(odds, question)
-    assert rules[0, 0, 0] == -torch.inf  # the first rule does not name channel a
+def test_the_prototype_of_a_program_is_the_mean_of_its_operators(series):
+    torch.manual_seed(0)
+    bank = broad_bank(build_context(series), ["level_shift", "flatline_hold"])
+    bank.rules[1].program = [Step(operator="level_shift"), Step(operator="noise_burst")]
+    network = RuleDiscriminator()
+    prototypes, bias = BankDiscriminator(network, Question.of(bank, say=False)).prototypes(2)
+    shift, burst = (network.prototypes[NAMES.index(name)] for name in ("level_shift", "noise_burst"))
+    assert torch.allclose(prototypes, torch.stack([shift, (shift + burst) / 2]))
+    assert bias.tolist() == pytest.approx([-3, -3])
+
+
+def test_known_is_the_mixture_by_hand():
+    odds = torch.tensor([[[-torch.inf, 1.0, 0.0], [2.0, 0.0, -1.0]]])  # one sample, channels a and b
+    weight = torch.tensor([0.2, 0.6, 0.2])
     expected = math.log(0.2 * math.exp(2) + 0.6 * math.exp(1) + 0.2 * math.exp(0))
-    assert known(rules, question.weight).tolist() == pytest.approx([expected])
+    assert known(odds, weight).tolist() == pytest.approx([expected])
 
 
-def test_posterior_adds_up_and_follows_the_odds(bank):
-    question = Question.of(bank)
-    odds = torch.tensor([[[0.0, 0.0, 0.0], [20.0, 0.0, 0.0]]])
-    probability = posterior(by_rule(odds, question), question.weight)
+def test_posterior_adds_up_and_follows_the_odds():
+    odds = torch.tensor([[[-torch.inf, 0.0, 0.0], [20.0, 0.0, 0.0]]])
+    probability = posterior(odds, torch.tensor([0.2, 0.6, 0.2]))
     assert probability.sum(2).tolist() == [pytest.approx([1, 1])]
     assert probability[0, 0, 0] > 0.98
+    assert probability[0, 0, 1] == 0
     assert probability[0, 1, 1] > 0.99
 
 
 def test_log_odds_cover_every_sample_and_see_only_the_past_and_the_training_part(series, bank):
     torch.manual_seed(0)
-    network = RuleDiscriminator()
-    question = Question.of(bank)
-    odds = log_odds(network, series.values, 1600, bank.context, question, factors=(1, 2, 64))
+    model = BankDiscriminator(RuleDiscriminator(), Question.of(bank))
+    odds = log_odds(model, series.values, 1600, bank.context, factors=(1, 2, 64))
     assert set(odds) == {1, 2}  # the training part is too short for 64
-    assert all(x.shape == (2400, 2, 3) and x.isfinite().all() for x in odds.values())
+    named = torch.tensor([[False, True, True], [True, True, True]])  # the first rule does not name channel a
+    assert all(x.shape == (2400, 2, 3) and (x.isfinite() == named).all() for x in odds.values())
     changed = series.values.copy()
     changed[2300:] += 5
-    other = log_odds(network, changed, 1600, bank.context, question, factors=(1, 2))
+    other = log_odds(model, changed, 1600, bank.context, factors=(1, 2))
     assert torch.allclose(odds[1][: 2300 - 128], other[1][: 2300 - 128], atol=1e-3)
     assert not torch.allclose(odds[1][2300:], other[1][2300:], atol=1e-3)
