@@ -22,6 +22,7 @@ FACTORS = (1, 2, 4)  # samples in a cell
 STRIDE = 16  # cells between windows
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
 SHORTEST = 3  # windows that the training part needs at a factor
+USUAL = 0.99  # share of normal points below the usual log-odds of a rule
 AT_ONCE = 1 << 21  # reference cells of all windows of a batch together
 
 
@@ -128,9 +129,24 @@ def joined(model: BankDiscriminator, views: Views, factor: int, length: int) -> 
     return mean[(torch.arange(length, device=mean.device) // factor).clamp(max=len(mean) - 1)]
 
 
-def known(odds: Tensor, weight: Tensor) -> Tensor:
-    """Return the bank's evidence ``log sum_r w_r exp(l_r)`` [T], from log-odds [T, C, R], largest over channels."""
-    return (odds.amax(1) + weight.log().to(odds.device)).logsumexp(1)
+def usual_odds(odds: Tensor, train_end: int) -> Tensor:
+    """Return the 99 % quantile over the training part of each rule's log-odds [T, C, R], [R]."""
+    highest = odds[:train_end].amax(1).sort(0).values
+    return highest[round(USUAL * (train_end - 1))]
+
+
+def known(odds: Tensor, weight: Tensor, usual: Tensor) -> Tensor:
+    """Return the bank's evidence ``log sum_r w_r exp(l_r - u_r)`` [T].
+
+    Parameters
+    ----------
+    odds : Tensor [T, C, R]
+        Log-odds l; the largest over channels counts.
+    weight : Tensor [R]
+    usual : Tensor [R]
+        From `usual_odds`: a rule that sees itself in normal data has to see more of itself to count.
+    """
+    return (odds.amax(1) - usual + weight.log().to(odds.device)).logsumexp(1)
 
 
 def posterior(odds: Tensor, weight: Tensor, anomalous: float = 0.01) -> Tensor:

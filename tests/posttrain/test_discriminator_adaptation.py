@@ -9,7 +9,7 @@ from ape.posttrain.discriminator import adaptation
 from ape.posttrain.discriminator.adaptation import Recipe, Rows, adapt, balanced, chosen_rows, contrast, draw_crops
 from ape.posttrain.discriminator.pretrained import load_pretrained
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question
-from ape.posttrain.discriminator.scoring import known, log_odds
+from ape.posttrain.discriminator.scoring import known, log_odds, usual_odds
 from ape.rules import broad_bank, build_context
 from ape.rules.schema import ContextualPrior, ScalePrior
 from ape.series import from_array
@@ -88,7 +88,7 @@ def test_pseudo_anomalies_of_the_bank_are_found_better_than_without_training(ser
 
     def precision(model):
         odds = log_odds(model, values, TRAINED, bank.context, factors=(1,))[1]
-        return average_precision(labels, known(odds, model.weight)[TRAINED:].numpy())
+        return average_precision(labels, known(odds, model.weight, usual_odds(odds, TRAINED))[TRAINED:].numpy())
 
     before = BankDiscriminator(load_pretrained(), Question.of(bank)).eval()
     assert precision(adapted[0]) > precision(before) + 0.02

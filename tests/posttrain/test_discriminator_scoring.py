@@ -8,7 +8,7 @@ import torch
 
 from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question
-from ape.posttrain.discriminator.scoring import known, log_odds, posterior
+from ape.posttrain.discriminator.scoring import known, log_odds, posterior, usual_odds
 from ape.rules import broad_bank, build_context
 from ape.rules.schema import ContextualPrior, Step
 from ape.series import from_array
@@ -65,8 +65,14 @@ def test_the_prototype_of_a_program_is_the_mean_of_its_operators(series):
 def test_known_is_the_mixture_by_hand():
     odds = torch.tensor([[[-torch.inf, 1.0, 0.0], [2.0, 0.0, -1.0]]])  # one sample, channels a and b
     weight = torch.tensor([0.2, 0.6, 0.2])
-    expected = math.log(0.2 * math.exp(2) + 0.6 * math.exp(1) + 0.2 * math.exp(0))
-    assert known(odds, weight).tolist() == pytest.approx([expected])
+    expected = math.log(0.2 * math.exp(2 - 1) + 0.6 * math.exp(1 + 3) + 0.2 * math.exp(0 - 0))
+    assert known(odds, weight, torch.tensor([1.0, -3.0, 0.0])).tolist() == pytest.approx([expected])
+
+
+def test_usual_odds_are_the_99_percent_quantile_of_the_training_part():
+    odds = torch.stack([torch.arange(200.0), torch.full((200,), 50.0)], 1)[:, :, None]  # one rule, two channels
+    assert usual_odds(odds, 101).tolist() == [99]
+    assert usual_odds(odds[torch.randperm(200, generator=torch.Generator().manual_seed(0))], 200).tolist() == [197]
 
 
 def test_posterior_adds_up_and_follows_the_odds():
