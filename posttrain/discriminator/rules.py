@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ape.posttrain.discriminator.network import NAMES, WIDTH, RuleDiscriminator, condition
-from ape.rules import RuleBank
+from ape.rules import RuleBank, broad_bank
 from ape.rules.schema import Context, Rule
 
 
@@ -116,3 +116,11 @@ class BankDiscriminator(nn.Module):
         """
         odds = self.network.log_odds(self.network.features(seen), *self.prototypes(factor))
         return odds.masked_fill(~self.channels.T[..., None], -torch.inf)
+
+
+def generic_discriminator(network: RuleDiscriminator, context: Context) -> BankDiscriminator:
+    """Return the discriminator of all operators, without training and without anything said.
+
+    It covers what a bank leaves out. Its evidence is log-added to that of the bank, each rule calibrated.
+    """
+    return BankDiscriminator(network, Question.of(broad_bank(context), say=False)).eval()

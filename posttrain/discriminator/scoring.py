@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ape.core.errors import InputError
 from ape.posttrain.discriminator.inputs import Usual, inputs, measure_usual, standardise
 from ape.posttrain.discriminator.references import WINDOW, References, pooled
 from ape.posttrain.discriminator.rules import BankDiscriminator
@@ -147,6 +148,25 @@ def known(odds: Tensor, weight: Tensor, usual: Tensor) -> Tensor:
         From `usual_odds`: a rule that sees itself in normal data has to see more of itself to count.
     """
     return (odds.amax(1) - usual + weight.log().to(odds.device)).logsumexp(1)
+
+
+def evidence(model: BankDiscriminator, values: np.ndarray, train_end: int, context: Context) -> Tensor:
+    """Return the evidence of a model's rules [T]: the mean of log-odds over the factors, calibrated and mixed.
+
+    Raises
+    ------
+    InputError
+        The training part is shorter than three windows.
+    """
+    odds = log_odds(model, values, train_end, context)
+    if not odds:
+        raise InputError(
+            f"{train_end} training points are too few to compare windows with",
+            "rule discriminator",
+            f"give at least {SHORTEST * WINDOW}",
+        )
+    mean = torch.stack(list(odds.values())).mean(0)
+    return known(mean, model.weight, usual_odds(mean, train_end))
 
 
 def posterior(odds: Tensor, weight: Tensor, anomalous: float = 0.01) -> Tensor:

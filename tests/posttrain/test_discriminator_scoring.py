@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ape.core.errors import InputError
 from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
-from ape.posttrain.discriminator.rules import BankDiscriminator, Question
-from ape.posttrain.discriminator.scoring import known, log_odds, posterior, usual_odds
+from ape.posttrain.discriminator.pretrained import load_pretrained
+from ape.posttrain.discriminator.rules import BankDiscriminator, Question, generic_discriminator
+from ape.posttrain.discriminator.scoring import evidence, known, log_odds, posterior, usual_odds
 from ape.rules import broad_bank, build_context
 from ape.rules.schema import ContextualPrior, Step
 from ape.series import from_array
@@ -96,3 +98,19 @@ def test_log_odds_cover_every_sample_and_see_only_the_past_and_the_training_part
     other = log_odds(model, changed, 1600, bank.context, factors=(1, 2))
     assert torch.allclose(odds[1][: 2300 - 128], other[1][: 2300 - 128], atol=1e-3)
     assert not torch.allclose(odds[1][2300:], other[1][2300:], atol=1e-3)
+
+
+def test_evidence_of_all_operators_covers_every_sample_and_finds_a_spike(series):
+    model = generic_discriminator(load_pretrained(), build_context(series))
+    assert len(model.weight) == len(NAMES)
+    values = series.values.copy()
+    values[2000, 0] += 4
+    scores = evidence(model, values, 1600, build_context(series))
+    assert scores.shape == (2400,) and scores.isfinite().all()
+    assert abs(int(scores[1600:].argmax()) - 400) <= 2
+
+
+def test_a_training_part_that_is_too_short_is_refused(series, bank):
+    model = BankDiscriminator(load_pretrained(), Question.of(bank))
+    with pytest.raises(InputError, match="300 training points are too few"):
+        evidence(model, series.values, 300, bank.context)
