@@ -24,6 +24,7 @@ STRIDE = 16  # cells between windows
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
 SHORTEST = 3  # windows that the training part needs at a factor
 USUAL = 0.99  # share of normal points below the usual log-odds of a rule
+GENERIC = 1.0  # natural logarithm by which operators that no rule names count less; chosen on tuning faults
 AT_ONCE = 1 << 21  # reference cells of all windows of a batch together
 
 
@@ -167,6 +168,11 @@ def evidence(model: BankDiscriminator, values: np.ndarray, train_end: int, conte
         )
     mean = torch.stack(list(odds.values())).mean(0)
     return known(mean, model.weight, usual_odds(mean, train_end))
+
+
+def together(bank: Tensor, generic: Tensor) -> Tensor:
+    """Log-add the evidence of a bank and of all operators, [T] each; the latter counts less."""
+    return torch.logaddexp(bank, generic - GENERIC)
 
 
 def posterior(odds: Tensor, weight: Tensor, anomalous: float = 0.01) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 EXTRAPOLATED = 0.05  # highest share of the normal points; above its limit, their excess is taken as exponential
 GRID = 1000  # quantiles below the limit
 LEAST_EXCESS = 1e-6  # mean excess of normal points that are all equal
-BELOW_ONE = 2.0  # weight of the free voice's logarithm, chosen on tuning faults
+FREE = 0.5  # weight of the free voice's logarithm, chosen on tuning faults
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Tail:
 
 
 def fuse(known: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Fuse the calibrated voice of the bank with the calibrated free voice, float [T].
+    """Fuse the calibrated voice of the rules with the calibrated free voice, float [T].
 
-    The free voice enters by its logarithm: where its false alarms are far beyond all normal points, a maximum would
-    drown what the bank knows.
+    The free voice enters by its logarithm: its false alarms are far beyond all normal points, so that a maximum of both
+    would drown what the rules know.
     """
-    return known + BELOW_ONE * np.log1p(free)
+    return np.maximum(known, FREE * np.log1p(free))

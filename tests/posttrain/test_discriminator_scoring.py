@@ -10,7 +10,7 @@ from ape.core.errors import InputError
 from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
 from ape.posttrain.discriminator.pretrained import load_pretrained
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question, generic_discriminator
-from ape.posttrain.discriminator.scoring import evidence, known, log_odds, posterior, usual_odds
+from ape.posttrain.discriminator.scoring import evidence, known, log_odds, posterior, together, usual_odds
 from ape.rules import broad_bank, build_context
 from ape.rules.schema import ContextualPrior, Step
 from ape.series import from_array
@@ -69,6 +69,11 @@ def test_known_is_the_mixture_by_hand():
     weight = torch.tensor([0.2, 0.6, 0.2])
     expected = math.log(0.2 * math.exp(2 - 1) + 0.6 * math.exp(1 + 3) + 0.2 * math.exp(0 - 0))
     assert known(odds, weight, torch.tensor([1.0, -3.0, 0.0])).tolist() == pytest.approx([expected])
+
+
+def test_evidence_of_operators_that_no_rule_names_counts_less():
+    bank, generic = torch.tensor([2.0, -50.0]), torch.tensor([3.0, 4.0])
+    assert together(bank, generic).tolist() == pytest.approx([2 + math.log(2), 3])
 
 
 def test_usual_odds_are_the_99_percent_quantile_of_the_training_part():
