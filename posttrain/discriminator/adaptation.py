@@ -19,7 +19,7 @@ from torch.nn.functional import one_hot
 
 from ape.posttrain.discriminator.inputs import Usual, inputs, measure_usual, standardise
 from ape.posttrain.discriminator.labels import share_of_change
-from ape.posttrain.discriminator.network import RuleDiscriminator
+from ape.posttrain.discriminator.network import DILATIONS, RuleDiscriminator
 from ape.posttrain.discriminator.references import WINDOW, References, pooled
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question
 from ape.posttrain.discriminator.scoring import AT_ONCE, standard_series, usable_factors
@@ -48,12 +48,13 @@ class Recipe:
     rate : float
         Learning rate.
     frozen : int
-        Blocks of the network that keep their weights, from the first.
+        Blocks of the network that keep their weights, from the first; by default all, so that only prototypes and the
+        last layer are trained.
     """
 
-    steps: int = 120
-    rate: float = 2e-3
-    frozen: int = 5
+    steps: int = 150
+    rate: float = 4e-3
+    frozen: int = len(DILATIONS)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,10 @@ class BankDiscriminator(nn.Module):
         Of the bank.
     """
 
+    owned: Tensor
+    channels: Tensor
+    weight: Tensor
+
     def __init__(self, network: RuleDiscriminator, question: Question) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)

@@ -6,7 +6,7 @@ log-odds for every sample, channel and rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,14 +115,13 @@ def log_odds(
     return {f: joined(model, Views(standard, train_end, f, stride), f, len(values)) for f in usable}
 
 
-def joined(model: BankDiscriminator, views: Views, factor: int, length: int) -> Tensor:
+def joined(model: BankDiscriminator, views: Iterable[tuple[Tensor, Tensor]], factor: int, length: int) -> Tensor:
     """Return the mean log-odds [T, C, R] over all windows of a series of ``length`` samples at one factor."""
-    total, count = None, None
+    channels, rules = model.channels.T.shape
+    total = model.moved.new_zeros(length // factor, channels, rules)
+    count = model.moved.new_zeros(length // factor)
     for starts, seen in views:
         odds = model.log_odds(seen, factor).permute(0, 3, 1, 2)  # [B, 128, C, R]
-        if total is None:
-            total = odds.new_zeros(length // factor, *odds.shape[2:])
-            count = odds.new_zeros(length // factor)
         index = (starts[:, None] + torch.arange(WINDOW, device=starts.device)).flatten()
         total.index_add_(0, index, odds.flatten(0, 1))
         count.index_add_(0, index, torch.ones_like(index, dtype=count.dtype))
