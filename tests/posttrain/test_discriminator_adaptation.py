@@ -61,6 +61,7 @@ def test_loss_on_held_out_rows_falls_and_normal_points_do_not_rise(adapted):
     assert alarms[steps.index(report["kept"])] <= max(alarms[0], 0.01)
 
 
+@pytest.mark.extended  # trains once more
 def test_same_seed_same_weights(series, bank, quick, adapted):
     again, report = adapt(load_pretrained(), series.train, bank, torch.Generator().manual_seed(0), quick)
     assert report == adapted[1]
@@ -69,6 +70,7 @@ def test_same_seed_same_weights(series, bank, quick, adapted):
     )
 
 
+@pytest.mark.extended  # trains once more
 def test_the_shipped_network_and_frozen_blocks_keep_their_weights(series, bank, quick, adapted):
     network = load_pretrained()
     adapt(network, series.train, bank, torch.Generator().manual_seed(0), quick)
