@@ -22,7 +22,17 @@ from ape.detectors.schedule import Budget
 from ape.detectors.training import seeded, train
 from ape.series import Series
 from ape.series.numerics import dominant_period
-from ape.series.windows import sliding, start_batches, streamed_overlap_mean
+from ape.series.windows import (
+    Segments,
+    count_points,
+    joined,
+    longest,
+    longest_window,
+    sliding,
+    start_batches,
+    streamed_overlap_mean,
+    usable,
+)
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 MIN_WINDOWS = 4  # the training part has at least this many window lengths
@@ -40,6 +50,8 @@ class TrainingSetup:
         Untrained.
     values : Tensor [n, C]
         Standardised training part, on the module's device.
+    segments : sequence of (int, int)
+        Stretches of the training part without gaps, see `Series.train_segments`.
     window : int
     shift, scale : Tensor [C]
         The training part is standardised as ``(values - shift) / scale``.
@@ -47,6 +59,7 @@ class TrainingSetup:
 
     module: Backbone
     values: Tensor
+    segments: Segments
     window: int
     shift: Tensor
     scale: Tensor
@@ -132,9 +145,9 @@ class WindowedDetector:
             The series is too short, the loss is not finite, or the checkpoint belongs to another training.
         """
         setup = self.prepare(series, seed)
-        described = (self.name, self.options, setup.window, self.budget, seed)
+        described = (self.name, self.options, setup.window, self.budget, seed, setup.segments)
         state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
-        train(setup.module, setup.values, setup.window, self.budget, seed, progress, state)
+        train(setup.module, setup.values, setup.segments, setup.window, self.budget, seed, progress, state)
         self.set_trained(setup.module, setup.window, setup.shift, setup.scale)
         return self
 
@@ -146,20 +159,22 @@ class WindowedDetector:
         InputError
             The training part is too short for the window.
         """
-        values = series.train
-        window = self._requested_window or automatic_window(values)
-        if len(values) < MIN_WINDOWS * window:
+        segments = series.train_segments
+        window = self._requested_window or automatic_window(series)
+        count = count_points(usable(segments, window))
+        if count < MIN_WINDOWS * window:
             raise InputError(
-                f"{len(values)} training points are too few for windows of {window}",
+                f"{count} training points are too few for windows of {window}",
                 "series",
-                f"give at least {MIN_WINDOWS * window} training points, or a shorter window",
+                f"give at least {MIN_WINDOWS * window} training points without a gap, or a shorter window",
             )
+        values = joined(series.values, segments)
         shift, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
         scale = np.maximum(scale, max(MIN_SCALE * float(np.median(scale)), 1e-8))
         with seeded(seed):
             module = self.build_module(series.n_channels, window).to(self._device)
-        standardised = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
-        return TrainingSetup(module, standardised, window, torch.from_numpy(shift), torch.from_numpy(scale))
+        standardised = torch.from_numpy(((series.train - shift) / scale).astype(np.float32)).to(self._device)
+        return TrainingSetup(module, standardised, segments, window, torch.from_numpy(shift), torch.from_numpy(scale))
 
     def build_module(self, channels: int, window: int) -> Backbone:
         """Return the module that training starts from."""
@@ -213,15 +228,17 @@ class WindowedDetector:
         Returns
         -------
         ndarray, float32 [T]
+            NaN in stretches between gaps that are shorter than a window.
 
         Raises
         ------
         InputError
-            The series is shorter than a window or has another number of channels, or the stride is invalid.
+            No stretch of the series is as long as a window, it has another number of channels, or the stride is
+            invalid.
         """
         self.require_channels(series)
         self.module.eval()
-        starts = start_batches(series.length, self.window, stride, BATCH)
+        starts = start_batches(series.segments, self.window, stride, BATCH)
         windows, batch_size = sliding(series.values, self.window), BatchSize(BATCH)
         measure = self.own_scores if own else self.point_scores
 
@@ -264,10 +281,14 @@ class WindowedDetector:
         return x * scale[:, None] + shift[:, None]
 
 
-def automatic_window(values: np.ndarray) -> int:
-    """Return one dominant period of training values [n, C], from 32 to 512 samples and at most a quarter of them."""
-    period = dominant_period(values) or FALLBACK
-    return int(min(np.clip(period, SHORTEST, LONGEST), len(values) // MIN_WINDOWS))
+def automatic_window(series: Series) -> int:
+    """Return one dominant period of the longest training stretch, from 32 to 512 samples.
+
+    It is shorter where the stretches that are as long as a window would have less than four windows of points.
+    """
+    begin, end = longest(series.train_segments)
+    period = dominant_period(series.values[begin:end]) or FALLBACK
+    return int(min(np.clip(period, SHORTEST, LONGEST), longest_window(series.train_segments, MIN_WINDOWS)))
 
 
 def _not_trained() -> InputError:

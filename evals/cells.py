@@ -40,6 +40,7 @@ from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
 from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
 from ape.runs.folder import versions
 from ape.series import Series
+from ape.series.windows import joined
 
 WITHOUT = "without heads"  # all measures of the score but the heads'
 CONTROLS = ("error", "mahalanobis", "nearest", WITHOUT)  # scores that no post-training changes
@@ -70,7 +71,7 @@ def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cel
     data_set, kind, name, series_name, seed = cell.split("--")
     case = load_case(data_set, series_name, ucr_folder)
     series = case.series
-    window = automatic_window(series.train)  # the backbones' default, used by all systems
+    window = automatic_window(series)  # the backbones' default, used by all systems
     if kind == "backbone":
         measured = _measure_backbone(name, case, out / "banks" / data_set, int(seed), experiment)
     elif kind == "method":
@@ -152,14 +153,15 @@ def _in_data_units(method: Method, series: Series) -> Negatives:
     """Wrap a method's negatives, which are made from standardised windows, for windows in data units."""
     make = method.negatives
     assert make is not None
-    shift = torch.from_numpy(series.train.mean(axis=0))[:, None].float()
-    scale = torch.from_numpy(np.maximum(series.train.std(axis=0), 1e-8))[:, None].float()
+    train = joined(series.values, series.train_segments)
+    shift = torch.from_numpy(train.mean(axis=0))[:, None].float()
+    scale = torch.from_numpy(np.maximum(train.std(axis=0), 1e-8))[:, None].float()
     return lambda hosts, generator, starts: make((hosts - shift) / scale, generator, starts) * scale + shift
 
 
 def _scores(model: EnhancedDetector, series: Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the fused score of an enhanced detector, and the scores of all `CONTROLS`."""
-    curves, calibration = model.curves(series.values), model.require_calibration()
+    curves, calibration = model.curves(series), model.require_calibration()
     controls = {name: curves[:, MEASURES.index(name)] for name in CONTROLS if name != WITHOUT}
     return calibration.fuse(curves), controls | {WITHOUT: calibration.fuse(curves, WEIGHTS_WITHOUT_HEADS)}
 

@@ -9,7 +9,7 @@ from ape.detectors import Detector
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.parts import BATCH
 from ape.series import Series
-from ape.series.windows import sliding, start_batches, streamed_overlap_mean
+from ape.series.windows import points, sliding, start_batches, streamed_overlap_mean
 
 
 def by_channel(
@@ -18,7 +18,7 @@ def by_channel(
     """Share a score out among the channels, float32 [T, C]. The shares of a point add up to its score.
 
     The share of a channel is proportional to its squared reconstruction error divided by its median error in the
-    training part.
+    training part. Points without a score have no shares: NaN.
 
     Parameters
     ----------
@@ -30,14 +30,19 @@ def by_channel(
         Step between windows, as for the score.
     """
     errors = channel_errors(detector, series, stride)
-    usual = np.median(errors[: series.train_end], axis=0)
+    scored = np.isfinite(errors).all(axis=1)
+    normal = np.isin(np.arange(series.length), points(series.train_segments)) & scored
+    usual = np.median(errors[normal if normal.any() else scored], axis=0)
     excess = errors / np.maximum(usual, 1e-6 * max(float(usual.max()), 1e-12))
     return (score[:, None] * excess / excess.sum(axis=1, keepdims=True).clip(min=1e-12)).astype(np.float32)
 
 
 @torch.no_grad()
 def channel_errors(detector: Detector | EnhancedDetector, series: Series, stride: int | None) -> np.ndarray:
-    """Return the squared standardised residual of each point and channel, averaged over covering windows, [T, C]."""
+    """Return the squared standardised residual of each point and channel, averaged over covering windows, [T, C].
+
+    NaN at points that no window covers.
+    """
     shift, scale = detector.shift_and_scale
     windows = sliding(series.values, detector.window)
     detector.module.eval()
@@ -46,5 +51,5 @@ def channel_errors(detector: Detector | EnhancedDetector, series: Series, stride
         x = torch.from_numpy(windows[starts].copy()).to(shift.device)
         return ((x - detector.reconstruct(x)) / scale[:, None]).square().transpose(0, 1).cpu().numpy()
 
-    batches = start_batches(series.length, detector.window, stride, BATCH)
+    batches = start_batches(series.segments, detector.window, stride, BATCH)
     return streamed_overlap_mean(((starts, errors(starts)) for starts in batches), series.length).T

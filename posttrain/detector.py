@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -90,16 +90,17 @@ class EnhancedDetector:
         """References under the current backbone. They are cached: after training it, `replace` this object."""
         return References.of(self.backbone, self.reference_windows)
 
-    def references_for(self, values: np.ndarray) -> tuple[References, int]:
-        """Return the references for windows of ``values`` [T, C], and the position of its start.
+    def references_for(self, series: Series) -> tuple[References, int]:
+        """Return the references for windows of a series, and the position of its start.
 
-        Values that do not begin with the training part are placed after it.
+        A series that does not begin with the training part is placed after it.
         """
-        trained = len(self.values)
+        values, trained = series.values, len(self.values)
         same = min(len(values), trained)
         continues = np.array_equal(values[:same], self.values[:same])
         first, offset = (trained - self.window + 1, 0) if continues else (0, trained)
-        return self.references.followed_by(self.backbone, values, first, offset), offset
+        segments = replace(series, train_end=None).train_segments  # no reference where values are missing
+        return self.references.followed_by(self.backbone, values, segments, first, offset), offset
 
     def standardised(self, x: torch.Tensor) -> torch.Tensor:
         """Return windows [B, C, L] in training standard deviations."""
@@ -169,25 +170,26 @@ class EnhancedDetector:
         scores = calibration.fuse(np.concatenate([windows, squashed.points[:, :, None]], axis=2))
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
-    def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Return the bounded measures of each point of ``values`` [T, C], float64 [T, 9], see `streamed_curves`."""
-        return np.concatenate(list(self.streamed_curves(values, stride)))
+    def curves(self, series: Series, stride: int | None = None) -> np.ndarray:
+        """Return the bounded measures of each point of a series, float64 [T, 9], see `streamed_curves`."""
+        return np.concatenate(list(self.streamed_curves(series, stride)))
 
-    def streamed_curves(self, values: np.ndarray, stride: int | None = None) -> Iterator[np.ndarray]:
-        """Yield the bounded measures of the points of ``values`` [T, C], float64 [n, 9], in pieces.
+    def streamed_curves(self, series: Series, stride: int | None = None) -> Iterator[np.ndarray]:
+        """Yield the bounded measures of the points of a series, float64 [n, 9], in pieces.
 
-        Windows are compared with those of the training part and with earlier windows of ``values`` that they do not
-        overlap.
+        Windows are compared with those of the training part and with earlier windows of the series that they do not
+        overlap. Points of stretches that are shorter than a window are NaN.
         """
-        length, bounds = len(values), self.require_calibration().bounds
-        references, offset = self.references_for(values)
-        overlap, views = Overlap(), sliding(values, self.window)
-        for some in start_batches(length, self.window, stride, BATCH):
+        bounds = self.require_calibration().bounds
+        batches = start_batches(series.segments, self.window, stride, BATCH)
+        references, offset = self.references_for(series)
+        overlap, views = Overlap(), sliding(series.values, self.window)
+        for some in batches:
             yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
-        yield overlap.emit(length - overlap.begin)
+        yield overlap.emit(series.length - overlap.begin)
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Return the anomaly score of each point, float32 [T].
+        """Return the anomaly score of each point, float32 [T]; NaN in stretches shorter than a window.
 
         Parameters
         ----------
@@ -206,7 +208,7 @@ class EnhancedDetector:
                 "score a series with the same channels",
             )
         calibration = self.require_calibration()
-        pieces = self.streamed_curves(series.values, stride)
+        pieces = self.streamed_curves(series, stride)
         return np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
 
     def save(self, folder: Path | str) -> None:

@@ -24,7 +24,7 @@ from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.recipe import Recipe
 from ape.posttrain.state import PostTrainingState
 from ape.rules import RuleBank, augment
-from ape.series.windows import sliding
+from ape.series.windows import joined, sliding
 
 MAX_CELLS = 6_000_000  # values in one branch of the pool
 
@@ -69,7 +69,7 @@ def draw_pool(
     pseudo = negatives(hosts, generator, positions)
     windows = torch.stack([hosts, augment(hosts, generator, bank.context), pseudo])
     # the same amount of jitter on every branch, so that the head cannot learn the jitter
-    deviation = torch.from_numpy(candidates.values.std(axis=0))[:, None]
+    deviation = torch.from_numpy(joined(candidates.values, candidates.segments).std(axis=0))[:, None]
     windows += recipe.jitter * deviation * torch.randn(windows.shape, generator=generator)
     windows = windows.to(device)
     nearest = torch.stack([model.nearest(branch, positions.to(device)) for branch in windows])

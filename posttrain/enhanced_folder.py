@@ -18,7 +18,7 @@ from ape.posttrain.representation import Representation
 from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 5
+KIND, FORMAT = "enhanced", 6
 HEAD = "representation."
 HINT = "the folder is damaged or was changed: enhance the detector again"
 
@@ -35,6 +35,7 @@ def save_folder(
     tensors = {
         "values": torch.from_numpy(values),
         "memory_starts": reference_windows.starts,
+        "segments": torch.tensor(reference_windows.segments),
         "calibration.window_bounds": torch.from_numpy(calibration.bounds.windows),
         "calibration.point_bound": torch.tensor(calibration.bounds.points, dtype=torch.float64),
         "calibration.knots": torch.from_numpy(calibration.knots),
@@ -96,7 +97,8 @@ def _assemble(
     representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
-    reference_windows = ReferenceWindows.build(values, positions, backbone.window, *backbone.shift_and_scale)
+    segments = [(begin, end) for begin, end in tensors["segments"].tolist()]
+    reference_windows = ReferenceWindows.build(values, segments, positions, backbone.window, *backbone.shift_and_scale)
     names = ("window_bounds", "point_bound", "knots", "excess", "weights")
     window_bounds, point_bound, knots, excess, weights = stored = [tensors[f"calibration.{x}"].numpy() for x in names]
     shapes, measures = [array.shape for array in stored], len(MEASURES)

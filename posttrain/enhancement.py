@@ -29,7 +29,7 @@ from ape.posttrain.state import NotFiniteError
 from ape.posttrain.trial import Trial, TrialResult
 from ape.rules import EmptyBankError, RuleBank
 from ape.series import Series
-from ape.series.windows import sliding
+from ape.series.windows import sliding, starts, usable
 
 PROBED = 5  # windows, to check whether the detector can be trained
 
@@ -177,8 +177,9 @@ def prepare(
             "use the bank mined from this series",
         )
     started = time.perf_counter()
-    if recipe.freeze != "projection-only" and len(series.train) >= detector.window:
-        probe = torch.from_numpy(sliding(series.train, detector.window)[:PROBED].copy())
+    if recipe.freeze != "projection-only" and usable(series.train_segments, detector.window):
+        probed = starts(series.train_segments, detector.window)[:PROBED]
+        probe = torch.from_numpy(sliding(series.values, detector.window)[probed].copy())
         with seeded(seed):
             require_gradients(detector, probe.to(device_of(detector)))
     generator = torch.Generator().manual_seed(seed)
@@ -233,7 +234,8 @@ def untrained(
     detector: Detector, candidates: Candidates, recipe: Recipe, generator: torch.Generator
 ) -> EnhancedDetector:
     """Add a representation with scales from the training windows and untrained heads to the detector."""
-    windows = torch.from_numpy(sliding(candidates.values, detector.window)[:1].copy()).to(device_of(detector))
+    first = sliding(candidates.values, detector.window)[candidates.fit[:1]].copy()
+    windows = torch.from_numpy(first).to(device_of(detector))
     sizes = pool_latent(detector.encode(windows)).shape[1], pool_residual(windows).shape[1]
     representation = Representation(*sizes, recipe.inputs, recipe.gains, generator).to(windows.device).eval()
     model = EnhancedDetector(detector, candidates.reference_windows, candidates.values, representation)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ape.core.errors import InputError
 from ape.rules.placement import allowed_starts
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Rule
 from ape.series import Series
 from ape.series.numerics import auc
-from ape.series.windows import sliding
+from ape.series.windows import count_points, longest_window, sliding, split_starts, usable
 
 HELD_OUT_SHARE = 0.35  # of the training part, for the hosts of the check
 HOSTS = 192  # windows that get an anomaly, and as many that stay normal
@@ -84,21 +85,31 @@ def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = 
     """Draw hosts from the training part: from its held-out end, or from the design part before it.
 
     A window has two cycles; at least 32 samples, and at most 512 samples or a sixth of the training part.
+
+    Raises
+    ------
+    InputError
+        The training part has too few points in stretches without gaps.
     """
-    train = series.train
-    window = int(np.clip(2 * context.cycle, 32, max(32, min(512, len(train) // 6))))
-    split = max(window, min(int((1 - HELD_OUT_SHARE) * len(train)), len(train) - 2 * window))
-    rng = np.random.default_rng(seed)
-    late, early = sliding(train[split:], window), sliding(train[:split], window)
-    pool, offset = (late, split) if held_out else (early, 0)
-    picks = np.sort(rng.integers(len(pool), size=(2, HOSTS)), axis=1)
-    reference = early[np.unique(np.linspace(0, len(early) - 1, min(len(early), REFERENCES)).astype(int))]
+    segments = series.train_segments
+    window = int(np.clip(2 * context.cycle, 32, max(32, min(512, longest_window(segments, 6)))))
+    count = count_points(usable(segments, window))
+    if count < 2 * window:
+        raise InputError(
+            f"{count} training points without gaps are too few", series.name, f"give at least {2 * window} in a row"
+        )
+    split = max(window, min(int((1 - HELD_OUT_SHARE) * count), count - 2 * window))
+    early, late = split_starts(segments, window, count - split)
+    rng, views = np.random.default_rng(seed), sliding(series.values, window)
+    pool = late if held_out else early
+    picks = pool[np.sort(rng.integers(len(pool), size=(2, HOSTS)), axis=1)]
+    compared = early[np.unique(np.linspace(0, len(early) - 1, min(len(early), REFERENCES)).astype(int))]
     return Hosts(
-        windows=torch.from_numpy(pool[picks[0]].copy()),
-        starts=torch.from_numpy(picks[0] + offset),
-        normal=pool[picks[1]],
-        normal_starts=picks[1] + offset,
-        reference=reference.reshape(len(reference), -1),
+        windows=torch.from_numpy(views[picks[0]].copy()),
+        starts=torch.from_numpy(picks[0]),
+        normal=views[picks[1]],
+        normal_starts=picks[1],
+        reference=views[compared].reshape(len(compared), -1),
     )
 
 

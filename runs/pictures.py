@@ -85,7 +85,7 @@ def _draw_line(axes: Axes, values: np.ndarray, colour: str) -> None:
         axes.plot(values, color=colour, lw=0.8)
         return
     edges = np.arange(0, len(values), block)
-    low, high = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
+    low, high = np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges)  # points without a score are NaN
     axes.plot(np.repeat(edges, 2), np.column_stack([low, high]).ravel(), color=colour, lw=0.8)
 
 

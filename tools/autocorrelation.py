@@ -132,6 +132,6 @@ def autocorrelation_tool(workbench: Workbench) -> BaseTool:
         length, near 0 if the phase wanders. Rules bound to a phase need phase_locked above 0.8 and clock_period as
         their period.
         """
-        return measure_cycles(workbench.column(channel))
+        return measure_cycles(workbench.stretch(channel)[1])
 
     return autocorrelation

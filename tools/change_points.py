@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import ruptures
@@ -103,6 +103,12 @@ def change_points_tool(workbench: Workbench) -> BaseTool:
         activity_ratios: spread after divided by spread before. The resolution of positions is bin_width. Bins contain
         whole cycles; with fewer than 8 bins, no change is reported.
         """
-        return find_changes(workbench.column(channel))
+        points = workbench.points
+        changes = find_changes(workbench.column(channel)[points])
+        return replace(
+            changes,
+            positions=points[changes.positions].tolist(),
+            activity_positions=points[changes.activity_positions].tolist(),
+        )
 
     return change_points

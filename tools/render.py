@@ -6,6 +6,7 @@ All pictures have the same width and the same horizontal extent of the axes. The
 from __future__ import annotations
 
 import io
+import sys
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pydantic import Field
 
+from ape.series.windows import Segments, clip
 from ape.tools.boundary import Channel, Period, agent_tool, require_cycles
 from ape.tools.workbench import Workbench
 
@@ -27,17 +29,25 @@ CYCLE_OPACITY = 0.35
 ABOVE = 3  # drawing order: above the frame, which would hide the first and the last column
 MARGIN = 0.05  # share of the range, above and below
 LEAST_ZOOM = 8  # samples
+WHOLE = ((0, sys.maxsize),)  # segments of a series without gaps
 
 Begin = Annotated[int, Field(ge=0, description="first time step to show")]
 End = Annotated[int, Field(ge=1, description="time step after the last one to show")]
 
 
-def draw_stretch(values: np.ndarray, begin: int, end: int) -> bytes:
-    """Draw ``values[begin:end]`` of a channel [n] as one line, and return a PNG."""
+def draw_stretch(values: np.ndarray, begin: int, end: int, segments: Segments = WHOLE) -> bytes:
+    """Draw ``values[begin:end]`` of a channel [n] as a line that is interrupted between segments, and return a PNG."""
     stretch = values[begin:end]
     figure, axes = _canvas(begin, end, y_range(stretch))
-    axes.plot(*thinned(stretch, begin), color=LINE_COLOUR, lw=1.0, zorder=ABOVE)
+    draw_line(axes, stretch, begin, segments, 1.0)
     return png(figure)
+
+
+def draw_line(axes: Axes, values: np.ndarray, begin: int, segments: Segments, width: float) -> None:
+    """Draw values [n] from position ``begin`` on, as a line that is interrupted between segments."""
+    for first, last in clip(segments, begin, begin + len(values)):
+        part = values[first - begin : last - begin]
+        axes.plot(*thinned(part, first), color=LINE_COLOUR, lw=width, zorder=ABOVE)
 
 
 def draw_cycles(values: np.ndarray, period: int) -> bytes:
@@ -51,8 +61,8 @@ def draw_cycles(values: np.ndarray, period: int) -> bytes:
 
 
 def y_range(values: np.ndarray) -> tuple[float, float]:
-    """Limits of the vertical axis that ``values`` are drawn with."""
-    low, high = float(values.min()), float(values.max())
+    """Limits of the vertical axis that ``values`` are drawn with. Some may be NaN."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     margin = MARGIN * (high - low) or 0.5 * abs(high) or 1.0
     return low - margin, high + margin
 
@@ -83,7 +93,7 @@ def thinned(values: np.ndarray, begin: int) -> tuple[np.ndarray, np.ndarray]:
     if count <= 2 * COLUMNS:
         return np.arange(begin, begin + count), values
     edges = np.arange(COLUMNS) * count // COLUMNS
-    extremes = np.stack([np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)], axis=1)
+    extremes = np.stack([np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges)], axis=1)
     middles = begin + (np.append(edges[1:], count) + edges - 1) / 2
     return np.repeat(middles, 2), extremes.ravel()
 
@@ -110,7 +120,7 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         changing amplitude, and single spikes.
         """
         values = workbench.column(channel)
-        return stored(draw_stretch(values, 0, len(values)), 0, len(values), values)
+        return stored(draw_stretch(values, 0, len(values), workbench.segments), 0, len(values), values)
 
     @agent_tool
     def render_cycles(channel: Channel, period: Period) -> dict[str, Any]:
@@ -119,7 +129,7 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         A narrow bundle means that cycles recur in shape and time. A bundle smeared sideways means that the phase
         wanders, or that the period is wrong.
         """
-        values = workbench.column(channel)
+        _, values = workbench.stretch(channel)
         require_cycles(values, period)
         return stored(draw_cycles(values, period), 0, period, values, period=period)
 
@@ -130,6 +140,7 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         if end > len(values) or end - begin < LEAST_ZOOM:
             msg = f"cannot show {begin} to {end}; request at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
             raise ValueError(msg)
-        return stored(draw_stretch(values, begin, end), begin, end, values[begin:end])
+        picture = draw_stretch(values, begin, end, workbench.segments)
+        return stored(picture, begin, end, values[begin:end])
 
     return [render_overview, render_cycles, render_zoom]

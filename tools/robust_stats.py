@@ -94,6 +94,6 @@ def robust_stats_tool(workbench: Workbench) -> BaseTool:
         longest_flat_run: flat stretches. distinct_values_share: below 0.05 the values are discrete.
         at_minimum_share, at_maximum_share: share of values at a limit, as in saturated readings; 0.02 for a sine.
         """
-        return describe(workbench.column(channel))
+        return describe(workbench.stretch(channel)[1])
 
     return robust_stats

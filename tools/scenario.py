@@ -30,7 +30,7 @@ def sampling_step(series: Series) -> float | None:
 def scenario_tools(workbench: Workbench) -> list[BaseTool]:
     """Create the tools ``describe_series`` and ``read_text``."""
     series = workbench.series
-    lines = (series.text or "").splitlines()
+    values, lines = series.values[workbench.points], (series.text or "").splitlines()
 
     @agent_tool
     def describe_series() -> dict[str, Any]:
@@ -39,9 +39,9 @@ def scenario_tools(workbench: Workbench) -> list[BaseTool]:
             "training_points": series.length,
             "train_end_known": series.train_end is not None,
             "channels": list(series.channels[:LISTED]),
-            "relative_spread": (series.values.std(axis=0) / (np.abs(series.values).max(axis=0) + 1e-12))[:LISTED],
-            "median": np.median(series.values, axis=0)[:LISTED],
-            "robust_sd": robust_scale(series.values)[:LISTED],
+            "relative_spread": (values.std(axis=0) / (np.abs(values).max(axis=0) + 1e-12))[:LISTED],
+            "median": np.median(values, axis=0)[:LISTED],
+            "robust_sd": robust_scale(values)[:LISTED],
             "step_seconds": sampling_step(series),
             "text_lines": len(lines),
         }

@@ -43,12 +43,12 @@ def spectral_residual_tool(workbench: Workbench) -> BaseTool:
         salient: the strongest points; strength is in robust deviations, and below 8 nothing is exceptional. share:
         share of points above 8; if it is above 0.01, such points are normal in this channel.
         """
-        values = workbench.column(channel)
+        begin, values = workbench.stretch(channel)
         require(values, 64)
         strength = salience(values)
         salient = islice(separated_minima(-strength, APART), LISTED)
         return {
-            "salient": [{"position": at, "strength": float(strength[at])} for at in salient],
+            "salient": [{"position": at + begin, "strength": float(strength[at])} for at in salient],
             "share": float(np.mean(strength > STANDS_OUT)),
         }
 

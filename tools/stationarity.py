@@ -107,6 +107,6 @@ def stationarity_tool(workbench: Workbench) -> BaseTool:
         memory, near 1 a long memory, 1.5 a random walk. block_spread_ratio: above 2 the activity differs between
         blocks. There are up to ten blocks, and they contain whole cycles.
         """
-        return measure_stationarity(workbench.column(channel))
+        return measure_stationarity(workbench.column(channel)[workbench.points])
 
     return stationarity

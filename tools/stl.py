@@ -89,12 +89,12 @@ def stl_tool(workbench: Workbench) -> BaseTool:
         residuals. residual_tail_ratio: 1 for normal residuals; above 2 there are rare large deviations. analysed: the
         stretch that was decomposed. The artefact contains trend, cycles and residual as rows.
         """
-        values = workbench.column(channel)
+        begin, values = workbench.stretch(channel)
         periods = sorted(set(periods))
         parts = decompose(values, periods)
         scale = float(robust_scale(parts.residual))
         return {
-            "analysed": [parts.begin, parts.end],
+            "analysed": [begin + parts.begin, begin + parts.end],
             "periods": periods,
             "seasonal_strength": strength(parts.seasonal.sum(axis=0), parts.residual),
             "strength_by_period": [strength(row, parts.residual) for row in parts.seasonal],

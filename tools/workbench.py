@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ape.series.series import Series
+from ape.series.windows import Segments, longest, points
 from ape.tools.artefacts import Artefacts
 
 LISTED = 12  # channels in an error message
@@ -29,6 +30,21 @@ class Workbench:
     def __post_init__(self) -> None:
         cut = replace(self.series.until(len(self.series.train)), name="series", notes=(), reading=None)
         object.__setattr__(self, "series", cut)
+
+    @property
+    def segments(self) -> Segments:
+        """Stretches of the training part without gaps and missing values."""
+        return self.series.train_segments
+
+    @property
+    def points(self) -> np.ndarray:
+        """Positions of all points of these stretches, int64 [n]."""
+        return points(self.segments)
+
+    def stretch(self, channel: str) -> tuple[int, np.ndarray]:
+        """Return begin and values, float64 [n], of the longest of these stretches; errors are those of `column`."""
+        begin, end = longest(self.segments)
+        return begin, self.column(channel)[begin:end]
 
     def column(self, channel: str) -> np.ndarray:
         """Return the training values of one channel, float64 [n], or raise a `ValueError` that lists the channels."""

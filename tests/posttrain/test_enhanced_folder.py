@@ -89,5 +89,5 @@ def test_tensors_that_do_not_match_are_refused(folder, name, change):
 
 def test_description_contains_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
-    assert description == {"kind": "enhanced", "format": 5, "window": 32, "inputs": ["residual", "nearest"]}
+    assert description == {"kind": "enhanced", "format": 6, "window": 32, "inputs": ["residual", "nearest"]}
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])

@@ -76,7 +76,7 @@ def test_harmful_training_returns_the_original_backbone_with_a_score_without_hea
     assert same(weights(detector.module), weights(result.detector.module))
     assert not same(weights(detector.module), weights(result.candidate.module))
     free = enhance(detector, bank, series, recipe=replace(UNTRAINED, pool=64)).candidate
-    expected = free.require_calibration().fuse(free.curves(series.values), WEIGHTS_WITHOUT_HEADS).astype(np.float32)
+    expected = free.require_calibration().fuse(free.curves(series), WEIGHTS_WITHOUT_HEADS).astype(np.float32)
     np.testing.assert_allclose(result.detector.score(series), expected, rtol=1e-5)
     result.detector.save(tmp_path / "kept")
     np.testing.assert_array_equal(load(tmp_path / "kept").score(series), result.detector.score(series))
