@@ -34,7 +34,7 @@ from ape.evals.datasets import load_case
 from ape.evals.experiment import OURS, Experiment
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
-from ape.evals.metrics.checks import segments
+from ape.evals.metrics.checks import fill_unscored, segments
 from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
 from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
@@ -174,6 +174,7 @@ def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measuremen
 
 def _metrics(labels: np.ndarray, score: np.ndarray) -> dict[str, float]:
     """Return the metrics of one score. UCR accuracy is defined for a single event only."""
+    score = fill_unscored(score)
     metrics = {"ap": average_precision(labels, score), "vus": vus_pr(labels, score)}
     return metrics | ({"ucr": ucr_accuracy(labels, score)} if len(segments(labels)) == 1 else {})
 

@@ -27,8 +27,8 @@ def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1, 1][:rows])[:, 0]
     _draw_channels(panels[0], series)
     if scores is not None:
-        _draw_line(panels[1], scores["before"].to_numpy()[series.point_rows], BEFORE_COLOUR)
-        _draw_line(panels[2], scores["after"].to_numpy()[series.point_rows], AFTER_COLOUR)
+        _draw_line(panels[1], scores["before"].to_numpy()[series.point_rows], series, BEFORE_COLOUR)
+        _draw_line(panels[2], scores["after"].to_numpy()[series.point_rows], series, AFTER_COLOUR)
     for axes, title in zip(panels, ("series", "score before", "score after"), strict=False):
         axes.set_ylabel(title, fontsize=9)
         axes.tick_params(labelsize=8)
@@ -71,22 +71,26 @@ def draw_latent_space(picture: dict[str, Any]) -> bytes:
 def _draw_channels(axes: Axes, series: Series) -> None:
     """Draw a single channel with its values; several channels below each other, each scaled to its range."""
     if series.n_channels == 1:
-        _draw_line(axes, series.values[:, 0].astype(float), SERIES_COLOUR)
+        _draw_line(axes, series.values[:, 0].astype(float), series, SERIES_COLOUR)
         return
     for channel in range(min(series.n_channels, MAX_CHANNELS)):
         values = series.values[:, channel].astype(float)
-        _draw_line(axes, (values - values.mean()) / (np.ptp(values) + 1e-12) - channel, f"C{channel}")
+        _draw_line(axes, (values - values.mean()) / (np.ptp(values) + 1e-12) - channel, series, f"C{channel}")
 
 
-def _draw_line(axes: Axes, values: np.ndarray, colour: str) -> None:
-    """Draw a line; a long one through the extremes of each pixel column, so that no peak is lost."""
+def _draw_line(axes: Axes, values: np.ndarray, series: Series, colour: str) -> None:
+    """Draw a line [T], interrupted at gaps and where it is NaN.
+
+    A long one goes through the extremes of each pixel column, so that no peak is lost.
+    """
     block = len(values) // COLUMNS
-    if block < 2:
-        axes.plot(values, color=colour, lw=0.8)
-        return
-    edges = np.arange(0, len(values), block)
-    low, high = np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges)  # points without a score are NaN
-    axes.plot(np.repeat(edges, 2), np.column_stack([low, high]).ravel(), color=colour, lw=0.8)
+    for begin, end in series.segments:
+        at, line = np.arange(begin, end), values[begin:end]
+        if block >= 2:
+            edges = np.arange(0, len(line), block)
+            at = np.repeat(begin + edges, 2)
+            line = np.column_stack([np.fmin.reduceat(line, edges), np.fmax.reduceat(line, edges)]).ravel()
+        axes.plot(at, line, color=colour, lw=0.8)
 
 
 def _png(canvas: FigureCanvasAgg) -> bytes:
