@@ -16,6 +16,7 @@ from ape.detectors import Detector, WrappedDetector
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
+from ape.series.windows import clip, starts
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
 KIND, FORMAT = "enhanced", 6
@@ -98,6 +99,9 @@ def _assemble(
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
     segments = [(begin, end) for begin, end in tensors["segments"].tolist()]
+    if not np.isin(positions, starts(clip(segments, 0, len(values)), backbone.window)).all():
+        msg = "references across a gap"
+        raise ValueError(msg)
     reference_windows = ReferenceWindows.build(values, segments, positions, backbone.window, *backbone.shift_and_scale)
     names = ("window_bounds", "point_bound", "knots", "excess", "weights")
     window_bounds, point_bound, knots, excess, weights = stored = [tensors[f"calibration.{x}"].numpy() for x in names]

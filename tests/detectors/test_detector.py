@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from naive.detectors_scores import mean_over_windows
+from support import with_gaps
 
 import ape.detectors
 import ape.series
@@ -178,3 +180,33 @@ def test_saving_before_training_is_refused_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="not trained"):
         ape.detectors.create("vae", window=24).save(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stride", [None, 5])
+def test_stretches_between_gaps_are_scored_as_series_of_their_own(detector, series, stride):
+    scores = detector.score(with_gaps(series, 400, 410, 900), stride=stride)
+    assert np.isnan(scores[400:410]).all()  # shorter than a window
+    for begin, end in ((0, 400), (410, 900), (900, 1100)):
+        alone = detector.score(ape.series.from_array(series.values[begin:end]), stride=stride)
+        np.testing.assert_allclose(scores[begin:end], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_scores_after_a_gap_do_not_depend_on_values_before_it(detector, series):
+    changed = series.values.copy()
+    changed[380:400] += 9
+    first, second = (
+        detector.score(with_gaps(replace(series, values=values), 400)) for values in (series.values, changed)
+    )
+    np.testing.assert_array_equal(first[400:], second[400:])
+    assert not np.array_equal(first[:400], second[:400])
+
+
+def test_series_without_a_stretch_as_long_as_a_window_is_refused(detector, series):
+    with pytest.raises(InputError, match="no stretch without a gap is as long as a window of 24: the longest has 20"):
+        detector.score(with_gaps(series, *range(20, 1100, 20)))
+
+
+def test_automatic_window_is_the_period_of_the_longest_training_stretch(make):
+    first, second = wave(96, length=500), wave(48, length=900)
+    joined = ape.series.from_array(np.concatenate([first.values, second.values]))
+    assert make("vae", steps=1, window=None).fit(with_gaps(joined, 500)).window == pytest.approx(48, abs=2)

@@ -69,6 +69,8 @@ def test_missing_part_is_refused(folder, name):
         ("values", lambda t: t * float("nan")),
         ("memory_starts", lambda t: t + 10**6),
         ("memory_starts", lambda t: t.float()),
+        ("segments", lambda t: t + 10),
+        ("segments", lambda t: t[0]),
         ("calibration.knots", lambda t: t[:2]),
         ("calibration.excess", lambda t: t * float("inf")),
         ("representation.centres", lambda t: t[:, :5]),

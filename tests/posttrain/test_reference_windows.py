@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from naive.posttrain_reference_windows import closest_distance, distinct_neighbours
 
 from ape.posttrain.reference_windows import REST, ReferenceWindows
-from ape.series.windows import sliding
+from ape.series.windows import sliding, starts
 
 WINDOW = 32
 UNIT = torch.zeros(1), torch.ones(1)
@@ -92,3 +94,38 @@ def test_last_neighbour_is_repeated_when_none_is_left():
     values = np.arange(20, dtype=np.float32)[:, None] ** 2
     reference_windows = ReferenceWindows.build(values, [(0, 20)], np.array([0, 10]), 10, *UNIT)
     assert reference_windows.distinct_neighbours(3).tolist() == [[1, 0]] * 3
+
+
+@settings(max_examples=20)
+@given(
+    st.integers(0, 50),
+    st.lists(st.integers(20, 60), min_size=2, max_size=5),
+    st.integers(1, 9),
+    st.sampled_from(["training", "goes on", "another series"]),
+)
+def test_closest_windows_do_not_cross_a_gap(seed, lengths, step, scored):
+    window, edges = 12, np.cumsum([0, *lengths]).tolist()
+    segments = list(pairwise(edges))
+    values = np.random.default_rng(seed).standard_normal((edges[-1], 1)).astype(np.float32)
+    known = ReferenceWindows.build(values, segments, starts(segments, window)[::step].copy(), window, *UNIT)
+    if scored != "training":
+        more = np.random.default_rng([seed, 1]).standard_normal((edges[-1] + 100, 1)).astype(np.float32)
+        offset = edges[-1]
+        if scored == "goes on":
+            more[: edges[-1]], offset = values, 0
+        later = [*segments[:-1], (edges[-2], edges[-1] + 30), (edges[-1] + 30, edges[-1] + 100)]
+        known = known.followed_by(more, later, edges[-1] - offset, offset, *UNIT)
+        segments = later if offset == 0 else [*segments, *((begin + offset, end + offset) for begin, end in later)]
+    length = known.series.shape[1]
+    queries = torch.from_numpy(np.random.default_rng([seed, 2]).standard_normal((40, 1, window)).astype(np.float32))
+    closest = known.closest(queries, known.nearest(queries, None), None).numpy()
+    every = sliding(known.series.numpy().T, window)
+    whole = every[starts(segments, window)]
+    assert all((whole == one).all(axis=(1, 2)).any() for one in closest)
+    assert len(every) == length - window + 1
+
+
+def test_no_reference_without_a_stretch_that_is_long_enough(wave):
+    values = wave(200)[:, None].astype(np.float32)
+    known = ReferenceWindows.build(values[:100], [(0, 100)], np.arange(100 - WINDOW + 1), WINDOW, *UNIT)
+    assert known.followed_by(values, [(0, 100), (100, 120), (120, 150), (150, 165)], 100, 0, *UNIT) is known
