@@ -69,7 +69,9 @@ def matrix_profile(x: np.ndarray, window: int, segments: Segments | None = None)
     from numba import cuda
 
     on_gpu = len(values) >= GPU_MIN_LENGTH and cuda.is_available()
-    profile = load_stumpy().gpu_stump(values, window) if on_gpu else load_stumpy().stump(values, window)
+    compute = load_stumpy().gpu_stump if on_gpu else load_stumpy().stump
+    with np.errstate(divide="ignore"):  # stumpy replaces NaN by zeros, which have no deviation
+        profile = compute(values, window)
     largest = 2 * np.sqrt(window)
     distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
     place = separated.places(len(x) - window + 1)
