@@ -163,10 +163,11 @@ class WindowedDetector:
         window = self._requested_window or automatic_window(series)
         count = count_points(usable(segments, window))
         if count < MIN_WINDOWS * window:
+            between = f" in stretches of {window} or more" if len(segments) > 1 else ""
             raise InputError(
-                f"{count} training points are too few for windows of {window}",
+                f"{count} training points{between} are too few for windows of {window}",
                 "series",
-                f"give at least {MIN_WINDOWS * window} training points without a gap, or a shorter window",
+                f"give at least {MIN_WINDOWS * window} training points, or a shorter window",
             )
         values = joined(series.values, segments)
         shift, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
@@ -284,11 +285,11 @@ class WindowedDetector:
 def automatic_window(series: Series) -> int:
     """Return one dominant period of the longest training stretch, from 32 to 512 samples.
 
-    It is shorter where the stretches that are as long as a window would have less than four windows of points.
+    It is shorter, but at least 32, if four windows would not fit into the stretches that are as long as a window.
     """
     begin, end = longest(series.train_segments)
     period = dominant_period(series.values[begin:end]) or FALLBACK
-    return int(min(np.clip(period, SHORTEST, LONGEST), longest_window(series.train_segments, MIN_WINDOWS)))
+    return int(np.clip(min(period, longest_window(series.train_segments, MIN_WINDOWS)), SHORTEST, LONGEST))
 
 
 def _not_trained() -> InputError:

@@ -96,7 +96,9 @@ def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = 
     count = count_points(usable(segments, window))
     if count < 2 * window:
         raise InputError(
-            f"{count} training points without gaps are too few", series.name, f"give at least {2 * window} in a row"
+            f"{count} training points in stretches of {window} or more are too few",
+            series.name,
+            f"give at least {2 * window} in a row",
         )
     split = max(window, min(int((1 - HELD_OUT_SHARE) * count), count - 2 * window))
     early, late = split_starts(segments, window, count - split)

@@ -103,6 +103,6 @@ def test_gaps_change_which_windows_are_trained_on(make, series):
 
 def test_four_windows_must_fit_between_gaps(make, series):
     too_many = with_gaps(series, *range(20, 800, 20))
-    with pytest.raises(InputError, match="0 training points are too few for windows of 24"):
+    with pytest.raises(InputError, match="0 training points in stretches of 24 or more are too few for windows of 24"):
         make("vae").fit(too_many)
     assert make("vae", window=None, steps=1).fit(with_gaps(series, *range(40, 800, 40))).window <= 40

@@ -76,5 +76,5 @@ def test_no_host_crosses_a_gap_or_covers_missing_values(series, gaps):
 
 def test_two_windows_must_fit_between_gaps(series):
     cut = with_gaps(series, *range(25, 1500, 25))
-    with pytest.raises(InputError, match="0 training points without gaps are too few"):
+    with pytest.raises(InputError, match="0 training points in stretches of 32 or more are too few"):
         draw_hosts(cut, build_context(cut), 0)
