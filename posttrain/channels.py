@@ -30,8 +30,9 @@ def by_channel(
         Step between windows, as for the score.
     """
     errors = channel_errors(detector, series, stride)
-    scored = np.isfinite(errors).all(axis=1)
-    normal = np.isin(np.arange(series.length), points(series.train_segments)) & scored
+    scored, normal = np.isfinite(errors).all(axis=1), np.zeros(series.length, dtype=bool)
+    normal[points(series.train_segments)] = True
+    normal &= scored
     usual = np.median(errors[normal if normal.any() else scored], axis=0)
     excess = errors / np.maximum(usual, 1e-6 * max(float(usual.max()), 1e-12))
     return (score[:, None] * excess / excess.sum(axis=1, keepdims=True).clip(min=1e-12)).astype(np.float32)

@@ -156,7 +156,7 @@ def count_points(segments: Segments) -> int:
 
 def points(segments: Segments) -> np.ndarray:
     """Return the positions of all points of the segments, int64 [n]."""
-    return np.concatenate([np.arange(begin, end) for begin, end in segments])
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(begin, end) for begin, end in segments)])
 
 
 def clip(segments: Segments, begin: int, end: int) -> list[tuple[int, int]]:

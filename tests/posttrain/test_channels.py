@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +67,10 @@ def test_points_without_a_score_have_no_shares(detector):
     np.testing.assert_array_equal(np.isnan(shares).all(axis=1), np.isnan(score))
     assert np.flatnonzero(np.isnan(score)).tolist() == [*range(200, 205)]
     np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
+
+
+def test_series_whose_training_part_lacks_values_is_split_by_all_its_points(detector):
+    missing = np.zeros((500, 3), dtype=bool)
+    missing[:TRAIN_END] = True
+    series = replace(noisy(), missing=missing)
+    assert (by_channel(detector, series, np.ones(500))[EVENT].argmax(axis=1) == 1).all()
