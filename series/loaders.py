@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from ape.series.reading.grid import Gridded, on_grid
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import COMPRESSED, TABLES, Table, read_table, suffix_of, table_of_frame
 from ape.series.reading.train_end import resolve_train_end
+from ape.series.requirements import Requirements
 from ape.series.series import Reading, Series
 
+FLOAT64_STEP = 2048  # multiples of it are exact in float64 up to 2^63
 SUFFIXES = (*TABLES, ".npz", ".txt")
 UCR_NAME = re.compile(r"^\d{3}_UCR_Anomaly_.+_(\d+)_\d+_\d+$")
 EXAMPLES = {
@@ -56,6 +59,8 @@ def load(
     train_end: int | str | None = None,
     text: str | None = None,
     options: ReadOptions | None = None,
+    required: Requirements | None = None,
+    scoring: bool = False,
 ) -> Series:
     """Load and validate a series.
 
@@ -75,6 +80,12 @@ def load(
         Free-text description of the scenario.
     options : ReadOptions, optional
         How to read the file. By default everything is inferred.
+    required : Requirements, optional
+        ``detector.required`` of a trained detector: its channels are read, whatever the file has besides, in its order
+        and relative to its offsets. Notes of the series say what differs from the training data.
+    scoring : bool
+        The series is only scored. Rules for training data do not apply: it may be short or constant, and values may
+        be missing or infinite anywhere.
 
     Returns
     -------
@@ -83,11 +94,11 @@ def load(
     Raises
     ------
     InputError
-        The file cannot be read, or the series is not usable.
+        The file cannot be read, the series is not usable, or a required channel is missing.
     """
     options = options or ReadOptions()
     if str(path).startswith("example:"):
-        return _example(str(path).removeprefix("example:"), train_end, text)
+        return _example(str(path).removeprefix("example:"), train_end, text, required, scoring)
     path = Path(path)
     if not path.is_file():
         raise InputError("no such file", str(path), "check the path")
@@ -103,11 +114,9 @@ def load(
         parts = (_read_npz if suffix == ".npz" else _read_text)(path)
         if train_end is not None:
             parts["train_end"] = train_end
-        return _build(parts, column=column, text=text, name=name, where=str(path), options=options)
+        return _build(parts, column, text, name, str(path), options, required, scoring)
     table = read_table(path, options)
-    return _from_table(
-        table, column=column, train_end=train_end, text=text, name=name, where=str(path), options=options
-    )
+    return _from_table(table, column, train_end, text, name, str(path), options, required, scoring)
 
 
 def from_array(
@@ -117,6 +126,8 @@ def from_array(
     timestamps: np.ndarray | None = None,
     text: str | None = None,
     name: str = "series",
+    required: Requirements | None = None,
+    scoring: bool = False,
 ) -> Series:
     """Make a series from an array [T] or [T, C].
 
@@ -132,14 +143,16 @@ def from_array(
         Free-text description of the scenario.
     name : str
         For people and reports.
+    required, scoring
+        See `load`.
 
     Raises
     ------
     InputError
-        The series is not usable.
+        The series is not usable, or a required channel is missing.
     """
     parts = {"values": values, "channels": channels, "train_end": train_end, "timestamps": timestamps}
-    return _build(parts, column=None, text=text, name=name, where="array", options=ReadOptions())
+    return _build(parts, None, text, name, "array", ReadOptions(), required, scoring)
 
 
 def from_dataframe(
@@ -149,6 +162,8 @@ def from_dataframe(
     text: str | None = None,
     name: str = "series",
     options: ReadOptions | None = None,
+    required: Requirements | None = None,
+    scoring: bool = False,
 ) -> Series:
     """Make a series from a DataFrame of pandas, or of Polars and others through the dataframe interchange protocol.
 
@@ -157,37 +172,40 @@ def from_dataframe(
     """
     where = "DataFrame"
     table = table_of_frame(frame, where)
-    return _from_table(
-        table, column=column, train_end=train_end, text=text, name=name, where=where, options=options or ReadOptions()
-    )
+    return _from_table(table, column, train_end, text, name, where, options or ReadOptions(), required, scoring)
 
 
 def _from_table(
     table: Table,
-    *,
     column: str | Sequence[str] | None,
     train_end: int | str | None,
     text: str | None,
     name: str,
     where: str,
     options: ReadOptions,
+    required: Requirements | None,
+    scoring: bool,
 ) -> Series:
     wanted = [column] if isinstance(column, str) else None if column is None else list(column)
-    columns = interpret(table, options, wanted, where)
+    columns = _chosen(interpret(table, options, wanted, where, required), required, table.named, where)
+    relative, base = _relative(columns.values, columns.exact, columns.names)
     if columns.times is None:
-        grid = Gridded(columns.values, None)
+        grid = Gridded(relative, None)
         unordered: tuple[str, ...] = ()
     else:
-        grid = on_grid(columns.values, columns.times)
+        grid = on_grid(relative, columns.times)
         unordered = columns.times.notes
-    values, counter_notes = difference_counters(grid.values, columns.names, grid.gaps, options.difference)
+    known = required.counters if required is not None and required.channels else None
+    values, counters, counter_notes = difference_counters(
+        grid.values, columns.names, grid.gaps, options.difference, known
+    )
     times = grid.times
     dated = times is not None and times.stamps.dtype.kind == "M"
     clock = None
     if times is not None and dated:
         offset = times.clock_offset
         clock = times.stamps if offset is None else times.stamps + offset.astype("timedelta64[s]")
-    exact = columns.exact if grid.point_of_row is None and not options.difference else {}
+    step_notes = () if required is None else required.step_notes(grid.step)
     return validated(
         values,
         columns.names,
@@ -197,17 +215,57 @@ def _from_table(
         timestamps=times.stamps if times is not None and dated else None,
         text=text,
         name=name,
-        notes=(*columns.notes, *unordered, *grid.notes, *counter_notes),
+        notes=(*columns.notes, *unordered, *grid.notes, *counter_notes, *step_notes),
         where=where,
-        exact=exact,
+        base=np.where(np.isin(columns.names, counters), 0, base),
+        required=required,
+        scoring=scoring,
         zone=times.zone if times is not None else None,
         clock_offset=times.clock_offset if times is not None else None,
         elapsed=times.stamps if times is not None and not dated else None,
         step=grid.step,
         gaps=grid.gaps,
         point_of_row=grid.point_of_row,
+        named=table.named,
+        counters=counters,
         reading=_reading(table, columns, grid),
     )
+
+
+def _chosen(columns: Columns, required: Requirements | None, named: bool, where: str) -> Columns:
+    """Return the columns that a detector requires, in its order and under its names."""
+    if required is None or not required.channels:
+        return columns
+    places, notes = required.places(columns.names, named, where)
+    exact = {
+        channel: columns.exact[columns.names[place]]
+        for channel, place in zip(required.channels, places, strict=True)
+        if columns.names[place] in columns.exact
+    }
+    return replace(
+        columns,
+        values=columns.values[:, places],
+        names=required.channels,
+        exact=exact,
+        notes=tuple(dict.fromkeys((*columns.notes, *notes))),
+    )
+
+
+def _relative(
+    values: np.ndarray, exact: Mapping[str, np.ndarray], names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Subtract a level from integers that float64 does not represent; return the values and the levels."""
+    base = np.zeros(len(names))
+    if not exact:
+        return values, base
+    values = values.copy()
+    for column, name in enumerate(names):
+        if name in exact:
+            low = int(exact[name].min()) // FLOAT64_STEP * FLOAT64_STEP
+            if int(exact[name].max()) - low < 2**62:
+                base[column] = low
+                values[:, column] = exact[name] - low
+    return values, base
 
 
 def _reading(table: Table, columns: Columns, grid: Gridded) -> Reading:
@@ -220,12 +278,13 @@ def _reading(table: Table, columns: Columns, grid: Gridded) -> Reading:
 
 def _build(
     parts: dict[str, Any],
-    *,
     column: str | Sequence[str] | None,
     text: str | None,
     name: str,
     where: str,
     options: ReadOptions,
+    required: Requirements | None,
+    scoring: bool,
 ) -> Series:
     raw = np.asarray(parts["values"])
     if raw.dtype == object or raw.dtype.kind not in "fiub":
@@ -248,20 +307,28 @@ def _build(
         chosen = [names.index(c) for c in wanted]
         values, raw, names = values[:, chosen], raw[:, chosen], wanted
     exact = {}
-    if raw.dtype.kind == "i" and not options.difference:
+    if raw.dtype.kind == "i":
         exact = {c: raw[:, k].astype(np.int64) for k, c in enumerate(names) if np.abs(values[:, k]).max() >= 2.0**53}
-    values, counter_notes = difference_counters(values, names, (), options.difference)
+    named = channels is not None
+    columns = _chosen(Columns(values, tuple(names), exact=exact), required, named, where)
+    known = required.counters if required is not None and required.channels else None
+    relative, base = _relative(columns.values, columns.exact, columns.names)
+    values, counters, counter_notes = difference_counters(relative, columns.names, (), options.difference, known)
     timestamps = parts.get("timestamps")
     return validated(
         values,
-        names,
+        columns.names,
         train_end=resolve_train_end(parts.get("train_end"), len(values), None, timestamps, None, where),
         timestamps=timestamps,
         text=text if text is not None else parts.get("text"),
         name=name,
-        notes=(*parts.get("notes", ()), *counter_notes),
+        notes=(*columns.notes, *counter_notes),
         where=where,
-        exact=exact,
+        base=np.where(np.isin(columns.names, counters), 0, base),
+        required=required,
+        scoring=scoring,
+        named=named,
+        counters=counters,
         reading=Reading(parts["format"]) if "format" in parts else None,
     )
 
@@ -324,7 +391,9 @@ def _read_text(path: Path) -> dict[str, Any]:
     return {"values": values, "train_end": int(ucr_name.group(1)) if ucr_name else None, "format": "text, one series"}
 
 
-def _example(name: str, train_end: int | str | None, text: str | None) -> Series:
+def _example(
+    name: str, train_end: int | str | None, text: str | None, required: Requirements | None, scoring: bool
+) -> Series:
     if name not in EXAMPLES:
         raise InputError(f"no example '{name}'", "example:", f"give one of {', '.join(EXAMPLES)}")
     spec = importlib.util.find_spec("aeon")  # finds the folder without the slow import
@@ -338,4 +407,4 @@ def _example(name: str, train_end: int | str | None, text: str | None) -> Series
         for part in ("TEST", "TRAIN")
     )
     parts = {"values": whole, "train_end": len(training) if train_end is None else train_end, "text": EXAMPLES[name]}
-    return _build(parts, column=None, text=text, name=name, where=f"example:{name}", options=ReadOptions())
+    return _build(parts, None, text, name, f"example:{name}", ReadOptions(), required, scoring)

@@ -11,9 +11,16 @@ from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import Table
 from ape.series.reading.time_columns import find_times, without_indices
 from ape.series.reading.times import in_zone
+from ape.series.requirements import Requirements
 
 
-def interpret(table: Table, options: ReadOptions, column: Sequence[str] | None, where: str) -> Columns:
+def interpret(
+    table: Table,
+    options: ReadOptions,
+    column: Sequence[str] | None,
+    where: str,
+    required: Requirements | None = None,
+) -> Columns:
     """Split a table into times and channels.
 
     Parameters
@@ -23,24 +30,38 @@ def interpret(table: Table, options: ReadOptions, column: Sequence[str] | None, 
     column : sequence of str, optional
         Channels to use. By default all columns of numbers.
     where : str
+    required : Requirements, optional
+        Of a trained detector: its channels are read, in its order, whatever their names and values look like.
 
     Raises
     ------
     InputError
-        A cell is unreadable, or the table can be read in several ways.
+        A cell is unreadable, the table can be read in several ways, or a required channel is missing.
     """
     notes = list(table.notes)
     columns = dict(table.columns)
-    times, used, time_notes = find_times(columns, options, table, where)
+    needed = set() if required is None else set(required.channels)
+    may_be_times = {name: cells for name, cells in columns.items() if name not in needed}
+    times, used, time_notes = find_times(may_be_times, options, table, where)
     notes += time_notes
     rest = {name: cells for name, cells in columns.items() if name not in used}
     time_column = " and ".join(used) if used else None
     if options.timezone is not None and times is not None and times.stamps.dtype.kind == "M":
         times = in_zone(times, options.timezone, where)
-    rest, index_notes = without_indices(rest, column)
-    notes += index_notes
-    series_column = series_column_of(rest, times, options, column, where)
+    kept, index_notes = without_indices(rest, [*needed, *(column or ())] or None)
+    series_column = series_column_of(kept, times, options, column, where)
+    long = series_column is not None and series_column[1] is None
+    names = list(rest if column is None else column)
+    if required is not None and required.channels and not long and required.by_name(names, table.named):
+        places, match_notes = required.places(names, table.named, where)
+        column = [names[place] for place in places]
+        kept, notes = rest, [*notes, *match_notes]
+        unused = tuple(f"{name or 'unnamed'} (not in training)" for name in rest if name not in column)
+    else:
+        notes += index_notes
+        unused = ()
     if series_column is not None:
-        return read_long(rest, times, time_column, series_column, options, column, table, tuple(notes), where)
-    wide = read_channels(rest, options, column, table, where)
-    return replace(wide, times=times, time_column=time_column, notes=(*notes, *wide.notes))
+        return read_long(kept, times, time_column, series_column, options, column, table, tuple(notes), where)
+    wide = read_channels(kept, options, column, table, where, required is not None)
+    left_out = (*wide.left_out, *unused)
+    return replace(wide, times=times, time_column=time_column, left_out=left_out, notes=(*notes, *wide.notes))

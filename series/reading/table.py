@@ -48,6 +48,8 @@ class Table:
         Number of the first row of values, as error messages count.
     separator : str or None
     notes : tuple of str
+    named : bool
+        Whether the source names the columns; otherwise the names only number them.
     """
 
     columns: dict[str, pa.ChunkedArray]
@@ -55,6 +57,7 @@ class Table:
     first_row: int = 0
     separator: str | None = None
     notes: tuple[str, ...] = ()
+    named: bool = True
 
 
 def is_text(cells: pa.ChunkedArray) -> bool:
@@ -104,7 +107,7 @@ def table_of_frame(frame: Any, where: str) -> Table:
         names = [str(n) if n is not None else f"level {k}" for k, n in enumerate(frame.index.names)]
         frame = frame.reset_index(names=["timestamp"] if frame.index.names == [None] else names)
     pairs = [(str(name), _arrow_column(frame.iloc[:, k])) for k, name in enumerate(frame.columns)]
-    return Table(_unique({}, pairs), "DataFrame")
+    return Table(_unique({}, pairs), "DataFrame", named=not isinstance(frame.columns, pd.RangeIndex))
 
 
 def _arrow_column(column: Any) -> pa.ChunkedArray:
@@ -251,6 +254,7 @@ def _read_text_table(path: Path, options: ReadOptions) -> Table:
         dialect.skip + 1,
         dialect.separator,
         (*notes, *dialect.notes),
+        dialect.header,
     )
 
 
