@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import re
 
-# Labels, whatever their values are.
-LABELS = {
-    "abnormal", "anomalies", "anomalous", "anomaly", "anomalyflag", "anomalylabel", "attack", "attackflag",
-    "attacklabel", "changepoint", "class", "faultlabel", "groundtruth", "gt", "isabnormal", "isanomalous",
-    "isanomaly", "isattack", "isfault", "isoutlier", "label", "labelanomaly", "labels", "normalattack", "outlier",
-    "outliers", "targetlabel", "ytrue",
-}  # fmt: skip
-# Labels if they have two values.
-LABELS_IF_BINARY = {
-    "event", "failure", "fault", "faulty", "flag", "isevent", "machinestatus", "target", "truth", "y",
-}  # fmt: skip
-# Parts of the names of labels that have two values.
-LABEL_WORDS = (
-    "anomal", "attack", "outlier", "label", "abnormal",
-)  # fmt: skip
 # Times.
 TIMES = {
     "createdat", "dataora", "date", "dateandtime", "dateheure", "datetime", "datetimelocal", "datetimeutc", "datum",
@@ -49,4 +34,4 @@ NUMBERED_SERIES = {"deviceid", "id", "itemid", "machineid", "sensorid", "uniquei
 
 def key_of(name: str) -> str:
     """Return the name of a column in lower case without spaces and signs."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[\W_]", "", name.casefold())
