@@ -18,9 +18,10 @@ from ape.core.out_of_memory import BatchSize
 from ape.core.progress import Progress
 from ape.detectors.contract import Backbone
 from ape.detectors.detector_folder import Configuration, write_folder
+from ape.detectors.inputs import missing_error, prepared, with_missing
 from ape.detectors.schedule import Budget
 from ape.detectors.training import seeded, train
-from ape.series import Series
+from ape.series import Requirements, Series
 from ape.series.numerics import dominant_period
 from ape.series.windows import (
     Segments,
@@ -55,6 +56,8 @@ class TrainingSetup:
     window : int
     shift, scale : Tensor [C]
         The training part is standardised as ``(values - shift) / scale``.
+    required : Requirements
+        What the detector requires of a series.
     """
 
     module: Backbone
@@ -63,6 +66,7 @@ class TrainingSetup:
     window: int
     shift: Tensor
     scale: Tensor
+    required: Requirements
 
 
 class WindowedDetector:
@@ -98,6 +102,7 @@ class WindowedDetector:
         self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self._module: Backbone | None = None
         self._shift_and_scale: tuple[Tensor, Tensor] | None = None
+        self._required = Requirements()
 
     @property
     def window(self) -> int:
@@ -119,6 +124,11 @@ class WindowedDetector:
         if self._shift_and_scale is None:
             raise _not_trained()
         return self._shift_and_scale
+
+    @property
+    def required(self) -> Requirements:
+        """What the detector requires of a series: for `ape.series.load`, which matches channels by name."""
+        return self._required
 
     def fit(
         self, series: Series, seed: int = 0, progress: Progress | None = None, checkpoint: Path | None = None
@@ -148,7 +158,7 @@ class WindowedDetector:
         described = (self.name, self.options, setup.window, self.budget, seed, setup.segments)
         state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
         train(setup.module, setup.values, setup.segments, setup.window, self.budget, seed, progress, state)
-        self.set_trained(setup.module, setup.window, setup.shift, setup.scale)
+        self.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required)
         return self
 
     def prepare(self, series: Series, seed: int) -> TrainingSetup:
@@ -175,14 +185,23 @@ class WindowedDetector:
         with seeded(seed):
             module = self.build_module(series.n_channels, window).to(self._device)
         standardised = torch.from_numpy(((series.train - shift) / scale).astype(np.float32)).to(self._device)
-        return TrainingSetup(module, standardised, segments, window, torch.from_numpy(shift), torch.from_numpy(scale))
+        shift_and_scale = torch.from_numpy(shift), torch.from_numpy(scale)
+        return TrainingSetup(module, standardised, segments, window, *shift_and_scale, Requirements.of(series))
 
     def build_module(self, channels: int, window: int) -> Backbone:
         """Return the module that training starts from."""
         return self._build(channels=channels, window=window, **self.options)
 
-    def set_trained(self, module: Backbone, window: int, shift: Tensor, scale: Tensor) -> None:
-        """Set a trained backbone with its window and standardisation."""
+    def set_trained(
+        self,
+        module: Backbone,
+        window: int,
+        shift: Tensor,
+        scale: Tensor,
+        required: Requirements = Requirements(),  # noqa: B008 (frozen)
+    ) -> None:
+        """Set a trained backbone with its window, its standardisation and what it requires of a series."""
+        self._required = required
         self._window, self._module = window, module.to(self._device).eval()
         self._shift_and_scale = (shift.float().to(self._device), scale.float().to(self._device))
 
@@ -216,7 +235,8 @@ class WindowedDetector:
     def score(self, series: Series, stride: int | None = None, own: bool = False) -> np.ndarray:
         """Score each point by the mean over all windows that cover it.
 
-        Windows are scored batch by batch, so memory grows only with the result.
+        Channels are matched by name, see `prepared`. Points with missing values get the highest score of the others,
+        or more. Windows are scored batch by batch, so memory grows only with the result.
 
         Parameters
         ----------
@@ -234,10 +254,9 @@ class WindowedDetector:
         Raises
         ------
         InputError
-            No stretch of the series is as long as a window, it has another number of channels, or the stride is
-            invalid.
+            No stretch of the series is as long as a window, a channel is missing, or the stride is invalid.
         """
-        self.require_channels(series)
+        series = prepared(self, series)
         self.module.eval()
         starts = start_batches(series.segments, self.window, stride, BATCH)
         windows, batch_size = sliding(series.values, self.window), BatchSize(BATCH)
@@ -249,7 +268,8 @@ class WindowedDetector:
             return torch.cat(parts).cpu().numpy()
 
         with seeded(0):  # the scores of some papers are random
-            return streamed_overlap_mean(((batch, scores_at(batch)) for batch in starts), series.length)
+            score = streamed_overlap_mean(((batch, scores_at(batch)) for batch in starts), series.length)
+        return with_missing(score, series, 0.0 if own else missing_error(series))
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""
@@ -270,7 +290,9 @@ class WindowedDetector:
     def save(self, folder: Path | str) -> None:
         """Write weights (safetensors) and configuration (JSON) into ``folder`` atomically."""
         module, (shift, scale) = self.module, self.shift_and_scale
-        configuration = Configuration(self.name, self.options, self.window, shift.tolist(), scale.tolist())
+        configuration = Configuration(
+            self.name, self.options, self.window, shift.tolist(), scale.tolist(), self.required
+        )
         write_folder(Path(folder), configuration, module)
 
     def _standardised(self, x: Tensor) -> Tensor:

@@ -73,7 +73,13 @@ class Requirements:
         if not self.channels:
             return list(range(len(names))), ()
         found = {channel: names.index(channel) for channel in self.channels if channel in names}
-        if not self.by_name(names, named) and len(names) == len(self.channels):
+        if not self.by_name(names, named):
+            if len(names) != len(self.channels):
+                raise InputError(
+                    f"{len(names)} channels, but the detector was trained on {len(self.channels)}",
+                    where,
+                    "use the channels of the training data",
+                )
             return list(range(len(names))), ("channels without names are matched by position",)
         notes = [] if list(found.values()) == sorted(found.values()) else [
             "the channels are in another order than in training: they are matched by name"
@@ -132,13 +138,14 @@ def aligned(series: Series, required: Requirements) -> Series:
     notes = tuple(note for note in (*notes, *required.step_notes(series.step)) if note not in series.notes)
     if not notes and names == series.channels and np.array_equal(own, offset):
         return series
-    values = series.values[:, places]
+    same = places == list(range(series.n_channels))
+    values = series.values if same else np.ascontiguousarray(series.values[:, places])
     if not np.array_equal(own[places], offset):
         values = (values.astype(np.float64) + (own[places] - offset)).clip(-LARGEST, LARGEST).astype(np.float32)
     missing = None if series.missing is None else series.missing[:, places]
     return replace(
         series,
-        values=np.ascontiguousarray(values),
+        values=values,
         channels=tuple(names),
         offset=offset if offset.any() else None,
         missing=missing if missing is not None and missing.any() else None,
