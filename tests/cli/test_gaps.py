@@ -59,4 +59,4 @@ def test_file_without_a_stretch_as_long_as_a_window_is_refused_in_one_line(table
     table.assign(timestamp=pd.Timestamp("2024-03-01") + step * STEP).to_csv(tmp_path / "torn.csv", index=False)
     done = run_here("train", tmp_path / "torn.csv", "--out", tmp_path / "vae")
     assert done.code == 2 and len(done.err.strip().splitlines()) == 1, done.err
-    assert "0 training points in stretches of 32 or more are too few for windows of 32" in done.err
+    assert "0 points in stretches of at least 32 between the long gaps" in done.err
