@@ -22,6 +22,7 @@ from types import ModuleType
 import numpy as np
 
 from ape.core.files import write_text
+from ape.series.numerics import unit_of
 from ape.series.windows import Segments, starts
 
 GPU_MIN_LENGTH = 20_000  # points; for shorter series the transfer to a GPU costs more than it saves
@@ -87,7 +88,8 @@ def matrix_profile(x: np.ndarray, window: int, segments: Segments | None = None)
 class _Separated:
     """A series with NaN outside its segments, and one NaN inserted wherever a segment touches the next.
 
-    ``values`` is float64 [T + number of cuts]; ``cuts``, int64, are the begins of these next segments.
+    It is close to unit scale, because stumpy takes standard deviations below 1e-7 for zero. ``values`` is float64
+    [T + number of cuts]; ``cuts``, int64, are the begins of these next segments.
     """
 
     values: np.ndarray
@@ -96,6 +98,7 @@ class _Separated:
     @classmethod
     def of(cls, x: np.ndarray, segments: Segments | None) -> _Separated:
         values = np.ascontiguousarray(x, dtype=np.float64)
+        values = values / unit_of(values)
         if segments is None:
             return cls(values, np.zeros(0, np.int64))
         inside = np.full(len(values), np.nan)
@@ -144,7 +147,8 @@ def distance_profile(query: np.ndarray, x: np.ndarray, segments: Segments | None
         Infinite for a subsequence that does not lie within one of the ``segments``.
     """
     separated = _Separated.of(x, segments)
-    distance = load_stumpy().mass(np.ascontiguousarray(query, dtype=np.float64), separated.values)
+    query = np.ascontiguousarray(query, dtype=np.float64)
+    distance = load_stumpy().mass(query / unit_of(query), separated.values)
     return np.asarray(distance, dtype=np.float64)[separated.places(len(x) - len(query) + 1)]
 
 
