@@ -17,7 +17,7 @@ from ape.rules.placement import allowed_starts
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Rule
 from ape.series import Series
-from ape.series.numerics import auc
+from ape.series.numerics import auc, power_of_two
 from ape.series.windows import count_points, longest_window, sliding, split_starts, usable
 
 HELD_OUT_SHARE = 0.35  # of the training part, for the hosts of the check
@@ -139,19 +139,20 @@ def discriminability(
         (median, in samples).
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
-    normal = _features(hosts.normal, hosts)
+    units = power_of_two(np.array([channel.scale for channel in context.channels]))
+    normal = _features(hosts.normal, hosts, units)
     pair_order = np.concatenate([hosts.starts.numpy()] * 2)  # two rules have their anomalies in the same hosts
-    compared = [_accepted_features(rule, context, hosts, seed, normal) for rule in accepted]
+    compared = [_accepted_features(rule, context, hosts, seed, normal, units) for rule in accepted]
     figures = {}
     for rule in pending:
         sample, passed = _sample(rule, context, hosts, seed)
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()
-        features = _standardise(_features(pseudo, hosts), normal)
+        features = _standardise(_features(pseudo, hosts, units), normal)
         peak = np.abs((pseudo - hosts.windows.numpy()) / _scale_unit(rule, context)).max(axis=(1, 2))
         sized = (peak >= MIN_SCALE_FACTOR * rule.scale.low) & (peak <= MAX_SCALE_FACTOR * rule.scale.high)
         figures[rule.id] = {
             "visible": _auc(_standardise(normal, normal), features, order),
-            "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask),
+            "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask, float(units.max())),
             "plausible": float(np.mean(_inside_limits(pseudo, mask, context) & sized)),
             "own": float(passed.double().mean()),
             "new": min([1.0, *(_auc(other, features, pair_order) for other in compared)]),
@@ -170,9 +171,13 @@ def failures(figures: dict[str, float]) -> list[str]:
     return [name for name, threshold in THRESHOLDS.items() if not threshold.passes(figures[name])]
 
 
-def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
-    """Return shape statistics of each window and channel, and the distance to the nearest reference, [N, C, F]."""
-    x = windows.astype(np.float64)
+def _features(windows: np.ndarray, hosts: Hosts, units: np.ndarray) -> np.ndarray:
+    """Return shape statistics of each window and channel, and the distance to the nearest reference, [N, C, F].
+
+    Statistics are in ``units`` [C], close to the scales of the channels, so that floors are relative to them. The
+    distance is in the largest unit: channels with large values dominate it.
+    """
+    x = windows / units[:, None]
     d1, d2 = np.diff(x, axis=2), np.diff(x, n=2, axis=2)
     power = np.abs(np.fft.rfft(x - x.mean(axis=2, keepdims=True), axis=2)) ** 2
     bands = [part.sum(axis=2) for part in np.array_split(power[:, :, 1:], 5, axis=2)]
@@ -180,7 +185,7 @@ def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
     block = max(4, x.shape[2] // 12)
     local = np.lib.stride_tricks.sliding_window_view(x, block, axis=2)[:, :, :: max(1, block // 2)]
     local_std, local_mean = local.std(axis=3), local.mean(axis=3)
-    flat = (np.abs(d1) <= 1e-9 * (np.abs(x).max(axis=2, keepdims=True) + 1e-12)).mean(axis=2)
+    flat = (np.abs(d1) <= 1e-9 * np.abs(x).max(axis=2, keepdims=True)).mean(axis=2)
     columns = [
         x.mean(2), x.std(2), x.min(2), x.max(2), np.median(x, axis=2),
         np.abs(d1).mean(2), np.abs(d1).max(2), np.abs(d2).mean(2), np.abs(d2).max(2),
@@ -188,7 +193,8 @@ def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
         np.abs(np.diff(local_mean, axis=2)).max(2),
         *(np.log(band + 1e-12) for band in [low_band, *bands]),
     ]  # fmt: skip
-    nearest = _nearest_distance(x.reshape(len(x), -1), hosts.reference)
+    flat_windows, reference = (part.reshape(len(part), -1) / units.max() for part in (windows, hosts.reference))
+    nearest = _nearest_distance(flat_windows, reference)
     return np.stack([*columns, np.repeat(nearest[:, None], x.shape[1], axis=1)], axis=2)
 
 
@@ -197,13 +203,15 @@ def _nearest_distance(flat: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(square.min(axis=1), 0.0))
 
 
-def _accepted_features(rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray) -> np.ndarray:
+def _accepted_features(
+    rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray, units: np.ndarray
+) -> np.ndarray:
     """Return the features of an accepted rule's anomalies, from the cache if possible."""
     key = rule.model_dump_json(exclude={"history"})
     if key not in hosts.accepted_features:
         # Another seed than for pending rules, so that the anomalies of both are independent draws in the same hosts.
         sample, _ = _sample(rule, context, hosts, seed + 1)
-        hosts.accepted_features[key] = _standardise(_features(sample.pseudo.numpy(), hosts), normal)
+        hosts.accepted_features[key] = _standardise(_features(sample.pseudo.numpy(), hosts, units), normal)
     return hosts.accepted_features[key]
 
 
@@ -257,7 +265,7 @@ def _scale_unit(rule: Rule, context: Context) -> np.ndarray:
     return np.array(units)[None, :, None]
 
 
-def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray) -> float:
+def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray, unit: float) -> float:
     """Return the AUC of a classifier that sees only the borders.
 
     It compares a few samples around each border with the same samples of a normal window.
@@ -268,8 +276,8 @@ def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray) -> float:
     if len(rows) < 4 * FOLDS:
         return 0.5
     index = places[:, None] + np.arange(1 - BORDER, BORDER + 1)
-    anomalous = _border_features(pseudo[rows[:, None], channels[:, None], index])
-    normal = _border_features(hosts.normal[rows[:, None], channels[:, None], index])
+    anomalous = _border_features(pseudo[rows[:, None], channels[:, None], index] / unit)
+    normal = _border_features(hosts.normal[rows[:, None], channels[:, None], index] / unit)
     scale = normal.std(axis=0) + 1e-12
     order = np.concatenate([hosts.normal_starts[rows], hosts.starts.numpy()[rows]])
     return _auc(normal / scale, anomalous / scale, order)
