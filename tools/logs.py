@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.core.errors import InputError
+from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 
@@ -195,10 +196,11 @@ def _bursts(times: np.ndarray, all_times: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _usual_range(values: np.ndarray) -> np.ndarray:
-    """Return the median range of each channel over stretches as long as those around a line, [C]."""
+    """Return the median range of each channel over stretches as long as those around a line, [C]; above zero."""
     width = 2 * AROUND + 1
     count = max(1, len(values) // width)
-    return np.median(np.ptp(values[: count * width].reshape(count, -1, values.shape[1]), axis=1), axis=0) + 1e-12
+    usual = np.median(np.ptp(values[: count * width].reshape(count, -1, values.shape[1]), axis=1), axis=0)
+    return np.maximum(usual.astype(np.float64), NEGLIGIBLE * channel_scale(values, 1.0))
 
 
 def _moves(times: np.ndarray, timestamps: np.ndarray, values: np.ndarray, usual: np.ndarray) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import stats
 from statsmodels.tsa.seasonal import MSTL, STL
 
-from ape.series.numerics import robust_scale
+from ape.series.numerics import NEGLIGIBLE, robust_scale
 from ape.tools.boundary import Channel, agent_tool, require, require_cycles
 from ape.tools.workbench import Workbench
 
@@ -92,7 +92,8 @@ def stl_tool(workbench: Workbench) -> BaseTool:
         begin, values = workbench.stretch(channel)
         periods = sorted(set(periods))
         parts = decompose(values, periods)
-        scale = float(robust_scale(parts.residual))
+        deviation = float(values.std())
+        scale = float(robust_scale(parts.residual, least=NEGLIGIBLE * deviation))
         return {
             "analysed": [begin + parts.begin, begin + parts.end],
             "periods": periods,
@@ -100,10 +101,12 @@ def stl_tool(workbench: Workbench) -> BaseTool:
             "strength_by_period": [strength(row, parts.residual) for row in parts.seasonal],
             "trend_strength": strength(parts.trend, parts.residual),
             "residual_scale": scale,
-            "residual_share": scale / float(values.std()),
+            "residual_share": scale / deviation,
             "residual_kurtosis": float(stats.kurtosis(parts.residual)),
             "residual_tail_ratio": float(np.quantile(np.abs(parts.residual), 0.999)) / (NORMAL_TAIL * scale),
-            "artefact": workbench.artefacts.put_array(np.vstack([parts.trend, parts.seasonal, parts.residual])),
+            "artefact": workbench.artefacts.put_array(
+                np.vstack([parts.trend + workbench.offset(channel), parts.seasonal, parts.residual])
+            ),
         }
 
     return stl

@@ -47,10 +47,21 @@ class Workbench:
         return begin, self.column(channel)[begin:end]
 
     def column(self, channel: str) -> np.ndarray:
-        """Return the training values of one channel, float64 [n], or raise a `ValueError` that lists the channels."""
+        """Return the training values of one channel minus its `offset`, float64 [n].
+
+        Raises
+        ------
+        ValueError
+            There is no such channel; the message lists the channels.
+        """
         channels = self.series.channels
         if channel not in channels:
             listed = ", ".join(channels[:LISTED]) + (", ..." if len(channels) > LISTED else "")
             msg = f"no channel '{channel[:80]}'; use one of: {listed}"
             raise ValueError(msg)
         return self.series.values[:, channels.index(channel)].astype(np.float64)
+
+    def offset(self, channel: str) -> float:
+        """Return what to add to the values of `column` for data units."""
+        offset = self.series.offset
+        return 0.0 if offset is None else float(offset[self.series.channels.index(channel)])
