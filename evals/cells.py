@@ -40,6 +40,7 @@ from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
 from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
 from ape.runs.folder import versions
 from ape.series import Series
+from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.series.windows import joined
 
 WITHOUT = "without heads"  # all measures of the score but the heads'
@@ -153,9 +154,9 @@ def _in_data_units(method: Method, series: Series) -> Negatives:
     """Wrap a method's negatives, which are made from standardised windows, for windows in data units."""
     make = method.negatives
     assert make is not None
-    train = joined(series.values, series.train_segments)
+    train = joined(series.values, series.train_segments).astype(np.float64)
     shift = torch.from_numpy(train.mean(axis=0))[:, None].float()
-    scale = torch.from_numpy(np.maximum(train.std(axis=0), 1e-8))[:, None].float()
+    scale = torch.from_numpy(channel_scale(train, NEGLIGIBLE))[:, None].float()
     return lambda hosts, generator, starts: make((hosts - shift) / scale, generator, starts) * scale + shift
 
 

@@ -18,6 +18,7 @@ from sklearn.ensemble import IsolationForest
 from ape.posttrain.reference_windows import reference_starts
 from ape.series import Series
 from ape.series.matrix_profile import matrix_profile
+from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.series.windows import joined, overlap_mean, sliding, start_batches, starts, streamed_overlap_mean
 
 EXPLAINED = 0.95  # share of the variance in Sub-PCA's subspace
@@ -79,7 +80,7 @@ def discords(series: Series, window: int, seed: int) -> np.ndarray:
 def moving_z_score(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the z-score of a point with respect to the last two window lengths, largest over channels."""
     frame = pd.DataFrame(series.values.astype(np.float64))
-    floor = 1e-3 * pd.DataFrame(joined(frame.to_numpy(), series.train_segments)).std() + 1e-12
+    floor = 1e-3 * channel_scale(joined(series.values, series.train_segments), NEGLIGIBLE)
 
     def scores(part: pd.DataFrame) -> np.ndarray:
         past = part.rolling(2 * window, min_periods=window)
@@ -90,7 +91,7 @@ def moving_z_score(series: Series, window: int, seed: int) -> np.ndarray:
 
 def difference(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the absolute difference to the previous point in training sd, largest over channels."""
-    scale = joined(series.values, series.train_segments).std(axis=0) + 1e-12
+    scale = channel_scale(joined(series.values, series.train_segments), NEGLIGIBLE)
     steps = np.diff(series.values, axis=0, prepend=series.values[:1])
     steps[[begin for begin, _ in series.segments]] = 0
     return np.abs(steps / scale).max(axis=1)
@@ -115,8 +116,8 @@ SIMPLE: dict[str, Simple] = {
 
 def _windows(series: Series, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all windows [N, C, L], standardised; up to 4000 training windows as rows; and the starts of these."""
-    train = joined(series.values, series.train_segments)
-    values = (series.values - train.mean(axis=0)) / np.maximum(train.std(axis=0), 1e-12)
+    train = joined(series.values, series.train_segments).astype(np.float64)
+    values = (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
     windows = sliding(values.astype(np.float32), window)
     at = reference_starts(series.train_segments, window)
     return windows, _flat(windows[at]), at

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -69,8 +70,8 @@ def draw_pool(
     pseudo = negatives(hosts, generator, positions)
     windows = torch.stack([hosts, augment(hosts, generator, bank.context), pseudo])
     # the same amount of jitter on every branch, so that the head cannot learn the jitter
-    deviation = torch.from_numpy(joined(candidates.values, candidates.segments).std(axis=0))[:, None]
-    windows += recipe.jitter * deviation * torch.randn(windows.shape, generator=generator)
+    deviation = joined(candidates.values, candidates.segments).std(axis=0, dtype=np.float64)[:, None]
+    windows += recipe.jitter * torch.from_numpy(deviation).float() * torch.randn(windows.shape, generator=generator)
     windows = windows.to(device)
     nearest = torch.stack([model.nearest(branch, positions.to(device)) for branch in windows])
     return Pool(windows, nearest)

@@ -12,7 +12,7 @@ from ape.posttrain.parts import pool_residual
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Mahalanobis
 from ape.series import Series
-from ape.series.numerics import dominant_period, robust_scale
+from ape.series.numerics import NEGLIGIBLE, dominant_period, robust_scale
 from ape.series.windows import longest, steps_at
 
 CUT = 6.0  # robust deviations beyond which a window is suspicious
@@ -59,7 +59,7 @@ def oddness(reference_windows: ReferenceWindows) -> np.ndarray:
         far = distance(cells)
         logs.append((far + 1e-6 * far.median()).log())
     mean = torch.stack(logs).mean(0).cpu().double().numpy()
-    return (mean - np.median(mean)) / robust_scale(mean)
+    return (mean - np.median(mean)) / robust_scale(mean, least=NEGLIGIBLE)
 
 
 def context_bins(series: Series, reference_windows: ReferenceWindows) -> dict[str, np.ndarray]:

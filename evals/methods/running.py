@@ -13,6 +13,7 @@ from torch import nn
 from ape.detectors.training import seeded
 from ape.evals.methods.protocol import Method, Scorer
 from ape.series import Series
+from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.series.windows import joined, sliding, start_batches, starts, streamed_overlap_mean
 
 STEPS, BATCH = 600, 64  # for every method; the backbones' budgets are of the same order
@@ -39,7 +40,7 @@ def score(method: Method, series: Series, window: int, seed: int) -> np.ndarray:
         Higher is more anomalous.
     """
     train = joined(series.values, series.train_segments).astype(np.float64)
-    shift, scale = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-8)
+    shift, scale = train.mean(axis=0), channel_scale(train, NEGLIGIBLE)
     views = sliding(((series.values - shift) / scale).astype(np.float32), window)
     with seeded(seed):
         module = method.build(series.n_channels, window)
