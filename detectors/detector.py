@@ -22,7 +22,7 @@ from ape.detectors.inputs import missing_error, prepared, with_missing
 from ape.detectors.schedule import Budget
 from ape.detectors.training import seeded, train
 from ape.series import Requirements, Series
-from ape.series.numerics import dominant_period
+from ape.series.numerics import channel_scale, dominant_period
 from ape.series.windows import (
     Segments,
     count_points,
@@ -38,7 +38,7 @@ from ape.series.windows import (
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 MIN_WINDOWS = 4  # the training part has at least this many window lengths
 BATCH = 512  # windows scored at once
-MIN_SCALE = 1e-3  # of the median scale, for channels that are constant in training
+CONSTANT_SHARE = 1e-3  # of the median scale, for channels that are constant in training
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,7 @@ class WindowedDetector:
                 f"give at least {MIN_WINDOWS * window} training points, or a shorter window",
             )
         values = joined(series.values, segments)
-        shift, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-        scale = np.maximum(scale, max(MIN_SCALE * float(np.median(scale)), 1e-8))
+        shift, scale = values.mean(axis=0, dtype=np.float64), channel_scale(values, CONSTANT_SHARE)
         with seeded(seed):
             module = self.build_module(series.n_channels, window).to(self._device)
         standardised = torch.from_numpy(((series.train - shift) / scale).astype(np.float32)).to(self._device)
