@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ape.detectors import Detector
+from ape.detectors.inputs import prepared
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.parts import BATCH
 from ape.series import Series
@@ -18,23 +19,28 @@ def by_channel(
     """Share a score out among the channels, float32 [T, C]. The shares of a point add up to its score.
 
     The share of a channel is proportional to its squared reconstruction error divided by its median error in the
-    training part. Points without a score have no shares: NaN.
+    training part. Where values are missing, only their channels share the score. Points without a score have no
+    shares: NaN.
 
     Parameters
     ----------
     detector : Detector or EnhancedDetector
     series : Series
+        The columns of the result are the channels of the detector, as in `ape.detectors.inputs.prepared`.
     score : ndarray [T]
         Result of ``detector.score(series)``.
     stride : int, optional
         Step between windows, as for the score.
     """
+    series = prepared(detector, series)
     errors = channel_errors(detector, series, stride)
     scored, normal = np.isfinite(errors).all(axis=1), np.zeros(series.length, dtype=bool)
     normal[points(series.train_segments)] = True
     normal &= scored
     usual = np.median(errors[normal if normal.any() else scored], axis=0)
     excess = errors / np.maximum(usual, 1e-6 * max(float(usual.max()), 1e-12))
+    if series.missing is not None:
+        excess = np.where(series.missing.any(axis=1, keepdims=True), series.missing, excess)
     return (score[:, None] * excess / excess.sum(axis=1, keepdims=True).clip(min=1e-12)).astype(np.float32)
 
 

@@ -47,6 +47,7 @@ def build_context(series: Series, period: int | None = None) -> Context:
     channels = [
         ChannelContext(
             name=name,
+            offset=0.0 if series.offset is None else float(series.offset[c]),
             scale=float(scale[c]),
             residual_scale=float(residual[c]),
             quantile_low=float(low[c]),

@@ -181,9 +181,10 @@ class Rule(RuleDraft):
 
 
 class ChannelContext(Record):
-    """Statistics of one channel used to place and scale rules, in data units."""
+    """Statistics of one channel used to place and scale rules, in data units minus its offset."""
 
     name: str
+    offset: float = Field(default=0.0, description="of channels whose level is large; left out of the JSON if zero")
     scale: float = Field(gt=0, description="robust standard deviation of the training part")
     residual_scale: float = Field(gt=0, description="robust standard deviation of the local residual")
     quantile_low: float = Field(description="0.1 % quantile")
@@ -193,6 +194,13 @@ class ChannelContext(Record):
     step: float = Field(ge=0, description="99.5 % quantile of the absolute difference between neighbouring samples")
     level_cuts: tuple[float, float]
     activity_cuts: tuple[float, float]
+
+    @model_serializer(mode="wrap")
+    def _without_zero_offset(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        if not self.offset:
+            data.pop("offset", None)
+        return data
 
 
 class ContextGap(Record):
