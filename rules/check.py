@@ -193,8 +193,8 @@ def _features(windows: np.ndarray, hosts: Hosts, units: np.ndarray) -> np.ndarra
         np.abs(np.diff(local_mean, axis=2)).max(2),
         *(np.log(band + 1e-12) for band in [low_band, *bands]),
     ]  # fmt: skip
-    flat_windows, reference = (part.reshape(len(part), -1) / units.max() for part in (windows, hosts.reference))
-    nearest = _nearest_distance(flat_windows, reference)
+    unit = float(units.max())  # a Python float keeps the references in float32
+    nearest = _nearest_distance(windows.reshape(len(x), -1).astype(np.float64) / unit, hosts.reference / unit)
     return np.stack([*columns, np.repeat(nearest[:, None], x.shape[1], axis=1)], axis=2)
 
 
