@@ -275,7 +275,8 @@ def _offsets(
                 f"{where}, channel '{name}'",
                 "subtract the level before writing the file",
             )
-        digits = -math.floor(math.log10(usual or spread))
+        # A round number within a few spreads, so that 101325 + wave and wave are the same numbers.
+        digits = -math.floor(math.log10(usual or spread)) - 1
         offset[column] = base[column] + round(level, min(digits, 300))
         notes.append(f"channel '{name}': values are kept relative to {offset[column]:.15g}")
     return offset, tuple(notes)
