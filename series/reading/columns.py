@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ape.series.reading.channels import Columns, read_channels
+from ape.series.reading.indices import without_indices
 from ape.series.reading.long_tables import read_long, series_column_of
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import Table
-from ape.series.reading.time_columns import find_times, without_indices
-from ape.series.reading.times import in_zone
+from ape.series.reading.time_columns import find_times
 from ape.series.requirements import Requirements
 
 
@@ -46,8 +46,6 @@ def interpret(
     notes += time_notes
     rest = {name: cells for name, cells in columns.items() if name not in used}
     time_column = " and ".join(used) if used else None
-    if options.timezone is not None and times is not None and times.stamps.dtype.kind == "M":
-        times = in_zone(times, options.timezone, where)
     kept, index_notes = without_indices(rest, [*needed, *(column or ())] or None)
     series_column = series_column_of(kept, times, options, column, where)
     long = series_column is not None and series_column[1] is None

@@ -14,7 +14,7 @@ from itertools import pairwise
 from ape.core.errors import InputError
 from ape.series.reading.missing import means_missing
 from ape.series.reading.number_cells import UNIT, looks_like_number
-from ape.series.reading.times import looks_like_time
+from ape.series.reading.time_cells import looks_like_time
 
 SAMPLE_BYTES = 1 << 18
 SAMPLE_LINES = 400

@@ -10,6 +10,8 @@ from ape.series.reading.times import EVEN, Times, even_share
 from ape.series.series import LONGEST_GAP, Gap
 
 REGULAR = 0.8  # share of even steps of a regular series
+STEP_CHANGE = 12  # steps of another size in a row, more than gaps that recur by chance
+MOST_SET_BACK = 10  # times that a clock is set back
 MOST_DUPLICATES = 0.05  # share of rows above which times are too coarse to order the rows
 HOUR = 3_600
 DAY = 86_400
@@ -124,8 +126,10 @@ def _set_back(times: Times) -> Times | None:
     steps = np.diff(seconds)
     usual = float(np.median(steps))
     back = np.flatnonzero(steps <= 0)
-    if len(back) > 10 or usual <= 0 or usual > HOUR / 2 or times.stamps.dtype.kind != "M":
+    if len(back) > MOST_SET_BACK or usual <= 0 or usual > HOUR or times.stamps.dtype.kind != "M":
         return None
+    if usual > HOUR / 2 and not _in_night_to_sunday(times.stamps[back + 1]).all():
+        return None  # a row that is written twice
     if (np.abs(steps[back] + HOUR - usual) > EVEN * usual + 1e-9).any():
         return None
     shift = np.zeros(len(seconds), dtype=np.int64)
@@ -157,19 +161,32 @@ def _positions(stamps: np.ndarray) -> tuple[np.ndarray | None, float, str, list[
                 if ((day == day[0]).all() or last.all()) and (np.diff(month) % months == 0).all():
                     name = f"{months} month{'s' * (months > 1)}" if months < 12 else "1 year"
                     return (month - month[0]) // months, usual, name, []
-    name = step_name(usual)
+    name, notes = step_name(usual), _step_change(stamps, seconds, usual)
     if even_share(stamps) < REGULAR:
-        return (
-            None,
-            usual,
-            f"irregular, about {name}",
-            [f"the sampling is irregular, about {name}: gaps are not filled"],
-        )
+        notes.append(f"the sampling is irregular, about {name}: gaps are not filled")
+        return None, usual, f"irregular, about {name}", notes
     jumps = np.maximum(np.rint(seconds / usual), 1).astype(np.int64)
     jumps[seconds < 1.5 * usual] = 1
     if usual == DAY and stamps.dtype.kind == "M" and (jumps > 1).any() and _only_weekends(stamps, jumps):
-        return np.arange(len(stamps)), usual, name, ["days without rows are weekends: they are not gaps"]
-    return np.concatenate([[0], np.cumsum(jumps)]), usual, name, []
+        return np.arange(len(stamps)), usual, name, [*notes, "days without rows are weekends: they are not gaps"]
+    return np.concatenate([[0], np.cumsum(jumps)]), usual, name, notes
+
+
+def _step_change(stamps: np.ndarray, seconds: np.ndarray, usual: float) -> list[str]:
+    """Return a note if the step is another one for a stretch of rows."""
+    other = np.abs(seconds - usual) > EVEN * usual
+    same = np.abs(np.diff(seconds)) <= EVEN * np.minimum(seconds[1:], seconds[:-1])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], other[1:] & other[:-1] & same, [False]])))
+    begins, lengths = edges[::2], edges[1::2] - edges[::2] + 1
+    if not len(lengths) or lengths.max() < STEP_CHANGE:
+        return []
+    longest = int(lengths.argmax())
+    row = begins[longest]
+    at = str(stamps[row].astype("datetime64[s]").item()) if stamps.dtype.kind == "M" else f"row {row}"
+    return [
+        f"the step changes: it is {step_name(float(seconds[row]))} for {lengths[longest]} rows from {at}, otherwise"
+        f" {step_name(usual)}"
+    ]
 
 
 def _only_weekends(stamps: np.ndarray, jumps: np.ndarray) -> bool:
@@ -192,9 +209,14 @@ def _count(number: int, what: str) -> str:
 def _summer_time(stamps: np.ndarray, at: np.ndarray, step: float) -> bool:
     """Whether a gap is one hour in a night to Sunday."""
     seconds = (stamps[at + 1] - stamps[at]) / np.timedelta64(1, "s")
-    hour = (stamps[at + 1] - stamps[at + 1].astype("datetime64[D]")) / np.timedelta64(1, "h")
-    sunday = (stamps[at + 1].astype("datetime64[D]").astype(np.int64) + 3) % 7 == 6
-    return bool((sunday & (hour >= 1) & (hour <= 3) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
+    return bool((_in_night_to_sunday(stamps[at + 1]) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
+
+
+def _in_night_to_sunday(stamps: np.ndarray) -> np.ndarray:
+    """Whether times are between 1 and 3 o'clock on a Sunday, when summer time begins and ends."""
+    days = stamps.astype("datetime64[D]")
+    hour = (stamps - days) / np.timedelta64(1, "h")
+    return ((days.astype(np.int64) + 3) % 7 == 6) & (hour >= 1) & (hour <= 3)
 
 
 def _filled(

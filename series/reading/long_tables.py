@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 from ape.series.reading.channels import Columns, read_channels
 from ape.series.reading.labels import LABELS
-from ape.series.reading.names import NUMBERED_SERIES, SERIES_NAMES, TIMES, key_of
 from ape.series.reading.missing import cleaned
+from ape.series.reading.names import NUMBERED_SERIES, SERIES_NAMES, TIMES, key_of
 from ape.series.reading.number_cells import mostly_numbers
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import Table, is_text

@@ -17,6 +17,16 @@ TIMES = {
 WEAK_TIMES = {
     "dt", "elapsed", "elapsedtime", "t",
 }  # fmt: skip
+# Of `TIMES`: dates.
+DATES = {"date", "datum", "fecha"}
+# Times of day beside dates.
+TIMES_OF_DAY = {"clock", "heure", "hhmmss", "hora", "time", "timeofday", "uhrzeit", "zeit"}
+# Hours beside dates.
+HOURS = {"heure", "hora", "hour", "hours", "hr", "ora", "stunde", "timme", "uur"}
+# Years, which may have a fraction.
+YEARS = {"annee", "año", "decimaldate", "decimalyear", "decyear", "fractionalyear", "jahr", "year", "years", "yr"}
+# Zones of the times in another column.
+ZONES = {"offset", "timezone", "timezoneoffset", "tz", "tzoffset", "utcoffset", "zeitzone", "zone"}
 # Numbers of rows, if they rise by one.
 COUNTERS = {
     "", "count", "id", "idx", "index", "n", "no", "nr", "number", "record", "recordid", "row", "rownumber",

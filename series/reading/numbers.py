@@ -8,8 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ape.series.reading.missing import without
-from ape.series.reading.number_cells import BODY, TRUTH, grouped, split_units
+from ape.core.errors import InputError
+from ape.series.reading.decimal_mark import choose_decimal, find_marks
+from ape.series.reading.missing import cleaned, without
+from ape.series.reading.number_cells import BODY, TRUTH, grouped, mostly_numbers, plainly_written, split_units
+from ape.series.reading.table import is_text
 
 VALID = r"^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity|nan))$"
 MOST_UNITS = 4  # of a column: cells with more are text
@@ -92,6 +95,31 @@ def typed_numbers(cells: pa.ChunkedArray) -> Numbers:
             values, np.zeros(len(values), bool), _exact(values, cells) if pa.types.is_integer(kind) else None
         )
     return no_numbers(cells)
+
+
+def plain_numbers(
+    cells: pa.ChunkedArray, separator: str | None = None, decimal: str | None = None
+) -> np.ndarray | None:
+    """Return a column as int64 or float64; None if a cell is missing, or no number."""
+    if not is_text(cells):
+        is_number = pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)
+        return cells.to_numpy() if is_number and not cells.null_count else None
+    text = cleaned(cells)
+    if text.null_count or not mostly_numbers(text):
+        return None
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            values = pc.cast(text, kind).to_numpy()
+        except pa.ArrowInvalid:
+            continue
+        return values if np.isfinite(values).all() else None
+    text = plainly_written(text)
+    try:
+        decimals, _ = choose_decimal({"": find_marks(text)}, separator, decimal, "")
+    except InputError:
+        return None
+    result = read_numbers(text, decimals[""])
+    return None if result.bad.any() or result.units else result.values
 
 
 def _from_plain(text: pa.ChunkedArray) -> Numbers:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from ape.core.errors import InputError
 from ape.series.reading.options import ReadOptions
-from ape.series.reading.times import Times, Unreadable, looks_like_time, read_times
+from ape.series.reading.time_cells import looks_like_time, read_times
+from ape.series.reading.times import Times, Unreadable
 
 PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
 
