@@ -105,7 +105,7 @@ def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
     valid = isinstance(fields, dict) and set(fields) == set(REQUIRED) and all(
         check(fields[name]) for name, check in REQUIRED.items()
     )  # fmt: skip
-    if not valid or len(fields["channels"]) not in (0, channels) or len(fields["offset"]) not in (0, channels):
+    if not valid or any(len(fields[name]) not in (0, channels) for name in ("channels", "offset", "standstills")):
         raise InputError("field 'required' is invalid", str(path), HINT)
     return Requirements(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
@@ -153,4 +153,7 @@ REQUIRED: dict[str, Callable[[Any], bool]] = {
     "step": lambda value: value is None or (_is_number(value) and value > 0),
     "named": lambda value: isinstance(value, bool),
     "counters": _are_names,
+    "standstills": lambda values: (
+        isinstance(values, list) and all(type(value) is int and value > 0 for value in values)
+    ),
 }

@@ -33,7 +33,8 @@ def prepared(detector: _Standardises, series: Series) -> Series:
     """Return a series as the detector scores it.
 
     Channels are matched by name and put into the order of training, values become relative to the offsets of
-    training, and values far outside the training range are moved to where their scores are finite.
+    training, values of dead sensors count as missing, and values far outside the training range are moved to where
+    their scores are finite.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from ape.series.reading.grid import Gridded, on_grid
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import COMPRESSED, TABLES, Table, read_table, suffix_of, table_of_frame
 from ape.series.reading.train_end import resolve_train_end
-from ape.series.requirements import Requirements
+from ape.series.requirements import Requirements, aligned
 from ape.series.series import Reading, Series
 
 FLOAT64_STEP = 2048  # multiples of it are exact in float64 up to 2^63
@@ -205,8 +205,7 @@ def _from_table(
     if times is not None and dated:
         offset = times.clock_offset
         clock = times.stamps if offset is None else times.stamps + offset.astype("timedelta64[s]")
-    step_notes = () if required is None else required.step_notes(grid.step)
-    return validated(
+    series = validated(
         values,
         columns.names,
         train_end=resolve_train_end(
@@ -215,7 +214,7 @@ def _from_table(
         timestamps=times.stamps if times is not None and dated else None,
         text=text,
         name=name,
-        notes=(*columns.notes, *unordered, *grid.notes, *counter_notes, *step_notes),
+        notes=(*columns.notes, *unordered, *grid.notes, *counter_notes),
         where=where,
         base=np.where(np.isin(columns.names, counters), 0, base),
         required=required,
@@ -230,6 +229,7 @@ def _from_table(
         counters=counters,
         reading=_reading(table, columns, grid),
     )
+    return series if required is None else aligned(series, required)
 
 
 def _chosen(columns: Columns, required: Requirements | None, named: bool, where: str) -> Columns:
@@ -315,7 +315,7 @@ def _build(
     relative, base = _relative(columns.values, columns.exact, columns.names)
     values, counters, counter_notes = difference_counters(relative, columns.names, (), options.difference, known)
     timestamps = parts.get("timestamps")
-    return validated(
+    series = validated(
         values,
         columns.names,
         train_end=resolve_train_end(parts.get("train_end"), len(values), None, timestamps, None, where),
@@ -331,6 +331,7 @@ def _build(
         counters=counters,
         reading=Reading(parts["format"]) if "format" in parts else None,
     )
+    return series if required is None else aligned(series, required)
 
 
 def _default_names(count: int) -> list[str]:

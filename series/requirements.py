@@ -10,6 +10,7 @@ import numpy as np
 from ape.core.errors import InputError
 from ape.series.reading.grid import step_name
 from ape.series.series import Series
+from ape.series.standstills import longest_standstills, without_dead
 from ape.series.units import without_unit
 
 LARGEST = 1e32  # kept in float32; larger values are scored as if they were this large
@@ -33,6 +34,8 @@ class Requirements:
         Whether somebody gave the names. Other names are matched by position if the numbers of channels are equal.
     counters : tuple of str
         Channels whose increments were read.
+    standstills : tuple of int
+        Longest run of equal values of each channel in training, in points. Empty if they are not known.
     """
 
     channels: tuple[str, ...] = ()
@@ -40,12 +43,14 @@ class Requirements:
     step: float | None = None
     named: bool = True
     counters: tuple[str, ...] = ()
+    standstills: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, series: Series) -> Requirements:
         """Return what a detector that is trained on ``series`` requires."""
         offset = () if series.offset is None else tuple(series.offset.tolist())
-        return cls(series.channels, offset, series.step, series.named, series.counters)
+        still = longest_standstills(series)
+        return cls(series.channels, offset, series.step, series.named, series.counters, still)
 
     def offset_of(self, count: int) -> np.ndarray:
         """Return the offsets of ``count`` channels, float64."""
@@ -111,7 +116,8 @@ class Requirements:
 def aligned(series: Series, required: Requirements) -> Series:
     """Return a series as a detector requires it: its channels in the order of training, relative to its offsets.
 
-    The difference is computed in float64. ``notes`` of the result say what was changed.
+    The difference is computed in float64. The values of channels that stand still for much longer than in training
+    become ``missing``: a dead sensor delivers nothing. ``notes`` of the result say what was changed.
 
     Parameters
     ----------
@@ -137,13 +143,13 @@ def aligned(series: Series, required: Requirements) -> Series:
         )
     notes = tuple(note for note in (*notes, *required.step_notes(series.step)) if note not in series.notes)
     if not notes and names == series.channels and np.array_equal(own, offset):
-        return series
+        return without_dead(series, required.standstills)
     same = places == list(range(series.n_channels))
     values = series.values if same else np.ascontiguousarray(series.values[:, places])
     if not np.array_equal(own[places], offset):
         values = (values.astype(np.float64) + (own[places] - offset)).clip(-LARGEST, LARGEST).astype(np.float32)
     missing = None if series.missing is None else series.missing[:, places]
-    return replace(
+    moved = replace(
         series,
         values=values,
         channels=tuple(names),
@@ -152,6 +158,7 @@ def aligned(series: Series, required: Requirements) -> Series:
         counters=tuple(name for name in names if name in required.counters),
         notes=(*series.notes, *notes),
     )
+    return without_dead(moved, required.standstills)
 
 
 def _up_to_units(lacking: Sequence[str], others: Sequence[str]) -> dict[str, str]:

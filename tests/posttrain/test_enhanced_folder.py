@@ -91,7 +91,9 @@ def test_tensors_that_do_not_match_are_refused(folder, name, change):
 
 def test_description_contains_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
-    required = {"channels": ["value"], "offset": [], "step": None, "named": False, "counters": []}
+    required = {
+        "channels": ["value"], "offset": [], "step": None, "named": False, "counters": [], "standstills": [1]
+    }  # fmt: skip
     expected = {"kind": "enhanced", "format": 6, "window": 32, "inputs": ["residual", "nearest"], "required": required}
     assert description == expected
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])
