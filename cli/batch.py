@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ape.cli.commands import console, request_of
+from ape.cli.commands import request_of
 from ape.cli.display import Display
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 from ape.runs.batch import (
     ENHANCED_RESULTS,

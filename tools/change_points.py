@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import ruptures
@@ -95,7 +96,7 @@ def change_points_tool(workbench: Workbench) -> BaseTool:
     """Create the tool ``change_points``."""
 
     @agent_tool
-    def change_points(channel: Channel) -> ChangePoints:
+    def change_points(channel: Channel) -> dict[str, Any]:
         """Find positions where the level or the activity of a channel changed permanently.
 
         positions: the largest changes of level; sizes_in_sd: their sizes in standard deviations. level_explained: near
@@ -104,11 +105,11 @@ def change_points_tool(workbench: Workbench) -> BaseTool:
         whole cycles; with fewer than 8 bins, no change is reported.
         """
         points = workbench.points
-        changes = find_changes(workbench.column(channel)[points])
-        return replace(
-            changes,
-            positions=points[changes.positions].tolist(),
-            activity_positions=points[changes.activity_positions].tolist(),
-        )
+        found = vars(find_changes(workbench.column(channel)[points]))
+        for name, times in (("positions", "times"), ("activity_positions", "activity_times")):
+            found[name] = points[found[name]].tolist()
+            if workbench.time(0) is not None:
+                found[times] = [workbench.time(position) for position in found[name]]
+        return found
 
     return change_points

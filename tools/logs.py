@@ -121,6 +121,8 @@ def log_tools(workbench: Workbench, log: Log) -> list[BaseTool]:
         """
         entries = templates(log, workbench.series.timestamps, workbench.series.values)
         for entry in entries:
+            for burst in entry.get("bursts", ()):
+                burst["from"] = workbench.clock_text(np.datetime64(burst["from"]))
             if "channel" in entry:
                 entry["channel"] = workbench.series.channels[entry["channel"]]
         return {

@@ -83,6 +83,8 @@ def matrix_profile_tool(workbench: Workbench) -> BaseTool:
         require_cycles(values, window)
         profile = profile_of(values, window, workbench.segments)
         artefact = workbench.artefacts.put_array(np.asarray(profile.distance, dtype=np.float32))
-        return vars(recurrence(profile.distance, profile.index, window)) | {"artefact": artefact}
+        found = recurrence(profile.distance, profile.index, window)
+        timed = {"motifs": workbench.with_times(found.motifs), "discords": workbench.with_times(found.discords)}
+        return vars(found) | timed | {"artefact": artefact}
 
     return matrix_profile

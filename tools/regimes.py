@@ -55,6 +55,6 @@ def regimes_tool(workbench: Workbench) -> BaseTool:
         require_cycles(values, window, 2 * APART)
         found = find_regimes(profile_of(values, window).index, window)
         borders = [border | {"position": border["position"] + begin} for border in found.borders]
-        return vars(replace(found, borders=borders))
+        return vars(replace(found, borders=workbench.with_times(borders)))
 
     return regimes

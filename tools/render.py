@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from langchain_core.tools import BaseTool
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
 from ape.series.windows import Segments, clip
@@ -30,15 +32,25 @@ ABOVE = 3  # drawing order: above the frame, which would hide the first and the 
 MARGIN = 0.05  # share of the range, above and below
 LEAST_ZOOM = 8  # samples
 WHOLE = ((0, sys.maxsize),)  # segments of a series without gaps
+TIME_TICKS = 5  # whose times fit beside each other
+
+TimeOf = Callable[[int], str | None]  # time of a position as text; None without times
 
 Begin = Annotated[int, Field(ge=0, description="first time step to show")]
 End = Annotated[int, Field(ge=1, description="time step after the last one to show")]
 
 
-def draw_stretch(values: np.ndarray, begin: int, end: int, segments: Segments = WHOLE) -> bytes:
+def without_times(position: int) -> None:
+    """Return no time: the series has none."""
+
+
+def draw_stretch(
+    values: np.ndarray, begin: int, end: int, segments: Segments = WHOLE, time_of: TimeOf = without_times
+) -> bytes:
     """Draw ``values[begin:end]`` of a channel [n] as a line that is interrupted between segments, and return a PNG."""
     stretch = values[begin:end]
     figure, axes = _canvas(begin, end, y_range(stretch))
+    label_times(axes, begin, end, time_of)
     draw_line(axes, stretch, begin, segments, 1.0)
     return png(figure)
 
@@ -48,6 +60,17 @@ def draw_line(axes: Axes, values: np.ndarray, begin: int, segments: Segments, wi
     for first, last in clip(segments, begin, begin + len(values)):
         part = values[first - begin : last - begin]
         axes.plot(*thinned(part, first), color=LINE_COLOUR, lw=width, zorder=ABOVE)
+
+
+def label_times(axes: Axes, begin: int, end: int, time_of: TimeOf) -> None:
+    """Write below each labelled position its time, if the series has times."""
+    if time_of(begin) is None:
+        return
+    ticks = [int(tick) for tick in MaxNLocator(TIME_TICKS, integer=True).tick_values(begin, end) if begin <= tick < end]
+    drawn = axes.set_xticks(ticks, [f"{tick}\n{time_of(tick)}" for tick in ticks])
+    for tick, label in zip(ticks, (each.label1 for each in drawn), strict=True):  # those at the edges would be cut
+        share = (tick - begin) / (end - begin)
+        label.set_horizontalalignment("left" if share < 0.1 else "right" if share > 0.9 else "center")
 
 
 def draw_cycles(values: np.ndarray, period: int) -> bytes:
@@ -120,7 +143,8 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         changing amplitude, and single spikes.
         """
         values = workbench.column(channel)
-        return stored(draw_stretch(values, 0, len(values), workbench.segments), 0, len(values), values)
+        picture = draw_stretch(values, 0, len(values), workbench.segments, workbench.time)
+        return stored(picture, 0, len(values), values, **workbench.span(0, len(values)))
 
     @agent_tool
     def render_cycles(channel: Channel, period: Period) -> dict[str, Any]:
@@ -140,7 +164,7 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         if end > len(values) or end - begin < LEAST_ZOOM:
             msg = f"cannot show {begin} to {end}; request at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
             raise ValueError(msg)
-        picture = draw_stretch(values, begin, end, workbench.segments)
-        return stored(picture, begin, end, values[begin:end])
+        picture = draw_stretch(values, begin, end, workbench.segments, workbench.time)
+        return stored(picture, begin, end, values[begin:end], **workbench.span(begin, end))
 
     return [render_overview, render_cycles, render_zoom]

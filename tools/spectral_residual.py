@@ -47,9 +47,10 @@ def spectral_residual_tool(workbench: Workbench) -> BaseTool:
         begin, values = workbench.stretch(channel)
         require(values, 64)
         strength = salience(values)
-        salient = islice(separated_minima(-strength, APART), LISTED)
+        strongest = islice(separated_minima(-strength, APART), LISTED)
+        salient = [{"position": at + begin, "strength": float(strength[at])} for at in strongest]
         return {
-            "salient": [{"position": at + begin, "strength": float(strength[at])} for at in salient],
+            "salient": workbench.with_times(salient),
             "share": float(np.mean(strength > STANDS_OUT)),
         }
 

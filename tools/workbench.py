@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +47,31 @@ class Workbench:
         """Return begin and values, float64 [n], of the longest of these stretches; errors are those of `column`."""
         begin, end = longest(self.segments)
         return begin, self.column(channel)[begin:end]
+
+    def time(self, position: int) -> str | None:
+        """Return the time of a position with its zone; None if the series has no times."""
+        text, step = self.series.time_text(position), self.series.step
+        return text if text is None or (step is not None and step < 1) else re.sub(r"\.\d+", "", text)
+
+    def clock_text(self, stamp: np.datetime64) -> str:
+        """Return a time on the scale of the series' timestamps as text, on the clock of the series with its zone."""
+        timestamps, offsets = self.series.timestamps, self.series.clock_offset
+        if timestamps is None or offsets is None:
+            return str(stamp)
+        at = min(int(np.searchsorted(timestamps, stamp.astype(timestamps.dtype))), len(timestamps) - 1)
+        zone = str(self.series.time_text(at))[-len("+00:00") :] if self.series.zone is not None else ""
+        return f"{stamp + offsets[at].astype('timedelta64[s]')}{zone}"
+
+    def span(self, begin: int, end: int) -> dict[str, str]:
+        """Return the times of the first and of the last position of a stretch; nothing if the series has no times."""
+        first, last = self.time(begin), self.time(end - 1)
+        return {} if first is None or last is None else {"first_time": first, "last_time": last}
+
+    def with_times(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return what was found, each at a ``position``, with the ``time`` of the position if the series has times."""
+        if self.time(0) is None:
+            return found
+        return [each | {"time": self.time(each["position"])} for each in found]
 
     def column(self, channel: str) -> np.ndarray:
         """Return the training values of one channel minus its `offset`, float64 [n].

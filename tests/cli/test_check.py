@@ -53,7 +53,7 @@ def test_check_does_not_load_torch(european):
 
 def test_an_unusable_file_is_refused(refused, tmp_path):
     (tmp_path / "a.csv").write_text("a,b\nx,y\n")
-    assert "no number column" in refused("check", tmp_path / "a.csv")
+    assert "no column of numbers" in refused("check", tmp_path / "a.csv")
     assert "PNG" in refused("check", tmp_path / "a.csv", "--plot", tmp_path / "plot.pdf")
 
 
