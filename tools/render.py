@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -25,14 +26,14 @@ from ape.tools.workbench import Workbench
 WIDTH, HEIGHT, DPI = 1024, 512, 100  # multiples of 32, the patch size of vision models
 LEFT, BOTTOM, ACROSS, UP = 0.07, 0.08, 0.91, 0.88  # axes rectangle, as shares of the picture
 COLUMNS = int(WIDTH * ACROSS)
-LINE_COLOUR = "#1f3b73"
+LINE_COLOUR, GAP_COLOUR = "#1f3b73", "#d5d5d5"
 MOST_CYCLES = 40
 CYCLE_OPACITY = 0.35
 ABOVE = 3  # drawing order: above the frame, which would hide the first and the last column
 MARGIN = 0.05  # share of the range, above and below
 LEAST_ZOOM = 8  # samples
 WHOLE = ((0, sys.maxsize),)  # segments of a series without gaps
-TIME_TICKS = 5  # whose times fit beside each other
+TIME_TICKS, TIME_SIZE = 4, 7  # most steps between times, and points: they fit beside each other
 
 TimeOf = Callable[[int], str | None]  # time of a position as text; None without times
 
@@ -56,10 +57,13 @@ def draw_stretch(
 
 
 def draw_line(axes: Axes, values: np.ndarray, begin: int, segments: Segments, width: float) -> None:
-    """Draw values [n] from position ``begin`` on, as a line that is interrupted between segments."""
-    for first, last in clip(segments, begin, begin + len(values)):
+    """Draw values [n] from position ``begin`` on, as a line that is interrupted between segments, where it is grey."""
+    shown = clip(segments, begin, begin + len(values))
+    for first, last in shown:
         part = values[first - begin : last - begin]
         axes.plot(*thinned(part, first), color=LINE_COLOUR, lw=width, zorder=ABOVE)
+    for (_, last), (first, _) in pairwise(shown):
+        axes.axvspan(last - 1, first, color=GAP_COLOUR, lw=1)
 
 
 def label_times(axes: Axes, begin: int, end: int, time_of: TimeOf) -> None:
@@ -67,7 +71,7 @@ def label_times(axes: Axes, begin: int, end: int, time_of: TimeOf) -> None:
     if time_of(begin) is None:
         return
     ticks = [int(tick) for tick in MaxNLocator(TIME_TICKS, integer=True).tick_values(begin, end) if begin <= tick < end]
-    drawn = axes.set_xticks(ticks, [f"{tick}\n{time_of(tick)}" for tick in ticks])
+    drawn = axes.set_xticks(ticks, [f"{tick}\n{time_of(tick)}" for tick in ticks], fontsize=TIME_SIZE)
     for tick, label in zip(ticks, (each.label1 for each in drawn), strict=True):  # those at the edges would be cut
         share = (tick - begin) / (end - begin)
         label.set_horizontalalignment("left" if share < 0.1 else "right" if share > 0.9 else "center")
