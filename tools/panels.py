@@ -21,6 +21,7 @@ from ape.tools.render import (
     blank,
     draw_line,
     label_times,
+    offset_text,
     png,
     without_times,
     y_range,
@@ -94,13 +95,18 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         artefact = workbench.artefacts.put_bytes(picture, ".png")
         return {"artefact": artefact, "begin": begin, "end": end, **workbench.span(begin, end)}
 
+    def titled(title: str, channel: str) -> str:
+        offset = workbench.offset(channel)
+        return f"{title} ({offset_text(offset)})" if offset else title
+
     @agent_tool
     def render_channels(channels: Channels) -> dict[str, Any]:
         """Draw up to four channels under each other, over the whole training part.
 
         Check whether they move together.
         """
-        rows = [(name, workbench.column(name)) for name in channels]
+        columns = [workbench.column(name) for name in channels]
+        rows = [(titled(name, name), column) for name, column in zip(channels, columns, strict=True)]
         return stored(draw_panels(rows, 0, workbench.segments, workbench.time), 0, len(rows[0][1]))
 
     @agent_tool
@@ -111,7 +117,7 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         """
         first, values = workbench.stretch(channel)
         parts = decompose(values, [period])
-        rows = [("series", values[parts.begin : parts.end]), ("trend", parts.trend)]
+        rows = [(titled("series", channel), values[parts.begin : parts.end]), (titled("trend", channel), parts.trend)]
         rows += [("cycle", parts.seasonal[0]), ("rest", parts.residual)]
         begin, end = first + parts.begin, first + parts.end
         return stored(draw_panels(rows, begin, time_of=workbench.time), begin, end)
@@ -127,7 +133,7 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         require_cycles(values, window)
         distance = matrix_profile(values, window, workbench.segments).distance / (2 * np.sqrt(window))
         padded = np.concatenate([distance, np.full(window - 1, distance[-1])])
-        rows = [("series", values), ("distance", padded)]
+        rows = [(titled("series", channel), values), ("distance", padded)]
         return stored(draw_panels(rows, 0, workbench.segments, workbench.time), 0, len(values))
 
     @agent_tool

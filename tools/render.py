@@ -21,6 +21,7 @@ from pydantic import Field
 
 from ape.series.windows import Segments, clip
 from ape.tools.boundary import Channel, Period, agent_tool, require_cycles
+from ape.tools.plain import Level
 from ape.tools.workbench import Workbench
 
 WIDTH, HEIGHT, DPI = 1024, 512, 100  # multiples of 32, the patch size of vision models
@@ -46,11 +47,19 @@ def without_times(position: int) -> None:
 
 
 def draw_stretch(
-    values: np.ndarray, begin: int, end: int, segments: Segments = WHOLE, time_of: TimeOf = without_times
+    values: np.ndarray,
+    begin: int,
+    end: int,
+    segments: Segments = WHOLE,
+    time_of: TimeOf = without_times,
+    offset: float = 0.0,
 ) -> bytes:
-    """Draw ``values[begin:end]`` of a channel [n] as a line that is interrupted between segments, and return a PNG."""
+    """Draw ``values[begin:end]`` of a channel [n] as a line that is interrupted between segments, and return a PNG.
+
+    An ``offset`` to be added to the labels of the vertical axis is written above it.
+    """
     stretch = values[begin:end]
-    figure, axes = _canvas(begin, end, y_range(stretch))
+    figure, axes = _canvas(begin, end, y_range(stretch), offset)
     label_times(axes, begin, end, time_of)
     draw_line(axes, stretch, begin, segments, 1.0)
     return png(figure)
@@ -77,11 +86,11 @@ def label_times(axes: Axes, begin: int, end: int, time_of: TimeOf) -> None:
         label.set_horizontalalignment("left" if share < 0.1 else "right" if share > 0.9 else "center")
 
 
-def draw_cycles(values: np.ndarray, period: int) -> bytes:
-    """Draw up to 40 evenly chosen cycles of a channel [n] over each other, and return a PNG."""
+def draw_cycles(values: np.ndarray, period: int, offset: float = 0.0) -> bytes:
+    """Draw up to 40 evenly chosen cycles of a channel [n] over each other, and return a PNG; see `draw_stretch`."""
     count = len(values) // period
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_CYCLES)).round().astype(int))
-    figure, axes = _canvas(0, period, y_range(values))
+    figure, axes = _canvas(0, period, y_range(values), offset)
     for cycle in values[: count * period].reshape(count, period)[chosen]:
         axes.plot(*thinned(cycle, 0), color=LINE_COLOUR, lw=0.8, alpha=CYCLE_OPACITY, zorder=ABOVE)
     return png(figure)
@@ -94,6 +103,11 @@ def y_range(values: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+def offset_text(offset: float) -> str:
+    """Return what is written above an axis if ``offset`` has to be added to its labels."""
+    return f"{offset:+}" if offset else ""
+
+
 def blank(height: int = HEIGHT) -> Figure:
     """Return an empty picture, ``height`` pixels high."""
     # no pyplot: its global state is not thread-safe
@@ -102,11 +116,12 @@ def blank(height: int = HEIGHT) -> Figure:
     return figure
 
 
-def _canvas(begin: float, end: float, limits: tuple[float, float]) -> tuple[Figure, Axes]:
+def _canvas(begin: float, end: float, limits: tuple[float, float], offset: float = 0.0) -> tuple[Figure, Axes]:
     figure = blank()
     axes = figure.add_axes((LEFT, BOTTOM, ACROSS, UP))
     axes.set_xlim(begin, end)
     axes.set_ylim(*limits)
+    axes.set_title(offset_text(offset), fontsize=8, loc="left", pad=2, color="#555555")
     axes.grid(color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8, colors="#555555")
@@ -135,9 +150,11 @@ def png(figure: Figure) -> bytes:
 def render_tools(workbench: Workbench) -> list[BaseTool]:
     """Create the tools ``render_overview``, ``render_cycles`` and ``render_zoom``."""
 
-    def stored(picture: bytes, begin: int, end: int, shown: np.ndarray, **rest: Any) -> dict[str, Any]:
+    def stored(picture: bytes, begin: int, end: int, shown: np.ndarray, offset: float, **rest: Any) -> dict[str, Any]:
         artefact = workbench.artefacts.put_bytes(picture, ".png")
-        return {"artefact": artefact, "begin": begin, "end": end, **rest, "y_range": y_range(shown)}
+        low, high = y_range(shown)
+        limits = [Level.of(limit + offset, 0.1 * (high - low)) for limit in (low, high)]
+        return {"artefact": artefact, "begin": begin, "end": end, **rest, "y_range": limits}
 
     @agent_tool
     def render_overview(channel: Channel) -> dict[str, Any]:
@@ -146,9 +163,9 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         In a long series, each pixel column shows the span from the lowest to the highest value. Look for steps, drifts,
         changing amplitude, and single spikes.
         """
-        values = workbench.column(channel)
-        picture = draw_stretch(values, 0, len(values), workbench.segments, workbench.time)
-        return stored(picture, 0, len(values), values, **workbench.span(0, len(values)))
+        values, offset = workbench.column(channel), workbench.offset(channel)
+        picture = draw_stretch(values, 0, len(values), workbench.segments, workbench.time, offset)
+        return stored(picture, 0, len(values), values, offset, **workbench.span(0, len(values)))
 
     @agent_tool
     def render_cycles(channel: Channel, period: Period) -> dict[str, Any]:
@@ -159,7 +176,8 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         """
         _, values = workbench.stretch(channel)
         require_cycles(values, period)
-        return stored(draw_cycles(values, period), 0, period, values, period=period)
+        offset = workbench.offset(channel)
+        return stored(draw_cycles(values, period, offset), 0, period, values, offset, period=period)
 
     @agent_tool
     def render_zoom(channel: Channel, begin: Begin, end: End) -> dict[str, Any]:
@@ -168,7 +186,8 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         if end > len(values) or end - begin < LEAST_ZOOM:
             msg = f"cannot show {begin} to {end}; request at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
             raise ValueError(msg)
-        picture = draw_stretch(values, begin, end, workbench.segments, workbench.time)
-        return stored(picture, begin, end, values[begin:end], **workbench.span(begin, end))
+        offset = workbench.offset(channel)
+        picture = draw_stretch(values, begin, end, workbench.segments, workbench.time, offset)
+        return stored(picture, begin, end, values[begin:end], offset, **workbench.span(begin, end))
 
     return [render_overview, render_cycles, render_zoom]
