@@ -21,10 +21,13 @@ from ape.core.errors import InputError
 from ape.series.checks import validated
 from ape.series.reading.channels import Columns
 from ape.series.reading.columns import interpret
+from ape.series.reading.compression import COMPRESSED
 from ape.series.reading.counters import difference_counters
+from ape.series.reading.files import TABLES, read_table, suffix_of
+from ape.series.reading.frames import table_of_frame
 from ape.series.reading.grid import Gridded, on_grid
 from ape.series.reading.options import ReadOptions
-from ape.series.reading.table import COMPRESSED, TABLES, Table, read_table, suffix_of, table_of_frame
+from ape.series.reading.table import Table
 from ape.series.reading.train_end import resolve_train_end
 from ape.series.requirements import Requirements, aligned
 from ape.series.series import Reading, Series

@@ -45,7 +45,7 @@ def interpret(
     times, used, time_notes = find_times(may_be_times, options, table, where)
     notes += time_notes
     rest = {name: cells for name, cells in columns.items() if name not in used}
-    time_column = " and ".join(used) if used else None
+    time_column = " and ".join(name or "without a name" for name in used) if used else None
     kept, index_notes = without_indices(rest, [*needed, *(column or ())] or None)
     series_column = series_column_of(kept, times, options, column, where)
     long = series_column is not None and series_column[1] is None
