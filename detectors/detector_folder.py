@@ -105,7 +105,12 @@ def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
     valid = isinstance(fields, dict) and set(fields) == set(REQUIRED) and all(
         check(fields[name]) for name, check in REQUIRED.items()
     )  # fmt: skip
-    if not valid or any(len(fields[name]) not in (0, channels) for name in ("channels", "offset", "standstills")):
+    per_channel = ("channels", "offset", "standstills", "changes")
+    if (
+        not valid
+        or any(len(fields[name]) not in (0, channels) for name in per_channel)
+        or len(fields["standstills"]) != len(fields["changes"])
+    ):
         raise InputError("field 'required' is invalid", str(path), HINT)
     return Requirements(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
@@ -153,7 +158,6 @@ REQUIRED: dict[str, Callable[[Any], bool]] = {
     "step": lambda value: value is None or (_is_number(value) and value > 0),
     "named": lambda value: isinstance(value, bool),
     "counters": _are_names,
-    "standstills": lambda values: (
-        isinstance(values, list) and all(type(value) is int and value > 0 for value in values)
-    ),
+    "standstills": lambda values: values == [] or _is_list_of_numbers(values),
+    "changes": lambda values: values == [] or _is_list_of_numbers(values),
 }

@@ -168,9 +168,9 @@ def _bounded(
         if np.isinf(values[row, column]):
             raise InputError("an infinite value", f"{place}, position {row}", "fix it or leave it empty")
         raise InputError(f"values beyond {LARGEST:g}", place, "rescale the channel")
-    counts = outside.sum(axis=0)
+    counts = outside.sum(axis=0).tolist()
     return values.clip(-LARGEST, LARGEST), tuple(
-        f"channel '{channels[k]}': {counts[k]} values beyond {LARGEST:g} are scored as that value"
+        f"channel '{channels[k]}': {counts[k]} value{'s' * (counts[k] > 1)} beyond {LARGEST:g}, scored as that value"
         for k in np.flatnonzero(counts)
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from ape.core.errors import InputError
 from ape.series.reading.grid import step_name
 from ape.series.series import Series
-from ape.series.standstills import longest_standstills, without_dead
+from ape.series.standstills import longest_standstills, usual_changes, without_dead
 from ape.series.units import without_unit
 
 LARGEST = 1e32  # kept in float32; larger values are scored as if they were this large
@@ -36,6 +36,8 @@ class Requirements:
         Channels whose increments were read.
     standstills : tuple of int
         Longest run of equal values of each channel in training, in points. Empty if they are not known.
+    changes : tuple of float
+        Usual change of each channel from point to point in training. Empty if they are not known.
     """
 
     channels: tuple[str, ...] = ()
@@ -44,13 +46,21 @@ class Requirements:
     named: bool = True
     counters: tuple[str, ...] = ()
     standstills: tuple[int, ...] = ()
+    changes: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, series: Series) -> Requirements:
         """Return what a detector that is trained on ``series`` requires."""
         offset = () if series.offset is None else tuple(series.offset.tolist())
-        still = longest_standstills(series)
-        return cls(series.channels, offset, series.step, series.named, series.counters, still)
+        return cls(
+            channels=series.channels,
+            offset=offset,
+            step=series.step,
+            named=series.named,
+            counters=series.counters,
+            standstills=longest_standstills(series),
+            changes=usual_changes(series),
+        )
 
     def offset_of(self, count: int) -> np.ndarray:
         """Return the offsets of ``count`` channels, float64."""
@@ -143,7 +153,7 @@ def aligned(series: Series, required: Requirements) -> Series:
         )
     notes = tuple(note for note in (*notes, *required.step_notes(series.step)) if note not in series.notes)
     if not notes and names == series.channels and np.array_equal(own, offset):
-        return without_dead(series, required.standstills)
+        return without_dead(series, required.standstills, required.changes)
     same = places == list(range(series.n_channels))
     values = series.values if same else np.ascontiguousarray(series.values[:, places])
     if not np.array_equal(own[places], offset):
@@ -158,7 +168,7 @@ def aligned(series: Series, required: Requirements) -> Series:
         counters=tuple(name for name in names if name in required.counters),
         notes=(*series.notes, *notes),
     )
-    return without_dead(moved, required.standstills)
+    return without_dead(moved, required.standstills, required.changes)
 
 
 def _up_to_units(lacking: Sequence[str], others: Sequence[str]) -> dict[str, str]:

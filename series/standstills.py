@@ -11,6 +11,7 @@ from ape.series.series import Series, runs
 
 SHORTEST_DEAD = 32  # points: a channel that stands still for less is not taken for dead
 DEAD_FACTOR = 4  # times the longest standstill in training, up to which a standstill is normal
+FINE = 0.25  # of the usual change of a channel: a finer resolution does not make different values equal
 
 
 def standstills(series: Series, channel: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +38,13 @@ def _longest(begins: np.ndarray, ends: np.ndarray) -> int:
     return int((ends - begins).max(initial=1))
 
 
-def without_dead(series: Series, usual: Sequence[int]) -> Series:
+def usual_changes(series: Series) -> tuple[float, ...]:
+    """Return the median change of each channel from point to point in the training part, where it changes."""
+    changes = np.abs(np.diff(series.train, axis=0))
+    return tuple(float(np.median(change[change > 0])) if change.any() else 0.0 for change in changes.T)
+
+
+def without_dead(series: Series, usual: Sequence[int], changes: Sequence[float]) -> Series:
     """Mark the values of dead channels as missing, and say so in the notes.
 
     Parameters
@@ -45,11 +52,15 @@ def without_dead(series: Series, usual: Sequence[int]) -> Series:
     series : Series
     usual : sequence of int
         Longest standstill of each channel in training, as from `longest_standstills`.
+    changes : sequence of float
+        Usual change of each channel in training, as from `usual_changes`. Where float32 is coarser, as far from the
+        values of training, equal values are rounded ones.
     """
     missing, notes = np.zeros(series.values.shape, dtype=bool), []
     for channel, longest in enumerate(usual):
         begins, ends = standstills(series, channel)
         dead = ends - begins >= max(SHORTEST_DEAD, DEAD_FACTOR * longest + 1)
+        dead &= np.spacing(np.abs(series.values[begins, channel])) < FINE * changes[channel]
         if not dead.any():
             continue
         begins, ends = begins[dead], ends[dead]

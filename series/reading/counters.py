@@ -46,7 +46,8 @@ def difference_counters(
         if not found:
             return values, (), ("no channel is a counter: --difference changed nothing",)
     if not found:
-        return values, (), ()
+        notes = ("the detector was not trained on increments: --difference changed nothing",) if difference else ()
+        return values, (), notes
     result = values.copy()
     for name in found:
         column = list(names).index(name)

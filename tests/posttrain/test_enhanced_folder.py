@@ -91,6 +91,8 @@ def test_tensors_that_do_not_match_are_refused(folder, name, change):
 
 def test_description_contains_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
+    changes = description["required"].pop("changes")
+    assert len(changes) == 1 and changes[0] > 0
     required = {
         "channels": ["value"], "offset": [], "step": None, "named": False, "counters": [], "standstills": [1]
     }  # fmt: skip

@@ -79,7 +79,7 @@ def test_a_channel_without_values_in_training_is_left_out():
 def test_values_that_float32_cannot_hold_are_clipped_after_the_training_part(bad):
     series = from_array(with_value(350, bad), train_end=300)
     assert abs(series.values[350, 0]) == np.float32(1e32)
-    with pytest.raises(InputError, match="infinite value|beyond"):
+    with pytest.raises(InputError, match=r"infinite value|beyond"):
         from_array(with_value(350, bad))
 
 
