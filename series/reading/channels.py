@@ -89,7 +89,7 @@ def read_channels(
             left_out.append(f"{name} ({reason})")
             continue
         if reason != "empty" or not empty_too:
-            _require_numbers(result, columns[name], place, table.first_row)
+            _require_numbers(result, columns[name], place, table)
         notes += [f"column '{shown}': {note}" for note in (*result.notes, *_extreme_notes(result.values, place))]
         values[shown] = result.values
         if result.exact is not None:
@@ -141,7 +141,7 @@ def _has_different_units(result: Numbers) -> bool:
     return 0 < len(result.units) <= MOST_UNITS and result.bad.mean() > DIFFERENT_UNITS
 
 
-def _require_numbers(result: Numbers, cells: pa.ChunkedArray, place: str, first_row: int) -> None:
+def _require_numbers(result: Numbers, cells: pa.ChunkedArray, place: str, table: Table) -> None:
     """Refuse a column without numbers, with stray text or several units, or with more digits than float64 has."""
     values = result.values
     if _has_different_units(result):
@@ -154,7 +154,7 @@ def _require_numbers(result: Numbers, cells: pa.ChunkedArray, place: str, first_
         row = int(np.flatnonzero(result.bad)[0])
         raise InputError(
             f"text {str(cells[row].as_py())[:30]!r} in a number column",
-            f"{place}, row {row + first_row}",
+            f"{place}, row {table.line(row)}",
             "fix the cell, say --missing if it means a missing value, or choose other columns with --column",
         )
     if np.isnan(values).all():
@@ -172,8 +172,8 @@ def _extreme_notes(values: np.ndarray, place: str) -> list[str]:
     found = recurring_extreme(values)
     if found is None:
         return []
-    what = f"{found[0]:g} occurs {found[1]} times, far from the rest"
-    hint = f"if it means missing, say --missing={found[0]:g}"
+    what = f"{found[0]:.15g} occurs {found[1]} times, far from the rest"
+    hint = f"if it means missing, say --missing={found[0]:.15g}"
     if abs(found[0]) > LARGEST:
         raise InputError(what, place, hint)
     return [f"{what}: {hint}"]

@@ -43,12 +43,16 @@ def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compr
         sample = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
     dialect = find_dialect(sample.decode("utf-8", errors="replace"), where, options.header, options.decimal)
     columns = _fast(content, dialect)
+    lines = None
     if columns is None:
-        columns, slow_notes = _slow(content[:].decode("utf-8", errors="replace"), dialect, where)
+        columns, lines, slow_notes = _slow(content[:].decode("utf-8", errors="replace"), dialect, where)
         notes += slow_notes
     if dialect.split_first:
         columns = _split_first(columns[0])
-    columns, row_notes = _rows_of_values(columns, dialect)
+    dropped, row_notes = _other_rows(columns, dialect)
+    if dropped.any():
+        columns = [cells.filter(pa.array(~dropped)) for cells in columns]
+        lines = (np.arange(len(dropped)) + dialect.skip + 1 if lines is None else lines)[~dropped]
     if len(columns[0]) == 0:
         raise InputError("the file has a header and no rows", where, "give a file with values")
     pairs = [
@@ -67,13 +71,17 @@ def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compr
         dialect.separator,
         (*notes, *dialect.notes, *row_notes),
         dialect.header,
+        lines,
     )
 
 
 def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
-    """Read a regular table as text; None if it has comments, or rows with other numbers of cells."""
+    """Read a regular table as text; None if it has comments, blank lines, or rows with other numbers of cells."""
     if dialect.comments or dialect.separator == " ":
         return None
+    size = len(content)
+    while size and content[size - 1] in b"\r\n \t":
+        size -= 1
     one_cell = dialect.separator is None or dialect.split_first
     irregular: list[int] = []
 
@@ -84,11 +92,11 @@ def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
     names = ["0"] if one_cell else [str(k) for k in range(len(dialect.names))]
     try:
         table = pa_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(content)),
+            pa.BufferReader(pa.py_buffer(content).slice(0, size)),
             read_options=pa_csv.ReadOptions(column_names=names, skip_rows=dialect.skip),
             parse_options=pa_csv.ParseOptions(
                 delimiter=NO_CELL if one_cell else dialect.separator,
-                ignore_empty_lines=not one_cell,
+                ignore_empty_lines=False,
                 invalid_row_handler=on_row,
             ),
             convert_options=pa_csv.ConvertOptions(
@@ -100,20 +108,28 @@ def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
     return None if irregular else table.columns
 
 
-def _slow(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray], list[str]]:
-    """Read a table with comments, aligned columns, quoted line ends, or short rows."""
-    lines = LINE_END.split(text)[dialect.skip :]
+def _slow(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray], np.ndarray, list[str]]:
+    """Read a table with comments, blank lines, aligned columns, quoted line ends, or short rows.
+
+    Returns
+    -------
+    columns : list of ChunkedArray
+    lines : ndarray, int64 [n]
+        Of the file, from 1.
+    notes : list of str
+    """
+    lines = list(enumerate(LINE_END.split(text)[dialect.skip :], start=dialect.skip + 1))
     notes = []
     if dialect.comments:
-        lines = [line for line in lines if not COMMENT.match(line)]
+        lines = [(number, line) for number, line in lines if not COMMENT.match(line)]
         notes.append("comment lines within the table were left out")
+    numbers = [number for number, _ in lines]
     if dialect.separator is None or dialect.split_first:
-        return [_text([line.strip().strip('"') for line in lines])], notes
-    if dialect.separator == " ":
-        lines = [line.strip() for line in lines]
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=dialect.separator, skipinitialspace=True)
+        return [_text([line.strip().strip('"') for _, line in lines])], np.array(numbers), notes
+    texts = (f"{line.strip() if dialect.separator == ' ' else line}\n" for _, line in lines)
+    reader = csv.reader(texts, delimiter=dialect.separator, skipinitialspace=True)
     try:
-        rows = [(reader.line_num, row) for row in reader if len(row) > 1 or (row and row[0].strip())]
+        rows = [(numbers[reader.line_num - 1], row) for row in reader if len(row) > 1 or (row and row[0].strip())]
     except csv.Error as error:
         raise InputError(f"not a readable CSV: {error}", where, "give one row a time step") from error
     width = len(dialect.names)
@@ -125,13 +141,14 @@ def _slow(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray
         if len(row) > width:
             raise InputError(
                 f"{len(row)} cells for {width} columns: '{dialect.separator.join(row)[:40]}'",
-                f"{where}, line {number + dialect.skip}",
+                f"{where}, line {number}",
                 "fix the row",
             )
         short += len(row) < width
     if short:
         notes.append(f"{short} rows have fewer cells than columns: the cells at their end are missing values")
-    return [_text([row[k] if k < len(row) else "" for _, row in rows]) for k in range(width)], notes
+    columns = [_text([row[k] if k < len(row) else "" for _, row in rows]) for k in range(width)]
+    return columns, np.array([number for number, _ in rows]), notes
 
 
 def _drop_incomplete_end(rows: list[tuple[int, list[str]]], width: int) -> list[str]:
@@ -144,8 +161,8 @@ def _drop_incomplete_end(rows: list[tuple[int, list[str]]], width: int) -> list[
     return [_end_note(dropped[::-1])] if dropped else []
 
 
-def _rows_of_values(columns: list[pa.ChunkedArray], dialect: Dialect) -> tuple[list[pa.ChunkedArray], list[str]]:
-    """Leave out headers within the table, blank rows, and rows below the values; return the columns and notes."""
+def _other_rows(columns: list[pa.ChunkedArray], dialect: Dialect) -> tuple[np.ndarray, list[str]]:
+    """Return which rows are headers within the table, blank, or below the values, bool [n]; and notes."""
     notes = []
     first = pc.utf8_trim_whitespace(columns[0])
     dropped = np.zeros(len(first), dtype=bool)
@@ -171,9 +188,7 @@ def _rows_of_values(columns: list[pa.ChunkedArray], dialect: Dialect) -> tuple[l
         dropped[row] = True
     if below:
         notes.append(_end_note(below[::-1]))
-    if not dropped.any():
-        return columns, notes
-    return [cells.filter(pa.array(~dropped)) for cells in columns], notes
+    return dropped, notes
 
 
 def _end_note(cells: list[str]) -> str:

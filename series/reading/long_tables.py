@@ -47,13 +47,11 @@ def series_column_of(
         _refuse_joined_series(columns, column, where)
         return None
     for name in sorted(columns, key=lambda each: key_of(each) not in SERIES_NAMES):
+        if not _may_name_series(name, columns[name]):
+            continue
         codes = _codes(columns[name])
         count = int(codes.max()) + 1
         if not 2 <= count <= min(MOST_SERIES, len(codes) // 2):
-            continue
-        if key_of(name) not in SERIES_NAMES and not is_text(columns[name]):
-            continue
-        if key_of(name) in LABELS or key_of(name) in TIMES:
             continue
         pairs = np.unique(np.column_stack([codes, times.stamps.astype(np.int64)]), axis=0)
         if len(pairs) < 0.95 * len(codes):
@@ -66,6 +64,14 @@ def series_column_of(
             )
         return name, None
     return None
+
+
+def _may_name_series(name: str, cells: pa.ChunkedArray) -> bool:
+    """Whether a column is named like names of series, or has words."""
+    key = key_of(name)
+    if key in SERIES_NAMES:
+        return True
+    return key not in LABELS | TIMES and is_text(cells) and not mostly_numbers(cleaned(cells))
 
 
 def _refuse_joined_series(columns: dict[str, pa.ChunkedArray], column: Sequence[str] | None, where: str) -> None:
@@ -119,8 +125,8 @@ def read_long(
             known = ", ".join(map(str, pc.unique(ids).to_pylist()[:20]))
             raise InputError(f"no series '{value}' in column '{name}'", where, f"give one of {known}")
         rows = np.flatnonzero(chosen.to_numpy())
-        part = {each: cells.take(pa.array(rows)) for each, cells in rest.items()}
-        wide = read_channels(part, options, column, table, where)
+        part = table.take(rows)
+        wide = read_channels({each: part.columns[each] for each in rest}, options, column, part, where)
         own = None if times is None else times.take(rows)
         note = f"a long table: only the series '{value}' of column '{name}' is read"
         return replace(wide, times=own, time_column=time_column, notes=(*notes, note, *wide.notes))

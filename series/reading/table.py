@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +27,8 @@ class Table:
     notes : tuple of str
     named : bool
         Whether the source names the columns; otherwise the names only number them.
+    lines : ndarray, int64 [n], or None
+        Number of each row in error messages; None if the rows follow ``first_row``.
     """
 
     columns: dict[str, pa.ChunkedArray]
@@ -34,6 +37,17 @@ class Table:
     separator: str | None = None
     notes: tuple[str, ...] = ()
     named: bool = True
+    lines: np.ndarray | None = None
+
+    def line(self, row: int) -> int:
+        """Return the number of a row as error messages count."""
+        return row + self.first_row if self.lines is None else int(self.lines[row])
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Return some rows."""
+        columns = {name: cells.take(pa.array(rows)) for name, cells in self.columns.items()}
+        lines = rows + self.first_row if self.lines is None else self.lines[rows]
+        return replace(self, columns=columns, lines=lines)
 
 
 def is_text(cells: pa.ChunkedArray) -> bool:

@@ -120,7 +120,7 @@ def _unreadable(cells: pa.ChunkedArray, row: int, name: str, table: Table, where
     cell = str(cells[row].as_py() or "")[:30]
     return InputError(
         f"unreadable time {cell!r}" if cell else "a row without a time",
-        f"{where}, column '{name}', row {row + table.first_row}",
+        f"{where}, column '{name}', row {table.line(row)}",
         "write times as 2024-01-31 12:00:00, or say --time-format",
     )
 
