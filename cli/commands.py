@@ -7,30 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
 from ape.cli.display import Display
 from ape.cli.options import load_series, read_options
+from ape.cli.terminal import console, print_reading
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
-from ape.series import Series
-from ape.series.reading.report import reading_lines
+from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
     from ape.runs import Request, Run
-
-PIPED_WIDTH = 200  # columns of wrapped text without a terminal
-
-console = Console(highlight=False, soft_wrap=True, markup=False)
-
-
-def wrapping_console() -> Console:
-    """Return a console that wraps its output, for trees and running text."""
-    wrapping = Console(highlight=False, markup=False)
-    if not wrapping.is_terminal:
-        wrapping.width = PIPED_WIDTH
-    return wrapping
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -84,8 +71,8 @@ def enhance(arguments: argparse.Namespace) -> None:
     from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
 
-    series = _load(arguments)
     detector = detectors.load(_detector_folder(arguments.detector, DETECTOR))
+    series = _load(arguments, detector.required)
     bank = RuleBank.load(_bank_path(arguments.bank))
     target = _new(arguments.out, ENHANCED)
     with Display(console) as display:
@@ -97,10 +84,11 @@ def enhance(arguments: argparse.Namespace) -> None:
 def score(arguments: argparse.Namespace) -> None:
     """``ape score``: score a whole series into ``OUT/scores.csv``."""
     from ape import posttrain
+    from ape.detectors.inputs import required_by
     from ape.posttrain.steps import score_series, write_scores
 
-    series = _load(arguments, scoring=True)
     detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
+    series = _load(arguments, required_by(detector), scoring=True)
     target = _new(arguments.out, SCORES)
     scores, shares = score_series(detector, series, own=arguments.own)
     write_scores(target, series, {"score": scores, **shares})
@@ -164,9 +152,9 @@ def warm_up(arguments: argparse.Namespace) -> None:
     compile_once(console.print)
 
 
-def _load(arguments: argparse.Namespace, *, scoring: bool = False) -> Series:
-    series = load_series(arguments)
-    _print_series(series, scoring=scoring)
+def _load(arguments: argparse.Namespace, required: Requirements | None = None, *, scoring: bool = False) -> Series:
+    series = load_series(arguments, required, scoring=scoring)
+    print_reading(series, scoring=scoring)
     return series
 
 
@@ -240,7 +228,7 @@ def _execute(run: Run, dropped: list[str] | None = None) -> None:
     from ape.posttrain.steps import describe_outcome
     from ape.runs import Callbacks, execute
 
-    _print_series(run.series)
+    print_reading(run.series)
     with Display(console) as display:
         outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
     if outcome.post_training:
@@ -253,8 +241,3 @@ def _execute(run: Run, dropped: list[str] | None = None) -> None:
             f"the rules wait for approval: read them with 'ape bank show {run.folder}', then continue with"
             f" 'ape run --resume {run.folder} --approve', and --drop RULE for each rule to leave out"
         )
-
-
-def _print_series(series: Series, *, scoring: bool = False) -> None:
-    for line in reading_lines(series, scoring=scoring):
-        console.print(line)

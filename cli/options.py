@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ape.series import ReadOptions, Series, load
+from ape.series import ReadOptions, Requirements, Series, load
 
 
 def read_options(arguments: argparse.Namespace) -> ReadOptions:
@@ -23,6 +23,15 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
     )
 
 
-def load_series(arguments: argparse.Namespace) -> Series:
-    """Load the series of a command."""
-    return load(arguments.data, column=arguments.column, train_end=arguments.train_end, options=read_options(arguments))
+def load_series(
+    arguments: argparse.Namespace, required: Requirements | None = None, *, scoring: bool = False
+) -> Series:
+    """Load the series of a command, for a trained detector or to be scored if so; see `ape.series.load`."""
+    return load(
+        arguments.data,
+        column=arguments.column,
+        train_end=arguments.train_end,
+        options=read_options(arguments),
+        required=required,
+        scoring=scoring,
+    )
