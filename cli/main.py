@@ -96,7 +96,6 @@ def _add_series_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", action="append", metavar="NAME", help="channel to use; repeatable; default: all")
     parser.add_argument(
         "--train-end",
-        type=_whole_or_word,
         metavar="WHERE",
         help="end of the training part, taken as normal: a row, a date, or a percentage such as 60%%",
     )
@@ -244,10 +243,6 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     compare = actions.add_parser("compare", help="compare two runs of an experiment, with confidence intervals")
     compare.add_argument("before", metavar="A", help="folder of the first run")
     compare.add_argument("after", metavar="B", help="folder of the second run")
-
-
-def _whole_or_word(word: str) -> int | str:
-    return int(word) if word.removeprefix("-").isdecimal() else word
 
 
 def _positive(word: str) -> int:

@@ -84,7 +84,7 @@ def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -
         word = cell("train_end")
         if word is not None and not is_train_end(word):
             raise InputError(f"'{word[:40]}' is not a valid train_end", where, "give a row, a date or a percentage")
-        return defaults.train_end if word is None else int(word) if word.isdecimal() else word
+        return word or defaults.train_end
 
     data = row["path"].strip()
     if not data:

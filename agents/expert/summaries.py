@@ -38,13 +38,16 @@ def _period(value: dict[str, Any]) -> str:
 
 
 def _discords(value: dict[str, Any]) -> str:
-    listed = [f"{_at(each)} ({each['over_median']:.1f} times the usual distance)" for each in value["discords"][:3]]
+    listed = [
+        f"{each['position']} ({_time(each)}{each['over_median']:.1f} times the usual distance)"
+        for each in value["discords"][:3]
+    ]
     return f"The most unusual stretches begin at {', '.join(listed)}." if listed else "No stretch is unusual."
 
 
-def _at(found: dict[str, Any]) -> str:
-    """Return a position, with its time if the series has times."""
-    return f"{found['position']}{f', {time},' if (time := found.get('time')) else ''}"
+def _time(found: dict[str, Any]) -> str:
+    """Return the time of a position with a comma; empty if the series has no times."""
+    return f"{found['time']}, " if "time" in found else ""
 
 
 def _changes(value: dict[str, Any]) -> str:

@@ -70,7 +70,7 @@ def printable(text: str) -> str:
 
 def _times(series: Series) -> str:
     if series.reading is None or series.reading.times is None:
-        return "none: points are counted from 0"
+        return "none, points are counted from 0"
     zone = ", no zone" if series.timestamps is not None and series.zone is None else ""
     return f"{series.reading.times}{zone}; {_span(series, 0, series.length)}"
 

@@ -76,7 +76,7 @@ def test_a_manifest_sets_the_request_of_each_item(tmp_path):
     )
     found = read_manifest(str(manifest), DEFAULTS)
     assert list(found) == ["a_b", "wave_0", "wave_0-2", "example_internal-bleeding"]
-    assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", 500, 3)
+    assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", "500", 3)
     assert found["wave_0"].column == ("x", "y") and found["wave_0-2"].train_end is None
 
 

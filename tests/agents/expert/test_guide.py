@@ -187,7 +187,7 @@ def test_results_and_errors_are_reported():
 
 def test_answers_name_the_times_of_positions():
     found = {"discords": [{"position": 700, "over_median": 3.0, "time": "2024-05-01 11:40:00+01:00"}]}
-    assert "700, 2024-05-01 11:40:00+01:00, (3.0 times" in summarise(ToolResult("matrix_profile", {}, found, "x"))
+    assert "700 (2024-05-01 11:40:00+01:00, 3.0 times" in summarise(ToolResult("matrix_profile", {}, found, "x"))
     changes = {"positions": [5, 9], "times": ["a", "b"], "activity_positions": [7]}
     answer = summarise(ToolResult("change_points", {}, changes, "x"))
     assert answer == "The level changes at 5 (a), 9 (b). The activity changes at 7."
