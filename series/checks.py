@@ -135,7 +135,8 @@ def _require_sizes(
 def _require_training_part(series: Series, where: str) -> None:
     """Refuse a training part that is constant or has too few points without missing values."""
     segments = series.train_segments
-    usable = sum(end - begin for begin, end in segments if end - begin >= SHORTEST_STRETCH)
+    lengths = [end - begin for begin, end in segments]
+    usable = sum(length for length in lengths if length >= SHORTEST_STRETCH)
     if usable < MIN_LENGTH:
         if series.missing is None:
             what, hint = "between the long gaps", "give a later train_end"
@@ -144,7 +145,8 @@ def _require_training_part(series: Series, where: str) -> None:
             what = f"without missing values (most are in channel '{series.channels[worst]}')"
             hint = "give a later train_end, or leave out the channel with --column"
         raise InputError(
-            f"the training part has {usable} points in stretches of at least {SHORTEST_STRETCH} {what}: too few",
+            f"the training part has only {usable} points in stretches of at least {SHORTEST_STRETCH} {what};"
+            f" the longest has {max(lengths, default=0)}",
             where,
             hint,
         )
