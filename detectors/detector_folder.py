@@ -112,7 +112,8 @@ def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
         or len(fields["standstills"]) != len(fields["changes"])
     ):
         raise InputError("field 'required' is invalid", str(path), HINT)
-    return Requirements(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()}
+    return Requirements(**values)
 
 
 def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> None:

@@ -75,8 +75,9 @@ def validated(
         inserted[:] = True
         inserted[context["point_of_row"]] = False
     values, missing, fill_notes = _filled(values, channels, edges, inserted)
+    offset_notes: tuple[str, ...] = ()
     if required is not None or scoring:
-        offset, offset_notes = (Requirements() if required is None else required).offset_of(len(channels)), ()
+        offset = (required or Requirements()).offset_of(len(channels))
     else:
         normal = values[trained] if missing is None else values[trained][~missing[trained].any(axis=1)]
         offset, offset_notes = _offsets(normal, base, channels, where)

@@ -166,12 +166,13 @@ def zone_name(series: Series) -> str:
 
 def broken(places: np.ndarray, values: np.ndarray, breaks: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what to draw of a line [T], see `thinned`, with NaN where it breaks before the points ``breaks`` [G]."""
-    x, y = [], []
+    x: list[np.ndarray] = []
+    y: list[np.ndarray] = []
     for begin, end in pairwise([0, *breaks.tolist(), len(values)]):
         share = max(1, columns * (end - begin) // len(values))
         shown = thinned(places[begin:end], values[begin:end], share)
         x += [shown[0], places[begin : begin + 1]]
-        y += [shown[1], [np.nan]]
+        y += [shown[1], np.array([np.nan])]
     return np.concatenate(x), np.concatenate(y)
 
 

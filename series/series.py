@@ -159,7 +159,9 @@ class Series:
         Only points in them are used to train and as references.
         """
         end = self.length if self.train_end is None else self.train_end
-        usable = np.ones(end, dtype=bool) if self.missing is None else ~self.missing[:end].any(axis=1)
+        usable: np.ndarray = np.ones(end, dtype=bool)
+        if self.missing is not None:
+            usable &= ~self.missing[:end].any(axis=1)
         begins, ends = runs(usable, [gap.position for gap in self.gaps if gap.position < end])
         return tuple(zip(begins.tolist(), ends.tolist(), strict=True))
 

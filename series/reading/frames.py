@@ -68,7 +68,7 @@ def arrow_column(column: pd.Series) -> pa.ChunkedArray:
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     if isinstance(column.dtype, pd.SparseDtype):
-        column = column.sparse.to_dense()
+        column = column.astype(column.dtype.subtype)
     text = column.dtype == object and any(isinstance(value, str) for value in column.iloc[:1000])
     try:
         array = None if text else pa.Array.from_pandas(column)
