@@ -37,7 +37,7 @@ def with_value(position, value):
 @pytest.mark.parametrize(
     ("values", "options", "message"),
     [
-        (with_value(slice(20, 380), np.nan), {}, "only 0 points in stretches .*without missing values .*the longest has 20"),
+        (with_value(slice(20, 380), np.nan), {}, "only 0 points in stretches .* missing values .*the longest has 20"),
         (with_value(17, np.inf), {}, "infinite value .*position 17"),
         (np.full(T, 3.0), {}, "constant"),
         (np.concatenate([np.ones(200), WAVE]), {"train_end": 150}, "training part is constant"),
