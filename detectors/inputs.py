@@ -52,7 +52,8 @@ def prepared(detector: _Standardises, series: Series) -> Series:
     if isinstance(detector, _CountsChannels):
         detector.require_channels(series)
     shift, scale = (part.detach().cpu().double().numpy() for part in detector.shift_and_scale)
-    low, high = (np.float32(shift + sign * FARTHEST * scale) for sign in (-1, 1))
+    largest = np.finfo(np.float32).max
+    low, high = (np.float32((shift + sign * FARTHEST * scale).clip(-largest, largest)) for sign in (-1, 1))
     if (series.values.min(axis=0) < low).any() or (series.values.max(axis=0) > high).any():
         return replace(series, values=series.values.clip(low, high))
     return series
