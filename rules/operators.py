@@ -48,6 +48,7 @@ def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 )
 def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """The reading drops to a fill value."""
+    # Zero is that of the windows: for a channel with an offset, the offset itself.
     return torch.where(p["minimum"] >= 0.5, site.low, torch.zeros_like(site.low)).expand_as(x)
 
 

@@ -13,7 +13,7 @@ from scipy import fft, ndimage, signal
 MAX_PERIOD_SHARE = 1 / 3  # of the series: a period must occur at least three times
 MIN_AUTOCORRELATION = 0.2  # at the period; below it the series counts as aperiodic
 NEGLIGIBLE = 1e-8  # share of a scale: smaller spreads count as none
-ROUNDING = 1e-12  # share of the largest value: smaller spreads are rounding in float64
+ROUNDING = 1e-14  # share of the largest value: smaller spreads are rounding in float64
 
 
 def power_of_two(scale: np.ndarray) -> np.ndarray:
@@ -70,6 +70,7 @@ def acf(values: np.ndarray, n_lags: int, least: float = 0.0) -> np.ndarray:
     ndarray, float64 [n_lags + 1]
     """
     x = np.asarray(values, dtype=np.float64)
+    least = max(least, ROUNDING * float(np.abs(x).max()))
     x = x - x.mean()
     n = len(x)
     n_lags = min(n_lags, n - 1)
@@ -77,7 +78,7 @@ def acf(values: np.ndarray, n_lags: int, least: float = 0.0) -> np.ndarray:
     spectrum = fft.rfft(x, size)
     raw = fft.irfft(spectrum * np.conj(spectrum), size)[: n_lags + 1]
     raw = raw / (n - np.arange(n_lags + 1))
-    return raw / max(raw[0], least**2) if raw[0] > 0 else raw
+    return raw / (max(raw[0], least**2) or 1.0)
 
 
 def dominant_period(values: np.ndarray) -> int | None:

@@ -161,7 +161,8 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         """Draw the whole training part of a channel. The horizontal axis runs from time step begin to end.
 
         In a long series, each pixel column shows the span from the lowest to the highest value. Look for steps, drifts,
-        changing amplitude, and single spikes.
+        changing amplitude, and single spikes. A number above the vertical axis, such as +20000000.0, has to be added to
+        its labels.
         """
         values, offset = workbench.column(channel), workbench.offset(channel)
         picture = draw_stretch(values, 0, len(values), workbench.segments, workbench.time, offset)

@@ -210,3 +210,30 @@ def test_automatic_window_is_the_period_of_the_longest_training_stretch(make):
     first, second = wave(96, length=500), wave(48, length=900)
     joined = ape.series.from_array(np.concatenate([first.values, second.values]))
     assert make("vae", steps=1, window=None).fit(with_gaps(joined, 500)).window == pytest.approx(48, abs=2)
+
+
+@pytest.mark.parametrize("units", [(2.0**-40, 2.0**-40), (2.0**60, 2.0**-90), (1e-28, 1e28)])
+def test_every_channel_counts_the_same_in_any_unit(name, make, two_channels, units):
+    scores = []
+    for factor in ((1.0, 1.0), units):
+        scaled = ape.series.from_array(two_channels.exact * np.array(factor), train_end=two_channels.train_end)
+        scores.append(make(name, steps=30).fit(scaled, seed=0).score(scaled))
+    exact = all(np.log2(factor) % 1 == 0 for factor in units)
+    np.testing.assert_allclose(scores[1], scores[0], rtol=0 if exact else 1e-3)
+
+
+@pytest.mark.parametrize("level", [2e7, 1e9, -3e11])
+def test_a_level_beyond_float32_does_not_change_scores(name, make, two_channels, level):
+    moved = ape.series.from_array(two_channels.exact + level, train_end=two_channels.train_end)
+    scores = [make(name, steps=30).fit(each, seed=0).score(each) for each in (two_channels, moved)]
+    rounding = 1e-3 if abs(level) < 1e10 else 1e-2  # of the float64 values themselves
+    np.testing.assert_allclose(scores[1], scores[0], rtol=rounding)
+
+
+def test_integers_beyond_float64_are_scored_like_small_ones(make, series):
+    small = np.round(1000 * series.exact).astype(np.int64)
+    scores = []
+    for values in (small, 2**62 + small):
+        read = ape.series.from_array(values, train_end=series.train_end)
+        scores.append(make("vae", steps=30).fit(read, seed=0).score(read))
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3)

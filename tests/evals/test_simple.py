@@ -29,3 +29,11 @@ def test_a_gap_is_no_anomaly(name):
 def test_the_same_jump_without_a_gap_is_an_anomaly():
     scores = SIMPLE["|difference|"](from_array(values(), train_end=700), WINDOW, 0)
     assert set(np.argsort(scores)[-3:].tolist()) == {300, 310, 600}
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+@pytest.mark.parametrize("factor", [2.0**-80, 2.0**80])
+def test_the_unit_of_the_data_does_not_matter(name, factor):
+    two = np.stack([values(), np.where(np.arange(900) < 700, 3.0, values())], axis=1)  # one stands still in training
+    scores = [SIMPLE[name](from_array(each, train_end=700), WINDOW, 0) for each in (two, factor * two)]
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-6)

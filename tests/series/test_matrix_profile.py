@@ -113,3 +113,12 @@ def test_no_subsequence_crosses_a_gap(segments):
     query = distance_profile(x[at[0] : at[0] + window], x, segments)
     np.testing.assert_allclose(query[at], np.linalg.norm(z - z[0], axis=1), atol=1e-4)
     assert np.isinf(query[across]).all()
+
+
+@pytest.mark.parametrize("factor", [2.0**-90, 2.0**-40, 2.0**60])
+def test_the_unit_of_the_data_does_not_matter(factor):
+    x = walk(5)
+    before, after = matrix_profile(x, 12), matrix_profile(factor * x, 12)
+    np.testing.assert_array_equal(after.distance, before.distance)
+    np.testing.assert_array_equal(after.index, before.index)
+    np.testing.assert_array_equal(distance_profile(factor * x[20:40], factor * x), distance_profile(x[20:40], x))
