@@ -40,6 +40,7 @@ def scenario_tools(workbench: Workbench) -> list[BaseTool]:
         median = np.median(values, axis=0) + (0.0 if series.offset is None else series.offset)
         return {
             "training_points": series.length,
+            **workbench.span(0, series.length),
             "train_end_known": series.train_end is not None,
             "channels": list(series.channels[:LISTED]),
             "relative_spread": (deviation / np.where(largest > 0, largest, 1.0))[:LISTED],

@@ -64,6 +64,6 @@ def similar_tool(workbench: Workbench) -> BaseTool:
             msg = f"there is a gap from {begin} to {end}; stretches without a gap: {listed}"
             raise ValueError(msg)
         similar, alike = find_similar(values, begin, end, workbench.segments)
-        return {"similar": workbench.with_times(similar), "alike": alike}
+        return {**workbench.span(begin, end), "similar": workbench.with_times(similar), "alike": alike}
 
     return find_similar_stretches

@@ -29,7 +29,8 @@ def _figures(value: dict[str, Any]) -> str:
 def _series(value: dict[str, Any]) -> str:
     names = ", ".join(map(str, value["channels"]))
     step = f", one value every {value['step_seconds']:g} s" if value["step_seconds"] else ""
-    return f"I see the training part: {value['training_points']} points of {names}{step}."
+    times = f", from {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
+    return f"I see the training part: {value['training_points']} points of {names}{step}{times}."
 
 
 def _period(value: dict[str, Any]) -> str:
