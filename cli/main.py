@@ -109,7 +109,8 @@ def _add_series_options(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--series-column",
         metavar="NAME",
-        help="column of a long table that names the series, which become channels; NAME=VALUE reads one of them",
+        help="column of a long table that names the series, which become channels; NAME=VALUE reads one of them, and"
+        " with 'ape batch' NAME=* makes each of them an item",
     )
     reading.add_argument(
         "--missing", action="append", metavar="WORD", help="cell that means a missing value; repeatable"
@@ -179,7 +180,9 @@ def _add_trace(trace: argparse.ArgumentParser) -> None:
 
 def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.set_defaults(module="ape.cli.batch")
-    batch.add_argument("manifest", metavar="MANIFEST", help="a folder, a glob, or a CSV with the column 'path'")
+    batch.add_argument(
+        "manifest", metavar="MANIFEST", help="a folder, a glob, a long table, or a CSV with the column 'path'"
+    )
     _add_series_options(batch)
     batch.add_argument("--out", metavar="DIR", required=True, help="rerun with the same --out to resume")
     batch.add_argument("--enhance", action="store_true", help="also train, post-train and score each series")

@@ -103,6 +103,25 @@ def _codes(cells: pa.ChunkedArray) -> np.ndarray:
     return coded.indices.to_numpy(zero_copy_only=False)
 
 
+def names_of_series(table: Table, column: str, where: str) -> list[str]:
+    """Return the names of the series of a long table, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        The table has no such column, or it has no names.
+    """
+    if column not in table.columns:
+        raise InputError(f"no column '{column}'", where, f"give one of {', '.join(list(table.columns)[:30])}")
+    names = pc.unique(pc.utf8_trim_whitespace(pc.cast(table.columns[column], pa.string()))).to_pylist()
+    found = [name for name in names if name]
+    if not 1 <= len(found) <= MOST_SERIES:
+        raise InputError(
+            f"column '{column}' names {len(found)} series", where, f"give one that names 1 to {MOST_SERIES}"
+        )
+    return found
+
+
 def read_long(
     columns: dict[str, pa.ChunkedArray],
     times: Times | None,

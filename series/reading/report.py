@@ -12,6 +12,7 @@ from ape.series.series import LONGEST_GAP, Series
 MOST_NAMES = 12
 MOST_GAPS = 3
 LONGEST_NAME = 60  # characters
+TRAINING_PART = "training part"
 NO_TRAIN_END = (
     "the whole series, because no --train-end is given: anomalies in it may be learned as normal; only windows that are"
     " unlike all others are left out"
@@ -38,7 +39,7 @@ def reading_block(series: Series, *, scoring: bool = False) -> dict[str, str]:
         left_out = f"; left out: {_some(reading.left_out)}" if reading.left_out else ""
         block["columns"] = f"{_some(series.channels)}{left_out}"
     if not scoring:
-        block["training part"] = _training_part(series)
+        block[TRAINING_PART] = _training_part(series)
     return {topic: printable(text) for topic, text in block.items()}
 
 
