@@ -7,11 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from ape.cli.display import Display
 from ape.cli.options import load_series, read_options
-from ape.cli.terminal import console, print_reading
+from ape.cli.terminal import console, print_lines, print_reading
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
 from ape.series import Requirements, Series
@@ -108,22 +106,17 @@ def bank(arguments: argparse.Namespace) -> None:
         console.print(f"{path}: valid, {len(loaded.rules)} rules")
         return
     console.print(f"{loaded.scenario}\n{loaded.ended}")
-    table = Table(show_lines=True)
-    for heading in ("rule", "mechanism", "morphology", "program", "scale", "duration", "figures", "evidence"):
-        table.add_column(heading, overflow="fold")
     for rule in loaded.rules:
         figures = rule.history[-1].figures if rule.history else {}
-        table.add_row(
-            f"{rule.id}\nweight {rule.weight:.2g}",
-            rule.mechanism,
-            rule.morphology,
-            " + ".join(step.operator for step in rule.program),
-            f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",
-            f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {rule.duration.unit}",
-            "\n".join(f"{name} {value:.3g}" for name, value in figures.items()),
-            "\n".join(item.quote or item.id for item in rule.evidence),
-        )
-    console.print(table)
+        console.print(f"{rule.id}: {rule.mechanism}, {rule.morphology}, weight {rule.weight:.2g}", style="bold")
+        properties = {
+            "program": " + ".join(step.operator for step in rule.program),
+            "scale": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",
+            "duration": f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {rule.duration.unit}",
+            "figures": ", ".join(f"{name} {value:.3g}" for name, value in figures.items()),
+            "evidence": "; ".join(item.quote or item.id for item in rule.evidence),
+        }
+        print_lines((f"    {name:<9} {text}" for name, text in properties.items()), 14)
 
 
 def detectors(arguments: argparse.Namespace) -> None:
@@ -141,8 +134,7 @@ def detectors(arguments: argparse.Namespace) -> None:
             "scaling": "by training mean and deviation of each channel" + backbone.normalisation,
             "cannot see": backbone.blind_to,
         }
-        for name, text in properties.items():
-            console.print(f"    {name:<11} {text}")
+        print_lines((f"    {name:<11} {text}" for name, text in properties.items()), 16)
 
 
 def warm_up(arguments: argparse.Namespace) -> None:

@@ -152,7 +152,7 @@ def _mining_options() -> argparse.ArgumentParser:
 
 def _add_bank(bank: argparse.ArgumentParser) -> None:
     actions = bank.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, description in (("validate", "check every field"), ("show", "print the rules as a table")):
+    for action, description in (("validate", "check every field"), ("show", "print the rules")):
         actions.add_parser(action, help=description).add_argument(
             "bank", metavar="BANK", help="bank.json, or a run folder"
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
+
 from rich.console import Console
 
 from ape.series import Series
@@ -20,7 +23,17 @@ def wrapping_console() -> Console:
     return wrapping
 
 
+def print_lines(lines: Iterable[str], indent: int) -> None:
+    """Print lines; a terminal breaks long ones between words, and indents what follows."""
+    for line in lines:
+        parts = [line]
+        if console.is_terminal:
+            width = max(console.width, 2 * indent)
+            parts = textwrap.wrap(line, width, subsequent_indent=" " * indent, replace_whitespace=False)
+        for part in parts:
+            console.print(part)
+
+
 def print_reading(series: Series, *, scoring: bool = False) -> None:
-    """Print how a series was read; without a terminal, each topic is one line."""
-    for line in reading_lines(series, scoring=scoring, width=console.width if console.is_terminal else None):
-        console.print(line)
+    """Print how a series was read."""
+    print_lines(reading_lines(series, scoring=scoring), 4)

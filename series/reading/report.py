@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
 import numpy as np
@@ -43,16 +42,13 @@ def reading_block(series: Series, *, scoring: bool = False) -> dict[str, str]:
     return {topic: printable(text) for topic, text in block.items()}
 
 
-def reading_lines(series: Series, *, scoring: bool = False, width: int | None = None) -> list[str]:
-    """Return the block and the notes as lines of text; lines longer than ``width`` characters are broken."""
+def reading_lines(series: Series, *, scoring: bool = False) -> list[str]:
+    """Return the block and the notes as lines of text."""
     block = reading_block(series, scoring=scoring)
-    lines = [
+    return [
         *(f"{topic}: {text}" for topic, text in block.items()),
         *(f"  {printable(note)}" for note in series.notes),
     ]
-    if width is None:
-        return lines
-    return [part for line in lines for part in textwrap.wrap(line, max(width, 20), subsequent_indent="    ")]
 
 
 def pauses(series: Series) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ape.cli import terminal
 from ape.core.errors import InputError
 from ape.runs import Request, Run
 from ape.series import ReadOptions
@@ -86,3 +87,20 @@ def test_unknown_options_in_a_record_are_refused(european, tmp_path):
     path.write_text(json.dumps(record))
     with pytest.raises(InputError, match="decimal"):
         Run.open(tmp_path / "run")
+
+
+def test_a_terminal_breaks_lines_between_words(ape, european, monkeypatch):
+    piped = ape("check", european).out
+    monkeypatch.setattr(terminal.console, "_force_terminal", True)
+    monkeypatch.setattr(terminal.console, "_width", 80)
+    monkeypatch.setenv("TERM", "dumb")
+    shown = ape("check", european).out
+    assert max(map(len, piped.splitlines())) > 100 and max(map(len, shown.splitlines())) <= 80
+    assert shown.split() == piped.split()
+
+
+def test_characters_that_a_terminal_would_interpret_are_not_printed(ape, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a\x1b[31m,\x07b\n" + "".join(f"{k % 9},{k % 7}\n" for k in range(300)))
+    outcome = ape("check", path)
+    assert outcome.code == 0 and outcome.out.replace("\n", "").isprintable()
