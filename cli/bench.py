@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ape.cli.commands import console
+from ape.cli.options import load_series
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 from ape.core.files import is_free
 
@@ -37,10 +38,9 @@ def _make(arguments: argparse.Namespace) -> None:
 
 def _supplement(arguments: argparse.Namespace) -> None:
     from ape.evals.timeanomalybench import supplement_set
-    from ape.series import load
 
     out = _require_free_folder(arguments.out)
-    supplement_set(out, load(arguments.data, column=arguments.column, train_end=arguments.train_end), arguments.seed)
+    supplement_set(out, load_series(arguments), arguments.seed)
     console.print(f"set: {out}")
 
 

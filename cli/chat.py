@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from ape.cli.commands import request_of, wrapping_console
+from ape.cli.commands import request_of
+from ape.cli.terminal import print_reading, wrapping_console
 from ape.core.errors import InputError
 from ape.runs.session import MAIN, Session
 from ape.runs.updates import Update
@@ -56,6 +57,7 @@ def _session(arguments: argparse.Namespace) -> Session:
         return Session(Path(arguments.resume), arguments.thread)
     request = request_of(arguments, "chat")
     series = request.load()
+    print_reading(series)
     return Session.create(Path(arguments.out or f"runs/chat-{series.name}"), request, series)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import ape
 
-DATA_HELP = "CSV, NPZ or UCR text file, or example:internal-bleeding"
+DATA_HELP = "CSV, Parquet, Feather, NPZ or UCR text file, or example:internal-bleeding"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,12 +52,17 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--own", action="store_true", help="score of the paper, not the reconstruction error")
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv")
 
+    check = commands.add_parser("check", parents=[series], help="show how a file is read, without running anything")
+    check.set_defaults(module="ape.cli.check")
+    check.add_argument("--plot", metavar="FILE", help="PNG file to draw the series into")
+
     _add_bank(commands.add_parser("bank", help="inspect a Rule Bank"))
     _add_trace(commands.add_parser("trace", help="show what a run did and why"))
     _add_batch(commands.add_parser("batch", parents=[seed, backbone, mining], help="process many series unattended"))
     _add_chat(commands.add_parser("chat", parents=[seed, backbone, mining], help="explore a series in conversation"))
     serve = commands.add_parser("serve", parents=[seed, backbone, mining], help="serve the conversation as a web page")
     serve.set_defaults(module="ape.cli.serve")
+    _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=int, default=7860, metavar="N", help="default: 7860")
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
@@ -90,8 +95,30 @@ def _add_optional_series(parser: argparse.ArgumentParser) -> None:
 def _add_series_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--column", action="append", metavar="NAME", help="channel to use; repeatable; default: all")
     parser.add_argument(
-        "--train-end", type=int, metavar="N", help="the first N points are the training part, taken as normal"
+        "--train-end",
+        metavar="WHERE",
+        help="end of the training part, taken as normal: a row, a date, or a percentage such as 60%%",
     )
+    reading = parser.add_argument_group("reading the file (by default everything is inferred)")
+    reading.add_argument("--decimal", choices=[".", ","], help="decimal mark; the other one separates thousands")
+    reading.add_argument(
+        "--time-format", metavar="FORMAT", help="such as '%%d.%%m.%%Y %%H:%%M'; or s, ms, us, ns since 1970; or excel"
+    )
+    reading.add_argument("--dayfirst", action=argparse.BooleanOptionalAction, help="01/02/2024 is 1 February, or not")
+    reading.add_argument("--timezone", metavar="ZONE", help="zone of times without an offset, such as Europe/Berlin")
+    reading.add_argument(
+        "--series-column",
+        metavar="NAME",
+        help="column of a long table that names the series, which become channels; NAME=VALUE reads one of them, and"
+        " with 'ape batch' NAME=* makes each of them an item",
+    )
+    reading.add_argument(
+        "--missing", action="append", metavar="WORD", help="cell that means a missing value; repeatable"
+    )
+    reading.add_argument(
+        "--header", action=argparse.BooleanOptionalAction, help="the first row names the columns, or not"
+    )
+    reading.add_argument("--difference", action="store_true", help="read the increments of counters")
 
 
 def _seed_option() -> argparse.ArgumentParser:
@@ -125,7 +152,7 @@ def _mining_options() -> argparse.ArgumentParser:
 
 def _add_bank(bank: argparse.ArgumentParser) -> None:
     actions = bank.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, description in (("validate", "check every field"), ("show", "print the rules as a table")):
+    for action, description in (("validate", "check every field"), ("show", "print the rules")):
         actions.add_parser(action, help=description).add_argument(
             "bank", metavar="BANK", help="bank.json, or a run folder"
         )
@@ -153,7 +180,9 @@ def _add_trace(trace: argparse.ArgumentParser) -> None:
 
 def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.set_defaults(module="ape.cli.batch")
-    batch.add_argument("manifest", metavar="MANIFEST", help="a folder, a glob, or a CSV with the column 'path'")
+    batch.add_argument(
+        "manifest", metavar="MANIFEST", help="a folder, a glob, a long table, or a CSV with the column 'path'"
+    )
     _add_series_options(batch)
     batch.add_argument("--out", metavar="DIR", required=True, help="rerun with the same --out to resume")
     batch.add_argument("--enhance", action="store_true", help="also train, post-train and score each series")

@@ -8,7 +8,8 @@ import os
 import socket
 from pathlib import Path
 
-from ape.cli.commands import console, request_of
+from ape.cli.commands import request_of
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 
 MAX_UPLOAD = 200  # MB

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, read_json, write_bytes, write_json
+from ape.series import Requirements
 
 FORMAT = 1
 WEIGHTS, CONFIGURATION = "weights.safetensors", "detector.json"
@@ -33,6 +35,9 @@ class Configuration:
         Samples.
     shift, scale : list of float
         One value per channel, or one value for all channels.
+    required : Requirements
+        What the detector requires of a series. Folders of earlier versions do not have it: channels are then matched by
+        position.
     """
 
     backbone: str
@@ -40,6 +45,7 @@ class Configuration:
     window: int
     shift: list[float]
     scale: list[float]
+    required: Requirements
 
 
 def write_folder(folder: Path, configuration: Configuration, module: torch.nn.Module) -> None:
@@ -49,7 +55,8 @@ def write_folder(folder: Path, configuration: Configuration, module: torch.nn.Mo
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     with atomic_folder(folder, CONFIGURATION) as temporary:
         write_bytes(temporary / WEIGHTS, save(tensors))
-        write_json(temporary / CONFIGURATION, {"kind": "detector", "format": FORMAT, **vars(configuration)})
+        fields = {**vars(configuration), "required": asdict(configuration.required)}
+        write_json(temporary / CONFIGURATION, {"kind": "detector", "format": FORMAT, **fields})
 
 
 def read_configuration(folder: Path) -> Configuration:
@@ -81,7 +88,32 @@ def read_configuration(folder: Path) -> Configuration:
             raise InputError(f"field '{name}' is missing or invalid", str(path), HINT)
     if len(shift) != len(scale):
         raise InputError("fields 'shift' and 'scale' differ in length", str(path), HINT)
-    return Configuration(**{name: fields[name] for name in valid})
+    required = read_requirements(fields.get("required"), len(shift), path)
+    return Configuration(**{name: fields[name] for name in valid}, required=required)
+
+
+def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
+    """Return the requirements of a detector with ``channels`` channels from the value of a JSON file.
+
+    Raises
+    ------
+    InputError
+        A part of it is invalid.
+    """
+    if fields is None:
+        return Requirements()
+    valid = isinstance(fields, dict) and set(fields) == set(REQUIRED) and all(
+        check(fields[name]) for name, check in REQUIRED.items()
+    )  # fmt: skip
+    per_channel = ("channels", "offset", "standstills", "changes")
+    if (
+        not valid
+        or any(len(fields[name]) not in (0, channels) for name in per_channel)
+        or len(fields["standstills"]) != len(fields["changes"])
+    ):
+        raise InputError("field 'required' is invalid", str(path), HINT)
+    values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()}
+    return Requirements(**values)
 
 
 def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> None:
@@ -109,8 +141,24 @@ def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> Non
 
 def _is_list_of_numbers(values: Any) -> bool:
     """Whether ``values`` is a non-empty list of finite numbers."""
-    return (
-        isinstance(values, list)
-        and len(values) > 0
-        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
-    )
+    return isinstance(values, list) and len(values) > 0 and all(map(_is_number, values))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+# The fields of `Requirements` in JSON, and what they may be.
+REQUIRED: dict[str, Callable[[Any], bool]] = {
+    "channels": _are_names,
+    "offset": lambda values: values == [] or _is_list_of_numbers(values),
+    "step": lambda value: value is None or (_is_number(value) and value > 0),
+    "named": lambda value: isinstance(value, bool),
+    "counters": _are_names,
+    "standstills": lambda values: values == [] or _is_list_of_numbers(values),
+    "changes": lambda values: values == [] or _is_list_of_numbers(values),
+}

@@ -26,10 +26,11 @@ def load_case(data_set: str, name: str) -> Case:
     row = _index(data_set).loc[name]
     path = next(path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists())
     series = load(path, train_end=TRAIN_END.get(data_set), text=str(row["text"]))
-    labels = np.zeros(series.length, dtype=bool)
+    of_rows = np.zeros(len(series.row_points), dtype=bool)
     events = pd.read_csv(folder / "labels.csv")
     for begin, end in events.loc[events["series"] == name, ["begin", "end"]].to_numpy():
-        labels[begin:end] = True
+        of_rows[begin:end] = True
+    labels = of_rows[series.point_rows]
     family = next((str(row[column]) for column in ("family", "category") if column in row), data_set)
     return Case(name, family, series, labels)
 

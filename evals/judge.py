@@ -15,6 +15,7 @@ import pandas as pd
 from ape.core.errors import InputError
 from ape.core.run_files import SCORES
 from ape.evals.metrics import average_precision
+from ape.evals.metrics.checks import fill_unscored
 from ape.runs import Run
 
 
@@ -44,17 +45,17 @@ def judge(run: Path, events: list[tuple[int, int]]) -> dict[str, float]:
     run : Path
         Run folder.
     events : list of (int, int)
-        Begin and end (exclusive) of each anomaly.
+        Begin and end (exclusive) of each anomaly, in rows of the file.
     """
     series = Run.open(run).series
     if not (run / SCORES).exists():
         raise InputError("no scores yet", str(run), f"finish the run: ape run --resume {run}")
     scores = pd.read_csv(run / SCORES)
-    labels = np.zeros(series.length, dtype=bool)
+    labels = np.zeros(len(scores), dtype=bool)
     for begin, end in events:
         labels[begin:end] = True
-    test = slice(series.train_end or 0, None)
-    return {name: average_precision(labels[test], scores[name][test]) for name in ("before", "after")}
+    test = slice(int(series.point_rows[series.train_end]) if series.train_end else 0, None)
+    return {name: average_precision(labels[test], fill_unscored(scores[name][test])) for name in ("before", "after")}
 
 
 if __name__ == "__main__":

@@ -209,6 +209,8 @@ def mining_context(
         record=record,
         listen=listen,
         pictures=tuple(artefacts.put_bytes(picture, ".png") for picture in pictures),
-        log=NO_LOG if log is None else read_log(Path(log), workbench.series.timestamps),
+        log=NO_LOG
+        if log is None
+        else read_log(Path(log), workbench.series.timestamps, workbench.series.zone, workbench.series.clock_offset),
         without=frozenset(without),
     )

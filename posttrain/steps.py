@@ -14,6 +14,7 @@ from ape.core.files import write_json, write_text
 from ape.core.progress import Progress
 from ape.core.run_files import POSTTRAIN, POSTTRAINING
 from ape.detectors import Detector, WindowedDetector
+from ape.detectors.inputs import prepared
 from ape.posttrain.channels import by_channel
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.enhancement import enhance
@@ -96,6 +97,7 @@ def score_series(
     InputError
         ``own`` is requested of an enhanced detector, or the series has other channels than the training data.
     """
+    series = prepared(detector, series)
     if not own:
         score = detector.score(series)
     elif isinstance(detector, WindowedDetector):
@@ -109,7 +111,7 @@ def score_series(
 
 
 def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:
-    """Write a CSV file with the position, the timestamp if the series has timestamps, and one column per score.
+    """Write a CSV file with one line for each row of the series' file: row, time if there are times, and each score.
 
     Parameters
     ----------
@@ -118,9 +120,13 @@ def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> N
     scores : dict of ndarray [T]
         By column name.
     """
-    frame = pd.DataFrame({"position": np.arange(series.length)})
-    if series.timestamps is not None:
-        frame["timestamp"] = series.timestamps
+    points = series.row_points
+    frame = pd.DataFrame({"position": np.arange(len(points))})
+    clock = series.clock
+    if clock is not None and series.zone is None:
+        frame["timestamp"] = clock[points]
+    elif clock is not None or series.elapsed is not None:
+        frame["timestamp"] = [series.time_text(point) for point in points]
     for name, score in scores.items():
-        frame[name] = score
+        frame[name] = score[points]
     write_text(path, frame.to_csv(index=False, float_format="%.7g"))

@@ -246,7 +246,7 @@ def _passes_gates(
 def _has_effect(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:
     """Return whether some channel changes enough: root mean square over its changed values; bool [n]."""
     changed = made != hosts
-    square = ((made - hosts) ** 2).sum(2) / changed.sum(2).clamp(min=1)
+    square = (made - hosts).double().square().sum(2) / changed.sum(2).clamp(min=1)  # float32 squares may underflow
     return (square.sqrt() >= _least_effect(scales)).any(dim=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
-from ape.series import Series, load
+from ape.series import ReadOptions, Series, load
+from ape.series.reading.report import reading_block
 
 FORMAT = 2
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
@@ -26,7 +27,7 @@ class Request:
     command: str
     data: str
     column: tuple[str, ...] = ()
-    train_end: int | None = None
+    train_end: int | str | None = None
     text: str | None = None
     backbone: str = "vae"
     seed: int = 0
@@ -35,12 +36,15 @@ class Request:
     image: tuple[str, ...] = ()
     log: str | None = None
     approve: bool = False
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     def load(self) -> Series:
         """Load the series."""
-        return load(self.data, column=self.column or None, train_end=self.train_end, text=self.text)
+        return load(
+            self.data, column=self.column or None, train_end=self.train_end, text=self.text, options=self.reading
+        )
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Run:
             "fingerprint": series.fingerprint,
             "versions": versions(),
             "notes": list(series.notes),
+            "reading": reading_block(series),
             "seed": request.seed,
             "finished": False,
             "timings": {},

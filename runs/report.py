@@ -15,6 +15,7 @@ from ape.runs.ledger import Ledger
 from ape.runs.pages import data_uri, render
 from ape.runs.pictures import draw_latent_space, draw_scores
 from ape.series import Series
+from ape.series.reading.report import reading_block
 from ape.tools.artefacts import Artefacts
 
 VERDICTS = ("accept", "reject", "revise", "revised", "proposed")
@@ -42,6 +43,7 @@ def write_report(folder: Path, series: Series) -> None:
         mechanisms=MECHANISMS,
         morphologies=MORPHOLOGIES,
         figure=_figure,
+        reading=reading_block(series),
     )
     write_text(folder / REPORT, page)
 

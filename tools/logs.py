@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.core.errors import InputError
+from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 
@@ -30,11 +31,12 @@ SIMILAR = 0.4  # share of equal words above which two lines have one template (D
 MASKED = re.compile(r"\b(?:0x[0-9a-fA-F]+|\d+(?:[.:/-]\d+)*)")
 
 SYSLOG = "%b %d %H:%M:%S"  # without a year
+_ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)(?!\d))?"
 _TIME_FORMATS = (
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?"), None),
-    (re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d"), "%Y/%m/%d %H:%M:%S"),
-    (re.compile(r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d"), "%d/%b/%Y:%H:%M:%S"),
-    (re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"), SYSLOG),
+    (re.compile(rf"(?P<time>\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:[.,]\d+)?{_ZONE}"), None),
+    (re.compile(r"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d)"), "%Y/%m/%d %H:%M:%S"),
+    (re.compile(rf"(?P<time>\d\d/[A-Z][a-z]{{2}}/\d{{4}}:\d\d:\d\d:\d\d){_ZONE}"), "%d/%b/%Y:%H:%M:%S"),
+    (re.compile(r"(?P<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"), SYSLOG),
 )
 _HEAD = 60  # characters of a line that may contain its time
 
@@ -65,16 +67,22 @@ class Log:
 NO_LOG = Log()
 
 
-def read_log(path: Path, timestamps: np.ndarray | None) -> Log:
+def read_log(
+    path: Path, timestamps: np.ndarray | None, zone: str | None = None, clock_offset: np.ndarray | None = None
+) -> Log:
     """Read the lines of a log file up to the end of the training part, if both the log and the series have times.
 
     Parameters
     ----------
     path : Path
         UTF-8 text. The time of a line is in ISO format, ``YYYY/MM/DD hh:mm:ss``, Apache format, or syslog format. The
-        year of a syslog time is that of the last timestamp.
+        year of a syslog time is that of the last timestamp. A time without an offset is on the clock of the series.
     timestamps : datetime64 [n], optional
         Timestamps of the training part.
+    zone : str, optional
+        Zone of the series. Without it, a line whose offset makes its time ambiguous is cut by the later reading.
+    clock_offset : ndarray, int32 [n], optional
+        Seconds that the clock of the series is ahead of ``timestamps``.
 
     Raises
     ------
@@ -89,7 +97,7 @@ def read_log(path: Path, timestamps: np.ndarray | None) -> Log:
         raise InputError(f"cannot read the log: {error}", str(path), "give a UTF-8 text file") from error
     if len(lines) > MOST_LINES:
         raise InputError(f"the log has {len(lines)} lines", str(path), f"cut it to {MOST_LINES}")
-    times = _times(lines, timestamps)
+    times = _times(lines, timestamps, zone, clock_offset)
     if timestamps is None or times is None:
         what = "the series" if times is not None else "the log"
         return Log(tuple(lines), tuple(range(1, len(lines) + 1)), None, f"not cut to training: {what} has no times")
@@ -113,6 +121,8 @@ def log_tools(workbench: Workbench, log: Log) -> list[BaseTool]:
         """
         entries = templates(log, workbench.series.timestamps, workbench.series.values)
         for entry in entries:
+            for burst in entry.get("bursts", ()):
+                burst["from"] = workbench.clock_text(np.datetime64(burst["from"]))
             if "channel" in entry:
                 entry["channel"] = workbench.series.channels[entry["channel"]]
         return {
@@ -188,10 +198,11 @@ def _bursts(times: np.ndarray, all_times: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _usual_range(values: np.ndarray) -> np.ndarray:
-    """Return the median range of each channel over stretches as long as those around a line, [C]."""
+    """Return the median range of each channel over stretches as long as those around a line, [C]; above zero."""
     width = 2 * AROUND + 1
     count = max(1, len(values) // width)
-    return np.median(np.ptp(values[: count * width].reshape(count, -1, values.shape[1]), axis=1), axis=0) + 1e-12
+    usual = np.median(np.ptp(values[: count * width].reshape(count, -1, values.shape[1]), axis=1), axis=0)
+    return np.maximum(usual.astype(np.float64), NEGLIGIBLE * channel_scale(values, 1.0))
 
 
 def _moves(times: np.ndarray, timestamps: np.ndarray, values: np.ndarray, usual: np.ndarray) -> dict[str, Any]:
@@ -204,21 +215,57 @@ def _moves(times: np.ndarray, timestamps: np.ndarray, values: np.ndarray, usual:
     return {"channel": int(ratio.argmax()), "times": round(float(ratio.max()), 2)}
 
 
-def _times(lines: Sequence[str], timestamps: np.ndarray | None) -> np.ndarray | None:
-    """Return the times of the lines in the first format that occurs, datetime64[s], or None if no line has a time."""
+def _times(
+    lines: Sequence[str], timestamps: np.ndarray | None, zone: str | None, clock_offset: np.ndarray | None
+) -> np.ndarray | None:
+    """Return the times of the lines in the first format that occurs, datetime64[s], or None if no line has a time.
+
+    They are on the scale of ``timestamps``.
+    """
     for pattern, form in _TIME_FORMATS:
-        stamps = [match[0] if (match := pattern.search(line[:_HEAD])) else None for line in lines]
-        if any(stamps):
-            if form == SYSLOG and timestamps is not None:
-                year = str(timestamps[-1])[:4]
-                stamps, form = [stamp and f"{year} {stamp}" for stamp in stamps], f"%Y {SYSLOG}"
-            parsed = pd.to_datetime(pd.Series(stamps), format=form or "ISO8601", errors="coerce")
-            return parsed.to_numpy().astype("datetime64[s]")
+        matches = [pattern.search(line[:_HEAD]) for line in lines]
+        if not any(matches):
+            continue
+        stamps = [match["time"] if match else None for match in matches]
+        if form == SYSLOG and timestamps is not None:
+            year = str(timestamps[-1])[:4]
+            stamps, form = [stamp and f"{year} {stamp}" for stamp in stamps], f"%Y {SYSLOG}"
+        parsed = pd.to_datetime(pd.Series(stamps), format=form or "ISO8601", errors="coerce")
+        clock = parsed.to_numpy().astype("datetime64[s]")
+        zones = [match["zone"] if match and "zone" in match.groupdict() else None for match in matches]
+        return _on_scale(clock, zones, timestamps, zone, clock_offset)
     return None
+
+
+def _on_scale(
+    clock: np.ndarray,
+    zones: Sequence[str | None],
+    timestamps: np.ndarray | None,
+    zone: str | None,
+    clock_offset: np.ndarray | None,
+) -> np.ndarray:
+    """Return times of lines, whose clocks have the offsets ``zones``, on the scale of the series' timestamps."""
+    seconds = np.array([0 if each is None else _seconds_east(each) for each in zones], dtype="timedelta64[s]")
+    has_zone = np.array([each is not None for each in zones])
+    if zone is None and clock_offset is None:
+        return np.where(has_zone, np.maximum(clock, clock - seconds), clock)  # the later one, so that nothing leaks
+    plain = clock
+    if timestamps is not None and clock_offset is not None:
+        at = np.searchsorted(timestamps + clock_offset.astype("timedelta64[s]"), clock.astype(timestamps.dtype))
+        plain = clock - clock_offset[np.clip(at, 0, len(clock_offset) - 1)].astype("timedelta64[s]")
+    return np.where(has_zone, clock - seconds, plain)
+
+
+def _seconds_east(zone: str) -> int:
+    if zone in "Zz":
+        return 0
+    digits = zone[1:].replace(":", "")
+    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
+    return -seconds if zone[0] == "-" else seconds
 
 
 def _without_time(line: str) -> str:
     for pattern, _ in _TIME_FORMATS:
         if match := pattern.search(line[:_HEAD]):
-            return line[: match.start()] + line[match.end() :]
+            return line[: match.start()] + line[match.end("time") :]
     return line

@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 
 from ape.rules import Context, Rule, RuleBank, Sample
 from ape.rules.check import Hosts
+from ape.series.numerics import NEGLIGIBLE
 from ape.tools.render import blank, png
 
 COLUMNS, ROWS = 3, 2
@@ -35,11 +36,12 @@ def draw_examples(hosts: np.ndarray, made: Sample) -> bytes:
     spans = []
     for panel, (host, pseudo, mask) in enumerate(zip(hosts, made.pseudo.numpy(), made.mask.numpy(), strict=True)):
         left, bottom = panel % COLUMNS * (1 + GAP), -(panel // COLUMNS) * (1 + GAP)
-        channel = int((np.abs(pseudo - host).max(axis=1) / (np.ptp(host, axis=1) + 1e-12)).argmax())
+        change, span = np.abs(pseudo - host).max(axis=1), np.ptp(host, axis=1)
+        channel = int((change / np.where(span > 0, span, NEGLIGIBLE * change.max())).argmax())
         pair = np.stack([host[channel], pseudo[channel]])
         low, high = pair.min(), pair.max()
         x = left + np.linspace(0, 1, pair.shape[1])
-        y = bottom + 0.04 + 0.92 * (pair - low) / (high - low + 1e-12)
+        y = bottom + 0.04 + 0.92 * (pair - low) / (high - low)
         lines[PSEUDO_COLOUR].append(np.column_stack([x, y[1]]))
         lines[HOST_COLOUR].append(np.column_stack([x, y[0]]))
         changed = x[np.flatnonzero(mask[channel])[[0, -1]]]

@@ -9,7 +9,7 @@ import numpy as np
 from langchain_core.tools import BaseTool
 from scipy.ndimage import uniform_filter1d
 
-from ape.series.numerics import robust_scale, separated_minima
+from ape.series.numerics import ROUNDING, robust_scale, separated_minima
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -26,7 +26,8 @@ def salience(values: np.ndarray) -> np.ndarray:
     Hou and Zhang 2007; Ren et al. 2019.
     """
     spectrum = np.fft.rfft(values - values.mean())
-    log = np.log(np.abs(spectrum) + 1e-12)
+    size = np.abs(spectrum)
+    log = np.log(size + ROUNDING * size.max())
     residual = log - uniform_filter1d(log, AVERAGED)
     saliency = np.abs(np.fft.irfft(np.exp(residual + 1j * np.angle(spectrum)), len(values)))
     excess = saliency - uniform_filter1d(saliency, LOCAL)
@@ -43,12 +44,13 @@ def spectral_residual_tool(workbench: Workbench) -> BaseTool:
         salient: the strongest points; strength is in robust deviations, and below 8 nothing is exceptional. share:
         share of points above 8; if it is above 0.01, such points are normal in this channel.
         """
-        values = workbench.column(channel)
+        begin, values = workbench.stretch(channel)
         require(values, 64)
         strength = salience(values)
-        salient = islice(separated_minima(-strength, APART), LISTED)
+        strongest = islice(separated_minima(-strength, APART), LISTED)
+        salient = [{"position": at + begin, "strength": float(strength[at])} for at in strongest]
         return {
-            "salient": [{"position": at, "strength": float(strength[at])} for at in salient],
+            "salient": workbench.with_times(salient),
             "share": float(np.mean(strength > STANDS_OUT)),
         }
 

@@ -16,7 +16,8 @@ def summarise(result: ToolResult) -> str:
     if "error" in value:
         return f"That did not work: {value['error']}."
     if result.tool.startswith("render_"):
-        return f"The picture shows {value['begin']} to {value['end']}."
+        times = f", {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
+        return f"The picture shows {value['begin']} to {value['end']}{times}."
     return SUMMARIES.get(result.tool, _figures)(value)
 
 
@@ -28,7 +29,8 @@ def _figures(value: dict[str, Any]) -> str:
 def _series(value: dict[str, Any]) -> str:
     names = ", ".join(map(str, value["channels"]))
     step = f", one value every {value['step_seconds']:g} s" if value["step_seconds"] else ""
-    return f"I see the training part: {value['training_points']} points of {names}{step}."
+    times = f", from {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
+    return f"I see the training part: {value['training_points']} points of {names}{step}{times}."
 
 
 def _period(value: dict[str, Any]) -> str:
@@ -38,9 +40,27 @@ def _period(value: dict[str, Any]) -> str:
 
 def _discords(value: dict[str, Any]) -> str:
     listed = [
-        f"{each['position']} ({each['over_median']:.1f} times the usual distance)" for each in value["discords"][:3]
+        f"{each['position']} ({_time(each)}{each['over_median']:.1f} times the usual distance)"
+        for each in value["discords"][:3]
     ]
     return f"The most unusual stretches begin at {', '.join(listed)}." if listed else "No stretch is unusual."
+
+
+def _time(found: dict[str, Any]) -> str:
+    """Return the time of a position with a comma; empty if the series has no times."""
+    return f"{found['time']}, " if "time" in found else ""
+
+
+def _changes(value: dict[str, Any]) -> str:
+    levels, activities = _listed(value, "positions", "times"), _listed(value, "activity_positions", "activity_times")
+    parts = [f"The level changes at {levels}."] if levels else []
+    parts += [f"The activity changes at {activities}."] if activities else []
+    return " ".join(parts) or "Neither the level nor the activity changes for good."
+
+
+def _listed(value: dict[str, Any], positions: str, times: str) -> str:
+    found = zip(value[positions], value.get(times, [None] * len(value[positions])), strict=True)
+    return ", ".join(str(position) if time is None else f"{position} ({time})" for position, time in found)
 
 
 def _values(value: dict[str, Any]) -> str:
@@ -100,6 +120,7 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "describe_series": _series,
     "autocorrelation": _period,
     "matrix_profile": _discords,
+    "change_points": _changes,
     "robust_stats": _values,
     "list_rules": _rules,
     "mine_rules": _rules,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from support import with_gaps
 
 import ape.detectors
 import ape.series
@@ -55,3 +58,19 @@ def test_constant_channel_has_no_share_until_it_changes(detector):
     shares = by_channel(detector, ape.series.from_array(values, train_end=TRAIN_END), np.ones(500))
     assert np.isfinite(shares).all() and shares[:400, 2].max() == 0
     assert shares[460:, 2].min() > 0.9
+
+
+def test_points_without_a_score_have_no_shares(detector):
+    series = with_gaps(noisy(), 200, 205)
+    score = detector.score(series)
+    shares = by_channel(detector, series, score)
+    np.testing.assert_array_equal(np.isnan(shares).all(axis=1), np.isnan(score))
+    assert np.flatnonzero(np.isnan(score)).tolist() == [*range(200, 205)]
+    np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
+
+
+def test_series_whose_training_part_lacks_values_is_split_by_all_its_points(detector):
+    missing = np.zeros((500, 3), dtype=bool)
+    missing[:TRAIN_END] = True
+    series = replace(noisy(), missing=missing)
+    assert (by_channel(detector, series, np.ones(500))[EVENT].argmax(axis=1) == 1).all()

@@ -69,6 +69,8 @@ def test_missing_part_is_refused(folder, name):
         ("values", lambda t: t * float("nan")),
         ("memory_starts", lambda t: t + 10**6),
         ("memory_starts", lambda t: t.float()),
+        ("segments", lambda t: t + 10),
+        ("segments", lambda t: t[0]),
         ("calibration.knots", lambda t: t[:2]),
         ("calibration.excess", lambda t: t * float("inf")),
         ("representation.centres", lambda t: t[:, :5]),
@@ -89,5 +91,11 @@ def test_tensors_that_do_not_match_are_refused(folder, name, change):
 
 def test_description_contains_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
-    assert description == {"kind": "enhanced", "format": 5, "window": 32, "inputs": ["residual", "nearest"]}
+    changes = description["required"].pop("changes")
+    assert len(changes) == 1 and changes[0] > 0
+    required = {
+        "channels": ["value"], "offset": [], "step": None, "named": False, "counters": [], "standstills": [1]
+    }  # fmt: skip
+    expected = {"kind": "enhanced", "format": 6, "window": 32, "inputs": ["residual", "nearest"], "required": required}
+    assert description == expected
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])

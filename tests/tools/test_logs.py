@@ -102,3 +102,28 @@ def test_unreadable_log_is_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match="cannot read the log"):
         read_log(path, None)
+
+
+ZONED = "2024-03-01T00:30:00+01:00 start\n2024-03-01T04:30:00+01:00 middle\n2024-03-01T12:30:00+01:00 late\n"
+
+
+def test_offsets_of_lines_are_respected(tmp_path):
+    path = tmp_path / "zoned.log"
+    path.write_text(ZONED)
+    utc = np.datetime64("2024-02-29T23:00", "ns") + np.arange(600) * np.timedelta64(1, "m")  # 00:00 to 10:00 of +01:00
+    offset = np.full(600, 3600, dtype=np.int32)
+    log = read_log(path, utc, "+01:00", offset)
+    assert log.numbers == (1, 2) and log.times[0] == np.datetime64("2024-02-29T23:30:00")
+    path.write_text(ZONED.replace("+01:00", ""))  # on the clock of the series
+    assert read_log(path, utc, "+01:00", offset).numbers == (1, 2)
+    path.write_text(ZONED.replace("+01:00", "-05:00"))  # 05:30, 09:30 and 17:30 UTC
+    assert read_log(path, utc, "+01:00", offset).numbers == (1,)
+    path.write_text(ZONED.replace("+01:00", "Z"))
+    assert read_log(path, utc, "+01:00", offset).numbers == (1, 2)
+
+
+def test_offsets_without_a_zone_of_the_series_never_let_later_lines_through(tmp_path):
+    path = tmp_path / "zoned.log"
+    for offset, numbers in (("+05:00", (1, 2)), ("-05:00", (1, 2)), ("-07:00", (1,))):
+        path.write_text(ZONED.replace("+01:00", offset))
+        assert read_log(path, MINUTES, None, None).numbers == numbers

@@ -11,7 +11,16 @@ from naive.tools_pictures import horizontal, vertical
 from PIL import Image
 
 from ape.tools.artefacts import Artefacts
-from ape.tools.render import HEIGHT, WIDTH, draw_cycles, draw_stretch, y_range
+from ape.tools.render import (
+    HEIGHT,
+    WIDTH,
+    _canvas,
+    draw_cycles,
+    draw_stretch,
+    label_times,
+    without_times,
+    y_range,
+)
 
 from .conftest import inked
 
@@ -77,3 +86,12 @@ def test_spike_is_drawn_at_its_value():
     limits = y_range(values)
     assert abs(1000 * rows.min() / HEIGHT - vertical(5.0, limits)) < 5
     assert abs(1000 * rows.max() / HEIGHT - vertical(0.0, limits)) < 5
+
+
+def test_times_are_written_below_the_positions(wave):
+    _, axes = _canvas(0, 1500, (0, 1))
+    label_times(axes, 0, 1500, lambda position: f"2024-05-01 {position // 60:02}:{position % 60:02}:00+01:00")
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert "400\n2024-05-01 06:40:00+01:00" in labels and len(labels) <= 5
+    timed = draw_stretch(wave, 0, 1500, time_of=lambda position: "2024-05-01 00:00:00+01:00")
+    assert timed != draw_stretch(wave, 0, 1500) == draw_stretch(wave, 0, 1500, time_of=without_times)

@@ -8,6 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from ape.agents.expert.model import ExpertChatModel
+from ape.agents.expert.summaries import summarise
+from ape.agents.expert.transcript import ToolResult
 from ape.agents.prompts import SYSTEM
 from ape.rules import RuleDraft
 
@@ -181,3 +183,13 @@ def test_results_and_errors_are_reported():
     body["result"] = {"error": "the channel is constant"}
     reply = reply_of([*begin, ToolMessage(json.dumps(body), tool_call_id="1", name="autocorrelation")])
     assert "the channel is constant" in reply.content
+
+
+def test_answers_name_the_times_of_positions():
+    found = {"discords": [{"position": 700, "over_median": 3.0, "time": "2024-05-01 11:40:00+01:00"}]}
+    assert "700 (2024-05-01 11:40:00+01:00, 3.0 times" in summarise(ToolResult("matrix_profile", {}, found, "x"))
+    changes = {"positions": [5, 9], "times": ["a", "b"], "activity_positions": [7]}
+    answer = summarise(ToolResult("change_points", {}, changes, "x"))
+    assert answer == "The level changes at 5 (a), 9 (b). The activity changes at 7."
+    shown = {"begin": 0, "end": 9, "first_time": "a", "last_time": "b"}
+    assert summarise(ToolResult("render_zoom", {}, shown, "x")) == "The picture shows 0 to 9, a to b."

@@ -1,0 +1,135 @@
+"""Choose the decimal mark of each column, from all its cells and those of the other columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ape.core.errors import InputError
+from ape.series.reading.number_cells import grouped, split_units
+
+COMMA_DECIMAL = r"^[+-]?(?:\d{1,3}(?:\.\d{2,3})*\.\d{3}|\d*),\d*(?:[eE][+-]?\d+)?$"
+DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)"  # not three digits, as thousands have
+THREE_DIGITS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How many cells of a column need a comma or a dot to be the decimal mark or a separator of thousands."""
+
+    comma_decimal: int = 0
+    comma_group: int = 0
+    dot_group: int = 0
+    dot_decimal: int = 0
+    either: int = 0  # such as 1,500
+    small: bool = False  # all numbers without a comma are below 1000, and none has a decimal mark
+
+    def __add__(self, other: Marks) -> Marks:
+        """Return the sum over columns."""
+        return Marks(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def find_marks(text: pa.ChunkedArray) -> Marks:
+    """Count what the commas and dots of plainly written cells can mean."""
+
+    def count(cells: pa.ChunkedArray, pattern: str) -> np.ndarray:
+        return pc.fill_null(pc.match_substring_regex(cells, pattern), False).to_numpy()
+
+    dot_decimal = int(count(text, DOT_DECIMAL).sum())
+    has_comma = pc.fill_null(pc.match_substring(text, ","), False)
+    comma = text.filter(has_comma)
+    dots = text.filter(pc.fill_null(pc.match_substring_regex(text, r"\..*\."), False))
+    if not len(comma) and not len(dots):
+        return Marks(dot_decimal=dot_decimal)
+    comma = pc.coalesce(split_units(comma)[0], comma)
+    group, decimal = count(comma, grouped(",")), count(comma, COMMA_DECIMAL)
+    plain = text.filter(pc.invert(has_comma)).drop_null()
+    return Marks(
+        comma_decimal=int((decimal & ~group).sum()),
+        comma_group=int((group & ~decimal).sum()),
+        dot_group=int((count(dots, grouped(".")) & ~count(dots, r",.*\.")).sum()),
+        dot_decimal=dot_decimal,
+        either=int((group & decimal).sum()),
+        small=len(plain) > 0 and bool(count(plain, r"^[+-]?\d{1,3}$").all()),
+    )
+
+
+def choose_decimal(
+    marks: Mapping[str, Marks], separator: str | None, given: str | None, where: str
+) -> tuple[dict[str, str], list[str]]:
+    """Choose the decimal mark of each column.
+
+    Parameters
+    ----------
+    marks : dict of Marks
+        By column.
+    separator : str or None
+        Between the cells of the file.
+    given : str, optional
+        ``--decimal``.
+    where : str
+
+    Returns
+    -------
+    decimals : dict of str
+        ``"."`` or ``","`` by column.
+    notes : list of str
+
+    Raises
+    ------
+    InputError
+        A column can be read in two ways.
+    """
+    if given is not None:
+        return dict.fromkeys(marks, given), []
+    total = sum(marks.values(), Marks())
+    chosen, notes = {}, []
+    for name, mark in marks.items():
+        comma = mark.comma_decimal > 0 or (mark.dot_group > 0 and not mark.comma_group)
+        point = mark.comma_group > 0
+        if comma and point:
+            raise InputError(
+                "commas mean decimals in some cells and thousands in others",
+                f"{where}, column '{name}'",
+                "say --decimal . or --decimal ,",
+            )
+        if comma:
+            chosen[name] = ","
+        elif point or (mark.either and mark.small):
+            chosen[name] = "."
+        elif mark.either:
+            chosen[name] = _by_other_columns(name, total, separator, where)
+        elif total.comma_decimal and not mark.dot_decimal:
+            chosen[name] = ","
+        else:
+            chosen[name] = "."
+        if mark.either or mark.comma_group or mark.comma_decimal or mark.dot_group:
+            what = "decimal mark" if chosen[name] == "," else "separator of thousands"
+            notes.append(f"column '{name}': the comma is the {what}")
+    return chosen, notes
+
+
+def _by_other_columns(name: str, total: Marks, separator: str | None, where: str) -> str:
+    if total.comma_decimal and not total.comma_group:
+        return ","
+    if total.comma_group and not total.comma_decimal:
+        return "."
+    if separator == ";" and not total.dot_decimal:
+        return ","
+    raise InputError(
+        "a comma may be a decimal mark or a separator of thousands",
+        f"{where}, column '{name}'",
+        "say --decimal . or --decimal ,",
+    )
+
+
+def dot_note(text: pa.ChunkedArray, name: str) -> list[str]:
+    """Return a note if every dot of a column may also separate thousands."""
+    dotted = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
+    if not len(dotted) or not pc.all(pc.match_substring_regex(dotted, THREE_DIGITS)).as_py():
+        return []
+    return [f"column '{name}': the dot is read as the decimal mark; if it separates thousands, say --decimal ,"]

@@ -1,0 +1,48 @@
+"""Read times without a date: elapsed times such as 1:05:00, and times of day."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ape.series.reading.clock import clock_seconds, integers, nanoseconds, required_fields
+from ape.series.reading.times import DAY, Times, Unreadable
+
+ELAPSED = (
+    r"^(?P<sign>-?)(?:(?P<days>\d+)(?: days?,?|d|\.)? ?)??(?P<hours>\d{1,6}):(?P<minutes>\d{2})"
+    r"(?::(?P<seconds>\d{2}))?(?:[.,](?P<fraction>\d{1,9}))?$"
+)
+
+
+def read_elapsed(text: pa.ChunkedArray) -> Times:
+    """Read times such as 1:05:00, 2 days 01:05:00 or, with a fraction only, minutes and seconds such as 65:00.5."""
+    fields = required_fields(text, ELAPSED)
+    first, second = integers(fields["hours"]), integers(fields["minutes"])
+    without_third = pc.equal(fields["seconds"], "").to_numpy()
+    if without_third.any() and not without_third.all():
+        raise Unreadable(int(np.flatnonzero(without_third)[0]))
+    if without_third.any() and pc.any(pc.not_equal(fields["fraction"], "")).as_py():
+        form, seconds = "minutes:seconds", first * 60 + second
+    else:
+        form = "hours:minutes" if without_third.any() else "hours:minutes:seconds"
+        seconds = first * 3600 + second * 60 + integers(fields["seconds"])
+    stamps = (seconds + integers(fields["days"]) * DAY) * 1_000_000_000 + nanoseconds(fields["fraction"])
+    return _since_start(np.where(pc.equal(fields["sign"], "-").to_numpy(), -stamps, stamps), form)
+
+
+def read_times_of_day(text: pa.ChunkedArray, pattern: str) -> Times:
+    """Read times of day; the day changes where they start again."""
+    seconds, fraction = clock_seconds(required_fields(text, pattern))
+    return _since_start(seconds * 1_000_000_000 + fraction, "time of day")
+
+
+def _since_start(stamps: np.ndarray, form: str) -> Times:
+    """Return elapsed times from nanoseconds; where they fall by more than half a day, a midnight was passed."""
+    day = DAY * 1_000_000_000
+    falls = np.diff(stamps) < 0
+    notes: tuple[str, ...] = ()
+    if stamps.max() < day and falls.any() and (np.diff(stamps)[falls] < -day // 2).all():
+        stamps = stamps + day * np.concatenate([[0], np.cumsum(falls)])
+        notes = (f"times of day without a date: {int(falls.sum())} midnights were passed",)
+    return Times(stamps.astype("timedelta64[ns]"), f"elapsed {form}", notes=notes)

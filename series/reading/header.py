@@ -1,0 +1,206 @@
+"""Find the rows above the values of a table, and the names of the columns among them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ape.core.errors import InputError
+from ape.series.reading.lines import kind_of, split, trimmed
+from ape.series.reading.names import TIMES, key_of
+from ape.series.reading.time_cells import looks_like_time
+
+MOST_ROWS = 60  # above the values
+RULER = re.compile(r"^[-=+:| ]{3,}$")
+WRITTEN = re.compile(r"[.,eE:]")  # in numbers that do not number columns
+
+
+@dataclass(frozen=True)
+class Header:
+    """The names of the columns.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Empty without a header.
+    begin : int
+        First row of the table: the names, or the values if the table has no names.
+    values : int
+        First row of values.
+    kinds : tuple of str
+        What each column has mostly: ``number``, ``time``, ``text`` or ``missing``.
+    notes : tuple of str
+    """
+
+    names: tuple[str, ...]
+    begin: int
+    values: int
+    kinds: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_header(
+    rows: Sequence[list[str]], commented: str | None, separator: str | None, given: bool | None, where: str
+) -> Header:
+    """Find the names of the columns.
+
+    Parameters
+    ----------
+    rows : sequence of list of str
+        The first rows, and what is above them.
+    commented : str or None
+        The last comment above the rows, which may have the names.
+    separator : str or None
+    given : bool, optional
+        Whether the first row has the names.
+    where : str
+
+    Raises
+    ------
+    InputError
+        The first row may number the columns or have values.
+    """
+    kinds = _kinds(rows)
+    first = _first_values(rows, kinds)
+    begin = None if given is False else _names_row(rows[:first], kinds)
+    if begin is None and given is None and _numbers_columns(rows[first], rows[first + 1 :], where):
+        begin = first
+    if given is True and begin is None:
+        begin = first
+    if begin is None:
+        names = split(commented, separator) if commented is not None and given is None else []
+        fits = len(names) == len(kinds) and all(kind_of(name) == "text" for name in names)
+        return Header(tuple(names) if fits else (), first, first, kinds)
+    values = next((k for k in range(begin + 1, first) if not _is_units(rows[k], kinds)), max(begin + 1, first))
+    names, notes = _joined_names(rows, begin, values)
+    below = values - begin - 1
+    if below and not notes:
+        notes = (f"{below} line{'s' * (below > 1)} below the header (units) {'were' if below > 1 else 'was'} left out",)
+    return Header(tuple(names), begin, values, kinds, notes)
+
+
+def _kinds(rows: Sequence[list[str]]) -> tuple[str, ...]:
+    """Return what each column has mostly, in the last two thirds of the rows."""
+    body = rows[len(rows) // 3 :]
+    width = Counter(map(len, body)).most_common(1)[0][0]
+    kinds = []
+    for k in range(width):
+        counts = Counter(kind for row in body if k < len(row) and (kind := kind_of(row[k])) != "missing")
+        kinds.append(counts.most_common(1)[0][0] if counts else "missing")
+    return tuple(kinds)
+
+
+def _matches(row: Sequence[str], kinds: Sequence[str]) -> int:
+    """Return how many cells of a row are numbers or times where their columns are."""
+    return sum(kind in ("number", "time") and kind_of(cell) == kind for cell, kind in zip(row, kinds, strict=False))
+
+
+def _is_units(row: Sequence[str], kinds: Sequence[str]) -> bool:
+    """Whether a row below the names has text, such as units, or a ruler where the columns have numbers and times."""
+    text = any(kind_of(cell) == "text" for cell in row)
+    return not _matches(row, kinds) and (text or all(map(RULER.match, row)))
+
+
+def _first_values(rows: Sequence[list[str]], kinds: Sequence[str]) -> int:
+    """Return the first row of values: all its cells have the kinds of their columns, or are missing."""
+    measured = [k for k, kind in enumerate(kinds) if kind in ("number", "time")]
+    if not measured:
+        return 1
+    for k, row in enumerate(rows[:MOST_ROWS]):
+        cells = [kind_of(row[place]) if place < len(row) else "missing" for place in measured]
+        fits = all(cell in (kinds[place], "missing") for cell, place in zip(cells, measured, strict=True))
+        if fits and any(cell != "missing" for cell in cells) and abs(len(row) - len(kinds)) <= 1:
+            return k
+    return 0
+
+
+def _names_row(above: Sequence[list[str]], kinds: Sequence[str]) -> int | None:
+    """Return the row with the names among the rows above the values; None if there is none.
+
+    It has text where the columns have numbers and times, and as many names as possible. Among several such rows, the
+    one that names the times is chosen, or the first.
+    """
+    if len(kinds) == 1:
+        return len(above) - 1 if above else None
+    filled = {}
+    for k, row in enumerate(above):
+        of_cells = [kind_of(cell) for cell in row]
+        pairs = list(zip(of_cells, kinds, strict=False))
+        measured = [kind for kind, column in pairs if column in ("number", "time")]
+        text_first = bool(measured) and measured[0] == "text"
+        if "time" not in measured and (2 * _matches(row, kinds) <= len(measured) or text_first):
+            count = sum(kind in ("text", "number") for kind in of_cells)
+            if count > 1:
+                filled[k] = count
+    if not filled:
+        return None
+    fullest = [k for k, count in filled.items() if count >= max(filled.values()) - 1]
+    return next((k for k in fullest if any(key_of(cell) in TIMES for cell in above[k])), fullest[0])
+
+
+def _joined_names(rows: Sequence[list[str]], begin: int, values: int) -> tuple[list[str], tuple[str, ...]]:
+    """Return the names; those that occur twice are told apart by the other rows above the values, as by groups."""
+    names = list(rows[begin])
+    named = [name for name in names if name]
+    others = [row for k, row in enumerate(rows[:values]) if k != begin and len(trimmed(row)) > 1]
+    if not others or len(set(named)) == len(named):
+        return names, ()
+    parts = [_spread(row) for row in rows[:values] if len(trimmed(row)) > 1]
+    joined = [
+        " ".join(dict.fromkeys(part[k] for part in parts if k < len(part) and part[k])) for k in range(len(names))
+    ]
+    return joined, (f"the names of the columns are joined from {len(parts)} rows",)
+
+
+def _spread(row: Sequence[str]) -> list[str]:
+    """Return a row in which empty cells have the text to their left, as merged cells do; those at its begin stay."""
+    spread: list[str] = []
+    for cell in row:
+        spread.append(cell or (spread[-1] if spread else ""))
+    return spread
+
+
+def _numbers_columns(first: list[str], data: Sequence[list[str]], where: str) -> bool:
+    """Whether the first row numbers the columns (``0,1`` or ``,0,1``), as pandas writes frames without names."""
+    cells = first[1:] if not first[0] else first
+    if not cells or cells != [str(k) for k in range(len(cells))]:
+        return False
+    if not first[0] or any(WRITTEN.search(cell) for row in data for cell in row[: len(first)]):
+        return True
+    if len(first) > 1:
+        raise InputError(
+            f"the first row {','.join(first)[:40]} may be column numbers or values",
+            where,
+            "say --header or --no-header",
+        )
+    return False
+
+
+def names_of_all(names: Sequence[str], data: Sequence[list[str]], separator: str | None, where: str) -> tuple[str, ...]:
+    """Give each column a name if rows have more cells than the header.
+
+    Raises
+    ------
+    InputError
+        Most rows have more cells than names, and it is not known which cells have no name.
+    """
+    width = max((len(row) for row in data), default=0)
+    extra = width - len(names)
+    if extra <= 0:
+        return tuple(names)
+    if not any(any(row[len(names) :]) for row in data):
+        return (*names, *[""] * extra)
+    if extra == 1 and [row[0] for row in data[:3]] in (["0", "1", "2"], ["1", "2", "3"]):
+        return ("", *names)
+    if separator == " " and extra == 1 and looks_like_time(data[0][0]) and looks_like_time(data[0][1]):
+        return (names[0], f"{names[0]} of day", *names[1:])
+    if Counter(len(row) for row in data).most_common(1)[0][0] <= len(names):
+        return tuple(names)  # a few rows: the table says which
+    row = next(row for row in data if len(row) > len(names))
+    raise InputError(
+        f"rows have {len(row)} cells for {len(names)} columns, such as '{','.join(row)[:40]}'",
+        where,
+        "put numbers with decimal commas in quotes, or separate columns by ;",
+    )

@@ -1,0 +1,37 @@
+"""Leave out columns that only number the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from ape.series.reading.names import COUNTERS, TIMES, WEAK_TIMES, key_of
+from ape.series.reading.numbers import plain_numbers
+
+
+def without_indices(
+    columns: dict[str, pa.ChunkedArray], wanted: Sequence[str] | None
+) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Leave out row numbers and second columns of times, unless they are asked for by name or all there is."""
+    kept, notes = {}, []
+    for position, (name, cells) in enumerate(columns.items()):
+        if (wanted is not None and name in wanted) or len(columns) == 1:
+            kept[name] = cells
+            continue
+        key = key_of(name)
+        if not name and position == 0:
+            notes.append("the unnamed first column was taken as an index and left out")
+            continue
+        if key in COUNTERS or key in TIMES - WEAK_TIMES:
+            numbers = plain_numbers(cells)
+            steps = None if numbers is None or len(numbers) < 2 else np.diff(numbers)
+            if steps is not None and key in COUNTERS and bool((steps == 1).all()):
+                notes.append(f"column '{name}' is a step counter and was left out")
+                continue
+            if steps is not None and key in TIMES and bool((steps > 0).all()):
+                notes.append(f"column '{name}' is a second column of times and was left out")
+                continue
+        kept[name] = cells
+    return (kept, notes) if kept else (columns, [])

@@ -1,0 +1,93 @@
+"""How numbers are written in cells: signs, groups of thousands, units, exponents."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SPACES = "\u00a0\u2007\u2009\u202f"  # that separate thousands, beside the plain space
+MINUS = "\u2010\u2011\u2012\u2013\u2212"  # signs that stand for it
+CURRENCY = "$€£¥"
+BODY = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?"
+# Begins with a letter or a sign such as % and °; its digits are exponents, as in m3/h.
+UNIT = r"[^\d\s.,+\-:;|/\\'\"#()\[\]=_<>~≈≤≥·*^&!?@xX][^\s\d,;:|\"=]{0,8}[1-4]?[^\s\d,;:|\"=]{0,8}"
+WITH_UNIT = rf"^(?P<number>{BODY})\s*(?P<unit>{UNIT}|\[{UNIT}\]|\({UNIT}\))$"
+WITH_PREFIX = rf"^(?P<unit>[{CURRENCY}]|[A-Z]{{3}} )\s*(?P<number>{BODY})$"
+GROUPS = r"^[+-]?\d{1,3}(?:[ '’_]\d{3})+(?:[.,]\d*)?(?:\s*[^\d\s].*)?$"  # of thousands, not by commas or dots
+# What is written in several ways, and the plain way. The patterns are for `re` and for RE2.
+REWRITES = (
+    (f"[{SPACES}]", " "),
+    (rf"^[{MINUS}]\s*([\d.,{CURRENCY}])", r"-\1"),
+    (r"^([+-])\s+([\d.,])", r"\1\2"),
+    (rf"^-([{CURRENCY}])\s*", r"\1-"),
+    (rf"^\(([{CURRENCY}]?)([\d.,][\d.,' ]*)\)$", r"\1-\2"),
+    (r"^(\d[\d.,' ]*)-$", r"-\1"),
+    (r"([\d.,])[dD]([+-]?\d{1,3})$", r"\1e\2"),
+)
+BETWEEN_GROUPS = (r"(\d)[ '’_](\d)", r"\1\2")
+ODD = rf"[{MINUS}{SPACES} '’_(dD]|^-[{CURRENCY}]|-$"  # cells that are rewritten have one of these
+TRUTH = {"true": "1", "false": "0"}
+INFINITE = ("inf", "-inf", "+inf", "infinity", "-infinity", "+infinity")
+SAMPLE = 200  # cells
+
+
+def grouped(mark: str) -> str:
+    """Return the pattern of numbers with groups of thousands; groups have three digits, or two in India."""
+    other = "," if mark == "." else "."
+    return rf"^[+-]?[1-9]\d{{0,2}}(?:\{mark}\d{{2,3}})*\{mark}\d{{3}}(?:\{other}\d*)?$"
+
+
+def looks_like_number(cell: str) -> bool:
+    """Whether a cell contains one number, possibly with thousands separators or a unit."""
+    cell = cell.strip()
+    if cell.lower() in (*INFINITE, *TRUTH):
+        return True
+    for pattern, replacement in REWRITES:
+        cell = re.sub(pattern, replacement, cell)
+    if re.match(GROUPS, cell):
+        cell = re.sub(*BETWEEN_GROUPS, cell)
+    if cell.count(".") > 1 and not re.match(grouped("."), cell):
+        return False
+    return any(re.match(pattern, cell) for pattern in (f"^{BODY}$", WITH_UNIT, WITH_PREFIX))
+
+
+def mostly_numbers(text: pa.ChunkedArray) -> bool:
+    """Whether more than half of the cleaned cells contain numbers, in a sample from the whole column."""
+    present = text.drop_null()
+    if len(present) == 0:
+        return True
+    cells = present.take(pa.array(np.arange(0, len(present), max(1, len(present) // SAMPLE)))).to_pylist()
+    return 2 * sum(map(looks_like_number, cells)) > len(cells)
+
+
+def plainly_written(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cleaned cells with plain signs and exponents, and without spaces and apostrophes in numbers."""
+    if not pc.any(pc.match_substring_regex(text, ODD)).as_py():
+        return text
+    for pattern, replacement in REWRITES:
+        text = pc.replace_substring_regex(text, pattern, replacement)
+    return pc.if_else(pc.match_substring_regex(text, GROUPS), pc.replace_substring_regex(text, *BETWEEN_GROUPS), text)
+
+
+def split_units(text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[str]]:
+    """Return the numbers of cells with a unit (null for other cells), and the units."""
+    numbers, units = pa.chunked_array([pa.nulls(len(text), pa.string())]), []
+    if not pc.any(pc.match_substring_regex(text, r"[^\d.,+\-eE]")).as_py():
+        return numbers, []
+    for pattern in (WITH_UNIT, WITH_PREFIX):
+        parts = fields(text, pattern)
+        units += [unit.strip().strip("[]()") for unit in pc.unique(parts["unit"]).drop_null().to_pylist()]
+        numbers = pc.coalesce(numbers, parts["number"])
+    return numbers, list(dict.fromkeys(units))
+
+
+def fields(text: pa.ChunkedArray, pattern: str) -> dict[str, pa.ChunkedArray]:
+    """Return the named groups of a pattern in each cell; null where it does not match."""
+    parts = pc.extract_regex(text, pattern)
+    return {
+        field.name: pa.chunked_array([pc.struct_field(chunk, field.name) for chunk in parts.chunks], pa.string())
+        for field in parts.type
+    }

@@ -1,0 +1,108 @@
+"""Say in one short block how a series was read. Terminal, page, report and ``run.json`` show the same block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from ape.series.series import LONGEST_GAP, Series
+
+MOST_NAMES = 12
+MOST_GAPS = 3
+LONGEST_NAME = 60  # characters
+TRAINING_PART = "training part"
+NO_TRAIN_END = (
+    "the whole series, because no --train-end is given: anomalies in it may be learned as normal; only windows that are"
+    " unlike all others are left out"
+)
+
+
+def reading_block(series: Series, *, scoring: bool = False) -> dict[str, str]:
+    """Return how a series was read, one line for each topic: file, times, step, gaps, columns, training part.
+
+    Parameters
+    ----------
+    series : Series
+    scoring : bool
+        Whether the series is only scored, so that it has no training part.
+    """
+    block = {"series": f"{_count(series.length, 'point')}, {_count(series.n_channels, 'channel')}"}
+    reading = series.reading
+    if reading is not None:
+        block["file"] = reading.format
+        block["times"] = _times(series)
+        if reading.step is not None:
+            block["step"] = reading.step
+            block["gaps"] = _gaps(series)
+        left_out = f"; left out: {_some(reading.left_out)}" if reading.left_out else ""
+        block["columns"] = f"{_some(series.channels)}{left_out}"
+    if not scoring:
+        block[TRAINING_PART] = _training_part(series)
+    return {topic: printable(text) for topic, text in block.items()}
+
+
+def reading_lines(series: Series, *, scoring: bool = False) -> list[str]:
+    """Return the block and the notes as lines of text."""
+    block = reading_block(series, scoring=scoring)
+    return [
+        *(f"{topic}: {text}" for topic, text in block.items()),
+        *(f"  {printable(note)}" for note in series.notes),
+    ]
+
+
+def pauses(series: Series) -> np.ndarray:
+    """Return the first point after each long gap, int64 [G]; without a step, after each pause of many usual steps."""
+    times = series.timestamps if series.timestamps is not None else series.elapsed
+    if series.step is not None or times is None:
+        return np.array([gap.position for gap in series.gaps], dtype=np.int64)
+    steps = np.diff(times) / np.timedelta64(1, "s")
+    return np.flatnonzero(steps > LONGEST_GAP * np.median(steps)) + 1
+
+
+def printable(text: str) -> str:
+    """Replace characters that a terminal would interpret; names of columns may contain any."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _times(series: Series) -> str:
+    if series.reading is None or series.reading.times is None:
+        return "none, points are counted from 0"
+    zone = ", no zone" if series.timestamps is not None and series.zone is None else ""
+    return f"{series.reading.times}{zone}; {_span(series, 0, series.length)}"
+
+
+def _span(series: Series, begin: int, end: int) -> str:
+    return f"{series.time_text(begin)} to {series.time_text(end - 1)}"
+
+
+def _gaps(series: Series) -> str:
+    inserted = int(series.inserted.sum())
+    parts = [f"{_count(inserted, 'missing row')} inserted"] if inserted else []
+    missing = {gap.position: f"{_count(gap.missing, 'row')} missing" for gap in series.gaps}
+    positions, times = pauses(series), series.timestamps if series.timestamps is not None else series.elapsed
+    if times is not None:
+        longest = np.argsort(times[positions - 1] - times[positions], kind="stable")[:MOST_GAPS]
+        for position in np.sort(positions[longest]).tolist():
+            what = missing.get(position, "no row")
+            parts.append(f"{what} after {series.time_text(position - 1)}, until {series.time_text(position)}")
+    if len(positions) > MOST_GAPS:
+        parts.append(f"and {_count(len(positions) - MOST_GAPS, 'shorter long gap')}")
+    return "; ".join(parts) or "none"
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..." for name in names]
+    more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES else ""
+    return ", ".join(shown[:MOST_NAMES]) + more
+
+
+def _training_part(series: Series) -> str:
+    if series.train_end is None:
+        return NO_TRAIN_END
+    dates = "" if series.time_text(0) is None else f" ({_span(series, 0, series.train_end)})"
+    return f"the first {series.train_end} are taken as normal{dates}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,162 @@
+"""Find the columns of times and read them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ape.core.errors import InputError
+from ape.series.reading.names import COUNTERS, DATES, TIMES, WEAK_TIMES, YEARS, key_of
+from ape.series.reading.numbers import plain_numbers
+from ape.series.reading.options import EPOCH_UNITS, EXCEL, ReadOptions
+from ape.series.reading.split_times import calendar_times, date_and_clock, join_date_and_clock, zone_column
+from ape.series.reading.table import Table, is_text
+from ape.series.reading.time_cells import looks_like_time, read_times
+from ape.series.reading.time_numbers import (
+    are_parts_of_days,
+    decimal_years,
+    excel_days,
+    may_be_excel_days,
+    numbers_in_format,
+    numeric_times,
+)
+from ape.series.reading.time_zones import in_zone, is_region, zone_offsets
+from ape.series.reading.times import Times, Unreadable, even_share
+from ape.series.reading.typed_times import has_times, read_typed
+
+ELAPSED_UNITS = {
+    "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0,
+    "seconds": 1.0, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0, "hours": 3600.0,
+    "days": 86400.0, "d": 86400.0,
+}  # fmt: skip
+ELAPSED_NAME = re.compile(
+    r"^(?:time|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?$|^(seconds|minutes|hours|days|ms)$", re.IGNORECASE
+)
+EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
+NAMED_EVEN = 0.3
+SINCE_1990 = 6.3e8  # seconds: smaller numbers of a column that is not named like times are no epochs
+
+
+def find_times(
+    columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
+) -> tuple[Times | None, list[str], list[str]]:
+    """Return the times, the columns that they take, and notes. Times with a zone, or in ``--timezone``, are in UTC."""
+    times, used, notes = _find_clock(columns, options, table, where)
+    if times is None or times.stamps.dtype.kind != "M" or times.zone is not None:
+        return times, used, notes
+    name = zone_column({name: cells for name, cells in columns.items() if name not in used})
+    if name is not None:
+        zones = pc.utf8_trim_whitespace(columns[name])
+        region = zones[0].as_py()
+        used = [*used, name]
+        if is_region(region) and pc.all(pc.equal(zones, region)).as_py():
+            return in_zone(times, region, where), used, notes
+        zone, offsets = zone_offsets(zones, options.timezone, f"{where}, column '{name}'")
+        stamps = times.stamps - offsets.astype("timedelta64[s]")
+        return Times(stamps, times.format, zone, offsets, times.notes), used, notes
+    if options.timezone is not None:
+        times = in_zone(times, options.timezone, where)
+    return times, used, notes
+
+
+def _find_clock(
+    columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
+) -> tuple[Times | None, list[str], list[str]]:
+    """Return the times on the clock of the file, the columns that they take, and notes."""
+    if calendar := calendar_times(columns):
+        return (*calendar, [])
+    if pair := date_and_clock(columns):
+        joined = join_date_and_clock(columns[pair[0]], columns[pair[1]], pair[1])
+        times = _read_text(joined, pair[0], options, table, where)
+        return times, list(pair), [f"columns '{pair[0]}' and '{pair[1]}' together are the times"]
+    first = next(iter(columns), None)
+    for name in sorted(columns, key=lambda name: key_of(name) not in TIMES - WEAK_TIMES):
+        cells = columns[name]
+        named = key_of(name) in TIMES or ELAPSED_NAME.match(name) is not None
+        if has_times(cells):
+            try:
+                return read_typed(cells), [name], []
+            except Unreadable as error:
+                raise _unreadable(cells, error.row, name, table, where) from error
+        candidate = named or key_of(name) in YEARS or name == first
+        if not candidate and not _looks_like_times(cells):
+            continue
+        formatted = options.time_format not in (None, *EPOCH_UNITS, EXCEL)
+        numbers = None if formatted and is_text(cells) else plain_numbers(cells, table.separator, options.decimal)
+        if numbers is not None and candidate:
+            found, notes = _numeric_times(name, numbers, named, options)
+            if found is not None or notes:
+                return found, [name], notes
+        elif pa.types.is_time(cells.type) or (
+            numbers is None and is_text(cells) and (named or _looks_like_times(cells))
+        ):
+            return _read_text(cells, name, options, table, where), [name], []
+    return None, [], []
+
+
+def _looks_like_times(cells: pa.ChunkedArray) -> bool:
+    if not is_text(cells):
+        return False
+    parts = (cells.slice(0, 20), cells.slice(len(cells) // 2, 20))
+    sample = [cell for part in parts for cell in part.to_pylist() if cell is not None]
+    return bool(sample) and sum(map(looks_like_time, sample)) > 0.7 * len(sample)
+
+
+def _read_text(cells: pa.ChunkedArray, name: str, options: ReadOptions, table: Table, where: str) -> Times:
+    text = pc.utf8_trim_whitespace(pc.cast(cells, pa.string()))
+    blank = pc.fill_null(pc.equal(text, ""), True)
+    if pc.any(blank).as_py():
+        raise _unreadable(text, int(np.flatnonzero(blank.to_numpy())[0]), name, table, where)
+    try:
+        return read_times(text, options, f"{where}, column '{name}'")
+    except Unreadable as error:
+        raise _unreadable(text, error.row, name, table, where) from error
+
+
+def _unreadable(cells: pa.ChunkedArray, row: int, name: str, table: Table, where: str) -> InputError:
+    cell = str(cells[row].as_py() or "")[:30]
+    return InputError(
+        f"unreadable time {cell!r}" if cell else "a row without a time",
+        f"{where}, column '{name}', row {table.line(row)}",
+        "write times as 2024-01-31 12:00:00, or say --time-format",
+    )
+
+
+def _numeric_times(name: str, numbers: np.ndarray, named: bool, options: ReadOptions) -> tuple[Times | None, list[str]]:
+    """Return the times of a column of numbers, or a note that it counts steps; neither if it is a channel."""
+    key = key_of(name)
+    strong = named and key not in WEAK_TIMES
+    rises = len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
+    if named and options.time_format is not None:
+        return numbers_in_format(numbers, options.time_format), []
+    if key in YEARS and (years := decimal_years(numbers)) is not None:
+        return years, []
+    found = numeric_times(numbers, NAMED_EVEN if strong else EVEN_SHARE, strong)
+    if found is not None and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990):
+        return found, []
+    if rises and (unit := ELAPSED_NAME.match(name)) is not None:
+        scale = ELAPSED_UNITS.get((unit[1] or unit[2]).lower(), 0.0)
+        stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
+        if (np.diff(stamps) > np.timedelta64(0, "ns")).all():
+            return Times(stamps, f"elapsed {unit[1] or unit[2]}"), []
+    if strong and rises and may_be_excel_days(numbers):
+        if key in DATES or are_parts_of_days(numbers):
+            return excel_days(numbers), []
+        return None, [f"column '{name}' was left out; if it has Excel's dates, say --time-format excel"]
+    if strong and not rises and numbers.min() > 1e7:
+        raise InputError(
+            f"numbers such as {numbers[0]} are not all dates or times since 1970",
+            f"column '{name}'",
+            "say --time-format",
+        )
+    if strong:
+        what = "is a step counter" if rises else "has no times that rise"
+        return None, [f"column '{name}' {what} and was left out"]
+    if not name or (key in COUNTERS and bool((np.diff(numbers) == 1).all())):
+        return None, []  # an index
+    if named and rises and even_share(numbers.astype(np.float64) * 1e6) >= EVEN_SHARE:
+        return None, [f"column '{name}' is a step counter and was left out"]
+    return None, []

@@ -1,0 +1,489 @@
+"""Situations that real files come in: the values and times as a person reads them, or one line that refuses."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from ape.core.errors import InputError
+from ape.series import ReadOptions, from_dataframe, load
+
+T = 300
+WAVE = np.round(np.sin(np.arange(T) / 7) + 0.01 * np.cos(np.arange(T)), 4)
+TIMES = pd.date_range("2024-02-01", periods=T, freq="5min")
+
+
+def point(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def comma(value: float) -> str:
+    return f"{value:.4f}".replace(".", ",")
+
+
+def european(value: float) -> str:
+    return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+def table(header, cell, separator=",", times=TIMES, values=WAVE, end="", time=str):
+    rows = [f"{time(t)}{separator}{cell(v)}{end}" for t, v in zip(times, values, strict=True)]
+    return "\n".join([*header, *rows]) + "\n"
+
+
+def read(tmp_path, content, name="series.csv", column=None, train_end=None, **options):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load(path, column=column, train_end=train_end, options=ReadOptions(**options))
+
+
+def every(step, word, cell=point):
+    """Cells of which every ``step``-th is a word."""
+    count = iter(range(10**6))
+    return lambda value: word if next(count) % step == 7 else cell(value)
+
+
+def filled(step, values=WAVE):
+    holes = np.where(np.arange(len(values)) % step == 7, np.nan, values)
+    return pd.Series(holes).interpolate(limit_direction="both").to_numpy()
+
+
+BIG = 5000 + 1000 * WAVE
+DIALECTS = {
+    "trailing separator": (table(["t,v,"], point, end=","), WAVE),
+    "trailing separator in rows only": (table(["t,v"], point, end=","), WAVE),
+    "semicolons and decimal commas": (table(["Zeit;Druck"], comma, ";"), WAVE),
+    "trailing semicolons": (table(["t;v;"], comma, ";", end=";"), WAVE),
+    "one column of decimal commas": ("value\n" + "\n".join(map(comma, WAVE)), WAVE),
+    "unquoted decimal commas after a time": (table(["time,v"], comma), WAVE),
+    "sep= line": (table(["sep=;", "t;v"], comma, ";"), WAVE),
+    "tabs": (table(["t\tv"], point, "\t"), WAVE),
+    "bars": (table(["t|v"], point, "|"), WAVE),
+    "spaces, date and time of two words": (table(["time v"], point, " "), WAVE),
+    "comments above": (table(["# logger", "# bar", "t,v"], point), WAVE),
+    "commented header": (table(["# my file", "# time,v"], point), WAVE),
+    "lines above without a mark": (table(["Device: X12", "Exported: today", "", "time,v"], point), WAVE),
+    "row of units": (table(["time,v,u", ",bar,m"], lambda v: f"{point(v)},{point(v)}"), WAVE),
+    "comment within": (table(["t,v"], point).replace("2024-02-01 03:00", "# pause\n2024-02-01 03:00"), WAVE),
+    "UTF-16": (table(["t,v"], point).encode("utf-16"), WAVE),
+    "UTF-16 without a mark": (table(["t,v"], point).encode("utf-16-le"), WAVE),
+    "Latin-1": (table(["Zeit;Drück"], comma, ";").encode("latin-1"), WAVE),
+    "byte order mark and Windows line ends": (("\ufeff" + table(["t,v"], point)).replace("\n", "\r\n").encode(), WAVE),
+    "old Mac line ends": (table(["t,v"], point).replace("\n", "\r"), WAVE),
+    "no header, with times": (table([], point), WAVE),
+    "numbers as header, with index": ("\n".join([",0,1", *(f"{i},{v},{-v}" for i, v in enumerate(WAVE))]), WAVE),
+    "numbers as header, without index": ("\n".join(["0,1", *(f"{point(v)},{point(-v)}" for v in WAVE)]), WAVE),
+    "one number as header": ("\n".join(["0", *map(point, WAVE)]), WAVE),
+    "names of rows, as R writes": ("\n".join(["v,u", *(f"{i + 1},{v},{-v}" for i, v in enumerate(WAVE))]), WAVE),
+    "index and times": (
+        ",time,v\n" + "\n".join(f"{i},{TIMES[i]},{v}" for i, v in enumerate(WAVE)),
+        WAVE,
+    ),
+    "everything quoted": (table(['"t","v"'], lambda v: f'"{point(v)}"', time=lambda t: f'"{t}"'), WAVE),
+    "last row cut off": (table(["t,v"], point) + "2024-02-0", WAVE),
+    "quoted thousands": (table(["t,v"], lambda v: f'"{v:,.2f}"', values=BIG), np.round(BIG, 2)),
+    "European thousands": (table(["t;v"], european, ";", values=BIG), np.round(BIG, 2)),
+    "thin spaces as thousands": (
+        table(["t;v"], lambda v: f"{v:,.2f}".replace(",", "\u202f").replace(".", ","), ";", values=BIG),
+        np.round(BIG, 2),
+    ),
+    "Swiss thousands": (table(["t;v"], lambda v: f"{v:,.2f}".replace(",", "'"), ";", values=BIG), np.round(BIG, 2)),
+    "thousands in some cells only": (
+        table(["t,v"], lambda v: f'"{v:,.0f}"', values=1000 + 500 * WAVE),
+        np.round(1000 + 500 * WAVE),
+    ),
+    "unicode minus": (table(["t,v"], lambda v: point(v).replace("-", "\u2212")), WAVE),
+    "percent": (table(["t,v"], lambda v: f"{point(v)} %"), WAVE),
+    "degrees": (table(["t,v"], lambda v: f"{point(v)}°C"), WAVE),
+    "cubic metres": (table(["t;v"], lambda v: f"{comma(v)} m3/h", ";"), WAVE),
+    "currency": (table(["t,v"], lambda v: f"${point(v)}", values=WAVE + 3), WAVE + 3),
+    "dashes": (table(["t,v"], every(50, "-")), filled(50)),
+    "NULL": (table(["t,v"], every(50, "NULL")), filled(50)),
+    "error words of Excel": (table(["t;v"], every(50, "#DIV/0!", comma), ";"), filled(50)),
+    "text and remarks": (table(["t,v,status,remark"], lambda v: f"{point(v)},RUN,"), WAVE),
+    "2e7": (table(["t,v"], lambda v: f"{2e7 + v:.4f}"), 2e7 + WAVE),
+    "1e9": (table(["t,v"], lambda v: f"{1e9 + v:.4f}"), 1e9 + WAVE),
+    "101325": (table(["t,v"], lambda v: f"{101325 + 0.01 * v:.6f}"), 101325 + 0.01 * WAVE),
+    "tiny": (table(["t,v"], lambda v: f"{1e-12 * v:.6e}"), 1e-12 * WAVE),
+    "int64": (table(["t,v"], lambda v: str(2**60 + round(v * 10000))), 2.0**60 + np.round(WAVE * 10000)),
+}
+
+
+@pytest.mark.parametrize("case", DIALECTS)
+def test_values_are_read_as_a_person_reads_them(tmp_path, case):
+    content, expected = DIALECTS[case]
+    series = read(tmp_path, content)
+    assert series.length == len(expected)
+    level = np.median(expected)
+    spread = np.std(expected - level)
+    np.testing.assert_allclose(
+        series.exact[:, 0] - level, expected - level, atol=6e-6 * spread + 6e-8 * abs(level) * (series.offset is None)
+    )
+
+
+START = "2024-02-01T00:00"
+HOURLY = pd.date_range("2023-03-01", periods=T, freq="h")
+DAILY = pd.date_range("2023-03-01", periods=T, freq="D")
+FORMATS = {
+    "ISO": ("%Y-%m-%dT%H:%M:%S", TIMES),
+    "slashes, year first": ("%Y/%m/%d %H:%M", TIMES),
+    "day first": ("%d/%m/%Y %H:%M", TIMES),
+    "month first": ("%m/%d/%Y %I:%M:%S %p", TIMES),
+    "dots, short years": ("%d.%m.%y %H:%M", TIMES),
+    "names of months": ("%d-%b-%Y %H:%M:%S", TIMES),
+    "asctime": ("%a %b %d %H:%M:%S %Y", TIMES),
+    "compact seconds": ("%Y%m%d%H%M%S", TIMES),
+    "compact minutes": ("%Y%m%d%H%M", TIMES),
+    "compact hours": ("%Y%m%d%H", HOURLY),
+    "compact days": ("%Y%m%d", DAILY),
+    "compact ISO": ("%Y%m%dT%H%M%S", TIMES),
+}
+
+
+@pytest.mark.parametrize("case", FORMATS)
+def test_times_are_read_in_the_format_of_the_whole_column(tmp_path, case):
+    form, times = FORMATS[case]
+    series = read(tmp_path, table(["time;v"], point, ";", times=times, time=lambda t: t.strftime(form)))
+    assert (series.timestamps == times.to_numpy()).all() and series.channels == ("v",)
+
+
+@pytest.mark.parametrize(("unit", "digits"), [("s", 9), ("ms", 6), ("us", 3), ("ns", 0)])
+def test_epochs_are_told_apart(tmp_path, unit, digits):
+    series = read(tmp_path, table(["ts,v"], point, time=lambda t: t.value // 10**digits))
+    assert (series.timestamps == TIMES.to_numpy()).all() and series.zone == "UTC"
+
+
+def test_large_numbers_are_no_times(tmp_path):
+    rows = "\n".join(["load,v", *(f"{1.7e9 + 1e6 * v:.0f},{v}" for v in WAVE)])
+    series = read(tmp_path, rows)
+    assert series.channels == ("load", "v") and series.timestamps is None
+
+
+def test_fractions_may_be_absent(tmp_path):
+    times = [t + pd.Timedelta(milliseconds=500 * (i % 2)) for i, t in enumerate(TIMES)]
+    series = read(tmp_path, table(["t,v"], point, times=times, time=lambda t: t.isoformat()))
+    assert (series.timestamps == pd.DatetimeIndex(times).to_numpy()).all()
+
+
+def test_day_and_month_without_evidence_are_refused(tmp_path):
+    text = table(
+        ["t,v"], point, times=pd.date_range("2024-02-01", periods=T, freq="min"), time=lambda t: f"{t:%d/%m/%Y %H:%M}"
+    )
+    with pytest.raises(InputError, match="--dayfirst"):
+        read(tmp_path, text)
+    assert str(read(tmp_path, text, dayfirst=True).timestamps[0]).startswith("2024-02-01")
+    assert str(read(tmp_path, text, dayfirst=False).timestamps[0]).startswith("2024-01-02")
+
+
+def test_time_format_can_be_given(tmp_path):
+    text = table(["t,v"], point, time=lambda t: f"{t:%Y|%d|%m %H-%M}")
+    assert str(read(tmp_path, text, time_format="%Y|%d|%m %H-%M").timestamps[0]).startswith(START)
+    days = table(["time,v"], point, time=lambda t: f"{(t - pd.Timestamp('1899-12-30')) / pd.Timedelta('1D'):.8f}")
+    for options in ({}, {"time_format": "excel"}):
+        assert (read(tmp_path, days, **options).timestamps == TIMES.to_numpy()).all()
+
+
+def test_date_and_time_in_two_columns(tmp_path):
+    text = table(["Date,Time,v"], point, time=lambda t: f"{t:%Y-%m-%d,%H:%M:%S}")
+    compact = table(["date,time,v"], point, time=lambda t: f"{t:%Y%m%d},{int(f'{t:%H%M%S}')}")
+    calendar = table(
+        ["year,month,day,hour,minute,v"], point, time=lambda t: f"{t.year},{t.month},{t.day},{t.hour},{t.minute}"
+    )
+    for each in (text, compact, calendar):
+        series = read(tmp_path, each)
+        assert (series.timestamps == TIMES.to_numpy()).all() and series.channels == ("v",)
+
+
+@pytest.mark.parametrize(
+    ("header", "time"),
+    [
+        ("time,v", lambda t: str(t - TIMES[0]).removeprefix("0 days ")),
+        ("time,v", lambda t: f"{t:%H:%M:%S}"),
+        ("time,v", lambda t: f"{int((t - TIMES[0]).total_seconds()) // 3600}:{t:%M:%S}"),
+        ("Time (s),v", lambda t: (t - TIMES[0]).total_seconds()),
+    ],
+)
+def test_elapsed_times_have_no_date(tmp_path, header, time):
+    series = read(tmp_path, table([header], point, time=time))
+    assert series.timestamps is None and series.step == 300 and series.channels == ("v",)
+    assert (series.elapsed == (TIMES - TIMES[0]).to_numpy()).all()
+
+
+def test_dates_after_2262(tmp_path):
+    months = np.datetime64("2300-01") + np.arange(T)
+    series = read(tmp_path, table(["t,v"], point, times=months, time=lambda t: f"{t}-01"))
+    assert (series.timestamps.astype("datetime64[M]") == months).all() and series.reading.step == "1 month"
+    assert not series.gaps and series.length == T
+
+
+def test_offsets_are_kept_and_shown(tmp_path):
+    series = read(tmp_path, table(["t,v"], point, time=lambda t: f"{t.isoformat()}+01:00"))
+    assert series.zone == "+01:00" and series.time_text(0) == "2024-02-01 00:00:00+01:00"
+    assert (series.timestamps == (TIMES - pd.Timedelta(hours=1)).to_numpy()).all()
+    assert (series.clock == TIMES.to_numpy()).all()
+
+
+def test_end_of_summer_time(tmp_path):
+    times = pd.date_range("2023-10-28", periods=T, freq="15min", tz="Europe/Berlin")
+    utc = times.tz_convert("UTC").tz_localize(None).to_numpy()
+    with_offsets = read(tmp_path, table(["t,v"], point, times=times, time=lambda t: t.isoformat()))
+    assert (with_offsets.timestamps == utc).all() and with_offsets.length == T
+    naive = table(["t,v"], point, times=times, time=lambda t: f"{t:%Y-%m-%d %H:%M}")
+    plain, zoned = read(tmp_path, naive), read(tmp_path, naive, timezone="Europe/Berlin")
+    assert (zoned.timestamps == utc).all()
+    assert (np.diff(plain.timestamps) == np.diff(utc)).all() and any("clock goes back" in note for note in plain.notes)
+    assert (plain.clock == times.tz_localize(None).to_numpy()).all()
+
+
+def test_begin_of_summer_time_is_resolved_by_the_zone(tmp_path):
+    times = pd.date_range("2024-03-30", periods=T, freq="15min", tz="Europe/Berlin")
+    naive = table(["t,v"], point, times=times, time=lambda t: f"{t:%Y-%m-%d %H:%M}")
+    assert any("--timezone" in note for note in read(tmp_path, naive).notes)
+    assert read(tmp_path, naive, timezone="Europe/Berlin").length == T
+
+
+# Gaps, order, duplicates
+
+
+def rows_at(positions):
+    return table(["t,v"], point, times=[TIMES[i] for i in positions], values=[WAVE[i] for i in positions])
+
+
+def test_short_gaps_are_inserted_and_long_ones_recorded(tmp_path):
+    keep = [i for i in range(T) if not 50 <= i < 53 and not 200 <= i < 240]
+    series = read(tmp_path, rows_at(keep), train_end=150)
+    assert series.length == T - 40 and series.inserted.sum() == 3 and series.inserted[50:53].all()
+    np.testing.assert_allclose(series.values[50:53, 0], np.interp([50, 51, 52], [49, 53], WAVE[[49, 53]]), atol=1e-6)
+    assert [(gap.position, gap.missing) for gap in series.gaps] == [(200, 40)]
+    assert series.segments == ((0, 200), (200, T - 40))
+    assert series.train_end == 153  # row 150 of the file
+    assert (series.timestamps == TIMES.to_numpy()[[i for i in range(T) if not 200 <= i < 240]]).all()
+    np.testing.assert_allclose(series.values[series.row_points, 0], WAVE[keep], atol=1e-6)
+    cut = series.until(150)
+    assert cut.length == 150 and cut.gaps == () and len(cut.row_points) == 147
+
+
+def test_rows_out_of_order_are_sorted(tmp_path):
+    order = list(range(T))
+    order[10], order[20] = 20, 10
+    for rows in (order, order[::-1], list(range(T))[::-1]):
+        series = read(tmp_path, rows_at(rows))
+        np.testing.assert_allclose(series.values[:, 0], WAVE, atol=1e-6)
+        np.testing.assert_allclose(series.values[series.row_points, 0], WAVE[rows], atol=1e-6)
+
+
+def test_rows_of_the_same_time_are_averaged(tmp_path):
+    text = rows_at([*range(T)]) + f"{TIMES[5]},{WAVE[5] + 2}\n"
+    series = read(tmp_path, text)
+    assert series.length == T and series.values[5, 0] == pytest.approx(WAVE[5] + 1, abs=1e-6)
+    assert len(series.row_points) == T + 1 and any("averaged" in note for note in series.notes)
+
+
+def test_times_too_coarse_to_order_rows_are_left_out(tmp_path):
+    series = read(tmp_path, table(["t,v"], point, time=lambda t: f"{t:%Y-%m-%d %H:00}"))
+    assert series.timestamps is None and np.allclose(series.values[:, 0], WAVE, atol=1e-6)
+
+
+def test_weekends_are_no_gaps(tmp_path):
+    series = read(
+        tmp_path, table(["d,v"], point, times=pd.bdate_range("2022-01-03", periods=T), time=lambda t: t.date())
+    )
+    assert series.length == T and not series.gaps
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Normal/Attack",
+        "is_anomaly",
+        "AttackLabel",
+        "y",
+        "Label",
+        "anomaly_flag",
+        "ATT_FLAG attack",
+        "isOutlier",
+        "Anomaly",
+    ],
+)
+def test_label_columns_are_left_out_and_can_be_named(tmp_path, name):
+    text = table([f"t,v,{name}"], lambda v: f"{point(v)},{int(v > 0.9)}")
+    series = read(tmp_path, text)
+    assert series.channels == ("v",) and any("looks like labels" in note for note in series.notes)
+    assert read(tmp_path, text, column=[name]).channels == (name,)
+
+
+def test_text_labels_are_left_out(tmp_path):
+    series = read(tmp_path, table(["t,v,Normal/Attack"], lambda v: f"{point(v)},{'Attack' if v > 0.9 else 'Normal'}"))
+    assert series.channels == ("v",)
+
+
+def test_columns_are_chosen_before_anything_is_checked(tmp_path):
+    text = table(["t,v,u,s"], lambda v: f"{point(v)},{'oops' if v > 1 else point(v)},RUN")
+    assert read(tmp_path, text, column=["v"]).channels == ("v",)
+    with pytest.raises(InputError, match="text 'oops' in a number column"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, missing=("oops",)).channels == ("v", "u")
+    with pytest.raises(InputError, match="text 'RUN'"):
+        read(tmp_path, text, column=["s"])
+
+
+def test_long_tables(tmp_path):
+    both = [(t, k) for k in (1, 2) for t in range(T)]
+    text = "\n".join(["sensor,timestamp,value", *(f"s{k},{TIMES[t]},{k * WAVE[t]:.4f}" for t, k in both)])
+    series = read(tmp_path, text)
+    assert series.channels == ("s1", "s2") and (series.timestamps == TIMES.to_numpy()).all()
+    np.testing.assert_allclose(series.values, np.column_stack([WAVE, 2 * WAVE]), atol=1e-4)
+    assert read(tmp_path, text, series_column="sensor").channels == ("s1", "s2")
+    one = read(tmp_path, text, series_column="sensor=s2")
+    assert one.channels == ("value",) and np.allclose(one.values[:, 0], 2 * WAVE, atol=1e-4)
+    assert read(tmp_path, text, column=["s2"]).channels == ("s2",)
+
+
+def test_series_with_different_times_are_not_joined(tmp_path):
+    both = [(t + pd.Timedelta(days=9 * k), k, v) for k in (1, 2) for t, v in zip(TIMES, WAVE, strict=True)]
+    text = "\n".join(["sensor,timestamp,value", *(f"s{k},{t},{v}" for t, k, v in both)])
+    with pytest.raises(InputError, match="--series-column sensor=s1"):
+        read(tmp_path, text)
+
+
+def test_counters_are_recognised_and_differenced(tmp_path):
+    steps = np.round(20 + 10 * WAVE)
+    text = table(["t,v"], lambda v: f"{v:.0f}", values=np.cumsum(steps))
+    assert any("--difference" in note for note in read(tmp_path, text).notes)
+    np.testing.assert_array_equal(read(tmp_path, text, difference=True).values[1:, 0], steps[1:].astype(np.float32))
+
+
+# Files and frames
+
+
+def as_zip(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("series.csv", content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"),
+    [
+        ("s.csv.gz", gzip.compress),
+        ("s.csv.bz2", bz2.compress),
+        ("s.csv.xz", lzma.compress),
+        ("s.csv.zst", lambda content: pa.compress(content, "zstd", asbytes=True)),
+        ("s.csv.zip", as_zip),
+        ("s.csv", gzip.compress),
+    ],
+)
+def test_compressed_files(tmp_path, name, compress):
+    series = read(tmp_path, compress(table(["t,v"], point).encode()), name)
+    assert series.name == "s" and np.allclose(series.values[:, 0], WAVE, atol=1e-6)
+
+
+FRAME = pd.DataFrame({"time": TIMES, "v": WAVE, "state": "x", "label": 0})
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_parquet_and_feather(tmp_path, index):
+    frame = FRAME.set_index("time") if index else FRAME
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.reset_index().to_feather(tmp_path / "a.feather")
+    for name in ("a.parquet", "a.feather"):
+        series = load(tmp_path / name)
+        assert series.channels == ("v",) and (series.timestamps == TIMES.to_numpy()).all()
+        assert np.array_equal(series.values[:, 0], WAVE.astype(np.float32))
+
+
+def test_zones_of_parquet(tmp_path):
+    FRAME.assign(time=TIMES.tz_localize("Europe/Berlin")).to_parquet(tmp_path / "a.parquet")
+    assert load(tmp_path / "a.parquet").time_text(0) == "2024-02-01 00:00:00+01:00"
+
+
+class Interchange:
+    """A frame that has only the dataframe interchange protocol."""
+
+    def __init__(self, frame):
+        self._frame = frame
+
+    def __dataframe__(self, **options):
+        return self._frame.__dataframe__(**options)
+
+
+@pytest.mark.parametrize("frame", [FRAME, FRAME.set_index("time"), pa.table(FRAME), Interchange(pa.table(FRAME))])
+def test_frames(frame):
+    series = from_dataframe(frame)
+    assert series.channels == ("v",) and (series.timestamps == TIMES.to_numpy()).all()
+    assert np.array_equal(series.values[:, 0], WAVE.astype(np.float32))
+
+
+# The end of the training part
+
+
+@pytest.mark.parametrize("train_end", [200, "200", "66.67%", "2024-02-01 16:40", "01.02.2024 16:40"])
+def test_train_end_is_a_row_a_percentage_or_a_date(tmp_path, train_end):
+    assert read(tmp_path, table(["t,v"], point), train_end=train_end).train_end == 200
+
+
+def test_dates_of_the_train_end_are_on_the_clock_of_the_file(tmp_path):
+    text = table(["t,v"], point, time=lambda t: f"{t.isoformat()}+01:00")
+    for train_end in ("2024-02-01 16:40", "2024-02-01T16:40:00+01:00", "2024-02-01T15:40:00Z"):
+        assert read(tmp_path, text, train_end=train_end).train_end == 200
+
+
+REFUSED = {
+    "thousands or decimals": (table(["t,v"], lambda v: f'"{v + 5:.3f}"'.replace(".", ",")), {}, "--decimal"),
+    "several columns of unquoted decimal commas": (
+        table(["t,v,u"], lambda v: f"{comma(v)},{comma(v)}"), {}, "5 cells for 3 columns"
+    ),
+    "decimal commas without a header": ("\n".join(map(comma, WAVE)), {}, "--decimal"),
+    "numbers that may be a header": ("\n".join(["0,1", *(f"{i % 7},{i % 5}" for i in range(T))]), {}, "--header"),
+    "units that differ": (table(["t,v"], every(10, "5 MB", lambda v: f"{v:.2f} kB")), {}, "different units"),
+    "beyond float64": (table(["t,v"], lambda v: f"{10**17}.{int(1000 * (v + 2))}"), {}, "less than float64"),
+    "a date outside": (table(["t,v"], point), {"train_end": "2030-01-01"}, "outside the series"),
+    "a word as train_end": (table(["t,v"], point), {"train_end": "soon"}, "no position, date or percentage"),
+    "a date without times": ("\n".join(["v", *map(point, WAVE)]), {"train_end": "2024-02-01"}, "series with dates"),
+    "a row too long": (table(["t,v"], every(100, "1,2,3")), {}, "line 9"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 20, {}, "not a text file"),
+    "an unknown zone": (table(["t,v"], point), {"timezone": "Mars/Base"}, "no time zone"),
+    "an unknown series": (
+        "\n".join(["id,t,v", *(f"{k},{t},{v}" for k in (1, 2) for t, v in zip(TIMES, WAVE, strict=True))]),
+        {"series_column": "id=3"}, "give one of 1, 2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_ambiguous_files_are_refused_in_one_line(tmp_path, case):
+    content, options, message = REFUSED[case]
+    with pytest.raises(InputError, match=message) as caught:
+        read(tmp_path, content, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_decimal_option_resolves_the_comma(tmp_path):
+    text = table(["t,v"], lambda v: f'"{v + 5:.3f}"'.replace(".", ","))
+    assert read(tmp_path, text, decimal=",").values.max() < 10
+    assert read(tmp_path, text, decimal=".").values.max() > 1000
+    plain = read(tmp_path, "\n".join(map(comma, WAVE)), decimal=",")
+    np.testing.assert_allclose(plain.values[:, 0], WAVE, atol=1e-6)
+
+
+def test_header_option_resolves_numbers(tmp_path):
+    text = "\n".join(["0,1", *(f"{i % 7},{i % 5}" for i in range(T))])
+    assert read(tmp_path, text, header=True).length == T
+    assert read(tmp_path, text, header=False, decimal=".").length == T + 1
+
+
+def test_recurring_extreme_is_noted_and_can_be_named_missing(tmp_path):
+    text = table(["t,v"], every(50, "-999"))
+    assert any("--missing=-999" in note for note in read(tmp_path, text).notes)
+    np.testing.assert_allclose(read(tmp_path, text, missing=("-999",)).values[:, 0], filled(50), atol=1e-6)
