@@ -28,6 +28,7 @@ import torch
 
 from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
+from ape.detectors.inputs import prepared, with_missing
 from ape.evals.arms import MinedCase, mine_case
 from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case
@@ -164,7 +165,11 @@ def _scores(model: EnhancedDetector, series: Series) -> tuple[np.ndarray, dict[s
     """Return the fused score of an enhanced detector, and the scores of all `CONTROLS`."""
     curves, calibration = model.curves(series), model.require_calibration()
     controls = {name: curves[:, MEASURES.index(name)] for name in CONTROLS if name != WITHOUT}
-    return calibration.fuse(curves), controls | {WITHOUT: calibration.fuse(curves, WEIGHTS_WITHOUT_HEADS)}
+    fused, without = (
+        with_missing(calibration.fuse(curves, weights), prepared(model, series), calibration.highest(weights))
+        for weights in (None, WEIGHTS_WITHOUT_HEADS)
+    )
+    return fused, controls | {WITHOUT: without}
 
 
 def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measurement:

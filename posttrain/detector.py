@@ -21,7 +21,7 @@ from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.references import References
 from ape.posttrain.representation import Representation
-from ape.posttrain.score import MEASURES, Calibration, Measured, Overlap
+from ape.posttrain.score import Calibration, Measured, Overlap
 from ape.series import Requirements, Series
 from ape.series.windows import sliding, start_batches
 
@@ -211,7 +211,7 @@ class EnhancedDetector:
         series, calibration = prepared(self, series), self.require_calibration()
         pieces = self.streamed_curves(series, stride)
         score = np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
-        return with_missing(score, series, float(calibration.fuse(np.ones(len(MEASURES)))))
+        return with_missing(score, series, calibration.highest())
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""
