@@ -9,11 +9,12 @@ import numpy as np
 from langchain_core.tools import BaseTool
 from scipy.ndimage import uniform_filter1d
 
-from ape.series.numerics import ROUNDING, robust_scale, separated_minima
+from ape.series.numerics import robust_scale, separated_minima
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
 AVERAGED = 3  # neighbouring frequencies
+LEAST_SIZE = 1e-12  # share of the largest amplitude; the mean, which is removed, leaves smaller ones by rounding
 LOCAL = 21  # samples of the local mean that a salience is compared with
 LISTED = 5
 APART = 21  # fewest samples between listed positions
@@ -27,7 +28,7 @@ def salience(values: np.ndarray) -> np.ndarray:
     """
     spectrum = np.fft.rfft(values - values.mean())
     size = np.abs(spectrum)
-    log = np.log(size + ROUNDING * size.max())
+    log = np.log(size + LEAST_SIZE * size.max())
     residual = log - uniform_filter1d(log, AVERAGED)
     saliency = np.abs(np.fft.irfft(np.exp(residual + 1j * np.angle(spectrum)), len(values)))
     excess = saliency - uniform_filter1d(saliency, LOCAL)
