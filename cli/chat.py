@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from ape.cli.commands import request_of
+from ape.cli.options import refuse_fixed_options
 from ape.cli.terminal import print_reading, wrapping_console
 from ape.core.errors import InputError
 from ape.runs.session import MAIN, Session
@@ -54,6 +55,7 @@ def _session(arguments: argparse.Namespace) -> Session:
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new conversation, or --resume DIR", "ape chat", "give one of the two")
     if arguments.resume is not None:
+        refuse_fixed_options(arguments, "thread")
         return Session(Path(arguments.resume), arguments.thread)
     request = request_of(arguments, "chat")
     series = request.load()

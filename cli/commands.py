@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ape.cli.display import Display
-from ape.cli.options import load_series, read_options
+from ape.cli.options import load_series, read_options, refuse_fixed_options
 from ape.cli.terminal import console, print_lines, print_reading
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new run, or --resume DIR", "ape run", "one of the two")
     if arguments.resume is not None:
-        _refuse_fixed_options(arguments)
+        refuse_fixed_options(arguments, "approve", "drop")
         approves = arguments.approve or arguments.drop
         _execute(Run.open(Path(arguments.resume)), arguments.drop or [] if approves else None)
         return
@@ -204,15 +204,6 @@ def _detector_folder(given: str, *names: str) -> Path:
 def _bank_path(given: str) -> Path:
     path = Path(given)
     return path / BANK if path.is_dir() else path
-
-
-def _refuse_fixed_options(arguments: argparse.Namespace) -> None:
-    """Refuse options that a resumed run does not read; ``run.json`` has their values."""
-    fixed = ("column", "train_end", "text", "log", "image", "brain", "out")
-    given = [name for name in fixed if getattr(arguments, name) is not None]
-    if given:
-        option = f"--{given[0].replace('_', '-')}"
-        raise InputError("a resumed run keeps its options", option, "leave it out, or start a new run")
 
 
 def _execute(run: Run, dropped: list[str] | None = None) -> None:

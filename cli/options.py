@@ -1,9 +1,10 @@
-"""Load the series that the arguments of a command describe."""
+"""Load the series that the arguments of a command describe, and refuse options that a command would ignore."""
 
 from __future__ import annotations
 
 import argparse
 
+from ape.core.errors import InputError
 from ape.series import ReadOptions, Requirements, Series, load
 
 
@@ -19,7 +20,7 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
         series_column=arguments.series_column,
         missing=tuple(arguments.missing or ()),
         header=arguments.header,
-        difference=arguments.difference,
+        difference=getattr(arguments, "difference", False),  # a trained detector knows its counters
     )
 
 
@@ -30,8 +31,19 @@ def load_series(
     return load(
         arguments.data,
         column=arguments.column,
-        train_end=arguments.train_end,
+        train_end=getattr(arguments, "train_end", None),  # a series that is only scored has no training part
         options=read_options(arguments),
         required=required,
         scoring=scoring,
     )
+
+
+def refuse_fixed_options(arguments: argparse.Namespace, *free: str) -> None:
+    """Refuse all options but ``free`` with ``--resume``: ``run.json`` has the values of the others."""
+    from ape.cli.main import build_parser
+
+    defaults = vars(build_parser().parse_args([arguments.command]))
+    for name, default in defaults.items():
+        if getattr(arguments, name) != default and name not in ("resume", *free):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError("with --resume, the options stay as they are", option, "leave it out, or start anew")

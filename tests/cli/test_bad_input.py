@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ape.cli.main import build_parser
+
 WAVE = np.sin(np.arange(400) / 7)
 
 
@@ -96,6 +98,24 @@ def test_a_binary_file_as_text_is_refused(refused, data, tmp_path):
 def test_a_run_needs_data_or_a_folder_to_resume(refused, data, finished):
     assert "DATA" in refused("run")
     assert "DATA" in refused("run", data, "--resume", finished.folder)
+
+
+@pytest.mark.parametrize(
+    "options", [["--decimal", ","], ["--no-dayfirst"], ["--difference"], ["--missing", "x"], ["--seed", 3], ["--out", "x"],
+                ["--train-end", 5], ["--backbone", "donut"], ["--series-column", "sensor"]]
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["run", "chat"])
+def test_options_that_a_resumed_run_would_ignore_are_refused(refused, finished, command, options):
+    name = options[0].replace("no-", "")
+    assert f"the options stay as they are ({name})" in refused(command, "--resume", finished.folder, *options)
+
+
+@pytest.mark.parametrize(("command", "option"), [("score", "--train-end"), ("score", "--difference"),
+                                                 ("enhance", "--difference"), ("mine", "--backbone")])  # fmt: skip
+def test_commands_do_not_offer_options_without_meaning(command, option):
+    subparsers = next(action for action in build_parser()._actions if action.dest == "command")
+    assert option in subparsers.choices["run"].format_help()
+    assert option not in subparsers.choices[command].format_help()
 
 
 @pytest.mark.parametrize("command", ["run", "mine", "train", "score"])
