@@ -10,7 +10,7 @@ import numpy as np
 from ape.core.errors import InputError
 from ape.series.reading.grid import step_name
 from ape.series.series import Series
-from ape.series.standstills import longest_standstills, usual_changes, without_dead
+from ape.series.standstills import normal_standstills, usual_changes, without_dead
 from ape.series.units import without_unit
 
 LARGEST = 1e32  # kept in float32; larger values are scored as if they were this large
@@ -35,7 +35,7 @@ class Requirements:
     counters : tuple of str
         Channels whose increments were read.
     standstills : tuple of int
-        Longest run of equal values of each channel in training, in points. Empty if they are not known.
+        Longest run of equal values that is normal for each channel, in points. Empty if they are not known.
     changes : tuple of float
         Usual change of each channel from point to point in training. Empty if they are not known.
     """
@@ -58,7 +58,7 @@ class Requirements:
             step=series.step,
             named=series.named,
             counters=series.counters,
-            standstills=longest_standstills(series),
+            standstills=normal_standstills(series),
             changes=usual_changes(series),
         )
 

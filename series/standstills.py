@@ -10,7 +10,7 @@ import numpy as np
 from ape.series.series import Series, runs
 
 SHORTEST_DEAD = 32  # points: a channel that stands still for less is not taken for dead
-DEAD_FACTOR = 4  # times the longest standstill in training, up to which a standstill is normal
+DEAD_FACTOR = 4  # times the longest normal standstill, up to which a channel may be alive
 FINE = 0.25  # of the usual change of a channel: a finer resolution does not make different values equal
 
 
@@ -28,14 +28,21 @@ def standstills(series: Series, channel: int) -> tuple[np.ndarray, np.ndarray]:
     return begins, ends + 1
 
 
-def longest_standstills(series: Series) -> tuple[int, ...]:
-    """Return the longest run of equal values of each channel in the training part, in points."""
+def normal_standstills(series: Series) -> tuple[int, ...]:
+    """Return the longest run of equal values that is normal for each channel, in points.
+
+    That is the longest one in the training part, divided by the share of time that the channel moves. A channel that
+    mostly stands still, such as the load of an idle machine, has few standstills of very different lengths: the longest
+    one of a short training part says little about later ones.
+    """
     part = series.until(len(series.train))
-    return tuple(_longest(*standstills(part, channel)) for channel in range(series.n_channels))
+    return tuple(_normal(*standstills(part, channel), part.length) for channel in range(series.n_channels))
 
 
-def _longest(begins: np.ndarray, ends: np.ndarray) -> int:
-    return int((ends - begins).max(initial=1))
+def _normal(begins: np.ndarray, ends: np.ndarray, length: int) -> int:
+    lengths = ends - begins
+    moving = max(1, length - int(lengths.sum()))
+    return int(lengths.max(initial=1)) * length // moving
 
 
 def usual_changes(series: Series) -> tuple[float, ...]:
@@ -51,7 +58,7 @@ def without_dead(series: Series, usual: Sequence[int], changes: Sequence[float])
     ----------
     series : Series
     usual : sequence of int
-        Longest standstill of each channel in training, as from `longest_standstills`.
+        Longest normal standstill of each channel, as from `normal_standstills`.
     changes : sequence of float
         Usual change of each channel in training, as from `usual_changes`. Where float32 is coarser, as far from the
         values of training, equal values are rounded ones.

@@ -101,8 +101,8 @@ def test_a_run_needs_data_or_a_folder_to_resume(refused, data, finished):
 
 
 @pytest.mark.parametrize(
-    "options", [["--decimal", ","], ["--no-dayfirst"], ["--difference"], ["--missing", "x"], ["--seed", 3], ["--out", "x"],
-                ["--train-end", 5], ["--backbone", "donut"], ["--series-column", "sensor"]]
+    "options", [["--decimal", ","], ["--no-dayfirst"], ["--difference"], ["--missing", "x"], ["--series-column", "s"],
+                ["--train-end", 5], ["--seed", 3], ["--backbone", "donut"], ["--out", "x"]]
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["run", "chat"])
 def test_options_that_a_resumed_run_would_ignore_are_refused(refused, finished, command, options):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ape.series import Requirements, aligned, from_array
-from ape.series.standstills import longest_standstills, usual_changes
+from ape.series.standstills import normal_standstills, usual_changes
 
 T = 600
 WAVE = np.sin(np.arange(T) / 7.0) + 0.01 * np.random.default_rng(0).standard_normal(T)
@@ -26,8 +26,16 @@ def dead(values, usual=(1,)):
 def test_the_longest_standstill_is_that_of_the_training_part():
     values = still(50, 60)
     values[400:500] = 2.0
-    assert longest_standstills(from_array(values, train_end=300)) == (10,)
-    assert longest_standstills(from_array(np.stack([WAVE, np.round(values)], 1))) == (1, 100)
+    assert normal_standstills(from_array(values, train_end=300)) == (10,)
+
+
+def test_a_channel_that_mostly_stands_still_may_do_so_for_longer():
+    idle = WAVE.copy()
+    idle[60:120] = idle[150:300] = 0.0
+    assert normal_standstills(from_array(np.stack([WAVE, idle], 1), train_end=300)) == (1, 150 * 300 // 90)
+    late = np.concatenate([idle, WAVE, np.zeros(900)])
+    series = from_array(np.stack([late, np.tile(WAVE, 4)[: len(late)]], 1), train_end=300)
+    assert aligned(series, Requirements.of(series)).missing is None
 
 
 @pytest.mark.parametrize(
