@@ -153,7 +153,7 @@ def discriminability(
         figures[rule.id] = {
             "visible": _auc(_standardise(normal, normal), features, order),
             "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask, float(units.max())),
-            "plausible": float(np.mean(_inside_limits(pseudo, mask, context) & sized)),
+            "plausible": float(np.mean(_inside_limits(rule, pseudo, mask, context) & sized)),
             "own": float(passed.double().mean()),
             "new": min([1.0, *(_auc(other, features, pair_order) for other in compared)]),
             "placed": _share_placed(rule, context, hosts, mask),
@@ -289,10 +289,13 @@ def _border_features(values: np.ndarray) -> np.ndarray:
     return np.concatenate([d1[:, BORDER - 1 : BORDER], d2[:, BORDER - 2 : BORDER]], axis=1)
 
 
-def _inside_limits(pseudo: np.ndarray, mask: np.ndarray, context: Context) -> np.ndarray:
+def _inside_limits(rule: Rule, pseudo: np.ndarray, mask: np.ndarray, context: Context) -> np.ndarray:
     """Return whether all changed values are inside the channels' limits, [N]."""
     low = np.array([channel.limit_low for channel in context.channels])[None, :, None]
     high = np.array([channel.limit_high for channel in context.channels])[None, :, None]
+    if rule.reaches_zero:
+        zero = np.array([channel.zero for channel in context.channels])[None, :, None]
+        low, high = np.minimum(low, zero), np.maximum(high, zero)
     slack = 1e-4 * (high - low)
     return (~mask | ((pseudo >= low - slack) & (pseudo <= high + slack))).all(axis=(1, 2))
 

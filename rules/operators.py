@@ -45,11 +45,11 @@ def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     {"minimum": ParameterRange(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
     jumps=True,
     leaves_range=True,
+    reaches_zero=True,
 )
 def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """The reading drops to a fill value."""
-    # Zero is that of the windows: for a channel with an offset, the offset itself.
-    return torch.where(p["minimum"] >= 0.5, site.low, torch.zeros_like(site.low)).expand_as(x)
+    return torch.where(p["minimum"] >= 0.5, site.low, site.zero).expand_as(x)
 
 
 @operator(

@@ -175,6 +175,11 @@ class Rule(RuleDraft):
         return any(OPERATORS[step.operator].jumps for step in self.program)
 
     @property
+    def reaches_zero(self) -> bool:
+        """Whether the anomaly may be at zero, whatever the limits of the channel are."""
+        return any(OPERATORS[step.operator].reaches_zero for step in self.program)
+
+    @property
     def relational(self) -> bool:
         """Whether the rule breaks the relation between channels."""
         return any(OPERATORS[step.operator].relational for step in self.program)
@@ -194,6 +199,11 @@ class ChannelContext(Record):
     step: float = Field(ge=0, description="99.5 % quantile of the absolute difference between neighbouring samples")
     level_cuts: tuple[float, float]
     activity_cuts: tuple[float, float]
+
+    @property
+    def zero(self) -> float:
+        """The value 0 of the data, on the scale of the other values."""
+        return -self.offset
 
     @model_serializer(mode="wrap")
     def _without_zero_offset(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:

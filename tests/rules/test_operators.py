@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ape.rules import OPERATORS, build_context, discriminability, draw_hosts
+from ape.rules import OPERATORS, RuleBank, build_context, discriminability, draw_hosts
 from ape.rules.broad import broad_bank
 from ape.rules.registry import Site
+from ape.rules.schema import Parameter, ScalePrior, Step
 from ape.series import from_array
 
 HOSTS, CHANNELS, L = 6, 2, 64
-FILLS_ZERO = {"dropout_zero"}  # its fill value is a level by itself
 
 
 def hosts_and_site(seed, factor=1.0, level=0.0):
@@ -37,6 +38,7 @@ def hosts_and_site(seed, factor=1.0, level=0.0):
         donor=level + factor * donor,
         low=torch.full((1, CHANNELS, 1), level - 9 * factor, dtype=torch.float64),
         high=torch.full((1, CHANNELS, 1), level + 9 * factor, dtype=torch.float64),
+        zero=torch.full((1, CHANNELS, 1), level - 30 * factor, dtype=torch.float64),
         scale=torch.full((1, CHANNELS, 1), 3 * factor, dtype=torch.float64),
         cycle=16.0,
     )
@@ -61,7 +63,7 @@ def test_another_unit_changes_the_unit_of_the_anomaly(name, seed, power):
     assert torch.equal(proposal(name, seed, factor=2.0**power), 2.0**power * proposal(name, seed))
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATORS) - FILLS_ZERO))
+@pytest.mark.parametrize("name", sorted(OPERATORS))
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**31), level=st.floats(-1e6, 1e6))
 def test_another_level_moves_the_anomaly(name, seed, level):
@@ -105,3 +107,20 @@ def test_a_high_level_changes_neither_samples_nor_figures(values):
     torch.testing.assert_close(samples[1].pseudo, samples[0].pseudo, rtol=0, atol=1e-5)
     for rule, each in figures[0].items():
         assert figures[1][rule] == pytest.approx(each, abs=2e-3)
+
+
+@pytest.mark.parametrize("level", [0.0, -40.0, 300.0, 101325.0, 2e7, -1e9])
+def test_a_dropout_falls_to_the_zero_of_the_data(values, level):
+    series = from_array(level + values)
+    context = build_context(series)
+    rule = broad_bank(context, ["dropout_zero"]).rules[0]
+    zero = Parameter(name="minimum", low=0, high=0.4)
+    scale = ScalePrior(low=0.1, high=1.5e9, unit="series_sd")
+    rule = rule.model_copy(update={"program": [Step(operator="dropout_zero", parameters=[zero])], "scale": scale})
+    bank, hosts = RuleBank(rules=[rule], context=context), draw_hosts(series, context, 0)
+    pseudo, mask, _ = bank.sample(hosts.windows, torch.Generator().manual_seed(0), hosts.starts)
+    offset = np.zeros(2) if series.offset is None else series.offset
+    data = pseudo.numpy().astype(np.float64) + offset[:, None]
+    assert (offset != 0).all() == (abs(level) > 1e5)
+    np.testing.assert_allclose(data[mask.numpy()], 0, atol=1e-7 * abs(level))
+    assert discriminability([rule], [], context, hosts)[rule.id]["plausible"] >= 0.9 or level == 0.0
