@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from ape.core.errors import InputError
-from ape.series import ReadOptions, from_dataframe, load
+from ape.series import ReadOptions, from_array, from_dataframe, load
 
 T = 300
 WAVE = np.round(np.sin(np.arange(T) / 7) + 0.01 * np.cos(np.arange(T)), 4)
@@ -108,6 +108,24 @@ DIALECTS = {
     "NULL": (table(["t,v"], every(50, "NULL")), filled(50)),
     "error words of Excel": (table(["t;v"], every(50, "#DIV/0!", comma), ";"), filled(50)),
     "text and remarks": (table(["t,v,status,remark"], lambda v: f"{point(v)},RUN,"), WAVE),
+    "Excel in German": (
+        ("\ufeff" + table(["Datum;Wert;Notiz"], comma, ";", end=";", time=lambda t: f"{t:%d.%m.%Y %H:%M}"))
+        .replace("\n", "\r\n")
+        .encode(),
+        WAVE,
+    ),
+    "quoted sep= line after a mark": (("\ufeff" + table(['"sep=,"', "t,v"], point)).encode(), WAVE),
+    "UTF-16 with tabs": (table(["Zeit\tTemp °C"], comma, "\t").encode("utf-16-be"), WAVE),
+    "trailing tab in rows only": (table(["t\tv"], point, "\t", end="\t"), WAVE),
+    "remarks over several lines": (table(["t,v,remark"], lambda v: f'{point(v)},"a, b\nc"'), WAVE),
+    "Indian thousands": (
+        table(["t,v"], lambda v: f'"1,{round(50_000 + 20_000 * v):,.2f}"', values=WAVE),
+        100_000 + np.round(50_000 + 20_000 * WAVE),
+    ),
+    "currency and thousands": (table(["t,v"], lambda v: f'"${v:,.2f}"', values=BIG), np.round(BIG, 2)),
+    "exponents with decimal commas": (table(["t;v"], lambda v: f"{v:.4e}".replace(".", ","), ";"), WAVE),
+    "-3.5e8": (table(["t,v"], lambda v: f"{v - 3.5e8:.4f}"), WAVE - 3.5e8),
+    "tiny above a small level": (table(["t,v"], lambda v: f"{1e-9 + 1e-12 * v:.18f}"), 1e-9 + 1e-12 * WAVE),
     "2e7": (table(["t,v"], lambda v: f"{2e7 + v:.4f}"), 2e7 + WAVE),
     "1e9": (table(["t,v"], lambda v: f"{1e9 + v:.4f}"), 1e9 + WAVE),
     "101325": (table(["t,v"], lambda v: f"{101325 + 0.01 * v:.6f}"), 101325 + 0.01 * WAVE),
@@ -160,6 +178,13 @@ def test_epochs_are_told_apart(tmp_path, unit, digits):
     assert (series.timestamps == TIMES.to_numpy()).all() and series.zone == "UTC"
 
 
+def test_epochs_with_fractions_beside_values(tmp_path):
+    rows = [f"{comma(v)};{t.value / 1e9 + 0.25:.3f}" for t, v in zip(TIMES, WAVE, strict=True)]
+    series = read(tmp_path, "\n".join(["v;ts", *rows]))
+    assert (series.timestamps == (TIMES + pd.Timedelta(milliseconds=250)).to_numpy()).all() and series.zone == "UTC"
+    assert series.channels == ("v",)
+
+
 def test_large_numbers_are_no_times(tmp_path):
     rows = "\n".join(["load,v", *(f"{1.7e9 + 1e6 * v:.0f},{v}" for v in WAVE)])
     series = read(tmp_path, rows)
@@ -170,6 +195,18 @@ def test_fractions_may_be_absent(tmp_path):
     times = [t + pd.Timedelta(milliseconds=500 * (i % 2)) for i, t in enumerate(TIMES)]
     series = read(tmp_path, table(["t,v"], point, times=times, time=lambda t: t.isoformat()))
     assert (series.timestamps == pd.DatetimeIndex(times).to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("freq", "time"),
+    [
+        ("h", lambda t: f"{t:%Y-%m-%d}" if t.hour == 0 else str(t)),
+        ("30s", lambda t: f"{t:%Y-%m-%d %H:%M}" if t.second == 0 else str(t)),
+    ],
+)
+def test_zero_hours_and_seconds_may_be_absent(tmp_path, freq, time):
+    times = pd.date_range("2024-02-01", periods=T, freq=freq)
+    assert (read(tmp_path, table(["t,v"], point, times=times, time=time)).timestamps == times.to_numpy()).all()
 
 
 def test_day_and_month_without_evidence_are_refused(tmp_path):
@@ -196,9 +233,17 @@ def test_date_and_time_in_two_columns(tmp_path):
     calendar = table(
         ["year,month,day,hour,minute,v"], point, time=lambda t: f"{t.year},{t.month},{t.day},{t.hour},{t.minute}"
     )
-    for each in (text, compact, calendar):
+    later = "\n".join(
+        ["v,Time,Date", *(f"{point(v)},{t:%I:%M:%S %p},{t:%m/%d/%Y}" for t, v in zip(TIMES, WAVE, strict=True))]
+    )
+    for each in (text, compact, calendar, later):
         series = read(tmp_path, each)
         assert (series.timestamps == TIMES.to_numpy()).all() and series.channels == ("v",)
+
+
+def test_the_hours_of_a_market_are_counted_from_one(tmp_path):
+    text = table(["Date,Hour,v"], point, times=HOURLY, time=lambda t: f"{t:%m/%d/%Y},{t.hour + 1}")
+    assert (read(tmp_path, text).timestamps == (HOURLY + pd.Timedelta(hours=1)).to_numpy()).all()
 
 
 @pytest.mark.parametrize(
@@ -216,6 +261,18 @@ def test_elapsed_times_have_no_date(tmp_path, header, time):
     assert (series.elapsed == (TIMES - TIMES[0]).to_numpy()).all()
 
 
+def test_times_of_day_pass_midnight(tmp_path):
+    times = pd.date_range("2024-02-01 22:10", periods=T, freq="5min")
+    series = read(tmp_path, table(["time,v"], point, times=times, time=lambda t: f"{t:%H:%M:%S}"))
+    assert (np.diff(series.elapsed) == np.timedelta64(5, "m")).all() and series.timestamps is None
+
+
+def test_dates_on_both_sides_of_2262(tmp_path):
+    hours = np.datetime64("2262-04-08T00") + np.arange(T)
+    series = read(tmp_path, table(["t;v"], point, ";", times=hours, time=lambda t: f"{t.item():%d.%m.%Y %H:%M}"))
+    assert (series.timestamps == hours).all()
+
+
 def test_dates_after_2262(tmp_path):
     months = np.datetime64("2300-01") + np.arange(T)
     series = read(tmp_path, table(["t,v"], point, times=months, time=lambda t: f"{t}-01"))
@@ -228,6 +285,21 @@ def test_offsets_are_kept_and_shown(tmp_path):
     assert series.zone == "+01:00" and series.time_text(0) == "2024-02-01 00:00:00+01:00"
     assert (series.timestamps == (TIMES - pd.Timedelta(hours=1)).to_numpy()).all()
     assert (series.clock == TIMES.to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("header", "time", "zone", "hours"),
+    [
+        ("t,v", lambda t: f"{t}Z", "UTC", 0),
+        ("t,v", lambda t: f"{t} UTC", "UTC", 0),
+        ("t,v", lambda t: f"{t} -0330", "-03:30", -3.5),
+        ("t,tz,v", lambda t: f"{t},+01:00", "+01:00", 1),
+    ],
+)
+def test_zones_in_all_spellings(tmp_path, header, time, zone, hours):
+    series = read(tmp_path, table([header], point, time=time))
+    assert series.zone == zone and (series.clock == TIMES.to_numpy()).all()
+    assert (series.timestamps == (TIMES - pd.Timedelta(hours=hours)).to_numpy()).all()
 
 
 def test_end_of_summer_time(tmp_path):
@@ -270,10 +342,19 @@ def test_short_gaps_are_inserted_and_long_ones_recorded(tmp_path):
     assert cut.length == 150 and cut.gaps == () and len(cut.row_points) == 147
 
 
+def test_ten_missing_rows_are_filled_and_eleven_are_a_gap(tmp_path):
+    keep = [i for i in range(T) if not 50 <= i < 60 and not 200 <= i < 211]
+    series = read(tmp_path, rows_at(keep))
+    assert series.inserted.sum() == 10 and [(gap.position, gap.missing) for gap in series.gaps] == [(200, 11)]
+    elapsed = read(tmp_path, "\n".join(["Time (s),v", *(f"{i},{WAVE[i]}" for i in keep)]))
+    assert elapsed.inserted.sum() == 10 and [gap.missing for gap in elapsed.gaps] == [11]
+
+
 def test_rows_out_of_order_are_sorted(tmp_path):
     order = list(range(T))
     order[10], order[20] = 20, 10
-    for rows in (order, order[::-1], list(range(T))[::-1]):
+    parts = [*range(200, T), *range(100), *range(100, 200)]
+    for rows in (order, order[::-1], list(range(T))[::-1], parts):
         series = read(tmp_path, rows_at(rows))
         np.testing.assert_allclose(series.values[:, 0], WAVE, atol=1e-6)
         np.testing.assert_allclose(series.values[series.row_points, 0], WAVE[rows], atol=1e-6)
@@ -322,9 +403,24 @@ def test_label_columns_are_left_out_and_can_be_named(tmp_path, name):
     assert read(tmp_path, text, column=[name]).channels == (name,)
 
 
-def test_text_labels_are_left_out(tmp_path):
-    series = read(tmp_path, table(["t,v,Normal/Attack"], lambda v: f"{point(v)},{'Attack' if v > 0.9 else 'Normal'}"))
-    assert series.channels == ("v",)
+@pytest.mark.parametrize(
+    ("name", "normal", "abnormal"),
+    [
+        ("Normal/Attack", "Normal", "Attack"),
+        ("is_anomaly", "False", "True"),
+        ("Label", "BENIGN", "DDoS"),
+        ('"Attack LABLE (1:No Attack, -1:Attack)"', "1", "-1"),
+        ("label", "0", "0"),
+    ],
+)
+def test_labels_are_left_out_whatever_their_values(tmp_path, name, normal, abnormal):
+    text = table([f"t,{name},v"], lambda v: f"{abnormal if v > 0.9 else normal},{point(v)}")
+    series = read(tmp_path, text)
+    assert series.channels == ("v",) and series.reading.left_out == (f"{name.strip(chr(34))} (labels)",)
+
+
+def test_y_is_a_channel_if_it_has_measurements(tmp_path):
+    assert read(tmp_path, table(["t,x,y"], lambda v: f"{point(v)},{point(-v)}")).channels == ("x", "y")
 
 
 def test_columns_are_chosen_before_anything_is_checked(tmp_path):
@@ -349,6 +445,20 @@ def test_long_tables(tmp_path):
     assert read(tmp_path, text, column=["s2"]).channels == ("s2",)
 
 
+def test_long_tables_with_several_measures_and_labels(tmp_path):
+    cells = [(t, k, v) for t, v in zip(TIMES, WAVE, strict=True) for k in (1, 2)]
+    rows = (f"d{k},{t},{k * v:.4f},{-k * v:.4f},{int(v > 0.9)}" for t, k, v in cells)
+    series = read(tmp_path, "\n".join(["device,ts,temp,hum,is_anomaly", *rows]))
+    assert series.channels == ("d1 temp", "d1 hum", "d2 temp", "d2 hum")
+    np.testing.assert_allclose(series.values, np.outer(WAVE, [1, -1, 2, -2]), atol=1e-4)
+
+
+def test_missing_rows_of_one_series_of_a_long_table_are_filled(tmp_path):
+    rows = [f"{k},{TIMES[i]},{WAVE[i]}" for k in "ab" for i in range(T) if k == "a" or i % 50 != 7]
+    series = read(tmp_path, "\n".join(["id,t,v", *rows]))
+    np.testing.assert_allclose(series.values, np.column_stack([WAVE, filled(50)]), atol=1e-6)
+
+
 def test_series_with_different_times_are_not_joined(tmp_path):
     both = [(t + pd.Timedelta(days=9 * k), k, v) for k in (1, 2) for t, v in zip(TIMES, WAVE, strict=True)]
     text = "\n".join(["sensor,timestamp,value", *(f"s{k},{t},{v}" for t, k, v in both)])
@@ -364,6 +474,18 @@ def test_counters_are_recognised_and_differenced(tmp_path):
 
 
 # Files and frames
+
+
+def test_several_parts_of_a_compressed_file(tmp_path):
+    content = table(["t,v"], point).encode()
+    for name, compress in (
+        ("s.csv.gz", gzip.compress),
+        ("s.csv.zst", lambda part: pa.compress(part, "zstd", asbytes=True)),
+    ):
+        series = read(tmp_path, compress(content[:5000]) + compress(content[5000:]), name)
+        np.testing.assert_allclose(series.values[:, 0], WAVE, atol=1e-6)
+    with pytest.raises(InputError, match="damaged"):
+        read(tmp_path, gzip.compress(content)[:-500], "s.csv.gz")
 
 
 def as_zip(content: bytes) -> bytes:
@@ -425,6 +547,24 @@ def test_frames(frame):
     assert np.array_equal(series.values[:, 0], WAVE.astype(np.float32))
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (WAVE, WAVE),
+        (
+            np.asfortranarray(np.round(1e4 * np.outer(WAVE, [1, 2])).astype("int32")),
+            np.round(1e4 * np.outer(WAVE, [1, 2])),
+        ),
+        (np.ma.masked_array(WAVE, mask=np.arange(T) % 50 == 7), filled(50)),
+        (2e7 + WAVE, 2e7 + WAVE),
+    ],
+)
+def test_arrays(values, expected):
+    series = from_array(values, timestamps=TIMES.to_numpy().astype("datetime64[s]"))
+    np.testing.assert_allclose(series.exact, expected.reshape(T, -1), rtol=1e-7, atol=1e-6)
+    assert (series.timestamps == TIMES.to_numpy()).all()
+
+
 # The end of the training part
 
 
@@ -447,6 +587,8 @@ REFUSED = {
     "decimal commas without a header": ("\n".join(map(comma, WAVE)), {}, "--decimal"),
     "numbers that may be a header": ("\n".join(["0,1", *(f"{i % 7},{i % 5}" for i in range(T))]), {}, "--header"),
     "units that differ": (table(["t,v"], every(10, "5 MB", lambda v: f"{v:.2f} kB")), {}, "different units"),
+    "beyond float32": (table(["t,v"], lambda v: f"{v:.4f}e-40"), {}, "below 1e-30, where float32 has no digits"),
+    "no measurement": (table(["t,v"], lambda v: f"{v + 2:.4f}e300"), {}, "values beyond 1e.32"),
     "beyond float64": (table(["t,v"], lambda v: f"{10**17}.{int(1000 * (v + 2))}"), {}, "less than float64"),
     "a date outside": (table(["t,v"], point), {"train_end": "2030-01-01"}, "outside the series"),
     "a word as train_end": (table(["t,v"], point), {"train_end": "soon"}, "no position, date or percentage"),
