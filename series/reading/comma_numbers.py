@@ -6,15 +6,22 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from ape.core.errors import InputError
+from ape.series.reading.indices import numbers_rows
 from ape.series.reading.lines import split
 from ape.series.reading.missing import means_missing
-from ape.series.reading.number_cells import UNIT, looks_like_number
+from ape.series.reading.number_cells import UNIT, grouped, looks_like_number
 
-NUMBER = rf"[+-]?\d+(?:,\d+)*(?:\.\d+)?(?:\s*{UNIT})?"
+# 5012 or 5012.3, 5012,34, groups as in 5,012.34, groups as in 5.012,34; with a unit.
+NUMBER = (
+    r"[+-]?(?:\d+(?:\.\d+)?|\d+,\d+|\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d+)" + rf"(?:\s*{UNIT})?"
+)
 COMMA_NUMBER = re.compile(rf"^\s*{NUMBER}\s*$")
 TIME_AND_COMMA_NUMBER = re.compile(rf"^[^,]*[:/.\-T][^,]*,\s*{NUMBER}\s*$")
 WHOLE = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[.' ]\d{3})+)")
+FITTING_SHARE = 0.9  # of the lines below a name: if fewer are numbers, the table is another one
 COMMA_SHARE = 0.2  # of the lines: what has a second comma at least, if it belongs to the numbers
 
 
@@ -22,9 +29,14 @@ def lines_above_numbers(lines: Sequence[str], most: int) -> int:
     """Return the number of lines above one column of numbers with commas; 0 if the table is not one."""
     for k, line in enumerate(lines[: most + 1]):
         if COMMA_NUMBER.match(line):
+            while k > 1 and means_missing(lines[k - 1]):
+                k -= 1
             rest = lines[k:]
-            fits = all(COMMA_NUMBER.match(each) or means_missing(each) for each in rest)
-            return k if k and fits and "," not in lines[k - 1] and any("," in each for each in rest) else 0
+            fitting = sum(COMMA_NUMBER.match(each) is not None or means_missing(each) for each in rest)
+            fits = fitting >= FITTING_SHARE * len(rest)  # others are damaged, and refused with their line
+            before = [float(each.split(",")[0]) for each in rest if re.match(r"\d+,", each)]
+            fits = fits and len(before) > 0 and not numbers_rows(np.array(before))
+            return k if k and fits and "," not in lines[k - 1] else 0
     return 0
 
 
@@ -42,12 +54,14 @@ def has_times_and_numbers(lines: Sequence[str]) -> bool:
 
 
 def require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
-    """Refuse rows of integers whose commas may be decimal marks: there is no header to count the columns."""
+    """Refuse rows whose commas may be decimal marks or separate thousands: no header tells the number of columns."""
     rows = [[re.sub(rf"(?<=\d)\s*{UNIT}$", "", cell) for cell in row] for row in rows]
     rows = [row for row in rows if not (len(row) == 1 and means_missing(row[0]))]
     first = [row[k] for row in rows for k in range(0, len(row), 2)]
     second = [row[k] for row in rows for k in range(1, len(row), 2)]
     whole = all(WHOLE.fullmatch(cell) for cell in first) and all(re.fullmatch(r"[+-]?\d+", cell) for cell in second)
+    if not whole:
+        _require_no_thousands(rows, where)
     if not rows or not whole or {len(row) for row in rows} - {2, 4, 6}:
         return
     counts = [int(re.sub("[.' ]", "", row[0])) for row in rows]
@@ -61,4 +75,19 @@ def require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
             f"'{','.join(rows[0])[:30]}' may be {len(rows[0])} numbers or {len(rows[0]) // 2} with decimal commas",
             where,
             "say --decimal . or --decimal ,",
+        )
+
+
+def _require_no_thousands(rows: Sequence[list[str]], where: str) -> None:
+    """Refuse rows whose commas may all separate thousands, as in 5,012.34."""
+    several = [row for row in rows if len(row) > 1]
+    if (
+        several
+        and all(re.match(grouped(","), ",".join(row)) for row in several)
+        and not numbers_rows(np.array([row[0] for row in several], dtype=np.float64))
+    ):
+        raise InputError(
+            f"'{','.join(several[0])[:30]}' may be {len(several[0])} numbers or one with separators of thousands",
+            where,
+            "put the numbers in quotes, or name each column in a first row",
         )

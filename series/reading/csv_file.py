@@ -19,6 +19,7 @@ from ape.series.reading.encoding import ENCODING_NAMES, SAMPLE_BYTES, as_utf8, f
 from ape.series.reading.lines import COMMENT, LINE_END, kind_of
 from ape.series.reading.missing import means_missing
 from ape.series.reading.names import TIMES, key_of
+from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import Table, unique_names
 
@@ -178,8 +179,13 @@ def _other_rows(columns: list[pa.ChunkedArray], dialect: Dialect) -> tuple[np.nd
     for cells in columns[1:]:
         blank = blank & _is_blank(cells) if blank.any() else blank
     end = len(first) - int(np.argmin(blank[::-1])) if not blank.all() else 0
-    timed = "time" in dialect.kinds or any(key_of(name) in TIMES for name in dialect.names)
-    dropped[0 if timed and len(columns) > 1 else end :] |= blank[0 if timed and len(columns) > 1 else end :]
+    if blank.any():
+        timed = len(columns) > 1 and (
+            "time" in dialect.kinds
+            or any(key_of(name) in TIMES for name in dialect.names)
+            or _rises(first.filter(pa.array(~blank)))
+        )
+        dropped[0 if timed else end :] |= blank[0 if timed else end :]
     below = []
     for row in range(end - 1, max(end - 1 - MOST_BELOW, 0), -1):
         if len(columns) == 1 or dialect.kinds[0] not in ("time", "number") or kind_of(first[row].as_py()) != "text":
@@ -189,6 +195,12 @@ def _other_rows(columns: list[pa.ChunkedArray], dialect: Dialect) -> tuple[np.nd
     if below:
         notes.append(_end_note(below[::-1]))
     return dropped, notes
+
+
+def _rises(cells: pa.ChunkedArray) -> bool:
+    """Whether cells are numbers that rise, as times do."""
+    numbers = plain_numbers(cells)
+    return numbers is not None and bool((np.diff(numbers) > 0).all())
 
 
 def _end_note(cells: list[str]) -> str:

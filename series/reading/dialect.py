@@ -160,6 +160,13 @@ def _separator(lines: Sequence[str]) -> str | None:
 
 
 def _cells_are_values(lines: Sequence[str], separator: str) -> bool:
-    """Whether spaces separate values, and not the words or the date and time of one cell."""
-    kinds = {kind_of(cell) for cell in split(lines[len(lines) // 2], separator)}
-    return "number" in kinds and "text" not in kinds
+    """Whether spaces separate values, and not the words or the date and time of one cell.
+
+    Words may be cells of their own if each has quotes, if a time comes first, or if three columns or more have a name
+    each.
+    """
+    middle = lines[len(lines) // 2]
+    kinds = [kind_of(cell) for cell in split(middle, separator)]
+    above = ([kind_of(cell) for cell in split(line, separator)] for line in lines[: len(lines) // 2])
+    named = len(kinds) > 2 and any(len(names) == len(kinds) and set(names) == {"text"} for names in above)
+    return "number" in kinds and ("text" not in kinds or named or kinds[0] == "time" or '" "' in middle)

@@ -7,13 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ape.core.errors import InputError
+from ape.series.reading.indices import numbers_rows
 from ape.series.reading.lines import kind_of, split, trimmed
-from ape.series.reading.names import TIMES, key_of
+from ape.series.reading.names import COUNTERS, TIMES, key_of
 from ape.series.reading.time_cells import looks_like_time
 
 MOST_ROWS = 60  # above the values
 RULER = re.compile(r"^[-=+:| ]{3,}$")
+KNOWN = TIMES | COUNTERS - {""}  # names that other lines rarely have
+COUNTING = 0.9  # of the rows: others are a total or a repeated header
 WRITTEN = re.compile(r"[.,eE:]")  # in numbers that do not number columns
 
 
@@ -64,7 +69,7 @@ def find_header(
     """
     kinds = _kinds(rows)
     first = _first_values(rows, kinds)
-    begin = None if given is False else _names_row(rows[:first], kinds)
+    begin = None if given is False else _names_row(rows[:first], kinds, _counts(rows[first:]))
     if begin is None and given is None and _numbers_columns(rows[first], rows[first + 1 :], where):
         begin = first
     if given is True and begin is None:
@@ -116,14 +121,15 @@ def _first_values(rows: Sequence[list[str]], kinds: Sequence[str]) -> int:
     return 0
 
 
-def _names_row(above: Sequence[list[str]], kinds: Sequence[str]) -> int | None:
+def _names_row(above: Sequence[list[str]], kinds: Sequence[str], counted: bool) -> int | None:
     """Return the row with the names among the rows above the values; None if there is none.
 
     It has text where the columns have numbers and times, and as many names as possible. Among several such rows, the
-    one that names the times is chosen, or the first.
+    one that names times or a counter is chosen, or the first. A single name is enough beside an index without a name;
+    ``counted`` says that the first column counts the rows.
     """
     if len(kinds) == 1:
-        return len(above) - 1 if above else None
+        return _last_with(above, ("text", "number", "time"))
     filled = {}
     for k, row in enumerate(above):
         of_cells = [kind_of(cell) for cell in row]
@@ -134,10 +140,32 @@ def _names_row(above: Sequence[list[str]], kinds: Sequence[str]) -> int | None:
             count = sum(kind in ("text", "number") for kind in of_cells)
             if count > 1:
                 filled[k] = count
+    if not filled and sum(kind != "missing" for kind in kinds) == 1:  # beside empty columns
+        return _last_with(above, ("text",))
     if not filled:
-        return None
+        return next((k for k, row in enumerate(above) if _names_one_beside_index(row, kinds, counted)), None)
     fullest = [k for k, count in filled.items() if count >= max(filled.values()) - 1]
-    return next((k for k in fullest if any(key_of(cell) in TIMES for cell in above[k])), fullest[0])
+    words = [k for k in fullest if len(above[k]) == len(kinds) and all(kind_of(cell) == "text" for cell in above[k])]
+    fullest = words or fullest
+    return next((k for k in fullest if any(key_of(cell) in KNOWN for cell in above[k])), fullest[0])
+
+
+def _last_with(rows: Sequence[list[str]], kinds: Sequence[str]) -> int | None:
+    """Return the last row that has a cell of these kinds."""
+    return next((k for k in reversed(range(len(rows))) if any(kind_of(cell) in kinds for cell in rows[k])), None)
+
+
+def _names_one_beside_index(row: Sequence[str], kinds: Sequence[str], counted: bool) -> bool:
+    """Whether a row has one name and an empty cell for the index, or no cell for an index that counts the rows."""
+    named = [cell for cell in row if kind_of(cell) == "text"]
+    empty = not row[0] and len(row) == len(kinds)
+    return len(named) == 1 and (empty or (counted and len(row) == len(kinds) - 1))
+
+
+def _counts(data: Sequence[list[str]]) -> bool:
+    """Whether the first column numbers the rows."""
+    cells = [row[0] for row in data if row[0].isdecimal()]
+    return len(cells) >= max(3, COUNTING * len(data)) and numbers_rows(np.array(cells, dtype=np.float64))
 
 
 def _joined_names(rows: Sequence[list[str]], begin: int, values: int) -> tuple[list[str], tuple[str, ...]]:
@@ -192,7 +220,7 @@ def names_of_all(names: Sequence[str], data: Sequence[list[str]], separator: str
         return tuple(names)
     if not any(any(row[len(names) :]) for row in data):
         return (*names, *[""] * extra)
-    if extra == 1 and [row[0] for row in data[:3]] in (["0", "1", "2"], ["1", "2", "3"]):
+    if extra == 1 and _counts(data) and key_of(names[0]) not in COUNTERS:
         return ("", *names)
     if separator == " " and extra == 1 and looks_like_time(data[0][0]) and looks_like_time(data[0][1]):
         return (names[0], f"{names[0]} of day", *names[1:])

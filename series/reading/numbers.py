@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,7 +70,8 @@ def read_numbers(text: pa.ChunkedArray, decimal: str = ".") -> Numbers:
             return _from_plain(text)
         except pa.ArrowInvalid:
             pass
-    plain, notes, units = _without_unit(text)
+    text, notes, units = _without_unit(text)
+    plain = text
     other = "," if decimal == "." else "."
     in_groups = pc.match_substring_regex(plain, grouped(other))
     plain = pc.if_else(in_groups, pc.replace_substring(plain, other, ""), plain)
@@ -147,5 +149,8 @@ def _without_unit(text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, tuple[str, ..
     if not pc.all(pc.match_substring_regex(bare, r"^[+-]?0*[.,]?0*$"), min_count=0).as_py():
         units.append("")
     if len(units) == 1:
-        return pc.coalesce(number, text), (f"the unit '{units[0]}' was removed from the cells",), ()
+        # A missing value may have the unit too.
+        end = rf"\s*[\[(]?{re.escape(units[0])}[\])]?$"
+        rest = pc.if_else(pc.ends_with(text, units[0]), cleaned(pc.replace_substring_regex(text, end, "")), text)
+        return pc.coalesce(number, rest), (f"the unit '{units[0]}' was removed from the cells",), ()
     return text, (), tuple(units)

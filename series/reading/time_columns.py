@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
+from ape.series.reading.indices import numbers_rows
 from ape.series.reading.names import COUNTERS, DATES, TIMES, WEAK_TIMES, YEARS, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import EPOCH_UNITS, EXCEL, ReadOptions
@@ -146,7 +147,7 @@ def _numeric_times(name: str, numbers: np.ndarray, named: bool, options: ReadOpt
         if key in DATES or are_parts_of_days(numbers):
             return excel_days(numbers), []
         return None, [f"column '{name}' was left out; if it has Excel's dates, say --time-format excel"]
-    if strong and not rises and numbers.min() > 1e7:
+    if strong and not rises and np.median(numbers) > 1e7:
         raise InputError(
             f"numbers such as {numbers[0]} are not all dates or times since 1970",
             f"column '{name}'",
@@ -155,7 +156,7 @@ def _numeric_times(name: str, numbers: np.ndarray, named: bool, options: ReadOpt
     if strong:
         what = "is a step counter" if rises else "has no times that rise"
         return None, [f"column '{name}' {what} and was left out"]
-    if not name or (key in COUNTERS and bool((np.diff(numbers) == 1).all())):
+    if not name or (key in COUNTERS and numbers_rows(numbers)):
         return None, []  # an index
     if named and rises and even_share(numbers.astype(np.float64) * 1e6) >= EVEN_SHARE:
         return None, [f"column '{name}' is a step counter and was left out"]
