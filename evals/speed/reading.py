@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import sys
 from collections.abc import Callable
@@ -110,13 +109,14 @@ def in_turns(calls: tuple[Callable[[Path], None], ...], path: Path, turns: int) 
 
 def measure(call: Callable[[Path], None], path: Path) -> Cost:
     """Return the cost of one call."""
-    before = peak()
-    return Cost(seconds(lambda: call(path)), peak() - before)
+    before = memory("VmRSS")
+    return Cost(seconds(lambda: call(path)), memory("VmHWM") - before)
 
 
-def peak() -> float:
-    """Return the peak memory of this process so far in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def memory(what: str) -> float:
+    """Return the memory of this process now (``VmRSS``) or at most so far (``VmHWM``) in MiB, from ``/proc``."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
 
 
 def medians(costs: list[Cost]) -> Cost:
