@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -17,6 +17,7 @@ from ape.core.files import atomic_folder, read_json, write_bytes, write_json
 from ape.series import Requirements
 
 FORMAT = 1
+LARGEST = float(np.finfo(np.float32).max)
 WEIGHTS, CONFIGURATION = "weights.safetensors", "detector.json"
 HINT = "the file was changed or damaged; train the detector again"
 
@@ -81,7 +82,7 @@ def read_configuration(folder: Path) -> Configuration:
         "options": isinstance(fields.get("options"), dict),
         "window": type(fields.get("window")) is int,
         "shift": _is_list_of_numbers(shift),
-        "scale": _is_list_of_numbers(scale) and min(scale) > 0,
+        "scale": _is_list_of_numbers(scale) and np.float32(min(scale)) > 0,
     }
     for name, ok in valid.items():
         if not ok:
@@ -102,16 +103,16 @@ def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
     """
     if fields is None:
         return Requirements()
-    valid = isinstance(fields, dict) and set(fields) == set(REQUIRED) and all(
-        check(fields[name]) for name, check in REQUIRED.items()
-    )  # fmt: skip
-    per_channel = ("channels", "offset", "standstills", "changes")
-    if (
-        not valid
-        or any(len(fields[name]) not in (0, channels) for name in per_channel)
-        or len(fields["standstills"]) != len(fields["changes"])
-    ):
+    if not isinstance(fields, dict) or set(fields) != set(REQUIRED):
         raise InputError("field 'required' is invalid", str(path), HINT)
+    for name, check in REQUIRED.items():
+        value = fields[name]
+        if not check(value) or (name in PER_CHANNEL and len(value) not in (0, channels)):
+            raise InputError(f"field 'required.{name}' is invalid", str(path), HINT)
+    if not set(fields["counters"]) <= set(fields["channels"]):
+        raise InputError("field 'required.counters' names other channels", str(path), HINT)
+    if len(fields["standstills"]) != len(fields["changes"]):
+        raise InputError("fields 'required.standstills' and 'required.changes' differ in length", str(path), HINT)
     values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()}
     return Requirements(**values)
 
@@ -122,7 +123,8 @@ def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> Non
     Raises
     ------
     InputError
-        The file is missing or damaged, or names or shapes differ (hint: ``hint``); ``module`` is then unchanged.
+        The file is missing or damaged, a weight is not finite, or names, shapes or types differ (hint: ``hint``);
+        ``module`` is then unchanged.
     """
     path = folder / WEIGHTS
     if not path.is_file():
@@ -131,21 +133,28 @@ def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> Non
         tensors = load_file(path)
     except (SafetensorError, ValueError) as error:
         raise InputError(f"cannot read the weights: {error}", str(path), HINT) from error
-    saved, expected = ({name: tuple(x.shape) for name, x in state.items()} for state in (tensors, module.state_dict()))
+    saved, expected = ({name: _form(x) for name, x in state.items()} for state in (tensors, module.state_dict()))
     for name in sorted(saved.keys() | expected.keys()):
         if saved.get(name) != expected.get(name):
-            what = f"'{name}' has shape {saved.get(name, 'missing')}, expected {expected.get(name, 'no such weight')}"
+            what = f"'{name}' is {saved.get(name, 'missing')}, expected {expected.get(name, 'no such weight')}"
             raise InputError(f"weights do not fit: {what}", str(path), hint)
+    for name, _ in module.named_parameters():  # a buffer may be infinite, such as a mask
+        if name in tensors and not torch.isfinite(tensors[name]).all():
+            raise InputError(f"weight '{name}' is not finite", str(path), HINT)
     module.load_state_dict(tensors)
 
 
+def _form(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
 def _is_list_of_numbers(values: Any) -> bool:
-    """Whether ``values`` is a non-empty list of finite numbers."""
+    """Whether ``values`` is a non-empty list of numbers that are finite in float32."""
     return isinstance(values, list) and len(values) > 0 and all(map(_is_number, values))
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= LARGEST
 
 
 def _are_names(values: Any) -> bool:
@@ -159,6 +168,7 @@ REQUIRED: dict[str, Callable[[Any], bool]] = {
     "step": lambda value: value is None or (_is_number(value) and value > 0),
     "named": lambda value: isinstance(value, bool),
     "counters": _are_names,
-    "standstills": lambda values: values == [] or _is_list_of_numbers(values),
-    "changes": lambda values: values == [] or _is_list_of_numbers(values),
+    "standstills": lambda values: isinstance(values, list) and all(type(x) is int and x > 0 for x in values),
+    "changes": lambda values: values == [] or (_is_list_of_numbers(values) and min(values) >= 0),
 }
+PER_CHANNEL = ("channels", "offset", "standstills", "changes")

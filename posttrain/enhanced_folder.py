@@ -105,11 +105,18 @@ def _assemble(
     backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]
 ) -> tuple[ReferenceWindows, np.ndarray, Representation, Calibration]:
     """Build the parts from the backbone and the tensors. A mismatch raises an exception."""
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            msg = f"'{name}' is not finite"
+            raise ValueError(msg)
     state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
     sizes = len(state["latent_mean"]), len(state["nearest.mean"])
     representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
+    if (np.diff(positions) <= 0).any():
+        msg = "the references are not in order"
+        raise ValueError(msg)
     segments = [(begin, end) for begin, end in tensors["segments"].tolist()]
     if not np.isin(positions, starts(clip(segments, 0, len(values)), backbone.window)).all():
         msg = "references across a gap"
@@ -121,8 +128,9 @@ def _assemble(
     if shapes != [(measures - 1,), (), (measures, KNOTS), (measures,), (measures,)]:
         msg = f"the calibration has shapes {shapes}"
         raise ValueError(msg)
-    if not all(np.isfinite(array).all() for array in (values, *stored)):
-        msg = "some numbers are not finite"
+    scales = window_bounds, point_bound, excess, state["error_scales"].numpy()
+    if not all((scale > 0).all() for scale in scales) or (np.diff(knots) < 0).any():
+        msg = "scales are not positive, or knots not in order"
         raise ValueError(msg)
     calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess, weights)
     representation = representation.to(reference_windows.starts.device).eval()

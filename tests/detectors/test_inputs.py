@@ -139,8 +139,12 @@ def test_folders_of_earlier_versions_match_by_position(trained, tmp_path):
 
 @pytest.mark.parametrize(
     "field",
-    [{"channels": ["a"]}, {"offset": [1.0]}, {"step": -1}, {"named": "yes"}, {"standstills": []}, {"changes": "1"}, []],
-)
+    [
+        {"channels": ["a"]}, {"offset": [1.0]}, {"offset": [float("nan")] * 3}, {"offset": [1e300] * 3}, {"step": -1},
+        {"named": "yes"}, {"counters": ["other"]}, {"standstills": []}, {"standstills": [0] * 3},
+        {"standstills": [1.5] * 3}, {"changes": "1"}, {"changes": [-1.0] * 3}, [],
+    ],
+)  # fmt: skip
 def test_damaged_requirements_are_refused(trained, tmp_path, field):
     trained.save(tmp_path / "d")
     path = tmp_path / "d" / "detector.json"
