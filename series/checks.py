@@ -16,7 +16,9 @@ MIN_LENGTH = 128  # points; a few of the shortest windows
 SHORTEST_STRETCH = 32  # points of the training part without a gap: the shortest automatic window
 LONGEST_NAME = 200  # characters; the limit of the agents' records
 FLOAT32_SHARE = 1e-3  # of a channel's spread: the coarsest step of float32 that is kept without an offset
-FLOAT64_SHARE = 1e-4  # of a channel's spread: the coarsest step of float64 at the channel's level
+FLOAT64_SHARE = 3e-2  # of a channel's spread: the coarsest step of float64, whose rounding then adds 1 % of noise
+ROUNDING = 8  # steps of float64: a channel that varies by less in the training part varies only by rounding
+EXACT = 1e15  # numbers with more digits are shown as integers
 SAMPLED = 100_000  # values from which the level of a channel is estimated
 SMALLEST = 1e-30  # values below it lose digits in float32
 
@@ -76,9 +78,11 @@ def validated(
         inserted[context["point_of_row"]] = False
     values, missing, fill_notes = _filled(values, channels, edges, inserted)
     offset_notes: tuple[str, ...] = ()
+    rounded: list[str] = []
     if required is not None or scoring:
         offset = (required or Requirements()).offset_of(len(channels))
     else:
+        values, rounded = _without_rounding(values, base, channels, trained)
         normal = values[trained] if missing is None else values[trained][~missing[trained].any(axis=1)]
         offset, offset_notes = _offsets(normal, base, channels, where)
     if (base != offset).any():
@@ -86,6 +90,7 @@ def validated(
     values32 = np.ascontiguousarray(values if missing is None else np.nan_to_num(values), dtype=np.float32)
     constant = np.ptp(values32, axis=0) == 0
     kept = np.ones(len(channels), bool) if scoring or required is not None or constant.all() else ~constant
+    left_out = [channels[k] for k in np.flatnonzero(~kept)]
     series = Series(
         values=values32[:, kept],
         channels=tuple(name for name, keep in zip(channels, kept, strict=True) if keep),
@@ -100,13 +105,17 @@ def validated(
             *bound_notes,
             *fill_notes,
             *offset_notes,
-            *(f"channel '{channels[k]}' is constant and was left out" for k in np.flatnonzero(~kept)),
+            *(f"channel '{name}' is {_constant(name, rounded)} and was left out" for name in left_out),
         ),
         **context,
     )
     if not scoring:
-        _require_training_part(series, where)
+        _require_training_part(series, rounded, where)
     return series
+
+
+def _constant(channel: str, rounded: Sequence[str]) -> str:
+    return "constant but for rounding" if channel in rounded else "constant"
 
 
 def _require_sizes(
@@ -133,7 +142,7 @@ def _require_sizes(
         raise InputError(f"{len(timestamps)} timestamps for {length} points", where, "give one for each point")
 
 
-def _require_training_part(series: Series, where: str) -> None:
+def _require_training_part(series: Series, rounded: Sequence[str], where: str) -> None:
     """Refuse a training part that is constant or has too few points without missing values."""
     segments = series.train_segments
     lengths = [end - begin for begin, end in segments]
@@ -155,7 +164,8 @@ def _require_training_part(series: Series, where: str) -> None:
     if (lows.min(axis=0) == highs.max(axis=0)).all():
         if (np.ptp(series.values, axis=0) > 0).any():
             raise InputError("the training part is constant", where, "give a later train_end")
-        raise InputError(f"channel '{series.channels[0]}' is constant", where, "give a channel that varies")
+        first = series.channels[0]
+        raise InputError(f"channel '{first}' is {_constant(first, rounded)}", where, "give a channel that varies")
 
 
 def _bounded(
@@ -244,6 +254,26 @@ def _fill_notes(name: str, rows: np.ndarray, run: np.ndarray, long: np.ndarray, 
     return notes
 
 
+def _without_rounding(
+    values: np.ndarray, base: np.ndarray, channels: Sequence[str], trained: slice
+) -> tuple[np.ndarray, list[str]]:
+    """Make channels that vary only by rounding in the training part equal to their median there; return their names.
+
+    Integers that are relative to a ``base`` are exact.
+    """
+    part = values[trained]
+    low, high = part.min(axis=0), part.max(axis=0)
+    limit = ROUNDING * np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    found = np.flatnonzero((low < high) & (high - low <= limit) & (base == 0))
+    if not len(found):
+        return values, []
+    values = values.copy()
+    for column in found:
+        level = np.median(part[:, column])
+        values[np.abs(values[:, column] - level) <= limit[column], column] = level
+    return values, [channels[column] for column in found]
+
+
 def _offsets(
     values: np.ndarray, base: np.ndarray, channels: Sequence[str], where: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -272,14 +302,16 @@ def _offsets(
             0 < FLOAT32_SHARE * usual < float(np.spacing(np.float32(at_level)))
         ):
             continue
-        if base[column] == 0 and float(np.spacing(largest)) > FLOAT64_SHARE * spread:
+        step = float(np.spacing(largest))
+        if base[column] == 0 and step > FLOAT64_SHARE * spread:
             raise InputError(
-                f"values near {level:.6g} vary by {spread:.2g}, less than float64 represents there",
+                f"values near {level:.6g} vary by {spread:.2g}, but float64 has steps of {step:.2g}",
                 f"{where}, channel '{name}'",
                 "subtract the level before writing the file",
             )
         # A round number within a few spreads, so that 101325 + wave and wave are the same numbers.
         digits = -math.floor(math.log10(usual or spread)) - 1
         offset[column] = base[column] + round(level, min(digits, 300))
-        notes.append(f"channel '{name}': values are kept relative to {offset[column]:.15g}")
+        shown = f"{offset[column]:.15g}" if abs(offset[column]) < EXACT else str(int(offset[column]))
+        notes.append(f"channel '{name}': values are kept relative to {shown}")
     return offset, tuple(notes)

@@ -60,8 +60,8 @@ def columns_of_array(
     numbers = raw.astype(np.float64)
     exact = {}
     if raw.dtype.kind in "iu":
-        large = [k for k in range(len(names)) if EXACT <= np.abs(numbers[:, k]).max() < 2.0**63]
-        exact = {names[k]: raw[:, k].astype(np.int64) for k in large}
+        large = [k for k in range(len(names)) if np.abs(numbers[:, k]).max() >= EXACT]
+        exact = {names[k]: raw[:, k] for k in large}
     times = None if timestamps is None else _times(timestamps, len(raw), where)
     return Columns(numbers, tuple(names), times, "timestamps", exact)
 

@@ -20,6 +20,7 @@ from ape.series.reading.table import Table, is_text
 from ape.series.reading.times import Times
 
 TEXT_SHARE = 0.5  # of the cells: a column with fewer numbers is text
+NOT_ZERO = r"^\s*[+-]?[0.,]*[1-9]"
 DIFFERENT_UNITS = 0.05  # of the cells: fewer are stray text
 
 
@@ -35,7 +36,7 @@ class Columns:
     times : Times or None
     time_column : str or None
     exact : dict of ndarray
-        int64 values of channels that float64 does not represent, by name.
+        int64 or uint64 values of channels that float64 does not represent, by name.
     left_out : tuple of str
         Other columns, with the reason.
     notes : tuple of str
@@ -159,9 +160,14 @@ def _require_numbers(result: Numbers, cells: pa.ChunkedArray, place: str, table:
         )
     if np.isnan(values).all():
         raise InputError(f"only missing values, {len(values)} of them", place, "give a column of numbers")
-    if np.nanmin(values) == np.nanmax(values) and abs(values[0]) > 1e15 and len(pc.unique(cells)) > 1:
+    if result.exact is not None or np.nanmin(values) < np.nanmax(values):
+        return
+    level = np.nanmax(values)
+    if is_text(cells) and level == 0 and pc.any(pc.match_substring_regex(cells, NOT_ZERO)).as_py():
+        raise InputError("values below 1e-308, which float64 does not represent", place, "rescale the column")
+    if abs(level) > 1e15 and len(pc.unique(cells)) > 1:
         raise InputError(
-            f"values near {values[0]:.6g} vary by less than float64 represents there",
+            f"values near {level:.6g} vary by less than float64 represents there",
             place,
             "subtract the level before writing the file",
         )

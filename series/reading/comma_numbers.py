@@ -29,12 +29,12 @@ def lines_above_numbers(lines: Sequence[str], most: int) -> int:
     """Return the number of lines above one column of numbers with commas; 0 if the table is not one."""
     for k, line in enumerate(lines[: most + 1]):
         if COMMA_NUMBER.match(line):
-            while k > 1 and means_missing(lines[k - 1]):
-                k -= 1
+            while k > 1 and (means_missing(lines[k - 1]) or re.match(r"\s*[+-]?\d", lines[k - 1])):
+                k -= 1  # a missing or damaged first value
             rest = lines[k:]
             fitting = sum(COMMA_NUMBER.match(each) is not None or means_missing(each) for each in rest)
             fits = fitting >= FITTING_SHARE * len(rest)  # others are damaged, and refused with their line
-            before = [float(each.split(",")[0]) for each in rest if re.match(r"\d+,", each)]
+            before = [float(each.split(",")[0]) for each in rest if re.match(r"\s*[+-]?\d+,", each)]
             fits = fits and len(before) > 0 and not numbers_rows(np.array(before))
             return k if k and fits and "," not in lines[k - 1] else 0
     return 0

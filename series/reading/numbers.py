@@ -30,7 +30,7 @@ class Numbers:
         NaN where a value is missing.
     bad : ndarray, bool [n]
         Cells that are no numbers.
-    exact : ndarray, int64 [n], or None
+    exact : ndarray, int64 or uint64 [n], or None
         The integers, if float64 does not represent all of them.
     notes : tuple of str
     units : tuple of str
@@ -134,10 +134,12 @@ def _exact(values: np.ndarray, cells: pa.ChunkedArray) -> np.ndarray | None:
     """Return the integers of cells if none is missing and float64 does not represent all of them."""
     if not len(values) or not np.isfinite(values).all() or np.abs(values).max() < EXACT:
         return None
-    try:
-        return pc.cast(cells, pa.int64()).to_numpy()
-    except pa.ArrowInvalid:
-        return None
+    for kind in (pa.int64(), pa.uint64()):
+        try:
+            return pc.cast(cells, kind).to_numpy()
+        except pa.ArrowInvalid:
+            continue
+    return None
 
 
 def _without_unit(text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, tuple[str, ...], tuple[str, ...]]:

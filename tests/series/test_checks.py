@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ape.core.errors import InputError
-from ape.series import from_array
+from ape.series import from_array, from_dataframe, load
 
 T = 400
 WAVE = np.sin(np.arange(T) / 7.0)
@@ -103,3 +104,53 @@ def test_dropouts_within_the_training_part_do_not_hide_a_large_level():
     values[::50] = 0
     series = from_array(values)
     assert np.abs(series.values[1:50, 0] - (values[1:50] - series.offset[0])).max() < 1e-6
+
+
+def test_a_wave_on_a_level_of_a_million_millions_is_kept():
+    series = from_array(1e12 + WAVE)
+    assert np.abs(series.values[:, 0] + (series.offset[0] - 1e12) - WAVE).max() < 1e-4  # half a step of float64
+
+
+def test_the_reason_names_the_step_of_float64_and_the_spread():
+    with pytest.raises(InputError, match=r"near 1e\+15 vary by 0.7, but float64 has steps of 0.12"):
+        from_array(1e15 + WAVE)
+
+
+@pytest.mark.parametrize("level", [5.0, 0.1, -101325.3, 1e-12, 1e16, float(np.float32(5.1)) + 2.0**-22])
+def test_a_channel_that_varies_by_rounding_only_is_constant(level):
+    ulps = np.random.default_rng(0).integers(-2, 3, T) * np.spacing(level)
+    series = from_array(np.stack([WAVE, level + ulps], 1), channels=["a", "b"])
+    assert series.channels == ("a",)
+    assert "channel 'b' is constant but for rounding and was left out" in series.notes
+    with pytest.raises(InputError, match="'value' is constant but for rounding"):
+        from_array(level + ulps)
+
+
+@pytest.mark.parametrize("kind", ["array", "text", "frame", "parquet"])
+@pytest.mark.parametrize("level", [2**60, 2**63 - 1000, 2**63 + 12_345, 2**64 - 1_000_000])
+def test_integers_beyond_the_digits_of_float64_are_exact(tmp_path, kind, level):
+    whole = np.round(300 * WAVE).astype(int).tolist()
+    values = np.array([level + each for each in whole], dtype=np.uint64)
+    frame = pd.DataFrame({"value": values})
+    if kind == "text":
+        (tmp_path / "a.csv").write_text("value\n" + "\n".join(map(str, values)) + "\n")
+        series = load(tmp_path / "a.csv")
+    elif kind == "parquet":
+        frame.to_parquet(tmp_path / "a.parquet")
+        series = load(tmp_path / "a.parquet")
+    else:
+        series = from_array(values) if kind == "array" else from_dataframe(frame)
+    offset = int(series.offset[0])
+    assert [int(each) + offset - level for each in series.values[:, 0].tolist()] == whole
+    assert f"values are kept relative to {offset}" in series.notes[-1]
+
+
+def test_integers_that_differ_by_less_than_a_step_of_float64_are_exact():
+    series = from_array(2**60 + np.round(50 * WAVE).astype(np.int64))
+    assert np.ptp(series.values) == 100
+
+
+def test_numbers_below_the_smallest_of_float64_are_refused_with_the_reason(tmp_path):
+    (tmp_path / "a.csv").write_text("value\n" + "\n".join(f"{v:.4f}e-400" for v in WAVE) + "\n")
+    with pytest.raises(InputError, match="values below 1e-308, which float64 does not represent"):
+        load(tmp_path / "a.csv")

@@ -92,3 +92,9 @@ def test_blank_lines_are_no_rows_though_no_header_names_the_times(tmp_path):
     rows = [f"{1705708800 + 60 * k};{v}" for k, v in enumerate(WAVE)]
     series = read(tmp_path, [*rows[:90], "", *rows[90:]])
     assert series.n_channels == 1 and series.step == 60
+
+
+def test_a_damaged_first_row_does_not_make_decimal_commas_separators(tmp_path):
+    rows = [f"{value:.2f}".replace(".", ",") for value in WAVE]
+    with pytest.raises(InputError, match="'99,10;17' in a number column"):
+        read(tmp_path, ["value", "99,10;17", *rows])
