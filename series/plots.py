@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ape.series.reading.report import pauses, printable
+from ape.series.reading.report import printable
 from ape.series.series import Series
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TimeAxis:
     @classmethod
     def of(cls, series: Series) -> TimeAxis:
         """Return the axis of a series."""
-        breaks = pauses(series)
+        breaks = np.array([gap.position for gap in series.gaps], dtype=np.int64)
         steps = np.ones(series.length)
         times = series.timestamps if series.timestamps is not None else series.elapsed
         if series.step is not None:

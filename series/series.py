@@ -28,7 +28,7 @@ class Gap:
     position : int
         First point after the gap.
     missing : int
-        Number of missing rows.
+        Number of missing rows; of usual steps if the times are irregular.
     seconds : float
         From the last point before the gap to the first after it.
     """
@@ -90,7 +90,7 @@ class Series:
     step : float or None
         Seconds between points; None if unknown or irregular.
     gaps : tuple of Gap
-        Long gaps, which no window should span. Short ones are filled.
+        Long gaps, which no window should span. Short ones are filled. Where times are irregular: long pauses.
     missing : ndarray, bool [T, C], or None
         Values that are missing for longer than ``LONGEST_GAP`` in rows that exist, such as those of a sensor that
         delivered nothing: ``values`` holds the last known value there. None: no such value.

@@ -35,7 +35,7 @@ def lines_above_numbers(lines: Sequence[str], most: int) -> int:
             fitting = sum(COMMA_NUMBER.match(each) is not None or means_missing(each) for each in rest)
             fits = fitting >= FITTING_SHARE * len(rest)  # others are damaged, and refused with their line
             before = [float(each.split(",")[0]) for each in rest if re.match(r"\s*[+-]?\d+,", each)]
-            fits = fits and len(before) > 0 and not numbers_rows(np.array(before))
+            fits = fits and any("," in each for each in rest) and not numbers_rows(np.array(before))
             return k if k and fits and "," not in lines[k - 1] else 0
     return 0
 

@@ -10,6 +10,7 @@ from ape.series.reading.times import EVEN, Times, even_share
 from ape.series.series import LONGEST_GAP, Gap
 
 REGULAR = 0.8  # share of even steps of a regular series
+MOST_STEPS = 0.9  # share of irregular steps that are no pauses
 STEP_CHANGE = 12  # steps of another size in a row, more than gaps that recur by chance
 MOST_SET_BACK = 10  # times that a clock is set back
 MOST_DUPLICATES = 0.05  # share of rows above which times are too coarse to order the rows
@@ -35,7 +36,7 @@ class Gridded:
     step_name : str or None
         The step in words.
     gaps : tuple of Gap
-        Long gaps.
+        Long gaps, or long pauses of irregular times.
     notes : tuple of str
     """
 
@@ -51,6 +52,9 @@ class Gridded:
 def on_grid(values: np.ndarray, times: Times) -> Gridded:
     """Order rows by time, average rows of the same time, insert short gaps, and record long ones.
 
+    A gap is long if it lacks more than ``LONGEST_GAP`` rows. Where the step is irregular, no row is known to be
+    missing: a pause is a long gap if it exceeds ``LONGEST_GAP`` times the step that 90 % of the steps do not exceed.
+
     Parameters
     ----------
     values : ndarray, float64 [n, C]
@@ -63,7 +67,12 @@ def on_grid(values: np.ndarray, times: Times) -> Gridded:
     position, step, name, regular_notes = _positions(ordered.stamps)
     notes += regular_notes
     if position is None:
-        return Gridded(values, ordered, point_of_row, None, name, (), tuple(notes))
+        gaps = _pauses(ordered.stamps, step)
+        if gaps:
+            longest = step_name(max(gap.seconds for gap in gaps))
+            what = "a pause" if len(gaps) == 1 else f"{len(gaps)} pauses, the longest"
+            notes.append(f"{what} of {longest}: no window spans a long pause")
+        return Gridded(values, ordered, point_of_row, None, name, gaps, tuple(notes))
     return _filled(values, ordered, point_of_row, position, step, name, notes)
 
 
@@ -170,6 +179,13 @@ def _positions(stamps: np.ndarray) -> tuple[np.ndarray | None, float, str, list[
     if usual == DAY and stamps.dtype.kind == "M" and (jumps > 1).any() and _only_weekends(stamps, jumps):
         return np.arange(len(stamps)), usual, name, [*notes, "days without rows are weekends: they are not gaps"]
     return np.concatenate([[0], np.cumsum(jumps)]), usual, name, notes
+
+
+def _pauses(stamps: np.ndarray, usual: float) -> tuple[Gap, ...]:
+    """Return the long gaps of irregular times; ``missing`` counts usual steps."""
+    seconds = np.diff(stamps) / np.timedelta64(1, "s")
+    long = np.flatnonzero(seconds > LONGEST_GAP * np.quantile(seconds, MOST_STEPS))
+    return tuple(Gap(int(k) + 1, round(seconds[k] / usual) - 1, float(seconds[k])) for k in long)
 
 
 def _step_change(stamps: np.ndarray, seconds: np.ndarray, usual: float) -> list[str]:

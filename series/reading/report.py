@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from ape.series.series import LONGEST_GAP, Series
+from ape.series.series import Series
 
 MOST_NAMES = 12
 MOST_GAPS = 3
@@ -51,15 +49,6 @@ def reading_lines(series: Series, *, scoring: bool = False) -> list[str]:
     ]
 
 
-def pauses(series: Series) -> np.ndarray:
-    """Return the first point after each long gap, int64 [G]; without a step, after each pause of many usual steps."""
-    times = series.timestamps if series.timestamps is not None else series.elapsed
-    if series.step is not None or times is None:
-        return np.array([gap.position for gap in series.gaps], dtype=np.int64)
-    steps = np.diff(times) / np.timedelta64(1, "s")
-    return np.flatnonzero(steps > LONGEST_GAP * np.median(steps)) + 1
-
-
 def printable(text: str) -> str:
     """Replace characters that a terminal would interpret; names of columns may contain any."""
     return "".join(character if character.isprintable() else " " for character in text)
@@ -79,15 +68,12 @@ def _span(series: Series, begin: int, end: int) -> str:
 def _gaps(series: Series) -> str:
     inserted = int(series.inserted.sum())
     parts = [f"{_count(inserted, 'missing row')} inserted"] if inserted else []
-    missing = {gap.position: f"{_count(gap.missing, 'row')} missing" for gap in series.gaps}
-    positions, times = pauses(series), series.timestamps if series.timestamps is not None else series.elapsed
-    if times is not None:
-        longest = np.argsort(times[positions - 1] - times[positions], kind="stable")[:MOST_GAPS]
-        for position in np.sort(positions[longest]).tolist():
-            what = missing.get(position, "no row")
-            parts.append(f"{what} after {series.time_text(position - 1)}, until {series.time_text(position)}")
-    if len(positions) > MOST_GAPS:
-        parts.append(f"and {_count(len(positions) - MOST_GAPS, 'shorter long gap')}")
+    longest = sorted(series.gaps, key=lambda gap: -gap.seconds)[:MOST_GAPS]
+    for gap in sorted(longest, key=lambda gap: gap.position):
+        what = "no row" if series.step is None else f"{_count(gap.missing, 'row')} missing"
+        parts.append(f"{what} after {series.time_text(gap.position - 1)}, until {series.time_text(gap.position)}")
+    if len(series.gaps) > MOST_GAPS:
+        parts.append(f"and {_count(len(series.gaps) - MOST_GAPS, 'shorter long gap')}")
     return "; ".join(parts) or "none"
 
 
