@@ -21,6 +21,7 @@ from pydantic import Field
 
 from ape.series.windows import Segments, clip
 from ape.tools.boundary import Channel, Period, agent_tool, require_cycles
+from ape.tools.moments import position_of
 from ape.tools.plain import Level
 from ape.tools.workbench import Workbench
 
@@ -38,8 +39,14 @@ TIME_TICKS, TIME_SIZE = 4, 7  # most steps between times, and points: they fit b
 
 TimeOf = Callable[[int], str | None]  # time of a position as text; None without times
 
-Begin = Annotated[int, Field(ge=0, description="first time step to show")]
-End = Annotated[int, Field(ge=1, description="time step after the last one to show")]
+Moment = Annotated[str, Field(max_length=60)]
+Begin = Annotated[
+    Annotated[int, Field(ge=0)] | Moment, Field(description="first time step to show, or its time: 2024-01-31 08:00")
+]
+End = Annotated[
+    Annotated[int, Field(ge=1)] | Moment,
+    Field(description="time step after the last one to show; or the last time, or the last day: 2024-01-31"),
+]
 
 
 def without_times(position: int) -> None:
@@ -184,6 +191,7 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
     def render_zoom(channel: Channel, begin: Begin, end: End) -> dict[str, Any]:
         """Draw the time steps from begin to end of a channel, to see the shape of single cycles and edges."""
         values = workbench.column(channel)
+        begin, end = position_of(workbench, begin), position_of(workbench, end, ends=True)
         if end > len(values) or end - begin < LEAST_ZOOM:
             msg = f"cannot show {begin} to {end}; request at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
             raise ValueError(msg)

@@ -16,9 +16,18 @@ def summarise(result: ToolResult) -> str:
     if "error" in value:
         return f"That did not work: {value['error']}."
     if result.tool.startswith("render_"):
-        times = f", {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
-        return f"The picture shows {value['begin']} to {value['end']}{times}."
+        return _picture(result)
     return SUMMARIES.get(result.tool, _figures)(value)
+
+
+def _picture(result: ToolResult) -> str:
+    value, what = result.value, result.arguments
+    channels = [what["channel"]] if "channel" in what else what.get("channels", [])
+    of_channels = f"{', '.join(channels)}, " if channels else ""
+    if result.tool == "render_cycles":
+        return f"The picture shows {of_channels}cycles of {value['period']} samples over each other."
+    times = f", {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
+    return f"The picture shows {of_channels}positions {value['begin']} to {value['end'] - 1}{times}."
 
 
 def _figures(value: dict[str, Any]) -> str:

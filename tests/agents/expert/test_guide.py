@@ -60,6 +60,12 @@ def call(*texts: str, **known) -> tuple[str, dict]:
         ("where is it odd?", "matrix_profile", {"channel": "flow", "window": 50}),
         ("where does it change?", "change_points", {"channel": "flow"}),
         ("show 900 to 200", "render_zoom", {"channel": "flow", "begin": 200, "end": 900}),
+        (
+            "show pressure from 2024-06-07 08:00 to 12:00",
+            "render_zoom",
+            {"channel": "pressure", "begin": "2024-06-07 08:00", "end": "2024-06-07 12:00"},
+        ),
+        ("show 2024-04-15", "render_zoom", {"channel": "flow", "begin": "2024-04-15", "end": "2024-04-15"}),
         ("mine", "mine_rules", {}),
         ("how could this go wrong?", "mine_rules", {}),
         ("list the rules", "list_rules", {}),
@@ -192,4 +198,13 @@ def test_answers_name_the_times_of_positions():
     answer = summarise(ToolResult("change_points", {}, changes, "x"))
     assert answer == "The level changes at 5 (a), 9 (b). The activity changes at 7."
     shown = {"begin": 0, "end": 9, "first_time": "a", "last_time": "b"}
-    assert summarise(ToolResult("render_zoom", {}, shown, "x")) == "The picture shows 0 to 9, a to b."
+    answer = summarise(ToolResult("render_zoom", {"channel": "flow"}, shown, "x"))
+    assert answer == "The picture shows flow, positions 0 to 8, a to b."
+    answer = summarise(ToolResult("render_cycles", {"channel": "flow"}, {"period": 50, "begin": 0, "end": 50}, "x"))
+    assert answer == "The picture shows flow, cycles of 50 samples over each other."
+
+
+@pytest.mark.parametrize("request_text", ["show 2024-06-07 08:00", "show 8 o'clock", "zoom to 5"])
+def test_stretch_without_an_end_is_asked_for(request_text):
+    reply = reply_to(request_text, first_time="2024-06-01 00:00", last_time="2024-06-09 00:00")
+    assert reply.tool_calls == [] and "show 2024-06-01 00:00 to 2024-06-09 00:00" in reply.content
