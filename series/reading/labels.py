@@ -1,7 +1,8 @@
-"""Recognise columns of labels by their name and values."""
+"""Recognise columns of labels by the parts of their name and by their values."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -13,32 +14,71 @@ from ape.series.reading.number_cells import looks_like_number
 # Labels, whatever their values are.
 LABELS = {
     "abnormal", "anomalies", "anomalous", "anomaly", "anomalyflag", "anomalylabel", "attack", "attackflag",
-    "attacklabel", "changepoint", "class", "faultlabel", "groundtruth", "gt", "isabnormal", "isanomalous",
-    "isanomaly", "isattack", "isfault", "isoutlier", "label", "labelanomaly", "labels", "normalattack", "outlier",
-    "outliers", "targetlabel", "ytrue",
+    "attacklabel", "changepoint", "faultlabel", "groundtruth", "gt", "isabnormal", "isanomalous", "isanomaly",
+    "isattack", "isfault", "isoutlier", "label", "labelanomaly", "labels", "normalattack", "outlier", "outliers",
+    "targetlabel", "ytrue",
 }  # fmt: skip
-# Labels if they have two values.
-LABELS_IF_BINARY = {
-    "alarm", "alarms", "ausfall", "defect", "defekt", "error", "event", "events", "failure", "failures", "fault",
-    "faults", "faulty", "fehler", "flag", "incident", "incidents", "isevent", "isnormal", "machinestatus", "normal",
-    "panne", "störung", "target", "truth", "y",
-}  # fmt: skip
-# Parts of the names of labels that have two values.
-LABEL_WORDS = ("anomal", "attack", "outlier", "label", "abnormal")
-BINARY = {"0", "1", "0.0", "1.0", "-1", "true", "false"}
+# Beginnings of words for what a detector looks for, in common languages. No measurement of two values has such a name.
+ANOMALIES = (
+    "anom", "abnorm", "abweich", "aberra", "afwijk", "atipic", "atypi", "attack", "attaqu", "ataqu", "attacc",
+    "angriff", "annotat", "ausreis", "avvik", "etichett", "etikett", "etiquet", "fraud", "groundtruth", "intrus",
+    "novelt", "outlier", "uitschiet", "аномал", "атак", "выброс", "метк", "异常", "異常", "攻击", "标签",
+    "ラベル", "이상", "라벨",
+)  # fmt: skip
+# Beginnings of words for faults and labels. They are not the last word of other columns: fault_current, label_printer.
+FAULTS = (
+    "alarm", "ausfall", "avari", "broken", "class", "defaut", "défaut", "defect", "defekt", "error", "erreur",
+    "event", "fail", "falha", "falla", "fallo", "fault", "fehler", "flag", "fout", "guasto", "incident", "label",
+    "leak", "normal", "panne", "stoer", "stör", "storing", "target", "truth", "авари", "сбой", "отказ", "故障", "고장",
+)  # fmt: skip
+# Words that may stand after them.
+ENDINGS = {
+    "binary",
+    "bool",
+    "category",
+    "class",
+    "code",
+    "flag",
+    "id",
+    "indicator",
+    "mark",
+    "state",
+    "status",
+    "tag",
+    "type",
+}
+# Names of labels that no part gives away.
+SHORT = {"att flag", "machine status", "y"}
+NUMBERED = ("category", "class", "label", "type")  # words of labels whose classes may be numbered
+MOST_CLASSES = 20  # of labels that name the kind of an anomaly
+BINARY = {"0", "1", "0.0", "1.0", "-1", "-1.0", "true", "false"}
 
 
 def is_label(name: str, cells: pa.ChunkedArray) -> bool:
-    """Whether a column is named like labels and, if a measurement may have the name too, has two values."""
-    key = key_of(name)
-    if key in LABELS:
+    """Whether a column is named like labels and, if a measurement may have the name too, has few values."""
+    if key_of(name) in LABELS:
         return True
-    if key not in LABELS_IF_BINARY and not any(word in key for word in LABEL_WORDS):
+    parts = _parts(name)
+    anomaly = any(part.startswith(ANOMALIES) for part in parts)
+    head = [part for k, part in enumerate(parts) if k == 0 or part not in ENDINGS][-1:]
+    fault = any(part.startswith(FAULTS) for part in head)
+    if not anomaly and not fault and " ".join(parts) not in SHORT:
         return False
+    most = MOST_CLASSES if anomaly or any(part.startswith(NUMBERED) for part in parts) else 3
     few = pc.unique(cells.slice(0, 1000)).drop_null()
-    return len(few) <= 3 and len(pc.unique(cells).drop_null()) <= 3 and _binary(few.to_pylist())
+    return len(few) <= most and _are_classes(pc.unique(cells).drop_null().to_pylist(), most)
 
 
-def _binary(values: Sequence[object]) -> bool:
+def _parts(name: str) -> list[str]:
+    """Return the words of a name in lower case, without numbers: ``isFraud_1`` is "is", "fraud"."""
+    spaced = re.sub(r"(?<=[a-z\u00df-\u00ff])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W\d_]+", spaced.casefold())
+
+
+def _are_classes(values: Sequence[object], most: int) -> bool:
+    """Whether values are 0 and 1, a few words or, if there may be more than three, the numbers of classes."""
     words = {str(value).strip().lower() for value in values} - {""}
-    return words <= BINARY or not any(looks_like_number(word) for word in words)
+    if len(words) > most:
+        return False
+    numbered = most > 3 and all(re.fullmatch(r"-1|\d{1,2}(?:\.0+)?", word) for word in words)
+    return numbered or words <= BINARY or not any(looks_like_number(word) for word in words)

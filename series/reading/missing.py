@@ -14,6 +14,7 @@ WORDS = (
 )  # fmt: skip
 FAR = 3.0  # spreads of the other values: how far a value that recurs is from them, if it may mean missing
 LARGEST = 1e30  # no measurement is larger
+FEWEST_LEVELS = 3  # of the other values: with fewer, the column has levels such as on and off
 
 
 def means_missing(cell: str) -> bool:
@@ -42,7 +43,10 @@ def _number(word: str) -> float | None:
 
 
 def recurring_extreme(values: np.ndarray) -> tuple[float, int] | None:
-    """Return the lowest or highest value and its count, if it recurs far outside all others, as -999 does."""
+    """Return the lowest or highest value and its count, if it recurs far outside all others, as -999 does.
+
+    The other values have at least three levels, unless no measurement is as large.
+    """
     present = values[np.isfinite(values)]
     if len(present) == 0:
         return None
@@ -52,6 +56,7 @@ def recurring_extreme(values: np.ndarray) -> tuple[float, int] | None:
         if count < 2 or len(others) <= count:
             continue
         low, high = others.min(), others.max()
-        if max(low - extreme, extreme - high) > FAR * max(high - low, abs(extreme) * 1e-9):
+        far = max(low - extreme, extreme - high) > FAR * max(high - low, abs(extreme) * 1e-9)
+        if far and (abs(extreme) > LARGEST or len(np.unique(others)) >= FEWEST_LEVELS):
             return float(extreme), count
     return None
