@@ -21,9 +21,11 @@ from ape.series.reading.missing import means_missing
 from ape.series.reading.names import TIMES, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import ReadOptions
+from ape.series.reading.quotes import require_closed_quotes
 from ape.series.reading.table import Table, unique_names
 
 NO_CELL = "\x1f"  # separates nothing: no text contains it
+FEWEST_LINES = 50  # of the sample: lines may be long
 MOST_BELOW = 10  # rows below the values, such as totals
 WRAPPERS = (r"^'(.*)'$", r'^="(.*)"$', r"^\[(.*)\]$")  # around each cell of a column
 
@@ -39,10 +41,8 @@ def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compr
     encoding = find_encoding(content)
     content = as_utf8(content, encoding, where)
     notes = ["the file is not UTF-8 and is read as Windows-1252"] if encoding == "cp1252" else []
-    sample = content[:SAMPLE_BYTES]
-    if len(content) > SAMPLE_BYTES:
-        sample = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
-    dialect = find_dialect(sample.decode("utf-8", errors="replace"), where, options.header, options.decimal)
+    dialect = find_dialect(_sample(content), where, options.header, options.decimal)
+    require_closed_quotes(content, dialect.separator, len(dialect.names), where)
     columns = _fast(content, dialect)
     lines = None
     if columns is None:
@@ -74,6 +74,17 @@ def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compr
         dialect.header,
         lines,
     )
+
+
+def _sample(content: bytes | mmap.mmap) -> str:
+    """Return the first lines of a file."""
+    size = SAMPLE_BYTES
+    while size < len(content) and content[:size].count(b"\n") < FEWEST_LINES:
+        size *= 2
+    sample = content[:size]
+    if len(content) > size:
+        sample = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
+    return sample.decode("utf-8", errors="replace")
 
 
 def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:

@@ -44,8 +44,15 @@ def split(line: str, separator: str | None) -> list[str]:
     if separator is None:
         return [line.strip().strip('"')]
     if separator == " ":
-        return next(csv.reader([line.strip()], delimiter=" ", skipinitialspace=True), [])
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+        line = line.strip()
+    if '"' not in line:
+        cells = line.split(separator)
+    else:
+        try:
+            cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+        except csv.Error:  # a cell is longer than the reader allows
+            cells = [line]
+    return [cell for cell in cells if cell] if separator == " " else [cell.strip() for cell in cells]
 
 
 def trimmed(row: Sequence[str]) -> list[str]:

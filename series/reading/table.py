@@ -79,10 +79,19 @@ def plain_types(columns: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
     plain = []
     for column in columns:
         if pa.types.is_dictionary(column.type):
-            column = pc.cast(column, column.type.value_type)
+            column = _decoded(column)
         if any(
             is_kind(column.type) for is_kind in (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
         ):
             column = pc.cast(column, pa.string())
         plain.append(column)
     return plain
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of codes as the values that they stand for."""
+    kind = column.type.value_type
+    if pa.types.is_string_view(kind):  # Arrow cannot decode it
+        kind = pa.string()
+    decoded = [part.dictionary.cast(kind).take(part.indices) for part in column.chunks]
+    return pa.chunked_array(decoded, kind)

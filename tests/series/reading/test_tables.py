@@ -1,0 +1,86 @@
+"""Tables: quotes, decimal marks, headers and encodings, as files have them when something is unusual."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pytest
+
+from ape.core.errors import InputError
+from ape.series import ReadOptions, from_dataframe, load
+
+T = 300
+WAVE = np.round(20 + 5 * np.sin(np.arange(T) / 7), 2)
+OTHER = np.round(100 + 20 * np.sin(np.arange(T) / 9), 2)
+TIMES = pd.date_range("2024-03-04", periods=T, freq="10min")
+
+
+def read(tmp_path, content, name="series.csv", **options):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load(path, options=ReadOptions(**options))
+
+
+def table(header, *columns, separator=","):
+    rows = (separator.join(map(str, cells)) for cells in zip(*columns, strict=True))
+    return "\n".join([*header, *rows]) + "\n"
+
+
+def put(cells, row, cell):
+    return [cell if k == row else each for k, each in enumerate(cells)]
+
+
+QUOTES = {
+    "in a remark": (["ok"] * T, '"see log'),
+    "in the last column of numbers": (WAVE, '"20.1'),
+}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("row", [0, 150, T - 1])
+@pytest.mark.parametrize("case", QUOTES)
+def test_a_quote_that_does_not_close_is_refused_with_its_line(tmp_path, case, row, separator):
+    cells, damaged = QUOTES[case]
+    content = table([f"time{separator}v{separator}w"], TIMES, WAVE, put(cells, row, damaged), separator=separator)
+    with pytest.raises(InputError, match=rf"the quote of {damaged} does not close .*line {row + 2}\)"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_a_quote_that_closes_some_rows_later_is_refused(tmp_path, rows):
+    notes = put(put(["ok"] * T, 150, '"from'), 150 + rows, 'to"')
+    with pytest.raises(InputError, match=r"does not close .*line 152\)"):
+        read(tmp_path, table(["time,v,note"], TIMES, WAVE, notes))
+
+
+def test_quotes_within_words_and_remarks_of_several_lines_are_cells(tmp_path):
+    notes = put(put(["ok"] * T, 100, 'pipe 3" steel'), 200, '"first, line\nsecond, line"')
+    series = read(tmp_path, table(["time,v,note"], TIMES, WAVE, notes))
+    assert series.channels == ("v",) and series.length == T
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_cells_and_lines_may_be_long(tmp_path, quoted):
+    remark = "x" * 300_000
+    notes = put(["ok"] * T, 3, f'"{remark}"' if quoted else remark)
+    series = read(tmp_path, table(["time,v,note"], TIMES, WAVE, notes))
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+    assert series.channels == ("v",) and (series.timestamps == TIMES.to_numpy()).all()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.string_view(), pa.large_string()])
+@pytest.mark.parametrize("from_file", [False, True])
+def test_columns_of_categories(tmp_path, kind, from_file):
+    codes = pa.array(np.arange(T) % 2, pa.int32())
+    words = pa.DictionaryArray.from_arrays(codes, pa.array(["on", "off"], kind))
+    frame = pa.table({"time": pa.array(TIMES), "mode": words, "v": WAVE})
+    if from_file:
+        pyarrow.feather.write_feather(frame, tmp_path / "series.feather", compression="uncompressed")
+        series = load(tmp_path / "series.feather")
+    else:
+        series = from_dataframe(frame)
+    assert series.channels == ("v",) and series.reading.left_out == ("mode (text)",)
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
