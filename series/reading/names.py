@@ -20,9 +20,16 @@ WEAK_TIMES = {
 # Of `TIMES`: dates.
 DATES = {"date", "datum", "fecha"}
 # Times of day beside dates.
-TIMES_OF_DAY = {"clock", "heure", "hhmmss", "hora", "time", "timeofday", "uhrzeit", "zeit"}
+TIMES_OF_DAY = {
+    "clock", "heure", "hhmm", "hhmmss", "hora", "orario", "tijd", "time", "timeofday", "tmstamp", "uhrzeit", "zeit",
+}  # fmt: skip
 # Hours beside dates.
-HOURS = {"heure", "hora", "hour", "hours", "hr", "ora", "stunde", "timme", "uur"}
+HOURS = {"heure", "hh", "hora", "hour", "hours", "hr", "ora", "stunde", "timme", "uur"}
+# Words in the names of times.
+TIME_WORD = re.compile(
+    r"time|date|datum|zeit|stamp|epoch|unix|clock|uhr|fecha|hora|heure|tijd|yyyymm|(?<![a-z])(?:ts|at|when)(?![a-z])",
+    re.IGNORECASE,
+)
 # Years, which may have a fraction.
 YEARS = {"annee", "año", "decimaldate", "decimalyear", "decyear", "fractionalyear", "jahr", "year", "years", "yr"}
 # Zones of the times in another column.

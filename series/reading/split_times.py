@@ -1,82 +1,153 @@
-"""Times that are split over several columns: date and time of day; year, month and day; time and zone."""
+"""Join a column of dates and a column of times of day; find a column of zones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ape.series.reading.names import HOURS, TIMES, TIMES_OF_DAY, ZONES, key_of
+from ape.series.reading.names import HOURS, TIME_WORD, TIMES, TIMES_OF_DAY, ZONES, key_of
+from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.table import is_text
 from ape.series.reading.time_cells import looks_like_date, looks_like_time_of_day
 from ape.series.reading.time_zones import is_zone
-from ape.series.reading.times import Times, dates_of, joined
+from ape.series.reading.times import DAY, even_share
 
-CALENDAR = ("year", "month", "day", "hour", "minute", "second")
 SAMPLE = 50  # cells
+EVEN_SHARE = 0.9  # of the steps of dates and times that only their values tell
+COMPACT = r"^\d{1,9}$"  # 0005, 500 or 235959
+HOUR_AND_MINUTE = re.compile(r"^\d{1,2}\.\d{2}$")  # also a number
+MIDNIGHT = r"[T ](?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"  # after a date
+PERIODS = (24, 48, 96, 144, 288)  # of a day
 
 
-def calendar_times(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, list[str]] | None:
-    """Return the times of columns ``year``, ``month``, ``day`` and so on, and the names of these columns."""
-    names = {key_of(name): name for name in columns}
-    parts = [part for part in CALENDAR if part in names]
-    if not parts or parts != list(CALENDAR[: len(parts)]):
-        return None
-    try:
-        fields = [pc.cast(columns[names[part]], pa.int64()).to_numpy() for part in parts]
-    except (pa.ArrowInvalid, ValueError):
-        return None
-    first = np.ones(len(fields[0]), np.int64)  # of the month, and of the year
-    dates, wrong = dates_of(*[*fields, first, first][:3])
-    if wrong is not None or (len(fields) < 3 and (np.diff(dates) <= np.timedelta64(0, "D")).any()):
-        return None
-    seconds = sum((f * unit for f, unit in zip(fields[3:], (3600, 60, 1), strict=False)), np.zeros_like(first))
-    return Times(joined(dates, seconds, np.zeros_like(first)), "calendar columns"), [names[part] for part in parts]
+@dataclass(frozen=True)
+class DateAndClock:
+    """Two columns that may be the times together.
+
+    Parameters
+    ----------
+    date, clock : str
+        Names of the columns.
+    text : ChunkedArray of string
+        Each date with its time of day.
+    sure : bool
+        Whether the clock is named as one; otherwise the times have to be even.
+    """
+
+    date: str
+    clock: str
+    text: pa.ChunkedArray
+    sure: bool
+
+    def fits(self, stamps: np.ndarray) -> bool:
+        """Whether the times are those of a clock, and not dates with a number that looks like a time of day."""
+        return self.sure or even_share(np.unique(stamps)) >= EVEN_SHARE
 
 
-def date_and_clock(columns: Mapping[str, pa.ChunkedArray]) -> tuple[str, str] | None:
-    """Return the names of a column of dates and a column of times of day or of hours."""
-    dates, clocks = [], []
+def dates_and_clocks(columns: Mapping[str, pa.ChunkedArray]) -> list[DateAndClock]:
+    """Return the columns of dates with the columns that may be their times of day, those named as times first."""
+    dates = [name for name, cells in columns.items() if _has_dates(name, cells)]
+    if not dates:
+        return []
+    date = dates[0]
+    days = pc.replace_substring_regex(_without_midnight(columns[date]), r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3")
+    blank = pc.equal(days, "")
+    days = pc.fill_null_forward(pc.if_else(blank, pa.scalar(None, pa.string()), days))
+    found = []
     for name, cells in columns.items():
-        if pa.types.is_date(cells.type):
-            dates.append(name)
-        elif pa.types.is_time(cells.type):
-            clocks.append(name)
-        elif sample := _sample(cells):
-            if all(map(looks_like_date, sample)) and (key_of(name) in TIMES or not sample[0].isdigit()):
-                dates.append(name)
-            elif all(map(looks_like_time_of_day, sample)) or _are_compact_clocks(name, sample):
-                clocks.append(name)
-    return (dates[0], clocks[0]) if dates and clocks else None
+        if name not in dates and (sample := _sample(cells)):
+            clock = _as_clock(name, cells, sample, days)
+            if clock is not None:
+                text, sure = clock
+                found.append(DateAndClock(date, name, pc.binary_join_element_wise(days, text, " "), sure))
+    return sorted(found, key=lambda each: not each.sure)
 
 
 def _sample(cells: pa.ChunkedArray) -> list[str]:
-    if not is_text(cells) and not pa.types.is_integer(cells.type):
+    kind = cells.type
+    if not any(f(kind) for f in (pa.types.is_string, pa.types.is_integer, pa.types.is_floating, pa.types.is_temporal)):
         return []
     return [cell.strip() for cell in pc.cast(cells.slice(0, SAMPLE), pa.string()).to_pylist() if cell and cell.strip()]
 
 
-def _are_compact_clocks(name: str, sample: list[str]) -> bool:
-    """Whether a column has hours, or times such as 500 (00:05:00)."""
-    if not all(re.fullmatch(r"\d{1,6}", cell) for cell in sample):
+def _without_midnight(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = pc.fill_null(pc.utf8_trim_whitespace(pc.cast(cells, pa.string())), "")
+    return pc.replace_substring_regex(text, MIDNIGHT, "")
+
+
+def _has_dates(name: str, cells: pa.ChunkedArray) -> bool:
+    """Whether a column has dates without a time of day; numbers of eight digits need a name."""
+    if pa.types.is_floating(cells.type) or pa.types.is_time(cells.type):
         return False
-    largest = max(map(int, sample))
-    return (key_of(name) in TIMES_OF_DAY and largest < 240_000) or (key_of(name) in HOURS and largest <= 24)
+    sample = [re.sub(MIDNIGHT, "", cell) for cell in _sample(cells)]
+    named = key_of(name) in TIMES or TIME_WORD.search(name) is not None
+    return bool(sample) and all(map(looks_like_date, sample)) and (named or not sample[0].isdigit())
 
 
-def join_date_and_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray, clock_name: str) -> pa.ChunkedArray:
-    """Return dates and times of day as one text."""
-    clock = pc.utf8_trim_whitespace(pc.cast(clocks, pa.string()))
-    compact = pc.match_substring_regex(clock, r"^\d{1,6}$")
-    if key_of(clock_name) in HOURS:
-        written = pc.binary_join_element_wise(clock, "00", ":")
-    else:
-        written = pc.replace_substring_regex(pc.utf8_lpad(clock, 6, "0"), r"^(\d\d)(\d\d)(\d\d)$", r"\1:\2:\3")
-    clock = pc.if_else(compact, written, clock)
-    return pc.binary_join_element_wise(pc.utf8_trim_whitespace(pc.cast(dates, pa.string())), clock, " ")
+def _as_clock(
+    name: str, cells: pa.ChunkedArray, sample: list[str], days: pa.ChunkedArray
+) -> tuple[pa.ChunkedArray, bool] | None:
+    """Return a column as times of day such as 12:30:00, and whether its name says that it has them."""
+    key = key_of(name)
+    named = key in TIMES_OF_DAY or key in HOURS
+    text = pc.utf8_trim_whitespace(pc.cast(cells, pa.string()))
+    if pa.types.is_time(cells.type):
+        return text, True
+    with_point = all(map(HOUR_AND_MINUTE.match, sample))
+    repeated = 2 * len(pc.unique(days)) <= len(days)  # several rows on each date
+    if all(map(looks_like_time_of_day, sample)) and not with_point:
+        return (text, named or TIME_WORD.search(name) is not None) if named or repeated else None
+    if with_point and all(map(looks_like_time_of_day, sample)) and is_text(cells):
+        padded = all(len(cell) == len("00.00") for cell in sample)
+        return (text, named and (padded or repeated)) if repeated or (named and padded) else None
+    if not repeated and not (key in TIMES_OF_DAY and all(re.fullmatch(r"\d{4}|\d{6}", cell) for cell in sample)):
+        return None
+    numbers = plain_numbers(cells)
+    if numbers is None:
+        return None
+    if named and (numbers == np.floor(numbers)).all():
+        written = _compact_clock(text, numbers.astype(np.int64), key)
+        if written is not None:
+            return written, True
+    if (seconds := _seconds_of_day(numbers, named, days)) is None:
+        return None
+    clock = pc.cast(pa.array(seconds.astype(np.int32), pa.time32("s")), pa.string())
+    return pa.chunked_array([clock]), False
+
+
+def _compact_clock(text: pa.ChunkedArray, numbers: np.ndarray, key: str) -> pa.ChunkedArray | None:
+    """Return hours, or HHMM, HHMMSS and HHMMSSmmm with or without the zeros before them, as times of day."""
+    if not pc.all(pc.match_substring_regex(text, COMPACT)).as_py():
+        return None
+    if key in HOURS and numbers.max() <= 24:
+        return pc.binary_join_element_wise(text, "00", ":")
+    length = pc.max(pc.utf8_length(text)).as_py()
+    if length <= 4 and numbers.max() <= 2400 and (numbers % 100 < 60).all():
+        return pc.replace_substring_regex(pc.utf8_lpad(text, 4, "0"), r"^(\d\d)(\d\d)$", r"\1:\2")
+    size = 6 if length <= 6 else 9
+    whole = numbers // 10 ** (size - 6)
+    if whole.max() > 240_000 or (whole % 100 > 60).any() or (whole // 100 % 100 > 59).any():
+        return None
+    padded = pc.utf8_lpad(text, size, "0")
+    padded = pc.replace_substring_regex(padded, r"^(\d\d)(\d\d)(\d\d)", r"\1:\2:\3")
+    return pc.replace_substring_regex(padded, r"(\d\d\d)$", r".\1") if size == 9 else padded
+
+
+def _seconds_of_day(numbers: np.ndarray, named: bool, days: pa.ChunkedArray) -> np.ndarray | None:
+    """Return the seconds of hours with a fraction, or of the periods of each day, which are counted from one."""
+    if named and numbers.dtype.kind == "f" and numbers.min() >= 0 and numbers.max() < 24:
+        return np.rint(numbers * 3600) % DAY
+    same_day = pc.equal(days.slice(1), days.slice(0, len(days) - 1)).to_numpy()
+    steps = np.diff(numbers)
+    count = int(numbers.max())
+    if count in PERIODS and (steps[same_day] == 1).all() and (numbers[1:][~same_day] == 1).all():
+        return (numbers - 1) * (DAY // count)
+    return None
 
 
 def zone_column(columns: Mapping[str, pa.ChunkedArray]) -> str | None:

@@ -45,23 +45,31 @@ PATTERNS = (
 ISO = re.compile(r"^\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?$")
 TIME_OF_DAY = rf"^{CLOCK}{ZONE}$"
 ONLY_DATE = re.compile(rf"{DATE}$|^\d{{8}}$|^\d{{1,2}}[-/ .]?[A-Za-zÀ-ÿ]{{3,9}}[-/ .]+\d{{2,4}}$")
+NUMBER = re.compile(r"^\d{1,2}\.\d{2}$")  # rather than hours and minutes
 SAMPLE = 200
 
 
 def looks_like_time(cell: str) -> bool:
     """Whether a cell contains a date, a time of day, or an elapsed time."""
     cell = cell.strip()
+    if NUMBER.match(cell):
+        return False
     return bool(ISO.match(cell)) or any(_matches(pattern, cell) for pattern in (*PATTERNS, TIME_OF_DAY, ELAPSED))
 
 
 def looks_like_date(cell: str) -> bool:
-    """Whether a cell contains a date without a time of day."""
-    return bool(ONLY_DATE.match(cell.strip()))
+    """Whether a cell contains a date without a time of day; 18.00.00 is none."""
+    match = ONLY_DATE.match(cell.strip())
+    if match is None or match["b"] is None:
+        return match is not None
+    numbers = [int(match[part]) for part in "abc"]
+    return min(numbers[:2]) > 0 and (min(numbers) <= 12) and (numbers[1] <= 31)
 
 
 def looks_like_time_of_day(cell: str) -> bool:
-    """Whether a cell contains a time of day without a date."""
-    return bool(re.match(TIME_OF_DAY, cell.strip()))
+    """Whether a cell contains a time of day without a date; 26.79 is none."""
+    match = re.match(TIME_OF_DAY, cell.strip())
+    return match is not None and int(match["hour"]) <= 24 and int(match["minute"]) < 60
 
 
 def _matches(pattern: str, cell: str) -> bool:

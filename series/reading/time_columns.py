@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
+from ape.series.reading.calendar_columns import calendar_times
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.names import COUNTERS, DATES, TIMES, WEAK_TIMES, YEARS, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import EPOCH_UNITS, EXCEL, ReadOptions
-from ape.series.reading.split_times import calendar_times, date_and_clock, join_date_and_clock, zone_column
+from ape.series.reading.split_times import dates_and_clocks, zone_column
 from ape.series.reading.table import Table, is_text
 from ape.series.reading.time_cells import looks_like_time, read_times
 from ape.series.reading.time_numbers import (
@@ -69,10 +70,16 @@ def _find_clock(
     """Return the times on the clock of the file, the columns that they take, and notes."""
     if calendar := calendar_times(columns):
         return (*calendar, [])
-    if pair := date_and_clock(columns):
-        joined = join_date_and_clock(columns[pair[0]], columns[pair[1]], pair[1])
-        times = _read_text(joined, pair[0], options, table, where)
-        return times, list(pair), [f"columns '{pair[0]}' and '{pair[1]}' together are the times"]
+    for pair in dates_and_clocks(columns):
+        try:
+            times = _read_text(pair.text, pair.date, options, table, where)
+        except InputError:
+            if pair.sure:
+                raise
+            continue
+        if pair.fits(times.stamps):
+            notes = [f"columns '{pair.date}' and '{pair.clock}' together are the times"]
+            return times, [pair.date, pair.clock], [*notes, *_filled_dates(columns[pair.date], times, pair.date, where)]
     first = next(iter(columns), None)
     for name in sorted(columns, key=lambda name: key_of(name) not in TIMES - WEAK_TIMES):
         cells = columns[name]
@@ -96,6 +103,19 @@ def _find_clock(
         ):
             return _read_text(cells, name, options, table, where), [name], []
     return None, [], []
+
+
+def _filled_dates(dates: pa.ChunkedArray, times: Times, name: str, where: str) -> list[str]:
+    """Return a note on rows that have the date of an earlier row; refuse them unless the times rise or fall."""
+    blank = pc.sum(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(pc.cast(dates, pa.string())), ""), True)).as_py()
+    if not blank:
+        return []
+    steps = np.diff(times.stamps).astype(np.int64)
+    if (steps < 0).any() and (steps > 0).any():
+        raise InputError(
+            f"{blank} rows have a time of day and no date", f"{where}, column '{name}'", "write the date in each row"
+        )
+    return [f"column '{name}': {blank} rows without a date have the date of the row above"]
 
 
 def _looks_like_times(cells: pa.ChunkedArray) -> bool:

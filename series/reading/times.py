@@ -48,13 +48,12 @@ class Unreadable(ValueError):
 
 
 def even_share(stamps: np.ndarray) -> float:
-    """Return the share of steps that are near the median step; 0 if the median step is not positive."""
+    """Return the share of steps near the median step; rows of the same time, as in long tables, are no steps."""
     steps = np.diff(stamps.astype(np.int64))
+    steps = steps[steps != 0]
     if len(steps) == 0:
         return 0.0
     usual = np.median(steps)
-    if usual == 0:
-        return 0.0
     share = float(np.mean(np.abs(steps - usual) <= EVEN * abs(usual)))
     return share if usual > 0 else share - 1e-6
 
