@@ -12,6 +12,7 @@ import numpy as np
 from ape.core.errors import InputError
 
 UCR_NAME = re.compile(r"^\d{3}_UCR_Anomaly_.+_(\d+)_\d+_\d+$")
+INNER_COMMA = re.compile(r"\d,\d")
 HEAD = 4096  # bytes
 NO_UCR = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
@@ -101,9 +102,14 @@ def _is_float(word: bytes) -> bool:
 
 def _read_ucr(path: Path) -> ArrayFile:
     try:
-        words = path.read_text(encoding="utf-8").replace(",", " ").split()
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError("not a text file", str(path), "give numbers as UTF-8 text") from error
+    words = text.split()
+    if len(words) > 1 and (both := next((word for word in words if INNER_COMMA.search(word)), None)):
+        what = f"spaces separate the numbers, so {both[:30]!r} may be one number or several"
+        raise InputError(what, str(path), "write decimal points, and one number a line")
+    words = text.replace(",", " ").split()
     try:
         values = np.array(words, dtype=np.float64)
     except ValueError as error:

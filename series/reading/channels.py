@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
-from ape.series.reading.decimal_mark import Marks, choose_decimal, dot_note, find_marks
+from ape.series.reading.decimal_mark import Marks, choose_decimal, find_marks
 from ape.series.reading.labels import is_label
 from ape.series.reading.missing import LARGEST, cleaned, recurring_extreme
 from ape.series.reading.number_cells import mostly_numbers, plainly_written
@@ -119,8 +119,6 @@ def _read_all(
     for name, cells in columns.items():
         if name in texts:
             result = read_numbers(texts[name], decimals[name])
-            if decimals[name] == "." and options.decimal is None and table.separator != ",":
-                notes += dot_note(texts[name], name or "value")
         elif is_text(cells):
             result = no_numbers(cleaned(cells, options.missing))
         else:

@@ -156,6 +156,12 @@ def _slow(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray
                 f"{where}, line {number}",
                 "fix the row",
             )
+        if len(row) < width and dialect.separator == " ":
+            raise InputError(
+                f"{len(row)} cells for {width} columns, and spaces do not tell which is blank: '{' '.join(row)[:40]}'",
+                f"{where}, line {number}",
+                "write a missing value as NaN, or separate columns by commas",
+            )
         short += len(row) < width
     if short:
         notes.append(f"{short} rows have fewer cells than columns: the cells at their end are missing values")

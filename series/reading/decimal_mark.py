@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
-from ape.series.reading.number_cells import grouped, split_units
+from ape.series.reading.number_cells import UNIT, grouped, split_units
 
 COMMA_DECIMAL = r"^[+-]?(?:\d{1,3}(?:\.\d{2,3})*\.\d{3}|\d*),\d*(?:[eE][+-]?\d+)?$"
 DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)"  # not three digits, as thousands have
-THREE_DIGITS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+THREE_DIGITS = rf"^[+-]?[1-9]\d{{0,2}}\.\d{{3}}(?:\s*{UNIT})?$"
+FEWEST_SMALL = 3  # different numbers without a dot: fewer may stand for something, such as missing values
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Marks:
     dot_decimal: int = 0
     either: int = 0  # such as 1,500
     small: bool = False  # all numbers without a comma are below 1000, and none has a decimal mark
+    dot_either: int = 0  # such as 1.500, if all dots are followed by three digits
+    small_beside_dots: bool = False  # numbers without a dot are several integers below 1000
 
     def __add__(self, other: Marks) -> Marks:
         """Return the sum over columns."""
@@ -44,7 +47,14 @@ def find_marks(text: pa.ChunkedArray) -> Marks:
     comma = text.filter(has_comma)
     dots = text.filter(pc.fill_null(pc.match_substring_regex(text, r"\..*\."), False))
     if not len(comma) and not len(dots):
-        return Marks(dot_decimal=dot_decimal)
+        dotted = pc.fill_null(pc.match_substring(text, "."), False)
+        either = text.filter(dotted)
+        if dot_decimal or not len(either) or not count(either, THREE_DIGITS).all():
+            return Marks(dot_decimal=dot_decimal)
+        bare = text.filter(pc.invert(dotted)).drop_null()
+        small = bool(count(bare, r"^[+-]?(?:0|[1-9]\d{0,2})$").all())
+        beside = small and len(pc.unique(bare)) >= FEWEST_SMALL
+        return Marks(dot_either=len(either), small_beside_dots=beside)
     comma = pc.coalesce(split_units(comma)[0], comma)
     group, decimal = count(comma, grouped(",")), count(comma, COMMA_DECIMAL)
     plain = text.filter(pc.invert(has_comma)).drop_null()
@@ -89,6 +99,12 @@ def choose_decimal(
     total = sum(marks.values(), Marks())
     chosen, notes = {}, []
     for name, mark in marks.items():
+        if mark.comma_decimal and mark.dot_decimal:
+            raise InputError(
+                f"both decimal marks: {mark.comma_decimal} with a comma, {mark.dot_decimal} with a dot",
+                f"{where}, column '{name}'",
+                "write the numbers with one of them",
+            )
         comma = mark.comma_decimal > 0 or (mark.dot_group > 0 and not mark.comma_group)
         point = mark.comma_group > 0
         if comma and point:
@@ -105,6 +121,9 @@ def choose_decimal(
             chosen[name] = _by_other_columns(name, total, separator, where)
         elif total.comma_decimal and not mark.dot_decimal:
             chosen[name] = ","
+        elif mark.dot_either:
+            chosen[name], note = _three_digits(name, mark, total, separator, where)
+            notes += note
         else:
             chosen[name] = "."
         if mark.either or mark.comma_group or mark.comma_decimal or mark.dot_group:
@@ -127,9 +146,19 @@ def _by_other_columns(name: str, total: Marks, separator: str | None, where: str
     )
 
 
-def dot_note(text: pa.ChunkedArray, name: str) -> list[str]:
-    """Return a note if every dot of a column may also separate thousands."""
-    dotted = text.filter(pc.fill_null(pc.match_substring(text, "."), False))
-    if not len(dotted) or not pc.all(pc.match_substring_regex(dotted, THREE_DIGITS)).as_py():
-        return []
-    return [f"column '{name}': the dot is read as the decimal mark; if it separates thousands, say --decimal ,"]
+def _three_digits(name: str, mark: Marks, total: Marks, separator: str | None, where: str) -> tuple[str, list[str]]:
+    """Return the decimal mark of a column with three digits after each dot, and notes.
+
+    A file with semicolons mostly has decimal commas; numbers with three decimals have them all, and 950 has none.
+    """
+    if separator == "," or total.dot_decimal:
+        return ".", []
+    if mark.small_beside_dots:
+        return ",", [f"column '{name}': the dot is the separator of thousands"]
+    if separator == ";":
+        raise InputError(
+            "a dot may be the decimal mark or a separator of thousands",
+            f"{where}, column '{name}'",
+            "say --decimal . or --decimal ,",
+        )
+    return ".", [f"column '{name}': the dot is read as the decimal mark; if it separates thousands, say --decimal ,"]

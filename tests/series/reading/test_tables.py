@@ -84,3 +84,72 @@ def test_columns_of_categories(tmp_path, kind, from_file):
         series = from_dataframe(frame)
     assert series.channels == ("v",) and series.reading.left_out == ("mode (text)",)
     np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+
+
+def test_blank_cells_between_spaces_are_refused(tmp_path):
+    rows = [f"{t:%Y-%m-%dT%H:%M} {v:6.2f} {w:7.2f}" for t, v, w in zip(TIMES, WAVE, OTHER, strict=True)]
+    rows[50] = rows[50][:16] + " " * 8 + rows[50][-7:]
+    with pytest.raises(InputError, match=r"2 cells for 3 columns, and spaces do not tell which is blank.*line 52\)"):
+        read(tmp_path, "\n".join(["time flow press", *rows]))
+
+
+GERMAN = TIMES.strftime("%d.%m.%Y %H:%M")
+COUNTS = np.round(1500 + 900 * np.sin(np.arange(T) / 7)).astype(int)  # from 600 to 2400
+DOTS = [f"{n:,d}".replace(",", ".") for n in COUNTS]
+LARGE_DOTS = [f"{n + 5000:,d}".replace(",", ".") for n in COUNTS]
+
+
+def test_small_numbers_beside_dots_tell_that_dots_separate_thousands(tmp_path):
+    series = read(tmp_path, table(["Zeit;Menge"], GERMAN, DOTS, separator=";"))
+    np.testing.assert_array_equal(series.exact[:, 0], COUNTS)
+    assert "column 'Menge': the dot is the separator of thousands" in series.notes
+
+
+def test_decimal_commas_elsewhere_tell_that_dots_separate_thousands(tmp_path):
+    commas = [f"{v:.2f}".replace(".", ",") for v in WAVE]
+    series = read(tmp_path, table(["Zeit;Menge;T"], GERMAN, LARGE_DOTS, commas, separator=";"))
+    np.testing.assert_array_equal(series.exact[:, 0], COUNTS + 5000)
+
+
+def test_three_digits_after_each_dot_are_refused_beside_semicolons(tmp_path):
+    content = table(["Zeit;Menge"], GERMAN, LARGE_DOTS, separator=";")
+    with pytest.raises(InputError, match=r"a dot may be .*column 'Menge'\): say --decimal"):
+        read(tmp_path, content)
+    np.testing.assert_array_equal(read(tmp_path, content, decimal=",").exact[:, 0], COUNTS + 5000)
+    np.testing.assert_allclose(read(tmp_path, content, decimal=".").exact[:, 0], (COUNTS + 5000) / 1000, atol=1e-6)
+
+
+def test_decimals_elsewhere_tell_that_dots_are_decimal_marks(tmp_path):
+    content = table(["Zeit;Menge;T"], GERMAN, LARGE_DOTS, WAVE, separator=";")
+    np.testing.assert_allclose(read(tmp_path, content).exact[:, 0], (COUNTS + 5000) / 1000, atol=1e-6)
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_three_decimals_and_a_word_for_missing_values_are_decimals(tmp_path, separator):
+    cells = put([f"{v / 10:.3f}" for v in WAVE], 40, "999")
+    content = table([f"t{separator}v"], TIMES, cells, separator=separator)
+    values = read(tmp_path, content, missing=("999",)).exact[:, 0]
+    np.testing.assert_allclose(np.delete(values, 40), np.delete(WAVE / 10, 40), atol=1e-6)
+
+
+def test_both_decimal_marks_in_a_column_are_refused(tmp_path):
+    cells = put([f"{v:.2f}" for v in WAVE], 40, "20,86")
+    with pytest.raises(InputError, match=r"both decimal marks: 1 with a comma, 299 with a dot .*column 'v'"):
+        read(tmp_path, table(["t;v"], TIMES, cells, separator=";"))
+
+
+@pytest.mark.parametrize("separator", [" ", "\n"])
+def test_decimal_commas_in_text_files_of_numbers(tmp_path, separator):
+    content = separator.join(f"{v:.2f}".replace(".", ",") for v in WAVE)
+    if separator == "\n":
+        series = read(tmp_path, content, name="one.txt", decimal=",")
+        np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+    else:
+        with pytest.raises(InputError, match="'20,00' may be one number or several"):
+            read(tmp_path, content, name="one.txt")
+
+
+@pytest.mark.parametrize("separator", [", ", ",", " ", ",\n"])
+def test_commas_and_spaces_separate_the_numbers_of_a_text_file(tmp_path, separator):
+    series = read(tmp_path, separator.join(map(str, WAVE)), name="one.txt")
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
