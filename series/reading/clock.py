@@ -50,7 +50,7 @@ def clock_seconds(found: dict[str, pa.ChunkedArray]) -> tuple[np.ndarray, np.nda
     if "half" in found:
         half = pc.utf8_lower(found["half"])
         with_half = pc.not_equal(half, "").to_numpy()
-        bad |= with_half & ((hours > 12) | (hours == 0))
+        bad |= with_half & (hours > 12)
         hours = np.where(with_half, hours % 12 + 12 * pc.equal(half, "p").to_numpy(), hours)
     if bad.any():
         raise Unreadable(int(np.flatnonzero(bad)[0]))

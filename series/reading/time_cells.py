@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from ape.core.errors import InputError
 from ape.series.reading.clock import CLOCK, clock_seconds, integers, required_fields
-from ape.series.reading.day_order import choose_order
+from ape.series.reading.day_order import Order, choose_order
 from ape.series.reading.elapsed_times import ELAPSED, read_elapsed, read_times_of_day
 from ape.series.reading.month_names import month_of
 from ape.series.reading.options import ReadOptions
+from ape.series.reading.time_spellings import plain_time, plain_times
 from ape.series.reading.time_zones import in_zone, zone_offsets
 from ape.series.reading.times import Times, Unreadable, dates_of, joined, resolved
 
@@ -29,13 +30,14 @@ DATE = rf"^{WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/.])(?P<b>\d{{1,2}})[-/.](?P<c>\d
 AND_CLOCK = rf"(?:[T_, :]+{CLOCK}{ZONE})?$"
 PATTERNS = (
     DATE + AND_CLOCK,
+    DATE + r"[T ](?P<hour>\d{1,2})(?: ?h| Uhr)?$",
     rf"^{WEEKDAY}(?P<a>\d{{1,2}})\.?[-/ ]?{NAME}\.?[-/ ,]+(?P<c>\d{{2,4}})" + AND_CLOCK,
     rf"^{WEEKDAY}{NAME}\.?[ -](?P<a>\d{{1,2}}),?[ -](?P<c>\d{{4}})" + AND_CLOCK,
     rf"^{WEEKDAY}{NAME}\.? {{1,2}}(?P<a>\d{{1,2}}) {CLOCK}{ZONE} (?P<c>\d{{4}})$",
     rf"^(?P<c>\d{{4}})[- /]?{NAME}\.?[- /](?P<a>\d{{1,2}})" + AND_CLOCK,
     rf"^{NAME}\.?(?:[-/ ](?P<c>\d{{4}})|[-/'](?P<short>\d{{2}}))$",
     r"^(?P<a>\d{4})(?P<mark>[-/])(?P<b>\d{1,2})$",
-    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[T _](?P<hour>\d{2}):?(?P<minute>\d{2})"
+    r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[T _:\-](?P<hour>\d{2}):?(?P<minute>\d{2})"
     r"(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?" + ZONE + "$",
     r"^(?P<year>\d{4})-?W(?P<week>\d{2})(?:-?(?P<weekday>[1-7]))?$",
     r"^(?P<year>\d{4})[- ]?Q(?P<quarter>[1-4])$",
@@ -54,12 +56,15 @@ def looks_like_time(cell: str) -> bool:
     cell = cell.strip()
     if NUMBER.match(cell):
         return False
-    return bool(ISO.match(cell)) or any(_matches(pattern, cell) for pattern in (*PATTERNS, TIME_OF_DAY, ELAPSED))
+    if ISO.match(cell):
+        return True
+    cell = plain_time(cell)
+    return any(_matches(pattern, cell) for pattern in (*PATTERNS, TIME_OF_DAY, ELAPSED))
 
 
 def looks_like_date(cell: str) -> bool:
     """Whether a cell contains a date without a time of day; 18.00.00 is none."""
-    match = ONLY_DATE.match(cell.strip())
+    match = ONLY_DATE.match(plain_time(cell))
     if match is None or match["b"] is None:
         return match is not None
     numbers = [int(match[part]) for part in "abc"]
@@ -68,7 +73,7 @@ def looks_like_date(cell: str) -> bool:
 
 def looks_like_time_of_day(cell: str) -> bool:
     """Whether a cell contains a time of day without a date; 26.79 is none."""
-    match = re.match(TIME_OF_DAY, cell.strip())
+    match = re.match(TIME_OF_DAY, plain_time(cell))
     return match is not None and int(match["hour"]) <= 24 and int(match["minute"]) < 60
 
 
@@ -98,12 +103,14 @@ def read_times(cells: pa.ChunkedArray, options: ReadOptions, where: str) -> Time
             return _iso(text, options, where)
         except pa.ArrowInvalid:
             pass
+    text = plain_times(text)
+    first = text[0].as_py()
     for pattern in PATTERNS:
-        if _matches(pattern, sample[0]):
+        if _matches(pattern, first):
             return _by_pattern(text, pattern, options, where)
-    if re.match(ELAPSED, sample[0]):
+    if re.match(ELAPSED, first):
         return read_elapsed(text)
-    if re.match(TIME_OF_DAY, sample[0]):
+    if re.match(TIME_OF_DAY, first):
         return read_times_of_day(text, TIME_OF_DAY)
     raise Unreadable(0)
 
@@ -128,17 +135,9 @@ def _iso(text: pa.ChunkedArray, options: ReadOptions, where: str) -> Times:
 
 def _by_pattern(text: pa.ChunkedArray, pattern: str, options: ReadOptions, where: str) -> Times:
     fields = required_fields(text, pattern)
-    choices, problem = [], 0
-    for name, dates, wrong in _dates(fields):
-        if wrong is None:
-            choices.append((name, dates))
-        else:
-            problem = max(problem, wrong)
-    if not choices:
-        raise Unreadable(problem)
     seconds, fraction = clock_seconds(fields)
     mark = fields["mark"][0].as_py() if "mark" in fields else ""
-    name, dates, notes = choose_order(choices, seconds, mark, options.dayfirst, where, text[0].as_py())
+    name, dates, notes = choose_order(_orders(fields), seconds, mark, options.dayfirst, where, text)
     stamps = joined(dates, seconds, fraction)
     zones = fields.get("zone")
     if zones is None or pc.all(pc.equal(zones, "")).as_py():
@@ -149,7 +148,7 @@ def _by_pattern(text: pa.ChunkedArray, pattern: str, options: ReadOptions, where
     return Times(stamps - offsets.astype("timedelta64[s]"), name, zone, offsets, notes)
 
 
-def _dates(fields: dict[str, pa.ChunkedArray]) -> list[tuple[str, np.ndarray, int | None]]:
+def _orders(fields: dict[str, pa.ChunkedArray]) -> list[Order]:
     """Return the dates in each order that the fields can have, and the row of the first that does not exist."""
     if "year" in fields:
         return [_parts_of_year(fields)]
@@ -158,27 +157,27 @@ def _dates(fields: dict[str, pa.ChunkedArray]) -> list[tuple[str, np.ndarray, in
         months = np.array([month_of(name) for name in coded.dictionary.to_pylist()])[coded.indices.to_numpy()]
         if "short" in fields:
             digits = pc.if_else(pc.equal(fields["c"], ""), fields["short"], fields["c"])
-            return [("month year", *dates_of(_years(digits), months, np.ones_like(months)))]
-        return [("day month year", *dates_of(_years(fields["c"]), months, integers(fields["a"])))]
+            return [Order("month year", *dates_of(_years(digits), months, np.ones_like(months)))]
+        return [Order("day month year", *dates_of(_years(fields["c"]), months, integers(fields["a"])))]
     a, b = integers(fields["a"]), integers(fields["b"])
     if "c" not in fields:
-        return [("year-month", *dates_of(a, b, np.ones_like(a)))]
+        return [Order("year-month", *dates_of(a, b, np.ones_like(a)))]
     c = integers(fields["c"])
     if pc.max(pc.utf8_length(fields["a"])).as_py() > 2:
-        return [("year-month-day", *dates_of(a, b, c))]
+        return [Order("year-month-day", *dates_of(a, b, c))]
     years = _years(fields["c"])
-    orders = [("day first", *dates_of(years, b, a)), ("month first", *dates_of(years, a, b))]
+    orders = [Order("day first", *dates_of(years, b, a)), Order("month first", *dates_of(years, a, b))]
     if pc.max(pc.utf8_length(fields["c"])).as_py() <= 2:
-        orders.append(("year first", *dates_of(_years(fields["a"]), b, c)))
+        orders.append(Order("year first", *dates_of(_years(fields["a"]), b, c)))
     return orders
 
 
-def _parts_of_year(fields: dict[str, pa.ChunkedArray]) -> tuple[str, np.ndarray, int | None]:
+def _parts_of_year(fields: dict[str, pa.ChunkedArray]) -> Order:
     """Return the dates of quarters, ISO weeks or days of the year."""
     years = integers(fields["year"])
     first = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]")
     if "quarter" in fields:
-        return "year and quarter", *dates_of(years, 3 * integers(fields["quarter"]) - 2, np.ones_like(years))
+        return Order("year and quarter", *dates_of(years, 3 * integers(fields["quarter"]) - 2, np.ones_like(years)))
     if "week" in fields:
         weeks, weekdays = integers(fields["week"]), np.maximum(integers(fields["weekday"]), 1)
         fourth = first + 3  # 4 January is in the first week
@@ -188,7 +187,7 @@ def _parts_of_year(fields: dict[str, pa.ChunkedArray]) -> tuple[str, np.ndarray,
         days = integers(fields["yearday"])
         dates, name = first + days - 1, "year and day of the year"
         wrong = dates.astype("datetime64[Y]") != first.astype("datetime64[Y]")
-    return name, dates, int(np.flatnonzero(wrong)[0]) if wrong.any() else None
+    return Order(name, dates, int(np.flatnonzero(wrong)[0]) if wrong.any() else None)
 
 
 def _years(digits: pa.ChunkedArray) -> np.ndarray:

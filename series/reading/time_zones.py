@@ -96,7 +96,7 @@ def _offset_name(minutes: int) -> str:
 
 
 def in_zone(times: Times, zone: str, where: str) -> Times:
-    """Turn times on the clock of a zone into UTC; the repeated hour in autumn is resolved by the order of the rows.
+    """Turn times on the clock of a zone into UTC; the hour that autumn repeats is resolved by the order of the rows.
 
     Raises
     ------
@@ -106,11 +106,10 @@ def in_zone(times: Times, zone: str, where: str) -> Times:
     clock = pd.DatetimeIndex(times.stamps)
     notes = times.notes
     try:
-        try:
-            aware = clock.tz_localize(zone, ambiguous="infer")
-        except ValueError:  # the hour is not repeated
-            aware = clock.tz_localize(zone, ambiguous=np.ones(len(clock), bool))
-            notes = (*notes, "the hour that autumn repeats occurs once and is read as summer time")
+        repeated = np.asarray(clock.tz_localize(zone, ambiguous="NaT").isna())
+        summer, note = _summer_time(times.stamps, repeated)
+        aware = clock.tz_localize(zone, ambiguous=summer)
+        notes = (*notes, note) if note else notes
     except ValueError as error:
         first = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?", str(error))
         raise InputError(
@@ -121,3 +120,39 @@ def in_zone(times: Times, zone: str, where: str) -> Times:
     stamps = resolved(aware.tz_convert("UTC").tz_localize(None).to_numpy())
     offsets = (times.stamps - stamps) // np.timedelta64(1, "s")
     return replace(times, stamps=stamps, zone=zone, clock_offset=offsets.astype(np.int32), notes=notes)
+
+
+def _summer_time(stamps: np.ndarray, repeated: np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Return which times are in summer time, bool [n], and a note on what the order of the rows does not tell.
+
+    Parameters
+    ----------
+    stamps : ndarray, datetime64 [n]
+        On the clock of the zone, in any order; series of a long table follow or alternate with one another.
+    repeated : ndarray, bool [n]
+        Times in an hour that autumn repeats.
+    """
+    steps = np.diff(stamps.astype(np.int64))
+    if _falls(steps):
+        summer, note = _summer_time(stamps[::-1], repeated[::-1])
+        return summer[::-1], note
+    summer, note = np.ones(len(stamps), bool), None
+    together = round(len(stamps) / (1 + np.count_nonzero(steps)))  # rows of the same time that follow one another
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], repeated, [False]])))
+    for begin, end in edges.reshape(-1, 2):
+        back = np.flatnonzero(steps[begin : end - 1] < 0)
+        if len(back) == 1:
+            summer[begin + back[0] + 1 : end] = False
+        elif not len(back) and not steps[begin : end - 1].any() and end - begin == 2 * together:
+            summer[begin + together : end] = False
+        elif len(back) or (end - begin) % together:
+            note = "the order of the rows does not tell the hours that autumn repeats: they are read as summer time"
+        else:
+            note = note or "the hour that autumn repeats occurs once and is read as summer time"
+    return summer, note
+
+
+def _falls(steps: np.ndarray) -> bool:
+    """Whether rows are newest first."""
+    moving = steps[steps != 0]
+    return len(moving) > 0 and float(np.median(moving)) < 0
