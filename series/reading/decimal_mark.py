@@ -13,7 +13,7 @@ from ape.core.errors import InputError
 from ape.series.reading.number_cells import UNIT, grouped, split_units
 
 COMMA_DECIMAL = r"^[+-]?(?:\d{1,3}(?:\.\d{2,3})*\.\d{3}|\d*),\d*(?:[eE][+-]?\d+)?$"
-DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)"  # not three digits, as thousands have
+DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)|^[+-]?0*\.\d"  # not three digits after others, as thousands have
 THREE_DIGITS = rf"^[+-]?[1-9]\d{{0,2}}\.\d{{3}}(?:\s*{UNIT})?$"
 FEWEST_SMALL = 3  # different numbers without a dot: fewer may stand for something, such as missing values
 

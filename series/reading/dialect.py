@@ -14,7 +14,7 @@ from ape.series.reading.comma_numbers import (
     lines_above_numbers,
     require_separating_commas,
 )
-from ape.series.reading.header import MOST_ROWS, find_header, names_of_all
+from ape.series.reading.header import MOST_ROWS, find_header, left_out, names_of_all
 from ape.series.reading.lines import COMMENT, kind_of, split, table_lines
 
 SAMPLE_LINES = 400
@@ -91,7 +91,7 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
         lines = lines[1:]
     begin = next((k for k, line in enumerate(lines) if line.text.strip() and not COMMENT.match(line.text)), len(lines))
     comments = [COMMENT.sub("", line.text).strip() for line in lines[:begin] if line.text.strip()]
-    notes = [_left_out(begin, "before the table")] if begin else []
+    notes = [left_out(begin, "before the table")] if begin else []
     body = lines[begin : begin + SAMPLE_LINES]
     filled = [line for line in body if line.text.strip() and not COMMENT.match(line.text)]
     if not filled:
@@ -101,7 +101,7 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
     separator = forced[1] if forced else None
     if separator in (None, ","):
         if above := lines_above_numbers(texts, MOST_ROWS):
-            notes += [_left_out(above - 1, "before the table")] if above > 1 else []
+            notes += [left_out(above - 1, "before the table")] if above > 1 else []
             name = texts[above - 1].strip().strip('"')
             skip = filled[above].begin
             return Dialect(
@@ -115,12 +115,17 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
         return Dialect(None, ("",), filled[0].begin, False, (), ("number",), False, within, tuple(notes))
     separator = separator or _separator(texts)
     rows = [split(line, separator) for line in texts]
-    found = find_header(rows, comments[-1] if comments else None, separator, header, where)
-    if found.begin:
-        notes.append(f"{_left_out(found.begin, 'before the table')}: '{texts[0][:40]}'")
+    found = find_header(rows, comments, separator, header, where)
+    if found.comments:
+        notes = [left_out(begin - found.comments, "before the table")] if begin > found.comments else []
     data = rows[found.values :]
     if not data:
         raise InputError("the file has a header and no rows", where, "give a file with values")
+    if separator is None and found.kinds == ("text",):
+        middle = texts[len(texts) // 2].strip()
+        raise InputError(f"lines of text and no table, such as '{middle[:40]}'", where, "give a table of numbers")
+    if len(texts) == 1 and len(rows[0]) > 1:
+        raise InputError(f"one line of {len(rows[0])} cells", where, "write one row a time step")
     if not found.names and separator == "," and decimal is None:
         require_separating_commas(data, where)
     names = found.names or ("",) * max(map(len, data))
@@ -135,10 +140,6 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
         within,
         (*notes, *found.notes),
     )
-
-
-def _left_out(count: int, where: str) -> str:
-    return f"{count} line{'s' * (count > 1)} {where} {'were' if count > 1 else 'was'} left out"
 
 
 def _separator(lines: Sequence[str]) -> str | None:

@@ -10,12 +10,13 @@ from ape.core.errors import InputError
 from ape.series.reading.columnar_file import columnar_format, read_columnar
 from ape.series.reading.compression import COMPRESSED, decompressed, is_compressed
 from ape.series.reading.csv_file import read_csv
+from ape.series.reading.foreign_formats import require_table_format
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import Table
 
 COLUMNAR = (".parquet", ".pq", ".feather", ".arrow")
 TABLES = (".csv", ".tsv", ".tab", ".dat", *COLUMNAR)
-OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+HEAD = 512  # bytes that tell the format
 
 
 def suffix_of(path: Path) -> str:
@@ -33,7 +34,7 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     Raises
     ------
     InputError
-        The file is not readable, or its rows have different numbers of cells.
+        The file is not readable, has another format, or its rows have different numbers of cells.
     """
     where = str(path)
     with path.open("rb") as file:
@@ -41,11 +42,10 @@ def read_table(path: Path, options: ReadOptions) -> Table:
     compressed = is_compressed(content[:8])
     if compressed:
         content = decompressed(content[:], where)
-    head = content[:8]
+    head = content[:HEAD]
     if kind := columnar_format(head):
         return read_columnar(content, kind, where)
-    if head.startswith(OLD_EXCEL):
-        raise InputError("an Excel workbook", where, "save it as CSV")
+    require_table_format(head, where)
     if suffix_of(path) in COLUMNAR:
         raise InputError(f"not a {suffix_of(path)} file", where, "write it again, or name it after its format")
     return read_csv(content, options, where, compressed)

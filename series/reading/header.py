@@ -6,12 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ape.core.errors import InputError
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.lines import kind_of, split, trimmed
+from ape.series.reading.missing import means_missing
 from ape.series.reading.names import COUNTERS, TIMES, key_of
 from ape.series.reading.time_cells import looks_like_time
 
@@ -20,6 +22,9 @@ RULER = re.compile(r"^[-=+:| ]{3,}$")
 KNOWN = TIMES | COUNTERS - {""}  # names that other lines rarely have
 COUNTING = 0.9  # of the rows: others are a total or a repeated header
 WRITTEN = re.compile(r"[.,eE:]")  # in numbers that do not number columns
+UNIT_SIGN = re.compile(r"[/%°()\[\]]")  # in units, and rarely in all names of a header
+ENOUGH = 20  # rows that tell numbers above them from values
+FAR = 3.0  # ranges of a column: a number farther from it is none of its values
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Header:
     kinds : tuple of str
         What each column has mostly: ``number``, ``time``, ``text`` or ``missing``.
     notes : tuple of str
+    comments : int
+        How many comments the header has.
     """
 
     names: tuple[str, ...]
@@ -44,10 +51,11 @@ class Header:
     values: int
     kinds: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    comments: int = 0
 
 
 def find_header(
-    rows: Sequence[list[str]], commented: str | None, separator: str | None, given: bool | None, where: str
+    rows: Sequence[list[str]], comments: Sequence[str], separator: str | None, given: bool | None, where: str
 ) -> Header:
     """Find the names of the columns.
 
@@ -55,8 +63,8 @@ def find_header(
     ----------
     rows : sequence of list of str
         The first rows, and what is above them.
-    commented : str or None
-        The last comment above the rows, which may have the names.
+    comments : sequence of str
+        Above the rows; the last ones may have the names.
     separator : str or None
     given : bool, optional
         Whether the first row has the names.
@@ -65,25 +73,68 @@ def find_header(
     Raises
     ------
     InputError
-        The first row may number the columns or have values.
+        The first row may number the columns or have values, or each column is a time step.
     """
+    _require_rows_of_times(rows, where)
     kinds = _kinds(rows)
     first = _first_values(rows, kinds)
     begin = None if given is False else _names_row(rows[:first], kinds, _counts(rows[first:]))
-    if begin is None and given is None and _numbers_columns(rows[first], rows[first + 1 :], where):
+    if (
+        begin is None
+        and given is None
+        and (
+            _numbers_columns(rows[first], rows[first + 1 :], where)
+            or _has_numbers_as_names(rows[first], rows[first + 1 :], kinds, where)
+        )
+    ):
         begin = first
     if given is True and begin is None:
         begin = first
     if begin is None:
-        names = split(commented, separator) if commented is not None and given is None else []
-        fits = len(names) == len(kinds) and all(kind_of(name) == "text" for name in names)
-        return Header(tuple(names) if fits else (), first, first, kinds)
+        names, used = _commented_names(comments, separator, len(kinds)) if given is None else ([], 0)
+        return Header(tuple(names), first, first, kinds, _lines_above(rows, first), used)
     values = next((k for k in range(begin + 1, first) if not _is_units(rows[k], kinds)), max(begin + 1, first))
     names, notes = _joined_names(rows, begin, values)
     below = values - begin - 1
-    if below and not notes:
-        notes = (f"{below} line{'s' * (below > 1)} below the header (units) {'were' if below > 1 else 'was'} left out",)
+    if not notes:
+        notes = _lines_above(rows, begin)
+        if below:
+            notes = (*notes, left_out(below, "below the header (units)"))
     return Header(tuple(names), begin, values, kinds, notes)
+
+
+def left_out(count: int, which: str) -> str:
+    """Return a note on lines that were left out."""
+    return f"{count} line{'s' * (count > 1)} {which} {'were' if count > 1 else 'was'} left out"
+
+
+def _lines_above(rows: Sequence[list[str]], count: int) -> tuple[str, ...]:
+    return (f"{left_out(count, 'before the table')}: '{' '.join(rows[0])[:40]}'",) if count else ()
+
+
+def _commented_names(comments: Sequence[str], separator: str | None, width: int) -> tuple[list[str], int]:
+    """Return the names in the last comment, or in the one before if the last has units; and how many comments it is."""
+    rows = [split(comment, separator) for comment in comments[-2:]]
+    kinds = [{kind_of(cell) for cell in row} if len(row) == width else {"other"} for row in rows]
+    if not rows or not kinds[-1] <= {"text", "missing"}:
+        return [], 0
+    known = any(key_of(cell) in KNOWN for cell in rows[-1])
+    if kinds[0] == {"text"} and len(rows) > 1 and not known and any(UNIT_SIGN.search(cell) for cell in rows[-1]):
+        return rows[0], 2
+    return (rows[-1], 1) if kinds[-1] == {"text"} else ([], 0)
+
+
+def _require_rows_of_times(rows: Sequence[list[str]], where: str) -> None:
+    """Refuse a table whose columns are times, such as one row a day with a column an hour."""
+    for row, below in pairwise(rows[:MOST_ROWS]):
+        if len(row) > 3 and len(below) >= len(row) - 1 and {kind_of(cell) for cell in row[1:]} == {"time"}:
+            values = {kind_of(cell) for cell in below[1:]}
+            if "number" in values and values <= {"number", "missing"} and len(set(row[1:])) == len(row) - 1:
+                raise InputError(
+                    f"each column is a time, from '{row[1][:30]}' to '{row[-1][:30]}'",
+                    where,
+                    "write one row a time step",
+                )
 
 
 def _kinds(rows: Sequence[list[str]]) -> tuple[str, ...]:
@@ -144,6 +195,8 @@ def _names_row(above: Sequence[list[str]], kinds: Sequence[str], counted: bool) 
         return _last_with(above, ("text",))
     if not filled:
         return next((k for k, row in enumerate(above) if _names_one_beside_index(row, kinds, counted)), None)
+    if any(len(trimmed(above[k])) <= len(kinds) for k in filled):  # longer lines are about the file
+        filled = {k: count for k, count in filled.items() if len(trimmed(above[k])) <= len(kinds)}
     fullest = [k for k, count in filled.items() if count >= max(filled.values()) - 1]
     words = [k for k in fullest if len(above[k]) == len(kinds) and all(kind_of(cell) == "text" for cell in above[k])]
     fullest = words or fullest
@@ -204,6 +257,41 @@ def _numbers_columns(first: list[str], data: Sequence[list[str]], where: str) ->
             "say --header or --no-header",
         )
     return False
+
+
+def _has_numbers_as_names(first: list[str], data: Sequence[list[str]], kinds: Sequence[str], where: str) -> bool:
+    """Whether the first row has other numbers than the rows below it, such as ``101,102`` above decimals.
+
+    They are names beside an empty cell for times or an index, and if they are far from all values of their columns.
+    """
+    data = [row for row in data if len(row) == len(first)]
+    if len(data) < ENOUGH or len(kinds) != len(first):
+        return False
+    if not first[0] and len(first) > 1 and (kinds[0] == "time" or _counts(data)):
+        return all(kind_of(cell) == "number" for cell in first[1:])
+    try:
+        names = np.array([cell.replace(",", ".") for cell in first], dtype=np.float64)
+        cells = [["nan" if means_missing(cell) else cell.replace(",", ".") for cell in row] for row in data]
+        values = np.array(cells, dtype=np.float64)
+    except ValueError:
+        return False
+    if np.isnan(values).all(axis=0).any() or (names < 0).any():
+        return False
+    other = all(_decimals(cell) not in {_decimals(row[k]) for row in data} for k, cell in enumerate(first))
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    far = bool((np.maximum(low - names, names - high) > FAR * (high - low)).all())
+    if far and (other or (len(names) > 1 and bool((np.diff(names) > 0).all()))):
+        return True
+    if other and len(first) > 1:
+        raise InputError(
+            f"the first row {','.join(first)[:40]} may be names or values", where, "say --header or --no-header"
+        )
+    return False
+
+
+def _decimals(cell: str) -> int:
+    """Return how many digits follow the decimal mark of a number."""
+    return len(re.split("[.,]", cell)[-1]) if re.search("[.,]", cell) else 0
 
 
 def names_of_all(names: Sequence[str], data: Sequence[list[str]], separator: str | None, where: str) -> tuple[str, ...]:

@@ -119,8 +119,9 @@ def test_three_digits_after_each_dot_are_refused_beside_semicolons(tmp_path):
     np.testing.assert_allclose(read(tmp_path, content, decimal=".").exact[:, 0], (COUNTS + 5000) / 1000, atol=1e-6)
 
 
-def test_decimals_elsewhere_tell_that_dots_are_decimal_marks(tmp_path):
-    content = table(["Zeit;Menge;T"], GERMAN, LARGE_DOTS, WAVE, separator=";")
+@pytest.mark.parametrize("others", [WAVE, ["0.250"] * (T - 1) + ["1.250"]])
+def test_decimals_elsewhere_tell_that_dots_are_decimal_marks(tmp_path, others):
+    content = table(["Zeit;Menge;T"], GERMAN, LARGE_DOTS, others, separator=";")
     np.testing.assert_allclose(read(tmp_path, content).exact[:, 0], (COUNTS + 5000) / 1000, atol=1e-6)
 
 
@@ -153,3 +154,124 @@ def test_decimal_commas_in_text_files_of_numbers(tmp_path, separator):
 def test_commas_and_spaces_separate_the_numbers_of_a_text_file(tmp_path, separator):
     series = read(tmp_path, separator.join(map(str, WAVE)), name="one.txt")
     np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+
+
+PAGE = "<html>\n<table><tr><td>time</td><td>v</td></tr>\n<tr><td>1</td><td>20.09</td></tr></table></html>\n"
+OTHER_FORMATS = {
+    "a JSON file": [
+        '[{"time": "2024-03-04 00:00", "v": 20.09}]',
+        '{"time": "2024-03-04 00:00", "v": 20.09}\n{"time": "2024-03-04 00:10", "v": 20.86}\n',
+        "[[1, 20.09],\n [2, 20.86]]",
+        "[20.09, 20.86, 21.11]",
+        '\ufeff{\n  "values": [1, 2]\n}',
+    ],
+    "an HTML page": [PAGE, "<!DOCTYPE html>\n<title>404</title>", f"\n\n{PAGE}"],
+    "an XML file": ['<?xml version="1.0"?>\n<rows><row v="1"/></rows>'],
+    "a PDF document": ["%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"],
+    "lines of text and no table, such as 'please find attached": [
+        "Dear colleague,\nplease find attached the data.\nplease find attached the data.\n"
+    ],
+    "lines of text and no table, such as '2024-03-04 00:20:00 INFO pump": [
+        "\n".join(f"2024-03-04 00:{k:02d}:00 INFO pump started id={k}" for k in range(41))
+    ],
+    "one line of 3 cells": ["20.09;21.11;22.5", "20.09\t21.11\t22.5\n"],
+}
+
+
+@pytest.mark.parametrize("name", ["series.csv", "series.txt"])
+@pytest.mark.parametrize("reason", OTHER_FORMATS)
+def test_other_formats_are_named(tmp_path, reason, name):
+    for content in OTHER_FORMATS[reason]:
+        with pytest.raises(InputError) as error:
+            read(tmp_path, content, name=name)
+        assert str(error.value).startswith(reason) and "\n" not in str(error.value)
+
+
+def test_names_in_brackets_are_no_markup(tmp_path):
+    series = read(tmp_path, table(["<DATE>,<CLOSE>"], TIMES, WAVE))
+    assert series.channels == ("<CLOSE>",) and (series.timestamps == TIMES.to_numpy()).all()
+
+
+DECIMALS = np.round(100.5 + 20 * np.sin(np.arange(T) / 9), 2) + 0.001  # three decimals each, from 80 to 121
+FAR_NUMBERS = {
+    "101,102": (WAVE / 100 + 0.0001, WAVE / 100 + 0.0001),  # integers above decimals near 0.2
+    "2019,2020": (np.round(WAVE).astype(int), np.round(OTHER).astype(int)),  # years above counts
+    "0.5,1.5": (DECIMALS + 500, DECIMALS + 500),  # depths
+    "7000": (DECIMALS,),
+}
+
+
+@pytest.mark.parametrize("header", FAR_NUMBERS)
+def test_numbers_far_from_all_values_are_names(tmp_path, header):
+    columns = FAR_NUMBERS[header]
+    series = read(tmp_path, table([header], *([f"{v:.10g}" for v in column] for column in columns)))
+    assert series.channels == tuple(header.split(",")) and series.length == T
+    np.testing.assert_allclose(series.exact[:, 0], columns[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("first", ["101,102", "90,100", "99.5,101.5"])
+def test_numbers_that_are_written_as_no_value_is_may_be_names(tmp_path, first):
+    content = table([first], *[[f"{v:.3f}" for v in DECIMALS]] * 2)
+    with pytest.raises(InputError, match=f"the first row {first} may be names or values .*say --header or --no-header"):
+        read(tmp_path, content)
+    assert read(tmp_path, content, header=True).channels == tuple(first.split(","))
+    assert read(tmp_path, content, header=False).length == T + 1
+
+
+@pytest.mark.parametrize("first", ["101.5,102.5", "-999,-999"])
+def test_numbers_that_are_written_as_the_values_are_a_row(tmp_path, first):
+    series = read(tmp_path, table([first], WAVE, [f"{v:.1f}" for v in OTHER]))
+    assert series.length == T + 1
+
+
+def test_numbers_beside_an_empty_cell_for_the_times_are_names(tmp_path):
+    series = read(tmp_path, table([",101,102"], TIMES, np.round(OTHER).astype(int), np.round(OTHER).astype(int)))
+    assert series.channels == ("101", "102") and (series.timestamps == TIMES.to_numpy()).all()
+
+
+def test_a_line_on_the_file_above_the_names(tmp_path):
+    facts = '723650,"ALBUQUERQUE",NM,-7.0,35.033,-106.617,1619'
+    content = table([facts, "Date,Time,ETR,GHI"], TIMES.strftime("%m/%d/%Y"), TIMES.strftime("%H:%M"), WAVE, OTHER)
+    series = read(tmp_path, content)
+    assert series.channels == ("ETR", "GHI") and (series.timestamps == TIMES.to_numpy()).all()
+    assert any(note.startswith("1 line before the table was left out: '723650 ALB") for note in series.notes)
+
+
+def test_lines_on_the_file_units_and_kinds_around_the_names(tmp_path):
+    header = [
+        '"TOA5","CR1000","CR1000","1234","CR1000.Std.27","CPU:prog.CR1","5521","Ten_min"',
+        '"TIMESTAMP","RECORD","AirTC_Avg","RH"',
+        '"TS","RN","Deg C","%"',
+        '"","","Avg","Smp"',
+    ]
+    series = read(tmp_path, table(header, TIMES, range(T), WAVE, OTHER))
+    assert series.channels == ("AirTC_Avg", "RH") and (series.timestamps == TIMES.to_numpy()).all()
+
+
+@pytest.mark.parametrize("units", ["# s bar m/s", "# - [bar] °C"])
+def test_names_in_a_comment_above_units_in_a_comment(tmp_path, units):
+    header = ["# written by the logger", "# sequence pressure speed", units]
+    series = read(tmp_path, table(header, range(5, T + 5), WAVE, OTHER, separator=" "))
+    assert series.channels[-2:] == ("pressure", "speed")
+    assert [note for note in series.notes if "left out" in note] == ["1 line before the table was left out"]
+
+
+def test_a_header_in_a_comment_is_not_left_out(tmp_path):
+    series = read(tmp_path, table(["# time,v"], TIMES, WAVE))
+    assert series.channels == ("v",) and not series.notes
+
+
+def test_one_row_a_day_with_a_column_an_hour_is_refused(tmp_path):
+    header = "Date," + ",".join(f"{hour:02d}:00" for hour in range(24))
+    days = [f"2024-03-{day:02d}," + ",".join(map(str, WAVE[:24])) for day in range(1, 32)]
+    with pytest.raises(InputError, match="each column is a time, from '00:00' to '23:00' .*write one row a time step"):
+        read(tmp_path, "\n".join([header, *days]))
+    transposed = ["sensor," + ",".join(map(str, TIMES)), "flow," + ",".join(map(str, WAVE))]
+    with pytest.raises(InputError, match="each column is a time, from '2024-03-04 00:00:00' to"):
+        read(tmp_path, "\n".join(transposed))
+
+
+def test_groups_above_names_are_joined_and_not_left_out(tmp_path):
+    series = read(tmp_path, table(["time,pump,pump,tank", ",flow,press,flow"], TIMES, WAVE, OTHER, WAVE))
+    assert series.channels == ("pump flow", "pump press", "tank flow")
+    assert not any("left out" in note for note in series.notes)
