@@ -34,6 +34,8 @@ from ape.tools.workbench import Workbench
 async def plan(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """1. The planner reads what is measured and what people wrote."""
     context = runtime.context
+    if context.log.note:
+        context.listen("planner", f"reads the log: {context.log.note}")
     tools = planner_tools(context.workbench, context.log)
     consultation = await ask(runtime, "planner", {"task": "plan"}, tools, Plan)
     answer: Plan = consultation.answer

@@ -104,7 +104,8 @@ def read_log(
     # a line without a time belongs to the line before it
     known = np.maximum.accumulate(np.where(np.isnat(times), np.datetime64(0, "s"), times))
     rows = np.flatnonzero(known <= timestamps[-1])
-    note = f"{len(lines) - len(rows)} lines after the training part are left out"
+    late = len(lines) - len(rows)
+    note = f"{late} line{' ' if late == 1 else 's '}after the training part {'is' if late == 1 else 'are'} left out"
     return Log(tuple(lines[k] for k in rows), tuple(int(k) + 1 for k in rows), times[rows], note)
 
 
@@ -267,5 +268,5 @@ def _seconds_east(zone: str) -> int:
 def _without_time(line: str) -> str:
     for pattern, _ in _TIME_FORMATS:
         if match := pattern.search(line[:_HEAD]):
-            return line[: match.start()] + line[match.end("time") :]
+            return line[: match.start()] + line[match.end() :]
     return line
