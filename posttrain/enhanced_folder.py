@@ -24,6 +24,11 @@ from ape.series.windows import clip, starts
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
 KIND, FORMAT = "enhanced", 6
 HEAD = "representation."
+FORMS = {  # type and number of dimensions
+    "values": (torch.float32, 2),
+    "memory_starts": (torch.int64, 1),
+    "segments": (torch.int64, 2),
+}
 HINT = "the folder is damaged or was changed: enhance the detector again"
 
 
@@ -108,6 +113,11 @@ def _assemble(
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             msg = f"'{name}' is not finite"
+            raise ValueError(msg)
+        floating = torch.float64 if name.startswith("calibration.") else torch.float32
+        dtype, dimensions = FORMS.get(name, (floating, tensor.ndim))
+        if (tensor.dtype, tensor.ndim) != (dtype, dimensions):
+            msg = f"'{name}' has type {tensor.dtype} and {tensor.ndim} dimensions"
             raise ValueError(msg)
     state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
     sizes = len(state["latent_mean"]), len(state["nearest.mean"])
