@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from ape.series.reading.channels import Columns, read_channels
 from ape.series.reading.indices import without_indices
-from ape.series.reading.long_tables import read_long, series_column_of
+from ape.series.reading.long_tables import part_of, read_long, restarting_times
 from ape.series.reading.options import ReadOptions
+from ape.series.reading.series_keys import completed, find_keys, keys_named
 from ape.series.reading.table import Table
 from ape.series.reading.time_columns import find_times
 from ape.series.requirements import Requirements
@@ -38,19 +39,32 @@ def interpret(
     InputError
         A cell is unreadable, the table can be read in several ways, or a required channel is missing.
     """
+    keys = None if options.series_column is None else keys_named(table.columns, options.series_column, where)
+    if keys is not None and keys.value is not None:
+        part = part_of(table, keys, where)
+        return interpret(part, replace(options, series_column=None), column, where, required)
     notes = list(table.notes)
     columns = dict(table.columns)
     needed = set() if required is None else set(required.channels)
     may_be_times = {name: cells for name, cells in columns.items() if name not in needed}
     times, used, time_notes = find_times(may_be_times, options, table, where)
+    named = () if keys is None else keys.columns
+    rest = {name: cells for name, cells in columns.items() if name not in used or name in named}
+    kept, index_notes = without_indices(rest, [*needed, *(column or ()), *named] or None)
+    measured = [*needed, *(column or ())]
+    restarting = restarting_times(may_be_times, table.named) if times is None else None
+    if restarting is not None:
+        others = {name: cells for name, cells in kept.items() if name != restarting.column}
+        stamps = restarting.times.stamps
+        keys = find_keys(others, stamps, measured, where) if keys is None else completed(others, keys, stamps)
+        if keys is not None:
+            times, used, time_notes, kept = restarting.times, [restarting.column], [], others
+    elif times is not None:
+        keys = find_keys(kept, times.stamps, measured, where) if keys is None else completed(kept, keys, times.stamps)
     notes += time_notes
-    rest = {name: cells for name, cells in columns.items() if name not in used}
     time_column = " and ".join(name or "without a name" for name in used) if used else None
-    kept, index_notes = without_indices(rest, [*needed, *(column or ())] or None)
-    series_column = series_column_of(kept, times, options, column, where)
-    long = series_column is not None and series_column[1] is None
     names = list(rest if column is None else column)
-    if required is not None and required.channels and not long and required.by_name(names, table.named):
+    if required is not None and required.channels and keys is None and required.by_name(names, table.named):
         places, match_notes = required.places(names, table.named, where)
         column = [names[place] for place in places]
         kept, notes = rest, [*notes, *match_notes]
@@ -58,8 +72,13 @@ def interpret(
     else:
         notes += index_notes
         unused = ()
-    if series_column is not None:
-        return read_long(kept, times, time_column, series_column, options, column, table, tuple(notes), where)
-    wide = read_channels(kept, options, column, table, where, required is not None)
-    left_out = (*wide.left_out, *unused)
-    return replace(wide, times=times, time_column=time_column, left_out=left_out, notes=(*notes, *wide.notes))
+    if keys is not None:
+        found = read_long(kept, times, keys, options, column, table, where, required is not None)
+        if restarting is not None and not restarting.seconds:
+            note = f"column '{restarting.column}' counts the rows of each series and was left out"
+            found, time_column = replace(found, times=None, notes=(*found.notes, note)), None
+    else:
+        found = read_channels(kept, options, column, table, where, required is not None)
+        found = replace(found, times=times)
+    left_out = (*found.left_out, *unused)
+    return replace(found, time_column=time_column, left_out=left_out, notes=(*notes, *found.notes))

@@ -33,20 +33,8 @@ FAULTS = (
 )  # fmt: skip
 # Words that may stand after them.
 ENDINGS = {
-    "binary",
-    "bool",
-    "category",
-    "class",
-    "code",
-    "flag",
-    "id",
-    "indicator",
-    "mark",
-    "state",
-    "status",
-    "tag",
-    "type",
-}
+    "binary", "bool", "category", "class", "code", "flag", "id", "indicator", "mark", "state", "status", "tag", "type",
+}  # fmt: skip
 # Names of labels that no part gives away.
 SHORT = {"att flag", "machine status", "y"}
 NUMBERED = ("category", "class", "label", "type")  # words of labels whose classes may be numbered
@@ -58,7 +46,7 @@ def is_label(name: str, cells: pa.ChunkedArray) -> bool:
     """Whether a column is named like labels and, if a measurement may have the name too, has few values."""
     if key_of(name) in LABELS:
         return True
-    parts = _parts(name)
+    parts = words_of(name)
     anomaly = any(part.startswith(ANOMALIES) for part in parts)
     head = [part for k, part in enumerate(parts) if k == 0 or part not in ENDINGS][-1:]
     fault = any(part.startswith(FAULTS) for part in head)
@@ -69,7 +57,7 @@ def is_label(name: str, cells: pa.ChunkedArray) -> bool:
     return len(few) <= most and _are_classes(pc.unique(cells).drop_null().to_pylist(), most)
 
 
-def _parts(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """Return the words of a name in lower case, without numbers: ``isFraud_1`` is "is", "fraud"."""
     spaced = re.sub(r"(?<=[a-z\u00df-\u00ff])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W\d_]+", spaced.casefold())
