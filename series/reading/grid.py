@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ape.core.errors import InputError
 from ape.series.reading.times import EVEN, Times, even_share
 from ape.series.series import LONGEST_GAP, Gap
 
@@ -14,6 +15,7 @@ MOST_STEPS = 0.9  # share of irregular steps that are no pauses
 STEP_CHANGE = 12  # steps of another size in a row, more than gaps that recur by chance
 MOST_SET_BACK = 10  # times that a clock is set back
 MOST_DUPLICATES = 0.05  # share of rows above which times are too coarse to order the rows
+NEWEST_FIRST = 0.9  # share of the steps that go back
 HOUR = 3_600
 DAY = 86_400
 MONTH_STEPS = {1: (27, 32), 3: (88, 93), 6: (180, 185), 12: (364, 367)}  # months: days
@@ -82,9 +84,12 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
     zero = steps.dtype.type(0)
     if (steps > zero).all():
         return values, times, None, []
-    rows = np.arange(len(values))
-    if (steps < zero).all():
-        return values[::-1], times.take(rows[::-1]), rows[::-1].copy(), ["rows were newest first and were reversed"]
+    falls, rises = int((steps < zero).sum()), int((steps > zero).sum())
+    if falls > NEWEST_FIRST * (falls + rises):
+        rows = np.arange(len(values))[::-1]
+        values, ordered, point_of_row, notes = _ordered(values[::-1], times.take(rows))
+        point_of_row = rows.copy() if point_of_row is None else point_of_row[::-1]
+        return values, ordered, point_of_row, ["rows were newest first and were reversed", *notes]
     if times.zone is None and (shifted := _set_back(times)) is not None:
         back = int((steps <= zero).sum())
         return (
@@ -96,23 +101,35 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
     order = np.argsort(stamps, kind="stable")
     unique, first, inverse = np.unique(stamps, return_index=True, return_inverse=True)
     repeated = len(stamps) - len(unique)
-    if repeated > MOST_DUPLICATES * len(stamps):
+    if (steps == zero).sum() > MOST_DUPLICATES * len(stamps):
         return (
             values,
             None,
             None,
             [f"{repeated} times occur more than once: rows keep the file order, times are left out"],
         )
+    if repeated > MOST_DUPLICATES * len(stamps) and not _agree(values, inverse, len(unique)):
+        raise InputError(
+            f"{_count(repeated, 'row')} with the time of an earlier row, but other values",
+            "times",
+            "keep one row for each time, or say --series-column if a column names several series",
+        )
     notes = []
-    moved = int((steps < zero).sum())
-    if moved:
-        notes.append(f"rows were not in the order of time ({moved} steps back) and were sorted")
+    if falls:
+        notes.append(f"rows were not in the order of time ({_count(falls, 'step')} back) and were sorted")
     if repeated:
         notes.append(f"{_count(repeated, 'row')} with the time of another: rows of the same time were averaged")
         values = _averaged(values, inverse, len(unique))
     else:
         values = values[order]
     return values, times.take(first), inverse.astype(np.int64), notes
+
+
+def _agree(values: np.ndarray, group: np.ndarray, count: int) -> bool:
+    """Whether nearly all rows of a group have the same values, as where files that overlap were joined."""
+    mean = _averaged(values, group, count)[group]
+    same = (np.isclose(values, mean, rtol=1e-9, atol=0) | np.isnan(values)).all(axis=1)
+    return bool((~same).sum() <= MOST_DUPLICATES * (len(group) - count))
 
 
 def _averaged(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
@@ -280,7 +297,7 @@ def _filled(
     if gaps:
         longest = max(gap.missing for gap in gaps)
         what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"
-        notes.append(f"{what} of {longest} rows: not filled")
+        notes.append(f"{what} of {_count(longest, 'row')}: not filled")
     return Gridded(
         filled,
         Times(new_stamps, times.format, times.zone, offsets, times.notes),
