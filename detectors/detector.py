@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,7 @@ from ape.series.windows import (
     longest,
     longest_window,
     sliding,
+    spaced_starts,
     start_batches,
     streamed_overlap_mean,
     usable,
@@ -38,6 +39,7 @@ from ape.series.windows import (
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 MIN_WINDOWS = 4  # the training part has at least this many window lengths
 BATCH = 512  # windows scored at once
+MEASURED = 128  # windows of the training part, in which usual errors are measured
 CONSTANT_SHARE = 1e-3  # of the median scale, for channels that are constant in training
 
 
@@ -67,6 +69,16 @@ class TrainingSetup:
     shift: Tensor
     scale: Tensor
     required: Requirements
+
+    @torch.no_grad()
+    def required_when_trained(self) -> Requirements:
+        """Return what the trained detector requires, with the usual error of each channel."""
+        starts = torch.from_numpy(spaced_starts(self.segments, self.window, MEASURED)).to(self.values.device)
+        windows = self.values.T.unfold(1, self.window, 1)[:, starts].transpose(0, 1).contiguous()
+        self.module.eval()
+        with seeded(0):
+            error = (windows - self.module.reconstruct(windows)).square()
+        return replace(self.required, errors=tuple(error.transpose(0, 1).flatten(1).median(dim=1).values.tolist()))
 
 
 class WindowedDetector:
@@ -158,7 +170,7 @@ class WindowedDetector:
         described = (self.name, self.options, setup.window, self.budget, seed, setup.segments)
         state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
         train(setup.module, setup.values, setup.segments, setup.window, self.budget, seed, progress, state)
-        self.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required)
+        self.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required_when_trained())
         return self
 
     def prepare(self, series: Series, seed: int) -> TrainingSetup:

@@ -103,16 +103,16 @@ def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
     """
     if fields is None:
         return Requirements()
-    if not isinstance(fields, dict) or set(fields) != set(REQUIRED):
+    if not isinstance(fields, dict) or not {"channels", "counters"} <= set(fields) <= set(REQUIRED):
         raise InputError("field 'required' is invalid", str(path), HINT)
-    for name, check in REQUIRED.items():
-        value = fields[name]
-        if not check(value) or (name in PER_CHANNEL and len(value) not in (0, channels)):
+    for name, value in fields.items():  # folders of earlier versions lack some
+        if not REQUIRED[name](value) or (name in PER_CHANNEL and len(value) not in (0, channels)):
             raise InputError(f"field 'required.{name}' is invalid", str(path), HINT)
     if not set(fields["counters"]) <= set(fields["channels"]):
         raise InputError("field 'required.counters' names other channels", str(path), HINT)
-    if len(fields["standstills"]) != len(fields["changes"]):
-        raise InputError("fields 'required.standstills' and 'required.changes' differ in length", str(path), HINT)
+    for pair in PAIRS:
+        if len({len(fields.get(name, ())) for name in pair}) > 1:
+            raise InputError(f"fields 'required.{pair[0]}' and 'required.{pair[1]}' differ in length", str(path), HINT)
     values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()}
     return Requirements(**values)
 
@@ -161,14 +161,27 @@ def _are_names(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
+def _are_numbers(values: Any) -> bool:
+    return values == [] or _is_list_of_numbers(values)
+
+
+def _are_sizes(values: Any) -> bool:
+    return values == [] or (_is_list_of_numbers(values) and min(values) >= 0)
+
+
 # The fields of `Requirements` in JSON, and what they may be.
 REQUIRED: dict[str, Callable[[Any], bool]] = {
     "channels": _are_names,
-    "offset": lambda values: values == [] or _is_list_of_numbers(values),
+    "offset": _are_numbers,
     "step": lambda value: value is None or (_is_number(value) and value > 0),
     "named": lambda value: isinstance(value, bool),
     "counters": _are_names,
     "standstills": lambda values: isinstance(values, list) and all(type(x) is int and x > 0 for x in values),
-    "changes": lambda values: values == [] or (_is_list_of_numbers(values) and min(values) >= 0),
+    "changes": _are_sizes,
+    "lowest": _are_numbers,
+    "highest": _are_numbers,
+    "zone": lambda value: value is None or isinstance(value, str),
+    "errors": _are_sizes,
 }
-PER_CHANNEL = ("channels", "offset", "standstills", "changes")
+PER_CHANNEL = ("channels", "offset", "standstills", "changes", "lowest", "highest", "errors")
+PAIRS = (("standstills", "changes"), ("lowest", "highest"))  # known together

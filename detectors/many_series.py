@@ -157,5 +157,5 @@ def _train_group(
 def _fitted(detector: WindowedDetector, setup: TrainingSetup) -> WindowedDetector:
     """Return a copy of ``detector`` with the trained module of ``setup``."""
     copied = copy.copy(detector)
-    copied.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required)
+    copied.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required_when_trained())
     return copied

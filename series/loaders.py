@@ -28,6 +28,7 @@ from ape.series.reading.frames import table_of_frame
 from ape.series.reading.grid import Gridded, on_grid
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.table import Table
+from ape.series.reading.time_zones import in_zone, is_zone
 from ape.series.reading.train_end import resolve_train_end
 from ape.series.requirements import Requirements, aligned
 from ape.series.series import Reading, Series
@@ -203,6 +204,7 @@ def _asked(
 
 def _from_table(table: Table, asked: _Asked) -> Series:
     columns = interpret(table, asked.options, asked.column, asked.where, asked.required)
+    columns = _in_zone_of_training(columns, asked.required, asked.where)
     return _series(columns, table.format, table.named, asked)
 
 
@@ -271,6 +273,17 @@ def _chosen(columns: Columns, required: Requirements | None, named: bool, where:
         exact=exact,
         notes=tuple(dict.fromkeys((*columns.notes, *notes))),
     )
+
+
+def _in_zone_of_training(columns: Columns, required: Requirements | None, where: str) -> Columns:
+    """Read dates without a zone in the zone of the training data of a detector."""
+    times, zone = columns.times, None if required is None else required.zone
+    if times is None or times.stamps.dtype.kind != "M" or times.zone is not None:
+        return columns
+    if zone is None or not is_zone(zone):  # in training, the clock may have had several offsets
+        return columns
+    note = f"times without a zone are read in {zone}, as in training; --timezone says otherwise"
+    return replace(columns, times=in_zone(times, zone, where), notes=(*columns.notes, note))
 
 
 def _relative(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from ape.series.standstills import normal_standstills, usual_changes, without_de
 from ape.series.units import without_unit
 
 LARGEST = 1e32  # kept in float32; larger values are scored as if they were this large
+FAR = 1.0  # training ranges outside of the training range: farther values are mentioned
 SAME_STEP = 0.01  # relative difference up to which two steps are the same
 MOST_NAMES = 8  # in an error message
 
@@ -38,6 +40,12 @@ class Requirements:
         Longest run of equal values that is normal for each channel, in points. Empty if they are not known.
     changes : tuple of float
         Usual change of each channel from point to point in training. Empty if they are not known.
+    lowest, highest : tuple of float
+        Range of each channel in training, minus its offset. Empty if it is not known.
+    zone : str or None
+        Zone of the clock in training: that of new times without a zone.
+    errors : tuple of float
+        Median squared standardised residual of each channel in training. Empty if it is not known.
     """
 
     channels: tuple[str, ...] = ()
@@ -47,6 +55,10 @@ class Requirements:
     counters: tuple[str, ...] = ()
     standstills: tuple[int, ...] = ()
     changes: tuple[float, ...] = ()
+    lowest: tuple[float, ...] = ()
+    highest: tuple[float, ...] = ()
+    zone: str | None = None
+    errors: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, series: Series) -> Requirements:
@@ -60,6 +72,9 @@ class Requirements:
             counters=series.counters,
             standstills=normal_standstills(series),
             changes=usual_changes(series),
+            lowest=tuple(series.train.min(axis=0).tolist()),
+            highest=tuple(series.train.max(axis=0).tolist()),
+            zone=series.zone,
         )
 
     def offset_of(self, count: int) -> np.ndarray:
@@ -120,7 +135,33 @@ class Requirements:
         """Return a warning if a series has another sampling step."""
         if step is None or self.step is None or abs(step / self.step - 1) <= SAME_STEP:
             return ()
-        return (f"warning: the step is {step_name(step)}, but the detector was trained on {step_name(self.step)}",)
+        return (
+            f"warning: the step is {step_name(step)}, but the detector was trained on {step_name(self.step)}:"
+            " the scores are not comparable with those of training",
+        )
+
+    def far_notes(self, series: Series) -> tuple[str, ...]:
+        """Return a note for each channel of an aligned series with values far outside the training range."""
+        if not self.lowest:
+            return ()
+        low, high = np.array(self.lowest), np.array(self.highest)
+        margin = FAR * (high - low)
+        far = (series.values < low - margin) | (series.values > high + margin)
+        offset = self.offset_of(len(low))
+        notes = []
+        for channel in np.flatnonzero(far.any(axis=0)).tolist():
+            count, first = int(far[:, channel].sum()), int(far[:, channel].argmax())
+            digits = 2 - math.floor(math.log10(high[channel] - low[channel] or 1))  # three of the width of the range
+            bounds = " to ".join(
+                f"{round(float(bound + offset[channel]), digits):.15g}" for bound in (low[channel], high[channel])
+            )
+            when = series.time_text(first) or f"position {first}"
+            values = "1 value" if count == 1 else f"{count} values"
+            notes.append(
+                f"channel '{series.channels[channel]}': {values} far outside the training range {bounds},"
+                f" {'the first ' * (count > 1)}at {when}"
+            )
+        return tuple(notes)
 
 
 def aligned(series: Series, required: Requirements) -> Series:
@@ -151,9 +192,6 @@ def aligned(series: Series, required: Requirements) -> Series:
             series.name,
             "load the series with required=detector.required",
         )
-    notes = tuple(note for note in (*notes, *required.step_notes(series.step)) if note not in series.notes)
-    if not notes and names == series.channels and np.array_equal(own, offset):
-        return without_dead(series, required.standstills, required.changes)
     same = places == list(range(series.n_channels))
     values = series.values if same else np.ascontiguousarray(series.values[:, places])
     if not np.array_equal(own[places], offset):
@@ -166,9 +204,12 @@ def aligned(series: Series, required: Requirements) -> Series:
         offset=offset if offset.any() else None,
         missing=missing if missing is not None and missing.any() else None,
         counters=tuple(name for name in names if name in required.counters),
-        notes=(*series.notes, *notes),
     )
-    return without_dead(moved, required.standstills, required.changes)
+    found = (*series.notes, *notes, *required.step_notes(series.step), *required.far_notes(moved))
+    found = tuple(sorted(dict.fromkeys(found), key=lambda note: not note.startswith("warning")))
+    unchanged = found == series.notes and names == series.channels and np.array_equal(own, offset)
+    known = series if unchanged else replace(moved, notes=found)
+    return without_dead(known, required.standstills, required.changes)
 
 
 def _up_to_units(lacking: Sequence[str], others: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from ape.series.series import Series, runs
 
 SHORTEST_DEAD = 32  # points: a channel that stands still for less is not taken for dead
 DEAD_FACTOR = 4  # times the longest normal standstill, up to which a channel may be alive
+MOST_NAMED = 3  # standstills in a note
 FINE = 0.25  # of the usual change of a channel: a finer resolution does not make different values equal
 
 
@@ -83,9 +84,11 @@ def without_dead(series: Series, usual: Sequence[int], changes: Sequence[float])
 
 
 def _note(series: Series, channel: int, begins: np.ndarray, ends: np.ndarray) -> str:
-    first = int(begins[0])
-    more = f", and {len(begins) - 1} more times" if len(begins) > 1 else ""
-    return (
-        f"channel '{series.channels[channel]}' stands still for {int(ends[0]) - first} points from"
-        f" {series.time_text(first) or f'position {first}'}{more}: its values are scored as missing"
-    )
+    lasting = [
+        f"for {end - begin} points from {series.time_text(begin) or f'position {begin}'}"
+        for begin, end in zip(begins[:MOST_NAMED].tolist(), ends.tolist(), strict=False)
+    ]
+    rest = len(begins) - MOST_NAMED
+    more = [f"{rest} more time{'s' * (rest > 1)}"] if rest > 0 else []
+    where = " and ".join(filter(None, (", ".join([*lasting, *more][:-1]), [*lasting, *more][-1])))
+    return f"channel '{series.channels[channel]}' stands still {where}: its values are scored as missing"

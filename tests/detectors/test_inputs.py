@@ -143,6 +143,8 @@ def test_folders_of_earlier_versions_match_by_position(trained, tmp_path):
         {"channels": ["a"]}, {"offset": [1.0]}, {"offset": [float("nan")] * 3}, {"offset": [1e300] * 3}, {"step": -1},
         {"named": "yes"}, {"counters": ["other"]}, {"standstills": []}, {"standstills": [0] * 3},
         {"standstills": [1.5] * 3}, {"changes": "1"}, {"changes": [-1.0] * 3}, [],
+        {"lowest": [0.0] * 3, "highest": []}, {"lowest": ["a"] * 3}, {"zone": 1}, {"errors": [-1.0] * 3},
+        {"errors": [1.0]}, {"more": 1},
     ],
 )  # fmt: skip
 def test_damaged_requirements_are_refused(trained, tmp_path, field):

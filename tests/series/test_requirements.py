@@ -109,7 +109,8 @@ def test_aligning_twice_changes_nothing():
 def test_another_step_draws_a_warning():
     series = replace(named(), step=600.0)
     assert aligned(series, replace(NAMED, step=300.0)).notes[-1] == (
-        "warning: the step is 10 min, but the detector was trained on 5 min"
+        "warning: the step is 10 min, but the detector was trained on 5 min: the scores are not comparable with"
+        " those of training"
     )
     assert aligned(series, replace(NAMED, step=601.0)).notes == series.notes
 
@@ -180,3 +181,43 @@ def test_counters_of_training_are_differenced_whatever_the_new_file_looks_like(t
         aligned(load(tmp_path / "b.csv", scoring=True), required)
     levels = load(tmp_path / "b.csv", required=Requirements(("packets",)), scoring=True)
     assert levels.counters == () and "counter" not in " ".join(levels.notes)
+
+
+def test_warnings_are_the_first_notes():
+    series = replace(named(), step=600.0, notes=("the file has a BOM",))
+    notes = aligned(series, replace(NAMED, step=300.0)).notes
+    assert notes[0].startswith("warning: the step is") and notes[1:] == ("the file has a BOM",)
+
+
+def test_values_far_outside_the_training_range_are_noted():
+    required = Requirements.of(named())
+    values = WAVES.copy()
+    values[200:203, 2] = 9.0
+    values[300, 0] = 1.5  # outside, but not far
+    (note,) = aligned(named(values=values), required).notes
+    assert note == "channel 'flow': 3 values far outside the training range -1 to 1, the first at position 200"
+    assert aligned(named(), required).notes == ()
+
+
+def test_the_training_range_is_in_data_units():
+    required = Requirements.of(named(values=2e7 + WAVES))
+    values = 2e7 + WAVES
+    values[7, 1] += 50
+    (note,) = [note for note in aligned(named(values=values), required).notes if "far outside" in note]
+    assert "1 value far outside the training range 19999999 to 20000001, at position 7" in note
+
+
+def timed(folder, name="new.csv", offset=""):
+    times = pd.date_range("2024-04-05", periods=T, freq="h").strftime("%Y-%m-%d %H:%M:%S") + offset
+    pd.DataFrame({"time": times, "a": WAVES[:, 0]}).to_csv(folder / name, index=False)
+    return folder / name
+
+
+def test_times_without_a_zone_are_read_in_that_of_training(tmp_path):
+    required = Requirements.of(load(timed(tmp_path), options=ReadOptions(timezone="Europe/Berlin")))
+    series = load(timed(tmp_path), required=required, scoring=True)
+    assert (series.zone, series.time_text(0)) == ("Europe/Berlin", "2024-04-05 00:00:00+02:00")
+    assert "times without a zone are read in Europe/Berlin, as in training; --timezone says otherwise" in series.notes
+    other = load(timed(tmp_path), required=required, options=ReadOptions(timezone="Asia/Tokyo"), scoring=True)
+    own = load(timed(tmp_path, offset="+01:00"), required=required, scoring=True)
+    assert (other.zone, own.zone, other.notes, own.notes) == ("Asia/Tokyo", "+01:00", (), ())

@@ -75,3 +75,15 @@ def test_held_values_are_missing_but_no_standstill():
     where, notes = dead(values)
     assert where == list(range(100, 200))
     assert not any("stands still" in note for note in notes)
+
+
+def test_the_note_says_how_long_and_from_where_a_channel_stands_still():
+    values = still(50, 90)
+    values[120:170] = values[120]
+    assert dead(values)[1] == (
+        "channel 'value' stands still for 40 points from position 50 and for 50 points from position 120: its values"
+        " are scored as missing",
+    )
+    for begin in (200, 250, 300, 350):
+        values[begin : begin + 40] = values[begin]
+    assert "120, for 40 points from position 200 and 3 more times: its" in dead(values)[1][0]
