@@ -86,6 +86,8 @@ def possible(defects, separator, decimal, form):
         return False
     if form is None and decimal == "," and defects & {"drop the header", "commented header"}:
         return False  # one column with decimal commas, or two of integers
+    if separator == " " and {"row names", "repeat the header"} <= defects:
+        return False  # a row with a blank cell, and spaces do not tell which
     if form is None and {"thousands", "drop the header"} <= defects:
         return False  # one column with separators of thousands, or two
     single = form is None and not defects & {"index column", "named index", "row names", "text column", "label column"}
