@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
-from ape.series.reading.decimal_mark import Marks, choose_decimal, find_marks
+from ape.series.reading.decimal_mark import Marks, choose_decimal, find_marks, other_dates
 from ape.series.reading.labels import is_label
 from ape.series.reading.missing import LARGEST, cleaned, recurring_extreme
 from ape.series.reading.number_cells import mostly_numbers, plainly_written
@@ -114,7 +114,8 @@ def _read_all(
     texts = {name: cleaned(cells, options.missing) for name, cells in columns.items() if is_text(cells)}
     texts = {name: plainly_written(text) for name, text in texts.items() if mostly_numbers(text)}
     marks = {name: Marks() if options.decimal else find_marks(text) for name, text in texts.items()}
-    decimals, notes = choose_decimal(marks, table.separator, options.decimal, where)
+    dates = other_dates(table.columns.values())
+    decimals, notes = choose_decimal(marks, table.separator, options.decimal, where, dates)
     numbers: dict[str, Numbers] = {}
     for name, cells in columns.items():
         if name in texts:

@@ -17,7 +17,7 @@ from ape.core.errors import InputError
 from ape.series.reading.dialect import Dialect, find_dialect
 from ape.series.reading.encoding import ENCODING_NAMES, SAMPLE_BYTES, as_utf8, find_encoding
 from ape.series.reading.lines import COMMENT, LINE_END, kind_of
-from ape.series.reading.missing import means_missing
+from ape.series.reading.missing import cleaned, means_missing
 from ape.series.reading.names import TIMES, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import ReadOptions
@@ -235,12 +235,12 @@ def _is_blank(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _unwrapped(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return cells without the quotes or brackets that are around each of them."""
+    """Return cells without the quotes or brackets that are around each of them; missing values may have none."""
     text = pc.utf8_trim_whitespace(column)
     example = next((cell for cell in text.slice(0, 20).to_pylist() if not means_missing(cell)), "")
     for pattern in WRAPPERS:
         if re.match(pattern, example):
-            matches = pc.or_(pc.match_substring_regex(text, pattern), pc.equal(text, ""))
+            matches = pc.or_(pc.match_substring_regex(text, pattern), pc.is_null(cleaned(text)))
             return pc.replace_substring_regex(text, pattern, r"\1") if pc.all(matches).as_py() else column
     return column
 

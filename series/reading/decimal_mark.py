@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -10,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
-from ape.series.reading.number_cells import UNIT, grouped, split_units
+from ape.series.reading.number_cells import grouped, split_units
+from ape.series.reading.table import is_text
 
 COMMA_DECIMAL = r"^[+-]?(?:\d{1,3}(?:\.\d{2,3})*\.\d{3}|\d*),\d*(?:[eE][+-]?\d+)?$"
 DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)|^[+-]?0*\.\d"  # not three digits after others, as thousands have
-THREE_DIGITS = rf"^[+-]?[1-9]\d{{0,2}}\.\d{{3}}(?:\s*{UNIT})?$"
+THREE_DIGITS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+DATE = re.compile(r"\s*\d{1,4}[-/]\d{1,2}[-/]\d{1,4}\b")
 FEWEST_SMALL = 3  # different numbers without a dot: fewer may stand for something, such as missing values
 
 
@@ -48,14 +51,14 @@ def find_marks(text: pa.ChunkedArray) -> Marks:
     dots = text.filter(pc.fill_null(pc.match_substring_regex(text, r"\..*\."), False))
     if not len(comma) and not len(dots):
         dotted = pc.fill_null(pc.match_substring(text, "."), False)
-        either = text.filter(dotted)
+        either = _bare(text.filter(dotted))
         if dot_decimal or not len(either) or not count(either, THREE_DIGITS).all():
             return Marks(dot_decimal=dot_decimal)
-        bare = text.filter(pc.invert(dotted)).drop_null()
+        bare = _bare(text.filter(pc.invert(dotted)).drop_null())
         small = bool(count(bare, r"^[+-]?(?:0|[1-9]\d{0,2})$").all())
         beside = small and len(pc.unique(bare)) >= FEWEST_SMALL
         return Marks(dot_either=len(either), small_beside_dots=beside)
-    comma = pc.coalesce(split_units(comma)[0], comma)
+    comma, dots = _bare(comma), _bare(dots)
     group, decimal = count(comma, grouped(",")), count(comma, COMMA_DECIMAL)
     plain = text.filter(pc.invert(has_comma)).drop_null()
     return Marks(
@@ -68,8 +71,18 @@ def find_marks(text: pa.ChunkedArray) -> Marks:
     )
 
 
+def _bare(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the numbers of cells without their units."""
+    return pc.coalesce(split_units(text)[0], text)
+
+
+def other_dates(columns: Iterable[pa.ChunkedArray]) -> bool:
+    """Whether a column has dates with slashes or hyphens, which say nothing on dots in numbers."""
+    return any(is_text(cells) and len(cells) > 0 and DATE.match(cells[0].as_py() or "") for cells in columns)
+
+
 def choose_decimal(
-    marks: Mapping[str, Marks], separator: str | None, given: str | None, where: str
+    marks: Mapping[str, Marks], separator: str | None, given: str | None, where: str, dates: bool = False
 ) -> tuple[dict[str, str], list[str]]:
     """Choose the decimal mark of each column.
 
@@ -82,6 +95,8 @@ def choose_decimal(
     given : str, optional
         ``--decimal``.
     where : str
+    dates : bool
+        Whether the file has dates with slashes or hyphens.
 
     Returns
     -------
@@ -122,7 +137,7 @@ def choose_decimal(
         elif total.comma_decimal and not mark.dot_decimal:
             chosen[name] = ","
         elif mark.dot_either:
-            chosen[name], note = _three_digits(name, mark, total, separator, where)
+            chosen[name], note = _three_digits(name, mark, total, separator, dates, where)
             notes += note
         else:
             chosen[name] = "."
@@ -146,16 +161,19 @@ def _by_other_columns(name: str, total: Marks, separator: str | None, where: str
     )
 
 
-def _three_digits(name: str, mark: Marks, total: Marks, separator: str | None, where: str) -> tuple[str, list[str]]:
+def _three_digits(
+    name: str, mark: Marks, total: Marks, separator: str | None, dates: bool, where: str
+) -> tuple[str, list[str]]:
     """Return the decimal mark of a column with three digits after each dot, and notes.
 
-    A file with semicolons mostly has decimal commas; numbers with three decimals have them all, and 950 has none.
+    Numbers with three decimals have them all, and 950 has none. A file with semicolons has decimal commas more often
+    than points, unless its dates are written with other signs than dots.
     """
     if separator == "," or total.dot_decimal:
         return ".", []
     if mark.small_beside_dots:
         return ",", [f"column '{name}': the dot is the separator of thousands"]
-    if separator == ";":
+    if separator == ";" and not dates:
         raise InputError(
             "a dot may be the decimal mark or a separator of thousands",
             f"{where}, column '{name}'",

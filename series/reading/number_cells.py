@@ -10,25 +10,29 @@ import pyarrow.compute as pc
 
 SPACES = "\u00a0\u2007\u2009\u202f"  # that separate thousands, beside the plain space
 MINUS = "\u2010\u2011\u2012\u2013\u2212"  # signs that stand for it
-CURRENCY = "$€£¥"
+CURRENCY = "$£¥฿\u20a0-\u20c0"  # a range of signs, for use in brackets
 BODY = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?"
 # Begins with a letter or a sign such as % and °; its digits are exponents, as in m3/h.
 UNIT = r"[^\d\s.,+\-:;|/\\'\"#()\[\]=_<>~≈≤≥·*^&!?@xX][^\s\d,;:|\"=]{0,8}[1-4]?[^\s\d,;:|\"=]{0,8}"
+WITHOUT_UNIT = rf"^(?P<number>{BODY})$"
 WITH_UNIT = rf"^(?P<number>{BODY})\s*(?P<unit>{UNIT}|\[{UNIT}\]|\({UNIT}\))$"
-WITH_PREFIX = rf"^(?P<unit>[{CURRENCY}]|[A-Z]{{3}} )\s*(?P<number>{BODY})$"
-GROUPS = r"^[+-]?\d{1,3}(?:[ '’_]\d{3})+(?:[.,]\d*)?(?:\s*[^\d\s].*)?$"  # of thousands, not by commas or dots
+PREFIX = rf"(?:[A-Z]{{0,3}}[{CURRENCY}]|[A-Z]{{3}} )"  # as in $5, R$ 5, US$ 5, EUR 5
+WITH_PREFIX = rf"^(?P<unit>{PREFIX})\s*(?P<number>{BODY})$"
+# Groups of thousands, not by commas or dots.
+GROUPS = rf"^(?:{PREFIX}\s*)?[+-]?\d{{1,3}}(?:[ '’_]\d{{3}})+(?:[.,]\d*)?(?:\s*[^\d\s].*)?$"
 # What is written in several ways, and the plain way. The patterns are for `re` and for RE2.
 REWRITES = (
     (f"[{SPACES}]", " "),
     (rf"^[{MINUS}]\s*([\d.,{CURRENCY}])", r"-\1"),
     (r"^([+-])\s+([\d.,])", r"\1\2"),
-    (rf"^-([{CURRENCY}])\s*", r"\1-"),
-    (rf"^\(([{CURRENCY}]?)([\d.,][\d.,' ]*)\)$", r"\1-\2"),
+    (rf"^-\s*({PREFIX})\s*", r"\1-"),
+    (rf"^\(({PREFIX}?)\s*([\d.,][\d.,' ]*)\)$", r"\1-\2"),
+    (rf"^({PREFIX})\s*\(([\d.,][\d.,' ]*)\)$", r"\1-\2"),
     (r"^(\d[\d.,' ]*)-$", r"-\1"),
     (r"([\d.,])[dD]([+-]?\d{1,3})$", r"\1e\2"),
 )
 BETWEEN_GROUPS = (r"(\d)[ '’_](\d)", r"\1\2")
-ODD = rf"[{MINUS}{SPACES} '’_(dD]|^-[{CURRENCY}]|-$"  # cells that are rewritten have one of these
+ODD = rf"[{MINUS}{SPACES} '’_(dD]|^-[A-Z{CURRENCY}]|-$"  # cells that are rewritten have one of these
 TRUTH = {"true": "1", "false": "0"}
 INFINITE = ("inf", "-inf", "+inf", "infinity", "-infinity", "+infinity")
 SAMPLE = 200  # cells
@@ -49,9 +53,10 @@ def looks_like_number(cell: str) -> bool:
         cell = re.sub(pattern, replacement, cell)
     if re.match(GROUPS, cell):
         cell = re.sub(*BETWEEN_GROUPS, cell)
-    if cell.count(".") > 1 and not re.match(grouped("."), cell):
-        return False
-    return any(re.match(pattern, cell) for pattern in (f"^{BODY}$", WITH_UNIT, WITH_PREFIX))
+    for pattern in (WITH_UNIT, WITH_PREFIX, WITHOUT_UNIT):
+        if match := re.match(pattern, cell):
+            return match["number"].count(".") < 2 or re.match(grouped("."), match["number"]) is not None
+    return False
 
 
 def mostly_numbers(text: pa.ChunkedArray) -> bool:

@@ -17,8 +17,8 @@ class Table:
     Parameters
     ----------
     columns : dict of ChunkedArray
-        By name, in order. Text of CSV files, and typed values of other formats. A column without a name has the name
-        ``""`` or, if there are several, ``#3``.
+        By name, in order. Text of CSV files, and typed values of other formats. Columns without a name have the name
+        ``""`` if they are the first, or such as ``#3``.
     format : str
         How the file is written, in words.
     first_row : int
@@ -63,9 +63,8 @@ def is_nested(cells: pa.ChunkedArray) -> bool:
 def unique_names(pairs: Sequence[tuple[str, pa.ChunkedArray]]) -> dict[str, pa.ChunkedArray]:
     """Return columns by name: those without a name get one, and names that occur twice are numbered, as in pandas."""
     columns: dict[str, pa.ChunkedArray] = {}
-    unnamed = sum(not name.strip() for name, _ in pairs) > 1
     for position, (given, column) in enumerate(pairs):
-        name = base = given.strip() or (f"#{position + 1}" if unnamed and position else "")
+        name = base = given.strip() or (f"#{position + 1}" if position else "")
         repeat = 0
         while name in columns:
             repeat += 1

@@ -133,6 +133,13 @@ def test_three_decimals_and_a_word_for_missing_values_are_decimals(tmp_path, sep
     np.testing.assert_allclose(np.delete(values, 40), np.delete(WAVE / 10, 40), atol=1e-6)
 
 
+def test_dates_with_slashes_beside_semicolons_leave_decimals(tmp_path):
+    content = table(["Date;Voltage"], TIMES.strftime("%d/%m/%Y %H:%M"), [f"{v:.3f}" for v in OTHER], separator=";")
+    series = read(tmp_path, content)
+    np.testing.assert_allclose(series.exact[:, 0], OTHER, atol=1e-5)
+    assert any("if it separates thousands, say --decimal ," in note for note in series.notes)
+
+
 def test_both_decimal_marks_in_a_column_are_refused(tmp_path):
     cells = put([f"{v:.2f}" for v in WAVE], 40, "20,86")
     with pytest.raises(InputError, match=r"both decimal marks: 1 with a comma, 299 with a dot .*column 'v'"):
@@ -264,7 +271,7 @@ def test_a_header_in_a_comment_is_not_left_out(tmp_path):
 def test_one_row_a_day_with_a_column_an_hour_is_refused(tmp_path):
     header = "Date," + ",".join(f"{hour:02d}:00" for hour in range(24))
     days = [f"2024-03-{day:02d}," + ",".join(map(str, WAVE[:24])) for day in range(1, 32)]
-    with pytest.raises(InputError, match="each column is a time, from '00:00' to '23:00' .*write one row a time step"):
+    with pytest.raises(InputError, match=r"each column is a time, from '00:00' to '23:00' .*write one row a time step"):
         read(tmp_path, "\n".join([header, *days]))
     transposed = ["sensor," + ",".join(map(str, TIMES)), "flow," + ",".join(map(str, WAVE))]
     with pytest.raises(InputError, match="each column is a time, from '2024-03-04 00:00:00' to"):
@@ -275,3 +282,53 @@ def test_groups_above_names_are_joined_and_not_left_out(tmp_path):
     series = read(tmp_path, table(["time,pump,pump,tank", ",flow,press,flow"], TIMES, WAVE, OTHER, WAVE))
     assert series.channels == ("pump flow", "pump press", "tank flow")
     assert not any("left out" in note for note in series.notes)
+
+
+def test_a_second_column_without_a_name_is_a_channel(tmp_path):
+    series = read(tmp_path, table(["time,,value"], TIMES, WAVE, OTHER))
+    assert series.channels == ("#2", "value") and not series.notes
+    np.testing.assert_allclose(series.exact, np.column_stack([WAVE, OTHER]), atol=1e-5)
+
+
+@pytest.mark.parametrize("header", ["time,,v", "time,Unnamed: 0,v", "time,Unnamed: 0.1,v"])
+def test_a_column_without_a_name_that_counts_rows_is_left_out(tmp_path, header):
+    series = read(tmp_path, table([header], TIMES, range(T), WAVE))
+    assert series.channels == ("v",) and any("is a step counter and was left out" in note for note in series.notes)
+
+
+@pytest.mark.parametrize("word", ["#DIV/0!", "", "-", '="#N/A"'])
+def test_formulas_of_text_beside_missing_values(tmp_path, word):
+    cells = put([f'="{v}"' for v in WAVE], 40, word)
+    series = read(tmp_path, table(["t;v"], TIMES, cells, separator=";"))
+    np.testing.assert_allclose(np.delete(series.exact[:, 0], 40), np.delete(WAVE, 40), atol=1e-5)
+    assert series.exact[40, 0] == pytest.approx((WAVE[39] + WAVE[41]) / 2, abs=1e-5)
+
+
+def european(value):
+    return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
+
+
+MONEY = np.round(150_000 + 90_000 * np.sin(np.arange(T) / 7), 2)
+CURRENCIES = {
+    "R$ before thousands with dots": (lambda v: f"R$ {european(v)}", MONEY),
+    "R$ and a minus": (lambda v: f"{'-' if v < 0 else ''}R$ {european(abs(v))}", MONEY - 150_000),
+    "euro before thousands": (lambda v: f"€ {european(v)}", MONEY),
+    "euro after thousands": (lambda v: f"{european(v)} €", MONEY),
+    "euro after whole thousands": (lambda v: f"{v:,.0f} €".replace(",", "."), np.round(MONEY) * 10),
+    "euro after spaces": (lambda v: f"{european(v)} €".replace(".", "\u202f"), MONEY),
+    "rupee, groups of two digits": (
+        lambda v: f'"₹ {int(v) // 100_000},{v % 100_000:09,.2f}"',  # 2,50,000.00
+        MONEY + 200_000,
+    ),
+    "US$": (lambda v: f'"US${v:,.2f}"', MONEY),
+    "francs": (lambda v: f"CHF {v:,.2f}".replace(",", "'"), MONEY),
+    "brackets": (lambda v: f'"$({-v:,.2f})"' if v < 0 else f'"${v:,.2f}"', MONEY - 150_000),
+    "currency in brackets": (lambda v: f'"(€ {-v:,.2f})"' if v < 0 else f'"€ {v:,.2f}"', MONEY - 150_000),
+}
+
+
+@pytest.mark.parametrize("case", CURRENCIES)
+def test_currencies_around_numbers(tmp_path, case):
+    cell, values = CURRENCIES[case]
+    series = read(tmp_path, table(["t;v"], TIMES, map(cell, values), separator=";"))
+    np.testing.assert_allclose(series.exact[:, 0], values, atol=0.006)
