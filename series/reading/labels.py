@@ -35,6 +35,7 @@ FAULTS = (
 ENDINGS = {
     "binary", "bool", "category", "class", "code", "flag", "id", "indicator", "mark", "state", "status", "tag", "type",
 }  # fmt: skip
+QUALITY = ("calidad", "kvalit", "qc", "qualit")  # beginnings of words for codes such as 192, good, and 0, bad
 # Names of labels that no part gives away.
 SHORT = {"att flag", "machine status", "y"}
 NUMBERED = ("category", "class", "label", "type")  # words of labels whose classes may be numbered
@@ -50,11 +51,14 @@ def is_label(name: str, cells: pa.ChunkedArray) -> bool:
     anomaly = any(part.startswith(ANOMALIES) for part in parts)
     head = [part for k, part in enumerate(parts) if k == 0 or part not in ENDINGS][-1:]
     fault = any(part.startswith(FAULTS) for part in head)
-    if not anomaly and not fault and " ".join(parts) not in SHORT:
+    quality = any(part.startswith(QUALITY) for part in head)
+    if not anomaly and not fault and not quality and " ".join(parts) not in SHORT:
         return False
     most = MOST_CLASSES if anomaly or any(part.startswith(NUMBERED) for part in parts) else 3
     few = pc.unique(cells.slice(0, 1000)).drop_null()
-    return len(few) <= most and _are_classes(pc.unique(cells).drop_null().to_pylist(), most)
+    return len(few) <= most and _are_classes(
+        pc.unique(cells).drop_null().to_pylist(), most, most == MOST_CLASSES or quality
+    )
 
 
 def words_of(name: str) -> list[str]:
@@ -63,10 +67,10 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", spaced.casefold())
 
 
-def _are_classes(values: Sequence[object], most: int) -> bool:
-    """Whether values are 0 and 1, a few words or, if there may be more than three, the numbers of classes."""
+def _are_classes(values: Sequence[object], most: int, numbered: bool) -> bool:
+    """Whether values are 0 and 1, at most ``most`` words or, if they may be ``numbered``, codes."""
     words = {str(value).strip().lower() for value in values} - {""}
     if len(words) > most:
         return False
-    numbered = most > 3 and all(re.fullmatch(r"-1|\d{1,2}(?:\.0+)?", word) for word in words)
-    return numbered or words <= BINARY or not any(looks_like_number(word) for word in words)
+    codes = numbered and all(re.fullmatch(r"-1|\d{1,3}(?:\.0+)?", word) for word in words)
+    return codes or words <= BINARY or not any(looks_like_number(word) for word in words)

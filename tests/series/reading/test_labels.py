@@ -59,3 +59,10 @@ def test_columns_of_two_levels_have_no_missing_values(low, high):
     times = pd.date_range("2024-03-04", periods=T, freq="10min")
     series = from_dataframe(pd.DataFrame({"time": times, "value": WAVE, "pump": np.where(ONES == 1, high, low)}))
     assert series.channels == ("value", "pump") and series.notes == ()
+
+
+def test_codes_of_quality_are_left_out():
+    assert channels("Quality", np.where(ONES == 1, 0, 192)) == ("value",)
+    assert channels("QC", np.where(ONES == 1, 4, 1)) == ("value",)
+    assert channels("air quality", 1 + ROWS // 50) == ("value", "air quality")
+    assert channels("quality_sensor_temp", np.where(ONES == 1, 0, 192)) == ("value", "quality_sensor_temp")
