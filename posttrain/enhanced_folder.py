@@ -110,6 +110,9 @@ def _assemble(
     backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]
 ) -> tuple[ReferenceWindows, np.ndarray, Representation, Calibration]:
     """Build the parts from the backbone and the tensors. A mismatch raises an exception."""
+    if not inputs:
+        msg = "the heads have no inputs"
+        raise ValueError(msg)
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             msg = f"'{name}' is not finite"

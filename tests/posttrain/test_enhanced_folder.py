@@ -55,6 +55,14 @@ def test_malformed_description_is_refused(folder, text):
         load(folder)
 
 
+@pytest.mark.parametrize("inputs", [[], {}, None, 3, ["nonsense"], ["nearest"]])
+def test_other_inputs_of_the_heads_are_refused(folder, inputs):
+    path = folder / "detector.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    with pytest.raises(InputError, match="do not match"):
+        load(folder)
+
+
 @pytest.mark.parametrize("name", ["detector.json", "posttrain.safetensors", "backbone"])
 def test_missing_part_is_refused(folder, name):
     (folder / name).rename(folder.parent / "gone")
