@@ -102,7 +102,8 @@ class LiveTable:
         speed = self._ended / hours
         minutes = 60 * (self._total - done) / speed if speed else 0.0
         return (
-            f"{done} of {self._total} {self._what}, {self._failed} failed, {speed:.0f} an hour, {minutes:.0f} min left"
+            f"{done - self._failed} of {self._total} {self._what}, {self._failed} failed, {speed:.0f} an hour,"
+            f" {minutes:.0f} min left"
         )
 
     def _table(self) -> Table:

@@ -87,6 +87,11 @@ def score(arguments: argparse.Namespace) -> None:
 
     detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
     series = _load(arguments, required_by(detector), scoring=True)
+    longest = max(end - begin for begin, end in series.segments)
+    if longest < detector.window:
+        stretch = " of the longest stretch without a gap" if series.gaps else ""
+        what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
+        raise InputError(what, arguments.data, "give a longer series")
     target = _new(arguments.out, SCORES)
     scores, shares = score_series(detector, series, own=arguments.own)
     write_scores(target, series, {"score": scores, **shares})

@@ -48,7 +48,7 @@ def next_calls(transcript: Transcript) -> ToolCalls:
 def answer(transcript: Transcript) -> str:
     """Return a summary of the results, or why there are none."""
     if results := _results(transcript):
-        return "\n\n".join(summarise(result) for result in results)
+        return "\n\n".join(summarise(result, transcript.task.get("step_seconds")) for result in results)
     response = _respond(transcript)
     return response if isinstance(response, str) else HELP
 

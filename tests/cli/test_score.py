@@ -105,7 +105,7 @@ def test_training_rules_do_not_apply(scored, data):
 def test_a_series_shorter_than_a_window_is_refused(refused, trained, tmp_path):
     frame()[:30].to_csv(tmp_path / "new.csv", index=False)
     line = refused("score", tmp_path / "new.csv", "--detector", trained, "--out", tmp_path)
-    assert "30 points are fewer than a window of 39" in line
+    assert f"30 points are fewer than a window of 39 ({tmp_path / 'new.csv'}): give a longer series" in line
 
 
 @pytest.mark.extended

@@ -200,6 +200,13 @@ def test_answers_name_the_times_of_positions():
     shown = {"begin": 0, "end": 9, "first_time": "a", "last_time": "b"}
     answer = summarise(ToolResult("render_zoom", {"channel": "flow"}, shown, "x"))
     assert answer == "The picture shows flow, positions 0 to 8, a to b."
+    assert summarise(ToolResult("autocorrelation", {"channel": "flow"}, {"period": 96}, "x"), 900.0) == (
+        "flow repeats every 96 samples (1 d)."
+    )
+    spread = {"minimum": 1, "maximum": 9, "median": 5, "quantiles": {"0.05": 2, "0.95": 8}}
+    assert summarise(ToolResult("robust_stats", {"channel": "flow"}, spread, "x")).startswith("Values of flow range")
+    answer = summarise(ToolResult("matrix_profile", {"channel": "flow"}, found | {"window": 96}, "x"), 900.0)
+    assert answer.startswith("The most unusual stretches of flow, 96 samples (1 d) long, begin at 700 (2024-05-01")
     answer = summarise(ToolResult("render_cycles", {"channel": "flow"}, {"period": 50, "begin": 0, "end": 50}, "x"))
     assert answer == "The picture shows flow, cycles of 50 samples over each other."
 
