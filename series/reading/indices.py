@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from ape.series.reading.names import COUNTERS, TIMES, WEAK_TIMES, key_of
+from ape.series.reading.names import COUNTERS, key_of
 from ape.series.reading.numbers import plain_numbers
+from ape.series.reading.other_times import repeats_times
+from ape.series.reading.times import Times
 
+UNNAMED = re.compile(r"#\d+|Unnamed: [\d.]+")  # names of columns that have none
 CONSECUTIVE = 0.9  # share of the numbers of rows that follow one another: rows may be missing or repeated
 
 
@@ -21,26 +25,27 @@ def numbers_rows(numbers: np.ndarray) -> bool:
 
 
 def without_indices(
-    columns: dict[str, pa.ChunkedArray], wanted: Sequence[str] | None
+    columns: dict[str, pa.ChunkedArray], wanted: Sequence[str] | None, times: Times | None = None
 ) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
-    """Leave out row numbers and second columns of times, unless they are asked for by name or all there is."""
+    """Leave out row numbers and columns that say the times again, unless asked for by name or all there is."""
     kept, notes = {}, []
     for position, (name, cells) in enumerate(columns.items()):
         if (wanted is not None and name in wanted) or len(columns) == 1:
             kept[name] = cells
-            continue
-        key = key_of(name)
-        if not name and position == 0:
+        elif not name and position == 0:
             notes.append("the unnamed first column was taken as an index and left out")
-            continue
-        if key in COUNTERS or key in TIMES - WEAK_TIMES:
-            numbers = plain_numbers(cells)
-            steps = None if numbers is None or len(numbers) < 2 else np.diff(numbers)
-            if numbers is not None and key in COUNTERS and numbers_rows(numbers):
-                notes.append(f"column '{name}' is a step counter and was left out")
-                continue
-            if steps is not None and key in TIMES and bool((steps > 0).all()):
-                notes.append(f"column '{name}' is a second column of times and was left out")
-                continue
-        kept[name] = cells
+        elif (
+            (key_of(name) in COUNTERS or UNNAMED.fullmatch(name))
+            and (numbers := plain_numbers(cells)) is not None
+            and numbers_rows(numbers)
+        ):
+            notes.append(f"column '{name}' is a step counter and was left out")
+        elif what := repeats_times(name, cells, times):
+            notes.append(f"column '{name}' is {what} and was left out")
+        else:
+            kept[name] = cells
     return (kept, notes) if kept else (columns, [])
+
+
+def _may_count(name: str) -> bool:
+    return key_of(name) in COUNTERS or UNNAMED.fullmatch(name) is not None

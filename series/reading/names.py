@@ -30,13 +30,15 @@ TIME_WORD = re.compile(
     r"time|date|datum|zeit|stamp|epoch|unix|clock|uhr|fecha|hora|heure|tijd|yyyymm|(?<![a-z])(?:ts|at|when)(?![a-z])",
     re.IGNORECASE,
 )
+# Counts of days.
+DAY_NUMBERS = {"bjd", "datenum", "hjd", "jd", "juliandate", "matlabtime", "mjd", "serialdate"}
 # Years, which may have a fraction.
 YEARS = {"annee", "año", "decimaldate", "decimalyear", "decyear", "fractionalyear", "jahr", "year", "years", "yr"}
 # Zones of the times in another column.
 ZONES = {"offset", "timezone", "timezoneoffset", "tz", "tzoffset", "utcoffset", "zeitzone", "zone"}
 # Numbers of rows, if they rise by one.
 COUNTERS = {
-    "", "count", "id", "idx", "index", "n", "no", "nr", "number", "record", "recordid", "row", "rownumber",
+    "", "count", "entryid", "id", "idx", "index", "n", "no", "nr", "number", "record", "recordid", "row", "rownumber",
     "sample", "step", "unnamed0",
 }  # fmt: skip
 # Columns of long tables that name the series.

@@ -11,32 +11,37 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 from ape.series.reading.calendar_columns import calendar_times
 from ape.series.reading.indices import numbers_rows
-from ape.series.reading.names import COUNTERS, DATES, TIMES, WEAK_TIMES, YEARS, key_of
+from ape.series.reading.names import COUNTERS, DATES, DAY_NUMBERS, TIME_WORD, TIMES, WEAK_TIMES, YEARS, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import EPOCH_UNITS, EXCEL, ReadOptions
+from ape.series.reading.other_times import look_like_times
 from ape.series.reading.split_times import dates_and_clocks, zone_column
 from ape.series.reading.table import Table, is_text
-from ape.series.reading.time_cells import looks_like_time, read_times
+from ape.series.reading.time_cells import read_times
 from ape.series.reading.time_numbers import (
+    EXCEL_DAYS,
     are_parts_of_days,
+    counted_days,
     decimal_years,
-    excel_days,
-    may_be_excel_days,
+    is_recent,
     numbers_in_format,
     numeric_times,
 )
+from ape.series.reading.time_spellings import plain_time, plain_times
 from ape.series.reading.time_zones import in_zone, is_region, zone_offsets
 from ape.series.reading.times import Times, Unreadable, even_share
 from ape.series.reading.typed_times import has_times, read_typed
 
 ELAPSED_UNITS = {
     "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0,
-    "seconds": 1.0, "min": 60.0, "mins": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0, "hours": 3600.0,
-    "days": 86400.0, "d": 86400.0,
+    "seconds": 1.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0,
+    "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0, "d": 86400.0,
 }  # fmt: skip
 ELAPSED_NAME = re.compile(
-    r"^(?:time|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?$|^(seconds|minutes|hours|days|ms)$", re.IGNORECASE
+    r"^(?:(?:time|timestamp|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?|(seconds?|minutes?|hours?|days?|ms))$",
+    re.IGNORECASE,
 )
+WHOLE = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times whatever the column is named
 EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
 NAMED_EVEN = 0.3
 SINCE_1990 = 6.3e8  # seconds: smaller numbers of a column that is not named like times are no epochs
@@ -78,31 +83,47 @@ def _find_clock(
                 raise
             continue
         if pair.fits(times.stamps):
-            notes = [f"columns '{pair.date}' and '{pair.clock}' together are the times"]
-            return times, [pair.date, pair.clock], [*notes, *_filled_dates(columns[pair.date], times, pair.date, where)]
+            note = f"columns '{pair.date}' and '{pair.clock}' together are the times"
+            return times, [pair.date, pair.clock], [note, *_filled_dates(columns[pair.date], times, pair.date, where)]
     first = next(iter(columns), None)
-    for name in sorted(columns, key=lambda name: key_of(name) not in TIMES - WEAK_TIMES):
+    dropped: list[str] = []
+    notes: list[str] = []
+    for name in sorted(columns, key=lambda name: _rank(name, first)):
         cells = columns[name]
-        named = key_of(name) in TIMES or ELAPSED_NAME.match(name) is not None
         if has_times(cells):
             try:
                 return read_typed(cells), [name], []
             except Unreadable as error:
                 raise _unreadable(cells, error.row, name, table, where) from error
-        candidate = named or key_of(name) in YEARS or name == first
-        if not candidate and not _looks_like_times(cells):
-            continue
+        named = key_of(name) in TIMES | DAY_NUMBERS or ELAPSED_NAME.match(name) is not None
+        candidate = named or key_of(name) in YEARS or name == first or TIME_WORD.search(name) is not None
+        if is_text(cells) and any(plain_time(cell) != cell for cell in _sample(cells)):
+            cells = plain_times(cells)
         formatted = options.time_format not in (None, *EPOCH_UNITS, EXCEL)
-        numbers = None if formatted and is_text(cells) else plain_numbers(cells, table.separator, options.decimal)
-        if numbers is not None and candidate:
-            found, notes = _numeric_times(name, numbers, named, options)
-            if found is not None or notes:
-                return found, [name], notes
-        elif pa.types.is_time(cells.type) or (
-            numbers is None and is_text(cells) and (named or _looks_like_times(cells))
-        ):
+        numbers = None
+        if not (formatted and is_text(cells)) and (candidate or all(map(WHOLE.match, _sample(cells)))):
+            numbers = plain_numbers(cells, table.separator, options.decimal)
+        if numbers is not None:
+            found, reason = _numeric_times(name, numbers, named, options, where)
+            if found is not None:
+                return found, [name], []
+            if reason is not None:
+                dropped.append(name)
+                notes.append(reason)
+        elif pa.types.is_time(cells.type) or look_like_times(cells) or (named and is_text(cells)):
             return _read_text(cells, name, options, table, where), [name], []
-    return None, [], []
+    return None, dropped, notes
+
+
+def _rank(name: str, first: str | None) -> int:
+    """Return a number by which columns that are named like times come first."""
+    if key_of(name) in TIMES - WEAK_TIMES:
+        return 0
+    return 1 if name == first or TIME_WORD.search(name) else 2
+
+
+def _sample(cells: pa.ChunkedArray) -> list[str]:
+    return [cell.strip() for cell in pc.cast(cells.slice(0, 20), pa.string()).to_pylist() if cell]
 
 
 def _filled_dates(dates: pa.ChunkedArray, times: Times, name: str, where: str) -> list[str]:
@@ -116,14 +137,6 @@ def _filled_dates(dates: pa.ChunkedArray, times: Times, name: str, where: str) -
             f"{blank} rows have a time of day and no date", f"{where}, column '{name}'", "write the date in each row"
         )
     return [f"column '{name}': {blank} rows without a date have the date of the row above"]
-
-
-def _looks_like_times(cells: pa.ChunkedArray) -> bool:
-    if not is_text(cells):
-        return False
-    parts = (cells.slice(0, 20), cells.slice(len(cells) // 2, 20))
-    sample = [cell for part in parts for cell in part.to_pylist() if cell is not None]
-    return bool(sample) and sum(map(looks_like_time, sample)) > 0.7 * len(sample)
 
 
 def _read_text(cells: pa.ChunkedArray, name: str, options: ReadOptions, table: Table, where: str) -> Times:
@@ -146,27 +159,38 @@ def _unreadable(cells: pa.ChunkedArray, row: int, name: str, table: Table, where
     )
 
 
-def _numeric_times(name: str, numbers: np.ndarray, named: bool, options: ReadOptions) -> tuple[Times | None, list[str]]:
+def _numeric_times(
+    name: str, numbers: np.ndarray, named: bool, options: ReadOptions, where: str
+) -> tuple[Times | None, str | None]:
     """Return the times of a column of numbers, or a note that it counts steps; neither if it is a channel."""
     key = key_of(name)
     strong = named and key not in WEAK_TIMES
+    suggested = strong or TIME_WORD.search(name) is not None
     rises = len(numbers) > 1 and bool((np.diff(numbers) > 0).all())
     if named and options.time_format is not None:
-        return numbers_in_format(numbers, options.time_format), []
+        return numbers_in_format(numbers, options.time_format), None
     if key in YEARS and (years := decimal_years(numbers)) is not None:
-        return years, []
-    found = numeric_times(numbers, NAMED_EVEN if strong else EVEN_SHARE, strong)
-    if found is not None and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990):
-        return found, []
+        return years, None
+    found = numeric_times(numbers, NAMED_EVEN if strong else EVEN_SHARE, suggested)
+    if found is None and suggested and rises:  # an irregular clock
+        found = numeric_times(numbers, 0.0, True)
+        found = found if found is not None and is_recent(found.stamps) else None
+    plausible = found is not None and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990)
+    if plausible and (named or _moves_one_way(numbers)):
+        return found, None
+    if strong and (found := _day_before_month(numbers, options, where)) is not None:
+        return found, None
     if rises and (unit := ELAPSED_NAME.match(name)) is not None:
         scale = ELAPSED_UNITS.get((unit[1] or unit[2]).lower(), 0.0)
         stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
         if (np.diff(stamps) > np.timedelta64(0, "ns")).all():
-            return Times(stamps, f"elapsed {unit[1] or unit[2]}"), []
-    if strong and rises and may_be_excel_days(numbers):
-        if key in DATES or are_parts_of_days(numbers):
-            return excel_days(numbers), []
-        return None, [f"column '{name}' was left out; if it has Excel's dates, say --time-format excel"]
+            return Times(stamps, f"elapsed {unit[1] or unit[2]}"), None
+    days = counted_days(numbers, key == "mjd") if strong and len(numbers) > 1 else None
+    if days is not None:
+        if key in DATES | DAY_NUMBERS or (rises and are_parts_of_days(numbers)):
+            return days, None
+        if rises and days.format == EXCEL_DAYS:
+            return None, f"column '{name}' was left out; if it has Excel's dates, say --time-format excel"
     if strong and not rises and np.median(numbers) > 1e7:
         raise InputError(
             f"numbers such as {numbers[0]} are not all dates or times since 1970",
@@ -175,9 +199,30 @@ def _numeric_times(name: str, numbers: np.ndarray, named: bool, options: ReadOpt
         )
     if strong:
         what = "is a step counter" if rises else "has no times that rise"
-        return None, [f"column '{name}' {what} and was left out"]
+        return None, f"column '{name}' {what} and was left out"
     if not name or (key in COUNTERS and numbers_rows(numbers)):
-        return None, []  # an index
+        return None, None  # an index
     if named and rises and even_share(numbers.astype(np.float64) * 1e6) >= EVEN_SHARE:
-        return None, [f"column '{name}' is a step counter and was left out"]
-    return None, []
+        return None, f"column '{name}' is a step counter and was left out"
+    return None, None
+
+
+def _moves_one_way(numbers: np.ndarray) -> bool:
+    """Whether numbers only rise or only fall, or each occurs as often as the others, as times of long tables do."""
+    steps = np.diff(numbers)
+    if (steps > 0).all() or (steps < 0).all():
+        return True
+    counts = np.unique(numbers, return_counts=True)[1]
+    return len(counts) > 2 and bool(counts.min() == counts.max() > 1)
+
+
+def _day_before_month(numbers: np.ndarray, options: ReadOptions, where: str) -> Times | None:
+    """Read numbers such as 31012024 or 1312024."""
+    if numbers.dtype.kind not in "iu" or numbers.min() < 10**6 or numbers.max() >= 10**8:
+        return None
+    text = pc.utf8_lpad(pc.cast(pa.chunked_array([pa.array(numbers)]), pa.string()), 8, "0")
+    text = pc.replace_substring_regex(text, r"^(\d\d)(\d\d)(\d{4})$", r"\1-\2-\3")
+    try:
+        return read_times(text, options, where)
+    except Unreadable:
+        return None

@@ -1,17 +1,28 @@
-"""Read numbers as times: epochs, compact dates such as 20240131235900, Excel's days, decimal years."""
+"""Read numbers as times: epochs, compact dates such as 20240131235900, counts of days, decimal years."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ape.series.reading.options import EPOCH_UNITS, EXCEL
-from ape.series.reading.times import DAY, Times, dates_of, even_share, joined, resolved
+from ape.series.reading.times import DAY, EVEN, Times, dates_of, even_share, joined, resolved
 
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EPOCH_FROM = 1e8  # seconds: 1973
 EPOCH_TO = 7.3e9  # seconds: 2201
-EXCEL_EPOCH = 25_569  # 1970-01-01
-EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+RECENT = (8e8, 2.4e9)  # seconds: 1995 to 2046
+# Counts that do not begin in 1970: per second, seconds from the begin to 1970, zone.
+OTHER_EPOCHS = {
+    "100 ns since 1601": (10**7, 11_644_473_600, "UTC"),
+    "100 ns since the year 1": (10**7, 62_135_596_800, None),
+    "seconds since 1904": (1, 2_082_844_800, "UTC"),
+}
+# Counts of days: 1970-01-01 in each.
+EXCEL_DAYS = "Excel days"
+DAY_COUNTS = {EXCEL_DAYS: 25_569.0, "MATLAB days": 719_529.0, "Julian days": 2_440_587.5}
+MODIFIED_JULIAN = 40_587.0
+DAYS_AROUND = (-5_569, 54_431)  # 1954 to 2119
+WHOLE_SECONDS = 0.05  # how far rounded days may be from them
 YEARS = (1900, 2200)  # of compact dates
 # Compact dates: digits of the year, fields of two digits after the day, digits of the fraction of the second.
 LAYOUTS = ((4, 0, 0), (4, 1, 0), (4, 2, 0), (4, 3, 0), (4, 3, 3), (2, 2, 0), (2, 3, 0))
@@ -38,19 +49,38 @@ def epoch(numbers: np.ndarray, unit: str) -> Times:
 
 
 def excel_days(numbers: np.ndarray) -> Times:
-    """Return the times of Excel's days since 1899-12-30, to the millisecond."""
-    milliseconds = np.rint((numbers.astype(np.float64) - EXCEL_EPOCH) * DAY * 1000)
-    return Times(resolved(milliseconds.astype("datetime64[ms]")), "Excel days")
+    """Return the times of Excel's days since 1899-12-30."""
+    return _days(numbers, EXCEL_DAYS, DAY_COUNTS[EXCEL_DAYS])
 
 
-def may_be_excel_days(numbers: np.ndarray) -> bool:
-    """Whether numbers are in the range of today's dates in Excel."""
-    return EXCEL_DAYS[0] <= numbers.min() and numbers.max() <= EXCEL_DAYS[1]
+def counted_days(numbers: np.ndarray, modified: bool = False) -> Times | None:
+    """Return the times of days as Excel, MATLAB and astronomers count them; None if they are not near today.
+
+    Parameters
+    ----------
+    numbers : ndarray [n]
+    modified : bool
+        Whether they are modified Julian days, which look like Excel's.
+    """
+    for name, begin in {"modified Julian days": MODIFIED_JULIAN}.items() if modified else DAY_COUNTS.items():
+        if DAYS_AROUND[0] <= numbers.min() - begin and numbers.max() - begin <= DAYS_AROUND[1]:
+            return _days(numbers, name, begin)
+    return None
+
+
+def _days(numbers: np.ndarray, name: str, begin: float) -> Times:
+    """Return days as times, to the second if all are near one, otherwise to the millisecond."""
+    seconds = (numbers.astype(np.float64) - begin) * DAY
+    whole = np.rint(seconds)
+    milliseconds = whole * 1000 if (np.abs(seconds - whole) < WHOLE_SECONDS).all() else np.rint(seconds * 1000)
+    return Times(resolved(milliseconds.astype("datetime64[ms]")), name)
 
 
 def are_parts_of_days(numbers: np.ndarray) -> bool:
     """Whether the step is a part of a day such as 1/288 that is whole in seconds, and not in decimals."""
-    step = float(np.median(np.diff(numbers)))
+    steps = np.diff(numbers)
+    usual = np.median(steps)
+    step = float(steps[np.abs(steps - usual) <= EVEN * abs(usual)].mean())
     seconds = step * DAY
     return abs(step - round(step, 4)) > 1e-7 and abs(seconds - round(seconds)) < 0.01 and seconds > 0.5
 
@@ -87,8 +117,47 @@ def numeric_times(numbers: np.ndarray, least_even: float, named: bool) -> Times 
     dates = [_compact(numbers, *layout) for layout in ((*LAYOUTS, SHORT_LAYOUT) if named else LAYOUTS)]
     if named:
         dates.append(_days_of_years(numbers))
+    if (months := _months(numbers)) is not None and (
+        named or even_share(months.stamps) > even_share(numbers.astype(np.float64) * 1e6)
+    ):
+        dates.append(months)
     best = max((*filter(None, dates), *epochs), key=lambda times: even_share(times.stamps), default=None)
-    return best if best is not None and even_share(best.stamps) >= least_even else None
+    if best is None or even_share(best.stamps) < least_even:
+        return None
+    return (named and _other_epoch(numbers, best)) or best
+
+
+def _other_epoch(numbers: np.ndarray, read: Times) -> Times | None:
+    """Return the times of numbers that count from another begin than 1970, if only that makes them recent."""
+    if not read.format.endswith("since 1970") or is_recent(read.stamps):
+        return None
+    for name, (per_second, begin, zone) in OTHER_EPOCHS.items():
+        if per_second > 1 and numbers.dtype.kind not in "iu":
+            continue
+        whole, rest = np.divmod(numbers, per_second)
+        stamps = ((whole - begin).astype("datetime64[s]")).astype("datetime64[ns]")
+        stamps = stamps + np.rint(rest * (10**9 / per_second)).astype("timedelta64[ns]")
+        if is_recent(stamps):
+            notes = (f"numbers such as {numbers[0]} are read as {name}; --time-format reads them as since 1970",)
+            return Times(stamps, name, zone, np.zeros(len(numbers), np.int32) if zone else None, notes)
+    return None
+
+
+def is_recent(stamps: np.ndarray) -> bool:
+    """Whether all times are from 1995 to 2046."""
+    seconds = stamps.astype("datetime64[s]").astype(np.int64)
+    return bool(RECENT[0] <= seconds.min() and seconds.max() <= RECENT[1])
+
+
+def _months(numbers: np.ndarray) -> Times | None:
+    """Read numbers as years and months such as 202401; None if a month does not exist."""
+    if (numbers != np.floor(numbers)).any() or numbers.max() >= 10**6:
+        return None
+    years, months = np.divmod(numbers.astype(np.int64), 100)
+    dates, wrong = dates_of(years, months, np.ones_like(years))
+    if wrong is not None or years.min() < YEARS[0] or years.max() > YEARS[1]:
+        return None
+    return Times(resolved(dates), "compact YYYYMM")
 
 
 def _compact(numbers: np.ndarray, year_digits: int, clock_fields: int, fraction_digits: int) -> Times | None:

@@ -1,0 +1,171 @@
+"""Which columns have the times, whatever their place and form, and which say them again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ape.core.errors import InputError
+from ape.series import load
+
+N = 300
+START = np.datetime64("2024-03-04T00:00:00")
+SECONDS = 1_709_510_400  # of START since 1970
+TENS = START + 600 * np.arange(N)
+HOURS = START + 3600 * np.arange(N)
+DAYS = np.datetime64("2024-03-04") + np.arange(N)
+MONTHS = np.datetime64("2000-01") + np.arange(N)
+V = [f"{20 + 5 * np.sin(k / 4) + k % 7 / 10:.1f}" for k in range(N)]
+
+
+def read(tmp_path, header, rows, column=None):
+    path = tmp_path / "series.csv"
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return load(path, column=column)
+
+
+def strftime(times, form):
+    return [t.strftime(form) for t in times.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "form"),
+    [
+        ("MESS_DATUM", HOURS, "%Y%m%d%H"),
+        ("MESS_DATUM", TENS, "%Y%m%d%H%M"),
+        ("MESS_DATUM", DAYS, "%Y%m%d"),
+        ("MESS_DATUM", TENS, "%Y%m%d%H%M%S"),
+        ("taken", TENS, "%Y%m%d%H%M"),
+        ("taken", TENS, "%d.%m.%Y %H:%M"),
+    ],
+)
+def test_times_in_the_second_column(tmp_path, name, times, form):
+    series = read(tmp_path, f"STATIONS_ID,{name},TT", zip([44] * N, strftime(times, form), V, strict=True))
+    assert "TT" in series.channels and name not in series.channels and (series.timestamps == times).all()
+
+
+@pytest.mark.parametrize("name", ["clock", "epoch_time", "record_time", "updated_at", "when", "x"])
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_epochs_in_any_column(tmp_path, name, unit):
+    epochs = [(SECONDS + 600 * k) * unit for k in range(N)]
+    series = read(tmp_path, f"a,{name},b", zip(V, epochs, V[::-1], strict=True))
+    assert series.channels == ("a", "b") and (series.timestamps == TENS).all() and series.zone == "UTC"
+
+
+def test_an_irregular_epoch_is_a_clock(tmp_path):
+    seconds = SECONDS + np.cumsum(1 + np.arange(N) ** 2 % 97)
+    series = read(tmp_path, "timestamp,v", zip(seconds, V, strict=True))
+    assert (series.timestamps == seconds.astype("datetime64[s]")).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "format"),
+    [
+        ([(SECONDS + 600 * k + 11_644_473_600) * 10**7 for k in range(N)], "100 ns since 1601"),
+        ([(SECONDS + 600 * k + 62_135_596_800) * 10**7 for k in range(N)], "100 ns since the year 1"),
+        ([SECONDS + 600 * k + 2_082_844_800 for k in range(N)], "seconds since 1904"),
+        ([f"/Date({(SECONDS + 600 * k) * 1000})/" for k in range(N)], "milliseconds since 1970"),
+        ([f"{739_315 + k / 144:.6f}" for k in range(N)], "MATLAB days"),
+        ([f"{2_460_373.5 + k / 144:.6f}" for k in range(N)], "Julian days"),
+        ([f"{45_355 + k / 144:.6f}" for k in range(N)], "Excel days"),
+    ],
+)
+def test_numbers_from_other_beginnings(tmp_path, values, format):
+    series = read(tmp_path, "time,v", zip(values, V, strict=True))
+    assert (series.timestamps == TENS).all() and format in series.reading.times
+    assert len(series.notes) == ("since" in format and "1970" not in format)
+
+
+def test_modified_julian_days_are_told_by_name(tmp_path):
+    series = read(tmp_path, "MJD,v", zip([f"{60_373 + k / 144:.6f}" for k in range(N)], V, strict=True))
+    assert (series.timestamps == TENS).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "times", "form"),
+    [
+        ("date", MONTHS, "%Y%m"),
+        ("period", MONTHS, "%Y%m"),
+        ("date", DAYS, "%m%d%Y"),
+        ("date", DAYS, "%d%m%Y"),
+        ("date", DAYS, "%y%m%d"),
+        ("date", DAYS, "%Y%j"),
+    ],
+)
+def test_compact_dates(tmp_path, name, times, form):
+    series = read(tmp_path, f"{name},v", zip(strftime(times, form), V, strict=True))
+    assert series.channels == ("v",) and (series.timestamps == times).all()
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "form"),
+    [
+        ("YY,MM,DD,hh,mm", TENS, "%Y,%m,%d,%H,%M"),
+        ("yr,mo,dy,hr,mn", TENS, "%Y,%m,%d,%H,%M"),
+        ("Jahr,Monat,Tag,Stunde", HOURS, "%y,%m,%d,%H"),
+        ("YEAR,DOY,HR", HOURS, "%Y,%j,%H"),
+        ("year,doy,time", TENS, "%Y,%j,%H%M"),
+        ("Year,Day of year", DAYS, "%Y,%j"),
+        ("year,month", MONTHS, "%Y,%m"),
+        ("Year,Month", MONTHS, "%Y,%b"),
+    ],
+)
+def test_parts_of_times_are_joined(tmp_path, header, times, form):
+    series = read(tmp_path, f"{header},v", zip(strftime(times, form), V, strict=True))
+    assert series.channels == ("v",) and (series.timestamps == times).all()
+
+
+def test_years_and_weeks(tmp_path):
+    mondays = np.datetime64("2018-01-01") + 7 * np.arange(N)
+    series = read(tmp_path, "year,week,v", zip(strftime(mondays, "%G,%V"), V, strict=True))
+    assert series.channels == ("v",) and (series.timestamps == mondays).all()
+
+
+def test_years_and_quarters(tmp_path):
+    quarters = np.datetime64("1950-01") + 3 * np.arange(N)
+    rows = [(1950 + k // 4, k % 4 + 1, V[k]) for k in range(N)]
+    assert (read(tmp_path, "year,quarter,v", rows).timestamps == quarters).all()
+
+
+def test_parts_that_make_no_time_are_left_out(tmp_path):
+    series = read(tmp_path, "month,day,v", zip(strftime(DAYS, "%m,%d"), V, strict=True))
+    assert series.channels == ("v",) and series.timestamps is None
+    assert "column 'month' is a part of dates and was left out" in series.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("received_at", [str(t + k * k % 3) for k, t in enumerate(TENS)]),
+        ("end_time", [str(t + 600) for t in TENS]),
+        ("local", strftime(TENS + 3600, "%d.%m.%Y %H:%M")),
+        ("Time_ms", [f"{(45_355 + k / 144) * 1e6:.3f}" for k in range(N)]),
+        ("unix", range(SECONDS, SECONDS + 600 * N, 600)),
+        ("hour", strftime(TENS, "%H")),
+        ("month", strftime(TENS, "%m")),
+    ],
+)
+def test_columns_that_say_the_times_again_are_left_out_with_a_note(tmp_path, name, cells):
+    rows = list(zip(TENS, cells, V, strict=True))
+    series = read(tmp_path, f"timestamp,{name},v", rows)
+    assert series.channels == ("v",) and (series.timestamps == TENS).all()
+    assert any(note.startswith(f"column '{name}' is a") for note in series.notes)
+    assert not any("text" in note for note in series.notes)
+
+
+@pytest.mark.parametrize(("name", "value"), [("day", 7), ("cycle_time", 7), ("hour", 5), ("temperature", 31)])
+def test_channels_named_like_times_are_kept(tmp_path, name, value):
+    rows = zip(TENS, [k % value for k in range(N)], V, strict=True)
+    assert read(tmp_path, f"timestamp,{name},v", rows).channels == (name, "v")
+
+
+@pytest.mark.parametrize(("name", "unit"), [("minute", 60), ("timestamp_(min)", 60), ("Time (s)", 1), ("hour", 3600)])
+def test_elapsed_times_by_their_unit(tmp_path, name, unit):
+    series = read(tmp_path, f"{name},v", zip(range(N), V, strict=True))
+    assert (series.elapsed == unit * np.arange(N).astype("timedelta64[s]")).all() and series.channels == ("v",)
+
+
+def test_compact_dates_with_day_and_month_up_to_12_are_refused(tmp_path):
+    dates = [f"{day:02}{month:02}20{year}" for year in range(10, 24) for month in range(1, 13) for day in (3, 7)]
+    with pytest.raises(InputError, match="may be day first or month first"):
+        read(tmp_path, "date,v", zip(dates, V * 2, strict=False))
