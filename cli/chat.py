@@ -19,6 +19,7 @@ from ape.core.errors import InputError
 from ape.runs.session import MAIN, Session
 from ape.runs.updates import Update
 
+LAST_WORDS = ("quit", "exit", "bye")  # end the conversation, like an empty line
 INLINE_TERMINALS = ("iTerm.app", "WezTerm")  # they show pictures, by iTerm2's protocol
 
 console = wrapping_console()
@@ -31,14 +32,14 @@ def chat(arguments: argparse.Namespace) -> None:
     _print_updates(history)
     if arguments.thread == MAIN and not history:
         console.print(
-            "Ask what the series does, say 'mine', or 'help'. An empty line or Ctrl-D ends; everything is stored."
+            "Ask what the series does, say 'mine', or 'help'. 'quit' or an empty line ends; everything is stored."
         )
     while True:
         try:
             message = console.input("> ").strip()
         except EOFError:
             break
-        if not message:
+        if not message or message.lower() in LAST_WORDS:
             break
         if message.lower() == "branch":
             session = session.branch()

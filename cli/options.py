@@ -12,6 +12,14 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
     """Return how the arguments say to read the file; a command without such options infers everything."""
     if not hasattr(arguments, "decimal"):
         return ReadOptions()
+    if (arguments.series_column or "").endswith("=*") and arguments.command != "batch":
+        name = arguments.series_column.removesuffix("=*")
+        hint = f"give --series-column {name} to read its series as channels, or {name}=NAME for one of them"
+        raise InputError(
+            f"'{arguments.series_column}' takes each series on its own: that is for ape batch",
+            f"ape {arguments.command}",
+            hint,
+        )
     return ReadOptions(
         decimal=arguments.decimal,
         time_format=arguments.time_format,

@@ -235,7 +235,6 @@ class Session:
             mine=lambda: cast(RuleBank, _isolated(execute, self.run, callbacks, mine_only=True).mined),
             train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
-            listen=listen,
         )
 
     def _turn(self, prepare: Prepare) -> Iterator[Update]:

@@ -204,7 +204,7 @@ def _asked(
 
 def _from_table(table: Table, asked: _Asked) -> Series:
     columns = interpret(table, asked.options, asked.column, asked.where, asked.required)
-    columns = _in_zone_of_training(columns, asked.required, asked.where)
+    columns = _in_known_zone(columns, asked.options.timezone, asked.required, asked.where)
     return _series(columns, table.format, table.named, asked)
 
 
@@ -275,11 +275,14 @@ def _chosen(columns: Columns, required: Requirements | None, named: bool, where:
     )
 
 
-def _in_zone_of_training(columns: Columns, required: Requirements | None, where: str) -> Columns:
-    """Read dates without a zone in the zone of the training data of a detector."""
+def _in_known_zone(columns: Columns, timezone: str | None, required: Requirements | None, where: str) -> Columns:
+    """Read dates without a zone in the zone of the training data; say so, and that the file's own zone counts."""
     times, zone = columns.times, None if required is None else required.zone
-    if times is None or times.stamps.dtype.kind != "M" or times.zone is not None:
+    if times is None or times.stamps.dtype.kind != "M":
         return columns
+    if times.zone is not None:
+        note = f"the times have their own zone, {times.zone}: --timezone {timezone} only tells what abbreviations mean"
+        return columns if timezone in (None, times.zone) else replace(columns, notes=(*columns.notes, note))
     if zone is None or not is_zone(zone):  # in training, the clock may have had several offsets
         return columns
     note = f"times without a zone are read in {zone}, as in training; --timezone says otherwise"

@@ -74,6 +74,8 @@ def _gaps(series: Series) -> str:
         parts.append(f"{what} after {series.time_text(gap.position - 1)}, until {series.time_text(gap.position)}")
     if len(series.gaps) > MOST_GAPS:
         parts.append(f"and {_count(len(series.gaps) - MOST_GAPS, 'shorter long gap')}")
+    if len(series.row_points) != series.length:
+        parts.append("positions count points; scores.csv and --train-end count rows of the file")
     return "; ".join(parts) or "none"
 
 
@@ -87,7 +89,9 @@ def _training_part(series: Series) -> str:
     if series.train_end is None:
         return NO_TRAIN_END
     dates = "" if series.time_text(0) is None else f" ({_span(series, 0, series.train_end)})"
-    return f"the first {series.train_end} are taken as normal{dates}"
+    rows = int((series.row_points < series.train_end).sum())
+    what = f"{series.train_end}" if rows == series.train_end else f"{rows} rows of the file ({series.train_end} points)"
+    return f"the first {what} are taken as normal{dates}"
 
 
 def _count(number: int, what: str) -> str:

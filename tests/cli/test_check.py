@@ -39,7 +39,9 @@ def test_check_prints_how_the_file_is_read(ape, european, tmp_path):
         "step: 5 min",
         "3 missing rows inserted; 60 rows missing after 2024-02-01 16:35:00+01:00",
         "columns: Druck; left out: Zustand (text)",
-        "the first 200 are taken as normal (2024-02-01 00:00:00+01:00 to 2024-02-01 16:35:00+01:00)",
+        "positions count points; scores.csv and --train-end count rows of the file",
+        "the first 197 rows of the file (200 points) are taken as normal"
+        " (2024-02-01 00:00:00+01:00 to 2024-02-01 16:35:00+01:00)",
         "the comma is the decimal mark",
     ):
         assert text in outcome.out
@@ -50,6 +52,23 @@ def test_check_does_not_load_torch(european):
     script = f"import sys; from ape.cli.main import main; main(['check', {str(european)!r}]); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"torch", "langgraph", "stumpy", "matplotlib"} & set(done.stdout.split())
+
+
+def test_each_series_of_a_column_is_for_batches(refused, european):
+    line = refused("check", european, "--series-column", "sensor=*")
+    assert "'sensor=*' takes each series on its own: that is for ape batch" in line
+    assert "give --series-column sensor to read its series as channels, or sensor=NAME for one of them" in line
+
+
+def test_a_time_zone_that_the_file_gives_itself_is_said(ape, european):
+    outcome = ape("check", european, "--timezone", "Europe/Berlin")
+    note = "the times have their own zone, +01:00: --timezone Europe/Berlin only tells what abbreviations mean"
+    assert outcome.code == 0 and note in outcome.out
+
+
+def test_the_range_of_a_series_has_its_zone(refused, european):
+    line = refused("check", european, "--train-end", "2025-01-01")
+    assert "outside the series, which is from 2024-02-01T00:00:00 to 2024-02-02T09:15:00, +01:00" in line
 
 
 def test_an_unusable_file_is_refused(refused, tmp_path):
