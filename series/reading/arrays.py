@@ -11,6 +11,9 @@ import pyarrow as pa
 from ape.core.errors import InputError
 from ape.series.reading.channels import Columns
 from ape.series.reading.numbers import EXACT
+from ape.series.reading.options import ReadOptions
+from ape.series.reading.table import Table, plain_types
+from ape.series.reading.time_columns import find_times
 from ape.series.reading.times import Times, Unreadable
 from ape.series.reading.typed_times import has_times, read_typed
 
@@ -24,7 +27,8 @@ def columns_of_array(
     ----------
     values : array_like [T] or [T, C]
     channels : sequence of str, optional
-    timestamps : array_like of dates [T], optional
+    timestamps : array_like [T], optional
+        Dates, or what a column of times may have.
     column : sequence of str, optional
         Channels to use. By default all.
     where : str
@@ -62,28 +66,35 @@ def columns_of_array(
     if raw.dtype.kind in "iu":
         large = [k for k in range(len(names)) if np.abs(numbers[:, k]).max() >= EXACT]
         exact = {names[k]: raw[:, k] for k in large}
-    times = None if timestamps is None else _times(timestamps, len(raw), where)
-    return Columns(numbers, tuple(names), times, "timestamps", exact)
+    times, notes = (None, []) if timestamps is None else _times(timestamps, len(raw), where)
+    return Columns(numbers, tuple(names), times, "timestamps", exact, notes=tuple(notes))
 
 
-def _times(timestamps: Any, length: int, where: str) -> Times:
+def _times(timestamps: Any, length: int, where: str) -> tuple[Times, list[str]]:
+    """Return the times of dates, or of text and numbers as in a column ``timestamp``; and notes."""
     try:
-        cells = pa.chunked_array([pa.array(_of_known_unit(timestamps), from_pandas=True)])
+        cells = plain_types([pa.chunked_array([pa.array(_of_known_type(timestamps), from_pandas=True)])])[0]
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise InputError("timestamps are not dates", where, "give datetime64") from error
     if len(cells) != length:
         raise InputError(f"{len(cells)} timestamps for {length} points", where, "give one for each point")
     if not has_times(cells):
-        raise InputError(f"timestamps are not dates but {cells.type}", where, "give datetime64")
+        column = {"timestamp": cells}
+        times, _, notes = find_times(column, ReadOptions(), Table(column, "array"), where)
+        if times is None:
+            raise InputError(f"timestamps are not dates but {cells.type}", where, "give datetime64")
+        return times, notes
     try:
-        return read_typed(cells)
+        return read_typed(cells), []
     except Unreadable as error:
         raise InputError(f"point {error.row} has no timestamp", where, "give one for each point") from error
 
 
-def _of_known_unit(timestamps: Any) -> Any:
-    """Return dates in a unit that Arrow knows; it does not know minutes, hours, weeks, months and years."""
-    if not isinstance(timestamps, np.ndarray) or timestamps.dtype.kind != "M":
+def _of_known_type(timestamps: Any) -> Any:
+    """Return dates in a unit that Arrow knows, which are not minutes, hours, weeks, months and years; and text."""
+    if not isinstance(timestamps, np.ndarray) or timestamps.dtype.kind not in "MS":
         return timestamps
+    if timestamps.dtype.kind == "S":
+        return np.char.decode(timestamps, "utf-8", "replace")
     unit = np.datetime_data(timestamps.dtype)[0]
     return timestamps if unit in ("s", "ms", "us", "ns") else timestamps.astype("datetime64[s]")

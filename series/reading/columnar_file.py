@@ -1,4 +1,4 @@
-"""Read Parquet and Feather files."""
+"""Read Parquet and Feather files, and streams of Arrow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from ape.core.errors import InputError
 from ape.series.reading.frames import arrow_column
 from ape.series.reading.table import Table, plain_types, unique_names
 
-MAGIC = {b"PAR1": "Parquet", b"ARROW1": "Feather", b"FEA1": "Feather"}
+STREAM = "Arrow stream"
+MAGIC = {b"PAR1": "Parquet", b"ARROW1": "Feather", b"FEA1": "Feather", b"\xff\xff\xff\xff": STREAM}
 
 
 def columnar_format(head: bytes) -> str | None:
@@ -19,7 +20,7 @@ def columnar_format(head: bytes) -> str | None:
 
 
 def read_columnar(content: Any, kind: str, where: str) -> Table:
-    """Read a Parquet or Feather file; the index of a pandas frame comes first.
+    """Read a Parquet or Feather file, or a stream of Arrow; the index of a pandas frame comes first.
 
     Raises
     ------
@@ -30,7 +31,11 @@ def read_columnar(content: Any, kind: str, where: str) -> Table:
     import pyarrow.parquet
 
     try:
-        table = (pyarrow.parquet if kind == "Parquet" else pyarrow.feather).read_table(pa.BufferReader(content))
+        source = pa.BufferReader(content)
+        if kind == STREAM:
+            table = pa.ipc.open_stream(source).read_all()
+        else:
+            table = (pyarrow.parquet if kind == "Parquet" else pyarrow.feather).read_table(source)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"a damaged {kind} file", where, "write it again") from error
     if table.num_rows == 0:

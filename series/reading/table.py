@@ -74,7 +74,7 @@ def unique_names(pairs: Sequence[tuple[str, pa.ChunkedArray]]) -> dict[str, pa.C
 
 
 def plain_types(columns: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
-    """Decode dictionaries, and turn text of all types and columns of nulls into strings."""
+    """Decode dictionaries, turn text of all types and columns of nulls into strings, and widen half precision."""
     plain = []
     for column in columns:
         if pa.types.is_dictionary(column.type):
@@ -83,6 +83,8 @@ def plain_types(columns: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
             is_kind(column.type) for is_kind in (pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
         ):
             column = pc.cast(column, pa.string())
+        elif pa.types.is_float16(column.type):  # numpy's overflows in comparisons
+            column = pc.cast(column, pa.float32())
         plain.append(column)
     return plain
 

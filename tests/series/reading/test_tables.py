@@ -332,3 +332,99 @@ def test_currencies_around_numbers(tmp_path, case):
     cell, values = CURRENCIES[case]
     series = read(tmp_path, table(["t;v"], TIMES, map(cell, values), separator=";"))
     np.testing.assert_allclose(series.exact[:, 0], values, atol=0.006)
+
+
+def test_a_stream_of_arrow(tmp_path):
+    frame = pa.table({"time": pa.array(TIMES), "v": WAVE})
+    with pa.ipc.new_stream(tmp_path / "series.arrow", frame.schema) as writer:
+        writer.write_table(frame, max_chunksize=100)
+    series = load(tmp_path / "series.arrow")
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+    assert (series.timestamps == TIMES.to_numpy()).all() and series.reading.format.startswith("Arrow stream")
+    cut = (tmp_path / "series.arrow").read_bytes()[:-1500]
+    (tmp_path / "cut.arrow").write_bytes(cut)
+    with pytest.raises(InputError, match="damaged Arrow stream"):
+        load(tmp_path / "cut.arrow")
+
+
+SECONDS = TIMES.to_numpy().astype("datetime64[s]").astype(np.int64)
+TIMESTAMPS = {
+    "seconds": SECONDS,
+    "milliseconds": SECONDS * 1000,
+    "seconds with a fraction": SECONDS.astype(np.float64),
+    "text": np.array(TIMES.strftime("%Y-%m-%dT%H:%M:%S"), dtype="U19"),
+    "text of bytes": np.array(TIMES.strftime("%Y-%m-%dT%H:%M:%S"), dtype="S19"),
+    "compact dates": np.array(TIMES.strftime("%Y%m%d%H%M%S"), dtype=np.int64),
+    "dates": TIMES.to_numpy(),
+    "minutes": TIMES.to_numpy().astype("datetime64[m]"),
+}
+
+
+@pytest.mark.parametrize("case", TIMESTAMPS)
+def test_timestamps_of_array_files_are_read_as_a_column_of_times(tmp_path, case):
+    np.savez(tmp_path / "series.npz", values=WAVE, timestamps=TIMESTAMPS[case])
+    series = load(tmp_path / "series.npz")
+    assert (series.timestamps == TIMES.to_numpy()).all()
+
+
+def test_timestamps_that_are_no_times_are_refused(tmp_path):
+    np.savez(tmp_path / "series.npz", values=WAVE, timestamps=WAVE)
+    with pytest.raises(InputError, match="timestamps are not dates but double"):
+        load(tmp_path / "series.npz")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("times", [{}, {"t": TIMES}])
+def test_half_precision_frames(times):
+    values = np.float16(WAVE)
+    values[40] = np.nan
+    series = from_dataframe(pd.DataFrame({**times, "v": values}))
+    np.testing.assert_array_equal(np.delete(series.exact[:, 0], 40), np.delete(values, 40).astype(np.float64))
+
+
+def in_bytes(text, encoding="utf-8"):
+    return text.encode(encoding)
+
+
+def test_a_byte_that_is_not_utf8_leaves_the_other_names(tmp_path):
+    content = in_bytes(table(["time,Temperatur (°C),Größe,note"], TIMES, WAVE, OTHER, put(["ok"] * T, 150, "caf?")))
+    series = read(tmp_path, content.replace(b"caf?", b"caf\xe9"))
+    assert series.channels == ("Temperatur (°C)", "Größe")
+    assert series.notes[0] == "line 152 has bytes that are not UTF-8; they were replaced"
+
+
+def test_many_bytes_that_are_not_utf8(tmp_path):
+    content = in_bytes(table(["time,v (°C),note"], TIMES, WAVE, ["caf?"] * T))
+    series = read(tmp_path, content.replace(b"caf?", b"\xc2\xb0 caf\xe9"))
+    assert series.channels == ("v (°C)",)
+    assert series.notes[0] == "300 lines, the first of them 2, have bytes that are not UTF-8; they were replaced"
+
+
+@pytest.mark.parametrize(
+    "header", ["Zeit;Temperatur (°C);Größe", "Horodatage;Débit m³/h;Pression à vide", "Aika;Lämpötila;Määrä"]
+)
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_western_files_are_read(tmp_path, header, encoding):
+    series = read(tmp_path, in_bytes(table([header], TIMES, WAVE, OTHER, separator=";"), encoding))
+    assert series.channels == tuple(header.split(";")[1:])
+    assert series.notes[0] == "the file is not UTF-8 and is read as Windows-1252"
+
+
+@pytest.mark.parametrize(
+    ("header", "encoding"),
+    [
+        ("Время,Температура", "cp1251"),
+        ("Время,Температура", "koi8-r"),
+        ("日時,温度", "shift-jis"),
+        ("タイムスタンプ,センサー", "shift-jis"),
+        ("时间,温度", "gbk"),
+        ("時間,溫度", "big5"),
+        ("시간,온도", "euc-kr"),
+        ("Χρόνος,Θερμοκρασία", "cp1253"),
+    ],
+)
+def test_other_encodings_are_refused_and_read_as_utf8(tmp_path, header, encoding):
+    content = table([header], TIMES, WAVE)
+    with pytest.raises(InputError, match=r"neither UTF-8 nor Western European text .*line 1\): write it as UTF-8"):
+        read(tmp_path, in_bytes(content, encoding))
+    assert read(tmp_path, in_bytes(content)).channels == (header.split(",")[1],)
