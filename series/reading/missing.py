@@ -10,7 +10,8 @@ WORDS = (
     "", "-", "--", "---", "----", "\u2013", "\u2014", "na", "n/a", "n.a.", "#n/a", "#na", "#nv", "nan", "-nan", "+nan",
     "null", "none", "nil", "\\n", "?", ".", "..", "...", "*", "<na>", "nat", "missing", "no data", "nodata", "n/v",
     "k.a.", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!", "#wert!", "#bezug!", "-nan(ind)", "nan(ind)",
-    "1.#qnan", "1.#ind", "-1.#ind", "(null)", "undefined",
+    "1.#qnan", "1.#ind", "-1.#ind", "(null)", "undefined", "unavailable", "unknown",
+    "not available",
 )  # fmt: skip
 FAR = 3.0  # spreads of the other values: how far a value that recurs is from them, if it may mean missing
 LARGEST = 1e30  # no measurement is larger

@@ -96,6 +96,7 @@ def find_keys(
     if found is None:
         return None
     keys = SeriesKeys(tuple(name for name in columns if name in {each.name for each in found}))
+    _refuse_blank_names(columns, keys, where)
     count = len(np.unique(_joined(found, slice(None))))
     if any(each.numbers and not each.in_blocks for each in found):
         raise InputError(
@@ -215,6 +216,20 @@ def _refuse(columns: dict[str, pa.ChunkedArray], keys: SeriesKeys, count: int, w
         where,
         f"read one with --series-column {keys.title}={first}, or all with --series-column {keys.title}",
     )
+
+
+def _refuse_blank_names(columns: dict[str, pa.ChunkedArray], keys: SeriesKeys, where: str) -> None:
+    """Refuse a few rows without the name of a series; many belong to a series without a name."""
+    for name in keys.columns:
+        names = names_in(columns, [name])
+        blank = pc.sum(pc.equal(names, "")).as_py()
+        if 0 < blank < REPEATED * len(names):
+            first = pc.index(names, "").as_py() + 1
+            raise InputError(
+                f"{blank} row{'s' * (blank > 1)} without the name of a series",
+                f"{where}, column '{name}', row {first} of the values",
+                "write the name, or delete the row",
+            )
 
 
 def _refuse_blocks(

@@ -138,6 +138,22 @@ def test_series_of_words_are_left_out(tmp_path):
     assert "series 'mode' has no numbers and was left out" in series.notes
 
 
+def test_rows_without_the_name_of_a_series_are_refused(tmp_path):
+    frame = long(["a", "b"], ["id"])
+    frame.loc[[20, 30], "id"] = None
+    with pytest.raises(InputError, match=r"2 rows without the name of a series.*row 21 of the values"):
+        read(tmp_path, frame)
+
+
+def test_states_that_mean_missing_in_a_series_of_numbers(tmp_path):
+    frame = long(["temp", "switch"], ["entity_id"], interleaved=True).rename(columns={"value": "state"})
+    frame["state"] = np.where(frame["entity_id"] == "switch", "on", frame["state"].astype(str))
+    frame.iloc[20, 2] = "unavailable"
+    series = read(tmp_path, frame)
+    expected = np.where(ROWS == 10, (WAVE[9] + WAVE[11]) / 2, WAVE)
+    assert series.channels == ("temp",) and np.allclose(series.exact[:, 0], expected, atol=1e-6)
+
+
 def test_text_in_a_series_of_numbers_is_refused(tmp_path):
     frame = long(["temp", "mode"], ["entity"], interleaved=True).astype({"value": str})
     frame.iloc[10, 2] = "oops"
