@@ -9,6 +9,7 @@ from ape.series.reading.channels import Columns, read_channels
 from ape.series.reading.indices import without_indices
 from ape.series.reading.long_tables import part_of, read_long, restarting_times
 from ape.series.reading.options import ReadOptions
+from ape.series.reading.paired_times import refuse_other_pairs
 from ape.series.reading.series_keys import completed, find_keys, keys_named
 from ape.series.reading.table import Table
 from ape.series.reading.time_columns import find_times
@@ -48,10 +49,11 @@ def interpret(
     needed = set() if required is None else set(required.channels)
     may_be_times = {name: cells for name, cells in columns.items() if name not in needed}
     times, used, time_notes = find_times(may_be_times, options, table, where)
+    measured = [*needed, *(column or ())]
+    refuse_other_pairs(columns, used, measured, where)
     named = () if keys is None else keys.columns
     rest = {name: cells for name, cells in columns.items() if name not in used or name in named}
-    kept, index_notes = without_indices(rest, [*needed, *(column or ()), *named] or None)
-    measured = [*needed, *(column or ())]
+    kept, index_notes = without_indices(rest, [*measured, *named] or None, times)
     restarting = restarting_times(may_be_times, table.named) if times is None else None
     if restarting is not None:
         others = {name: cells for name, cells in kept.items() if name != restarting.column}
@@ -73,7 +75,7 @@ def interpret(
         notes += index_notes
         unused = ()
     if keys is not None:
-        found = read_long(kept, times, keys, options, column, table, where, required is not None)
+        found = read_long(kept, times, keys, options, column, table, where, needed)
         if restarting is not None and not restarting.seconds:
             note = f"column '{restarting.column}' counts the rows of each series and was left out"
             found, time_column = replace(found, times=None, notes=(*found.notes, note)), None

@@ -37,7 +37,7 @@ ENDINGS = {
 }  # fmt: skip
 QUALITY = ("calidad", "kvalit", "qc", "qualit")  # beginnings of words for codes such as 192, good, and 0, bad
 # Names of labels that no part gives away.
-SHORT = {"att flag", "machine status", "y"}
+SHORT = {"machine status", "y"}
 NUMBERED = ("category", "class", "label", "type")  # words of labels whose classes may be numbered
 MOST_CLASSES = 20  # of labels that name the kind of an anomaly
 BINARY = {"0", "1", "0.0", "1.0", "-1", "-1.0", "true", "false"}
@@ -48,7 +48,7 @@ def is_label(name: str, cells: pa.ChunkedArray) -> bool:
     if key_of(name) in LABELS:
         return True
     parts = words_of(name)
-    anomaly = any(part.startswith(ANOMALIES) for part in parts)
+    anomaly = any(part.startswith(ANOMALIES) for part in parts) or {"att", "flag"} <= set(parts)
     head = [part for k, part in enumerate(parts) if k == 0 or part not in ENDINGS][-1:]
     fault = any(part.startswith(FAULTS) for part in head)
     quality = any(part.startswith(QUALITY) for part in head)
@@ -72,5 +72,5 @@ def _are_classes(values: Sequence[object], most: int, numbered: bool) -> bool:
     words = {str(value).strip().lower() for value in values} - {""}
     if len(words) > most:
         return False
-    codes = numbered and all(re.fullmatch(r"-1|\d{1,3}(?:\.0+)?", word) for word in words)
+    codes = numbered and all(re.fullmatch(r"-?\d{1,3}(?:\.0+)?", word) for word in words)
     return codes or words <= BINARY or not any(looks_like_number(word) for word in words)

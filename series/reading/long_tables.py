@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,9 +65,9 @@ def read_long(
     column: Sequence[str] | None,
     table: Table,
     where: str,
-    empty_too: bool = False,
+    needed: Collection[str] = (),
 ) -> Columns:
-    """Turn the series of a long table into channels; without values too if ``empty_too``."""
+    """Turn the series of a long table into channels; those that are ``needed`` stay, whatever their values are."""
     if times is None:
         raise InputError(
             "a long table without times cannot be pivoted",
@@ -88,6 +88,13 @@ def read_long(
     rest = {each: cells for each, cells in columns.items() if each not in keys.columns}
     measured = column if column is not None and all(each in rest for each in column) else None
     flat = read_channels(_without_words(rest, codes, options), options, measured, table, where)
+    described = [] if measured else _descriptions(flat, codes, labels, needed)
+    flat = replace(
+        flat,
+        values=np.delete(flat.values, described, axis=1),
+        names=tuple(np.delete(flat.names, described).tolist()),
+        left_out=(*flat.left_out, *(f"{flat.names[k]} (describes the series)" for k in described)),
+    )
     cube = np.full((len(stamps), len(labels), len(flat.names)), np.nan)
     cube[place, codes] = flat.values
     several = len(flat.names) > 1
@@ -99,7 +106,7 @@ def read_long(
             raise InputError(f"no channel '{missing[0]}'", where, f"give one of {', '.join(names[:30])}")
         values = values[:, [names.index(each) for each in column]]
         names = list(column)
-    some = np.ones(len(names), bool) if empty_too else np.isfinite(values).any(axis=0)
+    some = np.isfinite(values).any(axis=0) | np.isin(names, list(needed))
     empty = [name for name, present in zip(names, some, strict=True) if not present]
     whose = f"column '{keys.title}'" if len(keys.columns) == 1 else f"columns '{keys.title}'"
     return replace(
@@ -161,6 +168,19 @@ def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restar
         form = "elapsed" if unit is None else f"elapsed {unit[1] or unit[2]}"
         return Restarting(name, Times(stamps, form), unit is not None)
     return None
+
+
+def _descriptions(flat: Columns, codes: np.ndarray, labels: Sequence[str], needed: Collection[str]) -> list[int]:
+    """Return the columns that have one value in each series, such as its place, if others have more."""
+    first = np.unique(codes, return_index=True)[1]
+    constant = ((flat.values == flat.values[first[codes]]) | np.isnan(flat.values)).all(axis=0)
+    if constant.all():
+        return []
+    return [
+        k
+        for k, name in enumerate(flat.names)
+        if constant[k] and not any(f"{label} {name}" in needed for label in labels)
+    ]
 
 
 def _without_words(

@@ -61,6 +61,11 @@ def test_columns_of_two_levels_have_no_missing_values(low, high):
     assert series.channels == ("value", "pump") and series.notes == ()
 
 
+def test_labels_may_have_a_code_for_unknown():
+    assert channels("ATT_FLAG", np.where(ONES == 1, 1, -999)) == ("value",)
+    assert channels("anomaly_class", np.where(ONES == 1, 3.0, -1.0)) == ("value",)
+
+
 def test_codes_of_quality_are_left_out():
     assert channels("Quality", np.where(ONES == 1, 0, 192)) == ("value",)
     assert channels("QC", np.where(ONES == 1, 4, 1)) == ("value",)

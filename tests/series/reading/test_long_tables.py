@@ -9,6 +9,7 @@ import pytest
 from ape.core.errors import InputError
 from ape.series import ReadOptions, from_dataframe, load
 from ape.series.reading.series_keys import find_keys, keys_named
+from ape.series.requirements import Requirements
 
 T = 200
 ROWS = np.arange(T)
@@ -136,6 +137,20 @@ def test_series_of_words_are_left_out(tmp_path):
     series = read(tmp_path, frame.rename(columns={"value": "state"}))
     assert series.channels == ("temp",) and np.allclose(series.exact[:, 0], WAVE, atol=1e-6)
     assert "series 'mode' has no numbers and was left out" in series.notes
+
+
+def test_numbers_that_describe_the_series_are_left_out(tmp_path):
+    frame = long(["a", "b"], ["id"], interleaved=True)
+    frame["table"] = (frame["id"] == "b").astype(int)
+    series = read(tmp_path, frame)
+    assert series.channels == ("a", "b") and series.reading.left_out == ("table (describes the series)",)
+
+
+def test_channels_of_training_stay_though_they_stand_still_later():
+    frame = long(["a", "b"], ["id"]).assign(w=np.tile(WAVE, 2))
+    required = Requirements.of(from_dataframe(frame))
+    dead = from_dataframe(frame.assign(w=0.5), required=required, scoring=True)
+    assert dead.channels == ("a value", "a w", "b value", "b w") and np.allclose(dead.exact[:, [1, 3]], 0.5)
 
 
 def test_rows_without_the_name_of_a_series_are_refused(tmp_path):
