@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ape.series.reading.clock import CLOCK, clock_seconds, required_fields
 from ape.series.reading.month_names import month_of
-from ape.series.reading.names import key_of
+from ape.series.reading.names import TIMES_OF_DAY, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.table import is_text
-from ape.series.reading.times import Times, dates_of, even_share, joined
+from ape.series.reading.times import Times, Unreadable, dates_of, even_share, joined
 
 LEAST_EVEN = 0.9  # share of the steps of parts that are joined without a day
 # Parts of a time: their names, the shorter ones of which other columns have too, and their range.
@@ -33,8 +34,7 @@ RANGES = {
     "hour": (0, 24), "minute": (0, 59), "second": (0, 60),
 }  # fmt: skip
 DATED = (("month", "day"), ("day of year",), ("month",), ("week",), ("quarter",), ())  # beside the year
-CLOCK = {"hour": 3600, "minute": 60, "second": 1}
-HHMM = ("time", "hhmm", "hour")  # columns that may have hours and minutes in one number
+SECONDS = {"hour": 3600, "minute": 60, "second": 1}
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def calendar_times(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, list[
     if "year" not in found:
         return None
     dated = next(parts for parts in DATED if all(part in found for part in parts))
-    clock = [part for part in CLOCK if part in found]
-    if clock != list(CLOCK)[: len(clock)]:
+    clock = [part for part in SECONDS if part in found]
+    if clock != list(SECONDS)[: len(clock)]:
         return None
     with_day = dated in (("month", "day"), ("day of year",))
     numbers: dict[str, np.ndarray] = {}
@@ -170,16 +170,27 @@ def _clock_of(parts: Mapping[str, np.ndarray]) -> np.ndarray | None:
         return seconds
     if any(not Part(part).holds(numbers) for part, numbers in parts.items()):
         return None
-    return sum((numbers * CLOCK[part] for part, numbers in parts.items()), np.zeros(len(parts["hour"]), np.int64))
+    return sum((numbers * SECONDS[part] for part, numbers in parts.items()), np.zeros(len(parts["hour"]), np.int64))
 
 
 def _hours_and_minutes(columns: Mapping[str, pa.ChunkedArray], used: list[str]) -> tuple[str, np.ndarray] | None:
-    """Return the column with hours and minutes such as 2350 beside the dates, and its seconds of the day."""
+    """Return the column with times of day such as 2350 or 23:50 beside the dates, and its seconds of the day."""
     for name, cells in columns.items():
-        if key_of(name) in HHMM and name not in used and (numbers := _numbers(cells, "hour")) is not None:
-            seconds = _seconds_of_hhmm(numbers)
-            return None if seconds is None else (name, seconds)
+        if key_of(name) not in TIMES_OF_DAY or name in used:
+            continue
+        numbers = _numbers(cells, "hour")
+        seconds = _seconds_of_clock(cells) if numbers is None else _seconds_of_hhmm(numbers)
+        return None if seconds is None else (name, seconds)
     return None
+
+
+def _seconds_of_clock(cells: pa.ChunkedArray) -> np.ndarray | None:
+    """Return the seconds of times of day such as 23:50:00; None for other cells."""
+    text = pc.fill_null(pc.utf8_trim_whitespace(pc.cast(cells, pa.string())), "")
+    try:
+        return clock_seconds(required_fields(text, f"^{CLOCK}$"))[0]
+    except Unreadable:
+        return None
 
 
 def _seconds_of_hhmm(numbers: np.ndarray) -> np.ndarray | None:

@@ -37,7 +37,7 @@ def repeats_times(name: str, cells: pa.ChunkedArray, times: Times | None) -> str
     """
     key = key_of(name)
     if pa.types.is_temporal(cells.type) or (times is not None and look_like_times(cells)):
-        return "a second column of times"
+        return "another column of times"
     named = key in TIMES - WEAK_TIMES
     dated = times is not None and times.stamps.dtype.kind == "M"
     part = part_of(name)
@@ -47,12 +47,12 @@ def repeats_times(name: str, cells: pa.ChunkedArray, times: Times | None) -> str
     if numbers is None or len(numbers) < 2:
         return None
     if named and (np.diff(numbers) > 0).all():
-        return "a second column of times"
+        return "another column of times"
     if times is None:
         return "a part of dates" if part is not None and part.holds(numbers) else None
     if part is not None:
         return "a part of the times" if dated and part.equals(numbers, times) else None
-    return "a second column of times" if _is_linear(numbers, times.stamps) else None
+    return "another column of times" if _is_linear(numbers, times.stamps) else None
 
 
 def _is_linear(numbers: np.ndarray, stamps: np.ndarray) -> bool:

@@ -22,7 +22,7 @@ EVEN_SHARE = 0.9  # of the steps of dates and times that only their values tell
 COMPACT = r"^\d{1,9}$"  # 0005, 500 or 235959
 HOUR_AND_MINUTE = re.compile(r"^\d{1,2}\.\d{2}$")  # also a number
 MIDNIGHT = r"[T ](?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"  # after a date
-PERIODS = (24, 48, 96, 144, 288)  # of a day
+UNITS_OF_DAY = (24, 48, 96, 144, 288, 1_440, 86_400, 86_400_000)  # periods, minutes, seconds and milliseconds
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class DateAndClock:
 
 def dates_and_clocks(columns: Mapping[str, pa.ChunkedArray]) -> list[DateAndClock]:
     """Return the columns of dates with the columns that may be their times of day, those named as times first."""
-    dates = [name for name, cells in columns.items() if _has_dates(name, cells)]
+    dates = [name for name, cells in columns.items() if has_dates(name, cells)]
     if not dates:
         return []
     date = dates[0]
@@ -80,7 +80,7 @@ def _without_midnight(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(text, MIDNIGHT, "")
 
 
-def _has_dates(name: str, cells: pa.ChunkedArray) -> bool:
+def has_dates(name: str, cells: pa.ChunkedArray) -> bool:
     """Whether a column has dates without a time of day; numbers of eight digits need a name."""
     if pa.types.is_floating(cells.type) or pa.types.is_time(cells.type):
         return False
@@ -116,7 +116,7 @@ def _as_clock(
             return written, True
     if (seconds := _seconds_of_day(numbers, named, days)) is None:
         return None
-    clock = pc.cast(pa.array(seconds.astype(np.int32), pa.time32("s")), pa.string())
+    clock = pc.cast(pa.array(np.rint(seconds * 1000).astype(np.int32), pa.time32("ms")), pa.string())
     return pa.chunked_array([clock]), False
 
 
@@ -139,14 +139,15 @@ def _compact_clock(text: pa.ChunkedArray, numbers: np.ndarray, key: str) -> pa.C
 
 
 def _seconds_of_day(numbers: np.ndarray, named: bool, days: pa.ChunkedArray) -> np.ndarray | None:
-    """Return the seconds of hours with a fraction, or of the periods of each day, which are counted from one."""
+    """Return the seconds of hours with a fraction, or of units that are counted from the begin of each day."""
     if named and numbers.dtype.kind == "f" and numbers.min() >= 0 and numbers.max() < 24:
         return np.rint(numbers * 3600) % DAY
     same_day = pc.equal(days.slice(1), days.slice(0, len(days) - 1)).to_numpy()
-    steps = np.diff(numbers)
-    count = int(numbers.max())
-    if count in PERIODS and (steps[same_day] == 1).all() and (numbers[1:][~same_day] == 1).all():
-        return (numbers - 1) * (DAY // count)
+    low, step = numbers.min(), np.median(np.diff(numbers)[same_day])
+    units = int(numbers.max() - low + step)
+    begins = (numbers[1:][~same_day] == low).mean() if not same_day.all() else 0.0
+    if units in UNITS_OF_DAY and low in (0, 1) and begins >= EVEN_SHARE:
+        return (numbers - low) * (DAY / units)
     return None
 
 

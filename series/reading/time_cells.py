@@ -47,7 +47,7 @@ PATTERNS = (
 ISO = re.compile(r"^\d{4}-\d\d-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,9})?)?)?)?(?P<zone>Z|[+-]\d\d:?\d\d)?$")
 TIME_OF_DAY = rf"^{CLOCK}{ZONE}$"
 ONLY_DATE = re.compile(rf"{DATE}$|^\d{{8}}$|^\d{{1,2}}[-/ .]?[A-Za-zÀ-ÿ]{{3,9}}[-/ .]+\d{{2,4}}$")
-NUMBER = re.compile(r"^\d{1,2}\.\d{2}$")  # rather than hours and minutes
+NUMBER = re.compile(r"^[+-]?\d*\.?\d*$")  # 26.79 rather than hours and minutes
 SAMPLE = 200
 
 

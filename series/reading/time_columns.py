@@ -15,9 +15,9 @@ from ape.series.reading.names import COUNTERS, DATES, DAY_NUMBERS, TIME_WORD, TI
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import EPOCH_UNITS, EXCEL, ReadOptions
 from ape.series.reading.other_times import look_like_times
-from ape.series.reading.split_times import dates_and_clocks, zone_column
+from ape.series.reading.split_times import dates_and_clocks, has_dates, zone_column
 from ape.series.reading.table import Table, is_text
-from ape.series.reading.time_cells import read_times
+from ape.series.reading.time_cells import looks_like_time_of_day, read_times
 from ape.series.reading.time_numbers import (
     EXCEL_DAYS,
     are_parts_of_days,
@@ -41,6 +41,7 @@ ELAPSED_NAME = re.compile(
     r"^(?:(?:time|timestamp|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?|(seconds?|minutes?|hours?|days?|ms))$",
     re.IGNORECASE,
 )
+LONG = re.compile(r"^\d{10,20}(?:\.\d*)?$")  # numbers that have a date and a time of day
 WHOLE = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times whatever the column is named
 EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
 NAMED_EVEN = 0.3
@@ -73,6 +74,31 @@ def _find_clock(
     columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
 ) -> tuple[Times | None, list[str], list[str]]:
     """Return the times on the clock of the file, the columns that they take, and notes."""
+    whole = [name for name, cells in columns.items() if _has_date_and_clock(name, cells)]
+    if not any(key_of(name) in TIMES - WEAK_TIMES for name in whole):
+        joined = _joined_columns(columns, options, table, where)
+        if joined is not None:
+            if not whole or np.diff(joined[0].stamps).all():
+                return joined
+            columns = {name: cells for name, cells in columns.items() if name not in joined[1]}  # its date and hour
+    return _one_column(columns, options, table, where)
+
+
+def _has_date_and_clock(name: str, cells: pa.ChunkedArray) -> bool:
+    """Whether the cells of a column have a date and a time of day each, so that no other column is needed."""
+    if not is_text(cells) and not pa.types.is_timestamp(cells.type):
+        return key_of(name) in TIMES - WEAK_TIMES and all(map(LONG.match, _sample(cells)))
+    sample = _sample(cells)
+    if key_of(name) in TIMES - WEAK_TIMES and sample and all(map(LONG.match, sample)):
+        return True
+    seems = pa.types.is_timestamp(cells.type) or look_like_times(cells)
+    return seems and not has_dates(name, cells) and not all(map(looks_like_time_of_day, sample))
+
+
+def _joined_columns(
+    columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
+) -> tuple[Times, list[str], list[str]] | None:
+    """Return the times that several columns have together, the columns, and notes."""
     if calendar := calendar_times(columns):
         return (*calendar, [])
     for pair in dates_and_clocks(columns):
@@ -85,10 +111,17 @@ def _find_clock(
         if pair.fits(times.stamps):
             note = f"columns '{pair.date}' and '{pair.clock}' together are the times"
             return times, [pair.date, pair.clock], [note, *_filled_dates(columns[pair.date], times, pair.date, where)]
+    return None
+
+
+def _one_column(
+    columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
+) -> tuple[Times | None, list[str], list[str]]:
+    """Return the times of one column, the columns that are no channels, and notes."""
     first = next(iter(columns), None)
     dropped: list[str] = []
     notes: list[str] = []
-    for name in sorted(columns, key=lambda name: _rank(name, first)):
+    for name in sorted(columns, key=lambda name: _rank(name, columns[name], first)):
         cells = columns[name]
         if has_times(cells):
             try:
@@ -115,11 +148,13 @@ def _find_clock(
     return None, dropped, notes
 
 
-def _rank(name: str, first: str | None) -> int:
-    """Return a number by which columns that are named like times come first."""
+def _rank(name: str, cells: pa.ChunkedArray, first: str | None) -> int:
+    """Return a number by which the columns that have times most surely come first."""
     if key_of(name) in TIMES - WEAK_TIMES:
-        return 0
-    return 1 if name == first or TIME_WORD.search(name) else 2
+        return 0 if _has_date_and_clock(name, cells) else 1
+    if has_times(cells) or look_like_times(cells):
+        return 2
+    return 3 if name == first or TIME_WORD.search(name) else 4
 
 
 def _sample(cells: pa.ChunkedArray) -> list[str]:

@@ -105,6 +105,7 @@ def test_compact_dates(tmp_path, name, times, form):
         ("Jahr,Monat,Tag,Stunde", HOURS, "%y,%m,%d,%H"),
         ("YEAR,DOY,HR", HOURS, "%Y,%j,%H"),
         ("year,doy,time", TENS, "%Y,%j,%H%M"),
+        ("year,month,day,time", TENS, "%Y,%m,%d,%H:%M"),
         ("Year,Day of year", DAYS, "%Y,%j"),
         ("year,month", MONTHS, "%Y,%m"),
         ("Year,Month", MONTHS, "%Y,%b"),
@@ -169,3 +170,26 @@ def test_compact_dates_with_day_and_month_up_to_12_are_refused(tmp_path):
     dates = [f"{day:02}{month:02}20{year}" for year in range(10, 24) for month in range(1, 13) for day in (3, 7)]
     with pytest.raises(InputError, match="may be day first or month first"):
         read(tmp_path, "date,v", zip(dates, V * 2, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("header", "form"),
+    [
+        ("timestamp,year,month,day,hour", "%Y-%m-%d %H:%M,%Y,%m,%d,%H"),
+        ("year,month,taken", "%Y,%m,%d.%m.%Y %H:%M"),
+        ("date,hour,timestamp", "%Y-%m-%d,%H,%Y-%m-%dT%H:%M"),
+        ("date,hour,taken", "%Y-%m-%d,%H,%Y-%m-%dT%H:%M"),
+        ("date,datetime", "%Y-%m-%d,%Y-%m-%d %H:%M:%S"),
+        ("id,observed", "1709500000,%Y-%m-%d %H:%M"),
+    ],
+)
+def test_the_column_with_date_and_time_is_preferred_to_their_parts(tmp_path, header, form):
+    series = read(tmp_path, f"{header},v", zip(strftime(TENS, form), V, strict=True), column=["v"])
+    assert (series.timestamps == TENS).all()
+
+
+@pytest.mark.parametrize(("name", "per_day"), [("minute_of_day", 1440), ("s", 86_400), ("ms_of_day", 86_400_000)])
+def test_units_since_midnight_beside_dates(tmp_path, name, per_day):
+    rows = [(str(t)[:10], k % 144 * per_day // 144, V[k]) for k, t in enumerate(TENS)]
+    series = read(tmp_path, f"date,{name},v", rows)
+    assert series.channels == ("v",) and (series.timestamps == TENS).all()
