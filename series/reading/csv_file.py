@@ -27,7 +27,7 @@ from ape.series.reading.table import Table, unique_names
 NO_CELL = "\x1f"  # separates nothing: no text contains it
 FEWEST_LINES = 50  # of the sample: lines may be long
 MOST_BELOW = 10  # rows below the values, such as totals
-WRAPPERS = (r"^'(.*)'$", r'^="(.*)"$', r"^\[(.*)\]$")  # around each cell of a column
+WRAPPERS = (r"^'(.*)'$", r'^="(.*)"$', r"^\[(.*)\]$", r"^'([^']*)$")  # around or before each cell of a column
 
 
 def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compressed: bool = False) -> Table:
@@ -164,7 +164,8 @@ def _slow(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray
             )
         short += len(row) < width
     if short:
-        notes.append(f"{short} rows have fewer cells than columns: the cells at their end are missing values")
+        have = "1 row has" if short == 1 else f"{short} rows have"
+        notes.append(f"{have} fewer cells than columns: the cells at the end are missing values")
     columns = [_text([row[k] if k < len(row) else "" for _, row in rows]) for k in range(width)]
     return columns, np.array([number for number, _ in rows]), notes
 
@@ -191,7 +192,8 @@ def _other_rows(columns: list[pa.ChunkedArray], dialect: Dialect) -> tuple[np.nd
                 same &= pc.equal(pc.utf8_trim_whitespace(cells), cell).to_numpy()
             dropped |= same
     if dropped.any():
-        notes.append(f"the header is repeated within the table: {int(dropped.sum())} rows were left out")
+        times = "once" if dropped.sum() == 1 else f"{dropped.sum()} times"
+        notes.append(f"the header is repeated within the table {times}, and was left out there")
     blank = _is_blank(first)
     for cells in columns[1:]:
         blank = blank & _is_blank(cells) if blank.any() else blank

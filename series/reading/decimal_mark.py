@@ -16,6 +16,7 @@ from ape.series.reading.table import is_text
 
 COMMA_DECIMAL = r"^[+-]?(?:\d{1,3}(?:\.\d{2,3})*\.\d{3}|\d*),\d*(?:[eE][+-]?\d+)?$"
 DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)|^[+-]?0*\.\d"  # not three digits after others, as thousands have
+DOT_NUMBER = r"^[+-]?\d*\.(?:\d{1,2}|\d{4,})(?:[eE][+-]?\d+)?$"
 THREE_DIGITS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 DATE = re.compile(r"\s*\d{1,4}[-/]\d{1,2}[-/]\d{1,4}\b")
 FEWEST_SMALL = 3  # different numbers without a dot: fewer may stand for something, such as missing values
@@ -61,6 +62,7 @@ def find_marks(text: pa.ChunkedArray) -> Marks:
     comma, dots = _bare(comma), _bare(dots)
     group, decimal = count(comma, grouped(",")), count(comma, COMMA_DECIMAL)
     plain = text.filter(pc.invert(has_comma)).drop_null()
+    dot_decimal = int(count(_bare(plain), DOT_NUMBER).sum())
     return Marks(
         comma_decimal=int((decimal & ~group).sum()),
         comma_group=int((group & ~decimal).sum()),

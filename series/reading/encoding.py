@@ -49,7 +49,7 @@ def find_encoding(content: bytes | mmap.mmap) -> str:
     except UnicodeDecodeError:
         text = content[:]
         right = len(UTF8_CHARACTER.findall(text))
-        wrong = text.decode("utf-8", errors="replace").count(REPLACEMENT)
+        wrong = len(re.findall(f"{REPLACEMENT}+", text.decode("utf-8", errors="replace")))
         return DAMAGED if right and right >= wrong else "cp1252"
     return "utf-8"
 

@@ -18,6 +18,7 @@ from ape.series.reading.names import COUNTERS, TIMES, key_of
 from ape.series.reading.time_cells import looks_like_time
 
 MOST_ROWS = 60  # above the values
+WIDTH = re.compile(r"\d+[sdn]")  # of the cells of a column and their kind, as RDB tables have below the names
 RULER = re.compile(r"^[-=+:| ]{3,}$")
 KNOWN = TIMES | COUNTERS - {""}  # names that other lines rarely have
 COUNTING = 0.9  # of the rows: others are a total or a repeated header
@@ -92,6 +93,10 @@ def find_header(
         begin = first
     if begin is None:
         names, used = _commented_names(comments, separator, len(kinds)) if given is None else ([], 0)
+        while (
+            first and {kind_of(cell) for cell in rows[first - 1]} == {"missing"} and len(rows[first - 1]) == len(kinds)
+        ):
+            first -= 1  # missing values
         return Header(tuple(names), first, first, kinds, _lines_above(rows, first), used)
     values = next((k for k in range(begin + 1, first) if not _is_units(rows[k], kinds)), max(begin + 1, first))
     names, notes = _joined_names(rows, begin, values)
@@ -154,7 +159,9 @@ def _matches(row: Sequence[str], kinds: Sequence[str]) -> int:
 
 
 def _is_units(row: Sequence[str], kinds: Sequence[str]) -> bool:
-    """Whether a row below the names has text, such as units, or a ruler where the columns have numbers and times."""
+    """Whether a row below the names has units, widths or a ruler where the columns have numbers and times."""
+    if all(map(WIDTH.fullmatch, row)) and "time" in kinds:
+        return True
     text = any(kind_of(cell) == "text" for cell in row)
     return not _matches(row, kinds) and (text or all(map(RULER.match, row)))
 

@@ -15,6 +15,7 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 COMMENT = re.compile(r"^\s*(#|//|%)")
 OPEN_QUOTE = re.compile(r'(?:^|[,;\t|])\s*"(?:[^"]|"")*$')
 CLOSED_QUOTE = re.compile(r'^(?:[^"]|"")*"\s*(?:[,;\t|]|$)')
+SPREADSHEET_TEXT = re.compile(r"""^(?:'|=")(.*?)['"]?$""")  # '5 and ="5"
 LONGEST_CELL = 5  # lines
 
 
@@ -64,7 +65,8 @@ def trimmed(row: Sequence[str]) -> list[str]:
 
 
 def kind_of(cell: str) -> str:
-    """Return ``missing``, ``number``, ``time`` or ``text``."""
+    """Return ``missing``, ``number``, ``time`` or ``text``; cells may be written as texts of a spreadsheet."""
+    cell = SPREADSHEET_TEXT.sub(r"\1", cell) if cell[:1] in ("'", "=") else cell
     if means_missing(cell):
         return "missing"
     return "number" if looks_like_number(cell) else "time" if looks_like_time(cell) else "text"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+NO_WIDTH = re.compile("[\u200b\u2060\ufeff]")  # characters that nobody sees in a name
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def unique_names(pairs: Sequence[tuple[str, pa.ChunkedArray]]) -> dict[str, pa.C
     """Return columns by name: those without a name get one, and names that occur twice are numbered, as in pandas."""
     columns: dict[str, pa.ChunkedArray] = {}
     for position, (given, column) in enumerate(pairs):
-        name = base = given.strip() or (f"#{position + 1}" if position else "")
+        name = base = NO_WIDTH.sub("", given).strip() or (f"#{position + 1}" if position else "")
         repeat = 0
         while name in columns:
             repeat += 1

@@ -428,3 +428,49 @@ def test_other_encodings_are_refused_and_read_as_utf8(tmp_path, header, encoding
     with pytest.raises(InputError, match=r"neither UTF-8 nor Western European text .*line 1\): write it as UTF-8"):
         read(tmp_path, in_bytes(content, encoding))
     assert read(tmp_path, in_bytes(content)).channels == (header.split(",")[1],)
+
+
+def test_widths_of_columns_below_the_names_are_no_values(tmp_path):
+    header = ["# an RDB table", "agency\tdatetime\tflow\tflow_cd", "5s\t20d\t14n\t10s"]
+    series = read(tmp_path, table(header, ["A"] * T, TIMES, WAVE, ["P"] * T, separator="\t"))
+    assert series.channels == ("flow",) and (series.timestamps == TIMES.to_numpy()).all()
+
+
+def test_apostrophes_before_each_cell(tmp_path):
+    series = read(tmp_path, table(["t,v"], [f"'{time}" for time in TIMES], [f"'{v}" for v in WAVE]))
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+    assert (series.timestamps == TIMES.to_numpy()).all()
+
+
+def test_names_are_without_characters_that_nobody_sees(tmp_path):
+    assert read(tmp_path, table(["\u200btime,v\u200b"], TIMES, WAVE)).channels == ("v",)
+
+
+def test_missing_values_in_the_first_row_without_a_header_are_a_row(tmp_path):
+    series = read(tmp_path, table(["NaN,NaN"], WAVE, OTHER))
+    assert series.length == T + 1 and not any("left out" in note for note in series.notes)
+
+
+def test_text_with_commas_is_no_table(tmp_path):
+    with pytest.raises(InputError, match="lines of text and no table"):
+        read(tmp_path, "Dear colleague,\nplease find attached the data.\n" * 100)
+
+
+def test_a_word_with_a_dot_is_no_second_decimal_mark(tmp_path):
+    cells = put([f"{v:.2f}".replace(".", ",") for v in WAVE], 40, "05.Mrz")
+    with pytest.raises(InputError, match=r"text '05\.Mrz' in a number column .*row 42"):
+        read(tmp_path, table(["t;v"], TIMES, cells, separator=";"))
+
+
+def test_notes_count_one_row(tmp_path):
+    lines = table(["t,v,w"], TIMES, WAVE, OTHER).splitlines()
+    lines[151] = lines[151].rsplit(",", 1)[0]
+    lines.insert(100, lines[0])
+    notes = read(tmp_path, "\n".join(lines)).notes
+    assert "1 row has fewer cells than columns: the cells at the end are missing values" in notes
+    assert "the header is repeated within the table once, and was left out there" in notes
+
+
+def test_adjacent_bytes_that_are_not_utf8_are_one_damage(tmp_path):
+    content = in_bytes(table(["time,T °C,note"], TIMES, WAVE, put(["ok"] * T, 5, "??"))).replace(b"??", b"\xff\xfe")
+    assert read(tmp_path, content).channels == ("T °C",)
