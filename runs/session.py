@@ -152,7 +152,7 @@ class Session:
         desk = desk_of(state, Workbench(self.run.series, self._artefacts), self.run.request.seed)
         cards = []
         for rule in desk.rules.values():
-            picture = draw_examples(*sample_examples(rule, desk.context, desk.hosts, desk.seed))
+            picture = draw_examples(sample_examples(rule, desk.context, desk.hosts, desk.seed), desk.workbench.time)
             cards.append(Card(rule.id, desk.describe(rule), self._store_picture(picture)))
         return cards
 

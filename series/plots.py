@@ -110,9 +110,10 @@ class TimeAxis:
             locator = AutoDateLocator(minticks=4, maxticks=TICKS)
             found = locator.tick_values(num2date(numbers[0]), num2date(numbers[-1]))
             ticks = found[(found >= numbers[0]) & (found <= numbers[-1])]
-            formatter = ConciseDateFormatter(locator)
-            labels = formatter.format_ticks(ticks)
-            name = ", ".join(filter(None, ("time", formatter.get_offset(), zone_name(self.series))))
+            labels = ConciseDateFormatter(locator).format_ticks(ticks)
+            first, last = (f"{num2date(number):%Y-%m-%d}" for number in numbers[[0, -1]])
+            days = first if first == last else f"{first} to {last}"
+            name = f"time, {days}, {zone_name(self.series)}"
             return np.interp(ticks, numbers, self.places), labels, name
         numbers, name = np.arange(self.series.length, dtype=np.float64), "position"
         if elapsed is not None:

@@ -21,8 +21,8 @@ from ape.tools.render import (
     blank,
     draw_line,
     label_times,
-    offset_text,
     png,
+    titled,
     without_times,
     y_range,
 )
@@ -61,7 +61,7 @@ def draw_panels(
     return png(figure)
 
 
-def draw_spectrogram(values: np.ndarray, begin: int = 0, time_of: TimeOf = without_times) -> bytes:
+def draw_spectrogram(values: np.ndarray, begin: int = 0, time_of: TimeOf = without_times, title: str = "") -> bytes:
     """Draw the power of ``values`` [n], which start at ``begin``, by time and period, and return a PNG.
 
     Dark means much power. The period axis is logarithmic, with short periods at the top.
@@ -72,6 +72,7 @@ def draw_spectrogram(values: np.ndarray, begin: int = 0, time_of: TimeOf = witho
     figure = blank()
     axes = figure.add_axes((LEFT, 0.08, ACROSS, 0.88))
     rows = np.geomspace(1, len(shades), SHADED).round().astype(int) - 1
+    axes.set_title(title, fontsize=8, loc="left", pad=2, color="#555555")
     axes.imshow(
         shades[rows], aspect="auto", origin="lower", cmap="Greys", extent=(begin, begin + len(values), 0, SHADED)
     )
@@ -95,10 +96,6 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         artefact = workbench.artefacts.put_bytes(picture, ".png")
         return {"artefact": artefact, "begin": begin, "end": end, **workbench.span(begin, end)}
 
-    def titled(title: str, channel: str) -> str:
-        offset = workbench.offset(channel)
-        return f"{title} ({offset_text(offset)})" if offset else title
-
     @agent_tool
     def render_channels(channels: Channels) -> dict[str, Any]:
         """Draw up to four channels under each other, over the whole training part.
@@ -106,7 +103,7 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         Check whether they move together.
         """
         columns = [workbench.column(name) for name in channels]
-        rows = [(titled(name, name), column) for name, column in zip(channels, columns, strict=True)]
+        rows = [(titled(name, workbench.offset(name)), column) for name, column in zip(channels, columns, strict=True)]
         return stored(draw_panels(rows, 0, workbench.segments, workbench.time), 0, len(rows[0][1]))
 
     @agent_tool
@@ -117,7 +114,8 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         """
         first, values = workbench.stretch(channel)
         parts = decompose(values, [period])
-        rows = [(titled("series", channel), values[parts.begin : parts.end]), (titled("trend", channel), parts.trend)]
+        offset = workbench.offset(channel)
+        rows = [(titled(channel, offset), values[parts.begin : parts.end]), (titled("trend", offset), parts.trend)]
         rows += [("cycle", parts.seasonal[0]), ("rest", parts.residual)]
         begin, end = first + parts.begin, first + parts.end
         return stored(draw_panels(rows, begin, time_of=workbench.time), begin, end)
@@ -132,8 +130,8 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         require(values, 32)
         require_cycles(values, window)
         distance = matrix_profile(values, window, workbench.segments).distance / (2 * np.sqrt(window))
-        padded = np.concatenate([distance, np.full(window - 1, distance[-1])])
-        rows = [(titled("series", channel), values), ("distance", padded)]
+        padded = np.concatenate([distance, np.full(window - 1, np.nan)])  # no stretch begins there
+        rows = [(titled(channel, workbench.offset(channel)), values), (f"distance of {window} samples", padded)]
         return stored(draw_panels(rows, 0, workbench.segments, workbench.time), 0, len(values))
 
     @agent_tool
@@ -144,6 +142,7 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
         """
         begin, values = workbench.stretch(channel)
         require(values, 2 * LEAST_SEGMENT)
-        return stored(draw_spectrogram(values, begin, workbench.time), begin, begin + len(values))
+        picture = draw_spectrogram(values, begin, workbench.time, titled(f"{channel}, periods in samples"))
+        return stored(picture, begin, begin + len(values))
 
     return [render_channels, render_stl, render_matrix_profile, render_spectrogram]

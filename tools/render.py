@@ -19,6 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from pydantic import Field
 
+from ape.series.reading.grid import step_name
+from ape.series.reading.report import printable
 from ape.series.windows import Segments, clip
 from ape.tools.boundary import Channel, Period, agent_tool, require_cycles
 from ape.tools.moments import position_of
@@ -59,14 +61,14 @@ def draw_stretch(
     end: int,
     segments: Segments = WHOLE,
     time_of: TimeOf = without_times,
-    offset: float = 0.0,
+    title: str = "",
 ) -> bytes:
     """Draw ``values[begin:end]`` of a channel [n] as a line that is interrupted between segments, and return a PNG.
 
-    An ``offset`` to be added to the labels of the vertical axis is written above it.
+    The ``title`` is written above the vertical axis, see `titled`.
     """
     stretch = values[begin:end]
-    figure, axes = _canvas(begin, end, y_range(stretch), offset)
+    figure, axes = _canvas(begin, end, y_range(stretch), title)
     label_times(axes, begin, end, time_of)
     draw_line(axes, stretch, begin, segments, 1.0)
     return png(figure)
@@ -93,11 +95,11 @@ def label_times(axes: Axes, begin: int, end: int, time_of: TimeOf) -> None:
         label.set_horizontalalignment("left" if share < 0.1 else "right" if share > 0.9 else "center")
 
 
-def draw_cycles(values: np.ndarray, period: int, offset: float = 0.0) -> bytes:
+def draw_cycles(values: np.ndarray, period: int, title: str = "") -> bytes:
     """Draw up to 40 evenly chosen cycles of a channel [n] over each other, and return a PNG; see `draw_stretch`."""
     count = len(values) // period
     chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_CYCLES)).round().astype(int))
-    figure, axes = _canvas(0, period, y_range(values), offset)
+    figure, axes = _canvas(0, period, y_range(values), title)
     for cycle in values[: count * period].reshape(count, period)[chosen]:
         axes.plot(*thinned(cycle, 0), color=LINE_COLOUR, lw=0.8, alpha=CYCLE_OPACITY, zorder=ABOVE)
     return png(figure)
@@ -110,9 +112,10 @@ def y_range(values: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def offset_text(offset: float) -> str:
-    """Return what is written above an axis if ``offset`` has to be added to its labels."""
-    return f"{offset:+}" if offset else ""
+def titled(title: str, offset: float = 0.0) -> str:
+    """Return a title as plain text, with the ``offset`` that has to be added to the labels of the axis."""
+    text = printable(title).replace("$", r"\$")
+    return f"{text} ({offset:+})" if offset else text
 
 
 def blank(height: int = HEIGHT) -> Figure:
@@ -123,12 +126,12 @@ def blank(height: int = HEIGHT) -> Figure:
     return figure
 
 
-def _canvas(begin: float, end: float, limits: tuple[float, float], offset: float = 0.0) -> tuple[Figure, Axes]:
+def _canvas(begin: float, end: float, limits: tuple[float, float], title: str = "") -> tuple[Figure, Axes]:
     figure = blank()
     axes = figure.add_axes((LEFT, BOTTOM, ACROSS, UP))
     axes.set_xlim(begin, end)
     axes.set_ylim(*limits)
-    axes.set_title(offset_text(offset), fontsize=8, loc="left", pad=2, color="#555555")
+    axes.set_title(title, fontsize=8, loc="left", pad=2, color="#555555")
     axes.grid(color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=8, colors="#555555")
@@ -168,11 +171,11 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         """Draw the whole training part of a channel. The horizontal axis runs from time step begin to end.
 
         In a long series, each pixel column shows the span from the lowest to the highest value. Look for steps, drifts,
-        changing amplitude, and single spikes. A number above the vertical axis, such as +20000000.0, has to be added to
-        its labels.
+        changing amplitude, and single spikes. A number after the name, such as +20000000.0, has to be added to the
+        labels of the vertical axis.
         """
         values, offset = workbench.column(channel), workbench.offset(channel)
-        picture = draw_stretch(values, 0, len(values), workbench.segments, workbench.time, offset)
+        picture = draw_stretch(values, 0, len(values), workbench.segments, workbench.time, titled(channel, offset))
         return stored(picture, 0, len(values), values, offset, **workbench.span(0, len(values)))
 
     @agent_tool
@@ -185,7 +188,10 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
         _, values = workbench.stretch(channel)
         require_cycles(values, period)
         offset = workbench.offset(channel)
-        return stored(draw_cycles(values, period, offset), 0, period, values, offset, period=period)
+        step = workbench.series.step
+        long = f"{period} samples" + (f" ({step_name(period * step)})" if step else "")
+        picture = draw_cycles(values, period, titled(f"{channel}, cycles of {long}", offset))
+        return stored(picture, 0, period, values, offset, period=period)
 
     @agent_tool
     def render_zoom(channel: Channel, begin: Begin, end: End) -> dict[str, Any]:
@@ -196,7 +202,7 @@ def render_tools(workbench: Workbench) -> list[BaseTool]:
             msg = f"cannot show {begin} to {end}; request at least {LEAST_ZOOM} time steps between 0 and {len(values)}"
             raise ValueError(msg)
         offset = workbench.offset(channel)
-        picture = draw_stretch(values, begin, end, workbench.segments, workbench.time, offset)
+        picture = draw_stretch(values, begin, end, workbench.segments, workbench.time, titled(channel, offset))
         return stored(picture, begin, end, values[begin:end], offset, **workbench.span(begin, end))
 
     return [render_overview, render_cycles, render_zoom]

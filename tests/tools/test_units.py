@@ -13,7 +13,7 @@ from PIL import Image
 from ape.series import from_array
 from ape.tools.artefacts import Artefacts
 from ape.tools.plain import Level, to_plain
-from ape.tools.render import draw_stretch
+from ape.tools.render import draw_stretch, titled
 from ape.tools.toolbox import inspector_tools, planner_tools, profiler_tools
 from ape.tools.workbench import Workbench
 
@@ -123,7 +123,7 @@ def test_digits_of_levels(value, spread, shown):
 
 
 def test_the_line_of_a_picture_does_not_depend_on_the_offset(wave):
-    pictures = [draw_stretch(wave, 0, 1500, offset=offset) for offset in (0.0, 2e7)]
+    pictures = [draw_stretch(wave, 0, 1500, title=titled("flow", offset)) for offset in (0.0, 2e7)]
     assert pictures[0] != pictures[1]
     pixels = [np.asarray(Image.open(io.BytesIO(each)).convert("L")).astype(int) for each in pictures]
     rows = np.flatnonzero((pixels[0] != pixels[1]).any(axis=1))
