@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +61,7 @@ def position_of(workbench: Workbench, moment: int | str, *, ends: bool = False) 
     return int(later.argmax()) if later.any() else len(stamps)
 
 
-def _extent(stamp: np.generic, word: str) -> tuple[np.generic, np.generic]:
+def _extent(stamp: Any, word: str) -> tuple[Any, Any]:
     """Return the begin of a moment and what follows it: a day and a month last, a time belongs to its stretch."""
     if MONTH.match(word):
         return stamp, (stamp.astype("datetime64[M]") + 1).astype(stamp.dtype)
