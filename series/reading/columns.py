@@ -54,15 +54,15 @@ def interpret(
     named = () if keys is None else keys.columns
     rest = {name: cells for name, cells in columns.items() if name not in used or name in named}
     kept, index_notes = without_indices(rest, [*measured, *named] or None, times)
-    restarting = restarting_times(may_be_times, table.named) if times is None else None
-    if restarting is not None:
-        others = {name: cells for name, cells in kept.items() if name != restarting.column}
-        stamps = restarting.times.stamps
-        keys = find_keys(others, stamps, measured, where) if keys is None else completed(others, keys, stamps)
-        if keys is not None:
-            times, used, time_notes, kept = restarting.times, [restarting.column], [], others
-    elif times is not None:
-        keys = find_keys(kept, times.stamps, measured, where) if keys is None else completed(kept, keys, times.stamps)
+    counted = restarting_times(may_be_times, table.named) if times is None else None
+    clock = times if counted is None else counted.times
+    others = {name: cells for name, cells in kept.items() if counted is None or name != counted.column}
+    if clock is not None:
+        keys = (
+            find_keys(others, clock.stamps, measured, where) if keys is None else completed(others, keys, clock.stamps)
+        )
+    if counted is not None and keys is not None:
+        times, used, time_notes, kept = counted.times, [counted.column], [], others
     notes += time_notes
     time_column = " and ".join(name or "without a name" for name in used) if used else None
     names = list(rest if column is None else column)
@@ -76,8 +76,8 @@ def interpret(
         unused = ()
     if keys is not None:
         found = read_long(kept, times, keys, options, column, table, where, needed)
-        if restarting is not None and not restarting.seconds:
-            note = f"column '{restarting.column}' counts the rows of each series and was left out"
+        if counted is not None and not counted.seconds:
+            note = f"column '{counted.column}' counts the rows of each series and was left out"
             found, time_column = replace(found, times=None, notes=(*found.notes, note)), None
     else:
         found = read_channels(kept, options, column, table, where, required is not None)

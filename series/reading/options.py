@@ -27,7 +27,8 @@ class ReadOptions:
     timezone : str, optional
         Zone of times without an offset, such as ``Europe/Berlin`` or ``+01:00``.
     series_column : str, optional
-        Column of a long table that names the series; ``NAME=VALUE`` reads one of them.
+        Column of a long table that names the series; ``NAME=VALUE`` reads one of them. Several columns that name them
+        together: ``NAME/NAME`` and ``NAME/NAME=VALUE/VALUE``.
     missing : tuple of str
         Further cells that mean a missing value.
     header : bool, optional

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from ape.core.errors import InputError
 from ape.series import ReadOptions, from_dataframe, load
+from ape.series.reading.frames import table_of_frame
+from ape.series.reading.long_tables import names_of_series
 from ape.series.reading.series_keys import find_keys, keys_named
 from ape.series.requirements import Requirements
 
@@ -67,6 +70,12 @@ def test_series_column_names_one_or_several_columns(tmp_path):
         read(tmp_path, frame, series_column="site/metric=s3/t")
     with pytest.raises(InputError, match="no column 'site/place'"):
         read(tmp_path, frame, series_column="site/place")
+
+
+def test_each_series_of_two_columns_can_be_listed():
+    table = table_of_frame(long(PAIRS, ["site", "metric"]), "")
+    assert names_of_series(table, "site/metric", "") == ["s1/t", "s1/h", "s2/t", "s2/h"]
+    assert names_of_series(table, "metric", "") == ["t", "h"]
 
 
 def test_names_of_columns_may_have_signs():
@@ -210,13 +219,7 @@ def test_hours_of_days_are_no_series(tmp_path):
 
 
 def test_a_column_that_is_asked_for_is_no_name():
-    columns = {"node": from_columns(np.repeat([1, 2], T)), "value": from_columns(np.tile(WAVE, 2))}
+    columns = {"node": pa.chunked_array([np.repeat([1, 2], T)]), "value": pa.chunked_array([np.tile(WAVE, 2)])}
     stamps = np.tile(TIMES.to_numpy(), 2)
     assert find_keys(columns, stamps, None, "").columns == ("node",)
     assert find_keys(columns, stamps, ["node"], "") is None
-
-
-def from_columns(values):
-    import pyarrow as pa
-
-    return pa.chunked_array([pa.array(values)])
