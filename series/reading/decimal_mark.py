@@ -51,10 +51,12 @@ def find_marks(text: pa.ChunkedArray) -> Marks:
     comma = text.filter(has_comma)
     dots = text.filter(pc.fill_null(pc.match_substring_regex(text, r"\..*\."), False))
     if not len(comma) and not len(dots):
+        if dot_decimal:
+            return Marks(dot_decimal=dot_decimal)
         dotted = pc.fill_null(pc.match_substring(text, "."), False)
         either = _bare(text.filter(dotted))
-        if dot_decimal or not len(either) or not count(either, THREE_DIGITS).all():
-            return Marks(dot_decimal=dot_decimal)
+        if not len(either) or not count(either, THREE_DIGITS).all():
+            return Marks()
         bare = _bare(text.filter(pc.invert(dotted)).drop_null())
         small = bool(count(bare, r"^[+-]?(?:0|[1-9]\d{0,2})$").all())
         beside = small and len(pc.unique(bare)) >= FEWEST_SMALL

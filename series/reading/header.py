@@ -80,24 +80,17 @@ def find_header(
     kinds = _kinds(rows)
     first = _first_values(rows, kinds)
     begin = None if given is False else _names_row(rows[:first], kinds, _counts(rows[first:]))
-    if (
-        begin is None
-        and given is None
-        and (
-            _numbers_columns(rows[first], rows[first + 1 :], where)
-            or _has_numbers_as_names(rows[first], rows[first + 1 :], kinds, where)
-        )
-    ):
+    if begin is None and given is None and _numbers_are_names(rows[first], rows[first + 1 :], kinds, where):
         begin = first
     if given is True and begin is None:
         begin = first
     if begin is None:
-        names, used = _commented_names(comments, separator, len(kinds)) if given is None else ([], 0)
         while (
             first and {kind_of(cell) for cell in rows[first - 1]} == {"missing"} and len(rows[first - 1]) == len(kinds)
         ):
             first -= 1  # missing values
-        return Header(tuple(names), first, first, kinds, _lines_above(rows, first), used)
+        nothing = Header((), first, first, kinds, _lines_above(rows, first))
+        return nothing if given is False else _header_elsewhere(rows, first, kinds, comments, separator)
     values = next((k for k in range(begin + 1, first) if not _is_units(rows[k], kinds)), max(begin + 1, first))
     names, notes = _joined_names(rows, begin, values)
     below = values - begin - 1
@@ -106,6 +99,17 @@ def find_header(
         if below:
             notes = (*notes, left_out(below, "below the header (units)"))
     return Header(tuple(names), begin, values, kinds, notes)
+
+
+def _header_elsewhere(
+    rows: Sequence[list[str]], first: int, kinds: tuple[str, ...], comments: Sequence[str], separator: str | None
+) -> Header:
+    """Return the names in a comment, or in a line above the values that has spaces between names; or none."""
+    words = rows[first - 1][0].split() if first and len(rows[first - 1]) == 1 else []
+    if len(words) == len(kinds) > 1 and any(key_of(word) in KNOWN for word in words):
+        return Header(tuple(words), first - 1, first, kinds, _lines_above(rows, first - 1))
+    names, used = _commented_names(comments, separator, len(kinds))
+    return Header(tuple(names), first, first, kinds, _lines_above(rows, first), used)
 
 
 def left_out(count: int, which: str) -> str:
@@ -250,27 +254,13 @@ def _spread(row: Sequence[str]) -> list[str]:
     return spread
 
 
-def _numbers_columns(first: list[str], data: Sequence[list[str]], where: str) -> bool:
-    """Whether the first row numbers the columns (``0,1`` or ``,0,1``), as pandas writes frames without names."""
-    cells = first[1:] if not first[0] else first
-    if not cells or cells != [str(k) for k in range(len(cells))]:
-        return False
-    if not first[0] or any(WRITTEN.search(cell) for row in data for cell in row[: len(first)]):
-        return True
-    if len(first) > 1:
-        raise InputError(
-            f"the first row {','.join(first)[:40]} may be column numbers or values",
-            where,
-            "say --header or --no-header",
-        )
-    return False
-
-
-def _has_numbers_as_names(first: list[str], data: Sequence[list[str]], kinds: Sequence[str], where: str) -> bool:
-    """Whether the first row has other numbers than the rows below it, such as ``101,102`` above decimals.
+def _numbers_are_names(first: list[str], data: Sequence[list[str]], kinds: Sequence[str], where: str) -> bool:
+    """Whether the first row has numbers that number the columns, or that are no values, as ``101,102`` above decimals.
 
     They are names beside an empty cell for times or an index, and if they are far from all values of their columns.
     """
+    if _numbers_columns(first, data, where):
+        return True
     data = [row for row in data if len(row) == len(first)]
     if len(data) < ENOUGH or len(kinds) != len(first):
         return False
@@ -292,6 +282,22 @@ def _has_numbers_as_names(first: list[str], data: Sequence[list[str]], kinds: Se
     if other and len(first) > 1:
         raise InputError(
             f"the first row {','.join(first)[:40]} may be names or values", where, "say --header or --no-header"
+        )
+    return False
+
+
+def _numbers_columns(first: list[str], data: Sequence[list[str]], where: str) -> bool:
+    """Whether the first row numbers the columns (``0,1`` or ``,0,1``), as pandas writes frames without names."""
+    cells = first[1:] if not first[0] else first
+    if not cells or cells != [str(k) for k in range(len(cells))]:
+        return False
+    if not first[0] or any(WRITTEN.search(cell) for row in data for cell in row[: len(first)]):
+        return True
+    if len(first) > 1:
+        raise InputError(
+            f"the first row {','.join(first)[:40]} may be column numbers or values",
+            where,
+            "say --header or --no-header",
         )
     return False
 

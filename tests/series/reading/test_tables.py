@@ -474,3 +474,10 @@ def test_notes_count_one_row(tmp_path):
 def test_adjacent_bytes_that_are_not_utf8_are_one_damage(tmp_path):
     content = in_bytes(table(["time,T °C,note"], TIMES, WAVE, put(["ok"] * T, 5, "??"))).replace(b"??", b"\xff\xfe")
     assert read(tmp_path, content).channels == ("T °C",)
+
+
+def test_names_between_spaces_above_tabs(tmp_path):
+    series = read(tmp_path, table(["time pressure"], TIMES, WAVE, separator="\t"))
+    assert series.channels == ("pressure",) and not series.notes
+    titled = read(tmp_path, table(["Logger seven"], TIMES, WAVE, separator="\t"))
+    assert titled.channels == ("channel1",) and "1 line before the table was left out: 'Logger seven'" in titled.notes
