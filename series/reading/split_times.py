@@ -1,10 +1,10 @@
-"""Join a column of dates and a column of times of day; find a column of zones."""
+"""Join a column of dates and a column of times of day, or seconds and nanoseconds; find a column of zones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,14 +14,16 @@ from ape.series.reading.names import HOURS, TIME_WORD, TIMES, TIMES_OF_DAY, ZONE
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.table import is_text
 from ape.series.reading.time_cells import looks_like_date, looks_like_time_of_day
+from ape.series.reading.time_numbers import epoch, is_recent
 from ape.series.reading.time_zones import is_zone
-from ape.series.reading.times import DAY, even_share
+from ape.series.reading.times import DAY, Times, even_share
 
 SAMPLE = 50  # cells
 EVEN_SHARE = 0.9  # of the steps of dates and times that only their values tell
 COMPACT = r"^\d{1,9}$"  # 0005, 500 or 235959
 HOUR_AND_MINUTE = re.compile(r"^\d{1,2}\.\d{2}$")  # also a number
 MIDNIGHT = r"[T ](?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"  # after a date
+NANOSECONDS = re.compile(r"n(?:ano)?secs?$")
 UNITS_OF_DAY = (24, 48, 96, 144, 288, 1_440, 86_400, 86_400_000)  # periods, minutes, seconds and milliseconds
 
 
@@ -111,7 +113,7 @@ def _as_clock(
     if numbers is None:
         return None
     if named and (numbers == np.floor(numbers)).all():
-        written = _compact_clock(text, numbers.astype(np.int64), key)
+        written = compact_clock(text, numbers.astype(np.int64), key)
         if written is not None:
             return written, True
     if (seconds := _seconds_of_day(numbers, named, days)) is None:
@@ -120,8 +122,17 @@ def _as_clock(
     return pa.chunked_array([clock]), False
 
 
-def _compact_clock(text: pa.ChunkedArray, numbers: np.ndarray, key: str) -> pa.ChunkedArray | None:
-    """Return hours, or HHMM, HHMMSS and HHMMSSmmm with or without the zeros before them, as times of day."""
+def compact_clock(text: pa.ChunkedArray, numbers: np.ndarray, key: str) -> pa.ChunkedArray | None:
+    """Return hours, or HHMM, HHMMSS and HHMMSSmmm with or without the zeros before them, as times of day.
+
+    Parameters
+    ----------
+    text : ChunkedArray of string [n]
+    numbers : ndarray, int64 [n]
+        The same.
+    key : str
+        Name of the column in lower case.
+    """
     if not pc.all(pc.match_substring_regex(text, COMPACT)).as_py():
         return None
     if key in HOURS and numbers.max() <= 24:
@@ -148,6 +159,26 @@ def _seconds_of_day(numbers: np.ndarray, named: bool, days: pa.ChunkedArray) -> 
     begins = (numbers[1:][~same_day] == low).mean() if not same_day.all() else 0.0
     if units in UNITS_OF_DAY and low in (0, 1) and begins >= EVEN_SHARE:
         return (numbers - low) * (DAY / units)
+    return None
+
+
+def seconds_and_nanoseconds(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, list[str]] | None:
+    """Return the times of columns such as ``secs`` and ``nsecs``, and the names of these columns."""
+    by_key = {key_of(name): name for name in columns}
+    for key, name in by_key.items():
+        match = NANOSECONDS.search(key)
+        seconds = match and next(
+            (by_key[k] for end in ("secs", "sec") if (k := key[: match.start()] + end) in by_key), None
+        )
+        if not seconds:
+            continue
+        whole, rest = plain_numbers(columns[seconds]), plain_numbers(columns[name])
+        if whole is None or rest is None or rest.min() < 0 or rest.max() >= 10**9:
+            continue
+        times = epoch(whole, "s")
+        if is_recent(times.stamps):
+            stamps = times.stamps + rest.astype(np.int64).astype("timedelta64[ns]")
+            return replace(times, stamps=stamps, format="seconds and nanoseconds since 1970"), [seconds, name]
     return None
 
 

@@ -11,11 +11,27 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 from ape.series.reading.calendar_columns import calendar_times
 from ape.series.reading.indices import numbers_rows
-from ape.series.reading.names import COUNTERS, DATES, DAY_NUMBERS, TIME_WORD, TIMES, WEAK_TIMES, YEARS, key_of
+from ape.series.reading.names import (
+    COUNTERS,
+    DATES,
+    DAY_NUMBERS,
+    TIME_WORD,
+    TIMES,
+    TIMES_OF_DAY,
+    WEAK_TIMES,
+    YEARS,
+    key_of,
+)
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import EPOCH_UNITS, EXCEL, ReadOptions
 from ape.series.reading.other_times import look_like_times
-from ape.series.reading.split_times import dates_and_clocks, has_dates, zone_column
+from ape.series.reading.split_times import (
+    compact_clock,
+    dates_and_clocks,
+    has_dates,
+    seconds_and_nanoseconds,
+    zone_column,
+)
 from ape.series.reading.table import Table, is_text
 from ape.series.reading.time_cells import looks_like_time_of_day, read_times
 from ape.series.reading.time_numbers import (
@@ -99,8 +115,8 @@ def _joined_columns(
     columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
 ) -> tuple[Times, list[str], list[str]] | None:
     """Return the times that several columns have together, the columns, and notes."""
-    if calendar := calendar_times(columns):
-        return (*calendar, [])
+    if parts := calendar_times(columns) or seconds_and_nanoseconds(columns):
+        return (*parts, [])
     for pair in dates_and_clocks(columns):
         try:
             times = _read_text(pair.text, pair.date, options, table, where)
@@ -215,6 +231,8 @@ def _numeric_times(
         return found, None
     if strong and (found := _day_before_month(numbers, options, where)) is not None:
         return found, None
+    if key in TIMES_OF_DAY and (found := _hours_and_minutes(numbers, options, where)) is not None:
+        return found, None
     if rises and (unit := ELAPSED_NAME.match(name)) is not None:
         scale = ELAPSED_UNITS.get((unit[1] or unit[2]).lower(), 0.0)
         stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
@@ -261,3 +279,18 @@ def _day_before_month(numbers: np.ndarray, options: ReadOptions, where: str) -> 
         return read_times(text, options, where)
     except Unreadable:
         return None
+
+
+def _hours_and_minutes(numbers: np.ndarray, options: ReadOptions, where: str) -> Times | None:
+    """Read numbers such as 2350 as times of day; None unless that makes the steps even."""
+    if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.max() < 100:
+        return None
+    text = compact_clock(pc.cast(pa.chunked_array([pa.array(numbers)]), pa.string()), numbers, "")
+    try:
+        found = None if text is None else read_times(text, options, where)
+    except Unreadable:
+        return None
+    even = found is not None and even_share(found.stamps) >= max(
+        EVEN_SHARE, even_share(numbers.astype(np.int64)) + 1e-3
+    )
+    return found if even else None

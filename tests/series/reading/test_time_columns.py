@@ -193,3 +193,18 @@ def test_units_since_midnight_beside_dates(tmp_path, name, per_day):
     rows = [(str(t)[:10], k % 144 * per_day // 144, V[k]) for k, t in enumerate(TENS)]
     series = read(tmp_path, f"date,{name},v", rows)
     assert series.channels == ("v",) and (series.timestamps == TENS).all()
+
+
+@pytest.mark.parametrize(("seconds", "nanoseconds"), [("secs", "nsecs"), ("header.stamp.sec", "header.stamp.nanosec")])
+def test_seconds_and_nanoseconds(tmp_path, seconds, nanoseconds):
+    rows = [(SECONDS + k // 4, k % 4 * 250_000_000, V[k]) for k in range(N)]
+    series = read(tmp_path, f"{seconds},{nanoseconds},v", rows)
+    assert series.channels == ("v",) and series.step == 0.25 and series.zone == "UTC"
+    assert (series.timestamps == START + (250 * np.arange(N)).astype("timedelta64[ms]")).all()
+
+
+def test_compact_times_of_day_without_a_date(tmp_path):
+    series = read(tmp_path, "time,v", zip([int(cell) for cell in strftime(TENS, "%H%M")], V, strict=True))
+    assert (series.elapsed == 600 * np.arange(N).astype("timedelta64[s]")).all()
+    counted = read(tmp_path, "time,v", zip(range(N), V, strict=True))
+    assert counted.elapsed is None and "column 'time' is a step counter and was left out" in counted.notes
