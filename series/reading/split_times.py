@@ -154,10 +154,11 @@ def _seconds_of_day(numbers: np.ndarray, named: bool, days: pa.ChunkedArray) -> 
     if named and numbers.dtype.kind == "f" and numbers.min() >= 0 and numbers.max() < 24:
         return np.rint(numbers * 3600) % DAY
     same_day = pc.equal(days.slice(1), days.slice(0, len(days) - 1)).to_numpy()
+    if same_day.all() or not same_day.any():
+        return None
     low, step = numbers.min(), np.median(np.diff(numbers)[same_day])
     units = int(numbers.max() - low + step)
-    begins = (numbers[1:][~same_day] == low).mean() if not same_day.all() else 0.0
-    if units in UNITS_OF_DAY and low in (0, 1) and begins >= EVEN_SHARE:
+    if units in UNITS_OF_DAY and low in (0, 1) and (numbers[1:][~same_day] == low).mean() >= EVEN_SHARE:
         return (numbers - low) * (DAY / units)
     return None
 

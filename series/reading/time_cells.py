@@ -37,6 +37,7 @@ PATTERNS = (
     rf"^(?P<c>\d{{4}})[- /]?{NAME}\.?[- /](?P<a>\d{{1,2}})" + AND_CLOCK,
     rf"^{NAME}\.?(?:[-/ ](?P<c>\d{{4}})|[-/'](?P<short>\d{{2}}))$",
     r"^(?P<a>\d{4})(?P<mark>[-/])(?P<b>\d{1,2})$",
+    r"^(?P<b>\d{1,2})(?P<mark>[-/])(?P<a>\d{4})$",
     r"^(?P<a>\d{4})(?P<b>\d{2})(?P<c>\d{2})[T _:\-](?P<hour>\d{2}):?(?P<minute>\d{2})"
     r"(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?" + ZONE + "$",
     r"^(?P<year>\d{4})-?W(?P<week>\d{2})(?:-?(?P<weekday>[1-7]))?$",

@@ -103,3 +103,9 @@ def test_text_among_numbers_does_not_make_them_times(tmp_path):
     rows = [f"sensor.temp,{'stuck' if k == 50 else PRICES[k % 200]},{t}:12.123Z" for k, t in enumerate(MINUTES[:300])]
     with pytest.raises(InputError, match="text 'stuck' in a number column"):
         read(tmp_path, "entity_id,state,last_changed", rows)
+
+
+def test_durations_in_a_long_table_of_days_are_no_clock(tmp_path):
+    rows = [f"{day},{name},{6 + k * 7 % 11}:{k * 13 % 60:02},{k % 13}" for name in "ab" for k, day in enumerate(DAYS)]
+    series = read(tmp_path, "date,sensor,dauer,v", rows)
+    assert series.channels == ("a", "b") and (series.timestamps == DAYS).all()

@@ -85,6 +85,7 @@ def test_modified_julian_days_are_told_by_name(tmp_path):
     ("name", "times", "form"),
     [
         ("date", MONTHS, "%Y%m"),
+        ("Monat", MONTHS, "%m/%Y"),
         ("period", MONTHS, "%Y%m"),
         ("date", DAYS, "%m%d%Y"),
         ("date", DAYS, "%d%m%Y"),
