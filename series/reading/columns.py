@@ -10,7 +10,7 @@ from ape.series.reading.indices import without_indices
 from ape.series.reading.long_tables import part_of, read_long, restarting_times
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.paired_times import refuse_other_pairs
-from ape.series.reading.series_keys import completed, find_keys, keys_named
+from ape.series.reading.series_keys import completed, find_keys, keys_named, refuse_joined_series
 from ape.series.reading.table import Table
 from ape.series.reading.time_columns import find_times
 from ape.series.requirements import Requirements
@@ -57,10 +57,12 @@ def interpret(
     counted = restarting_times(may_be_times, table.named) if times is None else None
     clock = times if counted is None else counted.times
     others = {name: cells for name, cells in kept.items() if counted is None or name != counted.column}
-    if clock is not None:
-        keys = (
-            find_keys(others, clock.stamps, measured, where) if keys is None else completed(others, keys, clock.stamps)
-        )
+    if clock is not None and keys is not None:
+        keys = completed(others, keys, clock.stamps)
+    elif clock is not None:
+        keys = find_keys(others, clock.stamps, measured, where, counted is None or not table.named)
+    if times is None and keys is None:
+        refuse_joined_series(kept, measured, where)
     if counted is not None and keys is not None:
         times, used, time_notes, kept = counted.times, [counted.column], [], others
     notes += time_notes

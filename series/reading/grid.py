@@ -15,6 +15,7 @@ MOST_STEPS = 0.9  # share of irregular steps that are no pauses
 STEP_CHANGE = 12  # steps of another size in a row, more than gaps that recur by chance
 MOST_SET_BACK = 10  # times that a clock is set back
 MOST_DUPLICATES = 0.05  # share of rows above which times are too coarse to order the rows
+MOST_DIFFER = 0.5  # share of the steps with another value, where rows of the same time and value are copies
 NEWEST_FIRST = 0.9  # share of the steps that go back
 HOUR = 3_600
 DAY = 86_400
@@ -101,14 +102,10 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
     order = np.argsort(stamps, kind="stable")
     unique, first, inverse = np.unique(stamps, return_index=True, return_inverse=True)
     repeated = len(stamps) - len(unique)
-    if (steps == zero).sum() > MOST_DUPLICATES * len(stamps):
-        return (
-            values,
-            None,
-            None,
-            [f"{repeated} times occur more than once: rows keep the file order, times are left out"],
-        )
-    if repeated > MOST_DUPLICATES * len(stamps) and not _agree(values, inverse, len(unique)):
+    if repeated > MOST_DUPLICATES * len(stamps) and not _are_copies(values, inverse, len(unique)):
+        if (steps == zero).sum() > MOST_DUPLICATES * len(stamps):
+            note = f"{repeated} times occur more than once: rows keep the file order, times are left out"
+            return values, None, None, [note]
         raise InputError(
             f"{_count(repeated, 'row')} with the time of an earlier row, but other values",
             "times",
@@ -125,11 +122,12 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
     return values, times.take(first), inverse.astype(np.int64), notes
 
 
-def _agree(values: np.ndarray, group: np.ndarray, count: int) -> bool:
-    """Whether nearly all rows of a group have the same values, as where files that overlap were joined."""
-    mean = _averaged(values, group, count)[group]
-    same = (np.isclose(values, mean, rtol=1e-9, atol=0) | np.isnan(values)).all(axis=1)
-    return bool((~same).sum() <= MOST_DUPLICATES * (len(group) - count))
+def _are_copies(values: np.ndarray, group: np.ndarray, count: int) -> bool:
+    """Whether nearly all rows of a group are copies, as where files overlap, and most rows of other groups differ."""
+    mean = _averaged(values, group, count)
+    same = (np.isclose(values, mean[group], rtol=1e-9, atol=0) | np.isnan(values)).all(axis=1)
+    differ = (np.diff(mean, axis=0) != 0).any(axis=1)
+    return bool((~same).sum() <= MOST_DUPLICATES * (len(group) - count) and differ.mean() > MOST_DIFFER)
 
 
 def _averaged(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:

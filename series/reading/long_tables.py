@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 from ape.series.reading.channels import Columns, read_channels
 from ape.series.reading.missing import cleaned
-from ape.series.reading.names import TIMES, key_of
+from ape.series.reading.names import COUNTERS, TIMES, key_of
 from ape.series.reading.number_cells import plainly_written
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import ReadOptions
@@ -21,7 +21,7 @@ from ape.series.reading.table import Table, is_text
 from ape.series.reading.time_columns import ELAPSED_NAME, ELAPSED_UNITS
 from ape.series.reading.times import Times
 
-CYCLES = {"cycle", "cycles", "sample", "step", "steps", "timecycles", "timeincycles", "timestep"}  # that count time
+CYCLES = COUNTERS - {""} | {"cycle", "cycles", "steps", "timecycles", "timeincycles", "timestep"}  # that count time
 MOST_UNNAMED = 3  # first columns that are tried if they have no names
 NEAR_START = 0.05  # of the range of times: where those of the next series begin
 MOST_PARTS = 60  # of a day, an hour or a month, which numbers count anew as well
@@ -144,10 +144,11 @@ def part_of(table: Table, keys: SeriesKeys, where: str) -> Table:
 
 
 def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restarting | None:
-    """Return the column of numbers that may count the time of each series of a long table anew.
+    """Return the column of most numbers that may count the time of each series of a long table anew.
 
     Without names of the columns (``named``), it rises by one, and to more than the parts of a day or a year.
     """
+    found, most = None, 0
     for name, cells in list(columns.items())[: None if named else MOST_UNNAMED]:
         unit = ELAPSED_NAME.match(name)
         counts = named and (unit is not None or key_of(name) in TIMES | CYCLES)
@@ -163,11 +164,14 @@ def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restar
             continue
         if not named and (high <= MOST_PARTS or high in DAYS_OF_YEAR or (steps[steps > 0] != 1).any()):
             continue
+        if len(np.unique(numbers)) <= most:
+            continue
+        most = len(np.unique(numbers))
         scale = 1.0 if unit is None else ELAPSED_UNITS.get((unit[1] or unit[2]).lower(), 1.0)
         stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
         form = "elapsed" if unit is None else f"elapsed {unit[1] or unit[2]}"
-        return Restarting(name, Times(stamps, form), unit is not None)
-    return None
+        found = Restarting(name, Times(stamps, form), unit is not None)
+    return found
 
 
 def _descriptions(flat: Columns, codes: np.ndarray, labels: Sequence[str], needed: Collection[str]) -> list[int]:

@@ -31,6 +31,7 @@ SAMPLED_TIMES = 2_000  # that columns are tried with
 REPEATED = 0.05  # share of rows that repeat a time: fewer are no sign of several series
 UNIQUE = 0.95  # share of the rows of a series that have a time of their own; others are duplicates
 SHARED_TIMES = 0.9  # of all times: what each series has at least, to become a channel without asking
+OTHER_TIMES, WITHOUT_TIMES = "with different times", "and has no times"
 JOINT = "/"  # between the names of columns, and between the parts of the name of a series
 
 
@@ -63,7 +64,11 @@ class _Candidate:
 
 
 def find_keys(
-    columns: dict[str, pa.ChunkedArray], stamps: np.ndarray, column: Sequence[str] | None, where: str
+    columns: dict[str, pa.ChunkedArray],
+    stamps: np.ndarray,
+    column: Sequence[str] | None,
+    where: str,
+    numbers_too: bool = True,
 ) -> SeriesKeys | None:
     """Return the columns that name several series; None if the rows are those of one.
 
@@ -75,6 +80,8 @@ def find_keys(
     column : sequence of str, optional
         Columns that are measurements.
     where : str
+    numbers_too : bool
+        Whether numbers may name series, whatever their column is called.
 
     Raises
     ------
@@ -84,13 +91,14 @@ def find_keys(
     if len(stamps) < 4:
         return None
     if (np.diff(stamps) > np.timedelta64(0, "ns")).all():
-        _refuse_joined_series(columns, column, where)
+        refuse_joined_series(columns, column, where, OTHER_TIMES)
         return None
     distinct, place = np.unique(stamps, return_inverse=True)
     candidates = _candidates({name: cells for name, cells in columns.items() if name not in (column or ())})
+    candidates = [each for each in candidates if numbers_too or not each.numbers]
     if len(stamps) - len(distinct) < REPEATED * len(stamps):
         _refuse_blocks(columns, candidates, stamps, where)
-        _refuse_joined_series(columns, column, where)
+        refuse_joined_series(columns, column, where, OTHER_TIMES)
         return None
     found = _fewest(candidates, place)
     if found is None:
@@ -208,13 +216,16 @@ def _joined(chosen: Sequence[_Candidate], rows: np.ndarray | slice) -> np.ndarra
     return codes
 
 
-def _refuse(columns: dict[str, pa.ChunkedArray], keys: SeriesKeys, count: int, where: str) -> None:
+def _refuse(
+    columns: dict[str, pa.ChunkedArray], keys: SeriesKeys, count: int, where: str, times: str = OTHER_TIMES
+) -> None:
     first = names_in({name: columns[name].slice(0, 1) for name in keys.columns}, keys.columns)[0].as_py()
     what = f"column '{keys.title}' names" if len(keys.columns) == 1 else f"columns '{keys.title}' name"
     raise InputError(
-        f"{what} {count} series with different times",
+        f"{what} {count} series {times}",
         where,
-        f"read one with --series-column {keys.title}={first}, or all with --series-column {keys.title}",
+        f"read one with --series-column {keys.title}={first}"
+        + ("" if times == WITHOUT_TIMES else f", or all with --series-column {keys.title}"),
     )
 
 
@@ -248,8 +259,10 @@ def _refuse_blocks(
             _refuse(columns, SeriesKeys((each.name,)), each.count, where)
 
 
-def _refuse_joined_series(columns: dict[str, pa.ChunkedArray], column: Sequence[str] | None, where: str) -> None:
-    """Refuse a table of several series with different times, which would become one series."""
+def refuse_joined_series(
+    columns: dict[str, pa.ChunkedArray], column: Sequence[str] | None, where: str, times: str = WITHOUT_TIMES
+) -> None:
+    """Refuse a table of several series with different times, or without, which would become one series."""
     for name, cells in columns.items():
         if key_of(name) not in SERIES_NAMES - VAGUE_SERIES or (column and name in column):
             continue
@@ -259,4 +272,4 @@ def _refuse_joined_series(columns: dict[str, pa.ChunkedArray], column: Sequence[
             continue
         found = _coded(name, cells)
         if 2 <= found.count <= min(MOST_SERIES, len(cells) // 10):
-            _refuse(columns, SeriesKeys((name,)), found.count, where)
+            _refuse(columns, SeriesKeys((name,)), found.count, where, times)

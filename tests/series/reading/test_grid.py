@@ -58,6 +58,18 @@ def test_files_that_overlap_are_one_series(parts):
     assert (series.row_points == rows).all()
 
 
+def test_rows_that_are_written_twice_are_one():
+    series = rows_of(np.repeat(np.arange(T), 2))
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-6)
+    assert (series.timestamps == EVEN_TIMES.to_numpy()).all()
+
+
+def test_states_at_coarse_times_are_no_copies():
+    states = np.arange(T) // 60 % 2
+    series = rows_of(np.arange(T), states.astype(float), EVEN_TIMES.floor("h"))
+    assert series.length == T and series.timestamps is None
+
+
 def test_many_repeated_times_with_other_values_are_refused():
     frame = pd.DataFrame({"time": EVEN_TIMES.append(EVEN_TIMES), "value": np.concatenate([WAVE, WAVE + 1])})
     with pytest.raises(

@@ -212,6 +212,20 @@ def test_runs_of_different_lengths_are_refused_with_the_option(tmp_path):
     assert one.length == T - 40
 
 
+def test_series_without_times_are_refused_with_the_option(tmp_path):
+    frame = long(["a", "b"], ["id"]).drop(columns="time")
+    with pytest.raises(InputError, match=r"'id' names 2 series and has no times.*--series-column id=a$"):
+        read(tmp_path, frame)
+    assert np.allclose(read(tmp_path, frame, series_column="id=b").exact[:, 0], WAVE + 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("part", "count"), [("cycle", "time"), ("batch", "Time (s)"), ("epoch", "step")])
+def test_parts_of_one_series_that_are_numbered_follow_one_another(tmp_path, part, count):
+    frame = pd.DataFrame({part: np.arange(400) // 100, count: np.arange(400) % 100, "v": np.resize(WAVE, 400)})
+    series = read(tmp_path, frame, column=["v"])
+    assert series.length == 400 and np.allclose(series.exact[:, 0], np.resize(WAVE, 400), atol=1e-6)
+
+
 def test_hours_of_days_are_no_series(tmp_path):
     frame = pd.DataFrame({"day": np.arange(240) // 24 + 1, "time": np.arange(240) % 24, "v": np.resize(WAVE, 240)})
     series = read(tmp_path, frame)
