@@ -206,11 +206,16 @@ def _names_row(above: Sequence[list[str]], kinds: Sequence[str], counted: bool) 
         return _last_with(above, ("text",))
     if not filled:
         return next((k for k, row in enumerate(above) if _names_one_beside_index(row, kinds, counted)), None)
-    if any(len(trimmed(above[k])) <= len(kinds) for k in filled):  # longer lines are about the file
-        filled = {k: count for k, count in filled.items() if len(trimmed(above[k])) <= len(kinds)}
+    words = {k for k in filled if all(kind_of(cell) == "text" for cell in above[k])}
+    # No other lines are between the names and the values, unless the first values are damaged.
+    near = {k: filled[k] for k in words if all(_is_units(row, kinds) for row in above[k + 1 :])}
+    filled = near or filled
+    longer = {k for k in filled if len(trimmed(above[k])) > len(kinds)}  # mostly lines on the file
+    if {kind_of(cell) for cell in above[-1]} == {"text"}:
+        longer -= {len(above) - 1}
+    filled = {k: count for k, count in filled.items() if k not in longer} or filled
     fullest = [k for k, count in filled.items() if count >= max(filled.values()) - 1]
-    words = [k for k in fullest if len(above[k]) == len(kinds) and all(kind_of(cell) == "text" for cell in above[k])]
-    fullest = words or fullest
+    fullest = [k for k in fullest if k in words and len(above[k]) >= len(kinds)] or fullest
     return next((k for k in fullest if any(key_of(cell) in KNOWN for cell in above[k])), fullest[0])
 
 

@@ -481,3 +481,11 @@ def test_names_between_spaces_above_tabs(tmp_path):
     assert series.channels == ("pressure",) and not series.notes
     titled = read(tmp_path, table(["Logger seven"], TIMES, WAVE, separator="\t"))
     assert titled.channels == ("channel1",) and "1 line before the table was left out: 'Logger seven'" in titled.notes
+
+
+def test_blocks_of_settings_above_the_names(tmp_path):
+    header = ["Logger Measurement\t", "Version\t2", "Separator\tTab", "***End***\t", "Channels\t1\t", "***End***\t\t"]
+    content = table([*header, "X_Value\tPressure\tComment"], np.arange(T) / 1000, WAVE, separator="\t")
+    series = read(tmp_path, content)
+    assert series.channels[-1] == "Pressure" and series.length == T
+    np.testing.assert_allclose(series.exact[:, -1], WAVE, atol=1e-5)
