@@ -121,8 +121,8 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
     data = rows[found.values :]
     if not data:
         raise InputError("the file has a header and no rows", where, "give a file with values")
-    if "text" in found.kinds and not {"number", "time"} & set(found.kinds):
-        middle = texts[len(texts) // 2].strip()
+    middle = texts[len(texts) // 2].strip()
+    if "text" in found.kinds and not {"number", "time"} & set(found.kinds) and " " in middle:
         raise InputError(f"lines of text and no table, such as '{middle[:40]}'", where, "give a table of numbers")
     if len(texts) == 1 and len(rows[0]) > 1:
         raise InputError(f"one line of {len(rows[0])} cells", where, "write one row a time step")
