@@ -1,4 +1,4 @@
-"""Read files that have nothing but arrays or numbers: NPZ, NPY and UCR text files."""
+"""Read files that contain only arrays or numbers: NPZ, NPY and UCR text files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ape.core.errors import InputError
 UCR_NAME = re.compile(r"^\d{3}_UCR_Anomaly_.+_(\d+)_\d+_\d+$")
 INNER_COMMA = re.compile(r"\d,\d")
 HEAD = 4096  # bytes
-NO_UCR = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def is_ucr(path: Path) -> bool:
     """Whether a text file has one series of numbers only: on one line, or one on each line."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    if head.startswith(NO_UCR) or b";" in head or b"\t" in head:
+    if head.startswith(BYTE_ORDER_MARKS) or b";" in head or b"\t" in head:
         return False
     lines = [line for line in re.split(rb"[\r\n]+", head) if line.strip()]
     widths = {len(line.replace(b",", b" ").split()) for line in (lines if len(head) < HEAD else lines[:-1])}

@@ -1,4 +1,4 @@
-"""Take the channels of arrays."""
+"""Read arrays as channels."""
 
 from __future__ import annotations
 

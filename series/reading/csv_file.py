@@ -24,7 +24,7 @@ from ape.series.reading.options import ReadOptions
 from ape.series.reading.quotes import require_closed_quotes
 from ape.series.reading.table import Table, unique_names
 
-NO_CELL = "\x1f"  # separates nothing: no text contains it
+NO_SEPARATOR = "\x1f"  # a character that no text contains
 FEWEST_LINES = 50  # of the sample: lines may be long
 MOST_BELOW = 10  # rows below the values, such as totals
 WRAPPERS = (r"^'(.*)'$", r'^="(.*)"$', r"^\[(.*)\]$", r"^'([^']*)$")  # around or before each cell of a column
@@ -43,11 +43,11 @@ def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compr
     content = as_utf8(content, encoding, where)
     dialect = find_dialect(_sample(content), where, options.header, options.decimal)
     require_closed_quotes(content, dialect.separator, len(dialect.names), where)
-    columns = _fast(content, dialect)
+    columns = _read_regular(content, dialect)
     lines = None
     if columns is None:
-        columns, lines, slow_notes = _slow(content[:].decode("utf-8", errors="replace"), dialect, where)
-        notes += slow_notes
+        columns, lines, irregular_notes = _read_irregular(content[:].decode("utf-8", errors="replace"), dialect, where)
+        notes += irregular_notes
     if dialect.split_first:
         columns = _split_first(columns[0])
     dropped, row_notes = _other_rows(columns, dialect)
@@ -87,7 +87,7 @@ def _sample(content: bytes | mmap.mmap) -> str:
     return sample.decode("utf-8", errors="replace")
 
 
-def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
+def _read_regular(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
     """Read a regular table as text; None if it has comments, blank lines, or rows with other numbers of cells."""
     if dialect.comments or dialect.separator == " ":
         return None
@@ -107,7 +107,7 @@ def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
             pa.BufferReader(pa.py_buffer(content).slice(0, size)),
             read_options=pa_csv.ReadOptions(column_names=names, skip_rows=dialect.skip),
             parse_options=pa_csv.ParseOptions(
-                delimiter=NO_CELL if one_cell else dialect.separator,
+                delimiter=NO_SEPARATOR if one_cell else dialect.separator,
                 ignore_empty_lines=False,
                 invalid_row_handler=on_row,
             ),
@@ -120,7 +120,7 @@ def _fast(content: Any, dialect: Dialect) -> list[pa.ChunkedArray] | None:
     return None if irregular else table.columns
 
 
-def _slow(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray], np.ndarray, list[str]]:
+def _read_irregular(text: str, dialect: Dialect, where: str) -> tuple[list[pa.ChunkedArray], np.ndarray, list[str]]:
     """Read a table with comments, blank lines, aligned columns, quoted line ends, or short rows.
 
     Returns
@@ -232,7 +232,7 @@ def _text(cells: list[str]) -> pa.ChunkedArray:
 
 
 def _is_blank(column: pa.ChunkedArray) -> np.ndarray:
-    """Return which cells have nothing but spaces, bool."""
+    """Return which cells are empty or have only spaces, bool."""
     return pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy()
 
 

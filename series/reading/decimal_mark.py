@@ -19,7 +19,7 @@ DOT_DECIMAL = r"\.(?:\d{0,2}|\d{4,})(?:\D|$)|^[+-]?0*\.\d"  # not three digits a
 DOT_NUMBER = r"^[+-]?\d*\.(?:\d{1,2}|\d{4,})(?:[eE][+-]?\d+)?$"
 THREE_DIGITS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 DATE = re.compile(r"\s*\d{1,4}[-/]\d{1,2}[-/]\d{1,4}\b")
-FEWEST_SMALL = 3  # different numbers without a dot: fewer may stand for something, such as missing values
+FEWEST_SMALL = 3  # different numbers without a dot: fewer may be codes, such as those of missing values
 
 
 @dataclass(frozen=True)

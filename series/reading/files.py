@@ -16,7 +16,7 @@ from ape.series.reading.table import Table
 
 COLUMNAR = (".parquet", ".pq", ".feather", ".arrow")
 TABLES = (".csv", ".tsv", ".tab", ".dat", *COLUMNAR)
-HEAD = 512  # bytes that tell the format
+HEAD = 512  # bytes that identify the format
 
 
 def suffix_of(path: Path) -> str:
@@ -29,12 +29,12 @@ def suffix_of(path: Path) -> str:
 
 
 def read_table(path: Path, options: ReadOptions) -> Table:
-    """Read a CSV, Parquet or Feather file, compressed or not; its first bytes tell which.
+    """Read a CSV, Parquet or Feather file, compressed or not; its first bytes identify the format.
 
     Raises
     ------
     InputError
-        The file is not readable, has another format, or its rows have different numbers of cells.
+        The file is not readable, has another format, or a row has more cells than columns.
     """
     where = str(path)
     with path.open("rb") as file:

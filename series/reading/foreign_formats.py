@@ -1,4 +1,4 @@
-"""Name files of formats that are not read, whatever they are called."""
+"""Refuse files of other formats by their first bytes; the suffix does not matter."""
 
 from __future__ import annotations
 

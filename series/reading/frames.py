@@ -1,4 +1,4 @@
-"""Take the columns of data frames."""
+"""Read data frames as tables."""
 
 from __future__ import annotations
 

@@ -14,17 +14,17 @@ from ape.core.errors import InputError
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.lines import kind_of, split, trimmed
 from ape.series.reading.missing import means_missing
-from ape.series.reading.names import COUNTERS, TIMES, key_of
+from ape.series.reading.names import ROW_NUMBERS, TIMES, key_of
 from ape.series.reading.time_cells import looks_like_time
 
 MOST_ROWS = 60  # above the values
 WIDTH = re.compile(r"\d+[sdn]")  # of the cells of a column and their kind, as RDB tables have below the names
 RULER = re.compile(r"^[-=+:| ]{3,}$")
-KNOWN = TIMES | COUNTERS - {""}  # names that other lines rarely have
+KNOWN = TIMES | ROW_NUMBERS - {""}  # names that other lines rarely have
 COUNTING = 0.9  # of the rows: others are a total or a repeated header
 WRITTEN = re.compile(r"[.,eE:]")  # in numbers that do not number columns
 UNIT_SIGN = re.compile(r"[/%°()\[\]]")  # in units, and rarely in all names of a header
-ENOUGH = 20  # rows that tell numbers above them from values
+ENOUGH = 20  # rows that show whether numbers above them are values
 FAR = 3.0  # ranges of a column: a number farther from it is none of its values
 
 
@@ -252,7 +252,7 @@ def _joined_names(rows: Sequence[list[str]], begin: int, values: int) -> tuple[l
 
 
 def _spread(row: Sequence[str]) -> list[str]:
-    """Return a row in which empty cells have the text to their left, as merged cells do; those at its begin stay."""
+    """Return a row in which empty cells have the text to their left, as merged cells do; those at the start stay."""
     spread: list[str] = []
     for cell in row:
         spread.append(cell or (spread[-1] if spread else ""))
@@ -326,7 +326,7 @@ def names_of_all(names: Sequence[str], data: Sequence[list[str]], separator: str
         return tuple(names)
     if not any(any(row[len(names) :]) for row in data):
         return (*names, *[""] * extra)
-    if extra == 1 and _counts(data) and key_of(names[0]) not in COUNTERS:
+    if extra == 1 and _counts(data) and key_of(names[0]) not in ROW_NUMBERS:
         return ("", *names)
     if separator == " " and extra == 1 and looks_like_time(data[0][0]) and looks_like_time(data[0][1]):
         return (names[0], f"{names[0]} of day", *names[1:])

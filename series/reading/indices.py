@@ -1,4 +1,4 @@
-"""Leave out columns that only number the rows."""
+"""Leave out columns that only number the rows or repeat the times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from ape.series.reading.names import COUNTERS, key_of
+from ape.series.reading.names import ROW_NUMBERS, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.other_times import repeats_times
 from ape.series.reading.times import Times
@@ -27,7 +27,7 @@ def numbers_rows(numbers: np.ndarray) -> bool:
 def without_indices(
     columns: dict[str, pa.ChunkedArray], wanted: Sequence[str] | None, times: Times | None = None
 ) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
-    """Leave out row numbers and columns that say the times again, unless asked for by name or all there is."""
+    """Leave out row numbers and columns that repeat the times, unless asked for by name or there are no others."""
     kept, notes = {}, []
     for position, (name, cells) in enumerate(columns.items()):
         if (wanted is not None and name in wanted) or len(columns) == 1:
@@ -35,7 +35,7 @@ def without_indices(
         elif not name and position == 0:
             notes.append("the unnamed first column was taken as an index and left out")
         elif (
-            (key_of(name) in COUNTERS or UNNAMED.fullmatch(name))
+            (key_of(name) in ROW_NUMBERS or UNNAMED.fullmatch(name))
             and (numbers := plain_numbers(cells)) is not None
             and numbers_rows(numbers)
         ):
@@ -45,7 +45,3 @@ def without_indices(
         else:
             kept[name] = cells
     return (kept, notes) if kept else (columns, [])
-
-
-def _may_count(name: str) -> bool:
-    return key_of(name) in COUNTERS or UNNAMED.fullmatch(name) is not None

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ape.series.reading.names import key_of
 from ape.series.reading.number_cells import looks_like_number
 
-# Labels, whatever their values are.
+# Names of labels; their values are not checked.
 LABELS = {
     "abnormal", "anomalies", "anomalous", "anomaly", "anomalyflag", "anomalylabel", "attack", "attackflag",
     "attacklabel", "changepoint", "faultlabel", "groundtruth", "gt", "isabnormal", "isanomalous", "isanomaly",
@@ -36,7 +36,7 @@ ENDINGS = {
     "binary", "bool", "category", "class", "code", "flag", "id", "indicator", "mark", "state", "status", "tag", "type",
 }  # fmt: skip
 QUALITY = ("calidad", "kvalit", "qc", "qualit")  # beginnings of words for codes such as 192, good, and 0, bad
-# Names of labels that no part gives away.
+# Names of labels that have no such part.
 SHORT = {"machine status", "y"}
 NUMBERED = ("category", "class", "label", "type")  # words of labels whose classes may be numbered
 MOST_CLASSES = 20  # of labels that name the kind of an anomaly

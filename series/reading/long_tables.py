@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 from ape.series.reading.channels import Columns, read_channels
 from ape.series.reading.missing import cleaned
-from ape.series.reading.names import COUNTERS, TIMES, key_of
+from ape.series.reading.names import ROW_NUMBERS, TIMES, key_of
 from ape.series.reading.number_cells import plainly_written
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import ReadOptions
@@ -21,10 +21,10 @@ from ape.series.reading.table import Table, is_text
 from ape.series.reading.time_columns import ELAPSED_NAME, ELAPSED_UNITS
 from ape.series.reading.times import Times
 
-CYCLES = COUNTERS - {""} | {"cycle", "cycles", "steps", "timecycles", "timeincycles", "timestep"}  # that count time
+CYCLES = ROW_NUMBERS - {""} | {"cycle", "cycles", "steps", "timecycles", "timeincycles", "timestep"}  # that count time
 MOST_UNNAMED = 3  # first columns that are tried if they have no names
 NEAR_START = 0.05  # of the range of times: where those of the next series begin
-MOST_PARTS = 60  # of a day, an hour or a month, which numbers count anew as well
+MOST_PARTS = 60  # of a day, an hour or a month: numbers up to it restart there too
 DAYS_OF_YEAR = (365, 366)
 NUMBER = r"^[+-]?[$€£¥]?[\d.,]*\d"  # how the cells of a series of numbers begin
 FEWEST_NUMBERS = 0.5  # share of the cells of a series: with fewer, it is one of words
@@ -32,7 +32,7 @@ FEWEST_NUMBERS = 0.5  # share of the cells of a series: with fewer, it is one of
 
 @dataclass(frozen=True)
 class Restarting:
-    """A column of numbers that begins anew for each series of a long table."""
+    """A column of numbers that restarts in each series of a long table."""
 
     column: str
     times: Times
@@ -67,7 +67,7 @@ def read_long(
     where: str,
     needed: Collection[str] = (),
 ) -> Columns:
-    """Turn the series of a long table into channels; those that are ``needed`` stay, whatever their values are."""
+    """Turn the series of a long table into channels; those that are ``needed`` stay, even if constant or empty."""
     if times is None:
         raise InputError(
             "a long table without times cannot be pivoted",
@@ -144,7 +144,7 @@ def part_of(table: Table, keys: SeriesKeys, where: str) -> Table:
 
 
 def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restarting | None:
-    """Return the column of most numbers that may count the time of each series of a long table anew.
+    """Return the column of most numbers that may count the time and restart in each series of a long table.
 
     Without names of the columns (``named``), it rises by one, and to more than the parts of a day or a year.
     """

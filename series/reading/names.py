@@ -36,8 +36,8 @@ DAY_NUMBERS = {"bjd", "datenum", "hjd", "jd", "juliandate", "matlabtime", "mjd",
 YEARS = {"annee", "año", "decimaldate", "decimalyear", "decyear", "fractionalyear", "jahr", "year", "years", "yr"}
 # Zones of the times in another column.
 ZONES = {"offset", "timezone", "timezoneoffset", "tz", "tzoffset", "utcoffset", "zeitzone", "zone"}
-# Numbers of rows, if they rise by one.
-COUNTERS = {
+# Row numbers, if they rise by one; `counters.py` is about channels.
+ROW_NUMBERS = {
     "", "count", "entryid", "id", "idx", "index", "n", "no", "nr", "number", "record", "recordid", "row", "rownumber",
     "sample", "step", "unnamed0",
 }  # fmt: skip

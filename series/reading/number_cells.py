@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 SPACES = "\u00a0\u2007\u2009\u202f"  # that separate thousands, beside the plain space
-MINUS = "\u2010\u2011\u2012\u2013\u2212"  # signs that stand for it
+MINUS = "\u2010\u2011\u2012\u2013\u2212"  # other characters for the minus sign
 CURRENCY = "$£¥฿\u20a0-\u20c0"  # a range of signs, for use in brackets
 BODY = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][+-]?\d+)?"
 # Begins with a letter or a sign such as % and °; its digits are exponents, as in m3/h.

@@ -1,4 +1,4 @@
-"""Recognise columns that say the times again: the end of each step, local time, seconds since the start, the hour."""
+"""Recognise columns that repeat the times: the end of each step, local time, seconds since the start, the hour."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def look_like_times(cells: pa.ChunkedArray) -> bool:
 
 
 def repeats_times(name: str, cells: pa.ChunkedArray, times: Times | None) -> str | None:
-    """Return what a column beside the times is, if it says them again; None for other columns.
+    """Return what a column beside the times is, if it repeats them; None for other columns.
 
     Parameters
     ----------

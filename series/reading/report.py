@@ -1,4 +1,4 @@
-"""Say in one short block how a series was read. Terminal, page, report and ``run.json`` show the same block."""
+"""Describe in one short block how a series was read. Terminal, page, report and ``run.json`` show the same block."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class _Candidate:
     name: str
     codes: np.ndarray
     count: int
-    numbers: bool  # which nothing but their order tells from measurements
+    numbers: bool  # that may be measurements as well
 
     @property
     def in_blocks(self) -> bool:
@@ -81,7 +81,7 @@ def find_keys(
         Columns that are measurements.
     where : str
     numbers_too : bool
-        Whether numbers may name series, whatever their column is called.
+        Whether numbers may name series if the name of their column does not say so.
 
     Raises
     ------

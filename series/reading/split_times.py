@@ -150,7 +150,7 @@ def compact_clock(text: pa.ChunkedArray, numbers: np.ndarray, key: str) -> pa.Ch
 
 
 def _seconds_of_day(numbers: np.ndarray, named: bool, days: pa.ChunkedArray) -> np.ndarray | None:
-    """Return the seconds of hours with a fraction, or of units that are counted from the begin of each day."""
+    """Return the seconds of hours with a fraction, or of units that are counted from the start of each day."""
     if named and numbers.dtype.kind == "f" and numbers.min() >= 0 and numbers.max() < 24:
         return np.rint(numbers * 3600) % DAY
     same_day = pc.equal(days.slice(1), days.slice(0, len(days) - 1)).to_numpy()

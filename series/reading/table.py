@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-NO_WIDTH = re.compile("[\u200b\u2060\ufeff]")  # characters that nobody sees in a name
+NO_WIDTH = re.compile("[\u200b\u2060\ufeff]")  # invisible characters
 
 
 @dataclass(frozen=True)

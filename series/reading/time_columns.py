@@ -12,9 +12,9 @@ from ape.core.errors import InputError
 from ape.series.reading.calendar_columns import calendar_times
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.names import (
-    COUNTERS,
     DATES,
     DAY_NUMBERS,
+    ROW_NUMBERS,
     TIME_WORD,
     TIMES,
     TIMES_OF_DAY,
@@ -58,7 +58,7 @@ ELAPSED_NAME = re.compile(
     re.IGNORECASE,
 )
 LONG = re.compile(r"^\d{10,20}(?:\.\d*)?$")  # numbers that have a date and a time of day
-WHOLE = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times whatever the column is named
+WHOLE = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times in a column of any name
 EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
 NAMED_EVEN = 0.3
 SINCE_1990 = 6.3e8  # seconds: smaller numbers of a column that is not named like times are no epochs
@@ -227,7 +227,7 @@ def _numeric_times(
         found = numeric_times(numbers, 0.0, True)
         found = found if found is not None and is_recent(found.stamps) else None
     plausible = found is not None and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990)
-    if plausible and (named or _moves_one_way(numbers)) and not (key in COUNTERS and numbers_rows(numbers)):
+    if plausible and (named or _moves_one_way(numbers)) and not (key in ROW_NUMBERS and numbers_rows(numbers)):
         return found, None
     if strong and (found := _day_before_month(numbers, options, where)) is not None:
         return found, None
@@ -253,7 +253,7 @@ def _numeric_times(
     if strong:
         what = "is a step counter" if rises else "has no times that rise"
         return None, f"column '{name}' {what} and was left out"
-    if not name or (key in COUNTERS and numbers_rows(numbers)):
+    if not name or (key in ROW_NUMBERS and numbers_rows(numbers)):
         return None, None  # an index
     if named and rises and even_share(numbers.astype(np.float64) * 1e6) >= EVEN_SHARE:
         return None, f"column '{name}' is a step counter and was left out"

@@ -11,7 +11,7 @@ UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": 
 EPOCH_FROM = 1e8  # seconds: 1973
 EPOCH_TO = 7.3e9  # seconds: 2201
 RECENT = (8e8, 2.4e9)  # seconds: 1995 to 2046
-# Counts that do not begin in 1970: per second, seconds from the begin to 1970, zone.
+# Counts that do not start in 1970: counts per second, seconds from the start to 1970, zone.
 OTHER_EPOCHS = {
     "100 ns since 1601": (10**7, 11_644_473_600, "UTC"),
     "100 ns since the year 1": (10**7, 62_135_596_800, None),
@@ -128,7 +128,7 @@ def numeric_times(numbers: np.ndarray, least_even: float, named: bool) -> Times 
 
 
 def _other_epoch(numbers: np.ndarray, read: Times) -> Times | None:
-    """Return the times of numbers that count from another begin than 1970, if only that makes them recent."""
+    """Return the times of numbers that count from another time than 1970, if only that makes them recent."""
     if not read.format.endswith("since 1970") or is_recent(read.stamps):
         return None
     for name, (per_second, begin, zone) in OTHER_EPOCHS.items():

@@ -22,13 +22,13 @@ ABBREVIATIONS = {
     "ACDT": 630, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780, "EST": -300, "EDT": -240, "CST": -360,
     "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600,
 }  # fmt: skip
-# Of these, those that other countries use too, and the abbreviation of the same clock that tells them apart.
+# Of these, those that other countries use too, and the abbreviation of the same clock that distinguishes them.
 SHARED = {"CST": "CDT", "BST": "GMT"}
 OFFSET = re.compile(r"^(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?$")
 
 
 def is_zone(cell: str) -> bool:
-    """Whether a cell contains nothing but a time zone."""
+    """Whether a cell contains only a time zone."""
     return cell in ABBREVIATIONS or OFFSET.match(cell) is not None or ("/" in cell and is_region(cell))
 
 
