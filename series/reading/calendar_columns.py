@@ -18,7 +18,7 @@ from ape.series.reading.times import Times, Unreadable, dates_of, even_share, jo
 
 LEAST_EVEN = 0.9  # share of the steps of parts that are joined without a day
 # Parts of a time: their names, the shorter ones of which other columns have too, and their range.
-NAMES = {
+PART_NAMES = {
     "year": ("year", "yyyy", "jahr", "annee", "année", "año", "ano", "anno", "yr", "yy"),
     "month": ("month", "monat", "mois", "mes", "mese", "maand", "mon", "mo", "mm"),
     "day": ("day", "dayofmonth", "tag", "jour", "dia", "día", "giorno", "dag", "dom", "dy", "dd"),
@@ -29,7 +29,7 @@ NAMES = {
     "minute": ("minute", "minutes", "minuto", "min", "mn", "mi"),
     "second": ("second", "seconds", "sekunde", "seconde", "segundo", "sec", "ss"),
 }
-RANGES = {
+PART_RANGES = {
     "year": (0, 9999), "month": (1, 12), "day": (1, 31), "day of year": (1, 366), "week": (1, 53), "quarter": (1, 4),
     "hour": (0, 24), "minute": (0, 59), "second": (0, 60),
 }  # fmt: skip
@@ -45,7 +45,7 @@ class Part:
 
     def holds(self, numbers: np.ndarray) -> bool:
         """Whether all numbers are in the range of the part."""
-        low, high = RANGES[self.name]
+        low, high = PART_RANGES[self.name]
         whole = (numbers == np.floor(numbers)).all()
         return bool(whole and low <= numbers.min() and numbers.max() <= high)
 
@@ -71,10 +71,10 @@ class Part:
         return any((numbers == part).all() for part in parts.get(self.name, ()))
 
 
-def part_of(name: str) -> Part | None:
+def part_named(name: str) -> Part | None:
     """Return the part of times that a column is surely named after; None for names that other columns have too."""
     key = key_of(name)
-    return next((Part(part) for part, names in NAMES.items() if key in names and len(key) > 3), None)
+    return next((Part(part) for part, names in PART_NAMES.items() if key in names and len(key) > 3), None)
 
 
 def calendar_times(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, list[str]] | None:
@@ -126,7 +126,7 @@ def _named_parts(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in columns:
         key = key_of(name)
-        part = next((part for part, names in NAMES.items() if key in names), None)
+        part = next((part for part, names in PART_NAMES.items() if key in names), None)
         if part == "month" and key == "mm" and part in found:
             part = "minute"
         if part is not None:

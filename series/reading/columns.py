@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ape.series.reading.channels import Columns, read_channels
 from ape.series.reading.indices import without_indices
-from ape.series.reading.long_tables import part_of, read_long, restarting_times
+from ape.series.reading.long_tables import one_series, read_long, restarting_times
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.paired_times import refuse_other_pairs
 from ape.series.reading.series_keys import completed, find_keys, keys_named, refuse_joined_series
@@ -42,7 +42,7 @@ def interpret(
     """
     keys = None if options.series_column is None else keys_named(table.columns, options.series_column, where)
     if keys is not None and keys.value is not None:
-        part = part_of(table, keys, where)
+        part = one_series(table, keys, where)
         return interpret(part, replace(options, series_column=None), column, where, required)
     notes = list(table.notes)
     columns = dict(table.columns)

@@ -24,7 +24,7 @@ KNOWN = TIMES | ROW_NUMBERS - {""}  # names that other lines rarely have
 COUNTING = 0.9  # of the rows: others are a total or a repeated header
 WRITTEN = re.compile(r"[.,eE:]")  # in numbers that do not number columns
 UNIT_SIGN = re.compile(r"[/%°()\[\]]")  # in units, and rarely in all names of a header
-ENOUGH = 20  # rows that show whether numbers above them are values
+FEWEST_ROWS = 20  # rows that show whether numbers above them are values
 FAR = 3.0  # ranges of a column: a number farther from it is none of its values
 
 
@@ -267,7 +267,7 @@ def _numbers_are_names(first: list[str], data: Sequence[list[str]], kinds: Seque
     if _numbers_columns(first, data, where):
         return True
     data = [row for row in data if len(row) == len(first)]
-    if len(data) < ENOUGH or len(kinds) != len(first):
+    if len(data) < FEWEST_ROWS or len(kinds) != len(first):
         return False
     if not first[0] and len(first) > 1 and (kinds[0] == "time" or _counts(data)):
         return all(kind_of(cell) == "number" for cell in first[1:])

@@ -124,7 +124,7 @@ def read_long(
     )
 
 
-def part_of(table: Table, keys: SeriesKeys, where: str) -> Table:
+def one_series(table: Table, keys: SeriesKeys, where: str) -> Table:
     """Return the rows of one series of a long table, without the columns that name it.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from ape.series.reading.calendar_columns import part_of
+from ape.series.reading.calendar_columns import part_named
 from ape.series.reading.names import TIME_WORD, TIMES, WEAK_TIMES, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.table import is_text
@@ -40,7 +40,7 @@ def repeats_times(name: str, cells: pa.ChunkedArray, times: Times | None) -> str
         return "another column of times"
     named = key in TIMES - WEAK_TIMES
     dated = times is not None and times.stamps.dtype.kind == "M"
-    part = part_of(name)
+    part = part_named(name)
     if not named and TIME_WORD.search(name) is None and part is None:
         return None
     numbers = plain_numbers(cells)

@@ -57,8 +57,8 @@ ELAPSED_NAME = re.compile(
     r"^(?:(?:time|timestamp|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?|(seconds?|minutes?|hours?|days?|ms))$",
     re.IGNORECASE,
 )
-LONG = re.compile(r"^\d{10,20}(?:\.\d*)?$")  # numbers that have a date and a time of day
-WHOLE = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times in a column of any name
+DIGITS_WITH_CLOCK = re.compile(r"^\d{10,20}(?:\.\d*)?$")  # numbers that have a date and a time of day
+DIGITS = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times in a column of any name
 EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
 NAMED_EVEN = 0.3
 SINCE_1990 = 6.3e8  # seconds: smaller numbers of a column that is not named like times are no epochs
@@ -103,9 +103,9 @@ def _find_clock(
 def _has_date_and_clock(name: str, cells: pa.ChunkedArray) -> bool:
     """Whether the cells of a column have a date and a time of day each, so that no other column is needed."""
     if not is_text(cells) and not pa.types.is_timestamp(cells.type):
-        return key_of(name) in TIMES - WEAK_TIMES and all(map(LONG.match, _sample(cells)))
+        return key_of(name) in TIMES - WEAK_TIMES and all(map(DIGITS_WITH_CLOCK.match, _sample(cells)))
     sample = _sample(cells)
-    if key_of(name) in TIMES - WEAK_TIMES and sample and all(map(LONG.match, sample)):
+    if key_of(name) in TIMES - WEAK_TIMES and sample and all(map(DIGITS_WITH_CLOCK.match, sample)):
         return True
     seems = pa.types.is_timestamp(cells.type) or look_like_times(cells)
     return seems and not has_dates(name, cells) and not all(map(looks_like_time_of_day, sample))
@@ -150,7 +150,7 @@ def _one_column(
             cells = plain_times(cells)
         formatted = options.time_format not in (None, *EPOCH_UNITS, EXCEL)
         numbers = None
-        if not (formatted and is_text(cells)) and (candidate or all(map(WHOLE.match, _sample(cells)))):
+        if not (formatted and is_text(cells)) and (candidate or all(map(DIGITS.match, _sample(cells)))):
             numbers = plain_numbers(cells, table.separator, options.decimal)
         if numbers is not None:
             found, reason = _numeric_times(name, numbers, named, options, where)
