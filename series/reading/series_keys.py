@@ -30,7 +30,7 @@ MOST_CANDIDATES = 8  # columns that are tried together
 SAMPLED_TIMES = 2_000  # that columns are tried with
 REPEATED = 0.05  # share of rows that repeat a time: fewer are no sign of several series
 UNIQUE = 0.95  # share of the rows of a series that have a time of their own; others are duplicates
-SHARED_TIMES = 0.9  # of all times: what each series has at least, to become a channel without asking
+SHARED_TIMES = 0.9  # of all times: what series have on average at least, to become channels without asking
 OTHER_TIMES, WITHOUT_TIMES = "with different times", "and has no times"
 JOINT = "/"  # between the names of columns, and between the parts of the name of a series
 
