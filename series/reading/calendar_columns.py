@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.series.reading.clock import CLOCK, clock_seconds, required_fields
-from ape.series.reading.month_names import month_of
+from ape.series.reading.month_names import months_of
 from ape.series.reading.names import TIMES_OF_DAY, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.table import is_text
-from ape.series.reading.times import Times, Unreadable, dates_of, even_share, joined
+from ape.series.reading.times import Times, Unreadable, dates_of, even_share, first_mondays, full_years, joined
 
 LEAST_EVEN = 0.9  # share of the steps of parts that are joined without a day
 # Parts of a time: their names, the shorter ones of which other columns have too, and their range.
@@ -96,7 +96,8 @@ def calendar_times(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, list[
         if read is None:
             return None
         numbers[part] = read
-    dates = _dates(_full_years(numbers["year"]), {part: numbers[part] for part in dated})
+    years = numbers["year"] if numbers["year"].max() > 99 else full_years(numbers["year"])
+    dates = _dates(years, {part: numbers[part] for part in dated})
     if dates is None:
         return None
     used = [found[part] for part in numbers]
@@ -112,13 +113,6 @@ def calendar_times(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, list[
     if not with_day and even_share(stamps) < LEAST_EVEN:
         return None
     return Times(stamps, "calendar columns"), used
-
-
-def _full_years(years: np.ndarray) -> np.ndarray:
-    """Return years; those of two digits are from 1969 to 2068."""
-    if years.max() > 99:
-        return years
-    return np.where(years < 69, years + 2000, years + 1900)
 
 
 def _named_parts(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, str]:
@@ -138,9 +132,8 @@ def _numbers(cells: pa.ChunkedArray, part: str) -> np.ndarray | None:
     """Return the integers of a part; the names of months are numbers too."""
     numbers = plain_numbers(cells)
     if numbers is None and part == "month" and is_text(cells):
-        coded = pc.dictionary_encode(pc.utf8_trim_whitespace(cells)).combine_chunks()
-        months = np.array([month_of(name or "") for name in coded.dictionary.to_pylist()])
-        numbers = None if coded.null_count or not (months > 0).all() else months[coded.indices.to_numpy()]
+        months = months_of(pc.fill_null(pc.utf8_trim_whitespace(cells), ""))
+        numbers = months if (months > 0).all() else None
     if numbers is None or (numbers != np.floor(numbers)).any():
         return None
     return numbers.astype(np.int64)
@@ -156,8 +149,7 @@ def _dates(years: np.ndarray, parts: Mapping[str, np.ndarray]) -> np.ndarray | N
     if wrong is not None:
         return None
     if "week" in parts:
-        fourth = dates + 3  # 4 January is in the first week
-        return fourth - (fourth.astype(np.int64) + 3) % 7 + 7 * (parts["week"] - 1)
+        return first_mondays(years) + 7 * (parts["week"] - 1)
     if "day of year" in parts:
         dates = dates + (parts["day of year"] - 1)
         return dates if (dates.astype("datetime64[Y]").astype(int) + 1970 == years).all() else None

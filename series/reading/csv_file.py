@@ -238,10 +238,11 @@ def _is_blank(column: pa.ChunkedArray) -> np.ndarray:
 
 def _unwrapped(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return cells without the quotes or brackets that are around each of them; missing values may have none."""
-    text = pc.utf8_trim_whitespace(column)
-    example = next((cell for cell in text.slice(0, 20).to_pylist() if not means_missing(cell)), "")
+    head = pc.utf8_trim_whitespace(column.slice(0, 20)).to_pylist()
+    example = next((cell for cell in head if not means_missing(cell)), "")
     for pattern in WRAPPERS:
         if re.match(pattern, example):
+            text = pc.utf8_trim_whitespace(column)
             matches = pc.or_(pc.match_substring_regex(text, pattern), pc.is_null(cleaned(text)))
             return pc.replace_substring_regex(text, pattern, r"\1") if pc.all(matches).as_py() else column
     return column

@@ -1,6 +1,8 @@
-"""Read times without a date: elapsed times such as 1:05:00, and times of day."""
+"""Read times without a date: elapsed times such as 1:05:00 or 65 s, and times of day."""
 
 from __future__ import annotations
+
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,16 @@ from ape.series.reading.times import DAY, Times, Unreadable
 ELAPSED = (
     r"^(?P<sign>-?)(?:(?P<days>\d+)(?: days?,?|d|\.)? ?)??(?P<hours>\d{1,6}):(?P<minutes>\d{2})"
     r"(?::(?P<seconds>\d{2}))?(?:[.,](?P<fraction>\d{1,9}))?$"
+)
+
+ELAPSED_UNITS = {
+    "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0,
+    "seconds": 1.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0,
+    "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0, "d": 86400.0,
+}  # fmt: skip
+ELAPSED_NAME = re.compile(
+    r"^(?:(?:time|timestamp|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?|(seconds?|minutes?|hours?|days?|ms))$",
+    re.IGNORECASE,
 )
 
 
@@ -46,3 +58,16 @@ def _since_start(stamps: np.ndarray, form: str) -> Times:
         stamps = stamps + day * np.concatenate([[0], np.cumsum(falls)])
         notes = (f"times of day without a date: {int(falls.sum())} midnights were passed",)
     return Times(stamps.astype("timedelta64[ns]"), f"elapsed {form}", notes=notes)
+
+
+def elapsed_unit(name: str) -> str | None:
+    """Return the unit in the name of a column such as ``Time (s)`` or ``minutes``."""
+    match = ELAPSED_NAME.match(name)
+    return None if match is None else match[1] or match[2]
+
+
+def elapsed_numbers(numbers: np.ndarray, unit: str) -> Times:
+    """Return numbers in a unit as elapsed times; a unit that is not known is taken as seconds."""
+    scale = ELAPSED_UNITS.get(unit.lower(), 1.0)
+    stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
+    return Times(stamps, f"elapsed {unit}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ape.core.errors import InputError
-from ape.series.reading.times import EVEN, Times, even_share
+from ape.series.reading.names import counted
+from ape.series.reading.times import DAY, EVEN, Times, even_share
 from ape.series.series import LONGEST_GAP, Gap
 
 REGULAR = 0.8  # share of even steps of a regular series
@@ -18,7 +19,6 @@ MOST_DUPLICATES = 0.05  # share of rows above which times are too coarse to orde
 MOST_DIFFER = 0.5  # share of the steps with another value, where rows of the same time and value are copies
 NEWEST_FIRST = 0.9  # share of the steps that go back
 HOUR = 3_600
-DAY = 86_400
 MONTH_STEPS = {1: (27, 32), 3: (88, 93), 6: (180, 185), 12: (364, 367)}  # months: days
 
 
@@ -107,15 +107,15 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
             note = f"{repeated} times occur more than once: rows keep the file order, times are left out"
             return values, None, None, [note]
         raise InputError(
-            f"{_count(repeated, 'row')} with the time of an earlier row, but other values",
+            f"{counted(repeated, 'row')} with the time of an earlier row, but other values",
             "times",
             "keep one row for each time, or say --series-column if a column names several series",
         )
     notes = []
     if falls:
-        notes.append(f"rows were not in the order of time ({_count(falls, 'step')} back) and were sorted")
+        notes.append(f"rows were not in the order of time ({counted(falls, 'step')} back) and were sorted")
     if repeated:
-        notes.append(f"{_count(repeated, 'row')} with the time of another: rows of the same time were averaged")
+        notes.append(f"{counted(repeated, 'row')} with the time of another: rows of the same time were averaged")
         values = _averaged(values, inverse, len(unique))
     else:
         values = values[order]
@@ -233,10 +233,6 @@ def step_name(seconds: float) -> str:
     return f"{seconds:.6g} s"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 def _summer_time(stamps: np.ndarray, at: np.ndarray, step: float) -> bool:
     """Whether a gap is one hour in a night to Sunday."""
     seconds = (stamps[at + 1] - stamps[at]) / np.timedelta64(1, "s")
@@ -289,13 +285,13 @@ def _filled(
     if len(short):
         count = int(missing[short].sum())
         notes.append(
-            f"{_count(count, 'missing row')} in {_count(len(short), 'short gap')}"
+            f"{counted(count, 'missing row')} in {counted(len(short), 'short gap')}"
             f" {'was' if count == 1 else 'were'} filled"
         )
     if gaps:
         longest = max(gap.missing for gap in gaps)
         what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"
-        notes.append(f"{what} of {_count(longest, 'row')}: not filled")
+        notes.append(f"{what} of {counted(longest, 'row')}: not filled")
     return Gridded(
         filled,
         Times(new_stamps, times.format, times.zone, offsets, times.notes),

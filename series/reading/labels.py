@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ape.series.reading.names import key_of
+from ape.series.reading.names import key_of, words_of
 from ape.series.reading.number_cells import looks_like_number
 
 # Names of labels; their values are not checked.
@@ -59,12 +59,6 @@ def is_label(name: str, cells: pa.ChunkedArray) -> bool:
     return len(few) <= most and _are_classes(
         pc.unique(cells).drop_null().to_pylist(), most, most == MOST_CLASSES or quality
     )
-
-
-def words_of(name: str) -> list[str]:
-    """Return the words of a name in lower case, without numbers: ``isFraud_1`` is "is", "fraud"."""
-    spaced = re.sub(r"(?<=[a-z\u00df-\u00ff])(?=[A-Z])", " ", name)
-    return re.findall(r"[^\W\d_]+", spaced.casefold())
 
 
 def _are_classes(values: Sequence[object], most: int, numbered: bool) -> bool:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ape.core.errors import InputError
 from ape.series.reading.channels import Columns, read_channels
+from ape.series.reading.elapsed_times import elapsed_numbers, elapsed_unit
 from ape.series.reading.missing import cleaned
 from ape.series.reading.names import ROW_NUMBERS, TIMES, key_of
 from ape.series.reading.number_cells import plainly_written
@@ -18,7 +19,6 @@ from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.series_keys import MOST_SERIES, SeriesKeys, codes_of, keys_named, names_in
 from ape.series.reading.table import Table, is_text
-from ape.series.reading.time_columns import ELAPSED_NAME, ELAPSED_UNITS
 from ape.series.reading.times import Times
 
 CYCLES = ROW_NUMBERS - {""} | {"cycle", "cycles", "steps", "timecycles", "timeincycles", "timestep"}  # that count time
@@ -150,7 +150,7 @@ def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restar
     """
     found, most = None, 0
     for name, cells in list(columns.items())[: None if named else MOST_UNNAMED]:
-        unit = ELAPSED_NAME.match(name)
+        unit = elapsed_unit(name)
         counts = named and (unit is not None or key_of(name) in TIMES | CYCLES)
         numbers = plain_numbers(cells) if counts or not named else None
         if numbers is None or len(numbers) < 4:
@@ -167,10 +167,8 @@ def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restar
         if len(np.unique(numbers)) <= most:
             continue
         most = len(np.unique(numbers))
-        scale = 1.0 if unit is None else ELAPSED_UNITS.get((unit[1] or unit[2]).lower(), 1.0)
-        stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
-        form = "elapsed" if unit is None else f"elapsed {unit[1] or unit[2]}"
-        found = Restarting(name, Times(stamps, form), unit is not None)
+        times = elapsed_numbers(numbers, unit or "s")
+        found = Restarting(name, times, unit is not None)
     return found
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 # By their first letters in lower case.
 MONTHS = {
     "jan": 1, "ene": 1, "gen": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3, "maa": 3, "mrt": 3,
@@ -15,3 +19,9 @@ def month_of(name: str) -> int:
     """Return the number of a month, or 0 if the name is not known."""
     low = name.lower()
     return MONTHS.get(low[:4], 0) or MONTHS.get(low[:3], 0)
+
+
+def months_of(names: pa.ChunkedArray) -> np.ndarray:
+    """Return the number of each month, or 0 where the name is not known, int64 [n]."""
+    coded = pc.dictionary_encode(names).combine_chunks()
+    return np.array([month_of(name) for name in coded.dictionary.to_pylist()])[coded.indices.to_numpy()]

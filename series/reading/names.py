@@ -17,6 +17,7 @@ TIMES = {
 WEAK_TIMES = {
     "dt", "elapsed", "elapsedtime", "t",
 }  # fmt: skip
+SURE_TIMES = TIMES - WEAK_TIMES
 # Of `TIMES`: dates.
 DATES = {"date", "datum", "fecha"}
 # Times of day beside dates.
@@ -54,3 +55,14 @@ NUMBERED_SERIES = {"deviceid", "id", "itemid", "machineid", "sensorid", "uniquei
 def key_of(name: str) -> str:
     """Return the name of a column in lower case without spaces and signs."""
     return re.sub(r"[\W_]", "", name.casefold())
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in lower case, without numbers: ``isFraud_1`` is "is", "fraud"."""
+    spaced = re.sub(r"(?<=[a-z\u00df-\u00ff])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W\d_]+", spaced.casefold())
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number and what it counts, with its plural: ``1 row``, ``2 rows``."""
+    return f"{number} {what}{'s' * (number != 1)}"

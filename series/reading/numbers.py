@@ -45,6 +45,8 @@ class Numbers:
 
     def without(self, missing: tuple[str, ...]) -> Numbers:
         """Return the numbers without those that mean missing."""
+        if not missing:
+            return self
         values = without(self.values, missing)
         return (
             self if np.isnan(values).sum() == np.isnan(self.values).sum() else replace(self, values=values, exact=None)

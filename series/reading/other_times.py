@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from ape.series.reading.calendar_columns import part_named
-from ape.series.reading.names import TIME_WORD, TIMES, WEAK_TIMES, key_of
+from ape.series.reading.names import SURE_TIMES, TIME_WORD, key_of
 from ape.series.reading.numbers import plain_numbers
 from ape.series.reading.table import is_text
 from ape.series.reading.time_cells import looks_like_time
@@ -38,7 +38,7 @@ def repeats_times(name: str, cells: pa.ChunkedArray, times: Times | None) -> str
     key = key_of(name)
     if pa.types.is_temporal(cells.type) or (times is not None and look_like_times(cells)):
         return "another column of times"
-    named = key in TIMES - WEAK_TIMES
+    named = key in SURE_TIMES
     dated = times is not None and times.stamps.dtype.kind == "M"
     part = part_named(name)
     if not named and TIME_WORD.search(name) is None and part is None:

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
-from ape.series.reading.labels import words_of
 from ape.series.reading.missing import cleaned
-from ape.series.reading.names import TIME_WORD
+from ape.series.reading.names import TIME_WORD, words_of
 from ape.series.reading.other_times import look_like_times
 from ape.series.reading.table import is_text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ape.series.reading.names import counted
 from ape.series.series import Series
 
 MOST_NAMES = 12
@@ -25,7 +26,7 @@ def reading_block(series: Series, *, scoring: bool = False) -> dict[str, str]:
     scoring : bool
         Whether the series is only scored, so that it has no training part.
     """
-    block = {"series": f"{_count(series.length, 'point')}, {_count(series.n_channels, 'channel')}"}
+    block = {"series": f"{counted(series.length, 'point')}, {counted(series.n_channels, 'channel')}"}
     reading = series.reading
     if reading is not None:
         block["file"] = reading.format
@@ -67,13 +68,13 @@ def _span(series: Series, begin: int, end: int) -> str:
 
 def _gaps(series: Series) -> str:
     inserted = int(series.inserted.sum())
-    parts = [f"{_count(inserted, 'missing row')} inserted"] if inserted else []
+    parts = [f"{counted(inserted, 'missing row')} inserted"] if inserted else []
     longest = sorted(series.gaps, key=lambda gap: -gap.seconds)[:MOST_GAPS]
     for gap in sorted(longest, key=lambda gap: gap.position):
-        what = "no row" if series.step is None else f"{_count(gap.missing, 'row')} missing"
+        what = "no row" if series.step is None else f"{counted(gap.missing, 'row')} missing"
         parts.append(f"{what} after {series.time_text(gap.position - 1)}, until {series.time_text(gap.position)}")
     if len(series.gaps) > MOST_GAPS:
-        parts.append(f"and {_count(len(series.gaps) - MOST_GAPS, 'shorter long gap')}")
+        parts.append(f"and {counted(len(series.gaps) - MOST_GAPS, 'shorter long gap')}")
     if len(series.row_points) != series.length:
         parts.append("positions count points; scores.csv and --train-end count rows of the file")
     return "; ".join(parts) or "none"
@@ -92,7 +93,3 @@ def _training_part(series: Series) -> str:
     rows = int((series.row_points < series.train_end).sum())
     what = f"{series.train_end}" if rows == series.train_end else f"{rows} rows of the file ({series.train_end} points)"
     return f"the first {what} are taken as normal{dates}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

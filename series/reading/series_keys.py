@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.core.errors import InputError
-from ape.series.reading.labels import LABELS, words_of
+from ape.series.reading.labels import LABELS
 from ape.series.reading.missing import cleaned
-from ape.series.reading.names import NUMBERED_SERIES, SERIES_NAMES, TIMES, key_of
+from ape.series.reading.names import NUMBERED_SERIES, SERIES_NAMES, TIMES, key_of, words_of
 from ape.series.reading.number_cells import mostly_numbers
 from ape.series.reading.table import is_text
 

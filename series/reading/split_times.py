@@ -60,10 +60,11 @@ def dates_and_clocks(columns: Mapping[str, pa.ChunkedArray]) -> list[DateAndCloc
     days = pc.replace_substring_regex(_without_midnight(columns[date]), r"^(\d{4})(\d{2})(\d{2})$", r"\1-\2-\3")
     blank = pc.equal(days, "")
     days = pc.fill_null_forward(pc.if_else(blank, pa.scalar(None, pa.string()), days))
+    several = 2 * len(pc.unique(days)) <= len(days)  # rows on each date
     found = []
     for name, cells in columns.items():
         if name not in dates and (sample := _sample(cells)):
-            clock = _as_clock(name, cells, sample, days)
+            clock = _as_clock(name, cells, sample, days, several)
             if clock is not None:
                 text, sure = clock
                 found.append(DateAndClock(date, name, pc.binary_join_element_wise(days, text, " "), sure))
@@ -77,8 +78,12 @@ def _sample(cells: pa.ChunkedArray) -> list[str]:
     return [cell.strip() for cell in pc.cast(cells.slice(0, SAMPLE), pa.string()).to_pylist() if cell and cell.strip()]
 
 
+def _trimmed(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.utf8_trim_whitespace(pc.cast(cells, pa.string()))
+
+
 def _without_midnight(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    text = pc.fill_null(pc.utf8_trim_whitespace(pc.cast(cells, pa.string())), "")
+    text = pc.fill_null(_trimmed(cells), "")
     return pc.replace_substring_regex(text, MIDNIGHT, "")
 
 
@@ -92,28 +97,26 @@ def has_dates(name: str, cells: pa.ChunkedArray) -> bool:
 
 
 def _as_clock(
-    name: str, cells: pa.ChunkedArray, sample: list[str], days: pa.ChunkedArray
+    name: str, cells: pa.ChunkedArray, sample: list[str], days: pa.ChunkedArray, several: bool
 ) -> tuple[pa.ChunkedArray, bool] | None:
     """Return a column as times of day such as 12:30:00, and whether its name says that it has them."""
     key = key_of(name)
     named = key in TIMES_OF_DAY or key in HOURS
-    text = pc.utf8_trim_whitespace(pc.cast(cells, pa.string()))
     if pa.types.is_time(cells.type):
-        return text, True
+        return _trimmed(cells), True
     with_point = all(map(HOUR_AND_MINUTE.match, sample))
-    repeated = 2 * len(pc.unique(days)) <= len(days)  # several rows on each date
     if all(map(looks_like_time_of_day, sample)) and not with_point:
-        return (text, named or TIME_WORD.search(name) is not None) if named or repeated else None
+        return (_trimmed(cells), named or TIME_WORD.search(name) is not None) if named or several else None
     if with_point and all(map(looks_like_time_of_day, sample)) and is_text(cells):
         padded = all(len(cell) == len("00.00") for cell in sample)
-        return (text, named and (padded or repeated)) if repeated or (named and padded) else None
-    if not repeated and not (key in TIMES_OF_DAY and all(re.fullmatch(r"\d{4}|\d{6}", cell) for cell in sample)):
+        return (_trimmed(cells), named and (padded or several)) if several or (named and padded) else None
+    if not several and not (key in TIMES_OF_DAY and all(re.fullmatch(r"\d{4}|\d{6}", cell) for cell in sample)):
         return None
     numbers = plain_numbers(cells)
     if numbers is None:
         return None
     if named and (numbers == np.floor(numbers)).all():
-        written = compact_clock(text, numbers.astype(np.int64), key)
+        written = compact_clock(_trimmed(cells), numbers.astype(np.int64), key)
         if written is not None:
             return written, True
     if (seconds := _seconds_of_day(numbers, named, days)) is None:

@@ -14,11 +14,11 @@ from ape.core.errors import InputError
 from ape.series.reading.clock import CLOCK, clock_seconds, integers, required_fields
 from ape.series.reading.day_order import Order, choose_order
 from ape.series.reading.elapsed_times import ELAPSED, read_elapsed, read_times_of_day
-from ape.series.reading.month_names import month_of
+from ape.series.reading.month_names import month_of, months_of
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.time_spellings import plain_time, plain_times
 from ape.series.reading.time_zones import in_zone, zone_offsets
-from ape.series.reading.times import Times, Unreadable, dates_of, joined, resolved
+from ape.series.reading.times import Times, Unreadable, dates_of, first_mondays, full_years, joined, resolved
 
 ZONE = (
     r"(?: ?(?P<zone>[Zz]|(?:UTC|GMT)?[+\-]\d{1,2}(?::?\d{2})?|[A-Z]{3,5}|[A-Z][A-Za-z]+/[A-Za-z_/\-]+))?"
@@ -154,8 +154,7 @@ def _orders(fields: dict[str, pa.ChunkedArray]) -> list[Order]:
     if "year" in fields:
         return [_parts_of_year(fields)]
     if "name" in fields:
-        coded = pc.dictionary_encode(fields["name"]).combine_chunks()
-        months = np.array([month_of(name) for name in coded.dictionary.to_pylist()])[coded.indices.to_numpy()]
+        months = months_of(fields["name"])
         if "short" in fields:
             digits = pc.if_else(pc.equal(fields["c"], ""), fields["short"], fields["c"])
             return [Order("month year", *dates_of(_years(digits), months, np.ones_like(months)))]
@@ -181,9 +180,8 @@ def _parts_of_year(fields: dict[str, pa.ChunkedArray]) -> Order:
         return Order("year and quarter", *dates_of(years, 3 * integers(fields["quarter"]) - 2, np.ones_like(years)))
     if "week" in fields:
         weeks, weekdays = integers(fields["week"]), np.maximum(integers(fields["weekday"]), 1)
-        fourth = first + 3  # 4 January is in the first week
-        monday = fourth - (fourth.astype(np.int64) + 3) % 7
-        dates, wrong, name = monday + 7 * (weeks - 1) + weekdays - 1, (weeks < 1) | (weeks > 53), "ISO week"
+        dates = first_mondays(years) + 7 * (weeks - 1) + weekdays - 1
+        wrong, name = (weeks < 1) | (weeks > 53), "ISO week"
     else:
         days = integers(fields["yearday"])
         dates, name = first + days - 1, "year and day of the year"
@@ -192,10 +190,10 @@ def _parts_of_year(fields: dict[str, pa.ChunkedArray]) -> Order:
 
 
 def _years(digits: pa.ChunkedArray) -> np.ndarray:
-    """Return years; those of two digits are from 1969 to 2068."""
+    """Return years of two or four digits."""
     numbers = integers(digits)
     short = pc.less_equal(pc.utf8_length(digits), 2).to_numpy()
-    return np.where(short, np.where(numbers < 69, numbers + 2000, numbers + 1900), numbers)
+    return np.where(short, full_years(numbers), numbers)
 
 
 def _in_given_format(text: pa.ChunkedArray, form: str) -> Times:

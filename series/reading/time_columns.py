@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 
 from ape.core.errors import InputError
 from ape.series.reading.calendar_columns import calendar_times
+from ape.series.reading.elapsed_times import ELAPSED_UNITS, elapsed_numbers, elapsed_unit
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.names import (
     DATES,
     DAY_NUMBERS,
     ROW_NUMBERS,
+    SURE_TIMES,
     TIME_WORD,
     TIMES,
     TIMES_OF_DAY,
@@ -48,15 +50,6 @@ from ape.series.reading.time_zones import in_zone, is_region, zone_offsets
 from ape.series.reading.times import Times, Unreadable, even_share
 from ape.series.reading.typed_times import has_times, read_typed
 
-ELAPSED_UNITS = {
-    "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0,
-    "seconds": 1.0, "min": 60.0, "mins": 60.0, "minute": 60.0, "minutes": 60.0, "h": 3600.0, "hr": 3600.0,
-    "hour": 3600.0, "hours": 3600.0, "day": 86400.0, "days": 86400.0, "d": 86400.0,
-}  # fmt: skip
-ELAPSED_NAME = re.compile(
-    r"^(?:(?:time|timestamp|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?|(seconds?|minutes?|hours?|days?|ms))$",
-    re.IGNORECASE,
-)
 DIGITS_WITH_CLOCK = re.compile(r"^\d{10,20}(?:\.\d*)?$")  # numbers that have a date and a time of day
 DIGITS = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times in a column of any name
 EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
@@ -91,7 +84,7 @@ def _find_clock(
 ) -> tuple[Times | None, list[str], list[str]]:
     """Return the times on the clock of the file, the columns that they take, and notes."""
     whole = [name for name, cells in columns.items() if _has_date_and_clock(name, cells)]
-    if not any(key_of(name) in TIMES - WEAK_TIMES for name in whole):
+    if not any(key_of(name) in SURE_TIMES for name in whole):
         joined = _joined_columns(columns, options, table, where)
         if joined is not None:
             if not whole or np.diff(joined[0].stamps).all():
@@ -103,9 +96,9 @@ def _find_clock(
 def _has_date_and_clock(name: str, cells: pa.ChunkedArray) -> bool:
     """Whether the cells of a column have a date and a time of day each, so that no other column is needed."""
     if not is_text(cells) and not pa.types.is_timestamp(cells.type):
-        return key_of(name) in TIMES - WEAK_TIMES and all(map(DIGITS_WITH_CLOCK.match, _sample(cells)))
+        return key_of(name) in SURE_TIMES and all(map(DIGITS_WITH_CLOCK.match, _sample(cells)))
     sample = _sample(cells)
-    if key_of(name) in TIMES - WEAK_TIMES and sample and all(map(DIGITS_WITH_CLOCK.match, sample)):
+    if key_of(name) in SURE_TIMES and sample and all(map(DIGITS_WITH_CLOCK.match, sample)):
         return True
     seems = pa.types.is_timestamp(cells.type) or look_like_times(cells)
     return seems and not has_dates(name, cells) and not all(map(looks_like_time_of_day, sample))
@@ -144,7 +137,7 @@ def _one_column(
                 return read_typed(cells), [name], []
             except Unreadable as error:
                 raise _unreadable(cells, error.row, name, table, where) from error
-        named = key_of(name) in TIMES | DAY_NUMBERS or ELAPSED_NAME.match(name) is not None
+        named = key_of(name) in TIMES | DAY_NUMBERS or elapsed_unit(name) is not None
         candidate = named or key_of(name) in YEARS or name == first or TIME_WORD.search(name) is not None
         if is_text(cells) and any(plain_time(cell) != cell for cell in _sample(cells)):
             cells = plain_times(cells)
@@ -166,7 +159,7 @@ def _one_column(
 
 def _rank(name: str, cells: pa.ChunkedArray, first: str | None) -> int:
     """Return a number by which the columns that have times most surely come first."""
-    if key_of(name) in TIMES - WEAK_TIMES:
+    if key_of(name) in SURE_TIMES:
         return 0 if _has_date_and_clock(name, cells) else 1
     if has_times(cells) or look_like_times(cells):
         return 2
@@ -233,11 +226,10 @@ def _numeric_times(
         return found, None
     if key in TIMES_OF_DAY and (found := _hours_and_minutes(numbers, options, where)) is not None:
         return found, None
-    if rises and (unit := ELAPSED_NAME.match(name)) is not None:
-        scale = ELAPSED_UNITS.get((unit[1] or unit[2]).lower(), 0.0)
-        stamps = np.rint(numbers.astype(np.float64) * scale * 1e9).astype(np.int64).astype("timedelta64[ns]")
-        if (np.diff(stamps) > np.timedelta64(0, "ns")).all():
-            return Times(stamps, f"elapsed {unit[1] or unit[2]}"), None
+    if rises and (unit := elapsed_unit(name)) is not None and unit.lower() in ELAPSED_UNITS:
+        elapsed = elapsed_numbers(numbers, unit)
+        if (np.diff(elapsed.stamps) > np.timedelta64(0, "ns")).all():
+            return elapsed, None
     days = counted_days(numbers, key == "mjd") if strong and len(numbers) > 1 else None
     if days is not None:
         if key in DATES | DAY_NUMBERS or (rises and are_parts_of_days(numbers)):

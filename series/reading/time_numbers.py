@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ape.series.reading.options import EPOCH_UNITS, EXCEL
-from ape.series.reading.times import DAY, EVEN, Times, dates_of, even_share, joined, resolved
+from ape.series.reading.times import DAY, EVEN, Times, dates_of, even_share, full_years, joined, resolved
 
 UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EPOCH_FROM = 1e8  # seconds: 1973
@@ -174,7 +174,7 @@ def _compact(numbers: np.ndarray, year_digits: int, clock_fields: int, fraction_
         rest, part = np.divmod(rest, 100)
         parts.append(part)
     days, months, *clock = (parts[-2], parts[-1], *parts[-3::-1])
-    years = np.where(rest < 69, rest + 2000, rest + 1900) if year_digits == 2 else rest
+    years = full_years(rest) if year_digits == 2 else rest
     dates, wrong = dates_of(years, months, days)
     if wrong is not None or years.min() < YEARS[0] or years.max() > YEARS[1]:
         return None

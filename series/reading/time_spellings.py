@@ -7,11 +7,13 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ape.series.reading.number_cells import SPACES
+
 CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?"
 DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 # What is written in several ways, and the plain way. The patterns are for `re` and for RE2.
 REWRITES = (
-    ("[\u00a0\u2007\u2009\u202f]", " "),
+    (f"[{SPACES}]", " "),
     # Years, months, days, hours and minutes in Chinese, Japanese and Korean, and their morning and afternoon.
     (r"(\d{2,4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号號]\s*", r"\1-\2-\3 "),
     (r"(\d{1,2})\s*[时時시点]\s*(\d{1,2})\s*[分분]\s*(\d{1,2})\s*[秒초]", r"\1:\2:\3"),
@@ -30,7 +32,7 @@ REWRITES = (
 )
 # Cells that are rewritten have one of these.
 ODD = (
-    "[\u00a0\u2007\u2009\u202f年년时時시点午전후@(]|  "
+    f"[{SPACES}年년时時시点午전후@(]|  "
     rf"|\dt\d|\dz$|^{CLOCK},? \d|:\d\d.*(?: - | – |/)\d"
 )
 

@@ -68,6 +68,17 @@ def dates_of(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> tuple[n
     return dates, int(np.flatnonzero(wrong)[0]) if wrong.any() else None
 
 
+def full_years(years: np.ndarray) -> np.ndarray:
+    """Return years of two digits as those from 1969 to 2068."""
+    return np.where(years < 69, years + 2000, years + 1900)
+
+
+def first_mondays(years: np.ndarray) -> np.ndarray:
+    """Return the first day of the first ISO week of years, datetime64[D]."""
+    fourth = (years - 1970).astype("datetime64[Y]").astype("datetime64[D]") + 3  # 4 January is in the first week
+    return fourth - (fourth.astype(np.int64) + 3) % 7
+
+
 def joined(dates: np.ndarray, seconds: np.ndarray, nanoseconds: np.ndarray) -> np.ndarray:
     """Return dates with a time of day."""
     whole = resolved(dates.astype("datetime64[s]") + seconds)
