@@ -173,10 +173,12 @@ def _three_digits(
     Numbers with three decimals have them all, and 950 has none. A file with semicolons has decimal commas more often
     than points, unless its dates are written with other signs than dots.
     """
-    if separator == "," or total.dot_decimal:
+    if total.dot_decimal:
         return ".", []
     if mark.small_beside_dots:
         return ",", [f"column '{name}': the dot is the separator of thousands"]
+    if separator == ",":
+        return ".", []
     if separator == ";" and not dates:
         raise InputError(
             "a dot may be the decimal mark or a separator of thousands",

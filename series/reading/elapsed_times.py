@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ape.series.reading.clock import clock_seconds, integers, nanoseconds, required_fields
+from ape.series.reading.names import counted
 from ape.series.reading.times import DAY, Times, Unreadable
 
 ELAPSED = (
@@ -56,7 +57,7 @@ def _since_start(stamps: np.ndarray, form: str) -> Times:
     notes: tuple[str, ...] = ()
     if stamps.max() < day and falls.any() and (np.diff(stamps)[falls] < -day // 2).all():
         stamps = stamps + day * np.concatenate([[0], np.cumsum(falls)])
-        notes = (f"times of day without a date: {int(falls.sum())} midnights were passed",)
+        notes = (f"times of day without a date: {counted(int(falls.sum()), 'midnight')} passed",)
     return Times(stamps.astype("timedelta64[ns]"), f"elapsed {form}", notes=notes)
 
 

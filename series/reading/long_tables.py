@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ape.core.errors import InputError
 from ape.series.reading.channels import Columns, read_channels
-from ape.series.reading.elapsed_times import elapsed_numbers, elapsed_unit
+from ape.series.reading.elapsed_times import ELAPSED_UNITS, elapsed_numbers, elapsed_unit
 from ape.series.reading.missing import cleaned
 from ape.series.reading.names import ROW_NUMBERS, TIMES, key_of
 from ape.series.reading.number_cells import plainly_written
@@ -168,7 +168,7 @@ def restarting_times(columns: dict[str, pa.ChunkedArray], named: bool) -> Restar
             continue
         most = len(np.unique(numbers))
         times = elapsed_numbers(numbers, unit or "s")
-        found = Restarting(name, times, unit is not None)
+        found = Restarting(name, times, unit is not None and unit.lower() in ELAPSED_UNITS)
     return found
 
 

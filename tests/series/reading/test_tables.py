@@ -489,3 +489,12 @@ def test_blocks_of_settings_above_the_names(tmp_path):
     series = read(tmp_path, content)
     assert series.channels[-1] == "Pressure" and series.length == T
     np.testing.assert_allclose(series.exact[:, -1], WAVE, atol=1e-5)
+
+
+def test_a_number_below_1000_decides_for_thousands_in_comma_files_too(tmp_path):
+    path = tmp_path / "series.csv"
+    values = [1250 + k % 7 if k % 2 else 950 + k % 11 for k in range(200)]
+    path.write_text("a,b\n" + "".join(f"{v // 1000}.{v % 1000},{v}\n" if v > 999 else f"{v},{v}\n" for v in values))
+    series = load(path)
+    np.testing.assert_array_equal(series.values[:, 0], series.values[:, 1])
+    assert "column 'a': the dot is the separator of thousands" in series.notes
