@@ -145,19 +145,31 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
 def _separator(lines: Sequence[str]) -> str | None:
     """Return the separator that gives most lines the same number of cells, at least two; None if none does.
 
-    A separator that gives the first line as many cells as the others is preferred.
+    A separator whose cells are values is preferred, then one that gives the first line as many cells as the others.
     """
-    best, best_key = None, (False, 0.0)
+    best, best_key = None, (0, False, 0.0)
     for separator in SEPARATORS:
-        widths = [len(split(line, separator)) for line in lines]
-        width, count = Counter(widths).most_common(1)[0]
+        rows = [split(line, separator) for line in lines]
+        width, count = Counter(map(len, rows)).most_common(1)[0]
         share = count / len(lines)
         if width < 2 or share < 0.5 or (separator == " " and not _cells_are_values(lines, separator)):
             continue
-        key = (widths[0] == width, share)
-        if key[0] > best_key[0] or (key[0] == best_key[0] and share > best_key[1] + 0.05):
+        same = [row for row in rows if len(row) == width]
+        key = (_fit(same[len(same) // 2], separator), len(rows[0]) == width, share)
+        if key[:2] > best_key[:2] or (key[:2] == best_key[:2] and share > best_key[2] + 0.05):
             best, best_key = separator, key
     return best
+
+
+def _fit(cells: Sequence[str], separator: str) -> int:
+    """Return 2 if all cells are values, 1 if no cell of text has another separator, or 0.
+
+    Spaces are also within values: they fit best only after a time, as in ``2024-03-04 12:00 0,16``.
+    """
+    texts = [cell for cell in cells if kind_of(cell) == "text"]
+    if not texts and (separator != " " or kind_of(cells[0]) == "time"):
+        return 2
+    return int(not any(other in cell for cell in texts for other in SEPARATORS[:-1] if other != separator))
 
 
 def _cells_are_values(lines: Sequence[str], separator: str) -> bool:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from ape.series.reading.clock import clock_seconds, integers, nanoseconds, required_fields
 from ape.series.reading.names import counted
+from ape.series.reading.table import is_text
 from ape.series.reading.times import DAY, Times, Unreadable
 
 ELAPSED = (
@@ -26,6 +27,7 @@ ELAPSED_NAME = re.compile(
     r"^(?:(?:time|timestamp|t|elapsed|elapsed time|zeit)[\s_(\[]+(\w+)[)\]]?|(seconds?|minutes?|hours?|days?|ms))$",
     re.IGNORECASE,
 )
+WITH_UNIT = re.compile(r"^\s*(-?\d+(?:\.\d+)?) ?([A-Za-z]+)\s*$")
 
 
 def read_elapsed(text: pa.ChunkedArray) -> Times:
@@ -65,6 +67,20 @@ def elapsed_unit(name: str) -> str | None:
     """Return the unit in the name of a column such as ``Time (s)`` or ``minutes``."""
     match = ELAPSED_NAME.match(name)
     return None if match is None else match[1] or match[2]
+
+
+def elapsed_with_unit(cells: pa.ChunkedArray) -> Times | None:
+    """Return cells such as ``5 min`` as elapsed times; None unless all have the same unit."""
+    if not is_text(cells) or not len(cells) or not (match := WITH_UNIT.match(str(cells[0]))):
+        return None
+    unit = match[2]
+    if unit.lower() not in ELAPSED_UNITS:
+        return None
+    text = pc.utf8_trim_whitespace(cells)
+    if not pc.all(pc.fill_null(pc.match_substring_regex(text, rf"^-?\d+(?:\.\d+)? ?{unit}$"), False)).as_py():
+        return None
+    numbers = pc.cast(pc.utf8_trim_whitespace(pc.replace_substring(text, unit, "")), pa.float64())
+    return elapsed_numbers(numbers.to_numpy(), unit)
 
 
 def elapsed_numbers(numbers: np.ndarray, unit: str) -> Times:

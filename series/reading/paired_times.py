@@ -44,7 +44,7 @@ def refuse_other_pairs(
         if place < names.index(first) + 2 or not _are_pairs(names, first, name):
             continue
         one, other = columns[first], columns[name]
-        times = pa.types.is_temporal(other.type) or _mostly_times(other) or _bare(name) == _bare(first)
+        times = pa.types.is_temporal(other.type) or _mostly_times(other) or _same_words(name, first)
         if not times or _mostly_times(columns[names[place + 1]]):
             continue
         same = one.type == other.type and pc.all(pc.fill_null(pc.equal(one, other), False)).as_py()
@@ -58,7 +58,7 @@ def refuse_other_pairs(
 
 def _are_pairs(names: Sequence[str], first: str, second: str) -> bool:
     """Whether two columns of times have the same name but for numbers, or each the name of the column that follows."""
-    if _bare(first) == _bare(second):
+    if _same_words(first, second):
         return True
     own = [set(words_of(TIME_WORD.sub(" ", name))) for name in (first, second)]
     after = [set(words_of(names[names.index(name) + 1])) for name in (first, second)]
@@ -70,6 +70,7 @@ def _mostly_times(cells: pa.ChunkedArray) -> bool:
     return is_text(cells) and look_like_times(cleaned(cells).drop_null())
 
 
-def _bare(name: str) -> str:
-    """Return a name without numbers and signs."""
-    return re.sub(r"[\W\d_]+", "", name.casefold())
+def _same_words(first: str, second: str) -> bool:
+    """Whether two names are the same but for numbers and signs, and have letters."""
+    bare = re.sub(r"[\W\d_]+", "", first.casefold())
+    return bare != "" and bare == re.sub(r"[\W\d_]+", "", second.casefold())

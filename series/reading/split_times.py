@@ -21,8 +21,11 @@ from ape.series.reading.times import DAY, Times, even_share
 SAMPLE = 50  # cells
 EVEN_SHARE = 0.9  # of the steps of dates and times that only their values tell
 COMPACT = r"^\d{1,9}$"  # 0005, 500 or 235959
+COMPACT_DATE = re.compile(r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$")
 HOUR_AND_MINUTE = re.compile(r"^\d{1,2}\.\d{2}$")  # also a number
 MIDNIGHT = r"[T ](?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"  # after a date
+HALF_OF_DAY = re.compile(r"^[ap]\.?m\.?$", re.IGNORECASE)
+ENDS_WITH_CLOCK = re.compile(r"(?:^|[T ])\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?$")
 NANOSECONDS = re.compile(r"n(?:ano)?secs?$")
 UNITS_OF_DAY = (24, 48, 96, 144, 288, 1_440, 86_400, 86_400_000)  # periods, minutes, seconds and milliseconds
 
@@ -54,6 +57,9 @@ class DateAndClock:
 def dates_and_clocks(columns: Mapping[str, pa.ChunkedArray]) -> list[DateAndClock]:
     """Return the columns of dates with the columns that may be their times of day, those named as times first."""
     dates = [name for name, cells in columns.items() if has_dates(name, cells)]
+    named = bool(dates)
+    if not named:
+        dates = [name for name, cells in columns.items() if _has_compact_dates(cells)]
     if not dates:
         return []
     date = dates[0]
@@ -66,7 +72,7 @@ def dates_and_clocks(columns: Mapping[str, pa.ChunkedArray]) -> list[DateAndCloc
         if name not in dates and (sample := _sample(cells)):
             clock = _as_clock(name, cells, sample, days, several)
             if clock is not None:
-                text, sure = clock
+                text, sure = clock[0], clock[1] and named
                 found.append(DateAndClock(date, name, pc.binary_join_element_wise(days, text, " "), sure))
     return sorted(found, key=lambda each: not each.sure)
 
@@ -96,6 +102,10 @@ def has_dates(name: str, cells: pa.ChunkedArray) -> bool:
     return bool(sample) and all(map(looks_like_date, sample)) and (named or not sample[0].isdigit())
 
 
+def _has_compact_dates(cells: pa.ChunkedArray) -> bool:
+    return bool(sample := _sample(cells)) and all(map(COMPACT_DATE.match, sample))
+
+
 def _as_clock(
     name: str, cells: pa.ChunkedArray, sample: list[str], days: pa.ChunkedArray, several: bool
 ) -> tuple[pa.ChunkedArray, bool] | None:
@@ -119,6 +129,10 @@ def _as_clock(
         written = compact_clock(_trimmed(cells), numbers.astype(np.int64), key)
         if written is not None:
             return written, True
+    if not named and pc.all(pc.match_substring_regex(_trimmed(cells), r"^(?:\d{4}|\d{6})$")).as_py():
+        padded = pc.any(pc.match_substring_regex(_trimmed(cells), "^0")).as_py()
+        if padded and (written := compact_clock(_trimmed(cells), numbers.astype(np.int64), key)) is not None:
+            return written, False
     if (seconds := _seconds_of_day(numbers, named, days)) is None:
         return None
     clock = pc.cast(pa.array(np.rint(seconds * 1000).astype(np.int32), pa.time32("ms")), pa.string())
@@ -184,6 +198,26 @@ def seconds_and_nanoseconds(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Tim
             stamps = times.stamps + rest.astype(np.int64).astype("timedelta64[ns]")
             return replace(times, stamps=stamps, format="seconds and nanoseconds since 1970"), [seconds, name]
     return None
+
+
+def with_halves(columns: dict[str, pa.ChunkedArray]) -> tuple[dict[str, pa.ChunkedArray], str | None, str | None]:
+    """Return the columns with AM and PM joined to their times, and the columns of these times and of AM and PM."""
+    half = next((name for name, cells in columns.items() if _has_halves(cells)), None)
+    rest = {name: cells for name, cells in columns.items() if name != half}
+    clock = half and next((name for name, cells in rest.items() if _has_clock(cells)), None)
+    if half is None or clock is None:
+        return columns, None, None
+    rest[clock] = pc.binary_join_element_wise(_trimmed(rest[clock]), _trimmed(columns[half]), " ")
+    return rest, clock, half
+
+
+def _has_halves(cells: pa.ChunkedArray) -> bool:
+    return is_text(cells) and bool(sample := _sample(cells)) and all(map(HALF_OF_DAY.match, sample))
+
+
+def _has_clock(cells: pa.ChunkedArray) -> bool:
+    """Whether cells of text have a time of day without AM or PM, with or without a date."""
+    return is_text(cells) and bool(sample := _sample(cells)) and all(map(ENDS_WITH_CLOCK.search, sample))
 
 
 def zone_column(columns: Mapping[str, pa.ChunkedArray]) -> str | None:

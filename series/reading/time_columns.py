@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ape.core.errors import InputError
 from ape.series.reading.calendar_columns import calendar_times
-from ape.series.reading.elapsed_times import ELAPSED_UNITS, elapsed_numbers, elapsed_unit
+from ape.series.reading.elapsed_times import ELAPSED_UNITS, elapsed_numbers, elapsed_unit, elapsed_with_unit
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.names import (
     DATES,
@@ -32,6 +32,7 @@ from ape.series.reading.split_times import (
     dates_and_clocks,
     has_dates,
     seconds_and_nanoseconds,
+    with_halves,
     zone_column,
 )
 from ape.series.reading.table import Table, is_text
@@ -61,7 +62,10 @@ def find_times(
     columns: dict[str, pa.ChunkedArray], options: ReadOptions, table: Table, where: str
 ) -> tuple[Times | None, list[str], list[str]]:
     """Return the times, the columns that they take, and notes. Times with a zone, or in ``--timezone``, are in UTC."""
+    columns, clock, half = with_halves(columns)
     times, used, notes = _find_clock(columns, options, table, where)
+    if clock in used and half is not None:
+        used = [*used, half]
     if times is None or times.stamps.dtype.kind != "M" or times.zone is not None:
         return times, used, notes
     name = zone_column({name: cells for name, cells in columns.items() if name not in used})
@@ -142,6 +146,10 @@ def _one_column(
         if is_text(cells) and any(plain_time(cell) != cell for cell in _sample(cells)):
             cells = plain_times(cells)
         formatted = options.time_format not in (None, *EPOCH_UNITS, EXCEL)
+        if candidate and (elapsed := elapsed_with_unit(cells)) is not None:
+            rises = (np.diff(elapsed.stamps) > np.timedelta64(0, "ns")).all()
+            if rises and (named or even_share(elapsed.stamps) >= EVEN_SHARE):
+                return elapsed, [name], []
         numbers = None
         if not (formatted and is_text(cells)) and (candidate or all(map(DIGITS.match, _sample(cells)))):
             numbers = plain_numbers(cells, table.separator, options.decimal)
@@ -220,7 +228,7 @@ def _numeric_times(
         found = numeric_times(numbers, 0.0, True)
         found = found if found is not None and is_recent(found.stamps) else None
     plausible = found is not None and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990)
-    if plausible and (named or _moves_one_way(numbers)) and not (key in ROW_NUMBERS and numbers_rows(numbers)):
+    if plausible and (named or _moves_one_way(numbers)) and not (key in ROW_NUMBERS and _are_rows(numbers, found)):
         return found, None
     if strong and (found := _day_before_month(numbers, options, where)) is not None:
         return found, None
@@ -243,13 +251,19 @@ def _numeric_times(
             "say --time-format",
         )
     if strong:
-        what = "is a step counter" if rises else "has no times that rise"
+        even = even_share((numbers - numbers[0]) * 1e6) >= EVEN_SHARE
+        what = "has no times that rise" if not rises else "is a step counter" if even else "has no times that are known"
         return None, f"column '{name}' {what} and was left out"
     if not name or (key in ROW_NUMBERS and numbers_rows(numbers)):
         return None, None  # an index
     if named and rises and even_share(numbers.astype(np.float64) * 1e6) >= EVEN_SHARE:
         return None, f"column '{name}' is a step counter and was left out"
     return None, None
+
+
+def _are_rows(numbers: np.ndarray, times: Times) -> bool:
+    """Whether numbers count the rows, and reading them as times does not make their steps more even."""
+    return numbers_rows(numbers) and even_share(numbers.astype(np.int64)) >= even_share(times.stamps)
 
 
 def _moves_one_way(numbers: np.ndarray) -> bool:

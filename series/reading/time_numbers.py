@@ -24,6 +24,7 @@ MODIFIED_JULIAN = 40_587.0
 DAYS_AROUND = (-5_569, 54_431)  # 1954 to 2119
 WHOLE_SECONDS = 0.05  # how far rounded days may be from them
 YEARS = (1900, 2200)  # of compact dates
+ANY_YEARS = (1000, 9999)  # of compact dates in columns that are named like times
 # Compact dates: digits of the year, fields of two digits after the day, digits of the fraction of the second.
 LAYOUTS = ((4, 0, 0), (4, 1, 0), (4, 2, 0), (4, 3, 0), (4, 3, 3), (2, 2, 0), (2, 3, 0))
 SHORT_LAYOUT = (2, 0, 0)  # other numbers of six digits are common
@@ -106,13 +107,14 @@ def numeric_times(numbers: np.ndarray, least_even: float, named: bool) -> Times 
     named : bool
         Whether the column is named like times, so that six digits may be a date.
     """
-    if len(numbers) == 0 or not np.isfinite(numbers).all() or numbers.min() <= 0:
+    if len(numbers) == 0 or not np.isfinite(numbers).all() or (numbers.min() <= 0 and not named):
         return None
     units = zip(EPOCH_UNITS, (1.0, 1e3, 1e6, 1e9), strict=True)
     epochs = [
         epoch(numbers, unit)
         for unit, scale in units
-        if numbers.min() >= EPOCH_FROM * scale and numbers.max() <= EPOCH_TO * scale
+        if (numbers.min() >= EPOCH_FROM * scale or -EPOCH_TO * scale <= numbers.min() <= -EPOCH_FROM * scale)
+        and numbers.max() <= EPOCH_TO * scale
     ]
     dates = [_compact(numbers, *layout) for layout in ((*LAYOUTS, SHORT_LAYOUT) if named else LAYOUTS)]
     if named:
@@ -121,7 +123,11 @@ def numeric_times(numbers: np.ndarray, least_even: float, named: bool) -> Times 
         named or even_share(months.stamps) > even_share(numbers.astype(np.float64) * 1e6)
     ):
         dates.append(months)
-    best = max((*filter(None, dates), *epochs), key=lambda times: even_share(times.stamps), default=None)
+    # Dates of other centuries come last: they have to be more even than epochs with the same digits.
+    other = [_compact(numbers, *layout, ANY_YEARS) for layout in LAYOUTS if layout[0] == 4] if named else []
+    best = max(
+        (*filter(None, dates), *epochs, *filter(None, other)), key=lambda times: even_share(times.stamps), default=None
+    )
     if best is None or even_share(best.stamps) < least_even:
         return None
     return (named and _other_epoch(numbers, best)) or best
@@ -160,7 +166,13 @@ def _months(numbers: np.ndarray) -> Times | None:
     return Times(resolved(dates), "compact YYYYMM")
 
 
-def _compact(numbers: np.ndarray, year_digits: int, clock_fields: int, fraction_digits: int) -> Times | None:
+def _compact(
+    numbers: np.ndarray,
+    year_digits: int,
+    clock_fields: int,
+    fraction_digits: int,
+    between: tuple[int, int] = YEARS,
+) -> Times | None:
     """Read numbers as dates in one layout; None if one does not exist."""
     if (numbers != np.floor(numbers)).any() or numbers.max() >= 2.0**63:
         return None
@@ -176,7 +188,7 @@ def _compact(numbers: np.ndarray, year_digits: int, clock_fields: int, fraction_
     days, months, *clock = (parts[-2], parts[-1], *parts[-3::-1])
     years = full_years(rest) if year_digits == 2 else rest
     dates, wrong = dates_of(years, months, days)
-    if wrong is not None or years.min() < YEARS[0] or years.max() > YEARS[1]:
+    if wrong is not None or years.min() < between[0] or years.max() > between[1]:
         return None
     if any((part > limit).any() for part, limit in zip(clock, (23, 59, 59), strict=False)):
         return None

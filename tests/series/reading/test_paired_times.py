@@ -62,3 +62,12 @@ def test_pairs_of_elapsed_times(tmp_path):
 def test_other_times_beside_the_times_are_left_out(tmp_path, header):
     series = read(tmp_path, header, [TIMES, WAVE, TIMES + pd.Timedelta(minutes=3), -WAVE])
     assert series.channels == tuple(header.split(",")[1::2]) and (series.timestamps == TIMES.to_numpy()).all()
+
+
+def test_numbers_are_no_names_of_times(tmp_path):
+    times = pd.date_range("2024-03-01", periods=200, freq="5min")
+    values = np.arange(600.0).reshape(200, 3) % 7 + 0.25
+    pd.DataFrame(values, index=times).to_csv(tmp_path / "frame.csv")
+    series = load(tmp_path / "frame.csv")
+    assert series.channels == ("0", "1", "2")
+    np.testing.assert_array_equal(series.values, values)

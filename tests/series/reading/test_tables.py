@@ -498,3 +498,24 @@ def test_a_number_below_1000_decides_for_thousands_in_comma_files_too(tmp_path):
     series = load(path)
     np.testing.assert_array_equal(series.values[:, 0], series.values[:, 1])
     assert "column 'a': the dot is the separator of thousands" in series.notes
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("above", [["Plant, hall 5"], ["Device,Logger", "Serial,123"]])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_comma_above_the_table_does_not_make_decimal_commas_separate(tmp_path, separator, above, header):
+    names = [separator.join(["Zeit", "Druck"])] * header
+    content = table([*above, *names], TIMES, [str(v).replace(".", ",") for v in WAVE], separator=separator)
+    series = read(tmp_path, content)
+    assert (series.timestamps == TIMES.to_numpy()).all() and series.exact.shape == (T, 1)
+    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
+
+
+@pytest.mark.parametrize("spaces", [1, 4])
+@pytest.mark.parametrize("times", ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M"])
+@pytest.mark.parametrize("names", ["Zeit Druck Temp", None])
+def test_spaces_separate_dates_with_a_clock_and_decimal_commas(tmp_path, spaces, times, names):
+    columns = ([str(v).replace(".", ",") for v in values] for values in (WAVE, OTHER))
+    series = read(tmp_path, table([names] * bool(names), TIMES.strftime(times), *columns, separator=" " * spaces))
+    assert (series.timestamps == TIMES.to_numpy()).all()
+    np.testing.assert_allclose(series.exact, np.column_stack([WAVE, OTHER]), atol=1e-4)

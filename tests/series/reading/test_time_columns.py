@@ -209,3 +209,76 @@ def test_compact_times_of_day_without_a_date(tmp_path):
     assert (series.elapsed == 600 * np.arange(N).astype("timedelta64[s]")).all()
     counted = read(tmp_path, "time,v", zip(range(N), V, strict=True))
     assert counted.elapsed is None and "column 'time' is a step counter and was left out" in counted.notes
+
+
+@pytest.mark.parametrize("year", [1600, 1850, 2300, 9998])
+@pytest.mark.parametrize(
+    ("form", "step"), [("%Y%m%d", "1D"), ("%Y%m%d%H", "1h"), ("%Y%m%d%H%M", "5m"), ("%Y%m%d%H%M%S", "20s")]
+)
+def test_compact_dates_of_other_centuries(tmp_path, year, form, step):
+    times = np.datetime64(f"{year}-01-01") + np.arange(N) * np.timedelta64(int(step[:-1]), step[-1])
+    series = read(tmp_path, "timestamp,v", zip(strftime(times, form), V, strict=True))
+    assert series.channels == ("v",) and (series.timestamps == times).all()
+
+
+def test_compact_dates_with_a_fraction_of_the_second(tmp_path):
+    times = START + 250 * np.arange(1, N + 1).astype("timedelta64[ms]")
+    cells = [f"{t:%Y%m%d%H%M%S}.{t.microsecond // 1000:03d}" for t in times.tolist()]
+    series = read(tmp_path, "timestamp,v", zip(cells, V, strict=True))
+    assert (series.timestamps == times).all()
+
+
+def test_epochs_before_1970(tmp_path):
+    series = read(tmp_path, "timestamp,v", zip([-157_766_400 + 300 * k for k in range(N)], V, strict=True))
+    assert (series.timestamps == np.datetime64("1965-01-01") + 300 * np.arange(N).astype("timedelta64[s]")).all()
+
+
+def test_uneven_numbers_are_no_step_counter(tmp_path):
+    series = read(tmp_path, "timestamp,v", zip(np.arange(N) ** 2, V, strict=True))
+    assert series.timestamps is None and series.notes == (
+        "column 'timestamp' has no times that are known and was left out",
+    )
+
+
+@pytest.mark.parametrize(("times", "form"), [(DAYS, "%Y%m%d"), (HOURS, "%Y%m%d%H")])
+def test_compact_dates_in_an_unnamed_first_column(tmp_path, times, form):
+    series = read(tmp_path, ",v", zip(strftime(times, form), V, strict=True))
+    assert series.channels == ("v",) and (series.timestamps == times).all()
+
+
+@pytest.mark.parametrize("header", ["Date,Time,AM/PM,v", "Date,Time,period,v", "Date,Time,,v", None])
+def test_am_and_pm_in_a_column_of_their_own(tmp_path, header):
+    rows = zip(*(strftime(TENS, form) for form in ("%m/%d/%Y", "%I:%M:%S", "%p")), V, strict=True)
+    lines = [",".join(row) for row in rows]
+    series = read(tmp_path, header or lines.pop(0), [line.split(",") for line in lines])
+    assert len(series.channels) == 1 and (series.timestamps == TENS).all()
+
+
+def test_am_and_pm_beside_a_date_and_time(tmp_path):
+    rows = zip(strftime(TENS, "%Y-%m-%d %I:%M"), strftime(TENS, "%p"), V, strict=True)
+    series = read(tmp_path, "time,ampm,v", rows)
+    assert series.channels == ("v",) and (series.timestamps == TENS).all()
+
+
+@pytest.mark.parametrize("name", ["time", "timestamp", "duration", "x"])
+@pytest.mark.parametrize(("step", "unit", "seconds"), [(5, "min", 300), ("300.0", "s", 300), (5, "ms", 0.005)])
+def test_elapsed_times_with_a_unit_in_each_cell(tmp_path, name, step, unit, seconds):
+    series = read(tmp_path, f"{name},v", zip([f"{float(step) * k:g} {unit}" for k in range(N)], V, strict=True))
+    assert series.channels == ("v",) and series.step == seconds
+    assert (series.elapsed == (np.arange(N) * int(seconds * 1e9)).astype("timedelta64[ns]")).all()
+
+
+def test_measurements_of_durations_stay_channels(tmp_path):
+    series = read(tmp_path, "latency,v", zip([f"{cell} ms" for cell in V], V, strict=True))
+    assert series.channels == ("latency", "v") and series.elapsed is None
+
+
+@pytest.mark.parametrize("header", ["d,t,v", "day,time,v", None])
+@pytest.mark.parametrize(
+    ("date", "clock"),
+    [("%Y%m%d", "%H:%M:%S"), ("%Y-%m-%d", "%H%M%S"), ("%Y-%m-%d", "%H%M"), ("%d/%m/%Y", "%H%M%S")],
+)
+def test_compact_dates_or_times_of_day_that_only_their_values_tell(tmp_path, header, date, clock):
+    lines = [",".join(row) for row in zip(strftime(TENS, date), strftime(TENS, clock), V, strict=True)]
+    series = read(tmp_path, header or lines.pop(0), [line.split(",") for line in lines])
+    assert len(series.channels) == 1 and (series.timestamps == TENS).all()
