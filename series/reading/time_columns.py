@@ -227,8 +227,12 @@ def _numeric_times(
     if found is None and suggested and rises:  # an irregular clock
         found = numeric_times(numbers, 0.0, True)
         found = found if found is not None and is_recent(found.stamps) else None
-    plausible = found is not None and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990)
-    if plausible and (named or _moves_one_way(numbers)) and not (key in ROW_NUMBERS and _are_rows(numbers, found)):
+    if (
+        found is not None
+        and (strong or found.format.startswith("compact") or numbers.min() > SINCE_1990)
+        and (named or _moves_one_way(numbers))
+        and not (key in ROW_NUMBERS and _are_rows(numbers, found))
+    ):
         return found, None
     if strong and (found := _day_before_month(numbers, options, where)) is not None:
         return found, None
