@@ -29,10 +29,12 @@ def write_report(folder: Path, series: Series) -> None:
     scores = pd.read_csv(folder / SCORES) if (folder / SCORES).exists() else None
     posttrain = {} if scores is None else read_json(folder / POSTTRAIN, "post-training report")
     record = read_json(folder / RECORD, "run record")
+    notes = [*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])]
+    notes += [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
     page = render(
         REPORT,
         series=series,
-        notes=(*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])),
+        notes=notes,
         bank=bank,
         record=record,
         posttrain={name: value for name, value in posttrain.items() if name != "picture"},

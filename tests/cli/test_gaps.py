@@ -60,3 +60,15 @@ def test_file_without_a_stretch_as_long_as_a_window_is_refused_in_one_line(table
     done = run_here("train", tmp_path / "torn.csv", "--out", tmp_path / "vae")
     assert done.code == 2 and len(done.err.strip().splitlines()) == 1, done.err
     assert "0 points in stretches of at least 32 between the long gaps" in done.err
+
+
+@pytest.mark.extended
+def test_a_run_says_which_sensor_stands_still_after_training(tmp_path):
+    values = np.sin(np.arange(900) / 8).round(3)
+    values[700:760] = values[700]
+    pd.DataFrame({"v": values}).to_csv(tmp_path / "stuck.csv", index=False)
+    with short_training():
+        done = run_here("run", tmp_path / "stuck.csv", "--train-end", "600", "--out", tmp_path / "run")
+    note = "channel 'v' stands still for 60 points from position 700: its values are scored as missing"
+    assert done.code == 0 and note in done.out
+    assert note.replace("'", "&#39;") in (tmp_path / "run" / "report.html").read_text()
