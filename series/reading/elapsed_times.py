@@ -17,6 +17,10 @@ ELAPSED = (
     r"^(?P<sign>-?)(?:(?P<days>\d+)(?: days?,?|d|\.)? ?)??(?P<hours>\d{1,6}):(?P<minutes>\d{2})"
     r"(?::(?P<seconds>\d{2}))?(?:[.,](?P<fraction>\d{1,9}))?$"
 )
+DURATION = (
+    r"^P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?"
+    r"(?:(?P<seconds>\d+)(?:[.,](?P<fraction>\d{1,9}))?S)?)?$"
+)
 
 ELAPSED_UNITS = {
     "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0,
@@ -43,7 +47,19 @@ def read_elapsed(text: pa.ChunkedArray) -> Times:
         form = "hours:minutes" if without_third.any() else "hours:minutes:seconds"
         seconds = first * 3600 + second * 60 + integers(fields["seconds"])
     stamps = (seconds + integers(fields["days"]) * DAY) * 1_000_000_000 + nanoseconds(fields["fraction"])
-    return _since_start(np.where(pc.equal(fields["sign"], "-").to_numpy(), -stamps, stamps), form)
+    stamps = np.where(pc.equal(fields["sign"], "-").to_numpy(), -stamps, stamps)
+    if pc.all(pc.not_equal(fields["days"], "")).as_py():  # no times of day
+        return Times(stamps.astype("timedelta64[ns]"), f"elapsed {form}")
+    return _since_start(stamps, form)
+
+
+def read_durations(text: pa.ChunkedArray) -> Times:
+    """Read durations of ISO 8601 such as P1DT5M."""
+    fields = required_fields(text, DURATION)
+    units = {"days": DAY, "hours": 3600, "minutes": 60, "seconds": 1}
+    seconds = sum((integers(fields[name]) * size for name, size in units.items()), np.zeros(len(text), np.int64))
+    stamps = seconds * 1_000_000_000 + nanoseconds(fields["fraction"])
+    return Times(stamps.astype("timedelta64[ns]"), "elapsed ISO 8601")
 
 
 def read_times_of_day(text: pa.ChunkedArray, pattern: str) -> Times:

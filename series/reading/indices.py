@@ -14,6 +14,7 @@ from ape.series.reading.other_times import repeats_times
 from ape.series.reading.times import Times
 
 UNNAMED = re.compile(r"#\d+|Unnamed: [\d.]+")  # names of columns that have none
+UNNAMED_FIRST = "channel0"  # the first column of a table without a header
 CONSECUTIVE = 0.9  # share of the numbers of rows that follow one another: rows may be missing or repeated
 
 
@@ -22,6 +23,12 @@ def numbers_rows(numbers: np.ndarray) -> bool:
     distinct = np.unique(numbers)
     steps = np.diff(distinct)
     return len(steps) > 0 and len(distinct) >= CONSECUTIVE * len(numbers) and bool((steps == 1).mean() >= CONSECUTIVE)
+
+
+def _counts_from_start(cells: pa.ChunkedArray) -> bool:
+    """Whether cells are 0, 1, 2 and so on, or 1, 2, 3."""
+    numbers = plain_numbers(cells)
+    return numbers is not None and len(numbers) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
 
 
 def without_indices(
@@ -34,6 +41,8 @@ def without_indices(
             kept[name] = cells
         elif not name and position == 0:
             notes.append("the unnamed first column was taken as an index and left out")
+        elif position == 0 and name == UNNAMED_FIRST and _counts_from_start(cells):
+            notes.append("the first column numbers the rows and was left out")
         elif (
             (key_of(name) in ROW_NUMBERS or UNNAMED.fullmatch(name))
             and (numbers := plain_numbers(cells)) is not None

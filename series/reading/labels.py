@@ -22,19 +22,21 @@ LABELS = {
 ANOMALIES = (
     "anom", "abnorm", "abweich", "aberra", "afwijk", "atipic", "atypi", "attack", "attaqu", "ataqu", "attacc",
     "angriff", "annotat", "ausreis", "avvik", "etichett", "etikett", "etiquet", "fraud", "groundtruth", "intrus",
-    "novelt", "outlier", "uitschiet", "аномал", "атак", "выброс", "метк", "异常", "異常", "攻击", "标签",
+    "novelt", "outlier", "uitschiet", "étiquet", "аномал", "атак", "выброс", "метк", "异常", "異常", "攻击", "标签",
     "ラベル", "이상", "라벨",
 )  # fmt: skip
 # Beginnings of words for faults and labels. They are not the last word of other columns: fault_current, label_printer.
 FAULTS = (
     "alarm", "ausfall", "avari", "broken", "class", "defaut", "défaut", "defect", "defekt", "error", "erreur",
     "event", "fail", "falha", "falla", "fallo", "fault", "fehler", "flag", "fout", "guasto", "incident", "label",
-    "leak", "normal", "panne", "stoer", "stör", "storing", "target", "truth", "авари", "сбой", "отказ", "故障", "고장",
+    "contamin", "leak", "normal", "panne", "stoer", "stör", "storing", "target", "truth",
+    "авари", "сбой", "отказ", "故障", "고장",
 )  # fmt: skip
 # Words that may stand after them.
 ENDINGS = {
     "binary", "bool", "category", "class", "code", "flag", "id", "indicator", "mark", "state", "status", "tag", "type",
 }  # fmt: skip
+MEASURED = {"air", "link", "power", "signal", "sleep", "water"}  # before "quality": what a sensor measures
 QUALITY = ("calidad", "kvalit", "qc", "qualit")  # beginnings of words for codes such as 192, good, and 0, bad
 # Names of labels that have no such part.
 SHORT = {"machine status", "y"}
@@ -51,7 +53,7 @@ def is_label(name: str, cells: pa.ChunkedArray) -> bool:
     anomaly = any(part.startswith(ANOMALIES) for part in parts) or {"att", "flag"} <= set(parts)
     head = [part for k, part in enumerate(parts) if k == 0 or part not in ENDINGS][-1:]
     fault = any(part.startswith(FAULTS) for part in head)
-    quality = any(part.startswith(QUALITY) for part in head)
+    quality = any(part.startswith(QUALITY) for part in head) and not MEASURED & set(parts)
     if not anomaly and not fault and not quality and " ".join(parts) not in SHORT:
         return False
     most = MOST_CLASSES if anomaly or any(part.startswith(NUMBERED) for part in parts) else 3

@@ -62,6 +62,12 @@ class _Candidate:
         """Whether the rows of each name follow one another."""
         return int((np.diff(self.codes) != 0).sum()) == self.count - 1
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether each name has as many rows, which follow one another or come by turns."""
+        equal = len(set(np.bincount(self.codes).tolist())) == 1
+        return equal and (self.in_blocks or bool((self.codes == np.arange(len(self.codes)) % self.count).all()))
+
 
 def find_keys(
     columns: dict[str, pa.ChunkedArray],
@@ -268,8 +274,10 @@ def refuse_joined_series(
             continue
         if not is_text(cells) and not pa.types.is_integer(cells.type):
             continue
-        if is_text(cells) and mostly_numbers(cleaned(cells)) and key_of(name) not in NUMBERED_SERIES:
-            continue
         found = _coded(name, cells)
+        numbered = times == WITHOUT_TIMES and len(columns) > 1 and found.takes_turns
+        named = numbered or key_of(name) in NUMBERED_SERIES
+        if not named and is_text(cells) and mostly_numbers(cleaned(cells)):
+            continue
         if 2 <= found.count <= min(MOST_SERIES, len(cells) // 10):
             _refuse(columns, SeriesKeys((name,)), found.count, where, times)

@@ -26,6 +26,7 @@ HOUR_AND_MINUTE = re.compile(r"^\d{1,2}\.\d{2}$")  # also a number
 MIDNIGHT = r"[T ](?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"  # after a date
 HALF_OF_DAY = re.compile(r"^[ap]\.?m\.?$", re.IGNORECASE)
 ENDS_WITH_CLOCK = re.compile(r"(?:^|[T ])\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?$")
+MILLISECONDS = {"millis", "millisecond", "milliseconds", "ms", "msec"}
 NANOSECONDS = re.compile(r"n(?:ano)?secs?$")
 UNITS_OF_DAY = (24, 48, 96, 144, 288, 1_440, 86_400, 86_400_000)  # periods, minutes, seconds and milliseconds
 
@@ -218,6 +219,17 @@ def _has_halves(cells: pa.ChunkedArray) -> bool:
 def _has_clock(cells: pa.ChunkedArray) -> bool:
     """Whether cells of text have a time of day without AM or PM, with or without a date."""
     return is_text(cells) and bool(sample := _sample(cells)) and all(map(ENDS_WITH_CLOCK.search, sample))
+
+
+def with_milliseconds(times: Times, columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, str | None]:
+    """Return times of whole seconds with the milliseconds of another column, and the name of this column."""
+    whole = (times.stamps == times.stamps.astype(f"{times.stamps.dtype.kind}8[s]")).all()
+    for name, cells in columns.items() if whole else ():
+        numbers = plain_numbers(cells) if key_of(name) in MILLISECONDS else None
+        if numbers is None or (numbers != np.floor(numbers)).any() or numbers.min() < 0 or numbers.max() > 999:
+            continue
+        return replace(times, stamps=times.stamps + numbers.astype(np.int64).astype("timedelta64[ms]")), name
+    return times, None
 
 
 def zone_column(columns: Mapping[str, pa.ChunkedArray]) -> str | None:

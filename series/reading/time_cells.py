@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ape.core.errors import InputError
 from ape.series.reading.clock import CLOCK, clock_seconds, integers, required_fields
 from ape.series.reading.day_order import Order, choose_order
-from ape.series.reading.elapsed_times import ELAPSED, read_elapsed, read_times_of_day
+from ape.series.reading.elapsed_times import DURATION, ELAPSED, read_durations, read_elapsed, read_times_of_day
 from ape.series.reading.month_names import month_of, months_of
 from ape.series.reading.options import ReadOptions
 from ape.series.reading.time_spellings import plain_time, plain_times
@@ -31,7 +31,7 @@ AND_CLOCK = rf"(?:[T_, :]+{CLOCK}{ZONE})?$"
 PATTERNS = (
     DATE + AND_CLOCK,
     DATE + r"[T ](?P<hour>\d{1,2})(?: ?h| Uhr)?$",
-    rf"^{WEEKDAY}(?P<a>\d{{1,2}})\.?[-/ ]?{NAME}\.?[-/ ,]+(?P<c>\d{{2,4}})" + AND_CLOCK,
+    rf"^{WEEKDAY}(?P<a>\d{{1,2}})\.?[-/ ]?{NAME}\.?[-/ ,]*(?P<c>\d{{2,4}})" + AND_CLOCK,
     rf"^{WEEKDAY}{NAME}\.?[ -](?P<a>\d{{1,2}}),?[ -](?P<c>\d{{4}})" + AND_CLOCK,
     rf"^{WEEKDAY}{NAME}\.? {{1,2}}(?P<a>\d{{1,2}}) {CLOCK}{ZONE} (?P<c>\d{{4}})$",
     rf"^(?P<c>\d{{4}})[- /]?{NAME}\.?[- /](?P<a>\d{{1,2}})" + AND_CLOCK,
@@ -60,6 +60,8 @@ def looks_like_time(cell: str) -> bool:
     if ISO.match(cell):
         return True
     cell = plain_time(cell)
+    if re.match(r"PT?\d", cell):
+        return re.match(DURATION, cell) is not None
     return any(_matches(pattern, cell) for pattern in (*PATTERNS, TIME_OF_DAY, ELAPSED))
 
 
@@ -111,6 +113,8 @@ def read_times(cells: pa.ChunkedArray, options: ReadOptions, where: str) -> Time
             return _by_pattern(text, pattern, options, where)
     if re.match(ELAPSED, first):
         return read_elapsed(text)
+    if re.match(DURATION, first):
+        return read_durations(text)
     if re.match(TIME_OF_DAY, first):
         return read_times_of_day(text, TIME_OF_DAY)
     raise Unreadable(0)

@@ -33,6 +33,7 @@ from ape.series.reading.split_times import (
     has_dates,
     seconds_and_nanoseconds,
     with_halves,
+    with_milliseconds,
     zone_column,
 )
 from ape.series.reading.table import Table, is_text
@@ -55,6 +56,7 @@ DIGITS_WITH_CLOCK = re.compile(r"^\d{10,20}(?:\.\d*)?$")  # numbers that have a 
 DIGITS = re.compile(r"^\d{8,20}(?:\.\d*)?$")  # numbers that may be times in a column of any name
 EVEN_SHARE = 0.9  # of the steps of an unnamed column of numbers, to be taken as times
 NAMED_EVEN = 0.3
+MOST_FALLS = 0.1  # of the steps of numbers that count time
 SINCE_1990 = 6.3e8  # seconds: smaller numbers of a column that is not named like times are no epochs
 
 
@@ -66,6 +68,10 @@ def find_times(
     times, used, notes = _find_clock(columns, options, table, where)
     if clock in used and half is not None:
         used = [*used, half]
+    if times is not None and times.stamps.dtype.kind == "M":
+        others = {name: cells for name, cells in columns.items() if name not in used}
+        times, fraction = with_milliseconds(times, others)
+        used = used if fraction is None else [*used, fraction]
     if times is None or times.stamps.dtype.kind != "M" or times.zone is not None:
         return times, used, notes
     name = zone_column({name: cells for name, cells in columns.items() if name not in used})
@@ -248,6 +254,8 @@ def _numeric_times(
             return days, None
         if rises and days.format == EXCEL_DAYS:
             return None, f"column '{name}' was left out; if it has Excel's dates, say --time-format excel"
+    if strong and key not in SURE_TIMES | DAY_NUMBERS and (np.diff(numbers) < 0).mean() > MOST_FALLS:
+        return None, None  # a measurement such as time_constant
     if strong and not rises and np.median(numbers) > 1e7:
         raise InputError(
             f"numbers such as {numbers[0]} are not all dates or times since 1970",

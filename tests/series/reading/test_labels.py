@@ -24,7 +24,8 @@ def channels(name, values):
     [
         "ATT_FLAG", "Fault_Flag", "event_flag", "fault_type", "Machine failure", "machineFailure", "anom", "intrusion",
         "isFraud", "novelty", "Ausreißer", "etiqueta", "valeur aberrante", "fallo_1", "Störung", "pump_fault",
-        "annotation", "class", "status label", "异常", "аномалия", "Alarm", "label_2",
+        "annotation", "class", "status label", "异常", "аномалия", "Alarm", "label_2", "Étiquette",
+        "contaminated",
     ],
 )  # fmt: skip
 def test_columns_named_like_labels_are_left_out(name):
@@ -70,4 +71,5 @@ def test_codes_of_quality_are_left_out():
     assert channels("Quality", np.where(ONES == 1, 0, 192)) == ("value",)
     assert channels("QC", np.where(ONES == 1, 4, 1)) == ("value",)
     assert channels("air quality", 1 + ROWS // 50) == ("value", "air quality")
+    assert channels("air_quality", 1 + ROWS // 7 % 3) == ("value", "air_quality")
     assert channels("quality_sensor_temp", np.where(ONES == 1, 0, 192)) == ("value", "quality_sensor_temp")

@@ -237,3 +237,25 @@ def test_a_column_that_is_asked_for_is_no_name():
     stamps = np.tile(TIMES.to_numpy(), 2)
     assert find_keys(columns, stamps, None, "").columns == ("node",)
     assert find_keys(columns, stamps, ["node"], "") is None
+
+
+@pytest.mark.parametrize("names", [(1, 2, 3), ("a", "b", "c")])
+@pytest.mark.parametrize("column", ["sensor", "id"])
+def test_elapsed_days_that_restart_pass_no_midnight(tmp_path, names, column):
+    times = [f"0 days {k // 12:02d}:{5 * k % 60:02d}:00" for k in range(280)]
+    rows = [f"{time},{name},{k % 17}" for name in names for k, time in enumerate(times)]
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join([f"timestamp,{column},value", *rows]) + "\n")
+    series = load(path)
+    assert series.channels == tuple(map(str, names)) and series.step == 300
+    assert series.values[:, 2].tolist() == [k % 17 for k in range(280)]
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_numbered_sensors_without_times_are_refused(tmp_path, turns):
+    rows = [f"{1 + (k % 3 if turns else k // 100)},{k % 17}" for k in range(300)]
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join(["sensor,value", *rows]) + "\n")
+    with pytest.raises(InputError, match=r"'sensor' names 3 series and has no times.*--series-column sensor=1"):
+        load(path)
+    assert load(path, column=["sensor", "value"]).length == 300

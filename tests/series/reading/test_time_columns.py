@@ -282,3 +282,27 @@ def test_compact_dates_or_times_of_day_that_only_their_values_tell(tmp_path, hea
     lines = [",".join(row) for row in zip(strftime(TENS, date), strftime(TENS, clock), V, strict=True)]
     series = read(tmp_path, header or lines.pop(0), [line.split(",") for line in lines])
     assert len(series.channels) == 1 and (series.timestamps == TENS).all()
+
+
+@pytest.mark.parametrize("header", ["Date,Time,ms,v", "Date,Time,Milliseconds,v"])
+def test_milliseconds_beside_the_time_of_day(tmp_path, header):
+    rows = zip(
+        strftime(TENS, "%Y-%m-%d"), strftime(TENS, "%H:%M:%S"), [500 * (k % 2) for k in range(N)], V, strict=True
+    )
+    series = read(tmp_path, header, rows)
+    assert series.channels == ("v",)
+    assert (series.timestamps == TENS + (500 * (np.arange(N) % 2)).astype("timedelta64[ms]")).all()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_first_column_without_a_header_may_number_the_rows(tmp_path, first):
+    rows = [[first + k, v, w] for k, (v, w) in enumerate(zip(V, V[::-1], strict=True))]
+    series = read(tmp_path, ",".join(map(str, rows[0])), rows[1:])
+    assert (series.values[:, 0] == np.array(V, np.float32)).all() and len(series.channels) == 2
+    assert series.notes == ("the first column numbers the rows and was left out",)
+
+
+@pytest.mark.parametrize("name", ["time_constant", "time_delta", "Elapsed_Temp", "hour"])
+def test_measurements_named_with_a_word_of_time_stay_channels(tmp_path, name):
+    series = read(tmp_path, f"pressure,{name}", zip(V, V[::-1], strict=True))
+    assert series.channels == ("pressure", name) and series.notes == ()

@@ -47,6 +47,8 @@ def interval(t):
         "%Y%m%d-%H%M%S",
         "%H:%M:%S %d/%m/%Y",
         "%d.%m.%Y  %H:%M",
+        "%d%b%Y:%H:%M:%S",
+        "%Y-%m-%d-%H-%M-%S",
     ],
 )
 def test_spellings(tmp_path, form):
@@ -117,3 +119,19 @@ def test_the_hour_that_autumn_repeats_in_long_tables(tmp_path, step, alternating
     path.write_text("\n".join(["time;sensor;v", *rows]) + "\n")
     series = load(path, options=ReadOptions(timezone="Europe/Berlin"), scoring=True)
     assert series.channels == ("a", "bb") and (series.timestamps == UTC[::step]).all()
+
+
+def iso_duration(seconds):
+    return f"P{seconds // 86_400}DT{seconds // 3600 % 24}H{seconds // 60 % 60}M{seconds % 60}S"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [iso_duration, lambda s: f"PT{s // 60}M", lambda s: f"PT{s}.000S", lambda s: f"{s // 3600}h {s // 60 % 60}m"],
+)
+def test_durations(tmp_path, form):
+    path = tmp_path / "series.csv"
+    path.write_text("\n".join(["time,v", *(f"{form(300 * k)},{k % 17}" for k in range(400))]) + "\n")
+    series = load(path)
+    assert series.channels == ("v",) and series.step == 300
+    assert (series.elapsed == (300 * np.arange(400)).astype("timedelta64[s]")).all()
