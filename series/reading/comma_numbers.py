@@ -1,4 +1,4 @@
-"""Tables in which commas both separate cells and are part of numbers that are not quoted."""
+"""Tables in which commas or spaces both separate cells and are part of numbers that are not quoted."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from ape.core.errors import InputError
 from ape.series.reading.indices import numbers_rows
 from ape.series.reading.lines import split
 from ape.series.reading.missing import means_missing
-from ape.series.reading.number_cells import UNIT, grouped, looks_like_number
+from ape.series.reading.number_cells import SPACES, UNIT, grouped, looks_like_number
 
-# 5012 or 5012.3, 5012,34, groups as in 5,012.34, groups as in 5.012,34; with a unit.
+SPACED = rf"[1-9]\d{{0,2}}(?:[ {SPACES}]\d{{3}})+(?:[.,]\d+)?"  # 5 012,34
+# 5012 or 5012.3, 5012,34, groups as in 5,012.34, 5.012,34 or 5 012,34; with a unit.
 NUMBER = (
-    r"[+-]?(?:\d+(?:\.\d+)?|\d+,\d+|\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d+)" + rf"(?:\s*{UNIT})?"
+    r"[+-]?(?:\d+(?:\.\d+)?|\d+,\d+|\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3})+,\d+"
+    rf"|{SPACED})(?:\s*{UNIT})?"
 )
 COMMA_NUMBER = re.compile(rf"^\s*{NUMBER}\s*$")
 TIME_AND_COMMA_NUMBER = re.compile(rf"^[^,]*[:/.\-T][^,]*,\s*{NUMBER}\s*$")
-WHOLE = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[.' ]\d{3})+)")
+IN_GROUPS = re.compile(rf"\s*[+-]?{SPACED}\s*")
+WHOLE = re.compile(rf"[+-]?(?:\d+|\d{{1,3}}(?:[.' {SPACES}]\d{{3}})+)")
 FITTING_SHARE = 0.9  # of the lines below a name: if fewer are numbers, the table is another one
 COMMA_SHARE = 0.2  # of the lines: what has a second comma at least, if it belongs to the numbers
 
 
 def lines_above_numbers(lines: Sequence[str], most: int) -> int:
-    """Return the number of lines above one column of numbers with commas; 0 if the table is not one."""
+    """Return the number of lines above one column of numbers with commas or spaces; 0 if the table is not one."""
     for k, line in enumerate(lines[: most + 1]):
         if COMMA_NUMBER.match(line):
             while k > 1 and (means_missing(lines[k - 1]) or re.match(r"\s*[+-]?\d", lines[k - 1])):
@@ -34,10 +37,18 @@ def lines_above_numbers(lines: Sequence[str], most: int) -> int:
             rest = lines[k:]
             fitting = sum(COMMA_NUMBER.match(each) is not None or means_missing(each) for each in rest)
             fits = fitting >= FITTING_SHARE * len(rest)  # others are damaged, and refused with their line
-            before = [float(each.split(",")[0]) for each in rest if re.match(r"\s*[+-]?\d+,", each)]
-            fits = fits and any("," in each for each in rest) and not numbers_rows(np.array(before))
+            before = [float(re.split("[ ,]", each.strip())[0]) for each in rest if re.match(r"\s*[+-]?\d+[ ,]", each)]
+            inside = any("," in each for each in rest) or (k > 0 and _have_spaces_inside(lines[k - 1], rest))
+            fits = fits and inside and not numbers_rows(np.array(before))
             return k if k and fits and "," not in lines[k - 1] else 0
     return 0
+
+
+def _have_spaces_inside(name: str, lines: Sequence[str]) -> bool:
+    """Whether spaces separate thousands: there is one name, or the numbers of groups differ."""
+    return any(map(IN_GROUPS.fullmatch, lines)) and (
+        len(name.split()) == 1 or len({len(line.split()) for line in lines}) > 1
+    )
 
 
 def has_times_and_numbers(lines: Sequence[str]) -> bool:
@@ -64,7 +75,7 @@ def require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
         _require_no_thousands(rows, where)
     if not rows or not whole or {len(row) for row in rows} - {2, 4, 6}:
         return
-    counts = [int(re.sub("[.' ]", "", row[0])) for row in rows]
+    counts = [int(re.sub(rf"[.' {SPACES}]", "", row[0])) for row in rows]
     counter = all(b - a == 1 for a, b in pairwise(counts)) and len(counts) > 2
     zeros = any(len(cell) > 1 and cell.startswith("0") for cell in second) or any(
         row[0].startswith("-0") for row in rows
@@ -75,6 +86,22 @@ def require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
             f"'{','.join(rows[0])[:30]}' may be {len(rows[0])} numbers or {len(rows[0]) // 2} with decimal commas",
             where,
             "say --decimal . or --decimal ,",
+        )
+
+
+def require_separating_spaces(rows: Sequence[list[str]], where: str) -> None:
+    """Refuse rows whose spaces may all separate thousands, as in 5 012.34: no header tells the number of columns."""
+    texts = [" ".join(row) for row in rows]
+    several = [text for text, row in zip(texts, rows, strict=True) if len(row) > 1]
+    if (
+        all(map(IN_GROUPS.fullmatch, several))
+        and all(map(COMMA_NUMBER.match, texts))
+        and not numbers_rows(np.array([text.split()[0] for text in several], dtype=np.float64))
+    ):
+        raise InputError(
+            f"'{several[0][:30]}' may be {len(several[0].split())} numbers or one with separators of thousands",
+            where,
+            "write the numbers without spaces, or name each column in a first row",
         )
 
 

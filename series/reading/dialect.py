@@ -13,6 +13,7 @@ from ape.series.reading.comma_numbers import (
     has_times_and_numbers,
     lines_above_numbers,
     require_separating_commas,
+    require_separating_spaces,
 )
 from ape.series.reading.header import MOST_ROWS, find_header, left_out, names_of_all
 from ape.series.reading.lines import COMMENT, kind_of, split, table_lines
@@ -22,6 +23,7 @@ SEPARATORS = ("\t", ";", "|", ",", " ")  # a comma inside cells is common, so it
 SEPARATOR_NAMES = {"\t": "tab", ";": "semicolon", "|": "bar", ",": "comma", " ": "space", None: "one column"}
 SEPARATOR_LINE = re.compile(r'^"?sep=(\t|.)"?\s*$', re.IGNORECASE)
 COMMAS_IN_NUMBERS = "rows have more commas than columns: commas are part of the numbers"
+SPACES_IN_NUMBERS = "there is one column: spaces separate thousands"
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,8 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
             notes += [left_out(above - 1, "before the table")] if above > 1 else []
             name = texts[above - 1].strip().strip('"')
             skip = filled[above].begin
-            return Dialect(
-                None, (name,), skip, True, ((name,),), ("number",), False, within, (*notes, COMMAS_IN_NUMBERS)
-            )
+            note = COMMAS_IN_NUMBERS if any("," in line for line in texts[above:]) else SPACES_IN_NUMBERS
+            return Dialect(None, (name,), skip, True, ((name,),), ("number",), False, within, (*notes, note))
         if has_times_and_numbers(texts):
             pair = tuple(split(texts[0], ","))
             kinds, skip = ("time", "number"), filled[1].begin
@@ -128,6 +129,8 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
         raise InputError(f"one line of {len(rows[0])} cells", where, "write one row a time step")
     if not found.names and separator == "," and decimal is None:
         require_separating_commas(data, where)
+    if not found.names and separator == " ":
+        require_separating_spaces(data, where)
     names = found.names or ("",) * max(map(len, data))
     return Dialect(
         separator,

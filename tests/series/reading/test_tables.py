@@ -519,3 +519,30 @@ def test_spaces_separate_dates_with_a_clock_and_decimal_commas(tmp_path, spaces,
     series = read(tmp_path, table([names] * bool(names), TIMES.strftime(times), *columns, separator=" " * spaces))
     assert (series.timestamps == TIMES.to_numpy()).all()
     np.testing.assert_allclose(series.exact, np.column_stack([WAVE, OTHER]), atol=1e-4)
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
+@pytest.mark.parametrize("mark", ["", ".", ","])
+@pytest.mark.parametrize("low", [1000, 600])
+def test_spaces_between_thousands_do_not_separate_one_column(tmp_path, space, mark, low):
+    values = low + np.arange(T) * 2 + (0.25 if mark else 0)
+    cells = [f"{v:_.2f}".replace(".", mark) if mark else f"{v:_.0f}" for v in values]
+    series = read(tmp_path, table(["cpu"], [cell.replace("_", space) for cell in cells]))
+    assert series.channels == ("cpu",)
+    assert series.exact[:, 0].tolist() == values.tolist()
+
+
+@pytest.mark.parametrize("end", ["", ".25"])
+def test_spaces_that_separate_columns_or_thousands_are_refused(tmp_path, end):
+    cells = [f"{v:_d}{end}".replace("_", " ") for v in 1500 + np.arange(T) * 2 % 977]
+    with pytest.raises(InputError, match="may be 2 numbers or one with separators of thousands"):
+        read(tmp_path, table([], cells))
+    series = read(tmp_path, table(["a b"], cells))
+    assert series.exact[0, -1] == 500 + float(end or 0)
+
+
+def test_spaces_within_decimal_commas_without_a_header(tmp_path):
+    content = table([], [f"{v:_d},25".replace("_", "\u202f") for v in 1500 + np.arange(T) * 2])
+    with pytest.raises(InputError, match="say --decimal"):
+        read(tmp_path, content)
+    assert read(tmp_path, content, decimal=",").exact[:2, 0].tolist() == [1500.25, 1502.25]
