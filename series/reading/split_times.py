@@ -25,7 +25,7 @@ COMPACT_DATE = re.compile(r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01
 HOUR_AND_MINUTE = re.compile(r"^\d{1,2}\.\d{2}$")  # also a number
 MIDNIGHT = r"[T ](?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"  # after a date
 HALF_OF_DAY = re.compile(r"^[ap]\.?m\.?$", re.IGNORECASE)
-ENDS_WITH_CLOCK = re.compile(r"(?:^|[T ])\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?$")
+ENDS_WITH_CLOCK = r"(?:^|[T ])(?:0?\d|1[0-2]):\d{2}(?::\d{2}(?:\.\d+)?)?$"
 MILLISECONDS = {"millis", "millisecond", "milliseconds", "ms", "msec"}
 NANOSECONDS = re.compile(r"n(?:ano)?secs?$")
 UNITS_OF_DAY = (24, 48, 96, 144, 288, 1_440, 86_400, 86_400_000)  # periods, minutes, seconds and milliseconds
@@ -217,18 +217,23 @@ def _has_halves(cells: pa.ChunkedArray) -> bool:
 
 
 def _has_clock(cells: pa.ChunkedArray) -> bool:
-    """Whether cells of text have a time of day without AM or PM, with or without a date."""
-    return is_text(cells) and bool(sample := _sample(cells)) and all(map(ENDS_WITH_CLOCK.search, sample))
+    """Whether cells of text have a time of day of 12 hours without AM or PM, with or without a date."""
+    return is_text(cells) and pc.all(pc.match_substring_regex(_trimmed(cells), ENDS_WITH_CLOCK)).as_py() is True
 
 
-def with_milliseconds(times: Times, columns: Mapping[str, pa.ChunkedArray]) -> tuple[Times, str | None]:
-    """Return times of whole seconds with the milliseconds of another column, and the name of this column."""
+def with_milliseconds(times: Times, columns: Mapping[str, pa.ChunkedArray], split: bool) -> tuple[Times, str | None]:
+    """Return times of whole seconds with the milliseconds of another column, and the name of this column.
+
+    Unless the times are ``split`` into several columns, the milliseconds have to tell equal times apart.
+    """
     whole = (times.stamps == times.stamps.astype(f"{times.stamps.dtype.kind}8[s]")).all()
     for name, cells in columns.items() if whole else ():
         numbers = plain_numbers(cells) if key_of(name) in MILLISECONDS else None
         if numbers is None or (numbers != np.floor(numbers)).any() or numbers.min() < 0 or numbers.max() > 999:
             continue
-        return replace(times, stamps=times.stamps + numbers.astype(np.int64).astype("timedelta64[ms]")), name
+        stamps = times.stamps + numbers.astype(np.int64).astype("timedelta64[ms]")
+        if split or len(np.unique(stamps)) > len(np.unique(times.stamps)):
+            return replace(times, stamps=stamps), name
     return times, None
 
 

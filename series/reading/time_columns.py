@@ -70,7 +70,7 @@ def find_times(
         used = [*used, half]
     if times is not None and times.stamps.dtype.kind == "M":
         others = {name: cells for name, cells in columns.items() if name not in used}
-        times, fraction = with_milliseconds(times, others)
+        times, fraction = with_milliseconds(times, others, len(used) > 1)
         used = used if fraction is None else [*used, fraction]
     if times is None or times.stamps.dtype.kind != "M" or times.zone is not None:
         return times, used, notes

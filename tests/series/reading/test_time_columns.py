@@ -306,3 +306,15 @@ def test_a_first_column_without_a_header_may_number_the_rows(tmp_path, first):
 def test_measurements_named_with_a_word_of_time_stay_channels(tmp_path, name):
     series = read(tmp_path, f"pressure,{name}", zip(V, V[::-1], strict=True))
     assert series.channels == ("pressure", name) and series.notes == ()
+
+
+def test_a_channel_in_milliseconds_is_no_part_of_the_times(tmp_path):
+    rows = zip(strftime(TENS, "%Y-%m-%d %H:%M:%S"), [37 * k % 50 + 2 for k in range(N)], V, strict=True)
+    series = read(tmp_path, "time,ms,v", rows)
+    assert series.channels == ("ms", "v") and (series.timestamps == TENS).all()
+
+
+def test_times_of_24_hours_need_no_am_and_pm(tmp_path):
+    rows = zip(strftime(TENS, "%Y-%m-%d %H:%M"), strftime(TENS, "%p"), V, strict=True)
+    series = read(tmp_path, "time,half,v", rows)
+    assert series.channels == ("v",) and (series.timestamps == TENS).all()
