@@ -10,7 +10,7 @@ import numpy as np
 
 from ape.core.errors import InputError
 from ape.series.reading.indices import numbers_rows
-from ape.series.reading.lines import split
+from ape.series.reading.lines import kind_of, split
 from ape.series.reading.missing import means_missing
 from ape.series.reading.number_cells import SPACES, UNIT, grouped, looks_like_number
 
@@ -68,6 +68,8 @@ def require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
     """Refuse rows whose commas may be decimal marks or separate thousands: no header tells the number of columns."""
     rows = [[re.sub(rf"(?<=\d)\s*{UNIT}$", "", cell) for cell in row] for row in rows]
     rows = [row for row in rows if not (len(row) == 1 and means_missing(row[0]))]
+    timed = bool(rows) and all(len(row) > 2 and kind_of(row[0]) == "time" for row in rows)
+    rows = [row[1:] for row in rows] if timed else rows
     first = [row[k] for row in rows for k in range(0, len(row), 2)]
     second = [row[k] for row in rows for k in range(1, len(row), 2)]
     whole = all(WHOLE.fullmatch(cell) for cell in first) and all(re.fullmatch(r"[+-]?\d+", cell) for cell in second)
@@ -81,7 +83,7 @@ def require_separating_commas(rows: Sequence[list[str]], where: str) -> None:
         row[0].startswith("-0") for row in rows
     )
     two = {len(row) for row in rows} == {2} and all(cell.isdigit() and len(cell) <= 6 for cell in second)
-    if zeros or (two and not counter):
+    if zeros or (two and not counter and not timed):
         raise InputError(
             f"'{','.join(rows[0])[:30]}' may be {len(rows[0])} numbers or {len(rows[0]) // 2} with decimal commas",
             where,

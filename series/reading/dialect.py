@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ape.core.errors import InputError
 from ape.series.reading.comma_numbers import (
     COMMA_NUMBER,
+    TIME_AND_COMMA_NUMBER,
     has_times_and_numbers,
     lines_above_numbers,
     require_separating_commas,
@@ -108,6 +109,9 @@ def find_dialect(text: str, where: str, header: bool | None = None, decimal: str
             skip = filled[above].begin
             note = COMMAS_IN_NUMBERS if any("," in line for line in texts[above:]) else SPACES_IN_NUMBERS
             return Dialect(None, (name,), skip, True, ((name,),), ("number",), False, within, (*notes, note))
+        if decimal == "," and all(map(TIME_AND_COMMA_NUMBER.match, texts)):
+            first = filled[0].begin
+            return Dialect(",", ("", ""), first, False, (), ("time", "number"), True, within, tuple(notes))
         if has_times_and_numbers(texts):
             pair = tuple(split(texts[0], ","))
             kinds, skip = ("time", "number"), filled[1].begin

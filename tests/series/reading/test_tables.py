@@ -546,3 +546,15 @@ def test_spaces_within_decimal_commas_without_a_header(tmp_path):
     with pytest.raises(InputError, match="say --decimal"):
         read(tmp_path, content)
     assert read(tmp_path, content, decimal=",").exact[:2, 0].tolist() == [1500.25, 1502.25]
+
+
+def test_a_time_and_a_decimal_comma_without_a_header(tmp_path):
+    path = tmp_path / "series.csv"
+    values = np.sin(np.arange(300) / 20).round(4)
+    times = pd.date_range("2023-10-28", periods=300, freq="5min")
+    path.write_text("".join(f"{t},{str(v).replace('.', ',')}\n" for t, v in zip(times, values, strict=True)))
+    with pytest.raises(InputError, match=r"may be 2 numbers or 1 with decimal commas.*say --decimal"):
+        load(path)
+    series = load(path, options=ReadOptions(decimal=","))
+    np.testing.assert_allclose(series.exact[:, 0], values, atol=1e-7)
+    assert series.timestamps[1] == times[1]
