@@ -54,4 +54,4 @@ def refuse_fixed_options(arguments: argparse.Namespace, *free: str) -> None:
     for name, default in defaults.items():
         if getattr(arguments, name) != default and name not in ("resume", *free):
             option = f"--{name.replace('_', '-')}"
-            raise InputError("with --resume, the options stay as they are", option, "leave it out, or start anew")
+            raise InputError("with --resume, the options stay as they are", option, "leave it out, or start a new run")

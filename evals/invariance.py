@@ -1,8 +1,8 @@
 """Measure whether unit and level of a series change its rules and scores: ``python -m ape.evals.invariance``.
 
 The series and copies of it in other units and at other levels go through the whole pipeline: mine, train, post-train,
-score. A unit that is a power of two rounds no value. Other units and levels round the values anew, and training
-amplifies that, as it amplifies another seed, which is measured for comparison.
+score. A unit that is a power of two rounds no value. Other units and levels change the rounding of the values, and
+training amplifies that, as it amplifies another seed, which is measured for comparison.
 """
 
 from __future__ import annotations

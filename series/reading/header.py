@@ -238,7 +238,7 @@ def _counts(data: Sequence[list[str]]) -> bool:
 
 
 def _joined_names(rows: Sequence[list[str]], begin: int, values: int) -> tuple[list[str], tuple[str, ...]]:
-    """Return the names; those that occur twice are told apart by the other rows above the values, as by groups."""
+    """Return the names; names that occur twice get those of the other rows above the values, such as groups."""
     names = list(rows[begin])
     named = [name for name in names if name]
     others = [row for k, row in enumerate(rows[:values]) if k != begin and len(trimmed(row)) > 1]

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ape.series.reading.rewriting import Rewriting
+
 SPACES = "\u00a0\u2007\u2009\u202f"  # that separate thousands, beside the plain space
 MINUS = "\u2010\u2011\u2012\u2013\u2212"  # other characters for the minus sign
 CURRENCY = "$£¥฿\u20a0-\u20c0"  # a range of signs, for use in brackets
@@ -20,19 +22,21 @@ PREFIX = rf"(?:[A-Z]{{0,3}}[{CURRENCY}]|[A-Z]{{3}} )"  # as in $5, R$ 5, US$ 5, 
 WITH_PREFIX = rf"^(?P<unit>{PREFIX})\s*(?P<number>{BODY})$"
 # Groups of thousands, not by commas or dots.
 GROUPS = rf"^(?:{PREFIX}\s*)?[+-]?\d{{1,3}}(?:[ '’_]\d{{3}})+(?:[.,]\d*)?(?:\s*[^\d\s].*)?$"
-# What is written in several ways, and the plain way. The patterns are for `re` and for RE2.
-REWRITES = (
-    (f"[{SPACES}]", " "),
-    (rf"^[{MINUS}]\s*([\d.,{CURRENCY}])", r"-\1"),
-    (r"^([+-])\s+([\d.,])", r"\1\2"),
-    (rf"^-\s*({PREFIX})\s*", r"\1-"),
-    (rf"^\(({PREFIX}?)\s*([\d.,][\d.,' ]*)\)$", r"\1-\2"),
-    (rf"^({PREFIX})\s*\(([\d.,][\d.,' ]*)\)$", r"\1-\2"),
-    (r"^(\d[\d.,' ]*)-$", r"-\1"),
-    (r"([\d.,])[dD]([+-]?\d{1,3})$", r"\1e\2"),
+# What is written in several ways, and the plain way.
+REWRITING = Rewriting(
+    odd=rf"[{MINUS}{SPACES} '’_(dD]|^-[A-Z{CURRENCY}]|-$",
+    rules=(
+        (f"[{SPACES}]", " "),
+        (rf"^[{MINUS}]\s*([\d.,{CURRENCY}])", r"-\1"),
+        (r"^([+-])\s+([\d.,])", r"\1\2"),
+        (rf"^-\s*({PREFIX})\s*", r"\1-"),
+        (rf"^\(({PREFIX}?)\s*([\d.,][\d.,' ]*)\)$", r"\1-\2"),
+        (rf"^({PREFIX})\s*\(([\d.,][\d.,' ]*)\)$", r"\1-\2"),
+        (r"^(\d[\d.,' ]*)-$", r"-\1"),
+        (r"([\d.,])[dD]([+-]?\d{1,3})$", r"\1e\2"),
+    ),
 )
 BETWEEN_GROUPS = (r"(\d)[ '’_](\d)", r"\1\2")
-ODD = rf"[{MINUS}{SPACES} '’_(dD]|^-[A-Z{CURRENCY}]|-$"  # cells that are rewritten have one of these
 TRUTH = {"true": "1", "false": "0"}
 INFINITE = ("inf", "-inf", "+inf", "infinity", "-infinity", "+infinity")
 SAMPLE = 200  # cells
@@ -49,8 +53,7 @@ def looks_like_number(cell: str) -> bool:
     cell = cell.strip()
     if cell.lower() in (*INFINITE, *TRUTH):
         return True
-    for pattern, replacement in REWRITES:
-        cell = re.sub(pattern, replacement, cell)
+    cell = REWRITING.cell(cell)
     if re.match(GROUPS, cell):
         cell = re.sub(*BETWEEN_GROUPS, cell)
     for pattern in (WITH_UNIT, WITH_PREFIX, WITHOUT_UNIT):
@@ -70,10 +73,9 @@ def mostly_numbers(text: pa.ChunkedArray) -> bool:
 
 def plainly_written(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return cleaned cells with plain signs and exponents, and without spaces and apostrophes in numbers."""
-    if not pc.any(pc.match_substring_regex(text, ODD)).as_py():
+    if not REWRITING.any_odd(text):
         return text
-    for pattern, replacement in REWRITES:
-        text = pc.replace_substring_regex(text, pattern, replacement)
+    text = REWRITING.column(text)
     return pc.if_else(pc.match_substring_regex(text, GROUPS), pc.replace_substring_regex(text, *BETWEEN_GROUPS), text)
 
 

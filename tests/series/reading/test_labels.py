@@ -1,4 +1,4 @@
-"""Labels are told from channels by the parts of their name and by their values."""
+"""Labels are distinguished from channels by the parts of their name and by their values."""
 
 from __future__ import annotations
 

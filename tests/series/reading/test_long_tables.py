@@ -185,7 +185,7 @@ def test_text_in_a_series_of_numbers_is_refused(tmp_path):
         read(tmp_path, frame)
 
 
-# Times that begin anew for each series
+# Times that restart in each series
 
 
 @pytest.mark.parametrize("interleaved", [False, True])
