@@ -1,4 +1,4 @@
-"""Tables: quotes, decimal marks, headers and encodings, as files have them when something is unusual."""
+"""Tables: quotes, headers and encodings, as files have them when something is unusual."""
 
 from __future__ import annotations
 
@@ -9,27 +9,14 @@ import pyarrow.feather
 import pytest
 
 from ape.core.errors import InputError
-from ape.series import ReadOptions, from_dataframe, load
+from ape.series import from_dataframe, load
+
+from .conftest import join_columns, put, read
 
 T = 300
 WAVE = np.round(20 + 5 * np.sin(np.arange(T) / 7), 2)
 OTHER = np.round(100 + 20 * np.sin(np.arange(T) / 9), 2)
 TIMES = pd.date_range("2024-03-04", periods=T, freq="10min")
-
-
-def read(tmp_path, content, name="series.csv", **options):
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return load(path, options=ReadOptions(**options))
-
-
-def table(header, *columns, separator=","):
-    rows = (separator.join(map(str, cells)) for cells in zip(*columns, strict=True))
-    return "\n".join([*header, *rows]) + "\n"
-
-
-def put(cells, row, cell):
-    return [cell if k == row else each for k, each in enumerate(cells)]
 
 
 QUOTES = {
@@ -43,7 +30,9 @@ QUOTES = {
 @pytest.mark.parametrize("case", QUOTES)
 def test_a_quote_that_does_not_close_is_refused_with_its_line(tmp_path, case, row, separator):
     cells, damaged = QUOTES[case]
-    content = table([f"time{separator}v{separator}w"], TIMES, WAVE, put(cells, row, damaged), separator=separator)
+    content = join_columns(
+        [f"time{separator}v{separator}w"], TIMES, WAVE, put(cells, row, damaged), separator=separator
+    )
     with pytest.raises(InputError, match=rf"the quote of {damaged} does not close .*line {row + 2}\)"):
         read(tmp_path, content)
 
@@ -52,12 +41,12 @@ def test_a_quote_that_does_not_close_is_refused_with_its_line(tmp_path, case, ro
 def test_a_quote_that_closes_some_rows_later_is_refused(tmp_path, rows):
     notes = put(put(["ok"] * T, 150, '"from'), 150 + rows, 'to"')
     with pytest.raises(InputError, match=r"does not close .*line 152\)"):
-        read(tmp_path, table(["time,v,note"], TIMES, WAVE, notes))
+        read(tmp_path, join_columns(["time,v,note"], TIMES, WAVE, notes))
 
 
 def test_quotes_within_words_and_remarks_of_several_lines_are_cells(tmp_path):
     notes = put(put(["ok"] * T, 100, 'pipe 3" steel'), 200, '"first, line\nsecond, line"')
-    series = read(tmp_path, table(["time,v,note"], TIMES, WAVE, notes))
+    series = read(tmp_path, join_columns(["time,v,note"], TIMES, WAVE, notes))
     assert series.channels == ("v",) and series.length == T
     np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
 
@@ -66,7 +55,7 @@ def test_quotes_within_words_and_remarks_of_several_lines_are_cells(tmp_path):
 def test_cells_and_lines_may_be_long(tmp_path, quoted):
     remark = "x" * 300_000
     notes = put(["ok"] * T, 3, f'"{remark}"' if quoted else remark)
-    series = read(tmp_path, table(["time,v,note"], TIMES, WAVE, notes))
+    series = read(tmp_path, join_columns(["time,v,note"], TIMES, WAVE, notes))
     np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
     assert series.channels == ("v",) and (series.timestamps == TIMES.to_numpy()).all()
 
@@ -83,83 +72,6 @@ def test_columns_of_categories(tmp_path, kind, from_file):
     else:
         series = from_dataframe(frame)
     assert series.channels == ("v",) and series.reading.left_out == ("mode (text)",)
-    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
-
-
-def test_blank_cells_between_spaces_are_refused(tmp_path):
-    rows = [f"{t:%Y-%m-%dT%H:%M} {v:6.2f} {w:7.2f}" for t, v, w in zip(TIMES, WAVE, OTHER, strict=True)]
-    rows[50] = rows[50][:16] + " " * 8 + rows[50][-7:]
-    with pytest.raises(InputError, match=r"2 cells for 3 columns, and spaces do not tell which is blank.*line 52\)"):
-        read(tmp_path, "\n".join(["time flow press", *rows]))
-
-
-GERMAN = TIMES.strftime("%d.%m.%Y %H:%M")
-COUNTS = np.round(1500 + 900 * np.sin(np.arange(T) / 7)).astype(int)  # from 600 to 2400
-DOTS = [f"{n:,d}".replace(",", ".") for n in COUNTS]
-LARGE_DOTS = [f"{n + 5000:,d}".replace(",", ".") for n in COUNTS]
-
-
-def test_small_numbers_beside_dots_tell_that_dots_separate_thousands(tmp_path):
-    series = read(tmp_path, table(["Zeit;Menge"], GERMAN, DOTS, separator=";"))
-    np.testing.assert_array_equal(series.exact[:, 0], COUNTS)
-    assert "column 'Menge': the dot is the separator of thousands" in series.notes
-
-
-def test_decimal_commas_elsewhere_tell_that_dots_separate_thousands(tmp_path):
-    commas = [f"{v:.2f}".replace(".", ",") for v in WAVE]
-    series = read(tmp_path, table(["Zeit;Menge;T"], GERMAN, LARGE_DOTS, commas, separator=";"))
-    np.testing.assert_array_equal(series.exact[:, 0], COUNTS + 5000)
-
-
-def test_three_digits_after_each_dot_are_refused_beside_semicolons(tmp_path):
-    content = table(["Zeit;Menge"], GERMAN, LARGE_DOTS, separator=";")
-    with pytest.raises(InputError, match=r"a dot may be .*column 'Menge'\): say --decimal"):
-        read(tmp_path, content)
-    np.testing.assert_array_equal(read(tmp_path, content, decimal=",").exact[:, 0], COUNTS + 5000)
-    np.testing.assert_allclose(read(tmp_path, content, decimal=".").exact[:, 0], (COUNTS + 5000) / 1000, atol=1e-6)
-
-
-@pytest.mark.parametrize("others", [WAVE, ["0.250"] * (T - 1) + ["1.250"]])
-def test_decimals_elsewhere_tell_that_dots_are_decimal_marks(tmp_path, others):
-    content = table(["Zeit;Menge;T"], GERMAN, LARGE_DOTS, others, separator=";")
-    np.testing.assert_allclose(read(tmp_path, content).exact[:, 0], (COUNTS + 5000) / 1000, atol=1e-6)
-
-
-@pytest.mark.parametrize("separator", [",", "\t"])
-def test_three_decimals_and_a_word_for_missing_values_are_decimals(tmp_path, separator):
-    cells = put([f"{v / 10:.3f}" for v in WAVE], 40, "999")
-    content = table([f"t{separator}v"], TIMES, cells, separator=separator)
-    values = read(tmp_path, content, missing=("999",)).exact[:, 0]
-    np.testing.assert_allclose(np.delete(values, 40), np.delete(WAVE / 10, 40), atol=1e-6)
-
-
-def test_dates_with_slashes_beside_semicolons_leave_decimals(tmp_path):
-    content = table(["Date;Voltage"], TIMES.strftime("%d/%m/%Y %H:%M"), [f"{v:.3f}" for v in OTHER], separator=";")
-    series = read(tmp_path, content)
-    np.testing.assert_allclose(series.exact[:, 0], OTHER, atol=1e-5)
-    assert any("if it separates thousands, say --decimal ," in note for note in series.notes)
-
-
-def test_both_decimal_marks_in_a_column_are_refused(tmp_path):
-    cells = put([f"{v:.2f}" for v in WAVE], 40, "20,86")
-    with pytest.raises(InputError, match=r"both decimal marks: 1 with a comma, 299 with a dot .*column 'v'"):
-        read(tmp_path, table(["t;v"], TIMES, cells, separator=";"))
-
-
-@pytest.mark.parametrize("separator", [" ", "\n"])
-def test_decimal_commas_in_text_files_of_numbers(tmp_path, separator):
-    content = separator.join(f"{v:.2f}".replace(".", ",") for v in WAVE)
-    if separator == "\n":
-        series = read(tmp_path, content, name="one.txt", decimal=",")
-        np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
-    else:
-        with pytest.raises(InputError, match="'20,00' may be one number or several"):
-            read(tmp_path, content, name="one.txt")
-
-
-@pytest.mark.parametrize("separator", [", ", ",", " ", ",\n"])
-def test_commas_and_spaces_separate_the_numbers_of_a_text_file(tmp_path, separator):
-    series = read(tmp_path, separator.join(map(str, WAVE)), name="one.txt")
     np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
 
 
@@ -195,7 +107,7 @@ def test_other_formats_are_named(tmp_path, reason, name):
 
 
 def test_names_in_brackets_are_no_markup(tmp_path):
-    series = read(tmp_path, table(["<DATE>,<CLOSE>"], TIMES, WAVE))
+    series = read(tmp_path, join_columns(["<DATE>,<CLOSE>"], TIMES, WAVE))
     assert series.channels == ("<CLOSE>",) and (series.timestamps == TIMES.to_numpy()).all()
 
 
@@ -211,14 +123,14 @@ FAR_NUMBERS = {
 @pytest.mark.parametrize("header", FAR_NUMBERS)
 def test_numbers_far_from_all_values_are_names(tmp_path, header):
     columns = FAR_NUMBERS[header]
-    series = read(tmp_path, table([header], *([f"{v:.10g}" for v in column] for column in columns)))
+    series = read(tmp_path, join_columns([header], *([f"{v:.10g}" for v in column] for column in columns)))
     assert series.channels == tuple(header.split(",")) and series.length == T
     np.testing.assert_allclose(series.exact[:, 0], columns[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("first", ["101,102", "90,100", "99.5,101.5"])
 def test_numbers_that_are_written_as_no_value_is_may_be_names(tmp_path, first):
-    content = table([first], *[[f"{v:.3f}" for v in DECIMALS]] * 2)
+    content = join_columns([first], *[[f"{v:.3f}" for v in DECIMALS]] * 2)
     with pytest.raises(InputError, match=f"the first row {first} may be names or values .*say --header or --no-header"):
         read(tmp_path, content)
     assert read(tmp_path, content, header=True).channels == tuple(first.split(","))
@@ -227,18 +139,20 @@ def test_numbers_that_are_written_as_no_value_is_may_be_names(tmp_path, first):
 
 @pytest.mark.parametrize("first", ["101.5,102.5", "-999,-999"])
 def test_numbers_that_are_written_as_the_values_are_a_row(tmp_path, first):
-    series = read(tmp_path, table([first], WAVE, [f"{v:.1f}" for v in OTHER]))
+    series = read(tmp_path, join_columns([first], WAVE, [f"{v:.1f}" for v in OTHER]))
     assert series.length == T + 1
 
 
 def test_numbers_beside_an_empty_cell_for_the_times_are_names(tmp_path):
-    series = read(tmp_path, table([",101,102"], TIMES, np.round(OTHER).astype(int), np.round(OTHER).astype(int)))
+    series = read(tmp_path, join_columns([",101,102"], TIMES, np.round(OTHER).astype(int), np.round(OTHER).astype(int)))
     assert series.channels == ("101", "102") and (series.timestamps == TIMES.to_numpy()).all()
 
 
 def test_a_line_on_the_file_above_the_names(tmp_path):
     facts = '723650,"ALBUQUERQUE",NM,-7.0,35.033,-106.617,1619'
-    content = table([facts, "Date,Time,ETR,GHI"], TIMES.strftime("%m/%d/%Y"), TIMES.strftime("%H:%M"), WAVE, OTHER)
+    content = join_columns(
+        [facts, "Date,Time,ETR,GHI"], TIMES.strftime("%m/%d/%Y"), TIMES.strftime("%H:%M"), WAVE, OTHER
+    )
     series = read(tmp_path, content)
     assert series.channels == ("ETR", "GHI") and (series.timestamps == TIMES.to_numpy()).all()
     assert any(note.startswith("1 line before the table was left out: '723650 ALB") for note in series.notes)
@@ -251,20 +165,20 @@ def test_lines_on_the_file_units_and_kinds_around_the_names(tmp_path):
         '"TS","RN","Deg C","%"',
         '"","","Avg","Smp"',
     ]
-    series = read(tmp_path, table(header, TIMES, range(T), WAVE, OTHER))
+    series = read(tmp_path, join_columns(header, TIMES, range(T), WAVE, OTHER))
     assert series.channels == ("AirTC_Avg", "RH") and (series.timestamps == TIMES.to_numpy()).all()
 
 
 @pytest.mark.parametrize("units", ["# s bar m/s", "# - [bar] °C"])
 def test_names_in_a_comment_above_units_in_a_comment(tmp_path, units):
     header = ["# written by the logger", "# sequence pressure speed", units]
-    series = read(tmp_path, table(header, range(5, T + 5), WAVE, OTHER, separator=" "))
+    series = read(tmp_path, join_columns(header, range(5, T + 5), WAVE, OTHER, separator=" "))
     assert series.channels[-2:] == ("pressure", "speed")
     assert [note for note in series.notes if "left out" in note] == ["1 line before the table was left out"]
 
 
 def test_a_header_in_a_comment_is_not_left_out(tmp_path):
-    series = read(tmp_path, table(["# time,v"], TIMES, WAVE))
+    series = read(tmp_path, join_columns(["# time,v"], TIMES, WAVE))
     assert series.channels == ("v",) and not series.notes
 
 
@@ -279,59 +193,21 @@ def test_one_row_a_day_with_a_column_an_hour_is_refused(tmp_path):
 
 
 def test_groups_above_names_are_joined_and_not_left_out(tmp_path):
-    series = read(tmp_path, table(["time,pump,pump,tank", ",flow,press,flow"], TIMES, WAVE, OTHER, WAVE))
+    series = read(tmp_path, join_columns(["time,pump,pump,tank", ",flow,press,flow"], TIMES, WAVE, OTHER, WAVE))
     assert series.channels == ("pump flow", "pump press", "tank flow")
     assert not any("left out" in note for note in series.notes)
 
 
 def test_a_second_column_without_a_name_is_a_channel(tmp_path):
-    series = read(tmp_path, table(["time,,value"], TIMES, WAVE, OTHER))
+    series = read(tmp_path, join_columns(["time,,value"], TIMES, WAVE, OTHER))
     assert series.channels == ("#2", "value") and not series.notes
     np.testing.assert_allclose(series.exact, np.column_stack([WAVE, OTHER]), atol=1e-5)
 
 
 @pytest.mark.parametrize("header", ["time,,v", "time,Unnamed: 0,v", "time,Unnamed: 0.1,v"])
 def test_a_column_without_a_name_that_counts_rows_is_left_out(tmp_path, header):
-    series = read(tmp_path, table([header], TIMES, range(T), WAVE))
+    series = read(tmp_path, join_columns([header], TIMES, range(T), WAVE))
     assert series.channels == ("v",) and any("is a step counter and was left out" in note for note in series.notes)
-
-
-@pytest.mark.parametrize("word", ["#DIV/0!", "", "-", '="#N/A"'])
-def test_formulas_of_text_beside_missing_values(tmp_path, word):
-    cells = put([f'="{v}"' for v in WAVE], 40, word)
-    series = read(tmp_path, table(["t;v"], TIMES, cells, separator=";"))
-    np.testing.assert_allclose(np.delete(series.exact[:, 0], 40), np.delete(WAVE, 40), atol=1e-5)
-    assert series.exact[40, 0] == pytest.approx((WAVE[39] + WAVE[41]) / 2, abs=1e-5)
-
-
-def european(value):
-    return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
-
-
-MONEY = np.round(150_000 + 90_000 * np.sin(np.arange(T) / 7), 2)
-CURRENCIES = {
-    "R$ before thousands with dots": (lambda v: f"R$ {european(v)}", MONEY),
-    "R$ and a minus": (lambda v: f"{'-' if v < 0 else ''}R$ {european(abs(v))}", MONEY - 150_000),
-    "euro before thousands": (lambda v: f"€ {european(v)}", MONEY),
-    "euro after thousands": (lambda v: f"{european(v)} €", MONEY),
-    "euro after whole thousands": (lambda v: f"{v:,.0f} €".replace(",", "."), np.round(MONEY) * 10),
-    "euro after spaces": (lambda v: f"{european(v)} €".replace(".", "\u202f"), MONEY),
-    "rupee, groups of two digits": (
-        lambda v: f'"₹ {int(v) // 100_000},{v % 100_000:09,.2f}"',  # 2,50,000.00
-        MONEY + 200_000,
-    ),
-    "US$": (lambda v: f'"US${v:,.2f}"', MONEY),
-    "francs": (lambda v: f"CHF {v:,.2f}".replace(",", "'"), MONEY),
-    "brackets": (lambda v: f'"$({-v:,.2f})"' if v < 0 else f'"${v:,.2f}"', MONEY - 150_000),
-    "currency in brackets": (lambda v: f'"(€ {-v:,.2f})"' if v < 0 else f'"€ {v:,.2f}"', MONEY - 150_000),
-}
-
-
-@pytest.mark.parametrize("case", CURRENCIES)
-def test_currencies_around_numbers(tmp_path, case):
-    cell, values = CURRENCIES[case]
-    series = read(tmp_path, table(["t;v"], TIMES, map(cell, values), separator=";"))
-    np.testing.assert_allclose(series.exact[:, 0], values, atol=0.006)
 
 
 def test_a_stream_of_arrow(tmp_path):
@@ -387,14 +263,16 @@ def in_bytes(text, encoding="utf-8"):
 
 
 def test_a_byte_that_is_not_utf8_leaves_the_other_names(tmp_path):
-    content = in_bytes(table(["time,Temperatur (°C),Größe,note"], TIMES, WAVE, OTHER, put(["ok"] * T, 150, "caf?")))
+    content = in_bytes(
+        join_columns(["time,Temperatur (°C),Größe,note"], TIMES, WAVE, OTHER, put(["ok"] * T, 150, "caf?"))
+    )
     series = read(tmp_path, content.replace(b"caf?", b"caf\xe9"))
     assert series.channels == ("Temperatur (°C)", "Größe")
     assert series.notes[0] == "line 152 has bytes that are not UTF-8; they were replaced"
 
 
 def test_many_bytes_that_are_not_utf8(tmp_path):
-    content = in_bytes(table(["time,v (°C),note"], TIMES, WAVE, ["caf?"] * T))
+    content = in_bytes(join_columns(["time,v (°C),note"], TIMES, WAVE, ["caf?"] * T))
     series = read(tmp_path, content.replace(b"caf?", b"\xc2\xb0 caf\xe9"))
     assert series.channels == ("v (°C)",)
     assert series.notes[0] == "300 lines, the first of them 2, have bytes that are not UTF-8; they were replaced"
@@ -405,7 +283,7 @@ def test_many_bytes_that_are_not_utf8(tmp_path):
 )
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
 def test_western_files_are_read(tmp_path, header, encoding):
-    series = read(tmp_path, in_bytes(table([header], TIMES, WAVE, OTHER, separator=";"), encoding))
+    series = read(tmp_path, in_bytes(join_columns([header], TIMES, WAVE, OTHER, separator=";"), encoding))
     assert series.channels == tuple(header.split(";")[1:])
     assert series.notes[0] == "the file is not UTF-8 and is read as Windows-1252"
 
@@ -424,7 +302,7 @@ def test_western_files_are_read(tmp_path, header, encoding):
     ],
 )
 def test_other_encodings_are_refused_and_read_as_utf8(tmp_path, header, encoding):
-    content = table([header], TIMES, WAVE)
+    content = join_columns([header], TIMES, WAVE)
     with pytest.raises(InputError, match=r"neither UTF-8 nor Western European text .*line 1\): write it as UTF-8"):
         read(tmp_path, in_bytes(content, encoding))
     assert read(tmp_path, in_bytes(content)).channels == (header.split(",")[1],)
@@ -432,22 +310,16 @@ def test_other_encodings_are_refused_and_read_as_utf8(tmp_path, header, encoding
 
 def test_widths_of_columns_below_the_names_are_no_values(tmp_path):
     header = ["# an RDB table", "agency\tdatetime\tflow\tflow_cd", "5s\t20d\t14n\t10s"]
-    series = read(tmp_path, table(header, ["A"] * T, TIMES, WAVE, ["P"] * T, separator="\t"))
+    series = read(tmp_path, join_columns(header, ["A"] * T, TIMES, WAVE, ["P"] * T, separator="\t"))
     assert series.channels == ("flow",) and (series.timestamps == TIMES.to_numpy()).all()
 
 
-def test_apostrophes_before_each_cell(tmp_path):
-    series = read(tmp_path, table(["t,v"], [f"'{time}" for time in TIMES], [f"'{v}" for v in WAVE]))
-    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
-    assert (series.timestamps == TIMES.to_numpy()).all()
-
-
 def test_names_are_without_characters_that_nobody_sees(tmp_path):
-    assert read(tmp_path, table(["\u200btime,v\u200b"], TIMES, WAVE)).channels == ("v",)
+    assert read(tmp_path, join_columns(["\u200btime,v\u200b"], TIMES, WAVE)).channels == ("v",)
 
 
 def test_missing_values_in_the_first_row_without_a_header_are_a_row(tmp_path):
-    series = read(tmp_path, table(["NaN,NaN"], WAVE, OTHER))
+    series = read(tmp_path, join_columns(["NaN,NaN"], WAVE, OTHER))
     assert series.length == T + 1 and not any("left out" in note for note in series.notes)
 
 
@@ -456,14 +328,8 @@ def test_text_with_commas_is_no_table(tmp_path):
         read(tmp_path, "Dear colleague,\nplease find attached the data.\n" * 100)
 
 
-def test_a_word_with_a_dot_is_no_second_decimal_mark(tmp_path):
-    cells = put([f"{v:.2f}".replace(".", ",") for v in WAVE], 40, "05.Mrz")
-    with pytest.raises(InputError, match=r"text '05\.Mrz' in a number column .*row 42"):
-        read(tmp_path, table(["t;v"], TIMES, cells, separator=";"))
-
-
 def test_notes_count_one_row(tmp_path):
-    lines = table(["t,v,w"], TIMES, WAVE, OTHER).splitlines()
+    lines = join_columns(["t,v,w"], TIMES, WAVE, OTHER).splitlines()
     lines[151] = lines[151].rsplit(",", 1)[0]
     lines.insert(100, lines[0])
     notes = read(tmp_path, "\n".join(lines)).notes
@@ -472,89 +338,15 @@ def test_notes_count_one_row(tmp_path):
 
 
 def test_adjacent_bytes_that_are_not_utf8_are_one_damage(tmp_path):
-    content = in_bytes(table(["time,T °C,note"], TIMES, WAVE, put(["ok"] * T, 5, "??"))).replace(b"??", b"\xff\xfe")
+    content = in_bytes(join_columns(["time,T °C,note"], TIMES, WAVE, put(["ok"] * T, 5, "??"))).replace(
+        b"??", b"\xff\xfe"
+    )
     assert read(tmp_path, content).channels == ("T °C",)
-
-
-def test_names_between_spaces_above_tabs(tmp_path):
-    series = read(tmp_path, table(["time pressure"], TIMES, WAVE, separator="\t"))
-    assert series.channels == ("pressure",) and not series.notes
-    titled = read(tmp_path, table(["Logger seven"], TIMES, WAVE, separator="\t"))
-    assert titled.channels == ("channel1",) and "1 line before the table was left out: 'Logger seven'" in titled.notes
 
 
 def test_blocks_of_settings_above_the_names(tmp_path):
     header = ["Logger Measurement\t", "Version\t2", "Separator\tTab", "***End***\t", "Channels\t1\t", "***End***\t\t"]
-    content = table([*header, "X_Value\tPressure\tComment"], np.arange(T) / 1000, WAVE, separator="\t")
+    content = join_columns([*header, "X_Value\tPressure\tComment"], np.arange(T) / 1000, WAVE, separator="\t")
     series = read(tmp_path, content)
     assert series.channels[-1] == "Pressure" and series.length == T
     np.testing.assert_allclose(series.exact[:, -1], WAVE, atol=1e-5)
-
-
-def test_a_number_below_1000_decides_for_thousands_in_comma_files_too(tmp_path):
-    path = tmp_path / "series.csv"
-    values = [1250 + k % 7 if k % 2 else 950 + k % 11 for k in range(200)]
-    path.write_text("a,b\n" + "".join(f"{v // 1000}.{v % 1000},{v}\n" if v > 999 else f"{v},{v}\n" for v in values))
-    series = load(path)
-    np.testing.assert_array_equal(series.values[:, 0], series.values[:, 1])
-    assert "column 'a': the dot is the separator of thousands" in series.notes
-
-
-@pytest.mark.parametrize("separator", [";", "\t"])
-@pytest.mark.parametrize("above", [["Plant, hall 5"], ["Device,Logger", "Serial,123"]])
-@pytest.mark.parametrize("header", [True, False])
-def test_a_comma_above_the_table_does_not_make_decimal_commas_separate(tmp_path, separator, above, header):
-    names = [separator.join(["Zeit", "Druck"])] * header
-    content = table([*above, *names], TIMES, [str(v).replace(".", ",") for v in WAVE], separator=separator)
-    series = read(tmp_path, content)
-    assert (series.timestamps == TIMES.to_numpy()).all() and series.exact.shape == (T, 1)
-    np.testing.assert_allclose(series.exact[:, 0], WAVE, atol=1e-5)
-
-
-@pytest.mark.parametrize("spaces", [1, 4])
-@pytest.mark.parametrize("times", ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M"])
-@pytest.mark.parametrize("names", ["Zeit Druck Temp", None])
-def test_spaces_separate_dates_with_a_clock_and_decimal_commas(tmp_path, spaces, times, names):
-    columns = ([str(v).replace(".", ",") for v in values] for values in (WAVE, OTHER))
-    series = read(tmp_path, table([names] * bool(names), TIMES.strftime(times), *columns, separator=" " * spaces))
-    assert (series.timestamps == TIMES.to_numpy()).all()
-    np.testing.assert_allclose(series.exact, np.column_stack([WAVE, OTHER]), atol=1e-4)
-
-
-@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f"])
-@pytest.mark.parametrize("mark", ["", ".", ","])
-@pytest.mark.parametrize("low", [1000, 600])
-def test_spaces_between_thousands_do_not_separate_one_column(tmp_path, space, mark, low):
-    values = low + np.arange(T) * 2 + (0.25 if mark else 0)
-    cells = [f"{v:_.2f}".replace(".", mark) if mark else f"{v:_.0f}" for v in values]
-    series = read(tmp_path, table(["cpu"], [cell.replace("_", space) for cell in cells]))
-    assert series.channels == ("cpu",)
-    assert series.exact[:, 0].tolist() == values.tolist()
-
-
-@pytest.mark.parametrize("end", ["", ".25"])
-def test_spaces_that_separate_columns_or_thousands_are_refused(tmp_path, end):
-    cells = [f"{v:_d}{end}".replace("_", " ") for v in 1500 + np.arange(T) * 2 % 977]
-    with pytest.raises(InputError, match="may be 2 numbers or one with separators of thousands"):
-        read(tmp_path, table([], cells))
-    series = read(tmp_path, table(["a b"], cells))
-    assert series.exact[0, -1] == 500 + float(end or 0)
-
-
-def test_spaces_within_decimal_commas_without_a_header(tmp_path):
-    content = table([], [f"{v:_d},25".replace("_", "\u202f") for v in 1500 + np.arange(T) * 2])
-    with pytest.raises(InputError, match="say --decimal"):
-        read(tmp_path, content)
-    assert read(tmp_path, content, decimal=",").exact[:2, 0].tolist() == [1500.25, 1502.25]
-
-
-def test_a_time_and_a_decimal_comma_without_a_header(tmp_path):
-    path = tmp_path / "series.csv"
-    values = np.sin(np.arange(300) / 20).round(4)
-    times = pd.date_range("2023-10-28", periods=300, freq="5min")
-    path.write_text("".join(f"{t},{str(v).replace('.', ',')}\n" for t, v in zip(times, values, strict=True)))
-    with pytest.raises(InputError, match=r"may be 2 numbers or 1 with decimal commas.*say --decimal"):
-        load(path)
-    series = load(path, options=ReadOptions(decimal=","))
-    np.testing.assert_allclose(series.exact[:, 0], values, atol=1e-7)
-    assert series.timestamps[1] == times[1]
