@@ -140,6 +140,9 @@ class _Dialogue:
         arguments = ", ".join(f"{name}={value}" for name, value in call["args"].items())
         self.listen(self.agent, f"calls {call['name']}({arguments[:60]})")
         result = await asyncio.to_thread(call_tool, self.tools, call)
+        if "begin" in call["args"] and "first_time" in result:
+            positions = f"positions {result['begin']} to {result['end'] - 1}, " if "begin" in result else ""
+            self.listen(self.agent, f"sees {positions}{result['first_time']} to {result['last_time']}")
         self.evidence[key] = store_evidence(call, result, self.artefacts)
         message = result_message(call, result, self.evidence[key])
         self.character_budget -= len(str(message.content))

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ape.cli.commands import console, request_of
+from ape.cli.commands import request_of
 from ape.cli.display import Display
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 from ape.runs.batch import (
     ENHANCED_RESULTS,
@@ -28,6 +29,7 @@ from ape.runs.batch import (
 from ape.runs.jobs import unfinished
 from ape.runs.manifest import read_manifest
 from ape.series.matrix_profile import warm_up
+from ape.series.reading.report import NO_TRAIN_END
 
 SHOWN = 8  # items
 
@@ -50,7 +52,8 @@ def batch(arguments: argparse.Namespace) -> None:
         trained = [name for name in mined if name not in failed]
         with LiveTable(console, "enhanced", trained, out / ENHANCED_RESULTS) as table:
             failed |= enhance_items(trained, out, arguments.workers, policy, table.on_done)
-    write_outcome(out, requests, failed)
+    if whole := write_outcome(out, requests, failed):
+        console.print(f"training part of {whole} of {len(requests)} series: {NO_TRAIN_END}")
     console.print(f"summary: {out / 'index.html'}")
     if failed:
         raise InputError(
@@ -99,7 +102,8 @@ class LiveTable:
         speed = self._ended / hours
         minutes = 60 * (self._total - done) / speed if speed else 0.0
         return (
-            f"{done} of {self._total} {self._what}, {self._failed} failed, {speed:.0f} an hour, {minutes:.0f} min left"
+            f"{done - self._failed} of {self._total} {self._what}, {self._failed} failed, {speed:.0f} an hour,"
+            f" {minutes:.0f} min left"
         )
 
     def _table(self) -> Table:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ape.cli.commands import console
 from ape.cli.options import load_series
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 from ape.core.files import is_free
 

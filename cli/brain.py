@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 
-from ape.cli.commands import console
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 
 

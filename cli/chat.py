@@ -12,11 +12,14 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from ape.cli.commands import request_of, wrapping_console
+from ape.cli.commands import request_of
+from ape.cli.options import refuse_fixed_options
+from ape.cli.terminal import print_reading, wrapping_console
 from ape.core.errors import InputError
 from ape.runs.session import MAIN, Session
 from ape.runs.updates import Update
 
+LAST_WORDS = ("quit", "exit", "bye")  # end the conversation, like an empty line
 INLINE_TERMINALS = ("iTerm.app", "WezTerm")  # they show pictures, by iTerm2's protocol
 
 console = wrapping_console()
@@ -29,14 +32,14 @@ def chat(arguments: argparse.Namespace) -> None:
     _print_updates(history)
     if arguments.thread == MAIN and not history:
         console.print(
-            "Ask what the series does, say 'mine', or 'help'. An empty line or Ctrl-D ends; everything is stored."
+            "Ask what the series does, say 'mine', or 'help'. 'quit' or an empty line ends; everything is stored."
         )
     while True:
         try:
             message = console.input("> ").strip()
         except EOFError:
             break
-        if not message:
+        if not message or message.lower() in LAST_WORDS:
             break
         if message.lower() == "branch":
             session = session.branch()
@@ -53,9 +56,11 @@ def _session(arguments: argparse.Namespace) -> Session:
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new conversation, or --resume DIR", "ape chat", "give one of the two")
     if arguments.resume is not None:
+        refuse_fixed_options(arguments, "thread")
         return Session(Path(arguments.resume), arguments.thread)
     request = request_of(arguments, "chat")
     series = request.load()
+    print_reading(series)
     return Session.create(Path(arguments.out or f"runs/chat-{series.name}"), request, series)
 
 

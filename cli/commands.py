@@ -7,30 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from ape.cli.display import Display
-from ape.cli.options import load_series, read_options
+from ape.cli.options import load_series, read_options, refuse_fixed_options
+from ape.cli.terminal import console, print_lines, print_reading
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
-from ape.series import Series
-from ape.series.reading.report import reading_lines
+from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
     from ape.runs import Request, Run
-
-PIPED_WIDTH = 200  # columns of wrapped text without a terminal
-
-console = Console(highlight=False, soft_wrap=True, markup=False)
-
-
-def wrapping_console() -> Console:
-    """Return a console that wraps its output, for trees and running text."""
-    wrapping = Console(highlight=False, markup=False)
-    if not wrapping.is_terminal:
-        wrapping.width = PIPED_WIDTH
-    return wrapping
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -41,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     if (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA for a new run, or --resume DIR", "ape run", "one of the two")
     if arguments.resume is not None:
-        _refuse_fixed_options(arguments)
+        refuse_fixed_options(arguments, "approve", "drop")
         approves = arguments.approve or arguments.drop
         _execute(Run.open(Path(arguments.resume)), arguments.drop or [] if approves else None)
         return
@@ -84,8 +69,8 @@ def enhance(arguments: argparse.Namespace) -> None:
     from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
 
-    series = _load(arguments)
     detector = detectors.load(_detector_folder(arguments.detector, DETECTOR))
+    series = _load(arguments, detector.required)
     bank = RuleBank.load(_bank_path(arguments.bank))
     target = _new(arguments.out, ENHANCED)
     with Display(console) as display:
@@ -97,10 +82,16 @@ def enhance(arguments: argparse.Namespace) -> None:
 def score(arguments: argparse.Namespace) -> None:
     """``ape score``: score a whole series into ``OUT/scores.csv``."""
     from ape import posttrain
+    from ape.detectors.inputs import required_by
     from ape.posttrain.steps import score_series, write_scores
 
-    series = _load(arguments, scoring=True)
     detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
+    series = _load(arguments, required_by(detector), scoring=True)
+    longest = max(end - begin for begin, end in series.segments)
+    if longest < detector.window:
+        stretch = " of the longest stretch without a gap" if series.gaps else ""
+        what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
+        raise InputError(what, arguments.data, "give a longer series")
     target = _new(arguments.out, SCORES)
     scores, shares = score_series(detector, series, own=arguments.own)
     write_scores(target, series, {"score": scores, **shares})
@@ -120,22 +111,17 @@ def bank(arguments: argparse.Namespace) -> None:
         console.print(f"{path}: valid, {len(loaded.rules)} rules")
         return
     console.print(f"{loaded.scenario}\n{loaded.ended}")
-    table = Table(show_lines=True)
-    for heading in ("rule", "mechanism", "morphology", "program", "scale", "duration", "figures", "evidence"):
-        table.add_column(heading, overflow="fold")
     for rule in loaded.rules:
         figures = rule.history[-1].figures if rule.history else {}
-        table.add_row(
-            f"{rule.id}\nweight {rule.weight:.2g}",
-            rule.mechanism,
-            rule.morphology,
-            " + ".join(step.operator for step in rule.program),
-            f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",
-            f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {rule.duration.unit}",
-            "\n".join(f"{name} {value:.3g}" for name, value in figures.items()),
-            "\n".join(item.quote or item.id for item in rule.evidence),
-        )
-    console.print(table)
+        console.print(f"{rule.id}: {rule.mechanism}, {rule.morphology}, weight {rule.weight:.2g}", style="bold")
+        properties = {
+            "program": " + ".join(step.operator for step in rule.program),
+            "scale": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",
+            "duration": f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {rule.duration.unit}",
+            "figures": ", ".join(f"{name} {value:.3g}" for name, value in figures.items()),
+            "evidence": "; ".join(item.quote or item.id for item in rule.evidence),
+        }
+        print_lines((f"    {name:<9} {text}" for name, text in properties.items()), 14)
 
 
 def detectors(arguments: argparse.Namespace) -> None:
@@ -153,8 +139,7 @@ def detectors(arguments: argparse.Namespace) -> None:
             "scaling": "by training mean and deviation of each channel" + backbone.normalisation,
             "cannot see": backbone.blind_to,
         }
-        for name, text in properties.items():
-            console.print(f"    {name:<11} {text}")
+        print_lines((f"    {name:<11} {text}" for name, text in properties.items()), 16)
 
 
 def warm_up(arguments: argparse.Namespace) -> None:
@@ -164,9 +149,9 @@ def warm_up(arguments: argparse.Namespace) -> None:
     compile_once(console.print)
 
 
-def _load(arguments: argparse.Namespace, *, scoring: bool = False) -> Series:
-    series = load_series(arguments)
-    _print_series(series, scoring=scoring)
+def _load(arguments: argparse.Namespace, required: Requirements | None = None, *, scoring: bool = False) -> Series:
+    series = load_series(arguments, required, scoring=scoring)
+    print_reading(series, scoring=scoring)
     return series
 
 
@@ -226,21 +211,12 @@ def _bank_path(given: str) -> Path:
     return path / BANK if path.is_dir() else path
 
 
-def _refuse_fixed_options(arguments: argparse.Namespace) -> None:
-    """Refuse options that a resumed run does not read; ``run.json`` has their values."""
-    fixed = ("column", "train_end", "text", "log", "image", "brain", "out")
-    given = [name for name in fixed if getattr(arguments, name) is not None]
-    if given:
-        option = f"--{given[0].replace('_', '-')}"
-        raise InputError("a resumed run keeps its options", option, "leave it out, or start a new run")
-
-
 def _execute(run: Run, dropped: list[str] | None = None) -> None:
     """Execute or resume a run with live progress, then print its outcome and its files."""
     from ape.posttrain.steps import describe_outcome
     from ape.runs import Callbacks, execute
 
-    _print_series(run.series)
+    print_reading(run.series)
     with Display(console) as display:
         outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
     if outcome.post_training:
@@ -253,8 +229,3 @@ def _execute(run: Run, dropped: list[str] | None = None) -> None:
             f"the rules wait for approval: read them with 'ape bank show {run.folder}', then continue with"
             f" 'ape run --resume {run.folder} --approve', and --drop RULE for each rule to leave out"
         )
-
-
-def _print_series(series: Series, *, scoring: bool = False) -> None:
-    for line in reading_lines(series, scoring=scoring):
-        console.print(line)

@@ -20,7 +20,7 @@ from ape.agents.brain import EMBEDDED, URL_VARIABLE
 from ape.agents.reply_cache import cache_folder
 from ape.agents.server import START_HINT, base_address, served_models
 from ape.agents.vllm_command import serve_command
-from ape.cli.commands import console
+from ape.cli.terminal import console
 from ape.core.errors import InputError
 from ape.runs.tracing import ENDPOINT
 from ape.series.matrix_profile import is_compiled

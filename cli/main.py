@@ -43,11 +43,15 @@ def build_parser() -> argparse.ArgumentParser:
     mine.add_argument("--out", metavar="DIR", required=True, help="run folder")
     train = commands.add_parser("train", parents=[series, seed, backbone], help="train a backbone only")
     train.add_argument("--out", metavar="DIR", required=True, help="folder for the detector")
-    enhance = commands.add_parser("enhance", parents=[series, seed], help="post-train a detector with a Rule Bank")
+    enhance = commands.add_parser("enhance", parents=[seed], help="post-train a detector with a Rule Bank")
+    _add_data(enhance)
+    _add_series_options(enhance, trained=True)
     enhance.add_argument("--detector", metavar="DIR", required=True, help="folder that 'ape train' wrote")
     enhance.add_argument("--bank", metavar="FILE", required=True, help="bank.json, or a run folder")
     enhance.add_argument("--out", metavar="DIR", required=True, help="folder for the detector and the report")
-    score = commands.add_parser("score", parents=[series], help="score a series with a detector")
+    score = commands.add_parser("score", help="score a series with a detector")
+    _add_data(score)
+    _add_series_options(score, trained=True, scored=True)
     score.add_argument("--detector", metavar="DIR", required=True, help="folder of a trained or post-trained detector")
     score.add_argument("--own", action="store_true", help="score of the paper, not the reconstruction error")
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv")
@@ -90,9 +94,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _series_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("data", metavar="DATA", help=DATA_HELP)
+    _add_data(options)
     _add_series_options(options)
     return options
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
 
 
 def _add_optional_series(parser: argparse.ArgumentParser) -> None:
@@ -100,14 +108,17 @@ def _add_optional_series(parser: argparse.ArgumentParser) -> None:
     _add_series_options(parser)
 
 
-def _add_series_options(parser: argparse.ArgumentParser) -> None:
+def _add_series_options(
+    parser: argparse.ArgumentParser, *, trained: bool = False, scored: bool = False, many: bool = False
+) -> None:
+    """Add the options of reading: for a trained detector, which knows its counters; for scoring only; for a batch."""
     parser.add_argument("--column", action="append", metavar="NAME", help="channel to use; repeatable; default: all")
-    parser.add_argument(
-        "--train-end",
-        type=_whole_or_word,
-        metavar="WHERE",
-        help="end of the training part, taken as normal: a row, a date, or a percentage such as 60%%",
-    )
+    if not scored:
+        parser.add_argument(
+            "--train-end",
+            metavar="WHERE",
+            help="end of the training part, taken as normal: a row, a date, or a percentage such as 60%%",
+        )
     reading = parser.add_argument_group("reading the file (by default everything is inferred)")
     reading.add_argument("--decimal", choices=[".", ","], help="decimal mark; the other one separates thousands")
     reading.add_argument(
@@ -118,7 +129,8 @@ def _add_series_options(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--series-column",
         metavar="NAME",
-        help="column of a long table that names the series, which become channels; NAME=VALUE reads one of them",
+        help="column of a long table that names the series, which become channels; NAME=VALUE reads one of them"
+        + (", and NAME=* makes each of them an item" if many else ""),
     )
     reading.add_argument(
         "--missing", action="append", metavar="WORD", help="cell that means a missing value; repeatable"
@@ -126,7 +138,8 @@ def _add_series_options(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--header", action=argparse.BooleanOptionalAction, help="the first row names the columns, or not"
     )
-    reading.add_argument("--difference", action="store_true", help="read the increments of counters")
+    if not trained:
+        reading.add_argument("--difference", action="store_true", help="read the increments of counters")
 
 
 def _seed_option() -> argparse.ArgumentParser:
@@ -160,7 +173,7 @@ def _mining_options() -> argparse.ArgumentParser:
 
 def _add_bank(bank: argparse.ArgumentParser) -> None:
     actions = bank.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for action, description in (("validate", "check every field"), ("show", "print the rules as a table")):
+    for action, description in (("validate", "check every field"), ("show", "print the rules")):
         actions.add_parser(action, help=description).add_argument(
             "bank", metavar="BANK", help="bank.json, or a run folder"
         )
@@ -188,8 +201,10 @@ def _add_trace(trace: argparse.ArgumentParser) -> None:
 
 def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.set_defaults(module="ape.cli.batch")
-    batch.add_argument("manifest", metavar="MANIFEST", help="a folder, a glob, or a CSV with the column 'path'")
-    _add_series_options(batch)
+    batch.add_argument(
+        "manifest", metavar="MANIFEST", help="a folder, a glob, a long table, or a CSV with the column 'path'"
+    )
+    _add_series_options(batch, many=True)
     batch.add_argument("--out", metavar="DIR", required=True, help="rerun with the same --out to resume")
     batch.add_argument("--enhance", action="store_true", help="also train, post-train and score each series")
     batch.add_argument("--workers", type=_positive, default=2, metavar="N", help="number of processes; default: 2")
@@ -252,10 +267,6 @@ def _add_eval(evaluation: argparse.ArgumentParser) -> None:
     compare = actions.add_parser("compare", help="compare two runs of an experiment, with confidence intervals")
     compare.add_argument("before", metavar="A", help="folder of the first run")
     compare.add_argument("after", metavar="B", help="folder of the second run")
-
-
-def _whole_or_word(word: str) -> int | str:
-    return int(word) if word.removeprefix("-").isdecimal() else word
 
 
 def _positive(word: str) -> int:

@@ -6,6 +6,7 @@ All state is in the run folders, so the page is the same after a reload, in a se
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,13 +17,16 @@ from typing import Any
 
 import gradio as gr
 
+from ape.cli.form import add_form, request_of_form
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, RECORD, REPORT, SCORES
 from ape.runs.folder import Request
 from ape.runs.session import MAIN, Card, Session
 from ape.runs.updates import Update
-from ape.series.loaders import SUFFIXES, stem_of
-from ape.series.reading.table import COMPRESSED
+from ape.series.loaders import stem_of
+from ape.series.plots import draw_series
+from ape.series.reading.report import reading_lines
+from ape.tools.artefacts import Artefacts
 
 Messages = list[dict[str, Any]]
 Place = dict[str, str]  # name of the run folder ("run") and of the thread, stored in the browser
@@ -56,16 +60,11 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             thread = gr.Dropdown([MAIN], value=MAIN, label="thread", scale=1)
             branch = gr.Button("branch from here", scale=1, size="sm")
         with gr.Accordion("new conversation", open=not conversations(root)) as new:
-            upload = gr.File(
-                label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED]
-            )
+            fields = add_form(defaults)
             with gr.Row():
-                train_end = gr.Textbox(
-                    label="end of the training part, taken as normal",
-                    placeholder="a row, a date, or 60% (empty: all)",
-                )
-                text = gr.Textbox(label="what is known about possible failures", lines=3, scale=3)
-            begin = gr.Button("start", variant="primary")
+                check = gr.Button("how is it read?")
+                begin = gr.Button("start", variant="primary")
+            checked, drawn = reading_fields(visible=False)
         notice = gr.Markdown(visible=True, elem_id="notice")
         with gr.Row():
             with gr.Column(scale=3):
@@ -78,32 +77,41 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             with gr.Column(scale=2, min_width=240), gr.Tabs():
                 with gr.Tab("Rule Bank"):
                     add_cards(root, place, changed, [chat, question, notice, changed])
+                with gr.Tab("series"):
+                    read, series = reading_fields()
                 with gr.Tab("scores"):
                     scores = gr.Image(show_label=False, interactive=False)
                     files = gr.File(label="report, bank, scores", file_count="multiple", interactive=False)
 
         turn = [chat, question, notice, changed]
         results = [scores, files]
-        everything = [place, *turn, thread, *results]
+        everything = [place, *turn, thread, *results, read, series]
 
         def show(run: str | None, name: str) -> tuple[Any, ...]:
             new_place = {"run": run or "", "thread": name or MAIN}
             session = _session(root, new_place)
             threads = gr.update(choices=session.threads() if session else [MAIN], value=new_place["thread"])
-            return new_place, *_turn_values(session), threads, *_result_values(root, new_place)
+            known = (None, None) if session is None else (session.reading(), str(session.series_picture()))
+            return new_place, *_turn_values(session), threads, *_result_values(root, new_place), *known
 
         def on_load(place: Place) -> tuple[Any, ...]:
             known = conversations(root)
             run = place.get("run") if place.get("run") in known else (known[0] if known else "")
             return gr.update(choices=known, value=run or None), *show(run, place.get("thread", MAIN))
 
-        def on_begin(path: str | None, end: str, words: str) -> tuple[Any, ...]:
-            word = end.strip()
-            where = int(word) if word.isdecimal() else word or defaults.train_end
+        def on_check(*values: Any) -> tuple[Any, ...]:
             try:
-                name = start(root, replace(defaults, text=words.strip() or None, train_end=where), path)
+                read, picture = look(root, request_of_form(dict(zip(fields, values, strict=True))))
             except InputError as error:
-                return *repeat(gr.skip(), 5), f"**{_escape(str(error))}**", *repeat(gr.skip(), 4)
+                return gr.update(visible=False), gr.update(visible=False), f"**{_escape(str(error))}**"
+            return gr.update(value=read, visible=True), gr.update(value=picture, visible=True), ""
+
+        def on_begin(*values: Any) -> tuple[Any, ...]:
+            try:
+                name = start(root, request_of_form(dict(zip(fields, values, strict=True))))
+            except InputError as error:
+                unchanged = repeat(gr.skip(), len(everything) - 3)
+                return *repeat(gr.skip(), 5), f"**{_escape(str(error))}**", *unchanged
             return gr.update(choices=conversations(root), value=name), gr.update(open=False), *show(name, MAIN)
 
         def on_branch(place: Place) -> tuple[Any, ...]:
@@ -113,11 +121,12 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             try:
                 other = session.branch()
             except InputError as error:
-                return place, *_turn_values(session, str(error)), gr.skip(), *_result_values(root, place)
+                return place, *_turn_values(session, str(error)), *repeat(gr.skip(), len(everything) - len(turn) - 1)
             return show(place["run"], other.thread)
 
         blocks.load(on_load, place, [chosen, *everything])
-        begin.click(on_begin, [upload, train_end, text], [chosen, new, *everything])
+        check.click(on_check, list(fields.values()), [checked, drawn, notice])
+        begin.click(on_begin, list(fields.values()), [chosen, new, *everything])
         chosen.input(lambda run: show(run, MAIN), chosen, everything)
         thread.input(lambda place, name: show(place.get("run"), name), [place, thread], everything)
         branch.click(on_branch, place, everything)
@@ -181,30 +190,62 @@ def conversations(root: Path) -> list[str]:
     return [path.name for path in sorted(folders, key=lambda path: -path.stat().st_mtime)]
 
 
-def start(root: Path, defaults: Request, path: str | None) -> str:
-    """Start a conversation about an uploaded series and return its name; the series is copied into ``root``.
+def reading_fields(visible: bool = True) -> tuple[gr.Textbox, gr.Image]:
+    """Add the block that says how a file was read, and the picture of the series."""
+    block = gr.Textbox(label="how the file is read", lines=8, max_lines=20, interactive=False, visible=visible)
+    return block, gr.Image(show_label=False, interactive=False, visible=visible)
+
+
+def look(root: Path, request: Request) -> tuple[str, str]:
+    """Return how the file of a request is read, and the path of a picture of the series.
 
     Raises
     ------
     InputError
         There is no file, or it is not a usable series.
     """
-    if path is None:
-        raise InputError("no series", "start", "choose a file first")
-    stem = re.sub(r"[^\w-]+", "_", stem_of(Path(path)))[:40] or "series"
+    series = _require_file(request).load()
+    picture = Artefacts(root / ".page").put_bytes(draw_series(series), ".png")
+    return "\n".join(reading_lines(series)), str(Artefacts(root / ".page").path(picture))
+
+
+def start(root: Path, request: Request) -> str:
+    """Start a conversation about uploaded files and return its name; the files are copied into ``root``.
+
+    Raises
+    ------
+    InputError
+        There is no file, or it is not a usable series.
+    """
+    path, folder = Path(_require_file(request).data), root / "series"
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w-]+", "_", stem_of(path))[:40] or "series"
     names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 10_000))
     name = next(name for name in names if not (root / name).exists())
-    suffixes = Path(path).name[len(stem_of(Path(path))) :].lower()
-    copy = root / "series" / f"{name}{suffixes}"
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_bytes(Path(path).read_bytes())
-    request = replace(defaults, data=str(copy.resolve()))
+
+    def copied(file: str, new: str) -> str:
+        return str(shutil.copy(file, folder / new))
+
+    images = [(image, f"{name}-image{number}{Path(image).suffix}") for number, image in enumerate(request.image, 1)]
+    request = replace(
+        request,
+        data=copied(request.data, f"{name}{path.name[len(stem_of(path)) :].lower()}"),
+        log=None if request.log is None else copied(request.log, f"{name}-log{Path(request.log).suffix}"),
+        image=tuple(copied(image, new) for image, new in images),
+    )
     try:
         Session.create(root / name, request, request.load())
     except InputError:
-        copy.unlink()
+        for copy in filter(None, (request.data, request.log, *request.image)):
+            Path(copy).unlink()
         raise
     return name
+
+
+def _require_file(request: Request) -> Request:
+    if not request.data:
+        raise InputError("no series", "start", "choose a file first")
+    return request
 
 
 def _session(root: Path, place: Place) -> Session | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.text import Text
 from rich.tree import Tree
 
-from ape.cli.commands import wrapping_console
+from ape.cli.terminal import wrapping_console
 from ape.core.errors import InputError
 from ape.core.run_files import BANK
 from ape.rules import RuleBank

@@ -48,7 +48,7 @@ class Detector(Protocol):
         """Return the reconstruction error of each point, [B, L]."""
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Return the anomaly score of each point of a series, float32 [T]."""
+        """Return the anomaly score of each point of a series, float32 [T]; NaN where no window fits between gaps."""
 
     def clone(self) -> Self:
         """Return an independent copy."""

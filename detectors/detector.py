@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,16 +18,29 @@ from ape.core.out_of_memory import BatchSize
 from ape.core.progress import Progress
 from ape.detectors.contract import Backbone
 from ape.detectors.detector_folder import Configuration, write_folder
+from ape.detectors.inputs import missing_error, prepared, with_missing
 from ape.detectors.schedule import Budget
 from ape.detectors.training import seeded, train
-from ape.series import Series
-from ape.series.numerics import dominant_period
-from ape.series.windows import sliding, start_batches, streamed_overlap_mean
+from ape.series import Requirements, Series
+from ape.series.numerics import channel_scale, dominant_period
+from ape.series.windows import (
+    Segments,
+    count_points,
+    joined,
+    longest,
+    longest_window,
+    sliding,
+    spaced_starts,
+    start_batches,
+    streamed_overlap_mean,
+    usable,
+)
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
 MIN_WINDOWS = 4  # the training part has at least this many window lengths
 BATCH = 512  # windows scored at once
-MIN_SCALE = 1e-3  # of the median scale, for channels that are constant in training
+MEASURED = 128  # windows of the training part, in which usual errors are measured
+CONSTANT_SHARE = 1e-3  # of the median scale, for channels that are constant in training
 
 
 @dataclass(frozen=True)
@@ -40,16 +53,32 @@ class TrainingSetup:
         Untrained.
     values : Tensor [n, C]
         Standardised training part, on the module's device.
+    segments : sequence of (int, int)
+        Stretches of the training part without gaps, see `Series.train_segments`.
     window : int
     shift, scale : Tensor [C]
         The training part is standardised as ``(values - shift) / scale``.
+    required : Requirements
+        What the detector requires of a series.
     """
 
     module: Backbone
     values: Tensor
+    segments: Segments
     window: int
     shift: Tensor
     scale: Tensor
+    required: Requirements
+
+    @torch.no_grad()
+    def required_when_trained(self) -> Requirements:
+        """Return what the trained detector requires, with the usual error of each channel."""
+        starts = torch.from_numpy(spaced_starts(self.segments, self.window, MEASURED)).to(self.values.device)
+        windows = self.values.T.unfold(1, self.window, 1)[:, starts].transpose(0, 1).contiguous()
+        self.module.eval()
+        with seeded(0):
+            error = (windows - self.module.reconstruct(windows)).square()
+        return replace(self.required, errors=tuple(error.transpose(0, 1).flatten(1).median(dim=1).values.tolist()))
 
 
 class WindowedDetector:
@@ -85,6 +114,7 @@ class WindowedDetector:
         self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         self._module: Backbone | None = None
         self._shift_and_scale: tuple[Tensor, Tensor] | None = None
+        self._required = Requirements()
 
     @property
     def window(self) -> int:
@@ -106,6 +136,11 @@ class WindowedDetector:
         if self._shift_and_scale is None:
             raise _not_trained()
         return self._shift_and_scale
+
+    @property
+    def required(self) -> Requirements:
+        """What the detector requires of a series: for `ape.series.load`, which matches channels by name."""
+        return self._required
 
     def fit(
         self, series: Series, seed: int = 0, progress: Progress | None = None, checkpoint: Path | None = None
@@ -132,10 +167,10 @@ class WindowedDetector:
             The series is too short, the loss is not finite, or the checkpoint belongs to another training.
         """
         setup = self.prepare(series, seed)
-        described = (self.name, self.options, setup.window, self.budget, seed)
+        described = (self.name, self.options, setup.window, self.budget, seed, setup.segments)
         state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
-        train(setup.module, setup.values, setup.window, self.budget, seed, progress, state)
-        self.set_trained(setup.module, setup.window, setup.shift, setup.scale)
+        train(setup.module, setup.values, setup.segments, setup.window, self.budget, seed, progress, state)
+        self.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required_when_trained())
         return self
 
     def prepare(self, series: Series, seed: int) -> TrainingSetup:
@@ -146,27 +181,38 @@ class WindowedDetector:
         InputError
             The training part is too short for the window.
         """
-        values = series.train
-        window = self._requested_window or automatic_window(values)
-        if len(values) < MIN_WINDOWS * window:
+        segments = series.train_segments
+        window = self._requested_window or automatic_window(series)
+        count = count_points(usable(segments, window))
+        if count < MIN_WINDOWS * window:
+            between = f" in stretches of {window} or more" if len(segments) > 1 else ""
             raise InputError(
-                f"{len(values)} training points are too few for windows of {window}",
+                f"{count} training points{between} are too few for windows of {window}",
                 "series",
                 f"give at least {MIN_WINDOWS * window} training points, or a shorter window",
             )
-        shift, scale = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
-        scale = np.maximum(scale, max(MIN_SCALE * float(np.median(scale)), 1e-8))
+        values = joined(series.values, segments)
+        shift, scale = values.mean(axis=0, dtype=np.float64), channel_scale(values, CONSTANT_SHARE)
         with seeded(seed):
             module = self.build_module(series.n_channels, window).to(self._device)
-        standardised = torch.from_numpy(((values - shift) / scale).astype(np.float32)).to(self._device)
-        return TrainingSetup(module, standardised, window, torch.from_numpy(shift), torch.from_numpy(scale))
+        standardised = torch.from_numpy(((series.train - shift) / scale).astype(np.float32)).to(self._device)
+        shift_and_scale = torch.from_numpy(shift), torch.from_numpy(scale)
+        return TrainingSetup(module, standardised, segments, window, *shift_and_scale, Requirements.of(series))
 
     def build_module(self, channels: int, window: int) -> Backbone:
         """Return the module that training starts from."""
         return self._build(channels=channels, window=window, **self.options)
 
-    def set_trained(self, module: Backbone, window: int, shift: Tensor, scale: Tensor) -> None:
-        """Set a trained backbone with its window and standardisation."""
+    def set_trained(
+        self,
+        module: Backbone,
+        window: int,
+        shift: Tensor,
+        scale: Tensor,
+        required: Requirements = Requirements(),  # noqa: B008 (frozen)
+    ) -> None:
+        """Set a trained backbone with its window, its standardisation and what it requires of a series."""
+        self._required = required
         self._window, self._module = window, module.to(self._device).eval()
         self._shift_and_scale = (shift.float().to(self._device), scale.float().to(self._device))
 
@@ -200,7 +246,8 @@ class WindowedDetector:
     def score(self, series: Series, stride: int | None = None, own: bool = False) -> np.ndarray:
         """Score each point by the mean over all windows that cover it.
 
-        Windows are scored batch by batch, so memory grows only with the result.
+        Channels are matched by name, see `prepared`. Points with missing values get the highest score of the others,
+        or more. Windows are scored batch by batch, so memory grows only with the result.
 
         Parameters
         ----------
@@ -213,15 +260,16 @@ class WindowedDetector:
         Returns
         -------
         ndarray, float32 [T]
+            NaN in stretches between gaps that are shorter than a window.
 
         Raises
         ------
         InputError
-            The series is shorter than a window or has another number of channels, or the stride is invalid.
+            No stretch of the series is as long as a window, a channel is missing, or the stride is invalid.
         """
-        self.require_channels(series)
+        series = prepared(self, series)
         self.module.eval()
-        starts = start_batches(series.length, self.window, stride, BATCH)
+        starts = start_batches(series.segments, self.window, stride, BATCH)
         windows, batch_size = sliding(series.values, self.window), BatchSize(BATCH)
         measure = self.own_scores if own else self.point_scores
 
@@ -231,7 +279,8 @@ class WindowedDetector:
             return torch.cat(parts).cpu().numpy()
 
         with seeded(0):  # the scores of some papers are random
-            return streamed_overlap_mean(((batch, scores_at(batch)) for batch in starts), series.length)
+            score = streamed_overlap_mean(((batch, scores_at(batch)) for batch in starts), series.length)
+        return with_missing(score, series, 0.0 if own else missing_error(series))
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""
@@ -252,7 +301,9 @@ class WindowedDetector:
     def save(self, folder: Path | str) -> None:
         """Write weights (safetensors) and configuration (JSON) into ``folder`` atomically."""
         module, (shift, scale) = self.module, self.shift_and_scale
-        configuration = Configuration(self.name, self.options, self.window, shift.tolist(), scale.tolist())
+        configuration = Configuration(
+            self.name, self.options, self.window, shift.tolist(), scale.tolist(), self.required
+        )
         write_folder(Path(folder), configuration, module)
 
     def _standardised(self, x: Tensor) -> Tensor:
@@ -264,10 +315,14 @@ class WindowedDetector:
         return x * scale[:, None] + shift[:, None]
 
 
-def automatic_window(values: np.ndarray) -> int:
-    """Return one dominant period of training values [n, C], from 32 to 512 samples and at most a quarter of them."""
-    period = dominant_period(values) or FALLBACK
-    return int(min(np.clip(period, SHORTEST, LONGEST), len(values) // MIN_WINDOWS))
+def automatic_window(series: Series) -> int:
+    """Return one dominant period of the longest training stretch, from 32 to 512 samples.
+
+    It is shorter, but at least 32, if four windows would not fit into the stretches that are as long as a window.
+    """
+    begin, end = longest(series.train_segments)
+    period = dominant_period(series.values[begin:end]) or FALLBACK
+    return int(np.clip(min(period, longest_window(series.train_segments, MIN_WINDOWS)), SHORTEST, LONGEST))
 
 
 def _not_trained() -> InputError:

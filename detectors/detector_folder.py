@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, read_json, write_bytes, write_json
+from ape.series import Requirements
 
 FORMAT = 1
+LARGEST = float(np.finfo(np.float32).max)
 WEIGHTS, CONFIGURATION = "weights.safetensors", "detector.json"
 HINT = "the file was changed or damaged; train the detector again"
 
@@ -33,6 +36,9 @@ class Configuration:
         Samples.
     shift, scale : list of float
         One value per channel, or one value for all channels.
+    required : Requirements
+        What the detector requires of a series. Folders of earlier versions do not have it: channels are then matched by
+        position.
     """
 
     backbone: str
@@ -40,6 +46,7 @@ class Configuration:
     window: int
     shift: list[float]
     scale: list[float]
+    required: Requirements
 
 
 def write_folder(folder: Path, configuration: Configuration, module: torch.nn.Module) -> None:
@@ -49,7 +56,8 @@ def write_folder(folder: Path, configuration: Configuration, module: torch.nn.Mo
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     with atomic_folder(folder, CONFIGURATION) as temporary:
         write_bytes(temporary / WEIGHTS, save(tensors))
-        write_json(temporary / CONFIGURATION, {"kind": "detector", "format": FORMAT, **vars(configuration)})
+        fields = {**vars(configuration), "required": asdict(configuration.required)}
+        write_json(temporary / CONFIGURATION, {"kind": "detector", "format": FORMAT, **fields})
 
 
 def read_configuration(folder: Path) -> Configuration:
@@ -74,14 +82,39 @@ def read_configuration(folder: Path) -> Configuration:
         "options": isinstance(fields.get("options"), dict),
         "window": type(fields.get("window")) is int,
         "shift": _is_list_of_numbers(shift),
-        "scale": _is_list_of_numbers(scale) and min(scale) > 0,
+        "scale": _is_list_of_numbers(scale) and np.float32(min(scale)) > 0,
     }
     for name, ok in valid.items():
         if not ok:
             raise InputError(f"field '{name}' is missing or invalid", str(path), HINT)
     if len(shift) != len(scale):
         raise InputError("fields 'shift' and 'scale' differ in length", str(path), HINT)
-    return Configuration(**{name: fields[name] for name in valid})
+    required = read_requirements(fields.get("required"), len(shift), path)
+    return Configuration(**{name: fields[name] for name in valid}, required=required)
+
+
+def read_requirements(fields: Any, channels: int, path: Path) -> Requirements:
+    """Return the requirements of a detector with ``channels`` channels from the value of a JSON file.
+
+    Raises
+    ------
+    InputError
+        A part of it is invalid.
+    """
+    if fields is None:
+        return Requirements()
+    if not isinstance(fields, dict) or not {"channels", "counters"} <= set(fields) <= set(REQUIRED):
+        raise InputError("field 'required' is invalid", str(path), HINT)
+    for name, value in fields.items():  # folders of earlier versions lack some
+        if not REQUIRED[name](value) or (name in PER_CHANNEL and len(value) not in (0, channels)):
+            raise InputError(f"field 'required.{name}' is invalid", str(path), HINT)
+    if not set(fields["counters"]) <= set(fields["channels"]):
+        raise InputError("field 'required.counters' names other channels", str(path), HINT)
+    for pair in PAIRS:
+        if len({len(fields.get(name, ())) for name in pair}) > 1:
+            raise InputError(f"fields 'required.{pair[0]}' and 'required.{pair[1]}' differ in length", str(path), HINT)
+    values: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in fields.items()}
+    return Requirements(**values)
 
 
 def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> None:
@@ -90,7 +123,8 @@ def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> Non
     Raises
     ------
     InputError
-        The file is missing or damaged, or names or shapes differ (hint: ``hint``); ``module`` is then unchanged.
+        The file is missing or damaged, a weight is not finite, or names, shapes or types differ (hint: ``hint``);
+        ``module`` is then unchanged.
     """
     path = folder / WEIGHTS
     if not path.is_file():
@@ -99,18 +133,55 @@ def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> Non
         tensors = load_file(path)
     except (SafetensorError, ValueError) as error:
         raise InputError(f"cannot read the weights: {error}", str(path), HINT) from error
-    saved, expected = ({name: tuple(x.shape) for name, x in state.items()} for state in (tensors, module.state_dict()))
+    saved, expected = ({name: _form(x) for name, x in state.items()} for state in (tensors, module.state_dict()))
     for name in sorted(saved.keys() | expected.keys()):
         if saved.get(name) != expected.get(name):
-            what = f"'{name}' has shape {saved.get(name, 'missing')}, expected {expected.get(name, 'no such weight')}"
+            what = f"'{name}' is {saved.get(name, 'missing')}, expected {expected.get(name, 'no such weight')}"
             raise InputError(f"weights do not fit: {what}", str(path), hint)
+    for name, _ in module.named_parameters():  # a buffer may be infinite, such as a mask
+        if name in tensors and not torch.isfinite(tensors[name]).all():
+            raise InputError(f"weight '{name}' is not finite", str(path), HINT)
     module.load_state_dict(tensors)
 
 
+def _form(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
 def _is_list_of_numbers(values: Any) -> bool:
-    """Whether ``values`` is a non-empty list of finite numbers."""
-    return (
-        isinstance(values, list)
-        and len(values) > 0
-        and all(type(value) in (int, float) and math.isfinite(value) for value in values)
-    )
+    """Whether ``values`` is a non-empty list of numbers that are finite in float32."""
+    return isinstance(values, list) and len(values) > 0 and all(map(_is_number, values))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= LARGEST
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _are_numbers(values: Any) -> bool:
+    return values == [] or _is_list_of_numbers(values)
+
+
+def _are_sizes(values: Any) -> bool:
+    return values == [] or (_is_list_of_numbers(values) and min(values) >= 0)
+
+
+# The fields of `Requirements` in JSON, and what they may be.
+REQUIRED: dict[str, Callable[[Any], bool]] = {
+    "channels": _are_names,
+    "offset": _are_numbers,
+    "step": lambda value: value is None or (_is_number(value) and value > 0),
+    "named": lambda value: isinstance(value, bool),
+    "counters": _are_names,
+    "standstills": lambda values: isinstance(values, list) and all(type(x) is int and x > 0 for x in values),
+    "changes": _are_sizes,
+    "lowest": _are_numbers,
+    "highest": _are_numbers,
+    "zone": lambda value: value is None or isinstance(value, str),
+    "errors": _are_sizes,
+}
+PER_CHANNEL = ("channels", "offset", "standstills", "changes", "lowest", "highest", "errors")
+PAIRS = (("standstills", "changes"), ("lowest", "highest"))  # known together

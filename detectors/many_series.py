@@ -108,8 +108,8 @@ def _groups(setups: Sequence[TrainingSetup], budget: Budget, stackable: bool) ->
         return [[index] for index in range(len(setups))]
     by_shape = defaultdict[tuple[int, int, int], list[int]](list)
     for index, setup in enumerate(setups):
-        windows = split_tail(len(setup.values), setup.window)[0] - setup.window + 1
-        by_shape[setup.values.shape[1], setup.window, min(budget.batch, windows)].append(index)
+        learned, _ = split_tail(setup.segments, setup.window)
+        by_shape[setup.values.shape[1], setup.window, min(budget.batch, len(learned))].append(index)
     groups = []
     for (_, window, batch), indices in by_shape.items():
         size = 1
@@ -142,13 +142,13 @@ def _train_group(
     first = setups[0]
     if len(setups) > 1:
         modules, values = [setup.module for setup in setups], [setup.values for setup in setups]
-        return train_stack(modules, values, first.window, budget, seed, report)
+        return train_stack(modules, values, [setup.segments for setup in setups], first.window, budget, seed, report)
 
     def progress(step: str, done: int, total: int, note: str = "") -> None:
         report(int(done < total), done)
 
     try:
-        train(first.module, first.values, first.window, budget, seed, progress)
+        train(first.module, first.values, first.segments, first.window, budget, seed, progress)
     except InputError as error:
         return {0: error}
     return {}
@@ -157,5 +157,5 @@ def _train_group(
 def _fitted(detector: WindowedDetector, setup: TrainingSetup) -> WindowedDetector:
     """Return a copy of ``detector`` with the trained module of ``setup``."""
     copied = copy.copy(detector)
-    copied.set_trained(setup.module, setup.window, setup.shift, setup.scale)
+    copied.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required_when_trained())
     return copied

@@ -201,7 +201,7 @@ def load(folder: Path | str, device: str = "auto", into: WrappedDetector | None 
     if into is not None:
         _require_same_wrapping(into, folder, configuration)
         read_weights(folder, into.module, "wrap a module of the saved architecture")
-        into.set_trained(into.module, window, shift, scale)
+        into.set_trained(into.module, window, shift, scale, configuration.required)
         return into
     if name == "wrapped":
         raise InputError(
@@ -215,7 +215,7 @@ def load(folder: Path | str, device: str = "auto", into: WrappedDetector | None 
     except InputError as error:
         raise InputError(error.what, f"{folder / CONFIGURATION}, {error.where}", error.hint) from error
     read_weights(folder, module)
-    detector.set_trained(module, window, shift, scale)
+    detector.set_trained(module, window, shift, scale, configuration.required)
     return detector
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ape.series.windows import Segments, count_points, split_starts, usable
+
 TAIL_SHARE = 0.15  # of the training part, held out for the early stop
 MAX_TAIL_WINDOWS = 256
 PROGRESS_FACTOR = 0.999  # an error below this share of the best one resets the patience
@@ -63,31 +65,37 @@ def adam(
     return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps, eta_min=0.05 * budget.rate)
 
 
-def split_tail(length: int, window: int) -> tuple[int, Tensor]:
-    """Split a training part of ``length`` points into points to learn from and a held-out tail.
+def split_tail(segments: Segments, window: int) -> tuple[Tensor, Tensor]:
+    """Split the windows of a training part into those to learn from and those of a held-out tail.
+
+    Parameters
+    ----------
+    segments : sequence of (int, int)
+        Stretches of the training part, as `Series.train_segments`.
+    window : int
 
     Returns
     -------
-    int
-        Number of points to learn from.
-    Tensor, int64
-        Starts of the tail's windows.
+    learned, held_out : Tensor, int64
+        Starts of the windows; of a long tail, a regular subset.
     """
-    tail = max(window + 1, int(TAIL_SHARE * length))
-    offsets = torch.linspace(0, tail - window, min(MAX_TAIL_WINDOWS, tail - window)).long()
-    return length - tail, length - tail + offsets
+    length = count_points(usable(segments, window))
+    early, late = split_starts(segments, window, max(window + 1, int(TAIL_SHARE * length)))
+    chosen = torch.linspace(0, len(late) - 1, min(MAX_TAIL_WINDOWS, max(1, len(late) - 1))).long()
+    return torch.from_numpy(early), torch.from_numpy(late)[chosen]
 
 
-def batches(count: int, budget: Budget, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield the window starts of each step, drawn from ``range(count)``.
+def batches(starts: Tensor, budget: Budget, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the window starts of each step, drawn from ``starts`` [n].
 
     The order is shuffled in each epoch; an incomplete last batch of an epoch is dropped.
     """
-    step, size = 0, min(budget.batch, count)
+    count, step = len(starts), 0
+    size = min(budget.batch, count)
     while step < budget.steps:
         order = torch.randperm(count, generator=generator)
         for batch in order[: count // size * size].split(size):
-            yield batch
+            yield starts[batch]
             step += 1
             if step >= budget.steps:
                 return

@@ -17,6 +17,7 @@ from ape.core.errors import InputError
 from ape.detectors.contract import Backbone
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
 from ape.detectors.training import finish, not_finite, seeded
+from ape.series.windows import Segments
 
 # Bytes that one step of a stack may keep for the backward pass: about the CPU's caches, and a part of a GPU's memory.
 STACK_BYTES_CPU, STACK_BYTES_GPU = 1 << 26, 1 << 32
@@ -25,6 +26,7 @@ STACK_BYTES_CPU, STACK_BYTES_GPU = 1 << 26, 1 << 32
 def train_stack(
     modules: Sequence[Backbone],
     values: Sequence[Tensor],
+    segments: Sequence[Segments],
     window: int,
     budget: Budget,
     seed: int,
@@ -41,6 +43,8 @@ def train_stack(
         Equal except for their weights, and supported by `torch.func.vmap`.
     values : sequence of Tensor [n, C], N
         Standardised training parts, on the modules' device. Lengths may differ if the batch sizes are equal.
+    segments : sequence of sequences of (int, int), N
+        Stretches of the values of each series, as for `ape.detectors.training.train`.
     window : int
     budget : Budget
     seed : int
@@ -53,7 +57,7 @@ def train_stack(
         Errors of the modules whose loss is not finite, by index. Those modules are not changed.
     """
     joined, stack, failures = torch.cat(list(values)), _Stack(modules, budget), dict[int, InputError]()
-    plans = [_Plan(len(part), window, budget, seed) for part in values]
+    plans = [_Plan(part, window, budget, seed) for part in segments]
     offsets = torch.tensor([0, *(len(part) for part in values[:-1])]).cumsum(0)
     active, step = list(range(len(modules))), 0
     with seeded(seed), _vmap_compatible():
@@ -87,9 +91,9 @@ def max_stack_size(module: Backbone, windows: Tensor) -> int:
 class _Plan:
     """The order of the training windows of one series, its held-out tail, and its early stop."""
 
-    def __init__(self, length: int, window: int, budget: Budget, seed: int) -> None:
-        points, self.tail = split_tail(length, window)
-        self.order = batches(points - window + 1, budget, torch.Generator().manual_seed(seed))
+    def __init__(self, segments: Segments, window: int, budget: Budget, seed: int) -> None:
+        learned, self.tail = split_tail(segments, window)
+        self.order = batches(learned, budget, torch.Generator().manual_seed(seed))
         self.stop = EarlyStop()
 
     def next_starts(self, steps: int) -> Tensor:

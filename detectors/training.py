@@ -16,6 +16,7 @@ from ape.core.errors import InputError
 from ape.core.progress import Progress
 from ape.detectors.contract import Backbone
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
+from ape.series.windows import Segments
 
 
 @contextmanager
@@ -40,6 +41,7 @@ def preserve_modes(module: nn.Module) -> Iterator[None]:
 def train(
     module: Backbone,
     values: Tensor,
+    segments: Segments,
     window: int,
     budget: Budget,
     seed: int,
@@ -53,6 +55,8 @@ def train(
     module : Backbone
     values : Tensor [n, C]
         Standardised training part, on the module's device. Windows are gathered from it step by step.
+    segments : sequence of (int, int)
+        Stretches of the values. No window crosses their ends.
     window : int
     budget : Budget
     seed : int
@@ -67,7 +71,7 @@ def train(
     InputError
         The loss is not finite, or the checkpoint is damaged or belongs to another training.
     """
-    points, tail = split_tail(len(values), window)
+    learned, tail = split_tail(segments, window)
     held_out = windows_at(values, tail, window)
     generator = torch.Generator().manual_seed(seed)
     run = _TrainingRun(module, budget)
@@ -75,7 +79,7 @@ def train(
         if checkpoint is not None and (saved := checkpoint.load()) is not None:
             with checkpoint.refuse_mismatch():
                 run.restore(*saved)
-        for starts in islice(batches(points - window + 1, budget, generator), run.step, None):
+        for starts in islice(batches(learned, budget, generator), run.step, None):
             run.take_step(windows_at(values, starts, window))
             if run.step % budget.check_every and run.step != budget.steps:
                 continue

@@ -28,18 +28,21 @@ import torch
 
 from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
+from ape.detectors.inputs import prepared, with_missing
 from ape.evals.arms import MinedCase, mine_case
 from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case
 from ape.evals.experiment import OURS, Experiment
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
-from ape.evals.metrics.checks import segments
+from ape.evals.metrics.checks import fill_unscored, segments
 from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
 from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
 from ape.runs.folder import versions
 from ape.series import Series
+from ape.series.numerics import NEGLIGIBLE, channel_scale
+from ape.series.windows import joined
 
 WITHOUT = "without heads"  # all measures of the score but the heads'
 CONTROLS = ("error", "mahalanobis", "nearest", WITHOUT)  # scores that no post-training changes
@@ -70,7 +73,7 @@ def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cel
     data_set, kind, name, series_name, seed = cell.split("--")
     case = load_case(data_set, series_name, ucr_folder)
     series = case.series
-    window = automatic_window(series.train)  # the backbones' default, used by all systems
+    window = automatic_window(series)  # the backbones' default, used by all systems
     if kind == "backbone":
         measured = _measure_backbone(name, case, out / "banks" / data_set, int(seed), experiment)
     elif kind == "method":
@@ -152,16 +155,21 @@ def _in_data_units(method: Method, series: Series) -> Negatives:
     """Wrap a method's negatives, which are made from standardised windows, for windows in data units."""
     make = method.negatives
     assert make is not None
-    shift = torch.from_numpy(series.train.mean(axis=0))[:, None].float()
-    scale = torch.from_numpy(np.maximum(series.train.std(axis=0), 1e-8))[:, None].float()
+    train = joined(series.values, series.train_segments).astype(np.float64)
+    shift = torch.from_numpy(train.mean(axis=0))[:, None].float()
+    scale = torch.from_numpy(channel_scale(train, NEGLIGIBLE))[:, None].float()
     return lambda hosts, generator, starts: make((hosts - shift) / scale, generator, starts) * scale + shift
 
 
 def _scores(model: EnhancedDetector, series: Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the fused score of an enhanced detector, and the scores of all `CONTROLS`."""
-    curves, calibration = model.curves(series.values), model.require_calibration()
+    curves, calibration = model.curves(series), model.require_calibration()
     controls = {name: curves[:, MEASURES.index(name)] for name in CONTROLS if name != WITHOUT}
-    return calibration.fuse(curves), controls | {WITHOUT: calibration.fuse(curves, WEIGHTS_WITHOUT_HEADS)}
+    fused, without = (
+        with_missing(calibration.fuse(curves, weights), prepared(model, series), calibration.highest(weights))
+        for weights in (None, WEIGHTS_WITHOUT_HEADS)
+    )
+    return fused, controls | {WITHOUT: without}
 
 
 def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measurement:
@@ -172,6 +180,7 @@ def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measuremen
 
 def _metrics(labels: np.ndarray, score: np.ndarray) -> dict[str, float]:
     """Return the metrics of one score. UCR accuracy is defined for a single event only."""
+    score = fill_unscored(score)
     metrics = {"ap": average_precision(labels, score), "vus": vus_pr(labels, score)}
     return metrics | ({"ucr": ucr_accuracy(labels, score)} if len(segments(labels)) == 1 else {})
 

@@ -11,6 +11,7 @@ import torch
 from ape.detectors.detector import automatic_window
 from ape.rules import broad_bank, build_context
 from ape.series import Series
+from ape.series.windows import starts
 
 HOST_STEP = 1.25  # distance between two host windows, in window lengths
 
@@ -32,9 +33,10 @@ def plant(series: Series, share: float, seed: int = 0) -> tuple[Series, list[tup
     list of (int, int)
         Begin and end (exclusive) of each planted pseudo-anomaly.
     """
-    window, end = automatic_window(series.train), len(series.train)
+    window, end = automatic_window(series), len(series.train)
     generator = np.random.default_rng([seed, 11])
     hosts = np.arange(generator.integers(window // 2), end - window, int(HOST_STEP * window))
+    hosts = hosts[np.isin(hosts, starts(series.train_segments, window))]
     hosts = generator.permutation(hosts)
     windows = torch.from_numpy(np.stack([series.values[at : at + window].T for at in hosts]))
     sample = broad_bank(build_context(series)).sample(

@@ -15,6 +15,7 @@ import pandas as pd
 from ape.core.errors import InputError
 from ape.core.run_files import SCORES
 from ape.evals.metrics import average_precision
+from ape.evals.metrics.checks import fill_unscored
 from ape.runs import Run
 
 
@@ -54,7 +55,7 @@ def judge(run: Path, events: list[tuple[int, int]]) -> dict[str, float]:
     for begin, end in events:
         labels[begin:end] = True
     test = slice(int(series.point_rows[series.train_end]) if series.train_end else 0, None)
-    return {name: average_precision(labels[test], scores[name][test]) for name in ("before", "after")}
+    return {name: average_precision(labels[test], fill_unscored(scores[name][test])) for name in ("before", "after")}
 
 
 if __name__ == "__main__":

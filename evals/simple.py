@@ -18,7 +18,8 @@ from sklearn.ensemble import IsolationForest
 from ape.posttrain.reference_windows import reference_starts
 from ape.series import Series
 from ape.series.matrix_profile import matrix_profile
-from ape.series.windows import overlap_mean, sliding, start_batches, streamed_overlap_mean
+from ape.series.numerics import NEGLIGIBLE, channel_scale
+from ape.series.windows import joined, overlap_mean, sliding, start_batches, starts, streamed_overlap_mean
 
 EXPLAINED = 0.95  # share of the variance in Sub-PCA's subspace
 CLUSTERS = 20  # in KMeansAD (TimeEval's default)
@@ -30,15 +31,15 @@ Simple = Callable[[Series, int, int], np.ndarray]
 
 def nearest_window(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the distance to the nearest training window that does not overlap."""
-    windows, normal, starts = _windows(series, window)
+    windows, normal, normal_starts = _windows(series, window)
     memory = torch.from_numpy(normal)
 
     def score_windows(at: np.ndarray) -> np.ndarray:
         distance = torch.cdist(torch.from_numpy(_flat(windows[at])), memory)
-        overlap = np.abs(at[:, None] - starts) < window
+        overlap = np.abs(at[:, None] - normal_starts) < window
         return distance.masked_fill(torch.from_numpy(overlap), torch.inf).min(1).values.numpy()
 
-    return _over_points(score_windows, series.length, window)
+    return _over_points(score_windows, series, window)
 
 
 def sub_pca(series: Series, window: int, seed: int) -> np.ndarray:
@@ -50,41 +51,50 @@ def sub_pca(series: Series, window: int, seed: int) -> np.ndarray:
         x = _flat(windows[at])
         return np.linalg.norm(x - pca.inverse_transform(pca.transform(x)), axis=1)
 
-    return _over_points(score_windows, series.length, window)
+    return _over_points(score_windows, series, window)
 
 
 def k_means(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the distance to the nearest of 20 centres of the training windows (KMeansAD, Yairi et al. 2001)."""
     windows, normal, _ = _windows(series, window)
     centres = KMeans(min(CLUSTERS, len(normal)), n_init=3, random_state=seed).fit(normal)
-    return _over_points(lambda at: centres.transform(_flat(windows[at])).min(axis=1), series.length, window)
+    return _over_points(lambda at: centres.transform(_flat(windows[at])).min(axis=1), series, window)
 
 
 def isolation_forest(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the score of an isolation forest of the training windows (Liu, Ting and Zhou 2008)."""
     windows, normal, _ = _windows(series, window)
     forest = IsolationForest(n_estimators=TREES, random_state=seed).fit(normal)
-    return _over_points(lambda at: -forest.score_samples(_flat(windows[at])), series.length, window)
+    return _over_points(lambda at: -forest.score_samples(_flat(windows[at])), series, window)
 
 
 def discords(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the matrix profile of the whole series, mean over channels and over the windows that cover a point."""
-    distances = np.mean([matrix_profile(channel, window).distance for channel in series.values.T], axis=0)
-    return overlap_mean(np.repeat(distances[:, None], window, axis=1), np.arange(len(distances)), series.length)
+    at = starts(series.segments, window)
+    distances = np.mean(
+        [matrix_profile(channel, window, series.segments).distance[at] for channel in series.values.T], axis=0
+    )
+    return overlap_mean(np.repeat(distances[:, None], window, axis=1), at, series.length)
 
 
 def moving_z_score(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the z-score of a point with respect to the last two window lengths, largest over channels."""
     frame = pd.DataFrame(series.values.astype(np.float64))
-    past = frame.rolling(2 * window, min_periods=window)
-    floor = 1e-3 * frame.iloc[: len(series.train)].std() + 1e-12
-    return ((frame - past.mean()).abs() / (past.std() + floor)).fillna(0.0).max(axis=1).to_numpy()
+    floor = 1e-3 * channel_scale(joined(series.values, series.train_segments), NEGLIGIBLE)
+
+    def scores(part: pd.DataFrame) -> np.ndarray:
+        past = part.rolling(2 * window, min_periods=window)
+        return ((part - past.mean()).abs() / (past.std() + floor)).fillna(0.0).max(axis=1).to_numpy()
+
+    return np.concatenate([scores(frame.iloc[begin:end]) for begin, end in series.segments])
 
 
 def difference(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the absolute difference to the previous point in training sd, largest over channels."""
-    scale = series.train.std(axis=0) + 1e-12
-    return np.abs(np.diff(series.values, axis=0, prepend=series.values[:1]) / scale).max(axis=1)
+    scale = channel_scale(joined(series.values, series.train_segments), NEGLIGIBLE)
+    steps = np.diff(series.values, axis=0, prepend=series.values[:1])
+    steps[[begin for begin, _ in series.segments]] = 0
+    return np.abs(steps / scale).max(axis=1)
 
 
 def random(series: Series, window: int, seed: int) -> np.ndarray:
@@ -106,21 +116,21 @@ SIMPLE: dict[str, Simple] = {
 
 def _windows(series: Series, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all windows [N, C, L], standardised; up to 4000 training windows as rows; and the starts of these."""
-    train = series.train
-    values = (series.values - train.mean(axis=0)) / np.maximum(train.std(axis=0), 1e-12)
+    train = joined(series.values, series.train_segments).astype(np.float64)
+    values = (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
     windows = sliding(values.astype(np.float32), window)
-    starts = reference_starts(len(train), window)
-    return windows, _flat(windows[starts]), starts
+    at = reference_starts(series.train_segments, window)
+    return windows, _flat(windows[at]), at
 
 
 def _flat(windows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(windows).reshape(len(windows), -1)
 
 
-def _over_points(score_windows: Callable[[np.ndarray], np.ndarray], length: int, window: int) -> np.ndarray:
+def _over_points(score_windows: Callable[[np.ndarray], np.ndarray], series: Series, window: int) -> np.ndarray:
     """Return the mean score, at each point, of the windows that cover it; ``score_windows`` takes window starts."""
     batches = (
         (at, np.repeat(np.asarray(score_windows(at), dtype=np.float64)[:, None], window, axis=1))
-        for at in start_batches(length, window, size=CHUNK)
+        for at in start_batches(series.segments, window, size=CHUNK)
     )
-    return streamed_overlap_mean(batches, length)
+    return streamed_overlap_mean(batches, series.length)

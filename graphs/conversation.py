@@ -22,7 +22,6 @@ from langgraph.types import interrupt
 from ape.agents.brain import Brain
 from ape.agents.replies import request_reply
 from ape.agents.tool_calls import call_key, call_tool, refusal, result_message, store_evidence
-from ape.core.progress import Listener
 from ape.graphs.conversation_prompt import build_prompt, last_turn, length, message_budget, split_turns
 from ape.graphs.desk import Desk, desk_tools
 from ape.graphs.state import RecordDecision
@@ -70,7 +69,6 @@ class ConversationContext:
         Trains, post-trains with a Rule Bank and scores; returns the post-training report.
     scores : callable
         Returns a PNG of the scores before and after post-training; raises a `ValueError` before the first training.
-    listen : callable
     """
 
     workbench: Workbench
@@ -80,7 +78,6 @@ class ConversationContext:
     mine: Callable[[], RuleBank]
     train: Callable[[RuleBank], dict[str, Any]]
     scores: Callable[[], bytes]
-    listen: Listener
 
 
 async def think(state: ConversationState, runtime: Runtime[ConversationContext]) -> ConversationState:
@@ -114,7 +111,6 @@ async def act(state: ConversationState, runtime: Runtime[ConversationContext]) -
         elif call["name"] in CONFIRMED and not agreed:
             result = {"declined": call["name"]}
         else:
-            context.listen("guide", f"calls {call['name']}")
             result = await asyncio.to_thread(call_tool, tools, call)
         evidence = store_evidence(call, result, context.workbench.artefacts)
         evidence_by_call.setdefault(key, evidence)

@@ -81,6 +81,7 @@ def _task_message(desk: Desk) -> HumanMessage:
         "channels": list(series.channels),
         "period": desk.context.period,
         "step_seconds": sampling_step(series),
+        **desk.workbench.span(0, series.length),
         "rules": list(desk.rules),
         "dropped": list(desk.dropped),
         "changes": len(desk.versions),

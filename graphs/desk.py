@@ -234,7 +234,11 @@ def desk_tools(desk: Desk) -> list[BaseTool]:
     def show_examples(rule_id: RuleId, count: Annotated[int, Field(ge=1, le=MAX_EXAMPLES)] = 6) -> dict[str, Any]:
         """Draw pseudo-anomalies of a rule in red over their host windows in grey."""
         examples = sample_examples(desk.get(rule_id), desk.context, desk.hosts, desk.seed, count)
-        return {"rule": rule_id, "count": count, "artefact": artefacts.put_bytes(draw_examples(*examples), ".png")}
+        return {
+            "rule": rule_id,
+            "count": count,
+            "artefact": artefacts.put_bytes(draw_examples(examples, desk.workbench.time), ".png"),
+        }
 
     @agent_tool
     def why_rule(rule_id: RuleId) -> dict[str, Any]:

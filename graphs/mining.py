@@ -34,6 +34,8 @@ from ape.tools.workbench import Workbench
 async def plan(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """1. The planner reads what is measured and what people wrote."""
     context = runtime.context
+    if context.log.note:
+        context.listen("planner", f"reads the log: {context.log.note}")
     tools = planner_tools(context.workbench, context.log)
     consultation = await ask(runtime, "planner", {"task": "plan"}, tools, Plan)
     answer: Plan = consultation.answer
@@ -97,7 +99,10 @@ async def commit(state: MiningState, runtime: Runtime[MiningContext]) -> MiningS
 def _bank(state: MiningState, context: MiningContext) -> RuleBank:
     """Return the Rule Bank of a state, rounded as on disk."""
     rejected, pending = state["rejected"], state["pending"]
-    ended = f"{len(state['accepted'])} accepted, {len(rejected)} rejected in {state['iteration'] + 1} iterations"
+    iterations = state["iteration"] + 1
+    ended = (
+        f"{len(state['accepted'])} accepted, {len(rejected)} rejected in {iterations} iteration{'s' * (iterations > 1)}"
+    )
     if pending:
         ended += f"; {len(pending)} undecided when the budget of tool calls ran out"
     bank = RuleBank(

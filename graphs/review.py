@@ -25,7 +25,7 @@ async def generate(state: MiningState, runtime: Runtime[MiningContext]) -> Minin
     rule_context, hosts = context.rule_context(state["profile"]), context.hosts(state["profile"])
 
     def draw(rule: Rule) -> str:
-        picture = draw_examples(*sample_examples(rule, rule_context, hosts))
+        picture = draw_examples(sample_examples(rule, rule_context, hosts), context.workbench.time)
         return context.workbench.artefacts.put_bytes(picture, ".png")
 
     context.listen("generator", f"iteration {state['iteration']}: {len(state['pending'])} rules")

@@ -16,6 +16,7 @@ from langgraph.types import interrupt
 from ape import detectors, posttrain
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, TRAINING
+from ape.detectors.inputs import prepared
 from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs.mining import build_mining
 from ape.graphs.node_helpers import record
@@ -78,15 +79,20 @@ async def detect(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     context = runtime.context
     delete_checkpoint(context.folder / POSTTRAINING)
     context.listen("detector", "scores the series before and after")
-    await asyncio.to_thread(_score, context)
+    for note in await asyncio.to_thread(_score, context):
+        context.listen("detector", note)
+        record(runtime, "detector", "note", note)
     return {}
 
 
-def _score(context: RunContext) -> None:
+def _score(context: RunContext) -> list[str]:
+    """Write the scores; return notes on values after the training part, such as a sensor that stands still."""
     folder, series = context.folder, context.series
-    before, _ = steps.score_series(detectors.load(folder / DETECTOR), series)
+    backbone = detectors.load(folder / DETECTOR)
+    before, _ = steps.score_series(backbone, series)
     after, shares = steps.score_series(posttrain.load(folder / ENHANCED), series)
     steps.write_scores(folder / SCORES, series, {"before": before, "after": after, **shares})
+    return [note for note in prepared(backbone, series).notes if note not in series.notes]
 
 
 async def report(state: RunState, runtime: Runtime[RunContext]) -> RunState:

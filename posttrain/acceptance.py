@@ -13,6 +13,7 @@ import torch
 
 from ape.posttrain.candidates import Candidates
 from ape.rules import RuleBank
+from ape.series.windows import longest, starts
 
 SEGMENTS = 64  # of each kind of implant
 SEGMENT_WINDOWS = 3
@@ -65,11 +66,13 @@ def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) 
     EmptyBankError
         The bank has no rule that can be placed.
     """
-    window = candidates.reference_windows.window
-    begin, end = candidates.held_out
+    window, stretches = candidates.reference_windows.window, candidates.held_out_segments()
+    begin, end = longest(stretches)
     length = min(SEGMENT_WINDOWS * window, end - begin)
     middle = (length - window) // 2
-    segment_starts = np.linspace(begin, end - length, SEGMENTS).astype(np.int64)
+    possible = starts(stretches, length)
+    begin = int(possible[0])
+    segment_starts = possible[np.linspace(begin, begin + len(possible) - 1, SEGMENTS).astype(np.int64) - begin]
     normal = candidates.values[segment_starts[:, None] + np.arange(length)]  # [S, length, C]
     segments = torch.from_numpy(np.ascontiguousarray(normal.transpose(0, 2, 1)))
     hosts = segments[:, :, middle : middle + window].clone()

@@ -12,7 +12,7 @@ from ape.core.errors import InputError
 from ape.posttrain.filtering import Suspect, describe_suspicious, unlike_others
 from ape.posttrain.reference_windows import ReferenceWindows, reference_starts
 from ape.series import Series
-from ape.series.windows import starts
+from ape.series.windows import Segments, clip, count_points, points, starts, usable
 
 MAX_HELD_OUT = 2000
 HELD_OUT_SHARE = 0.25
@@ -30,6 +30,8 @@ class Candidates:
     ----------
     values : ndarray, float32 [n, C]
         The training part of the series, data units.
+    segments : sequence of (int, int)
+        Its stretches without gaps, see `Series.train_segments`.
     reference_windows : ReferenceWindows
         All of its windows that look normal.
     fit : ndarray, int64
@@ -43,6 +45,7 @@ class Candidates:
     """
 
     values: np.ndarray
+    segments: Segments
     reference_windows: ReferenceWindows
     fit: np.ndarray
     held_out: tuple[int, int]
@@ -51,14 +54,18 @@ class Candidates:
 
     def held_out_starts(self) -> np.ndarray:
         """Return the starts of held-out windows that are not suspicious, int64; a regular subset if there are many."""
-        begin, end = self.held_out
-        positions = begin + starts(end - begin, self.reference_windows.window, max(1, (end - begin) // MAX_HELD_OUT))
-        return positions[~near(positions, self.suspicious, self.reference_windows.window // 2)]
+        (begin, end), window = self.held_out, self.reference_windows.window
+        positions = starts(self.held_out_segments(), window, max(1, (end - begin) // MAX_HELD_OUT))
+        return positions[~near(positions, self.suspicious, window // 2)]
+
+    def held_out_segments(self) -> list[tuple[int, int]]:
+        """Return the stretches of the held-out part."""
+        return clip(self.segments, *self.held_out)
 
     def summary(self) -> dict[str, Any]:
         """Return plain values for the report."""
         return {
-            "training_points": len(self.values),
+            "training_points": count_points(self.segments),
             "windows_profiled": len(self.reference_windows.starts) + len(self.suspicious),
             "windows_left_out": len(self.suspicious),
             "windows_to_learn_from": len(self.fit),
@@ -98,26 +105,28 @@ def profile(
     TooShortError
         The training part is shorter than six windows, or all windows of one of the parts are suspicious.
     """
-    values = np.ascontiguousarray(series.train)
-    n = len(values)
+    values, segments = np.ascontiguousarray(series.train), series.train_segments
+    long = usable(segments, window)
+    n = count_points(long)
     if n < 6 * window:
         raise TooShortError(
             f"{n} training points are too few to post-train with a window of {window}",
             series.name,
             f"give at least {6 * window} training points or use a detector with a shorter window",
         )
-    positions = reference_starts(n, window)
-    all_windows = ReferenceWindows.build(values, positions, window, shift, scale)
+    positions = reference_starts(long, window)
+    all_windows = ReferenceWindows.build(values, segments, positions, window, shift, scale)
     suspicious = suspect(all_windows, series.train_end is not None)
-    held_begin = n - min(max(int(HELD_OUT_SHARE * n), 4 * window), int(0.4 * n))
+    held_begin = int(points(long)[-min(max(int(HELD_OUT_SHARE * n), 4 * window), int(0.4 * n))])
     normal = positions[~suspicious]
     candidates = Candidates(
         values=values,
-        reference_windows=ReferenceWindows.build(values, normal, window, shift, scale),
+        segments=segments,
+        reference_windows=ReferenceWindows.build(values, segments, normal, window, shift, scale),
         fit=normal[normal + 2 * window <= held_begin],
-        held_out=(held_begin, n),
+        held_out=(held_begin, len(values)),
         suspicious=positions[suspicious],
-        where=describe_suspicious(values, all_windows, suspicious),
+        where=describe_suspicious(series, all_windows, suspicious),
     )
     if len(candidates.fit) == 0 or len(candidates.held_out_starts()) == 0:
         raise TooShortError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from ape import detectors
 from ape.core.errors import InputError
 from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector, WrappedDetector
+from ape.detectors.inputs import prepared, with_missing
 from ape.posttrain.enhanced_folder import is_enhanced, read_folder, save_folder
 from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.references import References
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import Calibration, Measured, Overlap
-from ape.series import Series
+from ape.series import Requirements, Series
 from ape.series.windows import sliding, start_batches
 
 
@@ -43,6 +44,8 @@ class EnhancedDetector:
     values : ndarray, float32 [n, C]
         The training part that the reference windows were cut from.
     representation : Representation
+    required : Requirements
+        What it requires of a series, for `ape.series.load`.
     calibration : Calibration or None
         ``None`` until held-out windows are measured.
     """
@@ -51,6 +54,7 @@ class EnhancedDetector:
     reference_windows: ReferenceWindows
     values: np.ndarray
     representation: Representation
+    required: Requirements
     calibration: Calibration | None = None
 
     @property
@@ -90,16 +94,17 @@ class EnhancedDetector:
         """References under the current backbone. They are cached: after training it, `replace` this object."""
         return References.of(self.backbone, self.reference_windows)
 
-    def references_for(self, values: np.ndarray) -> tuple[References, int]:
-        """Return the references for windows of ``values`` [T, C], and the position of its start.
+    def references_for(self, series: Series) -> tuple[References, int]:
+        """Return the references for windows of a series, and the position of its start.
 
-        Values that do not begin with the training part are placed after it.
+        A series that does not begin with the training part is placed after it.
         """
-        trained = len(self.values)
+        values, trained = series.values, len(self.values)
         same = min(len(values), trained)
         continues = np.array_equal(values[:same], self.values[:same])
         first, offset = (trained - self.window + 1, 0) if continues else (0, trained)
-        return self.references.followed_by(self.backbone, values, first, offset), offset
+        segments = replace(series, train_end=None).train_segments  # no reference where values are missing
+        return self.references.followed_by(self.backbone, values, segments, first, offset), offset
 
     def standardised(self, x: torch.Tensor) -> torch.Tensor:
         """Return windows [B, C, L] in training standard deviations."""
@@ -169,25 +174,29 @@ class EnhancedDetector:
         scores = calibration.fuse(np.concatenate([windows, squashed.points[:, :, None]], axis=2))
         return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
 
-    def curves(self, values: np.ndarray, stride: int | None = None) -> np.ndarray:
-        """Return the bounded measures of each point of ``values`` [T, C], float64 [T, 9], see `streamed_curves`."""
-        return np.concatenate(list(self.streamed_curves(values, stride)))
+    def curves(self, series: Series, stride: int | None = None) -> np.ndarray:
+        """Return the bounded measures of each point of a series, float64 [T, 9], see `streamed_curves`."""
+        return np.concatenate(list(self.streamed_curves(prepared(self, series), stride)))
 
-    def streamed_curves(self, values: np.ndarray, stride: int | None = None) -> Iterator[np.ndarray]:
-        """Yield the bounded measures of the points of ``values`` [T, C], float64 [n, 9], in pieces.
+    def streamed_curves(self, series: Series, stride: int | None = None) -> Iterator[np.ndarray]:
+        """Yield the bounded measures of the points of a series, float64 [n, 9], in pieces.
 
-        Windows are compared with those of the training part and with earlier windows of ``values`` that they do not
-        overlap.
+        The series is `prepared`. Windows are compared with those of the training part and with earlier windows of the
+        series that they do not overlap. Points of stretches that are shorter than a window are NaN.
         """
-        length, bounds = len(values), self.require_calibration().bounds
-        references, offset = self.references_for(values)
-        overlap, views = Overlap(), sliding(values, self.window)
-        for some in start_batches(length, self.window, stride, BATCH):
+        bounds = self.require_calibration().bounds
+        batches = start_batches(series.segments, self.window, stride, BATCH)
+        references, offset = self.references_for(series)
+        overlap, views = Overlap(), sliding(series.values, self.window)
+        for some in batches:
             yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
-        yield overlap.emit(length - overlap.begin)
+        yield overlap.emit(series.length - overlap.begin)
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Return the anomaly score of each point, float32 [T].
+        """Return the anomaly score of each point, float32 [T]; NaN in stretches shorter than a window.
+
+        Channels are matched by name, see `ape.detectors.inputs.prepared`. Points with missing values get the highest
+        possible score.
 
         Parameters
         ----------
@@ -197,22 +206,27 @@ class EnhancedDetector:
         Raises
         ------
         InputError
-            The series has another number of channels than the training data.
+            A channel is missing, or no stretch of the series is as long as a window.
         """
+        series, calibration = prepared(self, series), self.require_calibration()
+        pieces = self.streamed_curves(series, stride)
+        score = np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
+        return with_missing(score, series, calibration.highest())
+
+    def require_channels(self, series: Series) -> None:
+        """Raise `InputError` if the series has another number of channels than the training data."""
         if series.n_channels != self.values.shape[1]:
             raise InputError(
                 f"{series.n_channels} channels, but the detector was trained on {self.values.shape[1]}",
                 series.name,
                 "score a series with the same channels",
             )
-        calibration = self.require_calibration()
-        pieces = self.streamed_curves(series.values, stride)
-        return np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
 
     def save(self, folder: Path | str) -> None:
         """Save the detector into ``folder`` (safetensors and JSON), atomically."""
         calibration = self.require_calibration()
-        save_folder(Path(folder), self.backbone, self.reference_windows, self.values, self.representation, calibration)
+        parts = self.reference_windows, self.values, self.representation, self.required, calibration
+        save_folder(Path(folder), self.backbone, *parts)
 
 
 def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,7 +25,7 @@ from ape.posttrain.parts import BATCH, Parts, parts_of
 from ape.posttrain.recipe import Recipe
 from ape.posttrain.state import PostTrainingState
 from ape.rules import RuleBank, augment
-from ape.series.windows import sliding
+from ape.series.windows import joined, sliding
 
 MAX_CELLS = 6_000_000  # values in one branch of the pool
 
@@ -69,8 +70,8 @@ def draw_pool(
     pseudo = negatives(hosts, generator, positions)
     windows = torch.stack([hosts, augment(hosts, generator, bank.context), pseudo])
     # the same amount of jitter on every branch, so that the head cannot learn the jitter
-    deviation = torch.from_numpy(candidates.values.std(axis=0))[:, None]
-    windows += recipe.jitter * deviation * torch.randn(windows.shape, generator=generator)
+    deviation = joined(candidates.values, candidates.segments).std(axis=0, dtype=np.float64)[:, None]
+    windows += recipe.jitter * torch.from_numpy(deviation).float() * torch.randn(windows.shape, generator=generator)
     windows = windows.to(device)
     nearest = torch.stack([model.nearest(branch, positions.to(device)) for branch in windows])
     return Pool(windows, nearest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,21 @@ import ape.detectors
 from ape.core import files
 from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
+from ape.detectors.detector_folder import read_requirements
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Representation
 from ape.posttrain.score import KNOTS, MEASURES, Bounds, Calibration
+from ape.series import Requirements
+from ape.series.windows import clip, starts
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 5
+KIND, FORMAT = "enhanced", 6
 HEAD = "representation."
+FORMS = {  # type and number of dimensions
+    "values": (torch.float32, 2),
+    "memory_starts": (torch.int64, 1),
+    "segments": (torch.int64, 2),
+}
 HINT = "the folder is damaged or was changed: enhance the detector again"
 
 
@@ -29,12 +38,14 @@ def save_folder(
     reference_windows: ReferenceWindows,
     values: np.ndarray,
     representation: Representation,
+    required: Requirements,
     calibration: Calibration,
 ) -> None:
     """Write the parts of an enhanced detector into ``folder`` atomically."""
     tensors = {
         "values": torch.from_numpy(values),
         "memory_starts": reference_windows.starts,
+        "segments": torch.tensor(reference_windows.segments),
         "calibration.window_bounds": torch.from_numpy(calibration.bounds.windows),
         "calibration.point_bound": torch.tensor(calibration.bounds.points, dtype=torch.float64),
         "calibration.knots": torch.from_numpy(calibration.knots),
@@ -48,7 +59,13 @@ def save_folder(
         files.write_bytes(temporary / TENSORS, data)
         files.write_json(
             temporary / DESCRIPTION,
-            {"kind": KIND, "format": FORMAT, "window": backbone.window, "inputs": representation.inputs},
+            {
+                "kind": KIND,
+                "format": FORMAT,
+                "window": backbone.window,
+                "inputs": representation.inputs,
+                "required": asdict(required),
+            },
         )
 
 
@@ -60,7 +77,7 @@ def is_enhanced(folder: Path) -> bool:
 
 def read_folder(
     folder: Path, into: WrappedDetector | None
-) -> tuple[Detector, ReferenceWindows, np.ndarray, Representation, Calibration]:
+) -> tuple[Detector, ReferenceWindows, np.ndarray, Representation, Requirements, Calibration]:
     """Read the parts of an enhanced detector.
 
     Raises
@@ -82,30 +99,52 @@ def read_folder(
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read the enhanced detector: {error}", str(path), HINT) from error
     try:
-        return _assemble(backbone, tensors, description["inputs"])
+        windows, values, representation, calibration = _assemble(backbone, tensors, description["inputs"])
     except (KeyError, TypeError, RuntimeError, ValueError, IndexError) as error:
         raise InputError(f"the tensors do not match: {error}", str(path), HINT) from error
+    required = read_requirements(description.get("required"), values.shape[1], folder / DESCRIPTION)
+    return backbone, windows, values, representation, required, calibration
 
 
 def _assemble(
     backbone: Detector, tensors: dict[str, torch.Tensor], inputs: list[str]
-) -> tuple[Detector, ReferenceWindows, np.ndarray, Representation, Calibration]:
+) -> tuple[ReferenceWindows, np.ndarray, Representation, Calibration]:
     """Build the parts from the backbone and the tensors. A mismatch raises an exception."""
+    if not inputs:
+        msg = "the heads have no inputs"
+        raise ValueError(msg)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            msg = f"'{name}' is not finite"
+            raise ValueError(msg)
+        floating = torch.float64 if name.startswith("calibration.") else torch.float32
+        dtype, dimensions = FORMS.get(name, (floating, tensor.ndim))
+        if (tensor.dtype, tensor.ndim) != (dtype, dimensions):
+            msg = f"'{name}' has type {tensor.dtype} and {tensor.ndim} dimensions"
+            raise ValueError(msg)
     state = {name.removeprefix(HEAD): tensor for name, tensor in tensors.items() if name.startswith(HEAD)}
     sizes = len(state["latent_mean"]), len(state["nearest.mean"])
     representation = Representation(*sizes, inputs, state["gains"].tolist(), torch.Generator())
     representation.load_state_dict(state)
     values, positions = tensors["values"].numpy(), tensors["memory_starts"].numpy()
-    reference_windows = ReferenceWindows.build(values, positions, backbone.window, *backbone.shift_and_scale)
+    if (np.diff(positions) <= 0).any():
+        msg = "the references are not in order"
+        raise ValueError(msg)
+    segments = [(begin, end) for begin, end in tensors["segments"].tolist()]
+    if not np.isin(positions, starts(clip(segments, 0, len(values)), backbone.window)).all():
+        msg = "references across a gap"
+        raise ValueError(msg)
+    reference_windows = ReferenceWindows.build(values, segments, positions, backbone.window, *backbone.shift_and_scale)
     names = ("window_bounds", "point_bound", "knots", "excess", "weights")
     window_bounds, point_bound, knots, excess, weights = stored = [tensors[f"calibration.{x}"].numpy() for x in names]
     shapes, measures = [array.shape for array in stored], len(MEASURES)
     if shapes != [(measures - 1,), (), (measures, KNOTS), (measures,), (measures,)]:
         msg = f"the calibration has shapes {shapes}"
         raise ValueError(msg)
-    if not all(np.isfinite(array).all() for array in (values, *stored)):
-        msg = "some numbers are not finite"
+    scales = window_bounds, point_bound, excess, state["error_scales"].numpy()
+    if not all((scale > 0).all() for scale in scales) or (np.diff(knots) < 0).any():
+        msg = "scales are not positive, or knots not in order"
         raise ValueError(msg)
     calibration = Calibration(Bounds(window_bounds, float(point_bound)), knots, excess, weights)
     representation = representation.to(reference_windows.starts.device).eval()
-    return backbone, reference_windows, values, representation, calibration
+    return reference_windows, values, representation, calibration

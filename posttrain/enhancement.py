@@ -13,7 +13,9 @@ import torch
 from ape.core.errors import InputError
 from ape.core.progress import Progress
 from ape.detectors import Detector
+from ape.detectors.inputs import prepared, required_by
 from ape.detectors.training import seeded
+from ape.posttrain.bank_channels import bank_for
 from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.engine import Pool, draw_pool, fit_outputs, train
@@ -28,8 +30,8 @@ from ape.posttrain.score import WEIGHTS_WITHOUT_HEADS
 from ape.posttrain.state import NotFiniteError
 from ape.posttrain.trial import Trial, TrialResult
 from ape.rules import EmptyBankError, RuleBank
-from ape.series import Series
-from ape.series.windows import sliding
+from ape.series import Requirements, Series
+from ape.series.windows import sliding, starts, usable
 
 PROBED = 5  # windows, to check whether the detector can be trained
 
@@ -115,9 +117,9 @@ def enhance(
         Trained. It is not changed.
     bank : RuleBank
     series : Series
-        The series that the detector was trained on. Only its training part is used. If that is too short, the bank has
-        no rule that can be placed, or the loss becomes NaN or infinite, the given detector is returned with the reason
-        in the report.
+        The series that the detector was trained on, or another one with the same channels. They are matched by name.
+        Only its training part is used. If that is too short, the bank has no rule that can be placed, or the loss
+        becomes NaN or infinite, the given detector is returned with the reason in the report.
     recipe : Recipe
     progress : callable, optional
         ``progress(step, done, total, note="")``.
@@ -136,8 +138,8 @@ def enhance(
     Raises
     ------
     InputError
-        The bank is for other channels, the detector cannot be trained (see `require_gradients`), GPU memory is too
-        small for a single window, or ``checkpoint`` is damaged or belongs to another post-training.
+        The bank or the detector is for other channels, the detector cannot be trained (see `require_gradients`), GPU
+        memory is too small for a single window, or ``checkpoint`` is damaged or belongs to another post-training.
     """
     say = progress or (lambda *_args, **_kwargs: None)
     say("profiling", 0, 1, "nearest normal windows")
@@ -170,15 +172,12 @@ def prepare(
 
     Parameters and errors are those of `enhance`.
     """
-    if len(bank.context.channels) != series.n_channels:
-        raise InputError(
-            f"the Rule Bank has {len(bank.context.channels)} channels, the series {series.n_channels}",
-            series.name,
-            "use the bank mined from this series",
-        )
-    started = time.perf_counter()
-    if recipe.freeze != "projection-only" and len(series.train) >= detector.window:
-        probe = torch.from_numpy(sliding(series.train, detector.window)[:PROBED].copy())
+    started, own = time.perf_counter(), series
+    series = prepared(detector, series)
+    bank = bank_for(bank, series)
+    if recipe.freeze != "projection-only" and usable(series.train_segments, detector.window):
+        probed = starts(series.train_segments, detector.window)[:PROBED]
+        probe = torch.from_numpy(sliding(series.values, detector.window)[probed].copy())
         with seeded(seed):
             require_gradients(detector, probe.to(device_of(detector)))
     generator = torch.Generator().manual_seed(seed)
@@ -186,13 +185,13 @@ def prepare(
         "recipe": asdict(recipe),
         "seed": seed,
         "device": str(device_of(detector)),
-        "bank_is_of_this_series": bank.fingerprint == series.fingerprint,
+        "bank_is_of_this_series": bank.fingerprint == own.fingerprint,
     }
     try:
         candidates = profile(series, detector.window, *detector.shift_and_scale, suspect)
         report["candidates"] = candidates.summary()
         profiled = time.perf_counter()
-        model = untrained(detector.clone(), candidates, recipe, generator)
+        model = untrained(detector.clone(), candidates, recipe, generator, requirements(detector, series))
         pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
         trial = Trial.draw(bank, candidates, seed)
         subjects = Subjects.draw(bank, candidates, detector.window, seed)
@@ -228,15 +227,26 @@ def refused(detector: Detector, report: dict[str, Any], error: InputError) -> En
     return Enhancement(detector, {**report, "kept": "original", "accepted": False, "reason": str(error)}, False)
 
 
+def requirements(detector: Detector, series: Series) -> Requirements:
+    """Return what a detector requires of a series; the series says it if the detector does not."""
+    required = required_by(detector)
+    return required if required is not None and required.channels else Requirements.of(series)
+
+
 @torch.no_grad()
 def untrained(
-    detector: Detector, candidates: Candidates, recipe: Recipe, generator: torch.Generator
+    detector: Detector,
+    candidates: Candidates,
+    recipe: Recipe,
+    generator: torch.Generator,
+    required: Requirements = Requirements(),  # noqa: B008 (frozen)
 ) -> EnhancedDetector:
     """Add a representation with scales from the training windows and untrained heads to the detector."""
-    windows = torch.from_numpy(sliding(candidates.values, detector.window)[:1].copy()).to(device_of(detector))
+    first = sliding(candidates.values, detector.window)[candidates.fit[:1]].copy()
+    windows = torch.from_numpy(first).to(device_of(detector))
     sizes = pool_latent(detector.encode(windows)).shape[1], pool_residual(windows).shape[1]
     representation = Representation(*sizes, recipe.inputs, recipe.gains, generator).to(windows.device).eval()
-    model = EnhancedDetector(detector, candidates.reference_windows, candidates.values, representation)
+    model = EnhancedDetector(detector, candidates.reference_windows, candidates.values, representation, required)
     parts = fit_outputs(model, candidates)
     representation.fit(parts)
     representation.set_centres(parts)

@@ -11,7 +11,9 @@ import torch
 from ape.posttrain.parts import pool_residual
 from ape.posttrain.reference_windows import ReferenceWindows
 from ape.posttrain.representation import Mahalanobis
-from ape.series.numerics import dominant_period, robust_scale
+from ape.series import Series
+from ape.series.numerics import NEGLIGIBLE, dominant_period, robust_scale
+from ape.series.windows import longest, steps_at
 
 CUT = 6.0  # robust deviations beyond which a window is suspicious
 CUT_UNGUARDED = 4.5  # the same if the training part is not known to be normal
@@ -57,10 +59,10 @@ def oddness(reference_windows: ReferenceWindows) -> np.ndarray:
         far = distance(cells)
         logs.append((far + 1e-6 * far.median()).log())
     mean = torch.stack(logs).mean(0).cpu().double().numpy()
-    return (mean - np.median(mean)) / robust_scale(mean)
+    return (mean - np.median(mean)) / robust_scale(mean, least=NEGLIGIBLE)
 
 
-def context_bins(values: np.ndarray, reference_windows: ReferenceWindows) -> dict[str, np.ndarray]:
+def context_bins(series: Series, reference_windows: ReferenceWindows) -> dict[str, np.ndarray]:
     """Return the bin, 0 to 3, of each window, int64 [R], by level, by activity, and by phase if there is a period.
 
     Level is the median of a window; activity is the median step between its samples. Both are standardised and
@@ -73,28 +75,26 @@ def context_bins(values: np.ndarray, reference_windows: ReferenceWindows) -> dic
     }
     cuts = np.arange(1, BINS) / BINS
     bins = {name: np.searchsorted(np.quantile(x, cuts), x) for name, x in figures.items()}
-    if period := dominant_period(values):
-        bins["phase"] = starts % period * BINS // period
+    begin, end = longest(series.train_segments)
+    if period := dominant_period(series.values[begin:end]):
+        bins["phase"] = steps_at(starts, series.gaps) % period * BINS // period
     return bins
 
 
-def describe_suspicious(
-    values: np.ndarray, reference_windows: ReferenceWindows, suspicious: np.ndarray
-) -> dict[str, Any]:
+def describe_suspicious(series: Series, reference_windows: ReferenceWindows, suspicious: np.ndarray) -> dict[str, Any]:
     """Describe suspicious windows for the report: their stretches, and their share of each bin.
 
     Parameters
     ----------
-    values : ndarray [n, C]
-        Training part.
+    series : Series
     reference_windows : ReferenceWindows
-        All of its windows.
+        All windows of its training part.
     suspicious : ndarray, bool [R]
     """
     starts = reference_windows.starts.cpu().numpy()
     shares = {
         name: [round(float(suspicious[which == k].mean()), 4) if (which == k).any() else 0.0 for k in range(BINS)]
-        for name, which in context_bins(values, reference_windows).items()
+        for name, which in context_bins(series, reference_windows).items()
     }
     runs = stretches(starts[suspicious], reference_windows.window)
     longest = sorted(runs, key=lambda run: run[0] - run[1])[:STRETCHES]

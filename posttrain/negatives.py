@@ -44,7 +44,8 @@ def from_series(others: Sequence[np.ndarray]) -> Negatives:
     others : sequence of ndarray [n]
         One channel each, not shorter than a window.
     """
-    standard = [torch.from_numpy((x - x.mean()) / max(float(x.std()), 1e-12)).float() for x in others]
+    columns = [np.asarray(x, dtype=np.float64) for x in others]
+    standard = [torch.from_numpy((x - x.mean()) / (x.std() or 1.0)).float() for x in columns]
 
     def cut(hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
         count, channels, length = hosts.shape

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool1d
 
-from ape.series.windows import starts
+from ape.series.windows import Segments, clip, spaced_starts, usable
 
 MAX_REFERENCES = 4000  # of one series
 CHUNK = 512  # queries per distance matrix
@@ -20,9 +20,9 @@ FLAT = 0.1  # share of the median standard deviation of a window
 MAX_SEARCH = 1024  # values per window in the search
 
 
-def reference_starts(length: int, window: int) -> np.ndarray:
-    """Return the starts of reference windows over ``length`` points, int64; a regular subset if there are many."""
-    return starts(length, window, max(1, -(-(length - window) // MAX_REFERENCES)))
+def reference_starts(segments: Segments, window: int) -> np.ndarray:
+    """Return the starts of reference windows within segments, int64; a regular subset if there are many."""
+    return spaced_starts(segments, window, MAX_REFERENCES)
 
 
 def coarse(windows: torch.Tensor) -> torch.Tensor:
@@ -42,6 +42,8 @@ class ReferenceWindows:
     windows : Tensor, float32 [R, C, L]
     starts : Tensor, int64 [R]
         Their starts in the series.
+    segments : sequence of (int, int)
+        Stretches of the series. No reference crosses their ends.
     later : int
         Number of windows, at the end, that come from the scored series and not from the training part.
     """
@@ -49,31 +51,53 @@ class ReferenceWindows:
     series: torch.Tensor
     windows: torch.Tensor
     starts: torch.Tensor
+    segments: Segments
     later: int = 0
 
     @classmethod
     def build(
-        cls, values: np.ndarray, positions: np.ndarray, window: int, shift: torch.Tensor, scale: torch.Tensor
+        cls,
+        values: np.ndarray,
+        segments: Segments,
+        positions: np.ndarray,
+        window: int,
+        shift: torch.Tensor,
+        scale: torch.Tensor,
     ) -> ReferenceWindows:
-        """Cut the windows at ``positions`` out of ``values`` [n, C], on the device of ``shift``."""
+        """Cut the windows at ``positions``, which lie in ``segments``, out of ``values`` [n, C].
+
+        They are on the device of ``shift``.
+        """
         series = (torch.from_numpy(values.T.copy()).to(shift.device) - shift[:, None]) / scale[:, None]
         starts = torch.from_numpy(positions).to(shift.device)
-        return cls(series, series.unfold(1, window, 1)[:, starts].transpose(0, 1).contiguous(), starts)
+        windows = series.unfold(1, window, 1)[:, starts].transpose(0, 1).contiguous()
+        return cls(series, windows, starts, segments)
 
     def followed_by(
-        self, values: np.ndarray, first: int, offset: int, shift: torch.Tensor, scale: torch.Tensor
+        self,
+        values: np.ndarray,
+        segments: Segments,
+        first: int,
+        offset: int,
+        shift: torch.Tensor,
+        scale: torch.Tensor,
     ) -> ReferenceWindows:
-        """Return these references followed by windows of ``values`` [T, C] from ``first`` on.
+        """Return these references followed by windows of ``values`` [T, C] and ``segments`` from ``first`` on.
 
         ``offset`` is the position of the first value: 0 if the values begin with this series, else the end of it.
         """
-        length = len(values) - first
-        if length < self.window:
+        later = usable(clip(segments, first, len(values)), self.window)
+        if not later:
             return self
-        more = ReferenceWindows.build(values, first + reference_starts(length, self.window), self.window, shift, scale)
-        series = more.series if offset == 0 else torch.cat([self.series, more.series], 1)
+        positions = reference_starts(later, self.window)
+        more = ReferenceWindows.build(values, segments, positions, self.window, shift, scale)
         windows, places = torch.cat([self.windows, more.windows]), torch.cat([self.starts, more.starts + offset])
-        return ReferenceWindows(series, windows, places, len(more.starts))
+        if offset == 0:
+            series, segments = more.series, _continued(self.segments, segments, self.series.shape[1])
+        else:
+            series = torch.cat([self.series, more.series], 1)
+            segments = [*self.segments, *((begin + offset, end + offset) for begin, end in segments)]
+        return ReferenceWindows(series, windows, places, segments, len(positions))
 
     @cached_property
     def coarse(self) -> torch.Tensor:
@@ -145,12 +169,13 @@ class ReferenceWindows:
         if self.gap == 1:
             return view(self.series.unfold(1, self.window, 1)[:, self.starts[index]].transpose(0, 1))
         steps = torch.arange(1 - self.gap, self.gap, device=index.device)
-        places = (self.starts[index][:, None] + steps).clamp(0, self.series.shape[1] - self.window)
+        nearest, (first, last) = self.starts[index][:, None], (limit[index][:, None] for limit in self.limits)
+        places = torch.minimum(torch.maximum(nearest + steps, first), last)
         if starts is not None:
             later = index >= len(self.starts) - self.later
             after = starts[:, None] - places
             excluded = torch.where(later[:, None], after / REST, after.abs()) < self.window
-            places = torch.where(excluded, self.starts[index][:, None], places)
+            places = torch.where(excluded, nearest, places)
         views = self.series.unfold(1, self.window, 1)
         size = max(1, MOST_COMPARED // (len(steps) * windows[0].numel()))
 
@@ -160,6 +185,13 @@ class ReferenceWindows:
             return around[torch.arange(len(x), device=x.device), best]
 
         return torch.cat([closest(x, at) for x, at in zip(windows.split(size), places.split(size), strict=True)])
+
+    @cached_property
+    def limits(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """First and last start in the segment of each reference, int64 [R] each."""
+        begins, ends = torch.tensor(self.segments, device=self.starts.device).T.contiguous()
+        segment = torch.searchsorted(begins, self.starts, right=True) - 1
+        return begins[segment], ends[segment] - self.window
 
     @cached_property
     def gap(self) -> int:
@@ -200,3 +232,11 @@ class ReferenceWindows:
             least, index = distance.min(1)
             nearest.append(torch.where(least.isfinite(), index, nearest[-1]))
         return torch.stack(nearest)
+
+
+def _continued(own: Segments, others: Segments, end: int) -> list[tuple[int, int]]:
+    """Return the segments of a series that has its own ones before ``end``, and those of ``others`` from there on."""
+    after = clip(others, end, max(last for _, last in others))
+    if own[-1][1] == end and any(first < end < last for first, last in others):
+        return [*own[:-1], (own[-1][0], after[0][1]), *after[1:]]
+    return [*own, *after]

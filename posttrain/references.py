@@ -12,6 +12,7 @@ from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector
 from ape.posttrain.parts import BATCH, pool_residual
 from ape.posttrain.reference_windows import ReferenceWindows
+from ape.series.windows import Segments
 
 
 class Neighbours(NamedTuple):
@@ -55,7 +56,9 @@ class References:
         """Compute the residuals of ``reference_windows`` under ``backbone``."""
         return cls(reference_windows, residuals(backbone, reference_windows.windows))
 
-    def followed_by(self, backbone: Detector, values: np.ndarray, first: int, offset: int) -> References:
+    def followed_by(
+        self, backbone: Detector, values: np.ndarray, segments: Segments, first: int, offset: int
+    ) -> References:
         """Return these references followed by windows of the scored series, which only later windows match.
 
         Parameters
@@ -64,12 +67,16 @@ class References:
             In the same state as for these references.
         values : ndarray [T, C]
             Data units.
+        segments : sequence of (int, int)
+            Stretches of the values without gaps.
         first : int
             Start of the earliest window.
         offset : int
             Position of the first value among the starts of the references.
         """
-        reference_windows = self.reference_windows.followed_by(values, first, offset, *backbone.shift_and_scale)
+        reference_windows = self.reference_windows.followed_by(
+            values, segments, first, offset, *backbone.shift_and_scale
+        )
         if reference_windows is self.reference_windows:
             return self
         more = residuals(backbone, reference_windows.windows[-reference_windows.later :])

@@ -170,3 +170,7 @@ class Calibration:
         Because of the logarithm, several measures that agree outweigh one extreme measure.
         """
         return np.log1p(self.surprise(curves)) @ (self.weights if weights is None else weights)
+
+    def highest(self, weights: np.ndarray | None = None) -> float:
+        """Return the score of a point whose bounded measures are all 1, above those of measured points."""
+        return float(self.fuse(np.ones(len(MEASURES)), weights))

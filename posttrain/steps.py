@@ -14,6 +14,7 @@ from ape.core.files import write_json, write_text
 from ape.core.progress import Progress
 from ape.core.run_files import POSTTRAIN, POSTTRAINING
 from ape.detectors import Detector, WindowedDetector
+from ape.detectors.inputs import prepared
 from ape.posttrain.channels import by_channel
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.enhancement import enhance
@@ -96,6 +97,7 @@ def score_series(
     InputError
         ``own`` is requested of an enhanced detector, or the series has other channels than the training data.
     """
+    series = prepared(detector, series)
     if not own:
         score = detector.score(series)
     elif isinstance(detector, WindowedDetector):

@@ -60,7 +60,7 @@ class RuleBank(Record):
             ) from error
 
     def to_json(self) -> str:
-        """Return canonical JSON with numbers rounded to six significant digits."""
+        """Return canonical JSON with numbers rounded to six significant digits, except for offsets."""
         return json.dumps(_rounded(self.model_dump(mode="json")), indent=1, ensure_ascii=False) + "\n"
 
     def save(self, path: str | Path) -> None:
@@ -99,7 +99,7 @@ def _rounded(obj: Any) -> Any:
     if isinstance(obj, float):
         return float(f"{obj:.6g}")
     if isinstance(obj, dict):
-        return {key: _rounded(value) for key, value in obj.items()}
+        return {key: value if key == "offset" else _rounded(value) for key, value in obj.items()}
     if isinstance(obj, list):
         return [_rounded(value) for value in obj]
     return obj

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ape.core.errors import InputError
 from ape.rules.placement import allowed_starts
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Rule
 from ape.series import Series
-from ape.series.numerics import auc
-from ape.series.windows import sliding
+from ape.series.numerics import auc, power_of_two
+from ape.series.windows import count_points, longest_window, sliding, split_starts, usable
 
 HELD_OUT_SHARE = 0.35  # of the training part, for the hosts of the check
 HOSTS = 192  # windows that get an anomaly, and as many that stay normal
@@ -84,21 +85,33 @@ def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = 
     """Draw hosts from the training part: from its held-out end, or from the design part before it.
 
     A window has two cycles; at least 32 samples, and at most 512 samples or a sixth of the training part.
+
+    Raises
+    ------
+    InputError
+        The training part has too few points in stretches without gaps.
     """
-    train = series.train
-    window = int(np.clip(2 * context.cycle, 32, max(32, min(512, len(train) // 6))))
-    split = max(window, min(int((1 - HELD_OUT_SHARE) * len(train)), len(train) - 2 * window))
-    rng = np.random.default_rng(seed)
-    late, early = sliding(train[split:], window), sliding(train[:split], window)
-    pool, offset = (late, split) if held_out else (early, 0)
-    picks = np.sort(rng.integers(len(pool), size=(2, HOSTS)), axis=1)
-    reference = early[np.unique(np.linspace(0, len(early) - 1, min(len(early), REFERENCES)).astype(int))]
+    segments = series.train_segments
+    window = int(np.clip(2 * context.cycle, 32, max(32, min(512, longest_window(segments, 6)))))
+    count = count_points(usable(segments, window))
+    if count < 2 * window:
+        raise InputError(
+            f"{count} training points in stretches of {window} or more are too few",
+            series.name,
+            f"give at least {2 * window} in a row",
+        )
+    split = max(window, min(int((1 - HELD_OUT_SHARE) * count), count - 2 * window))
+    early, late = split_starts(segments, window, count - split)
+    rng, views = np.random.default_rng(seed), sliding(series.values, window)
+    pool = late if held_out else early
+    picks = pool[np.sort(rng.integers(len(pool), size=(2, HOSTS)), axis=1)]
+    compared = early[np.unique(np.linspace(0, len(early) - 1, min(len(early), REFERENCES)).astype(int))]
     return Hosts(
-        windows=torch.from_numpy(pool[picks[0]].copy()),
-        starts=torch.from_numpy(picks[0] + offset),
-        normal=pool[picks[1]],
-        normal_starts=picks[1] + offset,
-        reference=reference.reshape(len(reference), -1),
+        windows=torch.from_numpy(views[picks[0]].copy()),
+        starts=torch.from_numpy(picks[0]),
+        normal=views[picks[1]],
+        normal_starts=picks[1],
+        reference=views[compared].reshape(len(compared), -1),
     )
 
 
@@ -126,20 +139,21 @@ def discriminability(
         (median, in samples).
     """
     order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
-    normal = _features(hosts.normal, hosts)
+    units = power_of_two(np.array([channel.scale for channel in context.channels]))
+    normal = _features(hosts.normal, hosts, units)
     pair_order = np.concatenate([hosts.starts.numpy()] * 2)  # two rules have their anomalies in the same hosts
-    compared = [_accepted_features(rule, context, hosts, seed, normal) for rule in accepted]
+    compared = [_accepted_features(rule, context, hosts, seed, normal, units) for rule in accepted]
     figures = {}
     for rule in pending:
         sample, passed = _sample(rule, context, hosts, seed)
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()
-        features = _standardise(_features(pseudo, hosts), normal)
+        features = _standardise(_features(pseudo, hosts, units), normal)
         peak = np.abs((pseudo - hosts.windows.numpy()) / _scale_unit(rule, context)).max(axis=(1, 2))
         sized = (peak >= MIN_SCALE_FACTOR * rule.scale.low) & (peak <= MAX_SCALE_FACTOR * rule.scale.high)
         figures[rule.id] = {
             "visible": _auc(_standardise(normal, normal), features, order),
-            "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask),
-            "plausible": float(np.mean(_inside_limits(pseudo, mask, context) & sized)),
+            "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask, float(units.max())),
+            "plausible": float(np.mean(_inside_limits(rule, pseudo, mask, context) & sized)),
             "own": float(passed.double().mean()),
             "new": min([1.0, *(_auc(other, features, pair_order) for other in compared)]),
             "placed": _share_placed(rule, context, hosts, mask),
@@ -157,9 +171,13 @@ def failures(figures: dict[str, float]) -> list[str]:
     return [name for name, threshold in THRESHOLDS.items() if not threshold.passes(figures[name])]
 
 
-def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
-    """Return shape statistics of each window and channel, and the distance to the nearest reference, [N, C, F]."""
-    x = windows.astype(np.float64)
+def _features(windows: np.ndarray, hosts: Hosts, units: np.ndarray) -> np.ndarray:
+    """Return shape statistics of each window and channel, and the distance to the nearest reference, [N, C, F].
+
+    Statistics are in ``units`` [C], close to the scales of the channels, so that floors are relative to them. The
+    distance is in the largest unit: channels with large values dominate it.
+    """
+    x = windows / units[:, None]
     d1, d2 = np.diff(x, axis=2), np.diff(x, n=2, axis=2)
     power = np.abs(np.fft.rfft(x - x.mean(axis=2, keepdims=True), axis=2)) ** 2
     bands = [part.sum(axis=2) for part in np.array_split(power[:, :, 1:], 5, axis=2)]
@@ -167,7 +185,7 @@ def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
     block = max(4, x.shape[2] // 12)
     local = np.lib.stride_tricks.sliding_window_view(x, block, axis=2)[:, :, :: max(1, block // 2)]
     local_std, local_mean = local.std(axis=3), local.mean(axis=3)
-    flat = (np.abs(d1) <= 1e-9 * (np.abs(x).max(axis=2, keepdims=True) + 1e-12)).mean(axis=2)
+    flat = (np.abs(d1) <= 1e-9 * np.abs(x).max(axis=2, keepdims=True)).mean(axis=2)
     columns = [
         x.mean(2), x.std(2), x.min(2), x.max(2), np.median(x, axis=2),
         np.abs(d1).mean(2), np.abs(d1).max(2), np.abs(d2).mean(2), np.abs(d2).max(2),
@@ -175,7 +193,8 @@ def _features(windows: np.ndarray, hosts: Hosts) -> np.ndarray:
         np.abs(np.diff(local_mean, axis=2)).max(2),
         *(np.log(band + 1e-12) for band in [low_band, *bands]),
     ]  # fmt: skip
-    nearest = _nearest_distance(x.reshape(len(x), -1), hosts.reference)
+    unit = float(units.max())  # a Python float keeps the references in float32
+    nearest = _nearest_distance(windows.reshape(len(x), -1).astype(np.float64) / unit, hosts.reference / unit)
     return np.stack([*columns, np.repeat(nearest[:, None], x.shape[1], axis=1)], axis=2)
 
 
@@ -184,13 +203,15 @@ def _nearest_distance(flat: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(square.min(axis=1), 0.0))
 
 
-def _accepted_features(rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray) -> np.ndarray:
+def _accepted_features(
+    rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray, units: np.ndarray
+) -> np.ndarray:
     """Return the features of an accepted rule's anomalies, from the cache if possible."""
     key = rule.model_dump_json(exclude={"history"})
     if key not in hosts.accepted_features:
         # Another seed than for pending rules, so that the anomalies of both are independent draws in the same hosts.
         sample, _ = _sample(rule, context, hosts, seed + 1)
-        hosts.accepted_features[key] = _standardise(_features(sample.pseudo.numpy(), hosts), normal)
+        hosts.accepted_features[key] = _standardise(_features(sample.pseudo.numpy(), hosts, units), normal)
     return hosts.accepted_features[key]
 
 
@@ -244,7 +265,7 @@ def _scale_unit(rule: Rule, context: Context) -> np.ndarray:
     return np.array(units)[None, :, None]
 
 
-def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray) -> float:
+def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray, unit: float) -> float:
     """Return the AUC of a classifier that sees only the borders.
 
     It compares a few samples around each border with the same samples of a normal window.
@@ -255,8 +276,8 @@ def _border_auc(hosts: Hosts, pseudo: np.ndarray, mask: np.ndarray) -> float:
     if len(rows) < 4 * FOLDS:
         return 0.5
     index = places[:, None] + np.arange(1 - BORDER, BORDER + 1)
-    anomalous = _border_features(pseudo[rows[:, None], channels[:, None], index])
-    normal = _border_features(hosts.normal[rows[:, None], channels[:, None], index])
+    anomalous = _border_features(pseudo[rows[:, None], channels[:, None], index] / unit)
+    normal = _border_features(hosts.normal[rows[:, None], channels[:, None], index] / unit)
     scale = normal.std(axis=0) + 1e-12
     order = np.concatenate([hosts.normal_starts[rows], hosts.starts.numpy()[rows]])
     return _auc(normal / scale, anomalous / scale, order)
@@ -268,10 +289,13 @@ def _border_features(values: np.ndarray) -> np.ndarray:
     return np.concatenate([d1[:, BORDER - 1 : BORDER], d2[:, BORDER - 2 : BORDER]], axis=1)
 
 
-def _inside_limits(pseudo: np.ndarray, mask: np.ndarray, context: Context) -> np.ndarray:
+def _inside_limits(rule: Rule, pseudo: np.ndarray, mask: np.ndarray, context: Context) -> np.ndarray:
     """Return whether all changed values are inside the channels' limits, [N]."""
     low = np.array([channel.limit_low for channel in context.channels])[None, :, None]
     high = np.array([channel.limit_high for channel in context.channels])[None, :, None]
+    if rule.reaches_zero:
+        zero = np.array([channel.zero for channel in context.channels])[None, :, None]
+        low, high = np.minimum(low, zero), np.maximum(high, zero)
     slack = 1e-4 * (high - low)
     return (~mask | ((pseudo >= low - slack) & (pseudo <= high + slack))).all(axis=(1, 2))
 

@@ -45,10 +45,11 @@ def spike_context(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     {"minimum": ParameterRange(0, 1, (0, 1), "0 fills with zero, 1 with the lowest normal value")},
     jumps=True,
     leaves_range=True,
+    reaches_zero=True,
 )
 def dropout_zero(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """The reading drops to a fill value."""
-    return torch.where(p["minimum"] >= 0.5, site.low, torch.zeros_like(site.low)).expand_as(x)
+    return torch.where(p["minimum"] >= 0.5, site.low, site.zero).expand_as(x)
 
 
 @operator(
@@ -184,7 +185,8 @@ def value_flip(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 def shape_replace(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Cycles keep their amplitude and take another waveform."""
     mean = _segment_mean(x, site)
-    swing = ((x - mean).abs() * site.inside).amax(2, keepdim=True).clamp_min(1e-12)
+    swing = ((x - mean).abs() * site.inside).amax(2, keepdim=True)
+    swing = torch.where(swing > 0, swing, site.scale)
     return mean + swing * torch.atan(p["hardness"] * (x - mean) / swing) / torch.atan(p["hardness"])
 
 
@@ -273,7 +275,7 @@ def clip_saturate(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
 )
 def quantise(x: Tensor, site: Site, p: dict[str, Tensor]) -> Tensor:
     """Values fall on a coarse grid."""
-    grid = (site.high - site.low).clamp_min(1e-12) / p["levels"].round()
+    grid = torch.where(site.high > site.low, site.high - site.low, site.scale) / p["levels"].round()
     return site.low + torch.round((x - site.low) / grid) * grid
 
 

@@ -45,13 +45,13 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
     batch, _, window = windows.shape
     allowed = torch.ones(batch, window, dtype=torch.bool, device=windows.device)
     if prior.phase is not None and context.period is not None and starts is not None:
-        position = starts.to(windows.device)[:, None] + torch.arange(window, device=windows.device)
-        phase = torch.remainder(position - context.phase_origin, context.period) / context.period
+        step = _steps(context, starts.to(windows.device), window)
+        phase = torch.remainder(step - context.phase_origin, context.period) / context.period
         low = prior.phase.low % 1.0
         allowed &= torch.remainder(phase - low, 1.0) <= prior.phase.high - prior.phase.low
     if prior.hours is not None and context.hours_per_step and context.first_hour is not None and starts is not None:
-        position = starts.to(windows.device)[:, None] + torch.arange(window, device=windows.device)
-        hour = torch.remainder(context.first_hour + position.double() * context.hours_per_step, 24.0)
+        step = _steps(context, starts.to(windows.device), window)
+        hour = torch.remainder(context.first_hour + step.double() * context.hours_per_step, 24.0)
         allowed &= torch.remainder(hour - prior.hours.low, 24.0) <= prior.hours.high - prior.hours.low
     chosen = _channel_indices(prior, context)
     if prior.after_change is not None:
@@ -64,6 +64,17 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
         cuts = [context.channels[c].activity_cuts for c in chosen]
         allowed &= _in_terciles(_rolling_std(windows[:, chosen], context.activity_width), cuts, prior.activity)
     return allowed
+
+
+def _steps(context: Context, starts: Tensor, window: int) -> Tensor:
+    """Return the sampling steps from the first point of the series to each point of windows, int64 [B, L].
+
+    Missing rows count, so that phase and hour stay right after a gap.
+    """
+    after = torch.tensor([gap.position for gap in context.gaps], dtype=torch.long, device=starts.device)
+    missing = torch.tensor([0, *(gap.missing for gap in context.gaps)], device=starts.device).cumsum(0)
+    first = starts + missing[torch.searchsorted(after, starts, right=True)]
+    return first[:, None] + torch.arange(window, device=starts.device)
 
 
 def needs_starts(prior: ContextualPrior) -> bool:

@@ -39,6 +39,8 @@ class Site:
         Other host windows, shifted in time.
     low, high : Tensor [1, C, 1]
         Extreme quantiles of normal data.
+    zero : Tensor [1, C, 1]
+        The value 0 of the data: that of channels with an offset is far away.
     scale : Tensor [1, C, 1]
         Robust standard deviation of the series.
     cycle : float
@@ -54,6 +56,7 @@ class Site:
     donor: Tensor
     low: Tensor
     high: Tensor
+    zero: Tensor
     scale: Tensor
     cycle: float
 
@@ -83,6 +86,7 @@ class Operator:
     additive: bool  # its size comes from the scale prior
     jumps: bool  # its anomalies may have sharp borders
     leaves_range: bool  # it may exceed the extreme quantiles of normal data
+    reaches_zero: bool  # the limits of the channels do not keep it from zero
     warps: bool  # it moves samples in time, so it needs a minimum length
     relational: bool  # it breaks the relation between channels, so at least one channel stays unchanged
 
@@ -97,6 +101,7 @@ def operator(
     additive: bool = False,
     jumps: bool = False,
     leaves_range: bool = False,
+    reaches_zero: bool = False,
     warps: bool = False,
     relational: bool = False,
 ) -> Callable[[Callable], Callable]:
@@ -108,7 +113,7 @@ def operator(
     def register(function: Callable) -> Callable:
         summary = (function.__doc__ or "").rstrip(".")
         OPERATORS[function.__name__] = Operator(
-            function, parameters or {}, summary, broad, additive, jumps, leaves_range, warps, relational
+            function, parameters or {}, summary, broad, additive, jumps, leaves_range, reaches_zero, warps, relational
         )
         return function
 

@@ -102,10 +102,11 @@ class _Scales(NamedTuple):
     limit_low: Tensor
     limit_high: Tensor
     step: Tensor
+    zero: Tensor
 
 
 def _channel_scales(context: Context, windows: Tensor) -> _Scales:
-    fields = ("scale", "residual_scale", "quantile_low", "quantile_high", "limit_low", "limit_high", "step")
+    fields = ("scale", "residual_scale", "quantile_low", "quantile_high", "limit_low", "limit_high", "step", "zero")
     return _Scales(
         *(
             torch.tensor([getattr(channel, field) for channel in context.channels])
@@ -185,6 +186,7 @@ def _site(
         donor=windows[donor].gather(2, donor_time),
         low=scales.low,
         high=scales.high,
+        zero=scales.zero,
         scale=scales.scale,
         cycle=float(context.cycle),
     )
@@ -214,7 +216,10 @@ def _run_program(
         made = hosts + (site.u / share.clamp_min(1e-6)).clamp(0, 1) * (made - hosts)
     if not rule.may_jump:
         made = hosts + _fade(site, hosts.shape[2]) * (made - hosts)
-    made = torch.minimum(torch.maximum(made, scales.limit_low), scales.limit_high)
+    low, high = scales.limit_low, scales.limit_high
+    if rule.reaches_zero:
+        low, high = torch.minimum(low, scales.zero), torch.maximum(high, scales.zero)
+    made = torch.minimum(torch.maximum(made, low), high)
     return torch.where(site.inside & channels, made, hosts)
 
 
@@ -246,7 +251,7 @@ def _passes_gates(
 def _has_effect(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:
     """Return whether some channel changes enough: root mean square over its changed values; bool [n]."""
     changed = made != hosts
-    square = ((made - hosts) ** 2).sum(2) / changed.sum(2).clamp(min=1)
+    square = (made - hosts).double().square().sum(2) / changed.sum(2).clamp(min=1)  # float32 squares may underflow
     return (square.sqrt() >= _least_effect(scales)).any(dim=1)
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ape.core.errors import InputError
 from ape.rules.operators import OPERATORS
@@ -167,15 +175,21 @@ class Rule(RuleDraft):
         return any(OPERATORS[step.operator].jumps for step in self.program)
 
     @property
+    def reaches_zero(self) -> bool:
+        """Whether the anomaly may be at zero, whatever the limits of the channel are."""
+        return any(OPERATORS[step.operator].reaches_zero for step in self.program)
+
+    @property
     def relational(self) -> bool:
         """Whether the rule breaks the relation between channels."""
         return any(OPERATORS[step.operator].relational for step in self.program)
 
 
 class ChannelContext(Record):
-    """Statistics of one channel used to place and scale rules, in data units."""
+    """Statistics of one channel used to place and scale rules, in data units minus its offset."""
 
     name: str
+    offset: float = Field(default=0.0, description="of channels whose level is large; left out of the JSON if zero")
     scale: float = Field(gt=0, description="robust standard deviation of the training part")
     residual_scale: float = Field(gt=0, description="robust standard deviation of the local residual")
     quantile_low: float = Field(description="0.1 % quantile")
@@ -185,6 +199,25 @@ class ChannelContext(Record):
     step: float = Field(ge=0, description="99.5 % quantile of the absolute difference between neighbouring samples")
     level_cuts: tuple[float, float]
     activity_cuts: tuple[float, float]
+
+    @property
+    def zero(self) -> float:
+        """The value 0 of the data, on the scale of the other values."""
+        return -self.offset
+
+    @model_serializer(mode="wrap")
+    def _without_zero_offset(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        if not self.offset:
+            data.pop("offset", None)
+        return data
+
+
+class ContextGap(Record):
+    """Missing rows before a point of the training part. Phase and hour of the day go on during a gap."""
+
+    position: int = Field(ge=1, description="first point after the gap")
+    missing: int = Field(ge=1, description="number of missing rows")
 
 
 class Context(Record):
@@ -196,6 +229,14 @@ class Context(Record):
     first_hour: float | None = Field(default=None, ge=0, lt=24, description="hour of the day at the first point")
     hours_per_step: float | None = Field(default=None, gt=0)
     channels: list[ChannelContext] = Field(min_length=1)
+    gaps: list[ContextGap] = Field(default_factory=list, description="left out of the JSON if there is none")
+
+    @model_serializer(mode="wrap")
+    def _without_empty_gaps(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        if not self.gaps:
+            data.pop("gaps", None)
+        return data
 
     @property
     def cycle(self) -> int:

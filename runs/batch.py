@@ -28,7 +28,7 @@ from ape.runs.batch_page import write_summary
 from ape.runs.execution import execute, mark_trained, next_step
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, unfinished
-from ape.runs.manifest import SEPARATOR
+from ape.runs.manifest import READING, SEPARATOR, reading_cells
 
 REQUESTS, ITEMS = "batch.json", "items"
 MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
@@ -213,14 +213,20 @@ def _read_requests(path: Path) -> dict[str, Any]:
     return {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in known.items()}
 
 
-def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> None:
-    """Write ``index.html`` and, if items failed, ``failures.csv``: a manifest of the failed items with the reasons."""
-    write_summary(out, {name: out / ITEMS / name for name in requests}, failed)
+def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> int:
+    """Write ``index.html`` and, if items failed, ``failures.csv``: a manifest of the failed items with the reasons.
+
+    Returns
+    -------
+    int
+        How many series have no training part of their own.
+    """
+    whole = write_summary(out, {name: out / ITEMS / name for name in requests}, failed)
     path = out / "failures.csv"
     if not failed:
         path.unlink(missing_ok=True)
         shutil.rmtree(out / "failures", ignore_errors=True)
-        return
+        return whole
     rows = []
     for name, reason in failed.items():
         request = asdict(requests[name])
@@ -235,10 +241,12 @@ def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[st
                 "log": request["log"] or "",
                 "column": SEPARATOR.join(request["column"]),
                 "train_end": "" if request["train_end"] is None else request["train_end"],
-                "series_column": request["reading"]["series_column"] or "",
+                **dict.fromkeys(READING, ""),
+                **reading_cells(requests[name].reading),
                 "backbone": request["backbone"],
                 "seed": request["seed"],
                 "error": reason,
             }
         )
     write_text(path, pd.DataFrame(rows).to_csv(index=False))
+    return whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ape.core.files import read_json, write_text
@@ -12,6 +12,7 @@ from ape.core.run_files import BANK, POSTTRAIN, RECORD, REPORT
 from ape.posttrain.steps import describe_outcome
 from ape.rules import RuleBank
 from ape.runs.pages import render
+from ape.series.reading.report import NO_TRAIN_END, TRAINING_PART
 
 PAGE = "index.html"
 
@@ -35,6 +36,10 @@ class Row:
     decision : str
         Result of post-training and its reason; empty without post-training.
     seconds : float
+    reading : dict of str to str
+        How the file was read, by topic.
+    notes : list of str
+        What loading inferred or changed.
     """
 
     name: str
@@ -45,10 +50,12 @@ class Row:
     ended: str = ""
     decision: str = ""
     seconds: float = 0.0
+    reading: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
-def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, str]) -> None:
-    """Write ``index.html`` into ``out``.
+def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, str]) -> int:
+    """Write ``index.html`` into ``out``, and return how many series have no training part of their own.
 
     Parameters
     ----------
@@ -63,6 +70,7 @@ def write_summary(out: Path, folders: Mapping[str, Path], failed: Mapping[str, s
     mechanisms = Counter(word for row in rows for word in row.mechanisms.split(", ") if word)
     page = render("batch.html", name=out.resolve().name, rows=rows, mechanisms=mechanisms.most_common())
     write_text(out / PAGE, page)
+    return sum(row.reading.get(TRAINING_PART) == NO_TRAIN_END for row in rows)
 
 
 def _row(out: Path, name: str, folder: Path) -> Row:
@@ -80,4 +88,6 @@ def _row(out: Path, name: str, folder: Path) -> Row:
         ended=bank.ended,
         decision=decision,
         seconds=float(sum(record["timings"].values())),
+        reading=record["reading"],
+        notes=record["notes"],
     )

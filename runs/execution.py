@@ -202,6 +202,8 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
         without,
         Ledger(folder / LEDGER).write,
     )
+    if mining.log.note:
+        update_record(folder, log=mining.log.note)
     return RunContext(
         **vars(mining),
         folder=folder,

@@ -12,11 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ape.series import Series
+from ape.series.plots import LINE_COLOUR, MOST_CHANNELS, TimeAxis, filled, short
 
-COLUMNS = 1100  # pixel columns of a plot
-MAX_CHANNELS = 8
-SERIES_COLOUR, BEFORE_COLOUR, AFTER_COLOUR, TRAINING_COLOUR = "#1f3b73", "#888888", "#c8102e", "#3a7d44"
-BRANCH_COLOURS = ("#1f3b73", "#3a7d44", "#c8102e")
+BEFORE_COLOUR, AFTER_COLOUR = "#888888", "#c8102e"
+BRANCH_COLOURS = (LINE_COLOUR, "#3a7d44", "#c8102e")
 
 
 def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
@@ -25,20 +24,17 @@ def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
     figure = Figure(figsize=(11, 1.5 + 1.5 * rows), dpi=100)
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1, 1][:rows])[:, 0]
-    _draw_channels(panels[0], series)
+    axis = TimeAxis.of(series)
+    draw_channels(panels[0], axis)
     if scores is not None:
-        _draw_line(panels[1], scores["before"].to_numpy()[series.point_rows], BEFORE_COLOUR)
-        _draw_line(panels[2], scores["after"].to_numpy()[series.point_rows], AFTER_COLOUR)
+        axis.draw(panels[1], scores["before"].to_numpy()[series.point_rows], BEFORE_COLOUR)
+        axis.draw(panels[2], scores["after"].to_numpy()[series.point_rows], AFTER_COLOUR)
     for axes, title in zip(panels, ("series", "score before", "score after"), strict=False):
         axes.set_ylabel(title, fontsize=9)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.25)
-        axes.margins(x=0)
-        if series.train_end is not None:
-            axes.axvspan(0, series.train_end, color=TRAINING_COLOUR, alpha=0.08, lw=0)
-    panels[-1].set_xlabel(
-        "position (shaded: training part)" if series.train_end is not None else "position", fontsize=9
-    )
+        axis.shade(axes)
+    axis.label(panels[-1], 8)
     figure.align_ylabels()
     figure.tight_layout(pad=0.8)
     return _png(canvas)
@@ -68,25 +64,18 @@ def draw_latent_space(picture: dict[str, Any]) -> bytes:
     return _png(canvas)
 
 
-def _draw_channels(axes: Axes, series: Series) -> None:
+def draw_channels(axes: Axes, axis: TimeAxis) -> None:
     """Draw a single channel with its values; several channels below each other, each scaled to its range."""
+    series = axis.series
     if series.n_channels == 1:
-        _draw_line(axes, series.values[:, 0].astype(float), SERIES_COLOUR)
+        axis.draw(axes, series.exact[:, 0], LINE_COLOUR, filled(series, 0))
         return
-    for channel in range(min(series.n_channels, MAX_CHANNELS)):
+    count = min(series.n_channels, MOST_CHANNELS)
+    for channel in range(count):
         values = series.values[:, channel].astype(float)
-        _draw_line(axes, (values - values.mean()) / (np.ptp(values) + 1e-12) - channel, f"C{channel}")
-
-
-def _draw_line(axes: Axes, values: np.ndarray, colour: str) -> None:
-    """Draw a line; a long one through the extremes of each pixel column, so that no peak is lost."""
-    block = len(values) // COLUMNS
-    if block < 2:
-        axes.plot(values, color=colour, lw=0.8)
-        return
-    edges = np.arange(0, len(values), block)
-    low, high = np.minimum.reduceat(values, edges), np.maximum.reduceat(values, edges)
-    axes.plot(np.repeat(edges, 2), np.column_stack([low, high]).ravel(), color=colour, lw=0.8)
+        scaled = (values - values.min()) / (np.ptp(values) or 1.0) - channel
+        axis.draw(axes, scaled, f"C{channel}", filled(series, channel))
+    axes.set_yticks(0.5 - np.arange(count), [short(name) for name in series.channels[:count]])
 
 
 def _png(canvas: FigureCanvasAgg) -> bytes:

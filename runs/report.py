@@ -28,11 +28,15 @@ def write_report(folder: Path, series: Series) -> None:
     artefacts = Artefacts(folder / ARTEFACTS)
     scores = pd.read_csv(folder / SCORES) if (folder / SCORES).exists() else None
     posttrain = {} if scores is None else read_json(folder / POSTTRAIN, "post-training report")
+    record = read_json(folder / RECORD, "run record")
+    notes = [*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])]
+    notes += [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
     page = render(
         REPORT,
         series=series,
+        notes=notes,
         bank=bank,
-        record=read_json(folder / RECORD, "run record"),
+        record=record,
         posttrain={name: value for name, value in posttrain.items() if name != "picture"},
         latent=_latent_view(posttrain),
         overview=data_uri(draw_scores(series, scores)),

@@ -38,6 +38,8 @@ from ape.runs.pictures import draw_scores
 from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
 from ape.series import Series
+from ape.series.plots import draw_series
+from ape.series.reading.report import reading_lines
 from ape.tools.artefacts import Artefacts
 from ape.tools.preview import draw_examples, sample_examples
 from ape.tools.workbench import Workbench
@@ -150,9 +152,17 @@ class Session:
         desk = desk_of(state, Workbench(self.run.series, self._artefacts), self.run.request.seed)
         cards = []
         for rule in desk.rules.values():
-            picture = draw_examples(*sample_examples(rule, desk.context, desk.hosts, desk.seed))
+            picture = draw_examples(sample_examples(rule, desk.context, desk.hosts, desk.seed), desk.workbench.time)
             cards.append(Card(rule.id, desk.describe(rule), self._store_picture(picture)))
         return cards
+
+    def reading(self) -> str:
+        """Return how the series was read, as lines of text."""
+        return "\n".join(reading_lines(self.run.series))
+
+    def series_picture(self) -> Path:
+        """Return a picture of the series."""
+        return self._store_picture(draw_series(self.run.series))
 
     def scores(self) -> Path:
         """Return a picture of the scores before and after post-training.
@@ -225,7 +235,6 @@ class Session:
             mine=lambda: cast(RuleBank, _isolated(execute, self.run, callbacks, mine_only=True).mined),
             train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
-            listen=listen,
         )
 
     def _turn(self, prepare: Prepare) -> Iterator[Update]:

@@ -58,9 +58,9 @@ def updates_of_message(message: AnyMessage, artefacts: Artefacts) -> Iterator[Up
         result = json.loads(str(message.content))["result"]
         artefact = str(result.get("artefact", ""))
         picture = artefacts.path(artefact) if artefact.endswith(".png") else None
-        yield Update("tool_result", f"{message.name}: {json.dumps(result)}", picture)
+        yield Update("tool_result", f"{message.name}: {json.dumps(result, ensure_ascii=False)}", picture)
     elif isinstance(message, AIMessage):
         for call in message.tool_calls:
-            yield Update("tool_call", f"{call['name']}({json.dumps(call['args'])})")
+            yield Update("tool_call", f"{call['name']}({json.dumps(call['args'], ensure_ascii=False)})")
         if message.content:
             yield Update("reply", str(message.content))

@@ -7,9 +7,8 @@ is used.
 from __future__ import annotations
 
 import importlib.util
-import re
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,25 @@ import pandas as pd
 
 from ape.core.errors import InputError
 from ape.series.checks import validated
+from ape.series.reading.array_files import ArrayFile, is_ucr, read_arrays
+from ape.series.reading.arrays import columns_of_array
 from ape.series.reading.channels import Columns
 from ape.series.reading.columns import interpret
+from ape.series.reading.compression import COMPRESSED
 from ape.series.reading.counters import difference_counters
+from ape.series.reading.files import TABLES, read_table, suffix_of
+from ape.series.reading.frames import table_of_frame
 from ape.series.reading.grid import Gridded, on_grid
 from ape.series.reading.options import ReadOptions
-from ape.series.reading.table import COMPRESSED, TABLES, Table, read_table, suffix_of, table_of_frame
+from ape.series.reading.table import Table
+from ape.series.reading.time_zones import in_zone, is_zone
 from ape.series.reading.train_end import resolve_train_end
+from ape.series.requirements import Requirements, aligned
 from ape.series.series import Reading, Series
 
-SUFFIXES = (*TABLES, ".npz", ".txt")
-UCR_NAME = re.compile(r"^\d{3}_UCR_Anomaly_.+_(\d+)_\d+_\d+$")
+FLOAT64_STEP = 2048  # multiples of it are exact in float64 up to 2^63
+ARRAYS = (".npz", ".npy")
+SUFFIXES = (*TABLES, *ARRAYS, ".txt")
 EXAMPLES = {
     "internal-bleeding": (
         "Arterial blood pressure of a pig in an internal bleeding study, one pulse wave a heartbeat.\n"
@@ -56,6 +63,8 @@ def load(
     train_end: int | str | None = None,
     text: str | None = None,
     options: ReadOptions | None = None,
+    required: Requirements | None = None,
+    scoring: bool = False,
 ) -> Series:
     """Load and validate a series.
 
@@ -63,9 +72,9 @@ def load(
     ----------
     path : str or Path
         A CSV file (``.csv``, ``.tsv``, ``.txt`` with several columns; any separator, encoding and compression),
-        ``.parquet``, ``.feather``, ``.npz`` (``values`` [T] or [T, C], optional ``train_end`` and ``channels``),
-        ``.txt`` (UCR: numbers separated by line breaks, spaces or commas), or ``example:internal-bleeding`` (needs
-        aeon).
+        ``.parquet``, ``.feather``, ``.npz`` (``values`` [T] or [T, C]; optional ``train_end``, ``channels`` and
+        ``timestamps``), ``.npy``, ``.txt`` (UCR: numbers separated by line breaks, spaces or commas), or
+        ``example:internal-bleeding`` (needs aeon).
     column : str or sequence of str, optional
         Channels to use. By default all numeric columns.
     train_end : int or str, optional
@@ -75,6 +84,12 @@ def load(
         Free-text description of the scenario.
     options : ReadOptions, optional
         How to read the file. By default everything is inferred.
+    required : Requirements, optional
+        ``detector.required`` of a trained detector: its channels are read, whatever the file has besides, in its order
+        and relative to its offsets. Notes of the series say what differs from the training data.
+    scoring : bool
+        The series is only scored. Rules for training data do not apply: it may be short or constant, and values may
+        be missing or infinite anywhere.
 
     Returns
     -------
@@ -83,11 +98,11 @@ def load(
     Raises
     ------
     InputError
-        The file cannot be read, or the series is not usable.
+        The file cannot be read, the series is not usable, or a required channel is missing.
     """
-    options = options or ReadOptions()
+    asked = _asked(str(path), column, train_end, text, options, required, scoring)
     if str(path).startswith("example:"):
-        return _example(str(path).removeprefix("example:"), train_end, text)
+        return _example(str(path).removeprefix("example:"), asked)
     path = Path(path)
     if not path.is_file():
         raise InputError("no such file", str(path), "check the path")
@@ -98,16 +113,10 @@ def load(
         given = path.suffix if suffix == path.suffix.lower() else suffix + path.suffix
         hint = "save it as CSV" if suffix.startswith(".xls") else f"give one of {', '.join(sorted(SUFFIXES))}"
         raise InputError(f"cannot read '{given}' files", str(path), hint)
-    name = stem_of(path)
-    if suffix == ".npz" or (suffix == ".txt" and _is_ucr(path)):
-        parts = (_read_npz if suffix == ".npz" else _read_text)(path)
-        if train_end is not None:
-            parts["train_end"] = train_end
-        return _build(parts, column=column, text=text, name=name, where=str(path), options=options)
-    table = read_table(path, options)
-    return _from_table(
-        table, column=column, train_end=train_end, text=text, name=name, where=str(path), options=options
-    )
+    asked = replace(asked, name=stem_of(path))
+    if suffix in ARRAYS or (suffix == ".txt" and is_ucr(path)):
+        return _from_arrays(read_arrays(path), asked)
+    return _from_table(read_table(path, asked.options), asked)
 
 
 def from_array(
@@ -117,6 +126,8 @@ def from_array(
     timestamps: np.ndarray | None = None,
     text: str | None = None,
     name: str = "series",
+    required: Requirements | None = None,
+    scoring: bool = False,
 ) -> Series:
     """Make a series from an array [T] or [T, C].
 
@@ -132,14 +143,16 @@ def from_array(
         Free-text description of the scenario.
     name : str
         For people and reports.
+    required, scoring
+        See `load`.
 
     Raises
     ------
     InputError
-        The series is not usable.
+        The series is not usable, or a required channel is missing.
     """
-    parts = {"values": values, "channels": channels, "train_end": train_end, "timestamps": timestamps}
-    return _build(parts, column=None, text=text, name=name, where="array", options=ReadOptions())
+    arrays = ArrayFile(values, "array", None if channels is None else tuple(channels), timestamps)
+    return _from_arrays(arrays, _asked("array", None, train_end, text, None, required, scoring, name))
 
 
 def from_dataframe(
@@ -149,182 +162,159 @@ def from_dataframe(
     text: str | None = None,
     name: str = "series",
     options: ReadOptions | None = None,
+    required: Requirements | None = None,
+    scoring: bool = False,
 ) -> Series:
     """Make a series from a DataFrame of pandas, or of Polars and others through the dataframe interchange protocol.
 
     Numeric columns are channels. A datetime index or a time column gives the timestamps. See `load` for the parameters
     and errors.
     """
-    where = "DataFrame"
-    table = table_of_frame(frame, where)
-    return _from_table(
-        table, column=column, train_end=train_end, text=text, name=name, where=where, options=options or ReadOptions()
-    )
+    asked = _asked("DataFrame", column, train_end, text, options, required, scoring, name)
+    return _from_table(table_of_frame(frame, asked.where), asked)
 
 
-def _from_table(
-    table: Table,
-    *,
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller of a loader asks for; see `load`."""
+
+    where: str
+    name: str
+    column: Sequence[str] | None
+    train_end: int | str | None
+    text: str | None
+    options: ReadOptions
+    required: Requirements | None
+    scoring: bool
+
+
+def _asked(
+    where: str,
     column: str | Sequence[str] | None,
     train_end: int | str | None,
     text: str | None,
-    name: str,
-    where: str,
-    options: ReadOptions,
-) -> Series:
-    wanted = [column] if isinstance(column, str) else None if column is None else list(column)
-    columns = interpret(table, options, wanted, where)
-    if columns.times is None:
-        grid = Gridded(columns.values, None)
-        unordered: tuple[str, ...] = ()
-    else:
-        grid = on_grid(columns.values, columns.times)
-        unordered = columns.times.notes
-    values, counter_notes = difference_counters(grid.values, columns.names, grid.gaps, options.difference)
-    times = grid.times
-    dated = times is not None and times.stamps.dtype.kind == "M"
-    clock = None
-    if times is not None and dated:
+    options: ReadOptions | None,
+    required: Requirements | None,
+    scoring: bool,
+    name: str = "series",
+) -> _Asked:
+    names = [column] if isinstance(column, str) else column
+    return _Asked(where, name, names, train_end, text, options or ReadOptions(), required, scoring)
+
+
+def _from_table(table: Table, asked: _Asked) -> Series:
+    columns = interpret(table, asked.options, asked.column, asked.where, asked.required)
+    columns = _in_known_zone(columns, asked.options.timezone, asked.required, asked.where)
+    return _series(columns, table.format, table.named, asked)
+
+
+def _from_arrays(arrays: ArrayFile, asked: _Asked) -> Series:
+    columns = columns_of_array(arrays.values, arrays.channels, arrays.timestamps, asked.column, asked.where)
+    train_end = arrays.train_end if asked.train_end is None else asked.train_end
+    return _series(columns, arrays.format, arrays.channels is not None, replace(asked, train_end=train_end))
+
+
+def _series(columns: Columns, form: str, named: bool, asked: _Asked) -> Series:
+    required, options = asked.required, asked.options
+    columns = _chosen(columns, required, named, asked.where)
+    relative, base = _relative(columns.values, columns.exact, columns.names)
+    grid = Gridded(relative, None) if columns.times is None else on_grid(relative, columns.times)
+    known = required.counters if required is not None and required.channels else None
+    values, counters, counter_notes = difference_counters(
+        grid.values, columns.names, grid.gaps, options.difference, known
+    )
+    times, dates, clock = grid.times, None, None
+    if times is not None and times.stamps.dtype.kind == "M":
         offset = times.clock_offset
-        clock = times.stamps if offset is None else times.stamps + offset.astype("timedelta64[s]")
-    exact = columns.exact if grid.point_of_row is None and not options.difference else {}
-    return validated(
+        dates, clock = times, times.stamps if offset is None else times.stamps + offset.astype("timedelta64[s]")
+    train_end = resolve_train_end(
+        asked.train_end, len(values), dates, clock, grid.point_of_row, asked.where, options.dayfirst
+    )
+    time_notes = () if columns.times is None else columns.times.notes
+    series = validated(
         values,
         columns.names,
-        train_end=resolve_train_end(
-            train_end, len(values), times if dated else None, clock, grid.point_of_row, where, options.dayfirst
-        ),
-        timestamps=times.stamps if times is not None and dated else None,
-        text=text,
-        name=name,
-        notes=(*columns.notes, *unordered, *grid.notes, *counter_notes),
-        where=where,
-        exact=exact,
-        zone=times.zone if times is not None else None,
-        clock_offset=times.clock_offset if times is not None else None,
-        elapsed=times.stamps if times is not None and not dated else None,
+        train_end=train_end,
+        timestamps=None if dates is None else dates.stamps,
+        text=asked.text,
+        name=asked.name,
+        notes=(*columns.notes, *time_notes, *grid.notes, *counter_notes),
+        where=asked.where,
+        base=np.where(np.isin(columns.names, counters), 0, base),
+        required=required,
+        scoring=asked.scoring,
+        zone=None if times is None else times.zone,
+        clock_offset=None if times is None else times.clock_offset,
+        elapsed=times.stamps if times is not None and dates is None else None,
         step=grid.step,
         gaps=grid.gaps,
         point_of_row=grid.point_of_row,
-        reading=_reading(table, columns, grid),
+        named=named,
+        counters=counters,
+        reading=_reading(form, columns, grid),
+    )
+    return series if required is None else aligned(series, required)
+
+
+def _chosen(columns: Columns, required: Requirements | None, named: bool, where: str) -> Columns:
+    """Return the columns that a detector requires, in its order and under its names."""
+    if required is None or not required.channels:
+        return columns
+    places, notes = required.places(columns.names, named, where)
+    exact = {
+        channel: columns.exact[columns.names[place]]
+        for channel, place in zip(required.channels, places, strict=True)
+        if columns.names[place] in columns.exact
+    }
+    return replace(
+        columns,
+        values=columns.values[:, places],
+        names=required.channels,
+        exact=exact,
+        notes=tuple(dict.fromkeys((*columns.notes, *notes))),
     )
 
 
-def _reading(table: Table, columns: Columns, grid: Gridded) -> Reading:
+def _in_known_zone(columns: Columns, timezone: str | None, required: Requirements | None, where: str) -> Columns:
+    """Read dates without a zone in the zone of the training data; say so, and that the file's own zone counts."""
+    times, zone = columns.times, None if required is None else required.zone
+    if times is None or times.stamps.dtype.kind != "M":
+        return columns
+    if times.zone is not None:
+        note = f"the times have their own zone, {times.zone}: --timezone {timezone} only tells what abbreviations mean"
+        return columns if timezone in (None, times.zone) else replace(columns, notes=(*columns.notes, note))
+    if zone is None or not is_zone(zone):  # in training, the clock may have had several offsets
+        return columns
+    note = f"times without a zone are read in {zone}, as in training; --timezone says otherwise"
+    return replace(columns, times=in_zone(times, zone, where), notes=(*columns.notes, note))
+
+
+def _relative(
+    values: np.ndarray, exact: Mapping[str, np.ndarray], names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Subtract a level from integers that float64 does not represent; return the values and the levels."""
+    base = np.zeros(len(names))
+    if not exact:
+        return values, base
+    values = values.copy()
+    for column, name in enumerate(names):
+        if name in exact:
+            low = int(exact[name].min()) // FLOAT64_STEP * FLOAT64_STEP
+            if int(exact[name].max()) - low < 2**62:
+                base[column] = low
+                values[:, column] = exact[name] - low
+    return values, base
+
+
+def _reading(form: str, columns: Columns, grid: Gridded) -> Reading:
     times = None
     if grid.times is not None:
         zone = f", zone {grid.times.zone}" if grid.times.zone else ""
         times = f"column {columns.time_column}, {grid.times.format}{zone}"
-    return Reading(table.format, times, grid.step_name, columns.left_out)
+    return Reading(form, times, grid.step_name, columns.left_out)
 
 
-def _build(
-    parts: dict[str, Any],
-    *,
-    column: str | Sequence[str] | None,
-    text: str | None,
-    name: str,
-    where: str,
-    options: ReadOptions,
-) -> Series:
-    raw = np.asarray(parts["values"])
-    if raw.dtype == object or raw.dtype.kind not in "fiub":
-        raise InputError(f"values are not numbers but {raw.dtype}", where, "give numbers")
-    if raw.ndim not in (1, 2) or raw.size == 0:
-        raise InputError(f"values have shape {raw.shape}", where, "give an array [T] or [T, C]")
-    raw = raw.reshape(len(raw), -1)
-    values = raw.astype(np.float64)
-    channels = parts.get("channels")
-    names = [str(c) for c in channels] if channels is not None else _default_names(values.shape[1])
-    if len(names) != values.shape[1]:
-        raise InputError(f"{len(names)} channel names for {values.shape[1]} channels", where, "name every channel")
-    if len(set(names)) != len(names):
-        raise InputError("two channels have the same name", where, "rename one of them")
-    if column is not None:
-        wanted = [column] if isinstance(column, str) else list(column)
-        missing = [c for c in wanted if c not in names]
-        if missing:
-            raise InputError(f"no numeric column '{missing[0]}'", where, f"give one of {', '.join(names)}")
-        chosen = [names.index(c) for c in wanted]
-        values, raw, names = values[:, chosen], raw[:, chosen], wanted
-    exact = {}
-    if raw.dtype.kind == "i" and not options.difference:
-        exact = {c: raw[:, k].astype(np.int64) for k, c in enumerate(names) if np.abs(values[:, k]).max() >= 2.0**53}
-    values, counter_notes = difference_counters(values, names, (), options.difference)
-    timestamps = parts.get("timestamps")
-    return validated(
-        values,
-        names,
-        train_end=resolve_train_end(parts.get("train_end"), len(values), None, timestamps, None, where),
-        timestamps=timestamps,
-        text=text if text is not None else parts.get("text"),
-        name=name,
-        notes=(*parts.get("notes", ()), *counter_notes),
-        where=where,
-        exact=exact,
-        reading=Reading(parts["format"]) if "format" in parts else None,
-    )
-
-
-def _default_names(count: int) -> list[str]:
-    return ["value"] if count == 1 else [f"channel{i}" for i in range(count)]
-
-
-def _is_ucr(path: Path) -> bool:
-    """Whether a text file has only numbers, without a table around them."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b";" in head or b"\t" in head:
-        return False
-    words = head.replace(b",", b" ").split()
-    return bool(words) and _is_float(words[0])
-
-
-def _is_float(word: bytes) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _read_npz(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            if "values" not in stored:
-                raise InputError("no array 'values'", str(path), "store the series as 'values', [T] or [T, C]")
-            parts: dict[str, Any] = {"values": stored["values"]}
-            if "train_end" in stored:
-                parts["train_end"] = int(stored["train_end"])
-            if "channels" in stored:
-                parts["channels"] = [str(c) for c in stored["channels"]]
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"not a readable NPZ: {error}", str(path), "write it again with numpy.savez") from error
-    parts["format"] = "NPZ"
-    if parts.get("train_end") == 0:  # used by data sets without a training part
-        parts["train_end"] = None
-    return parts
-
-
-def _read_text(path: Path) -> dict[str, Any]:
-    try:
-        words = path.read_text(encoding="utf-8").replace(",", " ").split()
-    except UnicodeDecodeError as error:
-        raise InputError("not a text file", str(path), "give numbers as UTF-8 text") from error
-    try:
-        values = np.array(words, dtype=np.float64)
-    except ValueError as error:
-        bad = next(i for i, word in enumerate(words) if pd.isna(pd.to_numeric(word, errors="coerce")))
-        raise InputError(
-            f"text {words[bad][:30]!r} among the numbers", f"{path}, value {bad + 1}", "give one number a line"
-        ) from error
-    ucr_name = UCR_NAME.match(path.stem)
-    return {"values": values, "train_end": int(ucr_name.group(1)) if ucr_name else None, "format": "text, one series"}
-
-
-def _example(name: str, train_end: int | str | None, text: str | None) -> Series:
+def _example(name: str, asked: _Asked) -> Series:
     if name not in EXAMPLES:
         raise InputError(f"no example '{name}'", "example:", f"give one of {', '.join(EXAMPLES)}")
     spec = importlib.util.find_spec("aeon")  # finds the folder without the slow import
@@ -337,5 +327,5 @@ def _example(name: str, train_end: int | str | None, text: str | None) -> Series
         pd.read_csv(folder / f"135_UCR_Anomaly_InternalBleeding16_{part}.csv", usecols=["value"])["value"].to_numpy()
         for part in ("TEST", "TRAIN")
     )
-    parts = {"values": whole, "train_end": len(training) if train_end is None else train_end, "text": EXAMPLES[name]}
-    return _build(parts, column=None, text=text, name=name, where=f"example:{name}", options=ReadOptions())
+    text = EXAMPLES[name] if asked.text is None else asked.text
+    return _from_arrays(ArrayFile(whole, "example", train_end=len(training)), replace(asked, name=name, text=text))

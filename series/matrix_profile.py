@@ -15,12 +15,15 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from ape.core.files import write_text
+from ape.series.numerics import unit_of
+from ape.series.windows import Segments, starts
 
 GPU_MIN_LENGTH = 20_000  # points; for shorter series the transfer to a GPU costs more than it saves
 READY = "ready"  # file in the cache folder: the code is compiled
@@ -34,7 +37,8 @@ class MatrixProfile:
     Parameters
     ----------
     distance : ndarray, float64 [T - m + 1]
-        z-normalised Euclidean distance to the nearest neighbour outside the exclusion zone.
+        z-normalised Euclidean distance to the nearest neighbour outside the exclusion zone; NaN for a subsequence
+        across a gap.
     index : ndarray, int64 [T - m + 1]
         Position of that neighbour; -1 if there is none.
     """
@@ -43,7 +47,7 @@ class MatrixProfile:
     index: np.ndarray
 
 
-def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
+def matrix_profile(x: np.ndarray, window: int, segments: Segments | None = None) -> MatrixProfile:
     """Compute the self-join matrix profile (Yeh et al. 2016) by STUMP (Law 2019).
 
     Constant subsequences have distance 0 to each other and ``sqrt(window)`` to all others. A subsequence without a
@@ -54,19 +58,63 @@ def matrix_profile(x: np.ndarray, window: int) -> MatrixProfile:
     x : ndarray [T]
     window : int
         Length of the subsequences, in samples.
+    segments : sequence of (int, int), optional
+        Only subsequences within these stretches are compared. Default: the whole series.
 
     Returns
     -------
     MatrixProfile
     """
-    values = np.ascontiguousarray(x, dtype=np.float64)
+    separated = _Separated.of(x, segments)
+    values = separated.values
     from numba import cuda
 
     on_gpu = len(values) >= GPU_MIN_LENGTH and cuda.is_available()
-    profile = load_stumpy().gpu_stump(values, window) if on_gpu else load_stumpy().stump(values, window)
+    compute = load_stumpy().gpu_stump if on_gpu else load_stumpy().stump
+    with np.errstate(divide="ignore"):  # stumpy replaces NaN by zeros, which have no deviation
+        profile = compute(values, window)
     largest = 2 * np.sqrt(window)
     distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
-    return MatrixProfile(distance, profile[:, 1].astype(np.int64))
+    place = separated.places(len(x) - window + 1)
+    distance, index = distance[place], separated.positions(profile[:, 1].astype(np.int64)[place])
+    if segments is not None:
+        across = np.ones(len(distance), dtype=bool)
+        across[starts(segments, window)] = False
+        distance[across] = np.nan
+    return MatrixProfile(distance, index)
+
+
+@dataclass(frozen=True)
+class _Separated:
+    """A series with NaN outside its segments, and one NaN inserted wherever a segment touches the next.
+
+    It is close to unit scale, because stumpy takes standard deviations below 1e-7 for zero. ``values`` is float64
+    [T + number of cuts]; ``cuts``, int64, are the begins of these next segments.
+    """
+
+    values: np.ndarray
+    cuts: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, segments: Segments | None) -> _Separated:
+        values = np.ascontiguousarray(x, dtype=np.float64)
+        values = values / unit_of(values)
+        if segments is None:
+            return cls(values, np.zeros(0, np.int64))
+        inside = np.full(len(values), np.nan)
+        for begin, end in segments:
+            inside[begin:end] = values[begin:end]
+        cuts = np.array([begin for (_, end), (begin, _) in pairwise(segments) if end == begin], dtype=np.int64)
+        return cls(np.insert(inside, cuts, np.nan), cuts)
+
+    def places(self, count: int) -> np.ndarray:
+        """Return the indices in ``values`` of the first ``count`` points of the series."""
+        position = np.arange(count)
+        return position + np.searchsorted(self.cuts, position, side="right")
+
+    def positions(self, places: np.ndarray) -> np.ndarray:
+        """Return the positions in the series of indices in ``values``; -1 stays."""
+        return places - np.searchsorted(self.cuts + np.arange(len(self.cuts)), places, side="right")
 
 
 def arc_curve(index: np.ndarray, window: int) -> np.ndarray:
@@ -90,17 +138,18 @@ def arc_curve(index: np.ndarray, window: int) -> np.ndarray:
     return np.asarray(curve, dtype=np.float64)
 
 
-def distance_profile(query: np.ndarray, x: np.ndarray) -> np.ndarray:
+def distance_profile(query: np.ndarray, x: np.ndarray, segments: Segments | None = None) -> np.ndarray:
     """Compute the z-normalised distance of ``query`` [m] to each subsequence of ``x`` [T] by MASS (Mueen et al.).
 
     Returns
     -------
     ndarray, float64 [T - m + 1]
+        Infinite for a subsequence that does not lie within one of the ``segments``.
     """
-    return np.asarray(
-        load_stumpy().mass(np.ascontiguousarray(query, dtype=np.float64), np.ascontiguousarray(x, dtype=np.float64)),
-        dtype=np.float64,
-    )
+    separated = _Separated.of(x, segments)
+    query = np.ascontiguousarray(query, dtype=np.float64)
+    distance = load_stumpy().mass(query / unit_of(query), separated.values)
+    return np.asarray(distance, dtype=np.float64)[separated.places(len(x) - len(query) + 1)]
 
 
 def warm_up(on_message: Callable[[str], None]) -> None:

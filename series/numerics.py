@@ -1,4 +1,7 @@
-"""Numerics shared by several packages: robust scale, autocorrelation, period, residual, AUC."""
+"""Numerics shared by several packages: scales, autocorrelation, period, residual, AUC.
+
+No function has a threshold in data units: multiplying the values by a constant changes nothing but the unit of results.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,49 @@ from scipy import fft, ndimage, signal
 
 MAX_PERIOD_SHARE = 1 / 3  # of the series: a period must occur at least three times
 MIN_AUTOCORRELATION = 0.2  # at the period; below it the series counts as aperiodic
+NEGLIGIBLE = 1e-8  # share of a scale: smaller spreads count as none
+ROUNDING = 1e-14  # share of the largest value: smaller spreads are rounding in float64
 
 
-def robust_scale(values: np.ndarray, axis: int = 0) -> np.ndarray:
+def power_of_two(scale: np.ndarray) -> np.ndarray:
+    """Return the power of two next to each scale above zero."""
+    return np.exp2(np.round(np.log2(scale)))
+
+
+def unit_of(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Return the power of two next to the standard deviation; 1 if that is zero.
+
+    Dividing by it brings values close to unit scale and does not round. It is for code with thresholds of its own.
+    """
+    spread = np.nanstd(np.asarray(values, dtype=np.float64), axis=axis)
+    return power_of_two(np.where(spread > 0, spread, 1.0))
+
+
+def channel_scale(values: np.ndarray, share: float) -> np.ndarray:
+    """Return the standard deviation of each channel of ``values`` [n, C], [C].
+
+    A constant channel gets ``share`` times the median over channels, or 1 if all are constant. Others have no floor.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    spread = np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), 0.0)
+    varying = spread[spread > 0]
+    if len(varying) == 0:
+        return np.ones_like(spread)
+    return np.where(spread > 0, spread, share * (np.median(spread) or np.median(varying)))
+
+
+def robust_scale(values: np.ndarray, axis: int = 0, least: float = 0.0) -> np.ndarray:
     """Return the robust standard deviation: 1.4826 times the median absolute deviation.
 
-    The result is at least a thousandth of the range and at least 1e-8, so that dividing by it is safe.
+    The result is at least a thousandth of the range, and at least ``least``. Without it, constant values have scale 0.
     """
     values = np.asarray(values, dtype=np.float64)
     centre = np.median(values, axis=axis, keepdims=True)
     scale = 1.4826 * np.median(np.abs(values - centre), axis=axis)
-    return np.maximum(np.maximum(scale, 1e-3 * np.ptp(values, axis=axis)), 1e-8)
+    return np.maximum(np.maximum(scale, 1e-3 * np.ptp(values, axis=axis)), least)
 
 
-def acf(values: np.ndarray, n_lags: int) -> np.ndarray:
+def acf(values: np.ndarray, n_lags: int, least: float = 0.0) -> np.ndarray:
     """Return the autocorrelation at lags 0 to ``n_lags``, computed by FFT and corrected for the shrinking overlap.
 
     Parameters
@@ -30,12 +62,15 @@ def acf(values: np.ndarray, n_lags: int) -> np.ndarray:
     values : ndarray [T]
     n_lags : int
         Limited to T - 1.
+    least : float
+        Standard deviations below it count as this one, so that rounding is not taken for a correlation.
 
     Returns
     -------
     ndarray, float64 [n_lags + 1]
     """
     x = np.asarray(values, dtype=np.float64)
+    least = max(least, ROUNDING * float(np.abs(x).max()))
     x = x - x.mean()
     n = len(x)
     n_lags = min(n_lags, n - 1)
@@ -43,7 +78,7 @@ def acf(values: np.ndarray, n_lags: int) -> np.ndarray:
     spectrum = fft.rfft(x, size)
     raw = fft.irfft(spectrum * np.conj(spectrum), size)[: n_lags + 1]
     raw = raw / (n - np.arange(n_lags + 1))
-    return raw / max(raw[0], 1e-12)
+    return raw / (max(raw[0], least**2) or 1.0)
 
 
 def dominant_period(values: np.ndarray) -> int | None:
@@ -65,8 +100,9 @@ def dominant_period(values: np.ndarray) -> int | None:
     n_lags = int(len(columns) * MAX_PERIOD_SHARE)
     if n_lags < 4:
         return None
+    rounding = ROUNDING * np.abs(columns).max(axis=0)
     columns = signal.detrend(columns, axis=0)
-    varying = columns[:, columns.std(axis=0) > 1e-12]
+    varying = columns[:, columns.std(axis=0) > rounding]
     if varying.shape[1] == 0:
         return None
     mean = np.mean([acf(column, n_lags) for column in varying.T], axis=0)

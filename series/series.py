@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -10,6 +11,12 @@ from itertools import pairwise
 import numpy as np
 
 LONGEST_GAP = 10  # samples; a longer gap cannot be interpolated reliably
+
+
+def runs(mask: np.ndarray, cuts: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """Return begins and ends (exclusive) of the runs of True in a mask [T], int64 each; no run spans a cut."""
+    edges, at = np.flatnonzero(np.diff(mask, prepend=False, append=False)), np.asarray(cuts, dtype=np.int64)
+    return np.union1d(edges[::2], at[mask[at]]), np.union1d(edges[1::2], at[mask[at - 1]])
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Gap:
     position : int
         First point after the gap.
     missing : int
-        Number of missing rows.
+        Number of missing rows; of usual steps if the times are irregular.
     seconds : float
         From the last point before the gap to the first after it.
     """
@@ -83,11 +90,18 @@ class Series:
     step : float or None
         Seconds between points; None if unknown or irregular.
     gaps : tuple of Gap
-        Long gaps, which no window should span. Short ones are filled.
+        Long gaps, which no window should span. Short ones are filled. Where times are irregular: long pauses.
+    missing : ndarray, bool [T, C], or None
+        Values that are missing for longer than ``LONGEST_GAP`` in rows that exist, such as those of a sensor that
+        delivered nothing: ``values`` holds the last known value there. None: no such value.
     point_of_row : ndarray, int64 [rows of the file], or None
         Point of each row of the file; None if they are the same. Points of no row were inserted.
     offset : ndarray, float64 [C], or None
         What was subtracted from channels whose level is too large for float32. None: zero.
+    named : bool
+        Whether the source names the channels. Otherwise the names only number them.
+    counters : tuple of str
+        Channels that are the increments of a counter.
     reading : Reading or None
         How the file was read.
     """
@@ -104,8 +118,11 @@ class Series:
     elapsed: np.ndarray | None = None
     step: float | None = None
     gaps: tuple[Gap, ...] = ()
+    missing: np.ndarray | None = None
     point_of_row: np.ndarray | None = None
     offset: np.ndarray | None = None
+    named: bool = True
+    counters: tuple[str, ...] = ()
     reading: Reading | None = None
 
     @property
@@ -134,6 +151,19 @@ class Series:
         """Contiguous stretches, half-open: the series between its long gaps."""
         edges = [0, *(gap.position for gap in self.gaps), self.length]
         return tuple(pairwise(edges))
+
+    @property
+    def train_segments(self) -> tuple[tuple[int, int], ...]:
+        """Contiguous stretches of the training part, half-open: between long gaps, with no value ``missing``.
+
+        Only points in them are used to train and as references.
+        """
+        end = self.length if self.train_end is None else self.train_end
+        usable: np.ndarray = np.ones(end, dtype=bool)
+        if self.missing is not None:
+            usable &= ~self.missing[:end].any(axis=1)
+        begins, ends = runs(usable, [gap.position for gap in self.gaps if gap.position < end])
+        return tuple(zip(begins.tolist(), ends.tolist(), strict=True))
 
     @property
     def row_points(self) -> np.ndarray:
@@ -186,7 +216,7 @@ class Series:
         def cut(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[:end]
 
-        rows = self.point_of_row
+        rows, missing = self.point_of_row, cut(self.missing)
         return replace(
             self,
             values=self.values[:end],
@@ -194,16 +224,19 @@ class Series:
             clock_offset=cut(self.clock_offset),
             elapsed=cut(self.elapsed),
             gaps=tuple(gap for gap in self.gaps if gap.position < end),
+            missing=missing if missing is not None and missing.any() else None,
             point_of_row=None if rows is None else rows[rows < end],
         )
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the values, the channel names, ``train_end`` and, if there are any, the gaps and offsets."""
+        """SHA-256 of values, channel names and ``train_end``, and of gaps, missing values and offsets if any."""
         digest = hashlib.sha256(np.ascontiguousarray(self.values).tobytes())
         digest.update(repr((self.values.shape, self.channels, self.train_end)).encode())
         if self.gaps:
             digest.update(repr([(gap.position, gap.missing) for gap in self.gaps]).encode())
+        if self.missing is not None:
+            digest.update(np.packbits(self.missing).tobytes())
         if self.offset is not None:
             digest.update(self.offset.tobytes())
         return digest.hexdigest()

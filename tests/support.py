@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ape.rules import RuleBank
 from ape.runs import Callbacks, Request, Run, execute
 from ape.runs.execution import SILENT
 from ape.series import Series
+from ape.series.series import Gap
 
 
 def mine_into(
@@ -18,3 +20,8 @@ def mine_into(
     request = Request("mine", "series of the test", log=None if log is None else str(log))
     run = Run(folder, request, series) if folder.exists() else Run.create(folder, request, series)
     return execute(run, callbacks, **options).bank
+
+
+def with_gaps(series: Series, *positions: int, missing: int = 1000) -> Series:
+    """Return the series with long gaps before these positions."""
+    return replace(series, gaps=tuple(Gap(position, missing, float(missing)) for position in positions))

@@ -8,7 +8,7 @@ import numpy as np
 from langchain_core.tools import BaseTool
 from scipy import ndimage, signal
 
-from ape.series.numerics import MAX_PERIOD_SHARE, acf, dominant_period
+from ape.series.numerics import MAX_PERIOD_SHARE, NEGLIGIBLE, acf, dominant_period
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -74,9 +74,9 @@ def periods_over_chunks(values: np.ndarray, period: int) -> np.ndarray | None:
     if count < 2:
         return None
     first, last = max(1, int(0.7 * period)), int(np.ceil(1.3 * period))
-    refined = []
+    refined, least = [], NEGLIGIBLE * float(values.std())
     for chunk in np.array_split(values, count):
-        around = acf(chunk, last + 1)
+        around = acf(chunk, last + 1, least)
         lag = first + int(around[first : last + 1].argmax())
         before, here, after = around[lag - 1 : lag + 2]
         bend = before - 2 * here + after
@@ -105,7 +105,7 @@ def clock_agreement(values: np.ndarray, period: int) -> float:
     mean = mean - mean.mean(axis=1, keepdims=True)
     others = mean.sum(axis=0) - mean
     size = np.linalg.norm(mean, axis=1) * np.linalg.norm(others, axis=1)
-    return float(np.mean((mean * others).sum(axis=1) / np.maximum(size, 1e-12)))
+    return float(np.mean((mean * others).sum(axis=1) / np.maximum(size, NEGLIGIBLE**2 * values.var())))
 
 
 def best_clock(values: np.ndarray, period: int) -> tuple[int, float]:
@@ -132,6 +132,6 @@ def autocorrelation_tool(workbench: Workbench) -> BaseTool:
         length, near 0 if the phase wanders. Rules bound to a phase need phase_locked above 0.8 and clock_period as
         their period.
         """
-        return measure_cycles(workbench.column(channel))
+        return measure_cycles(workbench.stretch(channel)[1])
 
     return autocorrelation

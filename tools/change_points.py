@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import ruptures
@@ -95,7 +96,7 @@ def change_points_tool(workbench: Workbench) -> BaseTool:
     """Create the tool ``change_points``."""
 
     @agent_tool
-    def change_points(channel: Channel) -> ChangePoints:
+    def change_points(channel: Channel) -> dict[str, Any]:
         """Find positions where the level or the activity of a channel changed permanently.
 
         positions: the largest changes of level; sizes_in_sd: their sizes in standard deviations. level_explained: near
@@ -103,6 +104,12 @@ def change_points_tool(workbench: Workbench) -> BaseTool:
         activity_ratios: spread after divided by spread before. The resolution of positions is bin_width. Bins contain
         whole cycles; with fewer than 8 bins, no change is reported.
         """
-        return find_changes(workbench.column(channel))
+        points = workbench.points
+        found = vars(find_changes(workbench.column(channel)[points]))
+        for name, times in (("positions", "times"), ("activity_positions", "activity_times")):
+            found[name] = points[found[name]].tolist()
+            if workbench.time(0) is not None:
+                found[times] = [workbench.time(position) for position in found[name]]
+        return found
 
     return change_points

@@ -63,6 +63,6 @@ def coherence_tool(workbench: Workbench) -> BaseTool:
         periods at which they move together at any lag, with their coherence from 0 to 1; unrelated noise has a mean
         coherence of about 0.2.
         """
-        return measure_relation(workbench.column(first), workbench.column(second))
+        return measure_relation(workbench.stretch(first)[1], workbench.stretch(second)[1])
 
     return coherence

@@ -36,7 +36,7 @@ def correlation_tool(workbench: Workbench) -> BaseTool:
         """
         names = workbench.series.channels
         first, second = np.triu_indices(len(names), k=1)
-        pairs = correlations(workbench.series.values)[first, second]
+        pairs = correlations(workbench.series.values[workbench.points])[first, second]
         known = np.flatnonzero(np.isfinite(pairs))
         best = known[np.argsort(-np.abs(pairs[known]), kind="stable")][:LISTED]
         return {

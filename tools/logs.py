@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.core.errors import InputError
+from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 
@@ -103,7 +104,8 @@ def read_log(
     # a line without a time belongs to the line before it
     known = np.maximum.accumulate(np.where(np.isnat(times), np.datetime64(0, "s"), times))
     rows = np.flatnonzero(known <= timestamps[-1])
-    note = f"{len(lines) - len(rows)} lines after the training part are left out"
+    late = len(lines) - len(rows)
+    note = f"{late} line{' ' if late == 1 else 's '}after the training part {'is' if late == 1 else 'are'} left out"
     return Log(tuple(lines[k] for k in rows), tuple(int(k) + 1 for k in rows), times[rows], note)
 
 
@@ -120,6 +122,8 @@ def log_tools(workbench: Workbench, log: Log) -> list[BaseTool]:
         """
         entries = templates(log, workbench.series.timestamps, workbench.series.values)
         for entry in entries:
+            for burst in entry.get("bursts", ()):
+                burst["from"] = workbench.clock_text(np.datetime64(burst["from"]))
             if "channel" in entry:
                 entry["channel"] = workbench.series.channels[entry["channel"]]
         return {
@@ -195,10 +199,11 @@ def _bursts(times: np.ndarray, all_times: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _usual_range(values: np.ndarray) -> np.ndarray:
-    """Return the median range of each channel over stretches as long as those around a line, [C]."""
+    """Return the median range of each channel over stretches as long as those around a line, [C]; above zero."""
     width = 2 * AROUND + 1
     count = max(1, len(values) // width)
-    return np.median(np.ptp(values[: count * width].reshape(count, -1, values.shape[1]), axis=1), axis=0) + 1e-12
+    usual = np.median(np.ptp(values[: count * width].reshape(count, -1, values.shape[1]), axis=1), axis=0)
+    return np.maximum(usual.astype(np.float64), NEGLIGIBLE * channel_scale(values, 1.0))
 
 
 def _moves(times: np.ndarray, timestamps: np.ndarray, values: np.ndarray, usual: np.ndarray) -> dict[str, Any]:
@@ -263,5 +268,5 @@ def _seconds_east(zone: str) -> int:
 def _without_time(line: str) -> str:
     for pattern, _ in _TIME_FORMATS:
         if match := pattern.search(line[:_HEAD]):
-            return line[: match.start()] + line[match.end("time") :]
+            return line[: match.start()] + line[match.end() :]
     return line

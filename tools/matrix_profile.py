@@ -35,7 +35,7 @@ def recurrence(distance: np.ndarray, index: np.ndarray, window: int) -> Recurren
     Parameters
     ----------
     distance : ndarray [N]
-        z-normalised Euclidean distance of each stretch to its nearest non-trivial neighbour.
+        z-normalised Euclidean distance of each stretch to its nearest non-trivial neighbour; NaN across a gap.
     index : ndarray, int [N]
         Start of that neighbour.
     window : int
@@ -81,8 +81,10 @@ def matrix_profile_tool(workbench: Workbench) -> BaseTool:
         values = workbench.column(channel)
         require(values, 32)
         require_cycles(values, window)
-        profile = profile_of(values, window)
+        profile = profile_of(values, window, workbench.segments)
         artefact = workbench.artefacts.put_array(np.asarray(profile.distance, dtype=np.float32))
-        return vars(recurrence(profile.distance, profile.index, window)) | {"artefact": artefact}
+        found = recurrence(profile.distance, profile.index, window)
+        timed = {"motifs": workbench.with_times(found.motifs), "discords": workbench.with_times(found.discords)}
+        return vars(found) | timed | {"artefact": artefact}
 
     return matrix_profile

@@ -9,12 +9,26 @@ from typing import Any
 
 import numpy as np
 
+DIGITS = 4  # significant digits of numbers
+
+
+class Level(float):
+    """A level in data units, with the digits that agents get."""
+
+    @classmethod
+    def of(cls, value: float, spread: float) -> Level:
+        """Round ``value`` to 4 significant digits, or to a tenth of ``spread`` if that takes more."""
+        digits = DIGITS
+        if value and spread:
+            digits = max(digits, math.floor(math.log10(abs(value))) - math.floor(math.log10(spread)) + 2)
+        return cls(f"{value:.{digits}g}")
+
 
 def to_plain(obj: Any) -> Any:
     """Convert ``obj`` to dicts, lists, strings, numbers, booleans and ``None``.
 
-    Floats are rounded to 4 significant digits; NaN and infinities become ``None``. Integers, which include positions,
-    stay exact. Arrays and tuples become lists, dataclasses become dicts.
+    Floats are rounded to 4 significant digits, unless they are a `Level`; NaN and infinities become ``None``. Integers,
+    which include positions, stay exact. Arrays and tuples become lists, dataclasses become dicts.
 
     Raises
     ------
@@ -26,7 +40,7 @@ def to_plain(obj: Any) -> Any:
     if obj is None or isinstance(obj, bool | int | str):
         return obj
     if isinstance(obj, float):
-        rounded = float(f"{obj:.4g}")
+        rounded = float(obj) if isinstance(obj, Level) else float(f"{obj:.{DIGITS}g}")
         return rounded if math.isfinite(rounded) else None
     if isinstance(obj, Mapping):
         return {str(key): to_plain(value) for key, value in obj.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,11 @@ def regimes_tool(workbench: Workbench) -> BaseTool:
         is listed, below 0.2 is clear. No borders: one regime, or regimes that alternate. Takes as long as
         matrix_profile.
         """
-        values = workbench.column(channel)
+        begin, values = workbench.stretch(channel)
         require(values, 32)
         require_cycles(values, window, 2 * APART)
-        return vars(find_regimes(profile_of(values, window).index, window))
+        found = find_regimes(profile_of(values, window).index, window)
+        borders = [border | {"position": border["position"] + begin} for border in found.borders]
+        return vars(replace(found, borders=workbench.with_times(borders)))
 
     return regimes

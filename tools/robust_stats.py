@@ -10,6 +10,7 @@ from scipy import stats
 
 from ape.series.numerics import dominant_period, local_residual, robust_scale
 from ape.tools.boundary import Channel, agent_tool
+from ape.tools.plain import Level
 from ape.tools.workbench import Workbench
 
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.75, 0.95, 0.99, 0.999)
@@ -40,8 +41,8 @@ class RobustStats:
     at_maximum_share: float
 
 
-def describe(values: np.ndarray) -> RobustStats:
-    """Measure one channel, ``values`` [n]. If it is constant, spreads and ratios are 0 and skewness is NaN."""
+def describe(values: np.ndarray, offset: float = 0.0) -> RobustStats:
+    """Measure one channel, ``values + offset`` [n]. If it is constant, spreads and ratios are 0 and skewness is NaN."""
     values = np.asarray(values, dtype=np.float64)
     low, high = float(values.min()), float(values.max())
     span = high - low
@@ -50,23 +51,27 @@ def describe(values: np.ndarray) -> RobustStats:
     quantiles = np.quantile(values, QUANTILES)
     steps = np.abs(np.diff(values, append=values[-1:]))[:-1]
     usual = float(np.quantile(steps, 0.99)) if len(steps) else 0.0
-    distinct = len(np.unique(values))
+    distinct, deviation = len(np.unique(values)), float(values.std())
+
+    def level(value: float) -> Level:
+        return Level.of(value + offset, deviation if span > 0 else 0.0)
+
     return RobustStats(
         points=len(values),
-        median=float(np.median(values)),
+        median=level(float(np.median(values))),
         robust_scale=scale,
-        minimum=low,
-        maximum=high,
-        quantiles={f"{q:g}": float(v) for q, v in zip(QUANTILES, quantiles, strict=True)},
+        minimum=level(low),
+        maximum=level(high),
+        quantiles={f"{q:g}": level(float(v)) for q, v in zip(QUANTILES, quantiles, strict=True)},
         skewness=float(stats.skew(values)) if span > 0 else np.nan,
         tail_ratio=_ratio(quantiles[-1] - quantiles[0], quantiles[4] - quantiles[3], span),
-        residual_sd_share=min(1.0, _ratio(fine, float(values.std()), span)),
+        residual_sd_share=min(1.0, _ratio(fine, deviation, span)),
         largest_jump_ratio=_ratio(steps.max(initial=0.0), usual, span),
         repeated_share=float(np.mean(steps == 0)) if len(steps) else 0.0,
         longest_flat_run=longest_run(values),
         distinct_values=distinct,
         distinct_values_share=distinct / len(values),
-        zero_share=float(np.mean(values == 0)),
+        zero_share=float(np.mean(values == np.float32(-offset))),
         at_minimum_share=float(np.mean(values <= low + AT * span)),
         at_maximum_share=float(np.mean(values >= high - AT * span)),
     )
@@ -94,6 +99,6 @@ def robust_stats_tool(workbench: Workbench) -> BaseTool:
         longest_flat_run: flat stretches. distinct_values_share: below 0.05 the values are discrete.
         at_minimum_share, at_maximum_share: share of values at a limit, as in saturated readings; 0.02 for a sine.
         """
-        return describe(workbench.column(channel))
+        return describe(workbench.stretch(channel)[1], workbench.offset(channel))
 
     return robust_stats

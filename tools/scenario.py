@@ -11,6 +11,7 @@ from pydantic import Field
 from ape.series import Series
 from ape.series.numerics import robust_scale
 from ape.tools.boundary import agent_tool
+from ape.tools.plain import Level
 from ape.tools.sampling import steps_of
 from ape.tools.workbench import Workbench
 
@@ -30,18 +31,21 @@ def sampling_step(series: Series) -> float | None:
 def scenario_tools(workbench: Workbench) -> list[BaseTool]:
     """Create the tools ``describe_series`` and ``read_text``."""
     series = workbench.series
-    lines = (series.text or "").splitlines()
+    values, lines = series.values[workbench.points].astype(np.float64), (series.text or "").splitlines()
 
     @agent_tool
     def describe_series() -> dict[str, Any]:
         """Describe the series: training points, channels with median and spread, seconds per step, lines of text."""
+        deviation, largest = values.std(axis=0), np.abs(values).max(axis=0)
+        median = np.median(values, axis=0) + (0.0 if series.offset is None else series.offset)
         return {
             "training_points": series.length,
+            **workbench.span(0, series.length),
             "train_end_known": series.train_end is not None,
             "channels": list(series.channels[:LISTED]),
-            "relative_spread": (series.values.std(axis=0) / (np.abs(series.values).max(axis=0) + 1e-12))[:LISTED],
-            "median": np.median(series.values, axis=0)[:LISTED],
-            "robust_sd": robust_scale(series.values)[:LISTED],
+            "relative_spread": (deviation / np.where(largest > 0, largest, 1.0))[:LISTED],
+            "median": [Level.of(*pair) for pair in zip(median[:LISTED], deviation[:LISTED], strict=True)],
+            "robust_sd": robust_scale(values)[:LISTED],
             "step_seconds": sampling_step(series),
             "text_lines": len(lines),
         }

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ape.series.matrix_profile import distance_profile
 from ape.series.numerics import separated_minima
+from ape.series.windows import Segments
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -21,14 +22,16 @@ Begin = Annotated[int, Field(ge=0, description="first time step of the stretch")
 End = Annotated[int, Field(ge=1, description="time step after the last one of the stretch")]
 
 
-def find_similar(values: np.ndarray, begin: int, end: int) -> tuple[list[dict[str, float]], int]:
+def find_similar(
+    values: np.ndarray, begin: int, end: int, segments: Segments | None = None
+) -> tuple[list[dict[str, float]], int]:
     """Find the stretches of ``values`` [n] that look most like ``values[begin:end]``, and count those that are alike.
 
-    The stretches do not overlap; the closest comes first. Distances are z-normalised and shares of the largest one
-    (MASS, Mueen et al. 2017).
+    The stretches do not overlap, and lie within one of the ``segments``; the closest comes first. Distances are
+    z-normalised and shares of the largest one (MASS, Mueen et al. 2017).
     """
     length = end - begin
-    distance = distance_profile(values[begin:end], values) / (2 * np.sqrt(length))
+    distance = distance_profile(values[begin:end], values, segments) / (2 * np.sqrt(length))
     distance[max(0, begin - length + 1) : end] = np.inf
     stretches: list[dict[str, float]] = []
     for at in separated_minima(distance, length):
@@ -56,7 +59,11 @@ def similar_tool(workbench: Workbench) -> BaseTool:
         if np.ptp(values[begin:end]) == 0:
             msg = f"the channel is constant from {begin} to {end}; use a stretch that has a shape"
             raise ValueError(msg)
-        similar, alike = find_similar(values, begin, end)
-        return {"similar": similar, "alike": alike}
+        if not any(first <= begin and end <= last for first, last in workbench.segments):
+            listed = ", ".join(f"{first} to {last}" for first, last in workbench.segments[:LISTED])
+            msg = f"there is a gap from {begin} to {end}; stretches without a gap: {listed}"
+            raise ValueError(msg)
+        similar, alike = find_similar(values, begin, end, workbench.segments)
+        return {**workbench.span(begin, end), "similar": workbench.with_times(similar), "alike": alike}
 
     return find_similar_stretches

@@ -14,6 +14,7 @@ from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
 AVERAGED = 3  # neighbouring frequencies
+LEAST_SIZE = 1e-12  # share of the largest amplitude; the mean, which is removed, leaves smaller ones by rounding
 LOCAL = 21  # samples of the local mean that a salience is compared with
 LISTED = 5
 APART = 21  # fewest samples between listed positions
@@ -26,7 +27,8 @@ def salience(values: np.ndarray) -> np.ndarray:
     Hou and Zhang 2007; Ren et al. 2019.
     """
     spectrum = np.fft.rfft(values - values.mean())
-    log = np.log(np.abs(spectrum) + 1e-12)
+    size = np.abs(spectrum)
+    log = np.log(size + LEAST_SIZE * size.max())
     residual = log - uniform_filter1d(log, AVERAGED)
     saliency = np.abs(np.fft.irfft(np.exp(residual + 1j * np.angle(spectrum)), len(values)))
     excess = saliency - uniform_filter1d(saliency, LOCAL)
@@ -43,12 +45,13 @@ def spectral_residual_tool(workbench: Workbench) -> BaseTool:
         salient: the strongest points; strength is in robust deviations, and below 8 nothing is exceptional. share:
         share of points above 8; if it is above 0.01, such points are normal in this channel.
         """
-        values = workbench.column(channel)
+        begin, values = workbench.stretch(channel)
         require(values, 64)
         strength = salience(values)
-        salient = islice(separated_minima(-strength, APART), LISTED)
+        strongest = islice(separated_minima(-strength, APART), LISTED)
+        salient = [{"position": at + begin, "strength": float(strength[at])} for at in strongest]
         return {
-            "salient": [{"position": at, "strength": float(strength[at])} for at in salient],
+            "salient": workbench.with_times(salient),
             "share": float(np.mean(strength > STANDS_OUT)),
         }
 

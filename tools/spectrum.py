@@ -105,6 +105,6 @@ def spectrum_tool(workbench: Workbench) -> BaseTool:
         stretches. band_change: how much the power of each band varies over time (90 % quantile divided by 10 %
         quantile); above 4 the activity changes.
         """
-        return measure_spectrum(workbench.column(channel))
+        return measure_spectrum(workbench.stretch(channel)[1])
 
     return spectrum

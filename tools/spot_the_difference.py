@@ -54,7 +54,7 @@ def _drawn(windows: np.ndarray) -> bytes:
     axes.set_axis_off()
     low, high = windows.min(), windows.max()
     across = np.linspace(0, 1, windows.shape[1])
-    up = MARGIN + (1 - 2 * MARGIN) * (windows - low) / (high - low + 1e-12)
+    up = MARGIN + (1 - 2 * MARGIN) * (windows - low) / ((high - low) or 1.0)
     lines, frames = [], []
     for panel in range(PANELS):
         left, bottom = panel % COLUMNS * (1 + GAP), -(panel // COLUMNS) * (1 + GAP)

@@ -8,7 +8,7 @@ import numpy as np
 from langchain_core.tools import BaseTool
 from statsmodels.tsa.stattools import adfuller
 
-from ape.series.numerics import dominant_period, robust_scale
+from ape.series.numerics import ROUNDING, dominant_period, robust_scale
 from ape.tools.boundary import Channel, agent_tool, require
 from ape.tools.workbench import Workbench
 
@@ -45,8 +45,8 @@ def measure_stationarity(values: np.ndarray) -> Stationarity:
     require(values, LEAST_POINTS)
     width = -(-len(values) // MOST_POINTS)
     binned = values[: len(values) // width * width].reshape(-1, width).mean(axis=1)
-    test = adfuller(binned, maxlag=MOST_LAGS, result_object=True)
     scale = float(values.std())
+    test = adfuller((binned - binned.mean()) / scale, maxlag=MOST_LAGS, result_object=True)
     blocks = _blocks(values)
     levels = (np.median(blocks, axis=1) - np.median(values)) / scale
     spreads = robust_scale(blocks, axis=1) / scale
@@ -83,7 +83,7 @@ def fluctuation_exponent(values: np.ndarray) -> float:
         line = np.vander(np.linspace(-1, 1, size), 2)
         left = boxes - line @ np.linalg.lstsq(line, boxes, rcond=None)[0]
         fluctuations.append(np.sqrt(np.mean(left**2)))
-    return float(np.polyfit(np.log(sizes), np.log(np.maximum(fluctuations, 1e-12)), 1)[0])
+    return float(np.polyfit(np.log(sizes), np.log(np.maximum(fluctuations, ROUNDING * np.abs(walk).max())), 1)[0])
 
 
 def _blocks(values: np.ndarray) -> np.ndarray:
@@ -107,6 +107,6 @@ def stationarity_tool(workbench: Workbench) -> BaseTool:
         memory, near 1 a long memory, 1.5 a random walk. block_spread_ratio: above 2 the activity differs between
         blocks. There are up to ten blocks, and they contain whole cycles.
         """
-        return measure_stationarity(workbench.column(channel))
+        return measure_stationarity(workbench.column(channel)[workbench.points])
 
     return stationarity

@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import stats
 from statsmodels.tsa.seasonal import MSTL, STL
 
-from ape.series.numerics import robust_scale
+from ape.series.numerics import NEGLIGIBLE, robust_scale
 from ape.tools.boundary import Channel, agent_tool, require, require_cycles
 from ape.tools.workbench import Workbench
 
@@ -89,21 +89,24 @@ def stl_tool(workbench: Workbench) -> BaseTool:
         residuals. residual_tail_ratio: 1 for normal residuals; above 2 there are rare large deviations. analysed: the
         stretch that was decomposed. The artefact contains trend, cycles and residual as rows.
         """
-        values = workbench.column(channel)
+        begin, values = workbench.stretch(channel)
         periods = sorted(set(periods))
         parts = decompose(values, periods)
-        scale = float(robust_scale(parts.residual))
+        deviation = float(values.std())
+        scale = float(robust_scale(parts.residual, least=NEGLIGIBLE * deviation))
         return {
-            "analysed": [parts.begin, parts.end],
+            "analysed": [begin + parts.begin, begin + parts.end],
             "periods": periods,
             "seasonal_strength": strength(parts.seasonal.sum(axis=0), parts.residual),
             "strength_by_period": [strength(row, parts.residual) for row in parts.seasonal],
             "trend_strength": strength(parts.trend, parts.residual),
             "residual_scale": scale,
-            "residual_share": scale / float(values.std()),
+            "residual_share": scale / deviation,
             "residual_kurtosis": float(stats.kurtosis(parts.residual)),
             "residual_tail_ratio": float(np.quantile(np.abs(parts.residual), 0.999)) / (NORMAL_TAIL * scale),
-            "artefact": workbench.artefacts.put_array(np.vstack([parts.trend, parts.seasonal, parts.residual])),
+            "artefact": workbench.artefacts.put_array(
+                np.vstack([parts.trend + workbench.offset(channel), parts.seasonal, parts.residual])
+            ),
         }
 
     return stl

@@ -68,7 +68,8 @@ def _usual_value(transcript: Transcript, choice: Choice) -> float | None:
     names = described["channels"]
     named = [name for hint in choice.hints for name in hint.channels if name in names] or names
     at = names.index(named[0])
-    return abs(described["median"][at]) / max(described["robust_sd"][at], 1e-12)
+    spread = described["robust_sd"][at]
+    return abs(described["median"][at]) / spread if spread > 0 else None
 
 
 def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:

@@ -10,19 +10,22 @@ from collections.abc import Callable
 
 from ape.agents.expert.new_rule import READ_TEXT, asks_for_new_rule, calls_for_new_rule
 from ape.agents.expert.rule_change import parse_change
+from ape.agents.expert.stretches import stretch_in
 from ape.agents.expert.summaries import summarise
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 
 Action = Callable[[Transcript], ToolCalls | str]  # tool calls, or an answer
 
 HELP = """I understand:
-- what does the series do; what is its period, trend, spectrum; where is it odd; where does it change; show 200 to 900
+- what does the series do; what is its period, trend, spectrum; where is it odd; where does it change
+- show 200 to 900 (positions); show 2024-01-31 8:00 to 12:00; show 2024-01-31
 - mine (find out how it could go wrong), list the rules, why RULE, twenty examples of RULE
 - add a rule: the sensor gets stuck for 20 to 40 samples
 - make RULE larger, smaller, twice as long, shorter, slower, more abrupt, rarer, more frequent; only at night; only
   between 8 and 17; only when the value is high; only on CHANNEL; anywhere
 - drop RULE, restore RULE, compare with the mined ones
 - go: train a detector, post-train it with the rules, score the series; then: show the scores
+
 RULE is a name from the list; "it" is the rule that we talked about last."""
 
 MOST_CHANNELS = 4  # in a picture
@@ -31,7 +34,6 @@ FALLBACK_WINDOW = 64  # samples of the compared stretches if the series has no p
 NUMBERS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10, "twelve": 12, "twenty": 20, "thirty": 30,
 }  # fmt: skip
-_RANGE = re.compile(r"\b(\d+)\s*(?:to|-|–|and|\.\.)\s*(\d+)\b")
 _COUNT = re.compile(r"\b(\d+|two|three|four|five|six|ten|twelve|twenty|thirty)\s+(?:\w+\s+)?examples?\b", re.I)
 
 
@@ -46,7 +48,7 @@ def next_calls(transcript: Transcript) -> ToolCalls:
 def answer(transcript: Transcript) -> str:
     """Return a summary of the results, or why there are none."""
     if results := _results(transcript):
-        return "\n\n".join(summarise(result) for result in results)
+        return "\n\n".join(summarise(result, transcript.task.get("step_seconds")) for result in results)
     response = _respond(transcript)
     return response if isinstance(response, str) else HELP
 
@@ -154,12 +156,27 @@ def _find_odd_stretches(transcript: Transcript) -> ToolCalls:
     return [("matrix_profile", arguments), ("render_matrix_profile", arguments)]
 
 
-def _zoom(transcript: Transcript) -> ToolCalls:
-    match = _RANGE.search(transcript.request)
-    if match is None:
-        return [("render_overview", {"channel": _channel(transcript)})]
-    begin, end = sorted((int(match[1]), int(match[2])))
-    return [("render_zoom", {"channel": _channel(transcript), "begin": begin, "end": end})]
+def _zoom(transcript: Transcript) -> ToolCalls | str:
+    stretch = stretch_in(transcript.request)
+    if stretch is not None:
+        begin, end = stretch
+        return [("render_zoom", {"channel": _channel(transcript), "begin": begin, "end": end})]
+    if re.search(r"\d", _without_channels(transcript)):
+        return f"From where to where? Say 'show 200 to 900', or times: '{_example_of_times(transcript)}'."
+    return [("render_overview", {"channel": _channel(transcript)})]
+
+
+def _without_channels(transcript: Transcript) -> str:
+    """The request without the names of channels, which may contain numbers."""
+    text = transcript.request
+    for name in transcript.task.get("channels", []):
+        text = re.sub(rf"\b{re.escape(name)}\b", " ", text, flags=re.I)
+    return text
+
+
+def _example_of_times(transcript: Transcript) -> str:
+    first, last = (transcript.task.get(name) for name in ("first_time", "last_time"))
+    return f"show {first} to {last}" if first and last else "show 2024-01-31 8:00 to 12:00"
 
 
 def _describe(transcript: Transcript) -> ToolCalls:

@@ -6,18 +6,37 @@ from collections.abc import Callable
 from typing import Any
 
 from ape.agents.expert.transcript import ToolResult
+from ape.series.reading.grid import step_name
 
 
-def summarise(result: ToolResult) -> str:
-    """Return one result in a sentence or two."""
+def summarise(result: ToolResult, step: float | None = None) -> str:
+    """Return one result in a sentence or two; ``step`` is the seconds between samples, if known."""
     value = result.value
     if "declined" in value:
         return "Cancelled, as you said."
     if "error" in value:
         return f"That did not work: {value['error']}."
     if result.tool.startswith("render_"):
-        return f"The picture shows {value['begin']} to {value['end']}."
+        return _picture(result, step)
+    if result.tool in MEASUREMENTS:
+        channel = result.arguments.get("channel")
+        return MEASUREMENTS[result.tool](value, f" of {channel}" if channel else "", step)
     return SUMMARIES.get(result.tool, _figures)(value)
+
+
+def _samples(count: int, step: float | None) -> str:
+    """Return a number of samples with its duration, if the step is known."""
+    return f"{count} samples" + (f" ({step_name(count * step)})" if step else "")
+
+
+def _picture(result: ToolResult, step: float | None) -> str:
+    value, what = result.value, result.arguments
+    channels = [what["channel"]] if "channel" in what else what.get("channels", [])
+    of_channels = f"{', '.join(channels)}, " if channels else ""
+    if result.tool == "render_cycles":
+        return f"The picture shows {of_channels}cycles of {_samples(value['period'], step)} over each other."
+    times = f", {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
+    return f"The picture shows {of_channels}positions {value['begin']} to {value['end'] - 1}{times}."
 
 
 def _figures(value: dict[str, Any]) -> str:
@@ -28,26 +47,50 @@ def _figures(value: dict[str, Any]) -> str:
 def _series(value: dict[str, Any]) -> str:
     names = ", ".join(map(str, value["channels"]))
     step = f", one value every {value['step_seconds']:g} s" if value["step_seconds"] else ""
-    return f"I see the training part: {value['training_points']} points of {names}{step}."
+    times = f", from {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
+    return f"I see the training part: {value['training_points']} points of {names}{step}{times}."
 
 
-def _period(value: dict[str, Any]) -> str:
+def _period(value: dict[str, Any], of: str, step: float | None) -> str:
     period = value.get("period")
-    return f"It repeats every {period} samples." if period else "There is no clear cycle."
+    if not period:
+        return f"There is no clear cycle{of.replace(' of ', ' in ')}."
+    return f"{of.removeprefix(' of ') or 'It'} repeats every {_samples(period, step)}."
 
 
-def _discords(value: dict[str, Any]) -> str:
+def _discords(value: dict[str, Any], of: str, step: float | None) -> str:
     listed = [
-        f"{each['position']} ({each['over_median']:.1f} times the usual distance)" for each in value["discords"][:3]
+        f"{each['position']} ({_time(each)}{each['over_median']:.1f} times the usual distance)"
+        for each in value["discords"][:3]
     ]
-    return f"The most unusual stretches begin at {', '.join(listed)}." if listed else "No stretch is unusual."
+    if not listed:
+        return f"No stretch{of} is unusual."
+    long = f", {_samples(value['window'], step)} long," if "window" in value else ""
+    return f"The most unusual stretches{of}{long} begin at {', '.join(listed)}."
 
 
-def _values(value: dict[str, Any]) -> str:
+def _time(found: dict[str, Any]) -> str:
+    """Return the time of a position with a comma; empty if the series has no times."""
+    return f"{found['time']}, " if "time" in found else ""
+
+
+def _changes(value: dict[str, Any], of: str, step: float | None) -> str:
+    levels, activities = _listed(value, "positions", "times"), _listed(value, "activity_positions", "activity_times")
+    parts = [f"The level{of} changes at {levels}."] if levels else []
+    parts += [f"The activity{of} changes at {activities}."] if activities else []
+    return " ".join(parts) or f"Neither the level nor the activity{of} changes for good."
+
+
+def _listed(value: dict[str, Any], positions: str, times: str) -> str:
+    found = zip(value[positions], value.get(times, [None] * len(value[positions])), strict=True)
+    return ", ".join(str(position) if time is None else f"{position} ({time})" for position, time in found)
+
+
+def _values(value: dict[str, Any], of: str, step: float | None) -> str:
     quantiles = value["quantiles"]
     return (
-        f"Values range from {value['minimum']} to {value['maximum']}; nine in ten are between {quantiles['0.05']} and"
-        f" {quantiles['0.95']}, and the median is {value['median']}."
+        f"Values{of} range from {value['minimum']} to {value['maximum']}; nine in ten are between {quantiles['0.05']}"
+        f" and {quantiles['0.95']}, and the median is {value['median']}."
     )
 
 
@@ -96,11 +139,15 @@ def _training(value: dict[str, Any]) -> str:
     return f"{outcome} The picture shows the series above its score before and after; a high score means an anomaly."
 
 
-SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "describe_series": _series,
+# Called with the result, " of CHANNEL" or nothing, and the seconds between samples.
+MEASUREMENTS: dict[str, Callable[[dict[str, Any], str, float | None], str]] = {
     "autocorrelation": _period,
     "matrix_profile": _discords,
+    "change_points": _changes,
     "robust_stats": _values,
+}
+SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "describe_series": _series,
     "list_rules": _rules,
     "mine_rules": _rules,
     "add_rule": _rule,

@@ -40,6 +40,15 @@ def validate_both_classes(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndar
     return truth, values
 
 
+def fill_unscored(scores: ArrayLike) -> np.ndarray:
+    """Return scores [T] in which points without one (NaN, in stretches shorter than a window) have the lowest score.
+
+    Such a point raises no alarm, so an anomaly there counts as missed.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    return np.where(np.isnan(values), np.fmin.reduce(values), values)
+
+
 def segments(labels: np.ndarray) -> np.ndarray:
     """Return begin and end (exclusive) of each run of anomalous points, int64 [N, 2]."""
     return np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)

@@ -10,11 +10,12 @@ from ape.series.series import Gap
 
 RISING = 0.3  # share of steps that rise: a counter that stands still more often is not recognised
 MOST_RESETS = 0.01  # share of steps back to zero
+HINT = "--difference reads its increments"
 
 
 def difference_counters(
-    values: np.ndarray, names: Sequence[str], gaps: Sequence[Gap], difference: bool
-) -> tuple[np.ndarray, tuple[str, ...]]:
+    values: np.ndarray, names: Sequence[str], gaps: Sequence[Gap], difference: bool, known: Sequence[str] | None = None
+) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
     """Replace counters by their increments if asked, and say which channels are counters.
 
     Parameters
@@ -25,26 +26,33 @@ def difference_counters(
     gaps : sequence of Gap
         The increment across a gap is not used.
     difference : bool
+        Replace the channels that are recognised as counters.
+    known : sequence of str, optional
+        Replace exactly these channels, whatever their values are: the counters of the training data.
 
     Returns
     -------
     values : ndarray, float64 [T, C]
+    counters : tuple of str
+        The channels that were replaced.
     notes : tuple of str
     """
-    notes, result = [], values
-    for column, name in enumerate(names):
-        if not is_counter(values[:, column]):
-            continue
+    if known is not None:
+        found = [name for name in names if name in known]
+    else:
+        found = [name for column, name in enumerate(names) if is_counter(values[:, column])]
         if not difference:
-            notes.append(f"channel '{name}' only rises, like a counter: --difference reads its increments")
-            continue
-        if result is values:
-            result = values.copy()
+            return values, (), tuple(f"channel '{name}' only rises, like a counter: {HINT}" for name in found)
+        if not found:
+            return values, (), ("no channel is a counter: --difference changed nothing",)
+    if not found:
+        notes = ("the detector was not trained on increments: --difference changed nothing",) if difference else ()
+        return values, (), notes
+    result = values.copy()
+    for name in found:
+        column = list(names).index(name)
         result[:, column] = _increments(values[:, column], gaps)
-        notes.append(f"channel '{name}' is a counter: its increments are read")
-    if difference and not notes:
-        notes.append("no channel is a counter: --difference changed nothing")
-    return result, tuple(notes)
+    return result, tuple(found), tuple(f"channel '{name}' is a counter: its increments are read" for name in found)
 
 
 def is_counter(values: np.ndarray) -> bool:

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ape.series.reading.times import EVEN, Times, even_share
+from ape.core.errors import InputError
+from ape.series.reading.names import counted
+from ape.series.reading.times import DAY, EVEN, Times, even_share
 from ape.series.series import LONGEST_GAP, Gap
 
 REGULAR = 0.8  # share of even steps of a regular series
+MOST_STEPS = 0.9  # share of irregular steps that are no pauses
+STEP_CHANGE = 12  # steps of another size in a row, more than gaps that recur by chance
+MOST_SET_BACK = 10  # times that a clock is set back
 MOST_DUPLICATES = 0.05  # share of rows above which times are too coarse to order the rows
+MOST_DIFFER = 0.5  # share of the steps with another value, where rows of the same time and value are copies
+NEWEST_FIRST = 0.9  # share of the steps that go back
 HOUR = 3_600
-DAY = 86_400
 MONTH_STEPS = {1: (27, 32), 3: (88, 93), 6: (180, 185), 12: (364, 367)}  # months: days
 
 
@@ -33,7 +39,7 @@ class Gridded:
     step_name : str or None
         The step in words.
     gaps : tuple of Gap
-        Long gaps.
+        Long gaps, or long pauses of irregular times.
     notes : tuple of str
     """
 
@@ -49,6 +55,9 @@ class Gridded:
 def on_grid(values: np.ndarray, times: Times) -> Gridded:
     """Order rows by time, average rows of the same time, insert short gaps, and record long ones.
 
+    A gap is long if it lacks more than ``LONGEST_GAP`` rows. Where the step is irregular, no row is known to be
+    missing: a pause is a long gap if it exceeds ``LONGEST_GAP`` times the step that 90 % of the steps do not exceed.
+
     Parameters
     ----------
     values : ndarray, float64 [n, C]
@@ -61,7 +70,12 @@ def on_grid(values: np.ndarray, times: Times) -> Gridded:
     position, step, name, regular_notes = _positions(ordered.stamps)
     notes += regular_notes
     if position is None:
-        return Gridded(values, ordered, point_of_row, None, name, (), tuple(notes))
+        gaps = _pauses(ordered.stamps, step)
+        if gaps:
+            longest = step_name(max(gap.seconds for gap in gaps))
+            what = "a pause" if len(gaps) == 1 else f"{len(gaps)} pauses, the longest"
+            notes.append(f"{what} of {longest}: no window spans a long pause")
+        return Gridded(values, ordered, point_of_row, None, name, gaps, tuple(notes))
     return _filled(values, ordered, point_of_row, position, step, name, notes)
 
 
@@ -71,9 +85,12 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
     zero = steps.dtype.type(0)
     if (steps > zero).all():
         return values, times, None, []
-    rows = np.arange(len(values))
-    if (steps < zero).all():
-        return values[::-1], times.take(rows[::-1]), rows[::-1].copy(), ["rows were newest first and were reversed"]
+    falls, rises = int((steps < zero).sum()), int((steps > zero).sum())
+    if falls > NEWEST_FIRST * (falls + rises):
+        rows = np.arange(len(values))[::-1]
+        values, ordered, point_of_row, notes = _ordered(values[::-1], times.take(rows))
+        point_of_row = rows.copy() if point_of_row is None else point_of_row[::-1]
+        return values, ordered, point_of_row, ["rows were newest first and were reversed", *notes]
     if times.zone is None and (shifted := _set_back(times)) is not None:
         back = int((steps <= zero).sum())
         return (
@@ -85,23 +102,32 @@ def _ordered(values: np.ndarray, times: Times) -> tuple[np.ndarray, Times | None
     order = np.argsort(stamps, kind="stable")
     unique, first, inverse = np.unique(stamps, return_index=True, return_inverse=True)
     repeated = len(stamps) - len(unique)
-    if repeated > MOST_DUPLICATES * len(stamps):
-        return (
-            values,
-            None,
-            None,
-            [f"{repeated} times occur more than once: rows keep the file order, times are left out"],
+    if repeated > MOST_DUPLICATES * len(stamps) and not _are_copies(values, inverse, len(unique)):
+        if (steps == zero).sum() > MOST_DUPLICATES * len(stamps):
+            note = f"{repeated} times occur more than once: rows keep the file order, times are left out"
+            return values, None, None, [note]
+        raise InputError(
+            f"{counted(repeated, 'row')} with the time of an earlier row, but other values",
+            "times",
+            "keep one row for each time, or say --series-column if a column names several series",
         )
     notes = []
-    moved = int((steps < zero).sum())
-    if moved:
-        notes.append(f"rows were not in the order of time ({moved} steps back) and were sorted")
+    if falls:
+        notes.append(f"rows were not in the order of time ({counted(falls, 'step')} back) and were sorted")
     if repeated:
-        notes.append(f"{_count(repeated, 'row')} with the time of another: rows of the same time were averaged")
+        notes.append(f"{counted(repeated, 'row')} with the time of another: rows of the same time were averaged")
         values = _averaged(values, inverse, len(unique))
     else:
         values = values[order]
     return values, times.take(first), inverse.astype(np.int64), notes
+
+
+def _are_copies(values: np.ndarray, group: np.ndarray, count: int) -> bool:
+    """Whether nearly all rows of a group are copies, as where files overlap, and most rows of other groups differ."""
+    mean = _averaged(values, group, count)
+    same = (np.isclose(values, mean[group], rtol=1e-9, atol=0) | np.isnan(values)).all(axis=1)
+    differ = (np.diff(mean, axis=0) != 0).any(axis=1)
+    return bool((~same).sum() <= MOST_DUPLICATES * (len(group) - count) and differ.mean() > MOST_DIFFER)
 
 
 def _averaged(values: np.ndarray, group: np.ndarray, count: int) -> np.ndarray:
@@ -124,8 +150,10 @@ def _set_back(times: Times) -> Times | None:
     steps = np.diff(seconds)
     usual = float(np.median(steps))
     back = np.flatnonzero(steps <= 0)
-    if len(back) > 10 or usual <= 0 or usual > HOUR / 2 or times.stamps.dtype.kind != "M":
+    if len(back) > MOST_SET_BACK or usual <= 0 or usual > HOUR or times.stamps.dtype.kind != "M":
         return None
+    if usual > HOUR / 2 and not _in_night_to_sunday(times.stamps[back + 1]).all():
+        return None  # a row that is written twice
     if (np.abs(steps[back] + HOUR - usual) > EVEN * usual + 1e-9).any():
         return None
     shift = np.zeros(len(seconds), dtype=np.int64)
@@ -157,19 +185,39 @@ def _positions(stamps: np.ndarray) -> tuple[np.ndarray | None, float, str, list[
                 if ((day == day[0]).all() or last.all()) and (np.diff(month) % months == 0).all():
                     name = f"{months} month{'s' * (months > 1)}" if months < 12 else "1 year"
                     return (month - month[0]) // months, usual, name, []
-    name = step_name(usual)
+    name, notes = step_name(usual), _step_change(stamps, seconds, usual)
     if even_share(stamps) < REGULAR:
-        return (
-            None,
-            usual,
-            f"irregular, about {name}",
-            [f"the sampling is irregular, about {name}: gaps are not filled"],
-        )
+        notes.append(f"the sampling is irregular, about {name}: gaps are not filled")
+        return None, usual, f"irregular, about {name}", notes
     jumps = np.maximum(np.rint(seconds / usual), 1).astype(np.int64)
     jumps[seconds < 1.5 * usual] = 1
     if usual == DAY and stamps.dtype.kind == "M" and (jumps > 1).any() and _only_weekends(stamps, jumps):
-        return np.arange(len(stamps)), usual, name, ["days without rows are weekends: they are not gaps"]
-    return np.concatenate([[0], np.cumsum(jumps)]), usual, name, []
+        return np.arange(len(stamps)), usual, name, [*notes, "days without rows are weekends: they are not gaps"]
+    return np.concatenate([[0], np.cumsum(jumps)]), usual, name, notes
+
+
+def _pauses(stamps: np.ndarray, usual: float) -> tuple[Gap, ...]:
+    """Return the long gaps of irregular times; ``missing`` counts usual steps."""
+    seconds = np.diff(stamps) / np.timedelta64(1, "s")
+    long = np.flatnonzero(seconds > LONGEST_GAP * np.quantile(seconds, MOST_STEPS))
+    return tuple(Gap(int(k) + 1, round(seconds[k] / usual) - 1, float(seconds[k])) for k in long)
+
+
+def _step_change(stamps: np.ndarray, seconds: np.ndarray, usual: float) -> list[str]:
+    """Return a note if the step is another one for a stretch of rows."""
+    other = np.abs(seconds - usual) > EVEN * usual
+    same = np.abs(np.diff(seconds)) <= EVEN * np.minimum(seconds[1:], seconds[:-1])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], other[1:] & other[:-1] & same, [False]])))
+    begins, lengths = edges[::2], edges[1::2] - edges[::2] + 1
+    if not len(lengths) or lengths.max() < STEP_CHANGE:
+        return []
+    longest = int(lengths.argmax())
+    row = begins[longest]
+    at = str(stamps[row].astype("datetime64[s]").item()) if stamps.dtype.kind == "M" else f"row {row}"
+    return [
+        f"the step changes: it is {step_name(float(seconds[row]))} for {lengths[longest]} rows from {at}, otherwise"
+        f" {step_name(usual)}"
+    ]
 
 
 def _only_weekends(stamps: np.ndarray, jumps: np.ndarray) -> bool:
@@ -185,16 +233,17 @@ def step_name(seconds: float) -> str:
     return f"{seconds:.6g} s"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
 def _summer_time(stamps: np.ndarray, at: np.ndarray, step: float) -> bool:
     """Whether a gap is one hour in a night to Sunday."""
     seconds = (stamps[at + 1] - stamps[at]) / np.timedelta64(1, "s")
-    hour = (stamps[at + 1] - stamps[at + 1].astype("datetime64[D]")) / np.timedelta64(1, "h")
-    sunday = (stamps[at + 1].astype("datetime64[D]").astype(np.int64) + 3) % 7 == 6
-    return bool((sunday & (hour >= 1) & (hour <= 3) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
+    return bool((_in_night_to_sunday(stamps[at + 1]) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
+
+
+def _in_night_to_sunday(stamps: np.ndarray) -> np.ndarray:
+    """Whether times are between 1 and 3 o'clock on a Sunday, when summer time begins and ends."""
+    days = stamps.astype("datetime64[D]")
+    hour = (stamps - days) / np.timedelta64(1, "h")
+    return ((days.astype(np.int64) + 3) % 7 == 6) & (hour >= 1) & (hour <= 3)
 
 
 def _filled(
@@ -236,13 +285,13 @@ def _filled(
     if len(short):
         count = int(missing[short].sum())
         notes.append(
-            f"{_count(count, 'missing row')} in {_count(len(short), 'short gap')}"
+            f"{counted(count, 'missing row')} in {counted(len(short), 'short gap')}"
             f" {'was' if count == 1 else 'were'} filled"
         )
     if gaps:
         longest = max(gap.missing for gap in gaps)
         what = "a long gap" if len(gaps) == 1 else f"{len(gaps)} long gaps, the longest"
-        notes.append(f"{what} of {longest} rows: not filled")
+        notes.append(f"{what} of {counted(longest, 'row')}: not filled")
     return Gridded(
         filled,
         Times(new_stamps, times.format, times.zone, offsets, times.notes),

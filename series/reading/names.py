@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import re
 
-# Labels, whatever their values are.
-LABELS = {
-    "abnormal", "anomalies", "anomalous", "anomaly", "anomalyflag", "anomalylabel", "attack", "attackflag",
-    "attacklabel", "changepoint", "class", "faultlabel", "groundtruth", "gt", "isabnormal", "isanomalous",
-    "isanomaly", "isattack", "isfault", "isoutlier", "label", "labelanomaly", "labels", "normalattack", "outlier",
-    "outliers", "targetlabel", "ytrue",
-}  # fmt: skip
-# Labels if they have two values.
-LABELS_IF_BINARY = {
-    "event", "failure", "fault", "faulty", "flag", "isevent", "machinestatus", "target", "truth", "y",
-}  # fmt: skip
-# Parts of the names of labels that have two values.
-LABEL_WORDS = (
-    "anomal", "attack", "outlier", "label", "abnormal",
-)  # fmt: skip
 # Times.
 TIMES = {
     "createdat", "dataora", "date", "dateandtime", "dateheure", "datetime", "datetimelocal", "datetimeutc", "datum",
@@ -32,9 +17,29 @@ TIMES = {
 WEAK_TIMES = {
     "dt", "elapsed", "elapsedtime", "t",
 }  # fmt: skip
-# Numbers of rows, if they rise by one.
-COUNTERS = {
-    "", "count", "id", "idx", "index", "n", "no", "nr", "number", "record", "recordid", "row", "rownumber",
+SURE_TIMES = TIMES - WEAK_TIMES
+# Of `TIMES`: dates.
+DATES = {"date", "datum", "fecha"}
+# Times of day beside dates.
+TIMES_OF_DAY = {
+    "clock", "heure", "hhmm", "hhmmss", "hora", "orario", "tijd", "time", "timeofday", "tmstamp", "uhrzeit", "zeit",
+}  # fmt: skip
+# Hours beside dates.
+HOURS = {"heure", "hh", "hora", "hour", "hours", "hr", "ora", "stunde", "timme", "uur"}
+# Words in the names of times.
+TIME_WORD = re.compile(
+    r"time|date|datum|zeit|stamp|epoch|unix|clock|uhr|fecha|hora|heure|tijd|yyyymm|(?<![a-z])(?:ts|at|when)(?![a-z])",
+    re.IGNORECASE,
+)
+# Counts of days.
+DAY_NUMBERS = {"bjd", "datenum", "hjd", "jd", "juliandate", "matlabtime", "mjd", "serialdate"}
+# Years, which may have a fraction.
+YEARS = {"annee", "año", "decimaldate", "decimalyear", "decyear", "fractionalyear", "jahr", "year", "years", "yr"}
+# Zones of the times in another column.
+ZONES = {"offset", "timezone", "timezoneoffset", "tz", "tzoffset", "utcoffset", "zeitzone", "zone"}
+# Row numbers, if they rise by one; `counters.py` is about channels.
+ROW_NUMBERS = {
+    "", "count", "entryid", "id", "idx", "index", "n", "no", "nr", "number", "record", "recordid", "row", "rownumber",
     "sample", "step", "unnamed0",
 }  # fmt: skip
 # Columns of long tables that name the series.
@@ -49,4 +54,15 @@ NUMBERED_SERIES = {"deviceid", "id", "itemid", "machineid", "sensorid", "uniquei
 
 def key_of(name: str) -> str:
     """Return the name of a column in lower case without spaces and signs."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in lower case, without numbers: ``isFraud_1`` is "is", "fraud"."""
+    spaced = re.sub(r"(?<=[a-z\u00df-\u00ff])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W\d_]+", spaced.casefold())
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number and what it counts, with its plural: ``1 row``, ``2 rows``."""
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zoneinfo
 from dataclasses import dataclass
 
 from ape.core.errors import InputError
@@ -23,9 +25,10 @@ class ReadOptions:
     dayfirst : bool, optional
         Whether 01/02/2024 is 1 February.
     timezone : str, optional
-        Zone of times without an offset, such as ``Europe/Berlin``.
+        Zone of times without an offset, such as ``Europe/Berlin`` or ``+01:00``.
     series_column : str, optional
-        Column of a long table that names the series; ``NAME=VALUE`` reads one of them.
+        Column of a long table that names the series; ``NAME=VALUE`` reads one of them. Several columns that name them
+        together: ``NAME/NAME`` and ``NAME/NAME=VALUE/VALUE``.
     missing : tuple of str
         Further cells that mean a missing value.
     header : bool, optional
@@ -47,12 +50,10 @@ class ReadOptions:
         """Refuse unknown values."""
         if self.decimal not in (None, ".", ","):
             raise InputError(f"'{self.decimal}' is not a decimal mark", "--decimal", "give . or ,")
-        if self.timezone is not None:
-            import zoneinfo
-
+        if self.timezone is not None and not re.fullmatch(r"[+-]\d\d:\d\d", self.timezone):
             try:
                 zoneinfo.ZoneInfo(self.timezone)
             except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
                 raise InputError(
-                    f"no time zone '{self.timezone}'", "--timezone", "give one such as Europe/Berlin or UTC"
+                    f"no time zone '{self.timezone}'", "--timezone", "give one such as Europe/Berlin, UTC or +01:00"
                 ) from error

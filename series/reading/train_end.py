@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from ape.core.errors import InputError
 from ape.series.reading.options import ReadOptions
-from ape.series.reading.times import Times, Unreadable, looks_like_time, read_times
+from ape.series.reading.time_cells import looks_like_time, read_times
+from ape.series.reading.times import Times, Unreadable
 
 PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
 
@@ -101,7 +102,8 @@ def _point_of_date(word: str, times: Times | None, clock: np.ndarray | None, whe
         at = int(later[0]) if len(later) else len(clock)
     if at == 0 or (at == len(clock) and date > clock[-1] + 2 * np.median(np.diff(clock))):
         first, last = clock[[0, -1]].astype("datetime64[s]")
+        zone = "" if times is None or times.zone is None else f", {times.zone}"
         raise InputError(
-            f"train_end {word} is outside the series, which is from {first} to {last}", where, "give a date in it"
+            f"train_end {word} is outside the series, which is from {first} to {last}{zone}", where, "give a date in it"
         )
     return at

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ape.cli.main import build_parser
+
 WAVE = np.sin(np.arange(400) / 7)
 
 
@@ -17,7 +19,11 @@ def with_cell(position, value) -> list[Any]:
 
 
 BAD_COLUMNS = {
-    "a long gap": (with_cell(slice(50, 80), [""] * 30), "gap of 30 missing values", "position 50"),
+    "only short stretches": (
+        [v if i % 40 < 20 else "" for i, v in enumerate(with_cell(0, "0"))],
+        "0 points in stretches",
+        "value",
+    ),
     "infinity": (with_cell(17, "inf"), "infinite value", "position 17"),
     "a constant channel": (["3.5"] * 400, "constant", "'value'"),
     "text in a number column": (with_cell(100, "broken"), "text 'broken'", "row 102"),
@@ -94,6 +100,24 @@ def test_a_run_needs_data_or_a_folder_to_resume(refused, data, finished):
     assert "DATA" in refused("run", data, "--resume", finished.folder)
 
 
+@pytest.mark.parametrize(
+    "options", [["--decimal", ","], ["--no-dayfirst"], ["--difference"], ["--missing", "x"], ["--series-column", "s"],
+                ["--train-end", 5], ["--seed", 3], ["--backbone", "donut"], ["--out", "x"]]
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["run", "chat"])
+def test_options_that_a_resumed_run_would_ignore_are_refused(refused, finished, command, options):
+    name = options[0].replace("no-", "")
+    assert f"the options stay as they are ({name})" in refused(command, "--resume", finished.folder, *options)
+
+
+@pytest.mark.parametrize(("command", "option"), [("score", "--train-end"), ("score", "--difference"),
+                                                 ("enhance", "--difference"), ("mine", "--backbone")])  # fmt: skip
+def test_commands_do_not_offer_options_without_meaning(command, option):
+    subparsers = next(action for action in build_parser()._actions if action.dest == "command")
+    assert option in subparsers.choices["run"].format_help()
+    assert option not in subparsers.choices[command].format_help()
+
+
 @pytest.mark.parametrize("command", ["run", "mine", "train", "score"])
 @pytest.mark.parametrize("below", ["", "deeper"])
 def test_an_out_that_is_a_file_is_refused(refused, data, finished, tmp_path, quick_training, command, below):
@@ -125,8 +149,10 @@ def test_square_brackets_in_names_and_texts_are_printed_unchanged(ape, bad_bank,
     shown = ape("bank", "show", bad_bank(change))
     assert shown.code == 0 and "[/INST] a [red]tank[/blue]" in shown.out and "[/ref]" in shown.out
     values = with_cell(slice(20, 22), ["", ""])
-    noted = ape("score", csv(values, header="time,[/b]"), "--detector", finished.folder, "--out", tmp_path / "[/i]")
-    assert noted.code == 0 and "channel '[/b]': 2 missing values" in noted.out and "[/i]" in noted.out
+    noted = ape("check", csv(values, header="time,[/b]"))
+    assert noted.code == 0 and "channel '[/b]': 2 missing values" in noted.out
+    scored = ape("score", csv(values, header="time,[/b]"), "--detector", finished.folder, "--out", tmp_path / "[/i]")
+    assert scored.code == 0 and "[/i]" in scored.out
 
 
 @pytest.mark.parametrize("length", [pytest.param(100, marks=pytest.mark.extended), 5000])
@@ -137,9 +163,9 @@ def test_a_long_channel_name_is_mined_or_refused(ape, csv, tmp_path, length):
 
 @pytest.mark.extended
 def test_a_refused_process_prints_one_line_and_no_traceback(spawn, csv, tmp_path):
-    outcome = spawn("run", csv(with_cell(slice(50, 80), [""] * 30)), "--out", tmp_path / "out")
+    outcome = spawn("run", csv(with_cell(50, "inf")), "--out", tmp_path / "out")
     assert outcome.code == 2 and outcome.out == ""
-    assert outcome.err.count("\n") == 1 and "gap of 30" in outcome.err and "Traceback" not in outcome.err
+    assert outcome.err.count("\n") == 1 and "infinite" in outcome.err and "Traceback" not in outcome.err
     assert not (tmp_path / "out").exists()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 
+import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -45,6 +47,20 @@ def test_branch_is_a_separate_thread(say, data, tmp_path):
 def test_empty_line_or_end_of_input_ends(say, data, tmp_path):
     assert "resume with" in say(data, "--out", tmp_path / "a", lines=["", "help"])
     assert "resume with" in say(data, "--out", tmp_path / "b")
+
+
+def test_quit_ends(say, data, tmp_path):
+    printed = say(data, "--out", tmp_path / "a", lines=["Quit", "what does the series do?"])
+    assert "resume with" in printed and "1000 points" not in printed.partition("resume with")[2]
+    assert "describe_series" not in printed
+
+
+def test_calls_are_printed_once_and_readable(say, tmp_path):
+    values = 0.1 * np.random.default_rng(0).standard_normal(600) + np.sin(np.arange(600) / 4)
+    pd.DataFrame({"Temp °C": values}).to_csv(tmp_path / "warm.csv", index=False)
+    printed = say(tmp_path / "warm.csv", "--out", tmp_path / "a", lines=["show 20 to 90", "help"])
+    assert printed.count("render_zoom") == 1 and 'render_zoom({"channel": "Temp °C"' in printed
+    assert "The picture shows Temp °C, positions 20 to 89." in printed
 
 
 @pytest.mark.parametrize("argv", [[], ["DATA", "--resume", "x"], ["--resume", "nowhere"], ["nowhere.csv"]])

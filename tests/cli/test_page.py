@@ -155,7 +155,7 @@ def test_second_tab_is_equal_and_a_double_click_sends_once(tab, server, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("words.csv", "a,b\nx,y\n", "no number column"),
+        ("words.csv", "a,b\nx,y\n", "no column of numbers"),
         ("empty.csv", "", "empty"),
         ("short.csv", "v\n1\n2\n", "short"),
     ],

@@ -8,10 +8,14 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from ape.rules import RuleBank
+from ape.runs import Request, Run, pictures
 from ape.runs.ledger import Ledger
 from ape.runs.report import write_report
 from ape.series import load
@@ -33,6 +37,25 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+
+
+class Cells(HTMLParser):
+    """Rows of the first table: the text of each cell."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.feed(text.partition("</table>")[0])
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1] and self.get_starttag_text() in ("<th>", "<td>"):
+            self.rows[-1][-1] += data.strip("\n")
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +100,42 @@ def test_names_and_texts_are_escaped(finished, data, tmp_path):
     page = Page((folder / "report.html").read_text())
     assert "script" not in {tag for tag, _ in page.tags}
     assert page.text.count(HTML_NAME) >= 5
+
+
+def test_block_is_the_same_in_terminal_report_and_record(ape, finished, tmp_path):
+    times = pd.date_range("2024-03-30", periods=400, freq="15min", tz="Europe/Berlin")
+    rows = [f"{time.isoformat()};{k % 40},{k % 10};<b>on</b>" for k, time in enumerate(times)]
+    path = tmp_path / "boiler.csv"
+    path.write_text("\n".join(["Zeit;Druck & Co;<i>Zustand</i>", *rows[:150], *rows[152:300], *rows[340:]]) + "\n")
+    request = Request("mine", str(path), train_end="60%")
+    run = Run.create(tmp_path / "run", request, request.load())
+    record = json.loads((run.folder / "run.json").read_text())
+    block = [f"{topic}: {text}" for topic, text in record["reading"].items()]
+    notes = [f"  {note}" for note in record["notes"]]
+    assert ape("check", path, "--train-end", "60%").out.splitlines() == block + notes
+    for text in (
+        "+01:00",
+        "semicolon",
+        "2 missing rows",
+        "40 rows missing after",
+        "Zustand",
+        "are taken as normal (2024-",
+    ):
+        assert any(text in line for line in block)
+    folder = shutil.copytree(finished.folder, tmp_path / "copy")
+    write_report(folder, run.series)
+    cells = Cells((folder / "report.html").read_text()).rows
+    topics = [f"{topic}: {text}" for topic, text in cells if topic and topic != "notes"]
+    assert topics == block
+    assert [f"  {text}" for topic, text in cells if topic in ("", "notes")] == notes
+
+
+def test_overview_has_times(finished, monkeypatch):
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "_png", lambda canvas: drawn.append(canvas.figure) or b"")
+    times = np.datetime64("2024-05-01", "ns") + np.arange(1500) * np.timedelta64(60, "s")
+    series = replace(Run.open(finished.folder).series, timestamps=times, step=60.0)
+    pictures.draw_scores(series, pd.read_csv(finished.folder / "scores.csv"))
+    axes = drawn[0].axes
+    assert len(axes) == 3 and "no zone given" in axes[-1].get_xlabel() and "training part" in axes[-1].get_xlabel()
+    assert "12:00" in [label.get_text() for label in axes[-1].get_xticklabels()]

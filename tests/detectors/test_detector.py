@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from naive.detectors_scores import mean_over_windows
+from support import with_gaps
 
 import ape.detectors
 import ape.series
@@ -56,7 +58,7 @@ def test_score_equals_naive_mean_over_windows(detector, series, stride):
 
 def test_memory_of_scoring_grows_only_with_the_result(vae):
     def peak(length):
-        long = ape.series.Series(np.zeros((length, 1), np.float32), channels=("a",))
+        long = ape.series.Series(np.arange(length, dtype=np.float32)[:, None] % 7, channels=("a",))
         tracemalloc.start()
         vae.score(long, stride=1)
         peak_bytes = tracemalloc.get_traced_memory()[1]
@@ -178,3 +180,60 @@ def test_saving_before_training_is_refused_and_writes_nothing(tmp_path):
     with pytest.raises(InputError, match="not trained"):
         ape.detectors.create("vae", window=24).save(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stride", [None, 5])
+def test_stretches_between_gaps_are_scored_as_series_of_their_own(detector, series, stride):
+    scores = detector.score(with_gaps(series, 400, 410, 900), stride=stride)
+    assert np.isnan(scores[400:410]).all()  # shorter than a window
+    for begin, end in ((0, 400), (410, 900), (900, 1100)):
+        alone = detector.score(ape.series.from_array(series.values[begin:end]), stride=stride)
+        np.testing.assert_allclose(scores[begin:end], alone, rtol=1e-4, atol=1e-6)
+
+
+def test_scores_after_a_gap_do_not_depend_on_values_before_it(detector, series):
+    changed = series.values.copy()
+    changed[380:400] += 9
+    first, second = (
+        detector.score(with_gaps(replace(series, values=values), 400)) for values in (series.values, changed)
+    )
+    np.testing.assert_array_equal(first[400:], second[400:])
+    assert not np.array_equal(first[:400], second[:400])
+
+
+def test_series_without_a_stretch_as_long_as_a_window_is_refused(detector, series):
+    with pytest.raises(InputError, match="no stretch without a gap is as long as a window of 24: the longest has 20"):
+        detector.score(with_gaps(series, *range(20, 1100, 20)))
+
+
+def test_automatic_window_is_the_period_of_the_longest_training_stretch(make):
+    first, second = wave(96, length=500), wave(48, length=900)
+    joined = ape.series.from_array(np.concatenate([first.values, second.values]))
+    assert make("vae", steps=1, window=None).fit(with_gaps(joined, 500)).window == pytest.approx(48, abs=2)
+
+
+@pytest.mark.parametrize("units", [(2.0**-40, 2.0**-40), (2.0**60, 2.0**-90), (1e-28, 1e28)])
+def test_every_channel_counts_the_same_in_any_unit(name, make, two_channels, units):
+    scores = []
+    for factor in ((1.0, 1.0), units):
+        scaled = ape.series.from_array(two_channels.exact * np.array(factor), train_end=two_channels.train_end)
+        scores.append(make(name, steps=30).fit(scaled, seed=0).score(scaled))
+    exact = all(np.log2(factor) % 1 == 0 for factor in units)
+    np.testing.assert_allclose(scores[1], scores[0], rtol=0 if exact else 1e-3)
+
+
+@pytest.mark.parametrize("level", [2e7, 1e9, -3e11])
+def test_a_level_beyond_float32_does_not_change_scores(name, make, two_channels, level):
+    moved = ape.series.from_array(two_channels.exact + level, train_end=two_channels.train_end)
+    scores = [make(name, steps=30).fit(each, seed=0).score(each) for each in (two_channels, moved)]
+    rounding = 1e-3 if abs(level) < 1e10 else 1e-2  # of the float64 values themselves
+    np.testing.assert_allclose(scores[1], scores[0], rtol=rounding)
+
+
+def test_integers_beyond_float64_are_scored_like_small_ones(make, series):
+    small = np.round(1000 * series.exact).astype(np.int64)
+    scores = []
+    for values in (small, 2**62 + small):
+        read = ape.series.from_array(values, train_end=series.train_end)
+        scores.append(make("vae", steps=30).fit(read, seed=0).score(read))
+    np.testing.assert_allclose(scores[1], scores[0], rtol=1e-3)

@@ -152,8 +152,9 @@ def test_truncated_weights_are_refused(folder, size):
         lambda tensors: tensors.popitem(),
         lambda tensors: tensors.update(extra=torch.zeros(2)),
         lambda tensors: tensors.update({"mean.weight": tensors["mean.weight"][:1].clone()}),
+        lambda tensors: tensors.update({"mean.weight": tensors["mean.weight"].int()}),
     ],
-    ids=["missing", "additional", "other shape"],
+    ids=["missing", "additional", "other shape", "other type"],
 )
 def test_weights_that_do_not_fit_are_refused(folder, change):
     path = folder / "weights.safetensors"
@@ -161,6 +162,15 @@ def test_weights_that_do_not_fit_are_refused(folder, change):
     change(tensors)
     save_file(tensors, path)
     assert "do not fit" in refused(folder, path.name).what
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(folder, value):
+    path = folder / "weights.safetensors"
+    tensors = load_file(path)
+    tensors["mean.weight"][0, 0] = value
+    save_file(tensors, path)
+    assert "'mean.weight' is not finite" in refused(folder, path.name).what
 
 
 @pytest.mark.parametrize("file", ["detector.json", "weights.safetensors"])
@@ -206,6 +216,8 @@ def test_window_that_does_not_fit_the_weights_is_refused(folder):
         {"scale": [0.0]},
         {"scale": [float("nan")]},
         {"scale": [1.0, 2.0]},
+        {"scale": [1e-50]},
+        {"shift": [1e300]},
     ],
     ids=str,
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support import with_gaps
 from torch import nn
 
 import ape.detectors
@@ -229,3 +230,10 @@ def test_long_training_has_nearly_the_same_error_as_single_training(untrained):
         single = untrained(steps=100, check_every=50).fit(one)
         errors = [float(residuals(each, one).square().mean()) for each in (detector, single)]
         assert errors[0] == pytest.approx(errors[1], rel=0.05)
+
+
+def test_series_with_gaps_are_trained_together(untrained):
+    series = [wave(0), with_gaps(wave(1), 200, 215, 500), with_gaps(wave(2), 350)]
+    together = fit_together(untrained(), series)
+    for one, joint in zip(series, together, strict=True):
+        assert_alike(untrained().fit(one), joint, one)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from support import with_gaps
 
 import ape.detectors
 import ape.series
+from ape.core.errors import InputError
+
+from .conftest import WINDOW
 
 
 def test_scores_depend_on_the_seed(make, name, series):
@@ -60,3 +66,43 @@ def test_progress_ends_at_its_total(make, series):
     assert [step for step, _, _ in calls] == ["training"] * len(calls)
     assert [done for _, done, _ in calls] == [50, 100, 120]
     assert calls[-1][1] == calls[-1][2]
+
+
+@pytest.mark.parametrize("gaps", [(300,), (40, 300, 310, 790)])
+def test_no_window_of_training_crosses_a_gap(gaps):
+    seen = []
+
+    def reconstruct(module, x):
+        seen.append(x[:, 0].detach())
+        return module(x)
+
+    stretch = np.searchsorted(gaps, np.arange(1000), side="right")
+    noise = np.random.default_rng(0).standard_normal(1000)
+    series = ape.series.from_array(100.0 * stretch + noise, train_end=800)  # the level tells the stretches apart
+    module = torch.nn.Sequential(torch.nn.Linear(WINDOW, WINDOW))
+    detector = ape.detectors.wrap(module, "0", reconstruct, WINDOW, device="cpu").fit(with_gaps(series, *gaps))
+    scale = float(detector.shift_and_scale[1])
+    windows = torch.cat(seen)
+    assert len(windows) > 1000 and float(np.ptp(windows.numpy(), axis=1).max()) * scale < 50
+
+
+def test_missing_values_are_not_trained_on(make, series):
+    values, missing = series.values.copy(), np.zeros_like(series.values, dtype=bool)
+    missing[200:260] = True
+    scores = []
+    for held in (values[199], 1e3):
+        values[200:260] = held
+        scores.append(make("vae", steps=5).fit(replace(series, values=values.copy(), missing=missing)).score(series))
+    np.testing.assert_array_equal(*scores)
+
+
+def test_gaps_change_which_windows_are_trained_on(make, series):
+    whole, cut = (make("vae", steps=5).fit(each).score(series) for each in (series, with_gaps(series, 300)))
+    assert not np.array_equal(whole, cut)
+
+
+def test_four_windows_must_fit_between_gaps(make, series):
+    too_many = with_gaps(series, *range(20, 800, 20))
+    with pytest.raises(InputError, match="0 training points in stretches of 24 or more are too few for windows of 24"):
+        make("vae").fit(too_many)
+    assert make("vae", window=None, steps=1).fit(with_gaps(series, *range(40, 800, 40))).window <= 40

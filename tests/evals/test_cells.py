@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from ape.detectors.registry import BACKBONES
 from ape.detectors.schedule import Budget
@@ -69,9 +70,14 @@ def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeyp
     monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: bank)
     score_of = {"fused": peaks(410, 310), "without heads": peaks(310, 410)}
     calibration = SimpleNamespace(
-        fuse=lambda _, weights=None: score_of["fused" if weights is None else "without heads"]
+        fuse=lambda _, weights=None: score_of["fused" if weights is None else "without heads"],
+        highest=lambda _weights: 0.0,
     )
-    candidate = SimpleNamespace(curves=lambda _: np.zeros((LENGTH, 9)), require_calibration=lambda: calibration)
+    candidate = SimpleNamespace(
+        curves=lambda _: np.zeros((LENGTH, 9)),
+        require_calibration=lambda: calibration,
+        shift_and_scale=(torch.zeros(1), torch.ones(1)),
+    )
     result = SimpleNamespace(candidate=candidate, report={"kept": kept})
     monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
     module = SimpleNamespace(has_own_score=lambda: False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support import with_gaps
 
 from ape.evals.contamination import plant
 from ape.series import from_array
@@ -39,3 +40,9 @@ def test_planting_no_share_changes_nothing(series):
     planted, spans = plant(series, 0.0)
     np.testing.assert_array_equal(planted.values, series.values)
     assert spans == []
+
+
+def test_nothing_is_planted_across_a_gap(series):
+    gaps = np.arange(130, TRAIN_END, 130)
+    _, spans = plant(with_gaps(series, *gaps.tolist()), 0.3)
+    assert spans and not any(begin < gap < end for begin, end in spans for gap in gaps)

@@ -32,6 +32,14 @@ def test_scores_are_judged_on_the_part_after_training(run, monkeypatch, capsys):
     assert capsys.readouterr().out == "before\taverage precision 1.000\nafter\taverage precision 0.500\n"
 
 
+def test_event_without_a_score_is_missed(run):
+    after = np.arange(LENGTH, dtype=float)
+    after[400:420] = np.nan
+    pd.DataFrame({"before": np.zeros(LENGTH), "after": after}).to_csv(run / "scores.csv")
+    precision = judge.judge(run, [(410, 411), (499, 500)])["after"]
+    assert precision == pytest.approx((1 / 1 + 2 / 200) / 2)  # the second is found only when all points are flagged
+
+
 def test_unfinished_run_is_refused(run):
     with pytest.raises(InputError, match="no scores yet"):
         judge.judge(run, [(410, 411)])

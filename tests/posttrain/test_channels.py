@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from support import with_gaps
 
 import ape.detectors
 import ape.series
-from ape.posttrain import by_channel
+from ape.posttrain import by_channel, enhance
+from ape.rules import broad_bank, build_context
 
 TRAIN_END, EVENT = 300, slice(400, 420)
 
@@ -55,3 +59,58 @@ def test_constant_channel_has_no_share_until_it_changes(detector):
     shares = by_channel(detector, ape.series.from_array(values, train_end=TRAIN_END), np.ones(500))
     assert np.isfinite(shares).all() and shares[:400, 2].max() == 0
     assert shares[460:, 2].min() > 0.9
+
+
+def test_points_without_a_score_have_no_shares(detector):
+    series = with_gaps(noisy(), 200, 205)
+    score = detector.score(series)
+    shares = by_channel(detector, series, score)
+    np.testing.assert_array_equal(np.isnan(shares).all(axis=1), np.isnan(score))
+    assert np.flatnonzero(np.isnan(score)).tolist() == [*range(200, 205)]
+    np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
+
+
+def test_series_whose_training_part_lacks_values_is_split_by_all_its_points(detector):
+    missing = np.zeros((500, 3), dtype=bool)
+    missing[:TRAIN_END] = True
+    series = replace(noisy(), missing=missing)
+    assert (by_channel(detector, series, np.ones(500))[EVENT].argmax(axis=1) == 1).all()
+
+
+def waves(length, seed):
+    noise = np.random.default_rng(seed).standard_normal((length, 2))
+    return np.sin(2 * np.pi * np.arange(length)[:, None] / [24, 12]) + [0.05, 0.3] * noise
+
+
+@pytest.fixture(scope="module")
+def two_channels():
+    return ape.series.from_array(waves(900, 0), ["a", "b"])
+
+
+@pytest.fixture(scope="module")
+def plain(two_channels):
+    """A trained backbone, which is not told where the training part of a new series ends."""
+    plain = ape.detectors.create("vae", window=24, device="cpu")
+    plain.budget = replace(plain.budget, steps=60)
+    return plain.fit(two_channels)
+
+
+def require_equal_shares_before_later_data(detector):
+    longer = waves(900, 5)
+    longer[600:] *= [30, 1]
+    new, longer = (ape.series.from_array(x, ["a", "b"], scoring=True) for x in (waves(900, 5)[:500], longer))
+    before, after = (by_channel(detector, series, np.ones(series.length)) for series in (new, longer))
+    np.testing.assert_allclose(before[:470], after[:470], rtol=1e-4)
+
+
+def test_shares_do_not_depend_on_later_data(plain, tmp_path):
+    assert len(plain.required.errors) == 2
+    require_equal_shares_before_later_data(plain)
+    plain.save(tmp_path / "d")
+    require_equal_shares_before_later_data(ape.detectors.load(tmp_path / "d", device="cpu"))
+
+
+@pytest.mark.extended
+def test_shares_of_an_enhanced_detector_do_not_depend_on_later_data(plain, two_channels, quick):
+    result = enhance(plain, broad_bank(build_context(two_channels)), two_channels, recipe=quick)
+    require_equal_shares_before_later_data(result.candidate)

@@ -55,6 +55,14 @@ def test_malformed_description_is_refused(folder, text):
         load(folder)
 
 
+@pytest.mark.parametrize("inputs", [[], {}, None, 3, ["nonsense"], ["nearest"]])
+def test_other_inputs_of_the_heads_are_refused(folder, inputs):
+    path = folder / "detector.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    with pytest.raises(InputError, match="do not match"):
+        load(folder)
+
+
 @pytest.mark.parametrize("name", ["detector.json", "posttrain.safetensors", "backbone"])
 def test_missing_part_is_refused(folder, name):
     (folder / name).rename(folder.parent / "gone")
@@ -66,12 +74,23 @@ def test_missing_part_is_refused(folder, name):
     ("name", "change"),
     [
         ("values", lambda t: t[:10]),
+        ("values", lambda t: t.flatten()),
         ("values", lambda t: t * float("nan")),
         ("memory_starts", lambda t: t + 10**6),
         ("memory_starts", lambda t: t.float()),
+        ("memory_starts", lambda t: 0 * t),
+        ("segments", lambda t: t + 10),
+        ("segments", lambda t: t[0]),
         ("calibration.knots", lambda t: t[:2]),
         ("calibration.excess", lambda t: t * float("inf")),
+        ("calibration.excess", lambda t: 0 * t),
+        ("calibration.weights", lambda t: t.int()),
+        ("calibration.knots", lambda t: -t),
+        ("calibration.window_bounds", lambda t: -t),
         ("representation.centres", lambda t: t[:, :5]),
+        ("representation.centres", lambda t: t * float("nan")),
+        ("representation.latent_mean", lambda t: t.int()),
+        ("representation.error_scales", lambda t: 0 * t),
         ("representation.heads.0.weight", lambda t: t.mT.contiguous()),
         ("representation.error_scales", None),
     ],
@@ -89,5 +108,14 @@ def test_tensors_that_do_not_match_are_refused(folder, name, change):
 
 def test_description_contains_no_path_or_time(folder):
     description = json.loads((folder / "detector.json").read_text())
-    assert description == {"kind": "enhanced", "format": 5, "window": 32, "inputs": ["residual", "nearest"]}
+    lowest, highest, changes, errors = (
+        description["required"].pop(name) for name in ("lowest", "highest", "changes", "errors")
+    )
+    assert lowest[0] < highest[0] and len(changes) == len(errors) == 1 and changes[0] > 0 and errors[0] > 0
+    required = {
+        "channels": ["value"], "offset": [], "step": None, "named": False, "counters": [], "standstills": [1],
+        "zone": None,
+    }  # fmt: skip
+    expected = {"kind": "enhanced", "format": 6, "window": 32, "inputs": ["residual", "nearest"], "required": required}
+    assert description == expected
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])

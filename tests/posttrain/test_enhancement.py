@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
+from support import with_gaps
 
+import ape.detectors
 import ape.series
 from ape.core.errors import InputError
 from ape.posttrain import PAPER, enhance, load
 from ape.posttrain import trial as trial_module
 from ape.posttrain.recipe import UNTRAINED
 from ape.posttrain.score import WEIGHTS_WITHOUT_HEADS
-from ape.rules import broad_bank
+from ape.rules import broad_bank, build_context
 
 from .conftest import weights
 
@@ -76,7 +78,7 @@ def test_harmful_training_returns_the_original_backbone_with_a_score_without_hea
     assert same(weights(detector.module), weights(result.detector.module))
     assert not same(weights(detector.module), weights(result.candidate.module))
     free = enhance(detector, bank, series, recipe=replace(UNTRAINED, pool=64)).candidate
-    expected = free.require_calibration().fuse(free.curves(series.values), WEIGHTS_WITHOUT_HEADS).astype(np.float32)
+    expected = free.require_calibration().fuse(free.curves(series), WEIGHTS_WITHOUT_HEADS).astype(np.float32)
     np.testing.assert_allclose(result.detector.score(series), expected, rtol=1e-5)
     result.detector.save(tmp_path / "kept")
     np.testing.assert_array_equal(load(tmp_path / "kept").score(series), result.detector.score(series))
@@ -135,3 +137,31 @@ def test_short_training_part_returns_the_original_detector(detector, bank, serie
     short = ape.series.from_array(series.values, train_end=150)
     result = enhance(detector, bank, short)
     assert result.detector is detector and "too few to post-train" in result.report["reason"]
+
+
+def test_nothing_crosses_a_gap(wave, quick, tmp_path):
+    gaps = 300, 310, 700, 1250, 1600
+    level = 100.0 * np.searchsorted(gaps, np.arange(2000), side="right")  # tells the stretches apart
+    series = ape.series.from_array(np.stack([wave(), level], axis=1), ["wave", "level"], train_end=1200)
+    series, seen = with_gaps(series, *gaps), []
+
+    def reconstruct(module, x):
+        seen.append(x[:, 1].detach())
+        return module(x)
+
+    module = torch.nn.Sequential(torch.nn.Linear(32, 8), torch.nn.Tanh(), torch.nn.Linear(8, 32))
+    detector = ape.detectors.wrap(module, "1", reconstruct, window=32, device="cpu")
+    detector.budget = replace(detector.budget, steps=200)
+    detector.fit(series)
+    broad = broad_bank(build_context(series))
+    placed = [rule.context.model_copy(update={"channels": ["wave"], "spread": "one"}) for rule in broad.rules]
+    rules = [rule.model_copy(update={"context": at}) for rule, at in zip(broad.rules, placed, strict=True)]
+    result = enhance(detector, broad.model_copy(update={"rules": rules}), series, recipe=replace(quick, jitter=0.0))
+    candidate, scale = result.candidate, float(detector.shift_and_scale[1][1])
+    scores = candidate.score(series)
+    spans = torch.cat([windows.amax(1) - windows.amin(1) for windows in seen]) * scale
+    assert len(spans) > 1000 and float(spans.max()) < 50
+    assert np.flatnonzero(np.isnan(scores)).tolist() == list(range(300, 310))
+    json.dumps(result.report, allow_nan=False)
+    candidate.save(tmp_path / "enhanced")
+    np.testing.assert_allclose(load(tmp_path / "enhanced", into=detector).score(series), scores, rtol=1e-5)

@@ -67,3 +67,9 @@ def test_given_negatives_replace_the_bank(detector, bank, series, quick):
     ]
     np.testing.assert_array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
+
+
+def test_the_unit_of_other_series_does_not_matter():
+    wave, hosts = np.sin(np.arange(60.0)), torch.randn(50, 1, 10, generator=new_generator())
+    made = [from_series([factor * wave])(hosts, new_generator(1), torch.arange(50)) for factor in (1.0, 2.0**-80)]
+    assert torch.equal(*made)

@@ -13,7 +13,7 @@ from ape.series.windows import overlap_mean, starts
 
 @given(st.integers(3, 12), st.integers(12, 60), st.integers(1, 5), st.integers(0, 9))
 def test_spread_is_the_mean_over_covering_windows(window, length, stride, seed):
-    at = starts(length, window, min(stride, window))
+    at = starts([(0, length)], window, min(stride, window))
     generator = np.random.default_rng(seed)
     values = Measured(generator.random((len(at), 8)), generator.random((len(at), window)))
     expected = [overlap_mean(np.repeat(column[:, None], window, 1), at, length) for column in values.windows.T]

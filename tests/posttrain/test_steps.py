@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from support import with_gaps
 
 import ape.detectors
 import ape.series
@@ -90,3 +91,14 @@ def test_scores_file_has_position_timestamp_and_a_column_per_score(two_channels,
     first = (tmp_path / "timed.csv").read_text().splitlines()[:2]
     assert first[0] == "position,timestamp,before,after"
     assert first[1].startswith("0,2024-01-01 00:00:00,0.3333333,")
+
+
+def test_rows_without_a_score_have_empty_cells(two_channels, tmp_path):
+    series, detector = two_channels
+    cut = with_gaps(series, 1500, 1520)
+    score, shares = score_series(detector, cut)
+    write_scores(tmp_path / "cut.csv", cut, {"score": score} | shares)
+    lines = (tmp_path / "cut.csv").read_text().splitlines()[1:]
+    assert len(lines) == series.length
+    assert [i for i, line in enumerate(lines) if line == f"{i},,,"] == list(range(1500, 1520))
+    assert not any(",," in line for line in lines[:1500] + lines[1520:])

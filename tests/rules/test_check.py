@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from support import with_gaps
 
+from ape.core.errors import InputError
 from ape.rules import THRESHOLDS, broad_rule, build_context, discriminability, draw_hosts, failures
 from ape.rules.schema import ScalePrior
 from ape.series import from_array
@@ -51,3 +55,26 @@ def test_anomalies_without_an_effect_are_replaced_and_reported(series, context):
     rule = broad_rule("noise_burst").model_copy(update={"scale": tiny})
     figures = discriminability([rule], [], context, draw_hosts(series, context, 0))[rule.id]
     assert {"plausible", "own"} <= set(failures(figures)) and figures["own"] == 0
+
+
+@pytest.mark.parametrize("gaps", [(700,), (300, 320, 900, 1200, 1480)])
+def test_no_host_crosses_a_gap_or_covers_missing_values(series, gaps):
+    level = 100.0 * np.searchsorted(gaps, np.arange(T), side="right")
+    missing = np.zeros((T, 2), dtype=bool)
+    missing[1000:1020, 0] = True
+    two = from_array(np.stack([series.values[:, 0], level], axis=1), train_end=1500)
+    two = replace(with_gaps(two, *gaps), missing=missing)
+    context = build_context(two)
+    for held_out in (True, False):
+        hosts = draw_hosts(two, context, 0, held_out=held_out)
+        for values in (hosts.windows.numpy(), hosts.normal, hosts.reference.reshape(-1, *hosts.normal.shape[1:])):
+            assert np.ptp(values[:, 1], axis=1).max() == 0
+        for starts in (hosts.starts.numpy(), hosts.normal_starts):
+            assert not ((starts < 1020) & (starts + hosts.windows.shape[2] > 1000)).any()
+    assert hosts.windows.shape[2] >= 32 and len(context.gaps) == len(gaps)
+
+
+def test_two_windows_must_fit_between_gaps(series):
+    cut = with_gaps(series, *range(25, 1500, 25))
+    with pytest.raises(InputError, match="0 training points in stretches of 32 or more are too few"):
+        draw_hosts(cut, build_context(cut), 0)

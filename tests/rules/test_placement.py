@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from support import with_gaps
 
-from ape.rules import RuleBank, broad_rule
+from ape.rules import RuleBank, broad_rule, build_context
 from ape.rules.placement import allowed_starts
 from ape.rules.schema import ContextualPrior, Range
 from ape.series import from_array
@@ -62,3 +63,18 @@ def test_after_change_prior(cut):
     contains_change = (starts % 250 > 250 - window // 2) & (starts + window < length)
     since = (starts + first) % 250
     assert contains_change.sum() > 50 and ((since >= 5) & (since <= 17))[contains_change].float().mean() > 0.8
+
+
+def test_hours_and_phases_go_on_during_a_gap(families):
+    values = families["sine"]  # period 48
+    times = np.datetime64("2024-03-01T06:00") + np.arange(len(values)) * np.timedelta64(30, "m")
+    times[700:] += np.timedelta64(82, "h")  # 3.4 days: 164 missing rows, three periods and 20 samples
+    context = build_context(with_gaps(from_array(values, timestamps=times), 700, missing=164))
+    starts = torch.tensor([100, 580, 700, 900])
+    windows = torch.zeros(4, 1, 120)
+    step = (times[starts[:, None] + np.arange(120)] - times[0]) / np.timedelta64(30, "m")
+    night = allowed_starts(ContextualPrior(hours=Range(low=2, high=3)), context, windows, starts)
+    np.testing.assert_array_equal(night, (6 + step / 2 - 2) % 24 <= 1)
+    assert context.period == 48
+    first_quarter = allowed_starts(ContextualPrior(phase=Range(low=0, high=0.25)), context, windows, starts)
+    np.testing.assert_array_equal(first_quarter, step % 48 <= 12)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ape.cli.main import main
@@ -23,7 +26,9 @@ from ape.rules import RuleBank
 from ape.runs import batch
 from ape.runs.batch import RetryPolicy, enhance_items, mine_items, train_items, write_outcome
 from ape.runs.folder import Request
-from ape.runs.manifest import read_manifest
+from ape.runs.manifest import read_manifest, reading_cells
+from ape.series import ReadOptions
+from ape.series.reading.report import NO_TRAIN_END
 
 DEFAULTS = Request(command="mine", data="")
 
@@ -76,8 +81,68 @@ def test_a_manifest_sets_the_request_of_each_item(tmp_path):
     )
     found = read_manifest(str(manifest), DEFAULTS)
     assert list(found) == ["a_b", "wave_0", "wave_0-2", "example_internal-bleeding"]
-    assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", 500, 3)
+    assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", "500", 3)
     assert found["wave_0"].column == ("x", "y") and found["wave_0-2"].train_end is None
+
+
+def test_a_manifest_says_how_to_read_each_file(tmp_path):
+    manifest = tmp_path / "items.csv"
+    manifest.write_text(
+        "path;train_end;decimal;time_format;dayfirst;timezone;series_column;missing;header;difference\n"
+        'a.csv;60%;",";%d.%m.%Y;yes;Europe/Berlin;sensor=x;"x;-9";no;true\n'
+        "a.csv;;;;;;;;;\n"
+    )
+    first, second = read_manifest(str(manifest), replace(DEFAULTS, reading=ReadOptions(timezone="UTC"))).values()
+    assert first.reading == ReadOptions(",", "%d.%m.%Y", True, "Europe/Berlin", "sensor=x", ("x", "-9"), False, True)
+    assert (first.train_end, second.reading) == ("60%", ReadOptions(timezone="UTC"))
+    cells = reading_cells(first.reading)
+    pd.DataFrame([{"path": "a.csv", **cells}]).to_csv(manifest, index=False)
+    assert read_manifest(str(manifest), DEFAULTS)["a"].reading == first.reading
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [("decimal\na.csv,:", "decimal"), ("dayfirst\na.csv,perhaps", "dayfirst"), ("timezone\na.csv,Mars", "Mars")],
+)
+def test_a_wrong_reading_option_in_a_manifest_is_refused(tmp_path, cells, message):
+    manifest = tmp_path / "items.csv"
+    manifest.write_text(f"path,{cells}\n")
+    with pytest.raises(InputError, match=message) as refused:
+        read_manifest(str(manifest), DEFAULTS)
+    assert "row 2" in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def long_table():
+    times = np.tile(np.datetime64("2024-05-01") + np.arange(300) * np.timedelta64(60, "s"), 2)
+    values = np.concatenate([np.sin(np.arange(300) / 7), np.cos(np.arange(300) / 5)])
+    return pd.DataFrame({"sensor": np.repeat(["pump 1", "pump/2"], 300), "time": times, "value": values})
+
+
+def test_each_series_of_a_long_table_is_an_item_or_all_are_channels(tmp_path, long_table):
+    long_table.to_csv(tmp_path / "readings.csv.gz", index=False)
+    long_table.to_parquet(tmp_path / "readings.parquet")
+    long_table.to_csv(tmp_path / "readings.csv", index=False)
+    each = replace(DEFAULTS, reading=ReadOptions(series_column="sensor=*"))
+    for name in ("readings.csv.gz", "readings.parquet", "readings.csv"):
+        found = read_manifest(str(tmp_path / name), each)
+        assert list(found) == ["readings-pump_1", "readings-pump_2"]
+        second = found["readings-pump_2"].load()
+        assert second.channels == ("value",) and np.allclose(second.values[:, 0], np.cos(np.arange(300) / 5))
+    (whole,) = read_manifest(str(tmp_path / "readings.parquet"), DEFAULTS).values()
+    assert whole.load().channels == ("pump 1", "pump/2")
+    items = tmp_path / "items.csv"
+    items.write_text("path,series_column\nreadings.csv,sensor=*\nreadings.parquet,sensor\nreadings.csv,colour=*\n")
+    found = read_manifest(str(items), DEFAULTS)
+    assert list(found) == ["readings-pump_1", "readings-pump_2", "readings", "readings-2"]
+    assert found["readings"].load().n_channels == 2
+    with pytest.raises(InputError, match="no column 'colour'"):
+        found["readings-2"].load()
+
+
+def test_a_file_with_brackets_in_its_name_is_no_glob(tmp_path, long_table):
+    long_table.to_parquet(tmp_path / "readings [1].parquet")
+    assert list(read_manifest(str(tmp_path / "readings [1].parquet"), DEFAULTS)) == ["readings_1"]
 
 
 @pytest.mark.parametrize(
@@ -118,6 +183,20 @@ def test_the_summary_links_each_report_and_items_are_run_folders(finished, capsy
     for look in (["bank", "show"], ["trace"], ["run", "--resume"]):
         assert main([*look, str(out / "items/wave_0")]) == 0
     assert "spike" in capsys.readouterr().out
+
+
+def test_the_summary_says_how_each_series_was_read(finished, data, tmp_path):
+    out, failed = finished
+    page = html.unescape((out / "index.html").read_text())
+    assert page.count("how it was read") == 3
+    for name in ("wave_0", "wave_1", "wave_2"):
+        record = json.loads((out / "items" / name / "run.json").read_text())
+        assert all(f"<th>{topic}</th><td>{text}</td>" in page for topic, text in record["reading"].items())
+    copy, requests = shutil.copytree(out, tmp_path / "copy"), read_manifest(str(data), DEFAULTS)
+    assert write_outcome(copy, requests, failed) == 0
+    record["reading"]["training part"] = NO_TRAIN_END
+    (copy / "items/wave_2/run.json").write_text(json.dumps(record))
+    assert write_outcome(copy, requests, failed) == 1 == (copy / "index.html").read_text().count(NO_TRAIN_END)
 
 
 def test_the_same_call_does_not_touch_finished_items(finished, data):

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 from naive import series_matrix_profile as naive
+from numpy.lib.stride_tricks import sliding_window_view
 
-from ape.series.matrix_profile import matrix_profile, warm_up
+from ape.series.matrix_profile import distance_profile, matrix_profile, warm_up
+from ape.series.windows import starts
 
 
 def walk(seed, length=180):
@@ -91,3 +93,32 @@ def test_compiling_again_sends_no_message():
     messages = []
     warm_up(messages.append)
     assert messages == []
+
+
+@pytest.mark.parametrize(
+    "segments", [[(0, 90), (90, 180)], [(0, 60), (70, 100), (100, 107), (107, 180)]], ids=["gap", "gaps and missing"]
+)
+def test_no_subsequence_crosses_a_gap(segments):
+    x, window = walk(8), 10
+    profile = matrix_profile(x, window, segments)
+    at = starts(segments, window)
+    subsequences = sliding_window_view(x, window)[at]
+    z = (subsequences - subsequences.mean(axis=1, keepdims=True)) / subsequences.std(axis=1, keepdims=True)
+    distance = np.linalg.norm(z[:, None] - z[None], axis=2)
+    distance[np.abs(at[:, None] - at) <= math.ceil(window / 4)] = np.inf
+    np.testing.assert_allclose(profile.distance[at], distance.min(axis=1), atol=1e-5)
+    np.testing.assert_array_equal(profile.index[at], at[distance.argmin(axis=1)])
+    across = np.setdiff1d(np.arange(len(x) - window + 1), at)
+    assert np.isnan(profile.distance[across]).all() and (profile.index[across] == -1).all()
+    query = distance_profile(x[at[0] : at[0] + window], x, segments)
+    np.testing.assert_allclose(query[at], np.linalg.norm(z - z[0], axis=1), atol=1e-4)
+    assert np.isinf(query[across]).all()
+
+
+@pytest.mark.parametrize("factor", [2.0**-90, 2.0**-40, 2.0**60])
+def test_the_unit_of_the_data_does_not_matter(factor):
+    x = walk(5)
+    before, after = matrix_profile(x, 12), matrix_profile(factor * x, 12)
+    np.testing.assert_array_equal(after.distance, before.distance)
+    np.testing.assert_array_equal(after.index, before.index)
+    np.testing.assert_array_equal(distance_profile(factor * x[20:40], factor * x), distance_profile(x[20:40], x))

@@ -8,6 +8,7 @@ import numpy as np
 from naive.tools_pictures import horizontal
 from PIL import Image
 
+from ape.tools import panels
 from ape.tools.panels import PANEL, draw_panels, draw_spectrogram
 from ape.tools.render import WIDTH
 
@@ -32,3 +33,12 @@ def test_spectrogram_is_dark_where_the_power_is():
     left, right = picture[:, 200:400], picture[:, 700:900]
     assert right[80:160].min() < 80 < left[80:160].min()  # short periods are higher up
     assert left[420:470].min() < 80
+
+
+def test_matrix_profile_ends_where_the_last_stretch_begins(ask, wave, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(panels, "draw_panels", lambda rows, *_, **__: drawn.append(dict(rows)) or b"")
+    ask(wave, "render_matrix_profile", window=50)
+    assert list(drawn[0]) == ["c0", "distance of 50 samples"]
+    distance = drawn[0]["distance of 50 samples"]
+    assert np.flatnonzero(np.isnan(distance)).tolist() == list(range(1451, 1500))

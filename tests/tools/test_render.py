@@ -10,10 +10,25 @@ import pytest
 from naive.tools_pictures import horizontal, vertical
 from PIL import Image
 
+from ape.series import from_array
+from ape.tools import render
 from ape.tools.artefacts import Artefacts
-from ape.tools.render import HEIGHT, WIDTH, draw_cycles, draw_stretch, y_range
+from ape.tools.render import (
+    HEIGHT,
+    WIDTH,
+    _canvas,
+    draw_cycles,
+    draw_stretch,
+    label_times,
+    titled,
+    without_times,
+    y_range,
+)
+from ape.tools.workbench import Workbench
 
 from .conftest import inked
+
+START = np.datetime64("2024-05-01")
 
 
 @pytest.mark.parametrize("length", [400, 50_000], ids=["every sample", "thinned"])
@@ -65,7 +80,9 @@ def test_tools_return_the_picture_and_its_axes(ask, tmp_path, wave):
     assert (cycles["begin"], cycles["end"], cycles["period"]) == (0, 50, 50)
     assert (zoom["begin"], zoom["end"]) == (100, 300)
     store = Artefacts(tmp_path)
-    assert store.get_bytes(zoom["artefact"]) == draw_stretch(wave.astype(np.float32).astype(float), 100, 300)
+    assert store.get_bytes(zoom["artefact"]) == draw_stretch(
+        wave.astype(np.float32).astype(float), 100, 300, title="c0"
+    )
     assert len({answer["artefact"] for answer in (overview, cycles, zoom)}) == 3
     assert overview["y_range"][0] < wave.min() < wave.max() < overview["y_range"][1]
 
@@ -77,3 +94,28 @@ def test_spike_is_drawn_at_its_value():
     limits = y_range(values)
     assert abs(1000 * rows.min() / HEIGHT - vertical(5.0, limits)) < 5
     assert abs(1000 * rows.max() / HEIGHT - vertical(0.0, limits)) < 5
+
+
+def test_times_are_written_below_the_positions(wave):
+    _, axes = _canvas(0, 1500, (0, 1))
+    label_times(axes, 0, 1500, lambda position: f"2024-05-01 {position // 60:02}:{position % 60:02}:00+01:00")
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert "400\n2024-05-01 06:40:00+01:00" in labels and len(labels) <= 5
+    timed = draw_stretch(wave, 0, 1500, time_of=lambda position: "2024-05-01 00:00:00+01:00")
+    assert timed != draw_stretch(wave, 0, 1500) == draw_stretch(wave, 0, 1500, time_of=without_times)
+
+
+def test_pictures_name_the_channel_as_plain_text_and_the_offset_of_the_axis(wave):
+    assert titled("flow") == "flow" and titled("flow", 2e7) == "flow (+20000000.0)"
+    assert titled("cost in $ or $\x1b") == r"cost in \$ or \$ "
+    _, axes = _canvas(0, 50, (0, 1), titled("flow, cycles of 50 samples"))
+    assert axes.get_title(loc="left") == "flow, cycles of 50 samples"
+
+
+def test_cycles_say_how_long_they_are(wave, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(render, "draw_cycles", lambda values, period, title: titles.append(title) or b"")
+    series = from_array(wave, ["flow"], timestamps=START + np.arange(len(wave)) * np.timedelta64(15, "m"))
+    cycles = {tool.name: tool for tool in render.render_tools(Workbench(series, Artefacts(tmp_path)))}["render_cycles"]
+    cycles.invoke({"channel": "flow", "period": 96})
+    assert titles == ["flow, cycles of 96 samples (1 d)"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import with_gaps
 
 from ape.tools.toolbox import inspector_tools, profiler_tools
+from ape.tools.workbench import Workbench
 
-from .conftest import all_answers, workbench
+from .conftest import all_answers, sine, workbench
 
 
 def test_every_result_is_small_json_with_short_lists(tmp_path, wave):
@@ -75,3 +78,57 @@ def test_every_tool_and_argument_has_a_description(tmp_path, wave):
     for tool in profiler_tools(bench) + inspector_tools(bench):
         assert len(tool.description) > 80, tool.name
         assert all(argument.get("description") for argument in tool.args.values()), tool.name
+
+
+CUT = 600  # the stretch after it is longer
+POSITIONS = {  # fields with positions, by tool
+    "find_similar_stretches": "similar", "spectral_residual": "salient", "regimes": "borders",
+}  # fmt: skip
+OF_ALL_STRETCHES = {"matrix_profile", "find_similar_stretches", "change_points", "stationarity", "correlation"}
+
+
+def test_a_gap_is_no_jump_and_no_change_of_phase(tmp_path, wave):
+    values = np.concatenate([wave[:CUT] + 50, wave[10:]])
+    cut = workbench(values, tmp_path / "cut")
+    cut = Workbench(with_gaps(cut.series, CUT), cut.artefacts)
+    answers = {name: json.loads(answer) for name, answer in all_answers(cut).items()}
+    alone = {name: json.loads(answer) for name, answer in all_answers(workbench(wave[10:], tmp_path / "b")).items()}
+    for name in set(answers) - OF_ALL_STRETCHES:
+        if name.startswith("render_") or name in ("describe_series", "read_text", "sampling"):
+            continue
+        for answer in (answers[name], alone[name]):
+            answer.pop("artefact", None)
+        if name in POSITIONS:
+            for place in alone[name][POSITIONS[name]]:
+                place["position"] += CUT
+        if name == "stl":
+            alone[name]["analysed"] = [at + CUT for at in alone[name]["analysed"]]
+        assert answers[name] == alone[name], name
+    crossing = range(CUT - 49, CUT)
+    listed = answers["matrix_profile"]["motifs"] + answers["matrix_profile"]["discords"]
+    assert not {place["position"] for place in listed} & set(crossing)
+    assert not {place["position"] for place in answers["find_similar_stretches"]["similar"]} & set(range(541, CUT))
+    assert answers["change_points"]["positions"] == [CUT]
+    similar = next(tool for tool in profiler_tools(cut) if tool.name == "find_similar_stretches")
+    refusal = json.loads(similar.invoke({"channel": "c0", "begin": CUT - 20, "end": CUT + 40}))["error"]
+    assert refusal == "there is a gap from 580 to 640; stretches without a gap: 0 to 600, 600 to 2090"
+
+
+def test_every_position_in_an_answer_has_its_time(tmp_path):
+    rng = np.random.default_rng(0)
+    values = sine(50, 1500) + 0.05 * rng.normal(size=1500) + 2.0 * (np.arange(1500) > 900)
+    stamps = np.datetime64("2024-05-01", "ns") + np.arange(1500) * np.timedelta64(60, "s")
+    bench = workbench(values, tmp_path)
+    bench = Workbench(replace(bench.series, timestamps=stamps, step=60.0), bench.artefacts)
+    answers = {name: json.loads(text) for name, text in all_answers(bench).items()}
+    found = [each for answer in answers.values() for part in answer.values() for each in _records(part)]
+    assert len(found) > 10
+    for each in found:
+        assert each["time"] == str(bench.series.time_text(each["position"]))
+    assert len(answers["change_points"]["times"]) == len(answers["change_points"]["positions"]) > 0
+    pictures = [answer for answer in answers.values() if "begin" in answer and "period" not in answer]
+    assert len(pictures) > 4 and all(each["first_time"] == bench.time(each["begin"]) for each in pictures)
+
+
+def _records(part):
+    return [each for each in part if isinstance(each, dict) and "position" in each] if isinstance(part, list) else []

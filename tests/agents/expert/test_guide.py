@@ -8,6 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from ape.agents.expert.model import ExpertChatModel
+from ape.agents.expert.summaries import summarise
+from ape.agents.expert.transcript import ToolResult
 from ape.agents.prompts import SYSTEM
 from ape.rules import RuleDraft
 
@@ -58,6 +60,12 @@ def call(*texts: str, **known) -> tuple[str, dict]:
         ("where is it odd?", "matrix_profile", {"channel": "flow", "window": 50}),
         ("where does it change?", "change_points", {"channel": "flow"}),
         ("show 900 to 200", "render_zoom", {"channel": "flow", "begin": 200, "end": 900}),
+        (
+            "show pressure from 2024-06-07 08:00 to 12:00",
+            "render_zoom",
+            {"channel": "pressure", "begin": "2024-06-07 08:00", "end": "2024-06-07 12:00"},
+        ),
+        ("show 2024-04-15", "render_zoom", {"channel": "flow", "begin": "2024-04-15", "end": "2024-04-15"}),
         ("mine", "mine_rules", {}),
         ("how could this go wrong?", "mine_rules", {}),
         ("list the rules", "list_rules", {}),
@@ -181,3 +189,29 @@ def test_results_and_errors_are_reported():
     body["result"] = {"error": "the channel is constant"}
     reply = reply_of([*begin, ToolMessage(json.dumps(body), tool_call_id="1", name="autocorrelation")])
     assert "the channel is constant" in reply.content
+
+
+def test_answers_name_the_times_of_positions():
+    found = {"discords": [{"position": 700, "over_median": 3.0, "time": "2024-05-01 11:40:00+01:00"}]}
+    assert "700 (2024-05-01 11:40:00+01:00, 3.0 times" in summarise(ToolResult("matrix_profile", {}, found, "x"))
+    changes = {"positions": [5, 9], "times": ["a", "b"], "activity_positions": [7]}
+    answer = summarise(ToolResult("change_points", {}, changes, "x"))
+    assert answer == "The level changes at 5 (a), 9 (b). The activity changes at 7."
+    shown = {"begin": 0, "end": 9, "first_time": "a", "last_time": "b"}
+    answer = summarise(ToolResult("render_zoom", {"channel": "flow"}, shown, "x"))
+    assert answer == "The picture shows flow, positions 0 to 8, a to b."
+    assert summarise(ToolResult("autocorrelation", {"channel": "flow"}, {"period": 96}, "x"), 900.0) == (
+        "flow repeats every 96 samples (1 d)."
+    )
+    spread = {"minimum": 1, "maximum": 9, "median": 5, "quantiles": {"0.05": 2, "0.95": 8}}
+    assert summarise(ToolResult("robust_stats", {"channel": "flow"}, spread, "x")).startswith("Values of flow range")
+    answer = summarise(ToolResult("matrix_profile", {"channel": "flow"}, found | {"window": 96}, "x"), 900.0)
+    assert answer.startswith("The most unusual stretches of flow, 96 samples (1 d) long, begin at 700 (2024-05-01")
+    answer = summarise(ToolResult("render_cycles", {"channel": "flow"}, {"period": 50, "begin": 0, "end": 50}, "x"))
+    assert answer == "The picture shows flow, cycles of 50 samples over each other."
+
+
+@pytest.mark.parametrize("request_text", ["show 2024-06-07 08:00", "show 8 o'clock", "zoom to 5"])
+def test_stretch_without_an_end_is_asked_for(request_text):
+    reply = reply_to(request_text, first_time="2024-06-01 00:00", last_time="2024-06-09 00:00")
+    assert reply.tool_calls == [] and "show 2024-06-01 00:00 to 2024-06-09 00:00" in reply.content

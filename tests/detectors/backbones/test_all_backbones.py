@@ -194,7 +194,7 @@ def test_planted_anomaly_has_the_highest_score_of_its_window_and_of_normal_windo
     values = values + 0.05 * torch.randn(600, 1, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     module = case.make_small(24)
-    train(module, values, 24, budget, seed=0)
+    train(module, values, [(0, len(values))], 24, budget, seed=0)
     x = torch.sin(2 * math.pi * torch.arange(24) / 12).repeat(2, 1, 1)
     x[1, 0, 10] += 3
     with torch.no_grad():
@@ -223,7 +223,7 @@ def test_planted_anomaly_has_the_highest_score_of_its_window(build, options, win
     torch.manual_seed(0)
     module = build(1, window, **options)
     values = torch.sin(2 * math.pi * torch.arange(600) / window) + 0.05 * torch.randn(600)
-    train(module, values[:, None], window, budget, seed=0)
+    train(module, values[:, None], [(0, len(values))], window, budget, seed=0)
     x = values[:window].view(1, 1, window).clone()
     x[0, 0, at] += 3
     assert (x - module.reconstruct(x)).square()[0, 0].argmax() == module.own_scores(x)[0].argmax() == at

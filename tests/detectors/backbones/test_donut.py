@@ -20,7 +20,7 @@ def trained():
     torch.manual_seed(0)
     module = Donut(1, WINDOW)
     values = torch.sin(2 * math.pi * torch.arange(600) / WINDOW) + 0.05 * torch.randn(600)
-    train(module, values[:, None], WINDOW, Budget(steps=200, batch=32, rate=3e-3), seed=0)
+    train(module, values[:, None], [(0, len(values))], WINDOW, Budget(steps=200, batch=32, rate=3e-3), seed=0)
     return module
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from support import with_gaps
 
 from ape.evals.methods import METHODS, running
 from ape.evals.metrics import roc_auc
@@ -72,3 +73,11 @@ def test_every_method_states_its_source(name):
     method = METHODS[name]
     assert method.paper and method.settings and method.claim
     assert method.claim != "reproduction" or "own construction" not in method.paper
+
+
+@pytest.mark.parametrize("name", ["CutAddPaste", "NCAD"])
+def test_stretches_shorter_than_a_window_get_no_score(name, monkeypatch):
+    monkeypatch.setattr(running, "STEPS", 2)
+    series = with_gaps(sine_series(1, 600, 400, 500)[0], 200, 230, 450)
+    scores = running.score(METHODS[name], series, WINDOW, seed=0)
+    assert np.flatnonzero(np.isnan(scores)).tolist() == list(range(200, 230))

@@ -14,34 +14,13 @@ import pyarrow as pa
 import pytest
 
 from ape.core.errors import InputError
-from ape.series import ReadOptions, from_dataframe, load
+from ape.series import from_array, from_dataframe, load
 
-T = 300
-WAVE = np.round(np.sin(np.arange(T) / 7) + 0.01 * np.cos(np.arange(T)), 4)
-TIMES = pd.date_range("2024-02-01", periods=T, freq="5min")
-
-
-def point(value: float) -> str:
-    return f"{value:.4f}"
-
-
-def comma(value: float) -> str:
-    return f"{value:.4f}".replace(".", ",")
+from .conftest import TIMES, WAVE, T, comma, point, read, table
 
 
 def european(value: float) -> str:
     return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
-
-
-def table(header, cell, separator=",", times=TIMES, values=WAVE, end="", time=str):
-    rows = [f"{time(t)}{separator}{cell(v)}{end}" for t, v in zip(times, values, strict=True)]
-    return "\n".join([*header, *rows]) + "\n"
-
-
-def read(tmp_path, content, name="series.csv", column=None, train_end=None, **options):
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return load(path, column=column, train_end=train_end, options=ReadOptions(**options))
 
 
 def every(step, word, cell=point):
@@ -108,6 +87,24 @@ DIALECTS = {
     "NULL": (table(["t,v"], every(50, "NULL")), filled(50)),
     "error words of Excel": (table(["t;v"], every(50, "#DIV/0!", comma), ";"), filled(50)),
     "text and remarks": (table(["t,v,status,remark"], lambda v: f"{point(v)},RUN,"), WAVE),
+    "Excel in German": (
+        ("\ufeff" + table(["Datum;Wert;Notiz"], comma, ";", end=";", time=lambda t: f"{t:%d.%m.%Y %H:%M}"))
+        .replace("\n", "\r\n")
+        .encode(),
+        WAVE,
+    ),
+    "quoted sep= line after a mark": (("\ufeff" + table(['"sep=,"', "t,v"], point)).encode(), WAVE),
+    "UTF-16 with tabs": (table(["Zeit\tTemp °C"], comma, "\t").encode("utf-16-be"), WAVE),
+    "trailing tab in rows only": (table(["t\tv"], point, "\t", end="\t"), WAVE),
+    "remarks over several lines": (table(["t,v,remark"], lambda v: f'{point(v)},"a, b\nc"'), WAVE),
+    "Indian thousands": (
+        table(["t,v"], lambda v: f'"1,{round(50_000 + 20_000 * v):,.2f}"', values=WAVE),
+        100_000 + np.round(50_000 + 20_000 * WAVE),
+    ),
+    "currency and thousands": (table(["t,v"], lambda v: f'"${v:,.2f}"', values=BIG), np.round(BIG, 2)),
+    "exponents with decimal commas": (table(["t;v"], lambda v: f"{v:.4e}".replace(".", ","), ";"), WAVE),
+    "-3.5e8": (table(["t,v"], lambda v: f"{v - 3.5e8:.4f}"), WAVE - 3.5e8),
+    "tiny above a small level": (table(["t,v"], lambda v: f"{1e-9 + 1e-12 * v:.18f}"), 1e-9 + 1e-12 * WAVE),
     "2e7": (table(["t,v"], lambda v: f"{2e7 + v:.4f}"), 2e7 + WAVE),
     "1e9": (table(["t,v"], lambda v: f"{1e9 + v:.4f}"), 1e9 + WAVE),
     "101325": (table(["t,v"], lambda v: f"{101325 + 0.01 * v:.6f}"), 101325 + 0.01 * WAVE),
@@ -128,174 +125,7 @@ def test_values_are_read_as_a_person_reads_them(tmp_path, case):
     )
 
 
-START = "2024-02-01T00:00"
-HOURLY = pd.date_range("2023-03-01", periods=T, freq="h")
-DAILY = pd.date_range("2023-03-01", periods=T, freq="D")
-FORMATS = {
-    "ISO": ("%Y-%m-%dT%H:%M:%S", TIMES),
-    "slashes, year first": ("%Y/%m/%d %H:%M", TIMES),
-    "day first": ("%d/%m/%Y %H:%M", TIMES),
-    "month first": ("%m/%d/%Y %I:%M:%S %p", TIMES),
-    "dots, short years": ("%d.%m.%y %H:%M", TIMES),
-    "names of months": ("%d-%b-%Y %H:%M:%S", TIMES),
-    "asctime": ("%a %b %d %H:%M:%S %Y", TIMES),
-    "compact seconds": ("%Y%m%d%H%M%S", TIMES),
-    "compact minutes": ("%Y%m%d%H%M", TIMES),
-    "compact hours": ("%Y%m%d%H", HOURLY),
-    "compact days": ("%Y%m%d", DAILY),
-    "compact ISO": ("%Y%m%dT%H%M%S", TIMES),
-}
-
-
-@pytest.mark.parametrize("case", FORMATS)
-def test_times_are_read_in_the_format_of_the_whole_column(tmp_path, case):
-    form, times = FORMATS[case]
-    series = read(tmp_path, table(["time;v"], point, ";", times=times, time=lambda t: t.strftime(form)))
-    assert (series.timestamps == times.to_numpy()).all() and series.channels == ("v",)
-
-
-@pytest.mark.parametrize(("unit", "digits"), [("s", 9), ("ms", 6), ("us", 3), ("ns", 0)])
-def test_epochs_are_told_apart(tmp_path, unit, digits):
-    series = read(tmp_path, table(["ts,v"], point, time=lambda t: t.value // 10**digits))
-    assert (series.timestamps == TIMES.to_numpy()).all() and series.zone == "UTC"
-
-
-def test_large_numbers_are_no_times(tmp_path):
-    rows = "\n".join(["load,v", *(f"{1.7e9 + 1e6 * v:.0f},{v}" for v in WAVE)])
-    series = read(tmp_path, rows)
-    assert series.channels == ("load", "v") and series.timestamps is None
-
-
-def test_fractions_may_be_absent(tmp_path):
-    times = [t + pd.Timedelta(milliseconds=500 * (i % 2)) for i, t in enumerate(TIMES)]
-    series = read(tmp_path, table(["t,v"], point, times=times, time=lambda t: t.isoformat()))
-    assert (series.timestamps == pd.DatetimeIndex(times).to_numpy()).all()
-
-
-def test_day_and_month_without_evidence_are_refused(tmp_path):
-    text = table(
-        ["t,v"], point, times=pd.date_range("2024-02-01", periods=T, freq="min"), time=lambda t: f"{t:%d/%m/%Y %H:%M}"
-    )
-    with pytest.raises(InputError, match="--dayfirst"):
-        read(tmp_path, text)
-    assert str(read(tmp_path, text, dayfirst=True).timestamps[0]).startswith("2024-02-01")
-    assert str(read(tmp_path, text, dayfirst=False).timestamps[0]).startswith("2024-01-02")
-
-
-def test_time_format_can_be_given(tmp_path):
-    text = table(["t,v"], point, time=lambda t: f"{t:%Y|%d|%m %H-%M}")
-    assert str(read(tmp_path, text, time_format="%Y|%d|%m %H-%M").timestamps[0]).startswith(START)
-    days = table(["time,v"], point, time=lambda t: f"{(t - pd.Timestamp('1899-12-30')) / pd.Timedelta('1D'):.8f}")
-    assert "--time-format excel" in " ".join(read(tmp_path, days).notes)
-    assert str(read(tmp_path, days, time_format="excel").timestamps[0]).startswith(START)
-
-
-def test_date_and_time_in_two_columns(tmp_path):
-    text = table(["Date,Time,v"], point, time=lambda t: f"{t:%Y-%m-%d,%H:%M:%S}")
-    compact = table(["date,time,v"], point, time=lambda t: f"{t:%Y%m%d},{int(f'{t:%H%M%S}')}")
-    calendar = table(
-        ["year,month,day,hour,minute,v"], point, time=lambda t: f"{t.year},{t.month},{t.day},{t.hour},{t.minute}"
-    )
-    for each in (text, compact, calendar):
-        series = read(tmp_path, each)
-        assert (series.timestamps == TIMES.to_numpy()).all() and series.channels == ("v",)
-
-
-@pytest.mark.parametrize(
-    ("header", "time"),
-    [
-        ("time,v", lambda t: str(t - TIMES[0]).removeprefix("0 days ")),
-        ("time,v", lambda t: f"{t:%H:%M:%S}"),
-        ("time,v", lambda t: f"{int((t - TIMES[0]).total_seconds()) // 3600}:{t:%M:%S}"),
-        ("Time (s),v", lambda t: (t - TIMES[0]).total_seconds()),
-    ],
-)
-def test_elapsed_times_have_no_date(tmp_path, header, time):
-    series = read(tmp_path, table([header], point, time=time))
-    assert series.timestamps is None and series.step == 300 and series.channels == ("v",)
-    assert (series.elapsed == (TIMES - TIMES[0]).to_numpy()).all()
-
-
-def test_dates_after_2262(tmp_path):
-    months = np.datetime64("2300-01") + np.arange(T)
-    series = read(tmp_path, table(["t,v"], point, times=months, time=lambda t: f"{t}-01"))
-    assert (series.timestamps.astype("datetime64[M]") == months).all() and series.reading.step == "1 month"
-    assert not series.gaps and series.length == T
-
-
-def test_offsets_are_kept_and_shown(tmp_path):
-    series = read(tmp_path, table(["t,v"], point, time=lambda t: f"{t.isoformat()}+01:00"))
-    assert series.zone == "+01:00" and series.time_text(0) == "2024-02-01 00:00:00+01:00"
-    assert (series.timestamps == (TIMES - pd.Timedelta(hours=1)).to_numpy()).all()
-    assert (series.clock == TIMES.to_numpy()).all()
-
-
-def test_end_of_summer_time(tmp_path):
-    times = pd.date_range("2023-10-28", periods=T, freq="15min", tz="Europe/Berlin")
-    utc = times.tz_convert("UTC").tz_localize(None).to_numpy()
-    with_offsets = read(tmp_path, table(["t,v"], point, times=times, time=lambda t: t.isoformat()))
-    assert (with_offsets.timestamps == utc).all() and with_offsets.length == T
-    naive = table(["t,v"], point, times=times, time=lambda t: f"{t:%Y-%m-%d %H:%M}")
-    plain, zoned = read(tmp_path, naive), read(tmp_path, naive, timezone="Europe/Berlin")
-    assert (zoned.timestamps == utc).all()
-    assert (np.diff(plain.timestamps) == np.diff(utc)).all() and any("clock goes back" in note for note in plain.notes)
-    assert (plain.clock == times.tz_localize(None).to_numpy()).all()
-
-
-def test_begin_of_summer_time_is_resolved_by_the_zone(tmp_path):
-    times = pd.date_range("2024-03-30", periods=T, freq="15min", tz="Europe/Berlin")
-    naive = table(["t,v"], point, times=times, time=lambda t: f"{t:%Y-%m-%d %H:%M}")
-    assert any("--timezone" in note for note in read(tmp_path, naive).notes)
-    assert read(tmp_path, naive, timezone="Europe/Berlin").length == T
-
-
 # Gaps, order, duplicates
-
-
-def rows_at(positions):
-    return table(["t,v"], point, times=[TIMES[i] for i in positions], values=[WAVE[i] for i in positions])
-
-
-def test_short_gaps_are_inserted_and_long_ones_recorded(tmp_path):
-    keep = [i for i in range(T) if not 50 <= i < 53 and not 200 <= i < 240]
-    series = read(tmp_path, rows_at(keep), train_end=150)
-    assert series.length == T - 40 and series.inserted.sum() == 3 and series.inserted[50:53].all()
-    np.testing.assert_allclose(series.values[50:53, 0], np.interp([50, 51, 52], [49, 53], WAVE[[49, 53]]), atol=1e-6)
-    assert [(gap.position, gap.missing) for gap in series.gaps] == [(200, 40)]
-    assert series.segments == ((0, 200), (200, T - 40))
-    assert series.train_end == 153  # row 150 of the file
-    assert (series.timestamps == TIMES.to_numpy()[[i for i in range(T) if not 200 <= i < 240]]).all()
-    np.testing.assert_allclose(series.values[series.row_points, 0], WAVE[keep], atol=1e-6)
-    cut = series.until(150)
-    assert cut.length == 150 and cut.gaps == () and len(cut.row_points) == 147
-
-
-def test_rows_out_of_order_are_sorted(tmp_path):
-    order = list(range(T))
-    order[10], order[20] = 20, 10
-    for rows in (order, order[::-1], list(range(T))[::-1]):
-        series = read(tmp_path, rows_at(rows))
-        np.testing.assert_allclose(series.values[:, 0], WAVE, atol=1e-6)
-        np.testing.assert_allclose(series.values[series.row_points, 0], WAVE[rows], atol=1e-6)
-
-
-def test_rows_of_the_same_time_are_averaged(tmp_path):
-    text = rows_at([*range(T)]) + f"{TIMES[5]},{WAVE[5] + 2}\n"
-    series = read(tmp_path, text)
-    assert series.length == T and series.values[5, 0] == pytest.approx(WAVE[5] + 1, abs=1e-6)
-    assert len(series.row_points) == T + 1 and any("averaged" in note for note in series.notes)
-
-
-def test_times_too_coarse_to_order_rows_are_left_out(tmp_path):
-    series = read(tmp_path, table(["t,v"], point, time=lambda t: f"{t:%Y-%m-%d %H:00}"))
-    assert series.timestamps is None and np.allclose(series.values[:, 0], WAVE, atol=1e-6)
-
-
-def test_weekends_are_no_gaps(tmp_path):
-    series = read(
-        tmp_path, table(["d,v"], point, times=pd.bdate_range("2022-01-03", periods=T), time=lambda t: t.date())
-    )
-    assert series.length == T and not series.gaps
 
 
 # Columns
@@ -322,9 +152,24 @@ def test_label_columns_are_left_out_and_can_be_named(tmp_path, name):
     assert read(tmp_path, text, column=[name]).channels == (name,)
 
 
-def test_text_labels_are_left_out(tmp_path):
-    series = read(tmp_path, table(["t,v,Normal/Attack"], lambda v: f"{point(v)},{'Attack' if v > 0.9 else 'Normal'}"))
-    assert series.channels == ("v",)
+@pytest.mark.parametrize(
+    ("name", "normal", "abnormal"),
+    [
+        ("Normal/Attack", "Normal", "Attack"),
+        ("is_anomaly", "False", "True"),
+        ("Label", "BENIGN", "DDoS"),
+        ('"Attack LABLE (1:No Attack, -1:Attack)"', "1", "-1"),
+        ("label", "0", "0"),
+    ],
+)
+def test_labels_are_left_out_whatever_their_values(tmp_path, name, normal, abnormal):
+    text = table([f"t,{name},v"], lambda v: f"{abnormal if v > 0.9 else normal},{point(v)}")
+    series = read(tmp_path, text)
+    assert series.channels == ("v",) and series.reading.left_out == (f"{name.strip(chr(34))} (labels)",)
+
+
+def test_y_is_a_channel_if_it_has_measurements(tmp_path):
+    assert read(tmp_path, table(["t,x,y"], lambda v: f"{point(v)},{point(-v)}")).channels == ("x", "y")
 
 
 def test_columns_are_chosen_before_anything_is_checked(tmp_path):
@@ -349,6 +194,20 @@ def test_long_tables(tmp_path):
     assert read(tmp_path, text, column=["s2"]).channels == ("s2",)
 
 
+def test_long_tables_with_several_measures_and_labels(tmp_path):
+    cells = [(t, k, v) for t, v in zip(TIMES, WAVE, strict=True) for k in (1, 2)]
+    rows = (f"d{k},{t},{k * v:.4f},{-k * v:.4f},{int(v > 0.9)}" for t, k, v in cells)
+    series = read(tmp_path, "\n".join(["device,ts,temp,hum,is_anomaly", *rows]))
+    assert series.channels == ("d1 temp", "d1 hum", "d2 temp", "d2 hum")
+    np.testing.assert_allclose(series.values, np.outer(WAVE, [1, -1, 2, -2]), atol=1e-4)
+
+
+def test_missing_rows_of_one_series_of_a_long_table_are_filled(tmp_path):
+    rows = [f"{k},{TIMES[i]},{WAVE[i]}" for k in "ab" for i in range(T) if k == "a" or i % 50 != 7]
+    series = read(tmp_path, "\n".join(["id,t,v", *rows]))
+    np.testing.assert_allclose(series.values, np.column_stack([WAVE, filled(50)]), atol=1e-6)
+
+
 def test_series_with_different_times_are_not_joined(tmp_path):
     both = [(t + pd.Timedelta(days=9 * k), k, v) for k in (1, 2) for t, v in zip(TIMES, WAVE, strict=True)]
     text = "\n".join(["sensor,timestamp,value", *(f"s{k},{t},{v}" for t, k, v in both)])
@@ -364,6 +223,18 @@ def test_counters_are_recognised_and_differenced(tmp_path):
 
 
 # Files and frames
+
+
+def test_several_parts_of_a_compressed_file(tmp_path):
+    content = table(["t,v"], point).encode()
+    for name, compress in (
+        ("s.csv.gz", gzip.compress),
+        ("s.csv.zst", lambda part: pa.compress(part, "zstd", asbytes=True)),
+    ):
+        series = read(tmp_path, compress(content[:5000]) + compress(content[5000:]), name)
+        np.testing.assert_allclose(series.values[:, 0], WAVE, atol=1e-6)
+    with pytest.raises(InputError, match="damaged"):
+        read(tmp_path, gzip.compress(content)[:-500], "s.csv.gz")
 
 
 def as_zip(content: bytes) -> bytes:
@@ -425,6 +296,24 @@ def test_frames(frame):
     assert np.array_equal(series.values[:, 0], WAVE.astype(np.float32))
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (WAVE, WAVE),
+        (
+            np.asfortranarray(np.round(1e4 * np.outer(WAVE, [1, 2])).astype("int32")),
+            np.round(1e4 * np.outer(WAVE, [1, 2])),
+        ),
+        (np.ma.masked_array(WAVE, mask=np.arange(T) % 50 == 7), filled(50)),
+        (2e7 + WAVE, 2e7 + WAVE),
+    ],
+)
+def test_arrays(values, expected):
+    series = from_array(values, timestamps=TIMES.to_numpy().astype("datetime64[s]"))
+    np.testing.assert_allclose(series.exact, expected.reshape(T, -1), rtol=1e-7, atol=1e-6)
+    assert (series.timestamps == TIMES.to_numpy()).all()
+
+
 # The end of the training part
 
 
@@ -447,6 +336,8 @@ REFUSED = {
     "decimal commas without a header": ("\n".join(map(comma, WAVE)), {}, "--decimal"),
     "numbers that may be a header": ("\n".join(["0,1", *(f"{i % 7},{i % 5}" for i in range(T))]), {}, "--header"),
     "units that differ": (table(["t,v"], every(10, "5 MB", lambda v: f"{v:.2f} kB")), {}, "different units"),
+    "beyond float32": (table(["t,v"], lambda v: f"{v:.4f}e-40"), {}, "below 1e-30, where float32 has no digits"),
+    "no measurement": (table(["t,v"], lambda v: f"{v + 2:.4f}e300"), {}, "values beyond 1e.32"),
     "beyond float64": (table(["t,v"], lambda v: f"{10**17}.{int(1000 * (v + 2))}"), {}, "less than float64"),
     "a date outside": (table(["t,v"], point), {"train_end": "2030-01-01"}, "outside the series"),
     "a word as train_end": (table(["t,v"], point), {"train_end": "soon"}, "no position, date or percentage"),
