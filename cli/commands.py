@@ -108,12 +108,14 @@ def bank(arguments: argparse.Namespace) -> None:
     path = _bank_path(arguments.bank)
     loaded = RuleBank.load(path)
     if arguments.action == "validate":
-        console.print(f"{path}: valid, {len(loaded.rules)} rules")
+        benign = f" and {len(loaded.benign)} benign" if loaded.benign else ""
+        console.print(f"{path}: valid, {len(loaded.rules)} rules{benign}")
         return
     console.print(f"{loaded.scenario}\n{loaded.ended}")
-    for rule in loaded.rules:
+    for rule in (*loaded.rules, *loaded.benign):
         figures = rule.history[-1].figures if rule.history else {}
-        console.print(f"{rule.id}: {rule.mechanism}, {rule.morphology}, weight {rule.weight:.2g}", style="bold")
+        kind = "benign, " if rule in loaded.benign else ""
+        console.print(f"{rule.id}: {kind}{rule.mechanism}, {rule.morphology}, weight {rule.weight:.2g}", style="bold")
         properties = {
             "program": " + ".join(step.operator for step in rule.program),
             "scale": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",

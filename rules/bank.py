@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_text
@@ -16,11 +16,20 @@ from ape.rules.schema import Context, Record, Rule
 
 
 class RuleBank(Record):
-    """The rules of one scenario, with the context needed to sample them."""
+    """The rules of one scenario, with the context needed to sample them.
+
+    ``rules`` describe anomalies. ``benign`` describes, in the same form, what looks unusual and is normal, such as a
+    nightly backup; `ape.rules.augment` makes normal windows of it. No id occurs twice, whatever the list.
+    """
 
     schema_version: Literal[1] = 1
     scenario: str = Field(default="", max_length=2000)
     rules: list[Rule] = Field(default_factory=list, max_length=64)
+    benign: list[Rule] = Field(
+        default_factory=list,
+        max_length=64,
+        description="unusual but normal behaviour, in the same form; left out of the JSON if there is none",
+    )
     context: Context
     fingerprint: str = Field(default="", max_length=64, description="of the series that the bank was mined from")
     seed: int = 0
@@ -28,17 +37,24 @@ class RuleBank(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        ids = [rule.id for rule in self.rules]
+        ids = [rule.id for rule in (*self.rules, *self.benign)]
         if len(set(ids)) != len(ids):
             msg = "two rules have the same id"
             raise ValueError(msg)
         known = {channel.name for channel in self.context.channels}
-        for index, rule in enumerate(self.rules):
-            unknown = set(rule.context.channels) - known
-            if unknown:
-                msg = f"rules.{index}.context.channels names unknown channels {sorted(unknown)}"
-                raise ValueError(msg)
+        for field, rules in (("rules", self.rules), ("benign", self.benign)):
+            for index, rule in enumerate(rules):
+                if unknown := set(rule.context.channels) - known:
+                    msg = f"{field}.{index}.context.channels names unknown channels {sorted(unknown)}"
+                    raise ValueError(msg)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_benign(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        if not self.benign:
+            data.pop("benign", None)
+        return data
 
     @classmethod
     def load(cls, path: str | Path) -> RuleBank:

@@ -64,11 +64,7 @@ def draw_anomalies(
         Whether the rule's program passed all gates at a place that the rule allows. Otherwise the anomaly is at
         another place, or is a plain bump.
     """
-    usable = [
-        i
-        for i, rule in enumerate(rules)
-        if (starts is not None or not needs_starts(rule.context)) and (windows.shape[1] > 1 or not rule.relational)
-    ]
+    usable = usable_rules(rules, windows, starts)
     if not usable:
         raise EmptyBankError("the Rule Bank has no usable rule", where, "mine again, or give the windows' starts")
     if windows.shape[1] != len(context.channels):
@@ -90,6 +86,15 @@ def draw_anomalies(
             passed[rows[good]] = True
     mask = pseudo != windows
     return Sample(pseudo, mask, chosen.to(windows.device)), passed
+
+
+def usable_rules(rules: Sequence[Rule], windows: Tensor, starts: Tensor | None) -> list[int]:
+    """Return the indices of the rules that can be placed in windows [B, C, L] at ``starts``, int64 [B] or None."""
+    return [
+        i
+        for i, rule in enumerate(rules)
+        if (starts is not None or not needs_starts(rule.context)) and (windows.shape[1] > 1 or not rule.relational)
+    ]
 
 
 class _Scales(NamedTuple):

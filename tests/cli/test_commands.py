@@ -128,6 +128,14 @@ def test_show_prints_every_rule_with_its_figures(ape, finished):
         assert rule.id in outcome.out and f"visible {rule.history[-1].figures['visible']:.3g}" in outcome.out
 
 
+def test_benign_rules_are_shown_and_counted_apart(ape, finished, tmp_path):
+    bank = RuleBank.load(finished.folder / "bank.json")
+    bank.benign.append(bank.rules[0].model_copy(update={"id": "nightly-backup"}))
+    bank.save(tmp_path / "bank.json")
+    assert "nightly-backup: benign, " in ape("bank", "show", tmp_path / "bank.json").out
+    assert f"valid, {len(bank.rules)} rules and 1 benign" in ape("bank", "validate", tmp_path / "bank.json").out
+
+
 @pytest.fixture(scope="module")
 def schema(ape) -> dict[str, Any]:
     outcome = ape("bank", "schema")

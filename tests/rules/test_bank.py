@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from ape.core.errors import InputError
-from ape.rules import RuleBank, broad_bank, build_context
+from ape.rules import RuleBank, broad_bank, broad_rule, build_context
 from ape.series import from_array
 
 
@@ -22,6 +23,23 @@ def test_round_trip_gives_the_same_bytes(bank, tmp_path):
     bank.save(tmp_path / "bank.json")
     RuleBank.load(tmp_path / "bank.json").save(tmp_path / "again.json")
     assert (tmp_path / "bank.json").read_bytes() == (tmp_path / "again.json").read_bytes()
+
+
+def test_benign_rules_are_in_the_json_only_if_there_are_any(bank, tmp_path):
+    plain = bank.to_json()
+    assert "benign" not in json.loads(plain)
+    bank.benign.append(broad_rule("noise_burst"))
+    bank.save(tmp_path / "bank.json")
+    loaded = RuleBank.load(tmp_path / "bank.json")
+    assert [rule.id for rule in loaded.benign] == ["noise_burst"] and loaded.to_json() == bank.to_json()
+    bank.benign.clear()
+    assert bank.to_json() == plain
+
+
+def test_no_pseudo_anomaly_comes_from_a_benign_rule(bank, generator):
+    bank.benign.append(broad_rule("noise_burst"))
+    windows = torch.sin(torch.arange(120) / 8.0).expand(40, 1, 120)
+    assert set(bank.sample(windows, generator(0)).rule_id.tolist()) == {0, 1}
 
 
 def test_numbers_are_rounded_to_six_digits(bank):
@@ -43,6 +61,9 @@ def test_numbers_are_rounded_to_six_digits(bank):
         (lambda b: b["context"].update(channels=[]), "context.channels"),
         (lambda b: b["rules"][1].update(id=b["rules"][0]["id"]), "bank"),
         (lambda b: b["rules"][0]["context"].update(channels=["nope"]), "bank"),
+        (lambda b: b.update(benign=[b["rules"][0]]), "bank"),
+        (lambda b: b.update(benign=[{**b["rules"][0], "id": "x", "weight": 0}]), "benign.0.weight"),
+        (lambda b: b.update(benign=[{**b["rules"][0], "id": "x", "context": {"channels": ["nope"]}}]), "bank"),
     ],
 )
 def test_invalid_fields_are_refused_with_their_path(bank, tmp_path, change, field):
