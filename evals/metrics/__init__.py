@@ -1,8 +1,10 @@
 """Metrics that compare anomaly scores with labels."""
 
 from ape.evals.metrics.affiliation import Affiliation, affiliation
+from ape.evals.metrics.attribution import rule_accuracy
 from ape.evals.metrics.average_precision import average_precision
 from ape.evals.metrics.best_f1 import best_f1
+from ape.evals.metrics.in_time import InTime, in_time
 from ape.evals.metrics.pa_k import PaK, pa_k
 from ape.evals.metrics.point_adjusted_f1 import PointAdjustedF1, point_adjusted_f1
 from ape.evals.metrics.roc_auc import roc_auc
@@ -11,14 +13,17 @@ from ape.evals.metrics.vus import vus_pr, vus_roc
 
 __all__ = [
     "Affiliation",
+    "InTime",
     "PaK",
     "PointAdjustedF1",
     "affiliation",
     "average_precision",
     "best_f1",
+    "in_time",
     "pa_k",
     "point_adjusted_f1",
     "roc_auc",
+    "rule_accuracy",
     "ucr_accuracy",
     "vus_pr",
     "vus_roc",
