@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool1d, pad
 from ape.posttrain.discriminator.references import LARGEST, WINDOW, References, pooled
 
 INPUTS = 19
+JOINT = 2  # input that holds the asinh of the difference to the nearest window, in usual sizes
 SMOOTH = 9  # cells over which roughness is averaged
 LEAST = 1e-3  # standard deviations; smallest divisor of a difference
 TYPICAL = 5  # kinds of differences with a usual size
@@ -183,7 +184,7 @@ def inputs(samples: Tensor, references: References, usual: Usual, group: Tensor,
         others,
         size.amax(1, keepdim=True).expand_as(size),
     ]
-    return torch.cat([torch.stack(varying, 2), constants[..., None].expand(-1, -1, -1, WINDOW)], 2)
+    return torch.cat([torch.stack(varying, 2), constants[..., None].expand(-1, -1, -1, cells.shape[2])], 2)
 
 
 def repeats_in_a_row(samples: Tensor) -> Tensor:
