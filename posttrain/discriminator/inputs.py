@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
 
-from ape.posttrain.discriminator.references import LARGEST, WINDOW, References, pooled
+from ape.posttrain.discriminator.references import LARGEST, Nearest, References, pooled
 
 INPUTS = 19
 JOINT = 2  # input that holds the asinh of the difference to the nearest window, in usual sizes
@@ -61,12 +61,13 @@ def standardise(samples: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
 
 def clear_of(starts: Tensor, references: References) -> Tensor:
     """Return where references of windows at cells [B] of the same series may start: they do not overlap."""
-    places = torch.arange(references.cells.shape[2] - WINDOW + 1, device=starts.device)
-    inside = places + WINDOW <= references.trained
-    return inside & ((places - starts[:, None]).abs() >= WINDOW)
+    window = references.window
+    places = torch.arange(references.cells.shape[2] - window + 1, device=starts.device)
+    inside = places + window <= references.trained
+    return inside & ((places - starts[:, None]).abs() >= window)
 
 
-def measure_usual(samples: Tensor, references: References, count: int = 48) -> Usual:
+def measure_usual(samples: Tensor, references: References, places: Tensor | None = None, count: int = 48) -> Usual:
     """Measure what is usual in the training part.
 
     Parameters
@@ -75,16 +76,20 @@ def measure_usual(samples: Tensor, references: References, count: int = 48) -> U
         Standardised training part.
     references : References
         The same at some factor.
+    places : Tensor, bool [m], optional
+        Where windows of the training part may start; by default everywhere.
     count : int
         Windows of each series that are compared with the others.
     """
-    factor, trained = references.factor, references.trained
+    factor, window = references.factor, references.window
     change = samples.diff(dim=2)
     runs = repeats_in_a_row(samples)
-    at = torch.linspace(0, trained - WINDOW, count, device=samples.device).long()
-    windows = torch.stack([references.cells[:, :, int(i) : int(i) + WINDOW] for i in at], 1)  # [G, M, C, 128]
-    rows = [_normal_differences(windows[:, i], references, at[i]) for i in range(count)]
-    differences = torch.stack([row[0] for row in rows], 3).flatten(3).square()  # [G, C, 5, M * 128]
+    if places is None:
+        places = torch.ones(references.trained - window + 1, dtype=torch.bool, device=samples.device)
+    free = torch.nonzero(places)[:, 0]
+    at = free[torch.linspace(0, len(free) - 1, count, device=samples.device).long()]
+    rows = [_normal_differences(references, at[i], places) for i in range(count)]
+    differences = torch.stack([row[0] for row in rows], 3).flatten(3).square()  # [G, C, 5, M * window]
     most = _quantile(differences, CUT)[..., None]
     distance = torch.stack([row[1] for row in rows], 1)
     return Usual(
@@ -99,57 +104,68 @@ def measure_usual(samples: Tensor, references: References, count: int = 48) -> U
     )
 
 
-def _normal_differences(windows: Tensor, references: References, start: Tensor) -> tuple[Tensor, Tensor]:
-    """Compare one window of every series, [G, C, 128]; differences [G, C, 5, 128] and distances [G]."""
-    group = torch.arange(len(windows), device=windows.device)
-    allowed = clear_of(start.expand(len(windows)), references)
-    return compare(windows, references, group, allowed)[:2]
-
-
-def compare(cells: Tensor, references: References, group: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the differences of windows [B, C, 128] to their references.
-
-    Returns
-    -------
-    differences : Tensor [B, C, 5, 128]
-        To the nearest window by value over all channels, by value in this channel, by shape, to the envelope of the
-        nearest windows, and to the regression on the other channels.
-    distance : Tensor [B]
-    nearest : Tensor [B, C, 128]
-        The nearest window by value over all channels.
-    """
+def _normal_differences(references: References, start: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Compare the window at one place of every series; differences [G, C, 5, window] and distances [G]."""
+    cells = references.cells[:, :, int(start) : int(start) + references.window]
+    group = torch.arange(len(cells), device=cells.device)
+    allowed = clear_of(start.expand(len(cells)), references)
+    allowed[:, : len(places)] &= places
     near = references.nearest(cells, group, allowed)
+    return compare(cells, near, references.regression_residual(cells, group)), near.distance
+
+
+def compare(cells: Tensor, near: Nearest, residual: Tensor) -> Tensor:
+    """Return the differences of windows [B, C, window] to what they are compared with, [B, C, 5, window].
+
+    To the nearest window by value over all channels, by value in this channel, by shape, to the envelope of the nearest
+    windows, and to the regression on the other channels.
+    """
     above, below = cells - near.joint.amax(1), near.joint.amin(1) - cells
     envelope = above.clamp(min=0) - below.clamp(min=0)
-    residual = references.regression_residual(cells, group)
-    first = near.joint[:, 0]
-    differences = [cells - first, cells - near.own, cells - near.shape, envelope, residual]
-    return torch.stack(differences, 2), near.distance, first
+    return torch.stack([cells - near.joint[:, 0], cells - near.own, cells - near.shape, envelope, residual], 2)
 
 
 def inputs(samples: Tensor, references: References, usual: Usual, group: Tensor, allowed: Tensor) -> Tensor:
-    """Return the inputs of the network.
+    """Return the inputs of the network for windows of several series.
 
     Parameters
     ----------
-    samples : Tensor, float32 [B, C, 128 * factor]
+    samples : Tensor, float32 [B, C, window * factor]
         Standardised windows.
     references : References
     usual : Usual
         Of the same series.
     group : Tensor, int64 [B]
         The series of each window.
-    allowed : Tensor, bool [B, n - 127]
+    allowed : Tensor, bool [B, n - window + 1]
         Where references may start, see `References.nearest`.
 
     Returns
     -------
-    Tensor [B, C, 19, 128]
+    Tensor [B, C, 19, window]
     """
-    factor = references.factor
-    usual = usual.take(group)
-    cells = pooled(samples, factor)
-    differences, distance, first = compare(cells, references, group, allowed)
+    cells = pooled(samples, references.factor)
+    near = references.nearest(cells, group, allowed)
+    residual = references.regression_residual(cells, group)
+    return inputs_of(samples, near, residual, usual.take(group), references.factor)
+
+
+def inputs_of(samples: Tensor, near: Nearest, residual: Tensor, usual: Usual, factor: int) -> Tensor:
+    """Return the inputs of the network, [B, C, 19, window].
+
+    Parameters
+    ----------
+    samples : Tensor, float32 [B, C, window * factor]
+        Standardised windows.
+    near : Nearest
+    residual : Tensor [B, C, window]
+        On the other channels.
+    usual : Usual
+        Of the series of each window.
+    factor : int
+    """
+    cells, first, distance = pooled(samples, factor), near.joint[:, 0], near.distance
+    differences = compare(cells, near, residual)
     relative = torch.asinh(differences / usual.differences[..., None])
     change = pad(samples.diff(dim=2), (1, 0))
     largest = change.abs().unflatten(2, (-1, factor)).amax(3) / usual.step[..., None]
@@ -200,7 +216,7 @@ def _swing(samples: Tensor, factor: int) -> Tensor:
 
 
 def _roughness(cells: Tensor) -> Tensor:
-    """Return the local mean of the absolute change, [B, C, 128]."""
+    """Return the local mean of the absolute change, [B, C, window]."""
     change = pad(cells.diff(dim=2).abs(), (1, 0))
     return avg_pool1d(change, SMOOTH, stride=1, padding=SMOOTH // 2, count_include_pad=False)
 

@@ -1,6 +1,7 @@
 """Normal reference windows at one time scale, and the search for the nearest ones.
 
-A *cell* is the mean of ``factor`` samples. A window has 128 cells, so a larger factor sees longer anomalies. Every
+A *cell* is the mean of ``factor`` samples. A window has 128 cells, or fewer where data are short; a larger factor sees
+longer anomalies. Every
 function works on many series at once: the first axis of a `References` counts series, all with the same number of
 channels.
 """
@@ -8,7 +9,7 @@ channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,9 @@ RIDGE = 1e-2  # penalty, as a share of the variance
 
 def pooled(samples: Tensor, factor: int) -> Tensor:
     """Average [..., n * factor] over ``factor`` samples, [..., n]; a rest at the end is dropped."""
-    return samples[..., : samples.shape[-1] // factor * factor].unflatten(-1, (-1, factor)).mean(-1)
+    parts = samples[..., : samples.shape[-1] // factor * factor].unflatten(-1, (-1, factor)).unbind(-1)
+    # One sum after the other, so that a cell does not depend on how many there are.
+    return reduce(torch.add, parts) / factor
 
 
 def lagged_others(cells: Tensor) -> Tensor:
@@ -49,16 +52,51 @@ def regression(cells: Tensor) -> Tensor:
     return torch.linalg.solve(penalised, (product * kept)[..., None])[..., 0] * kept
 
 
+class Moments(NamedTuple):
+    """Mean and standard deviation of all windows of cells, [..., C, places] each."""
+
+    mean: Tensor
+    spread: Tensor
+
+    @classmethod
+    def of(cls, cells: Tensor, window: int) -> Moments:
+        """Measure the windows of [..., C, n]."""
+        sums = [pad(values.cumsum(-1), (1, 0)) for values in (cells.double(), cells.double().square())]
+        mean, square = ((total[..., window:] - total[..., :-window]) / window for total in sums)
+        return cls(mean.float(), (square - mean.square()).clamp(min=0).sqrt().float())
+
+    def compare(self, product: Tensor, mean: Tensor, spread: Tensor, window: int) -> tuple[Tensor, Tensor]:
+        """Compare windows with all places by value and by shape, up to what is the same for all places.
+
+        Parameters
+        ----------
+        product : Tensor, broadcast with the moments
+            Of the windows less their mean with the cells at each place.
+        mean, spread : Tensor
+            Of the windows.
+
+        Returns
+        -------
+        own, shape : Tensor
+            The smaller, the nearer; ``own`` is a sum of squared differences.
+        """
+        widths = self.spread.clamp(min=FLAT)
+        off = self.mean - mean
+        own = torch.addcmul(window * self.spread.square(), off, off, value=window).sub_(product, alpha=2)
+        shape = (self.spread / widths).square() * spread.clamp(min=FLAT)
+        return own, shape.addcmul_(product, -2 / (window * widths))
+
+
 class Nearest(NamedTuple):
     """The nearest reference windows of B windows.
 
     Parameters
     ----------
-    joint : Tensor [B, k, C, 128]
+    joint : Tensor [B, k, C, window]
         By value, over all channels together; nearest first.
-    own : Tensor [B, C, 128]
+    own : Tensor [B, C, window]
         By value, for each channel alone.
-    shape : Tensor [B, C, 128]
+    shape : Tensor [B, C, window]
         By shape, for each channel alone, with the level and the amplitude of the window.
     distance : Tensor [B]
         Root mean square difference to the first of ``joint``.
@@ -68,6 +106,17 @@ class Nearest(NamedTuple):
     own: Tensor
     shape: Tensor
     distance: Tensor
+
+    @classmethod
+    def at(cls, windows: Tensor, cells: Tensor, joint: Tensor, own: Tensor, shape: Tensor) -> Nearest:
+        """Cut them out of cells [B, C, n] at places [B, k], [B, C] and [B, C]."""
+        length = windows.shape[2]
+        likeness = _windows_at(cells, shape, length)
+        gain = _spread(windows) / _spread(likeness).clamp(min=FLAT)
+        aligned = windows.mean(2, keepdim=True) + gain * (likeness - likeness.mean(2, keepdim=True))
+        nearest = torch.stack([_windows_at(cells, column[:, None], length) for column in joint.T], 1)
+        distance = (windows - nearest[:, 0]).square().mean((1, 2)).sqrt()
+        return cls(nearest, _windows_at(cells, own, length), aligned, distance)
 
 
 @dataclass(frozen=True)
@@ -82,11 +131,14 @@ class References:
         Cells of the training part, at the beginning.
     factor : int
         Samples in a cell.
+    window : int
+        Cells in a window.
     """
 
     cells: Tensor
     trained: int
     factor: int
+    window: int = WINDOW
 
     @cached_property
     def coefficients(self) -> Tensor:
@@ -115,69 +167,47 @@ class References:
 
         Parameters
         ----------
-        windows : Tensor, float32 [B, C, 128]
+        windows : Tensor, float32 [B, C, window]
             Standardised cells.
         group : Tensor, int64 [B]
             The series of each window.
-        allowed : Tensor, bool [B, n - 127]
+        allowed : Tensor, bool [B, n - window + 1]
             Where a reference may start.
         """
         cells, spectrum = self.take(group)
-        length = cells.shape[2] - WINDOW + 1
-        product = torch.fft.rfft(windows, n=self.fft_length).conj() * spectrum
-        product = torch.fft.irfft(product, n=self.fft_length)[..., :length]
-        total, square = _rolling_sums(self.cells)
-        total, square = (x.expand(len(group), -1, -1) if len(x) == 1 else x[group] for x in (total, square))
-        own = (windows.square().sum(2, keepdim=True) + square - 2 * product).clamp(min=0)
+        mean = windows.mean(2, keepdim=True)
+        product = torch.fft.rfft(windows - mean, n=self.fft_length).conj() * spectrum
+        product = torch.fft.irfft(product, n=self.fft_length)[..., : cells.shape[2] - self.window + 1]
+        moments = Moments.of(self.cells, self.window)
+        if len(self.cells) > 1:
+            moments = Moments(*(x[group] for x in moments))
+        own, shape = moments.compare(product, mean, windows.std(2, keepdim=True, correction=0), self.window)
         barred = ~allowed
         joint = own.sum(1).masked_fill(barred, torch.inf)
-        mean, spread = windows.mean(2, keepdim=True), windows.std(2, keepdim=True, correction=0)
-        means = total / WINDOW
-        spreads = (square / WINDOW - means.square()).clamp(min=0).sqrt()
-        shared = product / WINDOW - mean * means
-        width, widths = spread.clamp(min=FLAT), spreads.clamp(min=FLAT)
-        shape = (spreads / widths).square() - 2 * shared / (width * widths)
         best_own = own.masked_fill(barred[:, None], torch.inf).argmin(2)
         best_shape = shape.masked_fill(barred[:, None], torch.inf).argmin(2)
-        least, best_joint = _distinct_minima(joint)
-        likeness = _windows_at(cells, best_shape)
-        gain = spread / _picked(widths, best_shape)
-        aligned = mean + gain * (likeness - _picked(means, best_shape))
-        joint_windows = torch.stack([_windows_at(cells, column[:, None]) for column in best_joint.T], 1)
-        distance = (least[:, 0] / (WINDOW * windows.shape[1])).sqrt()
-        return Nearest(joint_windows, _windows_at(cells, best_own), aligned, distance)
+        return Nearest.at(windows, cells, distinct_minima(joint), best_own, best_shape)
 
     def regression_residual(self, windows: Tensor, group: Tensor) -> Tensor:
-        """Return the residual of windows [B, C, 128] on the other channels."""
+        """Return the residual of windows [B, C, window] on the other channels."""
         coefficients = self.coefficients[group] if len(self.coefficients) > 1 else self.coefficients
         return windows - coefficients.expand(len(windows), -1, -1) @ lagged_others(windows)
 
 
-def _rolling_sums(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the sum and the sum of squares of every window of [G, C, n], [G, C, n - 127]."""
-    sums = []
-    for values in (cells, cells.square()):
-        total = pad(values.double().cumsum(2), (1, 0))
-        sums.append((total[:, :, WINDOW:] - total[:, :, :-WINDOW]).float())
-    return sums[0], sums[1]
-
-
-def _distinct_minima(distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the smallest values of [B, m] in different blocks and their places, [B, k] each."""
+def distinct_minima(distance: Tensor) -> Tensor:
+    """Return the places of the smallest values of [B, m] in different blocks, [B, k]; the first again if too few."""
     blocks = pad(distance, (0, -distance.shape[1] % BLOCK), value=torch.inf).unflatten(1, (-1, BLOCK))
-    least, at = blocks.min(2)
-    values, block = least.topk(min(NEIGHBOURS, least.shape[1]), dim=1, largest=False)
-    place = block * BLOCK + at.gather(1, block)
-    finite = values.isfinite()
-    return torch.where(finite, values, values[:, :1]), torch.where(finite, place, place[:, :1])
+    values, block = blocks.amin(2).topk(min(NEIGHBOURS, blocks.shape[1]), dim=1, largest=False)
+    inside = blocks.gather(1, block[:, :, None].expand(-1, -1, BLOCK)).argmin(2)
+    place = block * BLOCK + inside
+    return torch.where(values.isfinite(), place, place[:, :1])
 
 
-def _windows_at(cells: Tensor, place: Tensor) -> Tensor:
-    """Cut windows out of [B, C, n] at places [B, C] or [B, 1], [B, C, 128]."""
-    index = place[:, :, None] + torch.arange(WINDOW, device=cells.device)
+def _windows_at(cells: Tensor, place: Tensor, length: int) -> Tensor:
+    """Cut windows out of [B, C, n] at places [B, C] or [B, 1], [B, C, length]."""
+    index = place[:, :, None] + torch.arange(length, device=cells.device)
     return cells.gather(2, index.expand(-1, cells.shape[1], -1))
 
 
-def _picked(values: Tensor, place: Tensor) -> Tensor:
-    """Return values [B, C, m] at places [B, C], [B, C, 1]."""
-    return values.gather(2, place[:, :, None])
+def _spread(windows: Tensor) -> Tensor:
+    return windows.std(2, keepdim=True, correction=0)
