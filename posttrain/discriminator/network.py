@@ -77,21 +77,14 @@ class RuleDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Map inputs [..., 19, 128] to features [..., width, 128]."""
-        h = self.shallow(x.flatten(0, -3), len(self.blocks))
-        return self.leave(h).unflatten(0, x.shape[:-2])
+        return self.leave(self.trunk(x.flatten(0, -3))).unflatten(0, x.shape[:-2])
 
-    def shallow(self, x: Tensor, blocks: int) -> Tensor:
-        """Map inputs [N, 19, 128] through the first blocks."""
+    def trunk(self, x: Tensor) -> Tensor:
+        """Map inputs [N, 19, 128] through all layers but the last, [N, width, 128]."""
         h = self.enter(x)
-        for block in self.blocks[:blocks]:
+        for block in self.blocks:
             h = block(h)
         return h
-
-    def deep(self, h: Tensor, blocks: int) -> Tensor:
-        """Map what `shallow` returned for the same number of blocks to features [N, width, 128]."""
-        for block in self.blocks[blocks:]:
-            h = block(h)
-        return self.leave(h)
 
     def rule_prototypes(self, operator: Tensor, said: Tensor) -> tuple[Tensor, Tensor]:
         """Return the prototypes [..., width] and the biases [...] of rules.

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ape.posttrain.discriminator.network import NAMES, WIDTH, RuleDiscriminator, condition
+from ape.posttrain.discriminator.inputs import INPUTS
+from ape.posttrain.discriminator.network import KERNEL, NAMES, WIDTH, RuleDiscriminator, condition
 from ape.rules import RuleBank, broad_bank
 from ape.rules.schema import Context, Rule
+
+ADAPTER_WIDTH = 32  # channels
+LAST = 4  # place of its last layer
+SPREAD = 4  # dilation of the adapter's second layer
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,13 @@ class Question:
             weight=weight / weight.sum(),
         )
 
+    @classmethod
+    def any_anomaly(cls, context: Context) -> Question:
+        """Ask for any anomaly: one rule of all operators, about which nothing is said."""
+        every = cls.of(broad_bank(context), say=False)
+        channels = torch.ones(1, len(context.channels), dtype=torch.bool)
+        return replace(every, rule=torch.zeros_like(every.rule), channels=channels, weight=torch.ones(1))
+
 
 def _said(rule: Rule, context: Context) -> list[float]:
     """Return size, length (low and high each) and creep of a rule, in the units of `Question`."""
@@ -76,6 +89,28 @@ def _said(rule: Rule, context: Context) -> list[float]:
     return [*(unit * x for x in size), *(samples * x for x in length), creep]
 
 
+class Adapter(nn.Sequential):
+    """Turns further inputs into a change of the features. Its last layer starts at zero, so that nothing changes.
+
+    Parameters
+    ----------
+    extra : int
+        Number of further inputs.
+    """
+
+    def __init__(self, extra: int) -> None:
+        last = nn.Conv1d(ADAPTER_WIDTH, WIDTH, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        super().__init__(
+            nn.Conv1d(extra, ADAPTER_WIDTH, KERNEL, padding=KERNEL // 2),
+            nn.GELU(),
+            nn.Conv1d(ADAPTER_WIDTH, ADAPTER_WIDTH, KERNEL, padding=SPREAD * (KERNEL // 2), dilation=SPREAD),
+            nn.GELU(),
+            last,
+        )
+
+
 class BankDiscriminator(nn.Module):
     """Log-odds of the rules of one bank against normal.
 
@@ -85,22 +120,25 @@ class BankDiscriminator(nn.Module):
         Is copied.
     question : Question
         Of the bank.
+    extra : int
+        Inputs in addition to those of the network, for example what a backbone makes of a window.
     """
 
     owned: Tensor
     channels: Tensor
     weight: Tensor
 
-    def __init__(self, network: RuleDiscriminator, question: Question) -> None:
+    def __init__(self, network: RuleDiscriminator, question: Question, extra: int = 0) -> None:
         super().__init__()
         self.network = copy.deepcopy(network)
-        self.question = question
+        self.question, self.extra = question, extra
         device = network.bias.device
         owned = torch.nn.functional.one_hot(question.rule, len(question.weight)).float().T
         self.register_buffer("owned", (owned / owned.sum(1, keepdim=True)).to(device))  # averages over a program
         self.register_buffer("channels", question.channels.to(device))
         self.register_buffer("weight", question.weight.to(device))
         self.moved = nn.Parameter(torch.zeros(len(question.weight), WIDTH + 1, device=device))
+        self.adapter = Adapter(extra).to(device) if extra else None
 
     def prototypes(self, factor: int) -> tuple[Tensor, Tensor]:
         """Return the prototypes [R, width] and biases [R] at a factor.
@@ -113,13 +151,43 @@ class BankDiscriminator(nn.Module):
         prototypes, bias = self.network.rule_prototypes(question.operator.to(device), said)
         return self.owned @ prototypes + self.moved[:, :-1], self.owned @ bias + self.moved[:, -1]
 
+    def learnt(self) -> list[nn.Parameter]:
+        """Return the parameters that post-training changes: all but the trunk's."""
+        fixed = {id(parameter) for part in (self.network.enter, self.network.blocks) for parameter in part.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in fixed]
+
+    @torch.no_grad()
+    def pull(self, start: Mapping[str, Tensor], share: float) -> None:
+        """Keep a share of what was learnt since the weights ``start`` (Wortsman et al., arXiv 2109.01903).
+
+        Of the adapter, only the last layer is pulled, which starts at zero.
+        """
+        for name, parameter in self.named_parameters():
+            if not name.startswith("adapter.") or name.startswith(f"adapter.{LAST}."):
+                parameter.copy_(torch.lerp(start[name], parameter, share))
+
+    def features(self, hidden: Tensor, further: Tensor) -> Tensor:
+        """Map the trunk's output [N, width, 128] and further inputs [N, extra, 128] to features [N, width, 128]."""
+        features = self.network.leave(hidden)
+        return features if self.adapter is None else features + self.adapter(further)
+
+    def trunk(self, seen: Tensor) -> Tensor:
+        """Map inputs [B, C, 19 or more, 128] through the trunk of the network, [B, C, width, 128]."""
+        return self.network.trunk(seen[:, :, :INPUTS].flatten(0, 1)).unflatten(0, seen.shape[:2])
+
+    def log_odds_of(self, hidden: Tensor, seen: Tensor, factor: int) -> Tensor:
+        """Return `log_odds` of windows, given what `trunk` makes of them."""
+        further = seen[:, :, INPUTS : INPUTS + self.extra].flatten(0, 1)
+        features = self.features(hidden.flatten(0, 1), further).unflatten(0, seen.shape[:2])
+        odds = self.network.log_odds(features, *self.prototypes(factor))
+        return odds.masked_fill(~self.channels.T[..., None], -torch.inf)
+
     def log_odds(self, seen: Tensor, factor: int) -> Tensor:
-        """Return the log-odds [B, C, R, 128] of windows with inputs [B, C, 19, 128].
+        """Return the log-odds [B, C, R, 128] of windows with inputs [B, C, 19 + extra, 128]; more inputs are ignored.
 
         They are minus infinity at channels that a rule does not name.
         """
-        odds = self.network.log_odds(self.network.features(seen), *self.prototypes(factor))
-        return odds.masked_fill(~self.channels.T[..., None], -torch.inf)
+        return self.log_odds_of(self.trunk(seen), seen, factor)
 
 
 def generic_discriminator(network: RuleDiscriminator, context: Context) -> BankDiscriminator:
