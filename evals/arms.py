@@ -1,9 +1,13 @@
-"""Arms of an experiment: the ways to post-train a trained detector, by the names that tables use."""
+"""Arms of an experiment: the ways to post-train a trained detector, by the names that tables use.
+
+An arm's bank is all that differs between most of them, so their differences say what a bank is worth.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +17,43 @@ from filelock import FileLock
 
 from ape import graphs, posttrain
 from ape.detectors import Detector
+from ape.evals import paper
 from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
 from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case, series_names
+from ape.evals.metrics import rule_accuracy
 from ape.graphs.state import PARTS
-from ape.posttrain import RECIPES, Enhancement
-from ape.rules import OPERATORS, RuleBank, broad_bank
+from ape.posttrain import DEFAULT, EnhancedDetector
+from ape.rules import RuleBank, broad_bank
 
 OTHERS_LONGEST = 50_000  # points of a series from another recording
-RANDOM_RULES = 5
+RANDOM_RULES = 7
 SIZES = (0.5, 2.0)  # factors on the size of all pseudo-anomalies: harder, easier
+NOT_ADAPTED = replace(DEFAULT, steps=0, joint_steps=0)
+VOICES = {"both": "fused", "rules": "rules", "free": "free"}  # by what the acceptance check keeps
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an arm makes of a detector.
+
+    Parameters
+    ----------
+    scores : dict of ndarray, float [T]
+        The arm's score, "fused", and its voices on their own, "rules" and "free", if it has any. Empty if the detector
+        cannot be post-trained.
+    seconds : float
+        Of post-training and scoring.
+    kept : str, optional
+        What the acceptance check keeps: "both", "rules", "free" or "original".
+    named : float, optional
+        Share of the events at which the rule of the true fault is first, if the fault is known and the bank has one.
+    """
+
+    scores: dict[str, np.ndarray]
+    seconds: float
+    kept: str | None = None
+    named: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,19 +75,60 @@ class MinedCase:
     banks: Path
     seed: int
 
-    def enhance(self, detector: Detector, bank: RuleBank | None = None, **options: Any) -> Enhancement:
-        """Post-train with the mined bank or with another bank."""
-        return posttrain.enhance(detector, bank or self.bank, self.case.series, self.seed, **options)
+    def enhance(self, detector: Detector, bank: RuleBank | None = None, **options: Any) -> Outcome:
+        """Post-train with the mined bank or with another bank, and score the series with each voice."""
+        started = time.perf_counter()
+        series = self.case.series
+        result = posttrain.enhance(detector, bank or self.bank, series, self.seed, **options)
+        kept = result.report["kept"]
+        if result.candidate is None:
+            return Outcome({}, time.perf_counter() - started, kept)
+        scores = result.candidate.voices(series)
+        seconds = time.perf_counter() - started
+        named = None if "negatives" in options else self.named(result.candidate)
+        return Outcome(scores, seconds, kept, named)
+
+    def named(self, model: EnhancedDetector) -> float | None:
+        """Return how often the rule of the true fault is first at an event; None if no rule is known to be right."""
+        if self.case.oracle is None:
+            return None
+        true = _operators(self.oracle_bank())
+        right = [rule.id for rule in model.bank.rules if true & {step.operator for step in rule.program}]
+        if not right:
+            return None
+        first = self.case.series.train_end or 0
+        explanation = model.explain(self.case.series, first)
+        labels = self.case.labels.copy()
+        labels[:first] = False
+        return rule_accuracy(labels, explanation.ranking, right)
+
+    def by_paper(self, detector: Detector) -> Outcome:
+        """Post-train by the recipe of the paper."""
+        started = time.perf_counter()
+        score = paper.score(detector, self.bank, self.case.series, self.seed)
+        return Outcome({"fused": score}, time.perf_counter() - started)
+
+    def mined(self, variant: str = "") -> RuleBank:
+        """Return the bank mined in another way, see `mine_or_load`."""
+        return mine_or_load(self.case, self.banks, variant)
 
     def oracle_bank(self) -> RuleBank:
         """Return the bank written from the true fault."""
         assert self.case.oracle is not None
         return self.case.oracle(self.bank.context)
 
-    def arms(self) -> dict[str, Callable[[Detector], Enhancement]]:
-        """Return the arms that this case allows, by name. Arms that need an oracle need a simulated series."""
-        has_oracle = self.case.oracle is not None
-        return {name: partial(arm, self) for name, arm in ARMS.items() if has_oracle or name not in NEED_ORACLE}
+    def broad_bank(self) -> RuleBank:
+        """Return broad rules of all operators that the series allows."""
+        return broad_bank(self.bank.context)
+
+    def arms(self) -> dict[str, Callable[[Detector], Outcome]]:
+        """Return the arms that this case allows, by name."""
+        missing: set[str] = set()
+        if self.case.oracle is None:
+            missing |= set(NEED_ORACLE)
+        if self.case.other_text is None:
+            missing.add(NEEDS_OTHER_TEXT)
+        return {name: partial(arm, self) for name, arm in ARMS.items() if name not in missing}
 
 
 def mine_case(case: Case, banks: Path, seed: int) -> MinedCase:
@@ -64,55 +136,59 @@ def mine_case(case: Case, banks: Path, seed: int) -> MinedCase:
     return MinedCase(case, mine_or_load(case, banks), banks, seed)
 
 
-def mine_or_load(case: Case, banks: Path, without: str = "") -> RuleBank:
-    """Return the mined bank of a case, mined without the text or one of `ape.graphs.state.PARTS` if named.
+def mine_or_load(case: Case, banks: Path, variant: str = "") -> RuleBank:
+    """Return the mined bank of a case.
 
     A lock beside the file makes parallel workers wait for the bank, so that none of them mines it twice.
+
+    Parameters
+    ----------
+    case : Case
+    banks : Path
+        Folder of mined banks.
+    variant : str
+        "with another text", "without text", or "without" and one of `ape.graphs.state.PARTS`.
     """
-    path = banks / f"{case.name}{without and f' without {without}'}.json"
+    path = banks / f"{case.name}{variant and f' {variant}'}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f"{path.name}.lock")):
         if path.exists():
             return RuleBank.load(path)
-        text = "" if without == "text" else None
-        bank = graphs.mine(case.series, text, seed=0, without=[without] if without in PARTS else [])
+        text = {"without text": "", "with another text": case.other_text}.get(variant)
+        part = variant.removeprefix("without ")
+        bank = graphs.mine(case.series, text, seed=0, without=[part] if part in PARTS else [])
         bank.save(path)
         return bank
 
 
-Arm = Callable[[MinedCase, Detector], Enhancement]
-NEED_ORACLE = ("oracle bank", "mined without the fault's operators")
+Arm = Callable[[MinedCase, Detector], Outcome]
+NEED_ORACLE = ("oracle bank", "oracle among all operators", "mined without the fault's operators")
+NEEDS_OTHER_TEXT = "mined with another text"
 
 
-def _recipe(name: str) -> Arm:
-    return lambda mined, detector: mined.enhance(detector, recipe=RECIPES[name])
-
-
-def _mined_without(part: str) -> Arm:
-    return lambda mined, detector: mined.enhance(detector, mine_or_load(mined.case, mined.banks, part))
+def _mined(variant: str) -> Arm:
+    return lambda mined, detector: mined.enhance(detector, mined.mined(variant))
 
 
 def _changed_bank(change: Callable[[RuleBank], RuleBank]) -> Arm:
     return lambda mined, detector: mined.enhance(detector, change(mined.bank))
 
 
-def _broad_rules(mined: MinedCase, detector: Detector, operators: list[str] | None) -> Enhancement:
-    """Train with negatives of broad rules. The acceptance check still uses the mined bank."""
-    negatives = posttrain.from_bank(broad_bank(mined.bank.context, operators))
-    return mined.enhance(detector, negatives=negatives)
+def _broad_rules(mined: MinedCase, detector: Detector, operators: list[str] | None = None, **options: Any) -> Outcome:
+    return mined.enhance(detector, broad_bank(mined.bank.context, operators), **options)
 
 
-def _random_rules(mined: MinedCase, detector: Detector) -> Enhancement:
-    usable = [operator for operator, entry in OPERATORS.items() if not entry.relational]
+def _random_rules(mined: MinedCase, detector: Detector) -> Outcome:
+    usable = [rule.id for rule in mined.broad_bank().rules]
     drawn = np.random.default_rng([mined.seed, 7]).choice(usable, RANDOM_RULES, replace=False)
     return _broad_rules(mined, detector, drawn.tolist())
 
 
-def _surrogates(mined: MinedCase, detector: Detector) -> Enhancement:
+def _surrogates(mined: MinedCase, detector: Detector) -> Outcome:
     return mined.enhance(detector, negatives=posttrain.surrogates)
 
 
-def _other_recordings(mined: MinedCase, detector: Detector) -> Enhancement:
+def _other_recordings(mined: MinedCase, detector: Detector) -> Outcome:
     return mined.enhance(detector, negatives=posttrain.from_series(other_recordings(mined.case.name)))
 
 
@@ -122,31 +198,39 @@ def other_recordings(name: str) -> list[np.ndarray]:
     return [load_case("ucr", other).series.train[:, 0] for other in others]
 
 
-def _oracle_bank(mined: MinedCase, detector: Detector) -> Enhancement:
+def _oracle_bank(mined: MinedCase, detector: Detector) -> Outcome:
     return mined.enhance(detector, mined.oracle_bank())
 
 
-def _without_the_faults_operators(mined: MinedCase, detector: Detector) -> Enhancement:
-    used = {step.operator for rule in mined.oracle_bank().rules for step in rule.program}
-    return mined.enhance(detector, without_operators(mined.bank, used))
+def _oracle_among_all(mined: MinedCase, detector: Detector) -> Outcome:
+    """Use broad rules of all operators, but the oracle's rules for the operators that it names."""
+    oracle = mined.oracle_bank()
+    others = without_operators(mined.broad_bank(), _operators(oracle))
+    return mined.enhance(detector, others.model_copy(update={"rules": [*oracle.rules, *others.rules]}))
+
+
+def _without_the_faults_operators(mined: MinedCase, detector: Detector) -> Outcome:
+    return mined.enhance(detector, without_operators(mined.bank, _operators(mined.oracle_bank())))
+
+
+def _operators(bank: RuleBank) -> set[str]:
+    return {step.operator for rule in bank.rules for step in rule.program}
 
 
 ARMS: dict[str, Arm] = {
-    "untrained": _recipe("untrained"),
-    "reconstruction": _recipe("reconstruction"),
-    "one class": _recipe("one-class"),
-    "two branches": _recipe("two-branches"),
-    "surrogates": _surrogates,
-    "other series": _other_recordings,
-    "random bank": _random_rules,
-    "cut-paste": partial(_broad_rules, operators=["cut_add_paste"]),
-    "broad bank": partial(_broad_rules, operators=None),
     "mined bank": MinedCase.enhance,
-    **{f"mined without {part}": _mined_without(part) for part in ("text", *PARTS)},
+    NEEDS_OTHER_TEXT: _mined("with another text"),
+    **{f"mined without {part}": _mined(f"without {part}") for part in ("text", *PARTS)},
     **{f"mined without {prior} prior": _changed_bank(partial(without_prior, prior=prior)) for prior in PRIORS},
     **{f"mined bank, sizes x {factor}": _changed_bank(partial(resized, factor=factor)) for factor in SIZES},
-    "oracle bank": _oracle_bank,
     "mined without the fault's operators": _without_the_faults_operators,
-    "mined bank, heads alone": _recipe("heads-alone"),
-    "mined bank, paper": _recipe("paper"),
+    "random bank": _random_rules,
+    "cut-paste": partial(_broad_rules, operators=["cut_add_paste"]),
+    "all operators": _broad_rules,
+    "generic": partial(_broad_rules, recipe=NOT_ADAPTED),
+    "oracle bank": _oracle_bank,
+    "oracle among all operators": _oracle_among_all,
+    "surrogates": _surrogates,
+    "other series": _other_recordings,
+    "paper": MinedCase.by_paper,
 }

@@ -31,6 +31,8 @@ class Case:
         Where the series is anomalous.
     oracle : callable, optional
         Return a Rule Bank written from the true fault. Only simulated series have one.
+    other_text : str, optional
+        The text of the series with the manual of another plant in place of its own, where there are manuals.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Case:
     series: Series
     labels: np.ndarray
     oracle: Oracle | None = None
+    other_text: str | None = None
 
 
 def recording(name: str) -> str:

@@ -7,8 +7,9 @@ A backbone gives these systems:
 
 - ``B: point error``, its reconstruction error;
 - ``B: own score``, the score of its paper, if the backbone defines one;
-- ``B: C`` for each of `CONTROLS`, the scores that need no training of the representation;
+- ``B: free voice``, the distance to earlier normal windows, which no bank changes;
 - ``B + ARM`` for each arm, generator (``B + M's negatives``) and recipe: the post-trained score, accepted or not;
+- ``B + ARM, rules alone``: the same without the free voice;
 - ``B + APE``: the score that the acceptance check keeps for the mined bank.
 """
 
@@ -28,33 +29,29 @@ import torch
 
 from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
-from ape.detectors.inputs import prepared, with_missing
-from ape.evals.arms import MinedCase, mine_case
-from ape.evals.cases import Case, recording
-from ape.evals.datasets import load_case
+from ape.evals.arms import VOICES, MinedCase, Outcome, mine_case
+from ape.evals.cases import Case
+from ape.evals.datasets import group, load_case, part
 from ape.evals.experiment import OURS, Experiment
 from ape.evals.methods import METHODS, Method, running
-from ape.evals.metrics import average_precision, ucr_accuracy, vus_pr
+from ape.evals.metrics import average_precision, in_time, ucr_accuracy, vus_pr
 from ape.evals.metrics.checks import fill_unscored, segments
 from ape.evals.simple import SIMPLE
-from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement, Negatives
-from ape.posttrain.score import MEASURES, WEIGHTS_WITHOUT_HEADS
+from ape.posttrain import DEFAULT, Negatives
 from ape.runs.folder import versions
 from ape.series import Series
 from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.series.windows import joined
 
-WITHOUT = "without heads"  # all measures of the score but the heads'
-CONTROLS = ("error", "mahalanobis", "nearest", WITHOUT)  # scores that no post-training changes
-
 
 @dataclass(frozen=True)
 class Measurement:
-    """A system's score of the series, float [T], its time in seconds, and which score the acceptance check keeps."""
+    """A system's score of the series, float [T], its seconds, and of an arm what `Outcome` says of it."""
 
     score: np.ndarray
     seconds: float
     kept: str | None = None
+    named: float | None = None
 
 
 def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cell: str) -> dict[str, Any]:
@@ -84,14 +81,15 @@ def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cel
         measured = {each: _timed(partial(SIMPLE[each], series, window, int(seed))) for each in experiment.simple}
     test = slice(series.train_end, None)
     rows = [
-        {"system": system, **_metrics(case.labels[test], each.score[test]), "kept": each.kept}
+        {"system": system, **_metrics(case.labels[test], each.score[test]), "named": each.named, "kept": each.kept}
         for system, each in measured.items()
     ]
     about = {
         "set": data_set,
         "kind": kind,
         "series": series_name,
-        "recording": recording(series_name),
+        "part": part(data_set, series_name),
+        "recording": group(data_set, series_name),
         "family": case.family,
         "seed": int(seed),
         "window": window,
@@ -114,30 +112,26 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
     started = time.perf_counter()
     detector = experiment.new_detector(name).fit(series, seed=seed)
     training = time.perf_counter() - started
-    measured = {f"{name}: point error": _timed(partial(detector.score, series), training)}
+    point_error = _timed(partial(detector.score, series), training)
+    measured = {f"{name}: point error": point_error}
     if detector.module.has_own_score():
         measured[f"{name}: own score"] = _timed(partial(detector.score, series, own=True), training)
-    arms = _chosen_arms(mined, experiment)
-    for arm, post_train in {"untrained": mined.arms()["untrained"], **arms}.items():
-        started = time.perf_counter()
-        result = post_train(detector)
-        if result.candidate is None:
-            continue
-        fused, controls = _scores(result.candidate, series)
-        seconds, kept = training + time.perf_counter() - started, result.report["kept"]
-        if arm == "untrained":
-            untrained = controls
-            measured |= {f"{name}: {control}": Measurement(score, seconds) for control, score in controls.items()}
-        if arm in arms:
-            measured[f"{name} + {arm}"] = Measurement(fused, seconds, kept)
+    for arm, post_train in _chosen_arms(mined, experiment).items():
+        outcome = post_train(detector)
+        scores, seconds = outcome.scores, training + outcome.seconds
+        if "free" in scores:
+            measured.setdefault(f"{name}: free voice", Measurement(scores["free"], seconds))
+        if "rules" in scores:
+            measured[f"{name} + {arm}, rules alone"] = Measurement(scores["rules"], seconds)
+        if "fused" in scores:
+            measured[f"{name} + {arm}"] = Measurement(scores["fused"], seconds, outcome.kept, outcome.named)
         if arm == "mined bank":
-            point_error = measured[f"{name}: point error"].score
-            outcomes = {"post-trained": fused, "training-free": untrained[WITHOUT], "original": point_error}
-            measured[f"{name} + {OURS}"] = Measurement(outcomes[kept], seconds, kept)
+            accepted = scores.get(VOICES.get(str(outcome.kept), ""), point_error.score)
+            measured[f"{name} + {OURS}"] = Measurement(accepted, seconds, outcome.kept)
     return measured
 
 
-def _chosen_arms(mined: MinedCase, experiment: Experiment) -> dict[str, Callable[[Detector], Enhancement]]:
+def _chosen_arms(mined: MinedCase, experiment: Experiment) -> dict[str, Callable[[Detector], Outcome]]:
     """Return the experiment's arms, generators and recipes as functions of a trained detector, by name."""
     possible = mined.arms()
     arms = {arm: possible[arm] for arm in experiment.arms if arm in possible}
@@ -161,17 +155,6 @@ def _in_data_units(method: Method, series: Series) -> Negatives:
     return lambda hosts, generator, starts: make((hosts - shift) / scale, generator, starts) * scale + shift
 
 
-def _scores(model: EnhancedDetector, series: Series) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the fused score of an enhanced detector, and the scores of all `CONTROLS`."""
-    curves, calibration = model.curves(series), model.require_calibration()
-    controls = {name: curves[:, MEASURES.index(name)] for name in CONTROLS if name != WITHOUT}
-    fused, without = (
-        with_missing(calibration.fuse(curves, weights), prepared(model, series), calibration.highest(weights))
-        for weights in (None, WEIGHTS_WITHOUT_HEADS)
-    )
-    return fused, controls | {WITHOUT: without}
-
-
 def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measurement:
     started = time.perf_counter()
     values = score()
@@ -181,7 +164,8 @@ def _timed(score: Callable[[], np.ndarray], training: float = 0.0) -> Measuremen
 def _metrics(labels: np.ndarray, score: np.ndarray) -> dict[str, float]:
     """Return the metrics of one score. UCR accuracy is defined for a single event only."""
     score = fill_unscored(score)
-    metrics = {"ap": average_precision(labels, score), "vus": vus_pr(labels, score)}
+    flags = in_time(labels, score)._asdict()
+    metrics = {"ap": average_precision(labels, score), "vus": vus_pr(labels, score), **flags}
     return metrics | ({"ucr": ucr_accuracy(labels, score)} if len(segments(labels)) == 1 else {})
 
 

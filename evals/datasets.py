@@ -1,4 +1,4 @@
-"""Data sets of labelled series by name: UCR, NAB, ASD, SKAB and TimeAnomaly-Bench.
+"""Data sets of labelled series by name: UCR, NAB, ASD, SKAB, TEP and TimeAnomaly-Bench.
 
 UCR series come from the published files if their folder is given, else from the development data (`ape.evals.devdata`).
 """
@@ -9,12 +9,13 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from ape.core.errors import InputError
 from ape.evals import devdata
-from ape.evals.cases import Case, is_tuning
+from ape.evals.cases import Case, is_tuning, recording
 from ape.evals.contamination import plant
 from ape.evals.oracle import oracle_bank
 from ape.evals.timeanomalybench import SCENARIOS, make
@@ -23,13 +24,21 @@ from ape.series import from_array, load
 
 UCR_HALVES = {"ucr tuning": True, "ucr confirmation": False}  # whether the default recipe was chosen on them
 UCR_CONTAMINATED = {f"ucr contaminated {percent}": percent / 100 for percent in (1, 5, 10)}  # share of training points
-SETS = ("ucr", "nab", "asd", "skab", "bench", *UCR_CONTAMINATED, *UCR_HALVES)
-BENCH_FAULTS, BENCH_EVENTS = 1, 3  # faults per scenario, events per fault
+SETS = ("ucr", "nab", "asd", "skab", "tep", "bench", *UCR_CONTAMINATED, *UCR_HALVES)
+BENCH_EVENTS = 3  # of the fault of a series
+SEPARATE_RUNS = ("skab", "tep")  # each series is a run of its own
+Scenarios = Literal["tuning", "confirmation", "all"]
 # number, name, end of the training part, first and last anomalous position (0-based)
 PUBLISHED_FILE = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")
 
 
-def series_names(data_set: str, ucr_folder: Path | None = None, longest: int | None = None) -> list[str]:
+def series_names(
+    data_set: str,
+    ucr_folder: Path | None = None,
+    longest: int | None = None,
+    faults: int = 1,
+    scenarios: Scenarios = "all",
+) -> list[str]:
     """Return the names of a data set's series that contain an anomaly.
 
     Parameters
@@ -40,10 +49,17 @@ def series_names(data_set: str, ucr_folder: Path | None = None, longest: int | N
         Folder of the published UCR files. Their file names contain the labels.
     longest : int, optional
         Leave out series with more points. All series of TimeAnomaly-Bench are included.
+    faults : int
+        Of each scenario of TimeAnomaly-Bench, at most.
+    scenarios : {"tuning", "confirmation", "all"}
+        Of TimeAnomaly-Bench.
     """
     if data_set == "bench":
         return [
-            f"{name}.{fault.name}" for name, scenario in SCENARIOS.items() for fault in scenario.faults[:BENCH_FAULTS]
+            f"{name}.{fault.name}"
+            for name, scenario in SCENARIOS.items()
+            if scenarios in ("all", part("bench", name))
+            for fault in scenario.faults[:faults]
         ]
     if data_set in UCR_CONTAMINATED:
         return series_names("ucr", ucr_folder, longest)
@@ -69,6 +85,20 @@ def load_case(data_set: str, name: str, ucr_folder: Path | None = None) -> Case:
     return devdata.load_case(data_set, name)
 
 
+def part(data_set: str, name: str) -> str | None:
+    """Return "tuning" or "confirmation", for series of UCR and TimeAnomaly-Bench. Nothing is tuned on the second."""
+    if data_set == "bench":
+        return "confirmation" if SCENARIOS[name.partition(".")[0]].confirmation else "tuning"
+    if data_set.startswith("ucr"):
+        return "tuning" if is_tuning(name) else "confirmation"
+    return None
+
+
+def group(data_set: str, name: str) -> str:
+    """Return what intervals are drawn over: the recording of a series, or the series if it is a run of its own."""
+    return name if data_set in SEPARATE_RUNS else recording(name)
+
+
 def _published(name: str, folder: Path) -> Case:
     path, (_, family, _, first, last) = _published_files(folder)[name]
     series = load(path)
@@ -88,11 +118,17 @@ def _published_files(folder: Path) -> dict[str, tuple[Path, tuple[str, ...]]]:
 
 
 def _simulated(name: str) -> Case:
-    """Simulate a fault of TimeAnomaly-Bench. The text of the series is the scenario's manual."""
+    """Simulate a fault of TimeAnomaly-Bench. The text of the series is the scenario's manual.
+
+    The wrong manual is that of the next scenario of the same part.
+    """
     scenario_name, _, fault = name.partition(".")
     scenario = SCENARIOS[scenario_name]
     run = make(scenario, fault, seed=0, events=BENCH_EVENTS)
-    texts = draw_texts(scenario.texts, len(run.values) * scenario.step, 0)
-    text = f"{texts['measured']}\n{texts['manual']}"
-    series = from_array(run.values, list(scenario.units), run.train_end, name=name, text=text)
-    return Case(name, scenario.name, series, run.labels, partial(oracle_bank, run))
+    peers = [other for other in SCENARIOS if part("bench", other) == part("bench", scenario_name)]
+    next_one = SCENARIOS[peers[(peers.index(scenario_name) + 1) % len(peers)]]
+    seconds = len(run.values) * scenario.step
+    own, other = (draw_texts(each.texts, seconds, 0) for each in (scenario, next_one))
+    text, other_text = (f"{own['measured']}\n{texts['manual']}" for texts in (own, other))
+    series = from_array(run.values, list(scenario.units), run.train_end, name=scenario_name, text=text)
+    return Case(name, scenario.name, series, run.labels, partial(oracle_bank, run), other_text)

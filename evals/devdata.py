@@ -1,7 +1,8 @@
 """Labelled development series outside the repository, in the folder that ``APE_DEV_DATA`` names.
 
 Each data set is a folder with ``SERIES.npz`` or ``SERIES.csv`` files, ``index.csv`` (columns series, length, text, and
-family or category) and ``labels.csv`` (columns series, begin, end; 0-based, half-open).
+family or category), ``labels.csv`` (columns series, begin, end; 0-based, half-open), and perhaps ``manual.txt``, a text
+about the plant and its typical failures, the same for all series.
 """
 
 from __future__ import annotations
@@ -18,21 +19,45 @@ from ape.series import load
 
 VARIABLE = "APE_DEV_DATA"
 TRAIN_END = {"skab": 400}  # the set's leaderboard trains on these points; the files do not say so
+MANUAL = "manual.txt"
+FAILURES = "Typical failures"  # heading in a manual; what is above it says what was measured
+OTHER_PLANT = {"skab": "tep", "tep": "skab"}  # whose failures a wrong text describes
 
 
 def load_case(data_set: str, name: str) -> Case:
-    """Load one series with its labels. The text of the series is the index's description of the measurement."""
+    """Load one series with its labels.
+
+    The text of the series is the index's description of the measurement, and the manual of its plant if there is one.
+    """
     folder = _folder() / data_set
     row = _index(data_set).loc[name]
     path = next(path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists())
-    series = load(path, train_end=TRAIN_END.get(data_set), text=str(row["text"]))
+    text, other_text = _texts(data_set, str(row["text"]))
+    series = load(path, train_end=TRAIN_END.get(data_set), text=text)
     of_rows = np.zeros(len(series.row_points), dtype=bool)
     events = pd.read_csv(folder / "labels.csv")
     for begin, end in events.loc[events["series"] == name, ["begin", "end"]].to_numpy():
         of_rows[begin:end] = True
     labels = of_rows[series.point_rows]
     family = next((str(row[column]) for column in ("family", "category") if column in row), data_set)
-    return Case(name, family, series, labels)
+    return Case(name, family, series, labels, other_text=other_text)
+
+
+def _texts(data_set: str, described: str) -> tuple[str, str | None]:
+    """Return the text of a series, and the same with another plant's failures in place of its own."""
+    path = _folder() / data_set / MANUAL
+    if not path.exists():
+        return described, None
+    measured, own = _manual(data_set)
+    about = measured if described == MANUAL else f"{described}\n{measured}"
+    other = OTHER_PLANT.get(data_set)
+    return f"{about}\n{own}", None if other is None else f"{about}\n{_manual(other)[1]}"
+
+
+def _manual(data_set: str) -> tuple[str, str]:
+    """Return what a manual says about the measurement, and about failures."""
+    measured, heading, failures = (_folder() / data_set / MANUAL).read_text(encoding="utf-8").partition(FAILURES)
+    return measured.strip(), f"{heading}{failures}".strip()
 
 
 def anomalous_series(data_set: str, longest: int | None = None) -> list[str]:

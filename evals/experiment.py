@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from ape import detectors
 from ape.core.errors import InputError
 from ape.evals.arms import ARMS
-from ape.evals.datasets import SETS, series_names
+from ape.evals.datasets import SETS, Scenarios, series_names
 from ape.evals.methods import METHODS
 from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT
@@ -44,15 +44,21 @@ class Experiment:
     arms : list of str
         Ways to post-train each backbone and variant, see `ape.evals.arms`.
     generators : list of str
-        Methods of other authors whose pseudo-anomalies train our representation.
+        Methods of other authors whose pseudo-anomalies replace the bank's in post-training.
     recipes : dict
         Changes of the default recipe, trained with the mined bank: ``name = { field = value }``.
     methods : list of str
         Methods of other authors, each with its own training and score, see `ape.evals.methods`.
     simple : list of str
         Scores without a network, see `ape.evals.simple`.
+    faults : int
+        Faults of each scenario of TimeAnomaly-Bench, at most.
+    scenarios : {"tuning", "confirmation", "all"}
+        Of TimeAnomaly-Bench. Nothing is tuned on those for confirmation.
     reference : str
         The system that all others are compared with.
+    differences : list of (str, str)
+        Pairs of systems, whose differences the report gives.
     """
 
     title: str
@@ -63,10 +69,13 @@ class Experiment:
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     arms: list[str] = Field(default_factory=lambda: ["mined bank"])
     generators: list[str] = Field(default_factory=list)
-    recipes: dict[str, dict[str, int | float]] = Field(default_factory=dict)
+    recipes: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
     methods: list[str] = Field(default_factory=list)
     simple: list[str] = Field(default_factory=list)
+    faults: int = Field(default=1, ge=1)
+    scenarios: Scenarios = "all"
     reference: str = f"vae + {OURS}"
+    differences: list[tuple[str, str]] = Field(default_factory=list)
 
     def new_detector(self, name: str) -> detectors.WindowedDetector:
         """Return an untrained detector for a backbone or variant."""
@@ -126,6 +135,6 @@ def cell_names(experiment: Experiment, ucr_folder: Path | None) -> list[str]:
         f"{data_set}--{kind}--{name}--{series}--{seed}"
         for seed in range(experiment.seeds)
         for data_set in experiment.sets
-        for series in series_names(data_set, ucr_folder, experiment.longest)
+        for series in series_names(data_set, ucr_folder, experiment.longest, experiment.faults, experiment.scenarios)
         for kind, name in kinds
     ]

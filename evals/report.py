@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from statsmodels.stats.multitest import multipletests
 from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_text
 from ape.evals.bootstrap import interval
-from ape.evals.cases import is_tuning
 from ape.evals.experiment import OURS
 from ape.tools.render import png
 
-METRICS = {"ap": "average precision", "vus": "VUS-PR", "ucr": "UCR accuracy"}
+METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
+IN_TIME = ("outside", "found", "delay", "early", "named")  # see `ape.evals.metrics.in_time` and `rule_accuracy`
+COMPARED = ("ap", "vus", "outside")  # of pairs of systems
 NOTABLE = 0.05  # difference of average precision that counts as better or worse
 FEWEST_RECORDINGS = 5  # with a difference, for Wilcoxon's test
 PAGE = """<!doctype html><meta charset="utf-8"><title>{{ title }}</title>
@@ -34,7 +35,9 @@ td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>
  src="data:image/png;base64,{{ picture }}">{% endif %}"""
 
 
-def write_report(out: Path, title: str, reference: str, cells: list[dict[str, Any]]) -> None:
+def write_report(
+    out: Path, title: str, reference: str, cells: list[dict[str, Any]], differences: Sequence[Sequence[str]] = ()
+) -> None:
     """Write ``cells.parquet``, ``differences.csv``, ``report.md`` and ``report.html`` into ``out``.
 
     Parameters
@@ -45,13 +48,15 @@ def write_report(out: Path, title: str, reference: str, cells: list[dict[str, An
         The system that all others are compared with.
     cells : list of dict
         Results of `ape.evals.cells.measure_cell`.
+    differences : sequence of (str, str)
+        Pairs of systems to compare.
     """
     rows = _rows(cells)
     stored = io.BytesIO()
     rows.to_parquet(stored)
     write_bytes(out / "cells.parquet", stored.getvalue())
     write_text(out / "differences.csv", _differences_by_series(rows, reference).to_csv())
-    parts, summary = _tables(rows, reference), _summary(rows)
+    parts, summary = _tables(rows, reference, differences), _summary(rows)
     markdown = "\n\n".join(f"## {heading}\n\n{table.to_markdown(floatfmt='.3f')}" for heading, table in parts)
     write_text(out / "report.md", f"# {title}\n\n{summary}\n\n{markdown}\n")
     page = Environment(autoescape=select_autoescape(default=True)).from_string(PAGE)
@@ -118,6 +123,40 @@ def lead(ap: pd.DataFrame, recordings: pd.Series, reference: str) -> pd.DataFram
     return table.sort_values("mean")
 
 
+def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Return the differences of pairs of systems, the first less the second.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With columns system, series, recording and metrics.
+    pairs : sequence of (str, str)
+
+    Returns
+    -------
+    DataFrame
+        A row for each pair whose systems have a series in common: the number of these, the mean difference of each
+        metric as text with its interval over recordings, and the counts of series with better and worse average
+        precision.
+    """
+    recordings, table = _recordings(rows), {}
+    metrics = [metric for metric in COMPARED if metric in rows]
+    means = rows.groupby(["system", "series"])[metrics].mean()
+    systems = set(means.index.get_level_values("system"))
+    for first, second in pairs:
+        if not {first, second} <= systems:
+            continue
+        difference = (means.loc[first] - means.loc[second]).dropna()
+        if difference.empty:
+            continue
+        texts = {
+            metric: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(difference[metric], recordings)) for metric in metrics
+        }
+        better, worse = ((sign * difference["ap"] > NOTABLE).sum() for sign in (1, -1))
+        table[f"{first} less {second}"] = {"series": len(difference), **texts, "better": better, "worse": worse}
+    return pd.DataFrame(table).T
+
+
 class _Safe(str):
     """HTML that pandas has escaped."""
 
@@ -169,42 +208,44 @@ def _summary(rows: pd.DataFrame) -> str:
     )
 
 
-def _tables(rows: pd.DataFrame, reference: str) -> list[tuple[str, pd.DataFrame]]:
-    """Return headings and tables of each data set, and of the two halves of UCR."""
-    parts = []
-    for name, group in _groups(rows):
+def _tables(rows: pd.DataFrame, reference: str, differences: Sequence[Sequence[str]]) -> list[tuple[str, pd.DataFrame]]:
+    """Return headings and tables of each data set, and of its tuning and confirmation parts."""
+    tables = []
+    for name, is_whole, group in _groups(rows):
         recordings = _recordings(group)
         systems = _systems(group, recordings)
         ap = group.groupby(["system", "series"], sort=False)["ap"].mean().unstack("system")
-        parts.append((f"{name}: all systems", systems))
+        tables.append((f"{name}: all systems", systems))
+        if len(pairs := differences_of_pairs(group, differences)):
+            tables.append((f"{name}: differences", pairs))
         if reference in systems.index:
-            parts.append((f"{name}: {reference} less", lead(ap, recordings, reference)))
+            tables.append((f"{name}: {reference} less", lead(ap, recordings, reference)))
         if len(backbones := _lead_on_each_backbone(ap, recordings)):
-            parts.append((f"{name}: on each backbone, average precision less that of", backbones))
-        if name != group["set"].iloc[0]:
-            continue  # a half of a data set
+            tables.append((f"{name}: on each backbone, average precision less that of", backbones))
+        if not is_whole:
+            continue
         families = group.pivot_table("ap", "system", "family", sort=False)
-        parts.append((f"{name}: average precision by family", families.reindex(systems.index)))
+        tables.append((f"{name}: average precision by family", families.reindex(systems.index)))
         if group["kept"].notna().any():
             share = pd.crosstab(group["system"], group["kept"], normalize="index")
-            parts.append((f"{name}: what the acceptance kept, share of results", share))
-    return [(heading, table.dropna(axis=1, how="all").rename_axis(None)) for heading, table in parts]
+            tables.append((f"{name}: what the acceptance kept, share of results", share))
+    return [(heading, table.dropna(axis=1, how="all").rename_axis(None)) for heading, table in tables]
 
 
-def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of each data set, and the two parts of UCR: tuning recordings and others, see `is_tuning`."""
+def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, bool, pd.DataFrame]]:
+    """Yield the rows of each data set, and of its parts if it has several, and whether they are all of the set."""
     for name, group in rows.groupby("set", sort=False):
-        yield str(name), group
-        tuning = group["series"].map(is_tuning)
-        if str(name).startswith("ucr") and tuning.any() and not tuning.all():
-            yield f"{name}, recordings that the recipe was chosen on", group[tuning]
-            yield f"{name}, other recordings", group[~tuning]
+        yield str(name), True, group
+        parts = dict(tuple(group.groupby("part", sort=False)))
+        if len(parts) > 1:
+            yield from ((f"{name}, {part}", False, of_part) for part, of_part in parts.items())
 
 
 def _systems(rows: pd.DataFrame, recordings: pd.Series) -> pd.DataFrame:
     """Return one row per system: means with intervals, spread over seeds, mean rank and seconds."""
+    rows = rows.assign(named=rows["named"].astype(float))
     metrics = [metric for metric in METRICS if metric in rows and rows[metric].notna().any()]
-    by_series = rows.groupby(["system", "series"], sort=False)[metrics].mean()
+    by_series = rows.groupby(["system", "series"], sort=False)[[*metrics, *IN_TIME]].mean()
     table = by_series.groupby("system", sort=False).mean()
     table.insert(0, "series", by_series.groupby("system").size())
     for metric in metrics:

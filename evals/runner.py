@@ -40,7 +40,7 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     results = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
     if not results:
         raise InputError("every cell failed", str(out / CELLS / FAILURES), "fix the errors in this file and rerun")
-    write_report(out, experiment.title, experiment.reference, list(results.values()))
+    write_report(out, experiment.title, experiment.reference, list(results.values()), experiment.differences)
     return len(names) - len(results)
 
 
@@ -50,4 +50,5 @@ def rewrite_report(out: Path) -> None:
     paths = sorted((out / CELLS).glob("*--*.json"))
     if not paths:
         raise InputError("no cells", str(out / CELLS), "run the experiment first: ape eval run")
-    write_report(out, record["title"], record["reference"], [read_json(path, "cell") for path in paths])
+    cells = [read_json(path, "cell") for path in paths]
+    write_report(out, record["title"], record["reference"], cells, record["differences"])

@@ -15,15 +15,23 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
-from ape.posttrain.reference_windows import reference_starts
 from ape.series import Series
 from ape.series.matrix_profile import matrix_profile
 from ape.series.numerics import NEGLIGIBLE, channel_scale
-from ape.series.windows import joined, overlap_mean, sliding, start_batches, starts, streamed_overlap_mean
+from ape.series.windows import (
+    joined,
+    overlap_mean,
+    sliding,
+    spaced_starts,
+    start_batches,
+    starts,
+    streamed_overlap_mean,
+)
 
 EXPLAINED = 0.95  # share of the variance in Sub-PCA's subspace
 CLUSTERS = 20  # in KMeansAD (TimeEval's default)
 TREES = 100
+MOST_NORMAL = 4000  # training windows; a regular subset if there are more
 CHUNK = 512  # windows scored at once
 
 Simple = Callable[[Series, int, int], np.ndarray]
@@ -115,11 +123,11 @@ SIMPLE: dict[str, Simple] = {
 
 
 def _windows(series: Series, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return all windows [N, C, L], standardised; up to 4000 training windows as rows; and the starts of these."""
+    """Return all windows [N, C, L], standardised; training windows as rows; and the starts of these."""
     train = joined(series.values, series.train_segments).astype(np.float64)
     values = (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
     windows = sliding(values.astype(np.float32), window)
-    at = reference_starts(series.train_segments, window)
+    at = spaced_starts(series.train_segments, window, MOST_NORMAL)
     return windows, _flat(windows[at]), at
 
 

@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ape.core.errors import InputError
-from ape.evals.metrics.checks import segments, validate
+from ape.evals.metrics.checks import segments
+
+Ranking = Callable[[int, int], Sequence[tuple[str | None, float]]]
 
 
-def rule_accuracy(labels: ArrayLike, scores: ArrayLike, posterior: ArrayLike, right: ArrayLike) -> float:
-    """Return the share of the events at which a right rule is first.
-
-    The rule that is first has the highest mean posterior over the half of the event's points with the higher scores:
-    where an event hardly changes a point, no rule can be told.
+def rule_accuracy(labels: ArrayLike, ranking: Ranking, right: Collection[str]) -> float:
+    """Return the share of the events at which a right rule is the first of all rules.
 
     Parameters
     ----------
     labels : array [T]
         1 where a point is anomalous, else 0. At least one 1.
-    scores : array [T]
-        Higher is more anomalous. Finite.
-    posterior : array [T, R]
-        Probability of each rule at each point. NaN, where a point has none, counts as 0.
-    right : array, bool [R]
-        Which rules describe the true mechanism. If there is none, the share is NaN: nothing could be named.
+    ranking : callable
+        Maps begin and end of an event to rules with their probabilities, the most probable first, such as
+        `ape.posttrain.Explanation.ranking`. None stands for none of the rules, and is passed over.
+    right : collection of str
+        Rules that describe the true mechanism. If there is none, the share is NaN: nothing right could be named.
 
     Raises
     ------
     InputError
-        Shapes that differ, no anomalous point, or scores that are not finite.
+        No anomalous point.
     """
-    truth, values = validate(labels, scores)
-    probability, wanted = np.asarray(posterior, dtype=np.float64), np.asarray(right, dtype=bool)
-    if probability.shape != (len(values), len(wanted)):
-        raise InputError(
-            f"the posterior has shape {probability.shape}, not {(len(values), len(wanted))}", "metric", "give [T, R]"
-        )
-    if not wanted.any():
+    truth = np.asarray(labels, dtype=bool)
+    if not truth.any():
+        raise InputError("no anomalous point among the labels", "metric", "leave out series without anomalies")
+    if not right:
         return float("nan")
-    probability = np.nan_to_num(probability)
-    first = [
-        probability[begin:end][values[begin:end] >= np.median(values[begin:end])].mean(axis=0).argmax()
-        for begin, end in segments(truth)
-    ]
-    return float(wanted[first].mean())
+    rankings = [ranking(begin, end) for begin, end in segments(truth).tolist()]
+    first = [next((rule for rule, _ in ranked if rule is not None), None) for ranked in rankings]
+    return float(np.mean([rule in right for rule in first]))

@@ -12,7 +12,6 @@ import torch
 from ape.detectors.registry import BACKBONES
 from ape.detectors.schedule import Budget
 from ape.evals import arms, cells, experiment
-from ape.evals.datasets import load_case
 from ape.evals.experiment import Experiment
 from ape.evals.methods import running
 from ape.rules import broad_bank, build_context
@@ -61,45 +60,85 @@ def test_metrics_use_the_part_after_training_only(wave, tmp_path, monkeypatch):
     assert rows["in the event"]["ap"] == pytest.approx(1 / 20 + 19 / 20 * 20 / 200)
 
 
-@pytest.mark.parametrize(
-    ("kept", "system"),
-    [("post-trained", "vae + mined bank"), ("training-free", "vae: without heads"), ("original", "vae: point error")],
-)
-def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeypatch, kept, system):
-    bank = broad_bank(build_context(load_case("ucr", wave).series))
-    monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: bank)
-    score_of = {"fused": peaks(410, 310), "without heads": peaks(310, 410)}
-    calibration = SimpleNamespace(
-        fuse=lambda _, weights=None: score_of["fused" if weights is None else "without heads"],
-        highest=lambda _weights: 0.0,
-    )
-    candidate = SimpleNamespace(
-        curves=lambda _: np.zeros((LENGTH, 9)),
-        require_calibration=lambda: calibration,
-        shift_and_scale=(torch.zeros(1), torch.ones(1)),
-    )
-    result = SimpleNamespace(candidate=candidate, report={"kept": kept})
-    monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
+VOICES = {"rules": peaks(310, 410), "free": peaks(410, 412, 330), "fused": peaks(410, 310)}
+
+
+def stand_in(monkeypatch, enhanced):
+    """Replace mining, the backbone and post-training; the error of the backbone peaks at 320, 310 and 410."""
+    monkeypatch.setattr(arms.graphs, "mine", lambda series, *_args, **_options: broad_bank(build_context(series)))
+    monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **options: enhanced(options))
     module = SimpleNamespace(has_own_score=lambda: False)
     detector = SimpleNamespace(module=module, score=lambda *_, own=False: peaks(320, 310, 410))
     detector.fit = lambda *_, **__: detector
     monkeypatch.setattr(experiment.detectors, "create", lambda *_, **__: detector)
+
+
+@pytest.mark.parametrize(
+    ("kept", "system"),
+    [
+        ("both", "vae + mined bank"),
+        ("rules", "vae + mined bank, rules alone"),
+        ("free", "vae: free voice"),
+        ("original", "vae: point error"),
+    ],
+)
+def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeypatch, kept, system):
+    result = SimpleNamespace(candidate=SimpleNamespace(voices=lambda _: VOICES), report={"kept": kept})
+    stand_in(monkeypatch, lambda options: result)
+    compared = Experiment(title="", sets=["ucr"], backbones=["vae"])
+    result = cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{wave}--0")
+    rows = rows_of(result)
+    scores = ["vae + mined bank", "vae + mined bank, rules alone", "vae: free voice", "vae: point error"]
+    assert len({rows[name]["ap"] for name in scores}) == 4
+    assert (rows["vae + APE"]["ap"], rows["vae + APE"]["kept"]) == (rows[system]["ap"], kept)
+    assert set(result["seconds"]) == set(rows) == {*scores, "vae + APE"}
+
+
+def test_a_detector_that_cannot_be_post_trained_keeps_its_error(wave, tmp_path, monkeypatch):
+    stand_in(monkeypatch, lambda options: SimpleNamespace(candidate=None, report={"kept": "original"}))
     compared = Experiment(title="", sets=["ucr"], backbones=["vae"])
     rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{wave}--0"))
-    three = [rows[name]["ap"] for name in ("vae + mined bank", "vae: without heads", "vae: point error")]
-    assert len(set(three)) == 3
-    assert (rows["vae + APE"]["ap"], rows["vae + APE"]["kept"]) == (rows[system]["ap"], kept)
+    assert set(rows) == {"vae: point error", "vae + APE"}
+    assert rows["vae + APE"]["ap"] == rows["vae: point error"]["ap"]
+
+
+def test_generators_and_recipes_change_one_option_of_post_training(wave, tmp_path, monkeypatch):
+    given = []
+
+    def enhanced(options):
+        given.append(options)
+        return SimpleNamespace(candidate=SimpleNamespace(voices=lambda _: VOICES), report={"kept": "both"})
+
+    stand_in(monkeypatch, enhanced)
+    compared = Experiment(
+        title="", sets=["ucr"], backbones=["vae"], arms=[], generators=["NCAD"], recipes={"short": {"steps": 3}}
+    )
+    rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{wave}--0"))
+    assert {"vae + NCAD's negatives", "vae + short"} < set(rows)
+    assert given[1] == {"recipe": replace(cells.DEFAULT, steps=3)}
+    hosts = torch.randn(4, 1, 32)
+    made = given[0]["negatives"](hosts, torch.Generator().manual_seed(0), torch.arange(4))
+    assert made.shape == hosts.shape and not torch.equal(made, hosts)
+
+
+def test_rows_have_in_time_figures(wave, tmp_path, monkeypatch):
+    monkeypatch.setitem(cells.SIMPLE, "one", lambda *_: peaks(*range(405, 425)))
+    compared = Experiment(title="", sets=["ucr"], simple=["one"])
+    row = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--simple--all--{wave}--0"))["one"]
+    assert (row["outside"], row["found"], row["delay"], row["early"]) == (0, 1, 5, 0)
 
 
 @pytest.mark.extended
-def test_backbone_cell_has_errors_controls_and_arms(ucr_names, tmp_path, few_steps):
-    compared = Experiment(title="", sets=["ucr"], backbones=["donut"], arms=["untrained", "oracle bank"])
+def test_backbone_cell_has_errors_voices_and_arms(ucr_names, tmp_path, few_steps):
+    compared = Experiment(title="", sets=["ucr"], backbones=["donut"], arms=["generic", "oracle bank"])
     result = cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--donut--{ucr_names[0]}--0")
     rows = rows_of(result)
-    controls = {f"donut: {control}" for control in cells.CONTROLS}
-    assert set(rows) == {"donut: point error", "donut: own score", "donut + untrained"} | controls
+    assert set(rows) == {
+        "donut: point error", "donut: own score", "donut: free voice", "donut + generic",
+        "donut + generic, rules alone",
+    }  # fmt: skip
     assert all(0 < row["ap"] <= 1 and 0 < row["vus"] <= 1 and row["ucr"] in (0, 1) for row in rows.values())
-    assert rows["donut + untrained"]["ap"] > 0.5  # a random score has about one in twenty
+    assert rows["donut + generic"]["ap"] > 0.5  # a random score has about one in twenty
     assert rows["donut: own score"]["ap"] != rows["donut: point error"]["ap"]
     assert result["about"]["recording"] == "ECG" and set(result["seconds"]) == set(rows)
 
@@ -111,14 +150,3 @@ def test_method_cell_has_one_row_with_its_claim(ucr_names, tmp_path, monkeypatch
     first, again = (cells.measure_cell(compared, tmp_path, None, job) for _ in range(2))
     assert set(rows_of(first)) == {"CutAddPaste (reproduction)"}
     assert again["rows"] == first["rows"] and first["versions"]["numpy"] == np.__version__
-
-
-def test_backbone_without_an_own_score_has_no_row_for_it(ucr_names, tmp_path, monkeypatch, few_steps):
-    case = load_case("ucr", ucr_names[0])
-    monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: broad_bank(build_context(case.series)))
-    monkeypatch.setattr(
-        arms.posttrain, "enhance", lambda *_args, **_options: SimpleNamespace(candidate=None, report={})
-    )
-    compared = Experiment(title="", sets=["ucr"], backbones=["vae"])
-    rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{ucr_names[0]}--0"))
-    assert set(rows) == {"vae: point error"}

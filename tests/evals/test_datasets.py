@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ape.core.errors import InputError
-from ape.evals.datasets import load_case, series_names
+from ape.evals.datasets import group, load_case, part, series_names
+from ape.evals.timeanomalybench import SCENARIOS
 from ape.rules import build_context
 
 
@@ -54,3 +55,33 @@ def test_simulated_case_has_test_labels_a_text_and_an_oracle():
     assert case.labels[: case.series.train_end].sum() == 0 < case.labels.sum()
     assert case.series.text and case.oracle is not None
     assert case.oracle(build_context(case.series)).rules
+
+
+def test_texts_of_a_simulated_case_have_the_same_description_and_different_manuals():
+    case = load_case("bench", series_names("bench")[0])
+    scenario = SCENARIOS[case.family]
+    measured = scenario.texts.measured.splitlines()[0]
+    assert case.series.text.startswith(measured) and case.other_text.startswith(measured)
+    assert case.series.text != case.other_text
+    manuals = {name for name, each in SCENARIOS.items() if each.texts.manual.splitlines()[0] in case.other_text}
+    assert len(manuals) == 1 and case.family not in manuals
+
+
+def test_the_name_of_a_simulated_series_does_not_tell_its_fault():
+    name = series_names("bench")[0]
+    assert name.partition(".")[2] not in load_case("bench", name).series.name
+
+
+def test_faults_and_scenarios_of_the_benchmark_can_be_chosen():
+    every = series_names("bench", faults=5)
+    assert len(every) == 60 and len(series_names("bench", faults=2)) == 24
+    tuning, confirmation = (series_names("bench", faults=5, scenarios=which) for which in ("tuning", "confirmation"))
+    assert set(tuning) | set(confirmation) == set(every) and len(tuning) == 40
+    assert {part("bench", name) for name in tuning} == {"tuning"}
+    assert {group("bench", name) for name in every} == set(SCENARIOS)
+
+
+def test_runs_of_a_test_bed_are_groups_of_their_own():
+    assert [group(data_set, "TEP_a01") for data_set in ("tep", "skab")] == ["TEP_a01"] * 2
+    assert group("ucr", "001_DISTORTEDECG1") == "ECG" and part("ucr", "001_DISTORTEDECG1") == "tuning"
+    assert part("skab", "SKAB_valve1_1") is None

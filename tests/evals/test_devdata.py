@@ -40,3 +40,27 @@ def test_missing_folder_is_an_error_that_names_the_variable(monkeypatch, value):
     monkeypatch.setenv("APE_DEV_DATA", value)
     with pytest.raises(InputError, match="set APE_DEV_DATA"):
         devdata.anomalous_series("ucr")
+
+
+def plant(folder, text, measured, failures):
+    """Write a set of one series of the fixture's kind with a manual."""
+    folder.mkdir()
+    np.savez(folder / "run.npz", values=np.sin(np.arange(500) / 4), train_end=300)
+    (folder / "index.csv").write_text(f"series,family,length,text\nrun,plant,500,{text}\n")
+    (folder / "labels.csv").write_text("series,begin,end,fault\nrun,400,420,the answer\n")
+    (folder / "manual.txt").write_text(f"{measured}\n\nTypical failures\n{failures}\n")
+
+
+def test_manuals_are_part_of_the_text_and_swap_their_failures(folder):
+    plant(folder.parent / "skab", "A pump.", "Pressure in bar.", "The valve closes.")
+    plant(folder.parent / "tep", "manual.txt", "Feed in kg.", "The feed changes.")
+    pump, reactor = (devdata.load_case(data_set, "run") for data_set in ("skab", "tep"))
+    assert pump.series.text == "A pump.\nPressure in bar.\nTypical failures\nThe valve closes."
+    assert pump.other_text == "A pump.\nPressure in bar.\nTypical failures\nThe feed changes."
+    assert reactor.series.text == "Feed in kg.\nTypical failures\nThe feed changes."
+    assert reactor.other_text == "Feed in kg.\nTypical failures\nThe valve closes."
+    assert "answer" not in pump.series.text + reactor.series.text
+
+
+def test_sets_without_a_manual_have_no_other_text(folder):
+    assert devdata.load_case("ucr", "wave").other_text is None

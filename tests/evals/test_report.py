@@ -1,4 +1,4 @@
-"""Reports: leads with tests, and parts of UCR."""
+"""Reports: leads with tests, differences of pairs, tuning and confirmation apart."""
 
 from __future__ import annotations
 
@@ -21,3 +21,47 @@ def test_lead_of_the_reference_with_wilcoxon_and_holm():
     assert table.loc["worse", "p"] == pytest.approx(2 / 2**12)
     assert table.loc["worse", "p, Holm"] == pytest.approx(4 / 2**12)
     assert table.loc["same", "p"] > 0.3 and table.loc["same", "low"] < 0 < table.loc["same", "high"]
+
+
+def rows_of(part, names, **ap):
+    return [
+        {
+            "system": system, "series": name, "recording": name, "set": "bench", "part": part, "family": name,
+            "seed": 0,
+            "ap": value, "vus": value, "outside": 1 - value, "found": 1.0, "delay": 2.0, "early": 0.0,
+            "named": None, "kept": None, "seconds": 1.0,
+        }
+        for system, values in ap.items()
+        for name, value in zip(names, values, strict=True)
+    ]  # fmt: skip
+
+
+def test_differences_of_pairs_by_hand():
+    rows = pd.DataFrame(rows_of("tuning", "abc", right=[0.5, 0.9, 0.7], other=[0.4, 0.4, 0.7]))
+    table = report.differences_of_pairs(rows, [("right", "other"), ("right", "missing")])
+    assert list(table.index) == ["right less other"]
+    row = table.loc["right less other"]
+    assert (row["series"], row["better"], row["worse"]) == (3, 2, 0)
+    assert row["ap"].startswith("+0.200 [+0.0") and row["outside"].startswith("-0.200 [-0.5")
+
+
+def test_tuning_and_confirmation_are_reported_apart(tmp_path):
+    rows = rows_of("tuning", "ab", right=[0.5, 0.9], other=[0.4, 0.4])
+    rows += rows_of("confirmation", "cd", right=[0.1, 0.2], other=[0.4, 0.4])
+    setting = ("series", "recording", "set", "part", "family", "seed")
+    cells = [
+        {
+            "rows": [{name: value for name, value in row.items() if name not in (*setting, "seconds")}],
+            "seconds": {row["system"]: 1.0},
+            "about": {name: row[name] for name in setting},
+            "hardware": {"machine": "m", "gpu": "none"},
+            "versions": {"ape-tsad": "0"},
+        }
+        for row in rows
+    ]
+    report.write_report(tmp_path, "T", "right", cells, [("right", "other")])
+    text = (tmp_path / "report.md").read_text()
+    for heading, difference in (("bench", "+0.025"), ("bench, tuning", "+0.300"), ("bench, confirmation", "-0.250")):
+        table = text.split(f"## {heading}: differences")[1].split("##")[0]
+        assert difference in table
+    assert "bench, tuning: average precision by family" not in text
