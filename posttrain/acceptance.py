@@ -1,181 +1,177 @@
-"""Decide whether the post-trained detector is kept, without labels.
+"""Decide which voices of the post-trained detector are kept, without labels.
 
-The decision uses implants: pseudo-anomalies put into held-out normal segments.
+The decision uses implants: pseudo-anomalies put into normal points that nothing was trained on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from ape.posttrain.candidates import Candidates
-from ape.rules import RuleBank
-from ape.series.windows import longest, starts
+from ape.posttrain.normal_part import NormalPart
+from ape.rules import OPERATORS, RuleBank, broad_bank
+from ape.series.windows import clip, longest, starts, usable
 
-SEGMENTS = 64  # of each kind of implant
-SEGMENT_WINDOWS = 3
-STARTS_PER_WINDOW = 8  # windows start every eighth of their length within a segment
-MAX_ERROR_RATIO = 1.05
-MAX_HARM = 0.01  # average precision that training may cost significantly
+HOST_WINDOWS = 4  # window lengths that one implant has to itself
+MOST_POINTS = 12_000  # of all copies of the held-out part
+MOST_IMPLANTS = 48
 RESAMPLES = 2000
-LEVEL = 0.05  # one-sided
+LEVEL = 0.02  # one-sided; three alternatives are compared
 
-Choice = Literal["post-trained", "training-free", "original"]  # second: the score without heads, original backbone
+Kept = Literal["both", "rules", "free", "original"]
+ALTERNATIVES: tuple[Kept, ...] = ("rules", "free", "original")
+NAMES: dict[Kept, str] = {
+    "both": "both voices together",
+    "rules": "the rules alone",
+    "free": "the distance to the nearest window alone",
+    "original": "the original detector",
+}
 
 
 @dataclass(frozen=True)
 class Implants:
-    """Held-out normal segments with one pseudo-anomaly each, cut into windows.
+    """Copies of the held-out part with pseudo-anomalies.
 
     Parameters
     ----------
-    windows : Tensor, float32 [S * W, C, L]
-        Data units, ordered by segment.
-    positions : ndarray, int64 [S * W]
-        Start of each window in the series.
-    inner : ndarray, int64 [W]
-        Starts of windows within a segment.
-    labels : ndarray, bool [S, length]
-        Anomalous points of each segment.
+    copies : ndarray, float32 [K, n, C]
+        Data units.
+    places : ndarray, int64 [M, 3]
+        Of each implant: the copy, and begin and end of its host in it.
+    labels : ndarray, bool [K, n]
+        Anomalous points.
+    kinds : ndarray of str [M]
+        ``bank``, or ``foreign`` if the implant is of an operator that the bank does not use.
     """
 
-    windows: torch.Tensor
-    positions: np.ndarray
-    inner: np.ndarray
+    copies: np.ndarray
+    places: np.ndarray
     labels: np.ndarray
+    kinds: np.ndarray
 
-    def starts(self) -> np.ndarray:
-        """Return the starts of all windows in the concatenated segments, int64 [S * W]."""
-        segments, length = self.labels.shape
-        return (np.arange(segments)[:, None] * length + self.inner).ravel()
+    def precisions(self, scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """Return the average precision of each implant's points among normal points, [M].
 
-    def touched(self) -> np.ndarray:
-        """Return which windows contain at least half of their segment's anomaly, bool [S * W]."""
-        covered = self.labels[:, self.inner[:, None] + np.arange(self.windows.shape[2])].sum(2)
-        return (covered >= 0.5 * self.labels.sum(1)[:, None]).ravel()
+        Other points of the copies are ignored, because an alarm near an anomaly is not a false alarm.
+
+        Parameters
+        ----------
+        scores : ndarray [K, n]
+        normal : ndarray [N]
+            Scores of the held-out part without implants.
+        """
+        ranked = np.sort(normal[np.isfinite(normal)])
+        hosts = [(copy, slice(begin, end)) for copy, begin, end in self.places]
+        return np.array([average_precision(scores[at][self.labels[at]], ranked) for at in hosts])
 
 
-def implant(bank: RuleBank, candidates: Candidates, generator: torch.Generator) -> Implants:
-    """Put one pseudo-anomaly of ``bank`` into the middle window of each of 64 segments of the held-out part.
+def average_precision(anomalous: np.ndarray, ranked: np.ndarray) -> float:
+    """Return the average precision of anomalous points among normal ones, whose scores are sorted.
+
+    Tied scores get the precision after the last of them. Points without a score count as not detected.
+    """
+    found = np.sort(np.nan_to_num(anomalous, nan=-np.inf))
+    hits, alarms = (len(x) - np.searchsorted(x, found) for x in (found, ranked))
+    return float((hits / (hits + alarms)).mean())
+
+
+def implant(bank: RuleBank, normal: NormalPart, held_out: int, window: int, generator: torch.Generator) -> Implants:
+    """Put pseudo-anomalies of the bank, and of operators that it does not use, into copies of the held-out part.
+
+    Parameters
+    ----------
+    bank : RuleBank
+    normal : NormalPart
+    held_out : int
+        Begin of the held-out part.
+    window : int
+        Samples.
+    generator : torch.Generator
 
     Raises
     ------
     EmptyBankError
         The bank has no rule that can be placed.
     """
-    window, stretches = candidates.reference_windows.window, candidates.held_out_segments()
+    values = normal.values[held_out:]
+    stretches = [(begin - held_out, end - held_out) for begin, end in clip(normal.clean, held_out, len(normal.values))]
     begin, end = longest(stretches)
-    length = min(SEGMENT_WINDOWS * window, end - begin)
-    middle = (length - window) // 2
-    possible = starts(stretches, length)
-    begin = int(possible[0])
-    segment_starts = possible[np.linspace(begin, begin + len(possible) - 1, SEGMENTS).astype(np.int64) - begin]
-    normal = candidates.values[segment_starts[:, None] + np.arange(length)]  # [S, length, C]
-    segments = torch.from_numpy(np.ascontiguousarray(normal.transpose(0, 2, 1)))
-    hosts = segments[:, :, middle : middle + window].clone()
-    pseudo, mask, _ = bank.sample(hosts, generator, torch.from_numpy(segment_starts + middle))
-    segments[:, :, middle : middle + window] = pseudo
-    labels = np.zeros((SEGMENTS, length), dtype=bool)
-    labels[:, middle : middle + window] = mask.any(1).numpy()
-    step = max(1, window // STARTS_PER_WINDOW)
-    windows = segments.unfold(2, window, step).permute(0, 2, 1, 3)  # [S, W, C, L]
-    inner = np.arange(windows.shape[1], dtype=np.int64) * step
-    return Implants(windows.flatten(0, 1), (segment_starts[:, None] + inner).ravel(), inner, labels)
-
-
-def average_precisions(labels: np.ndarray, scores: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Return the average precision of each row's anomalous points among points of a normal stretch, [S].
-
-    The row's other points are ignored, because an alarm near an anomaly is not a false alarm. Tied scores get the
-    precision after the last of them.
-
-    Parameters
-    ----------
-    labels : ndarray, bool [S, T]
-        At least one true per row.
-    scores : ndarray [S, T]
-    normal : ndarray [N]
-        Scores of normal points.
-    """
-    ranked = np.sort(normal)
-
-    def one(anomalous: np.ndarray) -> float:
-        hits, alarms = (len(x) - np.searchsorted(x, anomalous) for x in (np.sort(anomalous), ranked))
-        return float((hits / (hits + alarms)).mean())
-
-    return np.array([one(row[where]) for row, where in zip(scores, labels, strict=True)])
+    host = min(HOST_WINDOWS * window, end - begin)
+    hosts = starts(usable(stretches, host), host, host)
+    hosts = hosts[np.diff(hosts, prepend=-host) >= host]  # the last of a stretch may overlap the one before
+    copies = max(2, min(MOST_POINTS // len(values), -(-MOST_IMPLANTS // len(hosts))))
+    copy, at = np.repeat(np.arange(copies), len(hosts)), np.tile(hosts, copies)
+    used = {step.operator for rule in bank.rules for step in rule.program}
+    foreign = broad_bank(bank.context, [name for name in OPERATORS if name not in used])
+    banks = {"bank": bank, "foreign": foreign} if foreign.rules else {"bank": bank}
+    kinds = np.array(list(banks))[(copy + np.tile(np.arange(len(hosts)), copies)) % len(banks)]
+    made, labels = np.repeat(values[None], copies, 0), np.zeros((copies, len(values)), dtype=bool)
+    for kind, source in banks.items():
+        rows = np.flatnonzero(kinds == kind)
+        points = at[rows, None] + np.arange(host)
+        windows = torch.from_numpy(np.ascontiguousarray(values[points].transpose(0, 2, 1)))
+        sample = source.sample(windows, generator, torch.from_numpy(at[rows] + held_out))
+        made[copy[rows, None], points] = sample.pseudo.numpy().transpose(0, 2, 1)
+        labels[copy[rows, None], points] = sample.mask.any(1).numpy()
+    return Implants(made, np.stack([copy, at, at + host], 1), labels, kinds)
 
 
 def mean_with_interval(difference: np.ndarray, seed: int) -> dict[str, float]:
-    """Return the mean of paired differences with its percentile bootstrap interval, 5 to 95 %, over segments."""
+    """Return the mean of paired differences with its percentile bootstrap interval, 2 to 98 %, over implants."""
     generator = np.random.default_rng(seed)
     means = difference[generator.integers(len(difference), size=(RESAMPLES, len(difference)))].mean(1)
     low, high = np.quantile(means, [LEVEL, 1 - LEVEL])
     return {"mean": float(difference.mean()), "low": float(low), "high": float(high), "n": len(difference)}
 
 
-def decide(
-    enhanced: dict[str, dict[str, float]],
-    training_free: dict[str, dict[str, float]],
-    training: dict[str, dict[str, float]],
-    error_ratio: float,
-) -> tuple[Choice, str]:
-    """Choose what is kept, and give the reason.
-
-    The trained weights are kept if they do no harm. A score is kept only if it detects implants better than the
-    original detector.
+def decide(precisions: Mapping[Kept, np.ndarray], kinds: np.ndarray, seed: int) -> dict[str, Any]:
+    """Choose the voices: both together, unless one of them alone or the original detector is significantly better.
 
     Parameters
     ----------
-    enhanced, training_free : dict
-        Gain over the original detector, by kind of implant and for ``all``: of the score with heads, and of the score
-        without heads on the original backbone.
-    training : dict
-        Gain of the former over the latter, by kind.
-    error_ratio : float
-        Error on held-out normal windows after training divided by that before.
+    precisions : mapping of str to ndarray [M]
+        Average precision of each implant by both voices, each alone, and the original detector.
+    kinds : ndarray of str [M]
+        Of the implants.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
-    choice : {"post-trained", "training-free", "original"}
-    reason : str
+    dict
+        For the report: ``kept``, ``accepted``, ``reason``, and the figures of each kind of implant.
     """
-    harm = _harm(training, error_ratio)
-    doubt = _doubt(training_free if harm else enhanced)
-    if doubt:
-        return "original", f"{harm}; without training: {doubt}" if harm else doubt
-    if harm:
-        return "training-free", f"{harm}; without training: {_gains(training_free)}"
-    return "post-trained", _gains(enhanced)
+    gains = {name: mean_with_interval(precisions[name] - precisions["both"], seed) for name in ALTERNATIVES}
+    better = [name for name in ALTERNATIVES if gains[name]["low"] > 0]
+    kept: Kept = max(better, key=lambda name: gains[name]["mean"]) if better else "both"
+    figures = {}
+    for kind in dict.fromkeys(kinds.tolist()):
+        own = {name: values[kinds == kind] for name, values in precisions.items()}
+        figures[kind] = {
+            "average_precision": {name: float(values.mean()) for name, values in own.items()},
+            "gain_over_both": {name: mean_with_interval(own[name] - own["both"], seed) for name in ALTERNATIVES},
+        }
+    return {
+        "kept": kept,
+        "accepted": kept != "original",
+        "reason": _reason(kept, {name: float(values.mean()) for name, values in precisions.items()}, gains),
+        "acceptance": figures,
+    }
 
 
-def _harm(training: dict[str, dict[str, float]], error_ratio: float) -> str:
-    """Return the reason against the trained weights, or an empty string."""
-    if not np.isfinite(error_ratio) or error_ratio > MAX_ERROR_RATIO:
-        return f"after training, the reconstruction of held-out normal windows is worse (error x {error_ratio:.3g})"
-    for kind, gain in training.items():
-        if gain["high"] < -MAX_HARM:
-            return f"{kind} implants are detected better without training: {_figures(gain)}"
-    return ""
-
-
-def _doubt(gains: dict[str, dict[str, float]]) -> str:
-    """Return the reason against a score: no clear gain on all implants, or a clear loss on one kind; else nothing."""
-    if not gains["all"]["low"] > 0:
-        return f"no clear gain on held-out implants: {_figures(gains['all'])}"
-    for kind, gain in gains.items():
-        if gain["high"] < 0:
-            return f"a clear loss on {kind} implants: {_figures(gain)}"
-    return ""
-
-
-def _gains(gains: dict[str, dict[str, float]]) -> str:
-    listed = ", ".join(f"{kind} {_figures(gain)}" for kind, gain in gains.items() if kind != "all")
-    return f"gains on held-out implants: {listed}"
-
-
-def _figures(gain: dict[str, float]) -> str:
-    return f"average precision {gain['mean']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+def _reason(kept: Kept, means: Mapping[Kept, float], gains: Mapping[Kept, dict[str, float]]) -> str:
+    """Say in words what the implants showed."""
+    count = gains["original"]["n"]
+    start = f"on {count} anomalies put into held-out normal data"
+    listed = ", ".join(f"{title} {means[name]:.2f}" for name, title in NAMES.items() if name != kept)
+    if kept == "both":
+        finding = "nothing is clearly better than both voices together: average precision"
+        return f"{start}, {finding} {means['both']:.2f} ({listed})"
+    gain = gains[kept]
+    interval = f"{gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
+    finding = f"{NAMES[kept]} finds clearly more than both voices together: average precision"
+    return f"{start}, {finding} {means[kept]:.2f}, {interval} ({listed})"

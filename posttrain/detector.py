@@ -1,29 +1,39 @@
-"""The enhanced detector: a backbone, normal reference windows, a trained representation, and a calibrated score."""
+"""The enhanced detector: a backbone, the discriminators of a bank and of all operators, and a calibrated score."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ape import detectors
 from ape.core.errors import InputError
-from ape.core.out_of_memory import BatchSize
 from ape.detectors import Detector, WrappedDetector
-from ape.detectors.inputs import prepared, with_missing
-from ape.posttrain.enhanced_folder import is_enhanced, read_folder, save_folder
-from ape.posttrain.parts import BATCH, Parts, parts_of
-from ape.posttrain.reference_windows import ReferenceWindows
-from ape.posttrain.references import References
-from ape.posttrain.representation import Representation
-from ape.posttrain.score import Calibration, Measured, Overlap
+from ape.detectors.inputs import prepared
+from ape.posttrain.backbone_inputs import BackboneStatistics, backbone_inputs
+from ape.posttrain.calibration import VOICES, Calibration, Peaks, Voice
+from ape.posttrain.detector_folder import is_enhanced, read_folder, save_folder
+from ape.posttrain.discriminator.evidence import Evidence, Reader
+from ape.posttrain.discriminator.network import RuleDiscriminator
+from ape.posttrain.discriminator.normal import Normal
+from ape.posttrain.discriminator.rules import BankDiscriminator, generic_discriminator
+from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.explanation import Explanation, channel_shares, explain
+from ape.posttrain.normal_part import NormalPart
+from ape.rules import RuleBank
 from ape.series import Requirements, Series
-from ape.series.windows import sliding, start_batches
+from ape.series.windows import clip, usable
+
+PIECE = 4096  # points that are scored at once, to save memory
+MISSING = 6.0  # least score of a missing value: that of one normal point in a million
+ANY = "pseudo-anomaly"  # the only rule of a model that was trained on other anomalies than those of a bank
 
 
 def device_of(detector: Detector) -> torch.device:
@@ -33,33 +43,43 @@ def device_of(detector: Detector) -> torch.device:
 
 @dataclass(frozen=True)
 class EnhancedDetector:
-    """A detector whose score comes from its post-trained representation. It follows the `Detector` protocol.
+    """A detector whose score comes from the rules of a bank and from normal windows. It follows `Detector`.
 
     Parameters
     ----------
     backbone : Detector
         A post-trained copy of the detector.
-    reference_windows : ReferenceWindows
-        Normal training windows.
-    values : ndarray, float32 [n, C]
-        The training part that the reference windows were cut from.
-    representation : Representation
+    bank : RuleBank
+        Without rules if the model was trained on other anomalies.
+    normal : NormalPart
+        Windows are compared with it.
+    model : BankDiscriminator
+        Post-trained; of the bank's rules.
+    network : RuleDiscriminator
+        Pretrained; of all operators.
+    statistics : BackboneStatistics or None
+        How the backbone's outputs enter the model. None if they do not.
     required : Requirements
         What it requires of a series, for `ape.series.load`.
     calibration : Calibration or None
-        ``None`` until held-out windows are measured.
+        None until normal points are measured.
+    kept : {"both", "rules", "free"}
+        Voices that the score consists of.
     """
 
     backbone: Detector
-    reference_windows: ReferenceWindows
-    values: np.ndarray
-    representation: Representation
+    bank: RuleBank
+    normal: NormalPart
+    model: BankDiscriminator
+    network: RuleDiscriminator
+    statistics: BackboneStatistics | None
     required: Requirements
     calibration: Calibration | None = None
+    kept: Voice = "both"
 
     @property
     def window(self) -> int:
-        """Window length L."""
+        """Window length L of the backbone."""
         return self.backbone.window
 
     @property
@@ -68,96 +88,62 @@ class EnhancedDetector:
         return self.backbone.module
 
     @property
-    def shift_and_scale(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def shift_and_scale(self) -> tuple[Tensor, Tensor]:
         """Shift [C] and scale [C] with which the backbone standardises."""
         return self.backbone.shift_and_scale
 
-    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+    def reconstruct(self, x: Tensor) -> Tensor:
         """Return the backbone's reconstruction of windows [B, C, L], data units."""
         return self.backbone.reconstruct(x)
 
-    def loss(self, x: torch.Tensor) -> torch.Tensor:
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the backbone's latent of windows [B, C, L], [B, D]."""
+        return self.backbone.encode(x)
+
+    def loss(self, x: Tensor) -> Tensor:
         """Return the backbone's training loss."""
         return self.backbone.loss(x)
 
-    def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """Return unit vectors of windows [B, C, L] in the contrastive space, [B, D], see `vectors`."""
-        return self.vectors(parts_of(self.backbone, x, self.nearest(x, None))[0])
+    def point_scores(self, x: Tensor) -> Tensor:
+        """Return the backbone's reconstruction error of each point of windows [B, C, L] from anywhere, [B, L]."""
+        return self.backbone.point_scores(x)
 
-    def vectors(self, parts: Parts) -> torch.Tensor:
-        """Concatenate the vectors of all heads to one unit vector per window, [B, D]."""
-        vectors = self.representation(parts)
-        return vectors.transpose(0, 1).flatten(1) / len(vectors) ** 0.5
+    def clone(self) -> Self:
+        """Return an independent copy."""
+        return replace(self, backbone=self.backbone.clone(), model=copy.deepcopy(self.model))
+
+    def keeping(self, voice: Voice) -> Self:
+        """Return the same detector with a score from other voices."""
+        return replace(self, kept=voice)
 
     @cached_property
-    def references(self) -> References:
-        """References under the current backbone. They are cached: after training it, `replace` this object."""
-        return References.of(self.backbone, self.reference_windows)
+    def reader(self) -> Reader:
+        """What reads the evidence off windows."""
+        further = None
+        if self.statistics is not None:
+            further = partial(backbone_inputs, self.backbone, self.statistics)
+        self.backbone.module.eval()
+        return Reader(self.generic, self.model, further)
 
-    def references_for(self, series: Series) -> tuple[References, int]:
-        """Return the references for windows of a series, and the position of its start.
+    @cached_property
+    def generic(self) -> BankDiscriminator:
+        """The discriminator of all operators."""
+        return generic_discriminator(self.network, self.bank.context)
 
-        A series that does not begin with the training part is placed after it.
-        """
-        values, trained = series.values, len(self.values)
-        same = min(len(values), trained)
-        continues = np.array_equal(values[:same], self.values[:same])
-        first, offset = (trained - self.window + 1, 0) if continues else (0, trained)
-        segments = replace(series, train_end=None).train_segments  # no reference where values are missing
-        return self.references.followed_by(self.backbone, values, segments, first, offset), offset
+    def scoring(self, continues: bool) -> Scoring:
+        """Return what computes the evidence of a series in pieces."""
+        normal = self.normal
+        context, device = self.bank.context, device_of(self.backbone)
+        return Scoring(
+            self.reader,
+            Normal.of(normal.values, context, normal.segments, ~normal.is_clean, device),
+            continues,
+        )
 
-    def standardised(self, x: torch.Tensor) -> torch.Tensor:
-        """Return windows [B, C, L] in training standard deviations."""
-        shift, scale = self.backbone.shift_and_scale
-        return (x - shift[:, None]) / scale[:, None]
-
-    def nearest(self, x: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
-        """Return the differences of windows [B, C, L] to the nearest ones, [B, 3 cells], see `Neighbours.pooled`."""
-        return self.references.neighbours(self.standardised(x), positions).pooled()
-
-    @torch.no_grad()
-    def measure(
-        self,
-        windows: np.ndarray | torch.Tensor,
-        positions: np.ndarray | None,
-        references: References | None = None,
-    ) -> Measured:
-        """Measure windows [N, C, L], batch by batch.
-
-        Parameters
-        ----------
-        windows : ndarray or Tensor
-            Data units.
-        positions : ndarray, int64 [N], or None
-            Starts in the training series, so that no window is compared with itself.
-        references : References, optional
-            Default: those of the training part.
-        """
-        references = references or self.references
-        self.module.eval()
-        self.representation.eval()
-
-        def batches(size: int) -> list[tuple[np.ndarray, np.ndarray]]:
-            at = (slice(i, i + size) for i in range(0, len(windows), size))
-            return [self._measured(windows[i], None if positions is None else positions[i], references) for i in at]
-
-        return Measured(*(np.concatenate(part) for part in zip(*BatchSize(BATCH).run(batches), strict=True)))
-
-    def _measured(
-        self, windows: np.ndarray | torch.Tensor, positions: np.ndarray | None, references: References
-    ) -> tuple[np.ndarray, np.ndarray]:
-        device = device_of(self.backbone)
-        x = torch.as_tensor(np.ascontiguousarray(windows)).to(device)
-        at = None if positions is None else torch.as_tensor(positions).to(device)
-        near = references.neighbours(self.standardised(x), at)
-        parts, residual = parts_of(self.backbone, x, near.pooled())
-        away, distances = self.representation.away(parts), self.representation.distances(parts)
-        points = residual.square().mean(1)
-        nearest, relative, mahalanobis = distances.unbind(1)
-        raw, in_shape = (x.square().mean((1, 2)).sqrt() for x in (near.difference, near.shape))
-        rest = [nearest, in_shape, relative, points.mean(1), mahalanobis, raw]  # as in `MEASURES`
-        row = torch.cat([away, torch.stack(rest, 1)], 1)
-        return row.cpu().double().numpy(), points.cpu().numpy()
+    @property
+    def latency(self) -> int:
+        """Samples that have to be known after a point before its score is final."""
+        return self.require_calibration().latency
 
     def require_calibration(self) -> Calibration:
         """Return the calibration, which every finished detector has."""
@@ -166,42 +152,42 @@ class EnhancedDetector:
             raise RuntimeError(msg)
         return self.calibration
 
-    def point_scores(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the score of each point of windows [B, C, L] from any series, [B, L]."""
-        calibration = self.require_calibration()
-        squashed = calibration.bounds.squash(self.measure(x.detach().cpu().numpy(), None))
-        windows = np.broadcast_to(squashed.windows[:, None], (*squashed.points.shape, squashed.windows.shape[1]))
-        scores = calibration.fuse(np.concatenate([windows, squashed.points[:, :, None]], axis=2))
-        return torch.as_tensor(scores, dtype=torch.float32, device=x.device)
+    @torch.no_grad()
+    def evidence(self, series: Series) -> Iterator[Evidence]:
+        """Yield the evidence of the points of a `prepared` series, in pieces.
 
-    def curves(self, series: Series, stride: int | None = None) -> np.ndarray:
-        """Return the bounded measures of each point of a series, float64 [T, 9], see `streamed_curves`."""
-        return np.concatenate(list(self.streamed_curves(prepared(self, series), stride)))
-
-    def streamed_curves(self, series: Series, stride: int | None = None) -> Iterator[np.ndarray]:
-        """Yield the bounded measures of the points of a series, float64 [n, 9], in pieces.
-
-        The series is `prepared`. Windows are compared with those of the training part and with earlier windows of the
-        series that they do not overlap. Points of stretches that are shorter than a window are NaN.
+        A series that does not begin with the training part is a new stretch after it. The evidence of the training
+        part itself comes from its other windows.
         """
-        bounds = self.require_calibration().bounds
-        batches = start_batches(series.segments, self.window, stride, BATCH)
-        references, offset = self.references_for(series)
-        overlap, views = Overlap(), sliding(series.values, self.window)
-        for some in batches:
-            yield overlap.add(some, bounds.squash(self.measure(views[some], some + offset, references)))
-        yield overlap.emit(series.length - overlap.begin)
+        trained, length = len(self.normal.values), series.length
+        same = min(length, trained)
+        continues = np.array_equal(series.values[:same], self.normal.values[:same])
+        interrupted = self.normal.segments[-1][1] < trained
+        scoring = self.scoring(continues and not interrupted)
+        if not usable(series.segments, scoring.window):
+            raise InputError(
+                f"no stretch without a gap is as long as a window of {scoring.window} points",
+                series.name,
+                "give a longer series",
+            )
+        if continues:
+            yield scoring.trained().take(slice(0, same))
+        yield from feed(scoring, series, trained if continues else 0)
+        if length > trained or not continues:
+            yield scoring.newest()
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
         """Return the anomaly score of each point, float32 [T]; NaN in stretches shorter than a window.
 
-        Channels are matched by name, see `ape.detectors.inputs.prepared`. Points with missing values get the highest
-        possible score.
+        It is minus log10 of the share of normal points that score as high: 2 is reached by one in a hundred. The last
+        points of a stretch are provisional, see `latency`. Channels are matched by name, see
+        `ape.detectors.inputs.prepared`. Points with missing values get the highest score so far, and at least 6.
 
         Parameters
         ----------
+        series : Series
         stride : int or None
-            Step between windows. Default: 1 for up to 20,000 points, else a sixteenth of the window.
+            Without effect; part of the `Detector` protocol.
 
         Raises
         ------
@@ -209,24 +195,207 @@ class EnhancedDetector:
             A channel is missing, or no stretch of the series is as long as a window.
         """
         series, calibration = prepared(self, series), self.require_calibration()
-        pieces = self.streamed_curves(series, stride)
-        score = np.concatenate([calibration.fuse(piece).astype(np.float32) for piece in pieces])
-        return with_missing(score, series, calibration.highest())
+        pieces = [calibration.score(Peaks.of(piece), self.kept) for piece in self.evidence(series)]
+        return Highest().raised(np.concatenate(pieces), missing_points(series))
+
+    def voices(self, series: Series) -> dict[Voice, np.ndarray]:
+        """Return the score by each choice of voices, float32 [T] each. Missing values are not treated."""
+        series, calibration = prepared(self, series), self.require_calibration()
+        peaks = Peaks.joined(Peaks.of(piece) for piece in self.evidence(series))
+        return {voice: calibration.score(peaks, voice) for voice in VOICES}
+
+    def score_and_shares(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
+        """Return the score [T] and the share of each channel in it, float32 [T, C], in the order of training.
+
+        The shares of a point add up to 1. Where values are missing, only their channels have shares.
+        """
+        series, calibration = prepared(self, series), self.require_calibration()
+        scores, shares = [], []
+        for piece in self.evidence(series):
+            scores.append(calibration.score(Peaks.of(piece), self.kept))
+            shares.append(channel_shares(piece, calibration, self.kept))
+        missing, share = missing_points(series), np.concatenate(shares)
+        if series.missing is not None:
+            lost = series.missing[missing]
+            share[missing] = lost / lost.sum(axis=1, keepdims=True)
+        return Highest().raised(np.concatenate(scores), missing), share.astype(np.float32)
+
+    def explain(self, series: Series, begin: int = 0, end: int | None = None) -> Explanation:
+        """Return which rules the points of a series look like, and how likely they are anomalies.
+
+        Parameters
+        ----------
+        series : Series
+        begin, end : int
+            Range of points; memory grows with it. Default: all points.
+        """
+        series, calibration = prepared(self, series), self.require_calibration()
+        stop, at, parts = series.length if end is None else min(end, series.length), 0, []
+        for piece in self.evidence(series):
+            wanted = slice(max(begin - at, 0), max(stop - at, 0))
+            parts.append(explain(piece.take(wanted), calibration, self.named))
+            at += len(piece)
+            if at >= stop:
+                break
+        log_odds, posterior = (np.concatenate(column) for column in zip(*parts, strict=True))
+        rules = tuple(rule.id for rule in self.bank.rules) or (ANY,)
+        return Explanation(begin, series.channels, rules, log_odds, posterior)
+
+    @cached_property
+    def named(self) -> np.ndarray:
+        """Whether a rule of the bank uses an operator at a channel, bool [C, K]."""
+        question, operators = self.model.question, self.generic.question.operator
+        uses = question.operator[:, None] == operators
+        return ((question.channels[question.rule].float().T @ uses.float()) > 0).numpy()
+
+    def follow(self, continues: bool = True) -> Follower:
+        """Return what scores new data in pieces: the same scores as at once.
+
+        Parameters
+        ----------
+        continues : bool
+            Whether the data follow the training part without a gap.
+        """
+        return Follower(self, continues)
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""
-        if series.n_channels != self.values.shape[1]:
+        if series.n_channels != self.normal.values.shape[1]:
             raise InputError(
-                f"{series.n_channels} channels, but the detector was trained on {self.values.shape[1]}",
+                f"{series.n_channels} channels, but the detector was trained on {self.normal.values.shape[1]}",
                 series.name,
                 "score a series with the same channels",
             )
 
     def save(self, folder: Path | str) -> None:
         """Save the detector into ``folder`` (safetensors and JSON), atomically."""
-        calibration = self.require_calibration()
-        parts = self.reference_windows, self.values, self.representation, self.required, calibration
-        save_folder(Path(folder), self.backbone, *parts)
+        self.require_calibration()
+        save_folder(Path(folder), *(getattr(self, field.name) for field in fields(self)))
+
+
+def feed(scoring: Scoring, series: Series, begin: int = 0, piece: int = PIECE) -> Iterator[Evidence]:
+    """Give the points of a series from ``begin`` on to what scores it, and yield the evidence of each piece."""
+    gaps = {gap.position for gap in series.gaps}
+    for first, last in clip(series.segments, begin, series.length):
+        for at in range(first, last, piece):
+            some = slice(at, min(at + piece, last))
+            missing = None if series.missing is None else series.missing[some].any(axis=1)
+            yield scoring.add(series.values[some], gap=at == first and at in gaps, missing=missing)
+
+
+def missing_points(series: Series) -> np.ndarray:
+    """Return which points lack a value, bool [T]."""
+    if series.missing is None:
+        return np.zeros(series.length, dtype=bool)
+    return np.asarray(series.missing.any(axis=1))
+
+
+class Highest:
+    """The highest score so far, which points with missing values get.
+
+    A sensor that delivers nothing is a fault, which held values would hide.
+    """
+
+    def __init__(self) -> None:
+        self.value = MISSING
+
+    def raised(self, score: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Raise the scores of points with missing values, float32 [n]."""
+        known = np.where(missing | np.isnan(score), MISSING, score)
+        so_far = np.maximum.accumulate(np.maximum(known, self.value))
+        self.value = float(so_far[-1]) if len(so_far) else self.value
+        return np.where(missing, np.fmax(score, so_far), score).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Newest:
+    """Provisional scores of the newest points.
+
+    Parameters
+    ----------
+    score : ndarray, float32 [m]
+    age : ndarray, int64 [m]
+        Samples known after each point.
+    """
+
+    score: np.ndarray
+    age: np.ndarray
+
+
+class Follower:
+    """Scores of a series that arrives in pieces.
+
+    Every point gets its final score once, as soon as no further sample can change it. Until then `newest` gives a
+    provisional one.
+
+    Parameters
+    ----------
+    detector : EnhancedDetector
+    continues : bool
+        Whether the series follows the training part without a gap.
+    """
+
+    def __init__(self, detector: EnhancedDetector, continues: bool) -> None:
+        self.detector, self.calibration = detector, detector.require_calibration()
+        self.scoring, self.highest = detector.scoring(continues), Highest()
+        self.missing: np.ndarray = np.zeros(0, dtype=bool)  # of the points without a final score
+        self.last = detector.normal.values[-1:]  # values that take the place of missing ones
+
+    @torch.no_grad()
+    def add(self, points: Series | np.ndarray, gap: bool = False) -> np.ndarray:
+        """Append points and return the scores of those that became final, in order, float32.
+
+        Parameters
+        ----------
+        points : Series or ndarray [m, C]
+            Channels of a series are matched by name. An array has data units and the channels of training in their
+            order; NaN is a missing value. A dead sensor is recognised if it stands still long enough within one piece.
+        gap : bool
+            Whether points are missing before these. Those before the gap then keep their provisional scores.
+
+        Raises
+        ------
+        InputError
+            A channel is missing, or a value is infinite.
+        """
+        series = points if isinstance(points, Series) else self._series(points)
+        series = prepared(self.detector, series)
+        missing = missing_points(series)
+        evidence = self.scoring.add(series.values, gap=gap, missing=missing)
+        self.missing, self.last = np.concatenate([self.missing, missing]), series.values[-1:]
+        score = self._score(evidence)
+        score = self.highest.raised(score, self.missing[: len(score)])
+        self.missing = self.missing[len(score) :]
+        return score
+
+    def _series(self, points: np.ndarray) -> Series:
+        """Make a series of points [m, C] in data units; missing values are held."""
+        required, values = self.detector.required, np.asarray(points, dtype=np.float64)
+        if values.ndim != 2 or np.isinf(values).any():
+            raise InputError("not rows of numbers without infinity", "points", "give an array [points, channels]")
+        offset = required.offset_of(values.shape[1])
+        missing = np.isnan(values)
+        values = np.concatenate([self.last, values - offset]).astype(np.float32)
+        known = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
+        held = np.take_along_axis(values, np.maximum.accumulate(known, axis=0), axis=0)[len(self.last) :]
+        return Series(
+            values=np.nan_to_num(held),
+            channels=required.channels,
+            missing=missing if missing.any() else None,
+            offset=offset if offset.any() else None,
+            named=required.named,
+            counters=required.counters,
+        )
+
+    @torch.no_grad()
+    def newest(self) -> Newest:
+        """Return the provisional scores of all points that are not final, in order."""
+        evidence = self.scoring.newest()
+        score = copy.copy(self.highest).raised(self._score(evidence), self.missing)
+        return Newest(score, evidence.age.cpu().numpy())
+
+    def _score(self, evidence: Evidence) -> np.ndarray:
+        return self.calibration.score(Peaks.of(evidence), self.detector.kept)
 
 
 def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:

@@ -1,13 +1,12 @@
-"""Post-training from end to end: profile, draw the three branches, train, calibrate, and accept or reject."""
+"""Post-training from end to end: profile, train, calibrate, and choose what is kept."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 
 from ape.core.errors import InputError
@@ -16,19 +15,16 @@ from ape.detectors import Detector
 from ape.detectors.inputs import prepared, required_by
 from ape.detectors.training import seeded
 from ape.posttrain.bank_channels import bank_for
-from ape.posttrain.candidates import Candidates, TooShortError, profile
 from ape.posttrain.detector import EnhancedDetector, device_of
-from ape.posttrain.engine import Pool, draw_pool, fit_outputs, train
+from ape.posttrain.discriminator.adaptation import adapt
+from ape.posttrain.discriminator.pretrained import load_pretrained
+from ape.posttrain.discriminator.training import NotFiniteError
 from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.freezing import require_gradients
-from ape.posttrain.negatives import Negatives, from_bank
-from ape.posttrain.parts import pool_latent, pool_residual
-from ape.posttrain.picture import Subjects, picture
+from ape.posttrain.negatives import Negatives
+from ape.posttrain.normal_part import TooShortError, profile
 from ape.posttrain.recipe import DEFAULT, Recipe
-from ape.posttrain.representation import Representation
-from ape.posttrain.score import WEIGHTS_WITHOUT_HEADS
-from ape.posttrain.state import NotFiniteError
-from ape.posttrain.trial import Trial, TrialResult
+from ape.posttrain.trial import judge
 from ape.rules import EmptyBankError, RuleBank
 from ape.series import Requirements, Series
 from ape.series.windows import sliding, starts, usable
@@ -43,59 +39,21 @@ class Enhancement:
     Parameters
     ----------
     detector : Detector
-        The enhanced detector. If training does harm, it has the original backbone and a score without heads. If nothing
-        is accepted, it is the given detector itself.
+        The enhanced detector, with the voices that acceptance chose. If nothing is accepted, it is the given detector
+        itself.
     report : dict
-        Plain values for JSON: the decision, its figures, controls, loss curve, seconds.
+        Plain values for JSON: the decision, its figures, loss curve, seconds.
     accepted : bool
         Whether ``detector`` differs from the given one.
     candidate : EnhancedDetector or None
-        The post-trained detector, accepted or not, to evaluate the decision; ``None`` if nothing was trained.
+        The post-trained detector with both voices, accepted or not, to evaluate the decision; ``None`` if nothing was
+        trained.
     """
 
     detector: Detector | EnhancedDetector
     report: dict[str, Any]
     accepted: bool
     candidate: EnhancedDetector | None = None
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Everything that a post-training needs before its first step.
-
-    Parameters
-    ----------
-    detector : Detector
-        The given detector.
-    model : EnhancedDetector
-        A copy of it with untrained heads; it is trained in place.
-    candidates : Candidates
-    pool : Pool
-    trial : Trial
-    subjects : Subjects
-    before : TrialResult
-        Result of the trial before training.
-    vectors : ndarray [3, N, D]
-        Vectors of the subjects before training.
-    generator : Generator
-        Draws the batches.
-    report : dict
-        The report so far.
-    seconds : dict
-        By step.
-    """
-
-    detector: Detector
-    model: EnhancedDetector
-    candidates: Candidates
-    pool: Pool
-    trial: Trial
-    subjects: Subjects
-    before: TrialResult
-    vectors: np.ndarray
-    generator: torch.Generator
-    report: dict[str, Any]
-    seconds: dict[str, float]
 
 
 def enhance(
@@ -109,7 +67,7 @@ def enhance(
     suspect: Suspect = unlike_others,
     checkpoint: Path | None = None,
 ) -> Enhancement:
-    """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep it if a trial accepts it.
+    """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep what acceptance chooses.
 
     Parameters
     ----------
@@ -124,7 +82,7 @@ def enhance(
     progress : callable, optional
         ``progress(step, done, total, note="")``.
     negatives : callable, optional
-        Creates the third branch instead of the bank, as a control. The trial still uses the bank.
+        Creates the third branch instead of the bank, as a control. Acceptance still uses the bank.
     suspect : callable, optional
         Replaces the filter of training windows, as a control.
     checkpoint : Path, optional
@@ -142,84 +100,61 @@ def enhance(
         memory is too small for a single window, or ``checkpoint`` is damaged or belongs to another post-training.
     """
     say = progress or (lambda *_args, **_kwargs: None)
-    say("profiling", 0, 1, "nearest normal windows")
-    with seeded(seed):  # dropout and stochastic backbones use torch's global generators
-        setup = prepare(detector, bank, series, seed, recipe, negatives, suspect)
-        if isinstance(setup, Enhancement):
-            return setup
-        started = time.perf_counter()
-        try:
-            setup.report["training"] = train(setup.model, setup.pool, recipe, setup.generator, say, checkpoint)
-        except NotFiniteError as error:
-            return refused(detector, setup.report, error)
-        setup.seconds["train"] = time.perf_counter() - started
-        say("accepting", 0, 1, "implants on held-out normal data")
-        result = judge(setup)
-    say("accepting", 1, 1, result.report["reason"])
-    return result
-
-
-def prepare(
-    detector: Detector,
-    bank: RuleBank,
-    series: Series,
-    seed: int,
-    recipe: Recipe,
-    negatives: Negatives | None,
-    suspect: Suspect,
-) -> Setup | Enhancement:
-    """Prepare the first step, or return a refusal if the series is too short or the bank has no usable rule.
-
-    Parameters and errors are those of `enhance`.
-    """
-    started, own = time.perf_counter(), series
-    series = prepared(detector, series)
-    bank = bank_for(bank, series)
+    own, series = series, prepared(detector, series)
+    bank = as_saved(bank_for(bank, series))
     if recipe.freeze != "projection-only" and usable(series.train_segments, detector.window):
         probed = starts(series.train_segments, detector.window)[:PROBED]
         probe = torch.from_numpy(sliding(series.values, detector.window)[probed].copy())
         with seeded(seed):
             require_gradients(detector, probe.to(device_of(detector)))
-    generator = torch.Generator().manual_seed(seed)
     report: dict[str, Any] = {
         "recipe": asdict(recipe),
         "seed": seed,
         "device": str(device_of(detector)),
         "bank_is_of_this_series": bank.fingerprint == own.fingerprint,
     }
+    required, clock = requirements(detector, series), Clock()
     try:
-        candidates = profile(series, detector.window, *detector.shift_and_scale, suspect)
-        report["candidates"] = candidates.summary()
-        profiled = time.perf_counter()
-        model = untrained(detector.clone(), candidates, recipe, generator, requirements(detector, series))
-        pool = draw_pool(model, bank, negatives or from_bank(bank), candidates, recipe, generator)
-        trial = Trial.draw(bank, candidates, seed)
-        subjects = Subjects.draw(bank, candidates, detector.window, seed)
-    except (TooShortError, EmptyBankError) as error:
+        with seeded(seed):  # dropout and stochastic backbones use torch's global generators
+            say("profiling", 0, 1, "nearest normal windows")
+            found = profile(series, detector.window, *detector.shift_and_scale, suspect)
+            report["candidates"] = found.summary
+            clock.lap("profile")
+            network = load_pretrained(device=device_of(detector))
+            generator = torch.Generator().manual_seed(seed)
+            adapted = adapt(
+                network, found.learnt, bank, detector, generator, recipe, say, checkpoint, negatives=negatives
+            )
+            report["training"] = adapted.report
+            clock.lap("train")
+            say("accepting", 0, 1, "anomalies put into held-out normal data")
+            kept_bank = bank if negatives is None else bank.model_copy(update={"rules": []})
+            backbone = cast(Detector, adapted.backbone)  # None only if none was given
+            trained = EnhancedDetector(
+                backbone, kept_bank, found.learnt, adapted.model, network, adapted.statistics, required
+            )
+            candidate, decision = judge(trained, detector, bank, series, found, seed)
+    except (TooShortError, EmptyBankError, NotFiniteError) as error:
         return refused(detector, report, error)
-    before, vectors = trial.examine(model), subjects.vectors(model)
-    seconds = {"profile": profiled - started, "prepare": time.perf_counter() - profiled}
-    return Setup(detector, model, candidates, pool, trial, subjects, before, vectors, generator, report, seconds)
+    clock.lap("accept")
+    report |= {**decision, "seconds": clock.seconds}
+    say("accepting", 1, 1, report["reason"])
+    kept = report["kept"]
+    chosen = detector if kept == "original" else candidate.keeping(kept)
+    return Enhancement(chosen, report, report["accepted"], candidate)
 
 
-def judge(trained: Setup) -> Enhancement:
-    """Calibrate the trained model, and keep it if it passes its trial."""
-    started, trial = time.perf_counter(), trained.trial
-    model = replace(trained.model)  # drops the cached references of the untrained backbone
-    with torch.no_grad():
-        model.representation.set_centres(fit_outputs(model, trained.candidates))
-    after = trial.examine(model)
-    report = trained.report | trial.compare(trained.before, after)
-    report["picture"] = picture(trained.vectors, trained.subjects.vectors(model))
-    report["seconds"] = trained.seconds | {"accept": time.perf_counter() - started}
-    candidate = replace(model, calibration=trial.calibrate(after))
-    detector: Detector | EnhancedDetector = trained.detector
-    if report["kept"] == "post-trained":
-        detector = candidate
-    elif report["kept"] == "training-free":
-        calibration = trial.calibrate(trained.before, WEIGHTS_WITHOUT_HEADS)
-        detector = replace(candidate, backbone=trained.detector.clone(), calibration=calibration)
-    return Enhancement(detector, report, report["accepted"], candidate)
+class Clock:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.begun = time.perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Note the seconds since the last step."""
+        now = time.perf_counter()
+        self.seconds[step], self.begun = now - self.begun, now
 
 
 def refused(detector: Detector, report: dict[str, Any], error: InputError) -> Enhancement:
@@ -233,21 +168,6 @@ def requirements(detector: Detector, series: Series) -> Requirements:
     return required if required is not None and required.channels else Requirements.of(series)
 
 
-@torch.no_grad()
-def untrained(
-    detector: Detector,
-    candidates: Candidates,
-    recipe: Recipe,
-    generator: torch.Generator,
-    required: Requirements = Requirements(),  # noqa: B008 (frozen)
-) -> EnhancedDetector:
-    """Add a representation with scales from the training windows and untrained heads to the detector."""
-    first = sliding(candidates.values, detector.window)[candidates.fit[:1]].copy()
-    windows = torch.from_numpy(first).to(device_of(detector))
-    sizes = pool_latent(detector.encode(windows)).shape[1], pool_residual(windows).shape[1]
-    representation = Representation(*sizes, recipe.inputs, recipe.gains, generator).to(windows.device).eval()
-    model = EnhancedDetector(detector, candidates.reference_windows, candidates.values, representation, required)
-    parts = fit_outputs(model, candidates)
-    representation.fit(parts)
-    representation.set_centres(parts)
-    return model
+def as_saved(bank: RuleBank) -> RuleBank:
+    """Return a bank with the numbers that its file would have, so that a loaded detector has the same scores."""
+    return RuleBank.model_validate_json(bank.to_json())

@@ -98,16 +98,20 @@ def score_series(
         ``own`` is requested of an enhanced detector, or the series has other channels than the training data.
     """
     series = prepared(detector, series)
-    if not own:
-        score = detector.score(series)
-    elif isinstance(detector, WindowedDetector):
+    if own:
+        if not isinstance(detector, WindowedDetector):
+            raise InputError("an enhanced detector has one score", "--own", "use the folder of a plain detector")
         score = detector.score(series, own=True)
+    elif isinstance(detector, EnhancedDetector):
+        score, shares = detector.score_and_shares(series)
+        parts = score[:, None] * shares
     else:
-        raise InputError("an enhanced detector has one score", "--own", "use the folder of a plain detector")
+        score = detector.score(series)
     if series.n_channels == 1:
         return score, {}
-    shares = by_channel(detector, series, score)
-    return score, {f"channel {name}": share for name, share in zip(series.channels, shares.T, strict=True)}
+    if not isinstance(detector, EnhancedDetector):
+        parts = by_channel(detector, series, score)
+    return score, {f"channel {name}": part for name, part in zip(series.channels, parts.T, strict=True)}
 
 
 def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:

@@ -1,181 +1,171 @@
-"""The trial of a post-trained detector: measure held-out implants and normal windows before and after training."""
+"""The trial of a post-trained detector: calibrate it on held-out normal points, and let it find implants among them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from ape.core.out_of_memory import BatchSize
-from ape.posttrain.acceptance import Implants, average_precisions, decide, implant, mean_with_interval
-from ape.posttrain.candidates import Candidates
-from ape.posttrain.detector import EnhancedDetector, device_of
-from ape.posttrain.parts import BATCH
-from ape.posttrain.score import (
-    MEASURES,
-    WEIGHTS,
-    WEIGHTS_OF_HEADS,
-    WEIGHTS_WITHOUT_HEADS,
-    Calibration,
-    Measured,
-    spread,
-)
-from ape.rules import OPERATORS, RuleBank, broad_bank
-from ape.series.numerics import auc
-from ape.series.windows import overlap_mean, sliding
+from ape.detectors import Detector
+from ape.posttrain.acceptance import Kept, decide, implant
+from ape.posttrain.calibration import VOICES, Calibration, Peaks, as_array
+from ape.posttrain.detector import EnhancedDetector, feed
+from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.normal_part import Profile
+from ape.rules import RuleBank
+from ape.series import Series
+from ape.series.series import Gap
 
-ERROR = MEASURES.index("error")
-CONTROL_MEASURES = ("nearest", "nearest_shape", "residual", "error", "mahalanobis", "raw_nearest")
+EDGES = 24  # places of the held-out part at which provisional scores are measured
+ORIGINAL_STEPS = 8  # windows of the original detector start every eighth of their length
 
 
-@dataclass(frozen=True)
-class TrialResult:
-    """Measures of the trial's windows under one state of a detector.
+def judge(
+    detector: EnhancedDetector, original: Detector, bank: RuleBank, series: Series, found: Profile, seed: int
+) -> tuple[EnhancedDetector, dict[str, Any]]:
+    """Calibrate a post-trained detector, and choose its voices.
 
     Parameters
     ----------
-    normal : Measured
-        Of the held-out normal windows.
-    implants : dict of Measured
-        Of the windows with implants, by kind.
-    point_error : dict of ndarray [N, L]
-        Reconstruction error of each point, by kind of implant and for ``normal``.
-    """
-
-    normal: Measured
-    implants: dict[str, Measured]
-    point_error: dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Held-out normal windows, and implants of the bank and of operators that the bank does not use.
-
-    Parameters
-    ----------
-    values : ndarray, float32 [n, C]
-        Training part.
-    normal : ndarray, int64 [N]
-        Starts of held-out normal windows.
-    implants : dict of Implants
-        ``bank``, and ``foreign`` if the bank leaves an operator unused.
+    detector : EnhancedDetector
+        Not calibrated. Its normal part is that of the training.
+    original : Detector
+    bank : RuleBank
+        Of the implants.
+    series : Series
+        `prepared`.
+    found : Profile
+        Of its training part.
     seed : int
+
+    Returns
+    -------
+    candidate : EnhancedDetector
+        Calibrated, with both voices, and compares windows with the whole normal part.
+    decision : dict
+        For the report, see `decide`.
+
+    Raises
+    ------
+    EmptyBankError
+        The bank has no rule that can be placed.
     """
-
-    values: np.ndarray
-    normal: np.ndarray
-    implants: dict[str, Implants]
-    seed: int
-
-    @classmethod
-    def draw(cls, bank: RuleBank, candidates: Candidates, seed: int) -> Trial:
-        """Create the implants. They have their own generator, so that they do not depend on training."""
-        generator = torch.Generator().manual_seed(seed + 1)
-        used = {step.operator for rule in bank.rules for step in rule.program}
-        banks = {"bank": bank}
-        foreign = broad_bank(bank.context, [name for name in OPERATORS if name not in used])
-        if foreign.rules:
-            banks["foreign"] = foreign
-        implants = {kind: implant(source, candidates, generator) for kind, source in banks.items()}
-        return cls(candidates.values, candidates.held_out_starts(), implants, seed)
-
-    def calibrate(self, result: TrialResult, weights: np.ndarray = WEIGHTS) -> Calibration:
-        """Calibrate a score with these weights on the held-out normal windows."""
-        return Calibration.fit(result.normal, self.normal, weights)
-
-    def examine(self, model: EnhancedDetector) -> TrialResult:
-        """Measure all windows under the current state of ``model``."""
-        held_out = torch.from_numpy(sliding(self.values, model.window)[self.normal])
-        implants = {kind: model.measure(probe.windows, probe.positions) for kind, probe in self.implants.items()}
-        errors = {kind: point_errors(model, probe.windows) for kind, probe in self.implants.items()}
-        errors["normal"] = point_errors(model, held_out)
-        return TrialResult(model.measure(held_out, self.normal), implants, errors)
-
-    def compare(self, before: TrialResult, after: TrialResult) -> dict[str, Any]:
-        """Return the decision and its figures for the report."""
-        normal_scores = self.scores("normal", before, after)
-        precision = {
-            kind: {
-                name: average_precisions(probe.labels, score.reshape(probe.labels.shape), normal_scores[name])
-                for name, score in self.scores(kind, before, after).items()
-            }
-            for kind, probe in self.implants.items()
-        }
-        kinds = list(precision.values())
-        precision["all"] = {name: np.mean([kind[name] for kind in kinds], axis=0) for name in kinds[0]}
-
-        def gains(score: str, over: str) -> dict[str, dict[str, float]]:
-            return {kind: mean_with_interval(each[score] - each[over], self.seed) for kind, each in precision.items()}
-
-        results = {"before": before, "after": after}
-        touched = self.implants["bank"].touched()
-        normal = {when: float(result.normal.windows[:, ERROR].mean()) for when, result in results.items()}
-        pseudo = {
-            when: float(result.implants["bank"].windows[touched, ERROR].mean()) for when, result in results.items()
-        }
-        ratio = normal["after"] / max(normal["before"], 1e-12)
-        training = gains("enhanced", "training_free")
-        kept, reason = decide(gains("enhanced", "before"), gains("training_free", "before"), training, ratio)
-        over = {name: gains("enhanced", name) for name in kinds[0] if name != "enhanced"}
-        return {
-            "kept": kept,
-            "accepted": kept != "original",
-            "reason": reason,
-            "training_adds": all(gain["low"] > 0 for gain in training.values()),
-            "normal_error": normal | {"ratio": ratio},
-            "pseudo_to_normal_error": {when: pseudo[when] / max(normal[when], 1e-12) for when in results},
-            "separability": {
-                when: {
-                    name: auc(result.normal.windows[:, k], result.implants["bank"].windows[touched, k])
-                    for k, name in enumerate(MEASURES[:-1])
-                }
-                for when, result in results.items()
-            },
-            "acceptance": {
-                kind: {
-                    "average_precision": {name: float(value.mean()) for name, value in each.items()},
-                    "gain_over": {name: gain[kind] for name, gain in over.items()},
-                }
-                for kind, each in precision.items()
-            },
-        }
-
-    def scores(self, kind: str, before: TrialResult, after: TrialResult) -> dict[str, np.ndarray]:
-        """Return the scores of the concatenated implants of one kind, or of the ``normal`` stretch, by name.
-
-        They are the backbone's reconstruction error (``before``), controls without training, the score of the heads,
-        and the enhanced score.
-        """
-        if kind == "normal":
-            starts = self.normal - self.normal[0]
-            length = int(starts[-1]) + before.point_error[kind].shape[1]
-        else:
-            starts, length = self.implants[kind].starts(), self.implants[kind].labels.size
-        curves, calibration = {}, {}
-        for when, result in (("before", before), ("after", after)):
-            calibration[when] = self.calibrate(result)
-            measured = result.normal if kind == "normal" else result.implants[kind]
-            curves[when] = spread(calibration[when].bounds.squash(measured), starts, length)
-        scores = {"before": overlap_mean(before.point_error[kind], starts, length)}
-        scores |= {name: curves["before"][:, MEASURES.index(name)] for name in CONTROL_MEASURES}
-        scores["training_free"] = calibration["before"].fuse(curves["before"], WEIGHTS_WITHOUT_HEADS)
-        scores["heads"] = calibration["after"].fuse(curves["after"], WEIGHTS_OF_HEADS)
-        scores["enhanced"] = calibration["after"].fuse(curves["after"])
-        if kind != "normal":  # the ends of segments may be covered by no window
-            return scores
-        covered = np.isfinite(curves["before"]).all(axis=1)
-        return {name: score[covered] for name, score in scores.items()}
+    early = replace(detector, normal=found.learnt)
+    calibration = calibrated(early)
+    held = HeldOut.of(series, found)
+    scoring = early.scoring(held.continues)
+    implants = implant(bank, found.normal, held.begin, scoring.window, torch.Generator().manual_seed(seed + 1))
+    peaks, newest = held.measured(scoring, held.values, pieces=EDGES)
+    normal = Peaks.joined([peaks.take(held.clean & peaks.known), newest])
+    calibration = calibration.with_scores(normal)
+    scores: dict[Kept, list[np.ndarray]] = {voice: [calibration.score(peaks, voice)[held.clean]] for voice in VOICES}
+    scores["original"] = [held.original_score(original, held.values)[held.clean]]
+    for values in implants.copies:
+        peaks, _ = held.measured(scoring, values)
+        for voice in VOICES:
+            scores[voice].append(calibration.score(peaks, voice))
+        scores["original"].append(held.original_score(original, values))
+    precisions = {name: implants.precisions(np.stack(copies), usual) for name, (usual, *copies) in scores.items()}
+    candidate = replace(detector, normal=found.normal)
+    whole = replace(calibrated(candidate), scores=calibration.scores)
+    return replace(candidate, calibration=whole), decide(precisions, implants.kinds, seed)
 
 
 @torch.no_grad()
-def point_errors(model: EnhancedDetector, windows: torch.Tensor) -> np.ndarray:
-    """Return the backbone's reconstruction error of each point of windows [N, C, L], [N, L]."""
-    device = device_of(model.backbone)
-    model.module.eval()
+def calibrated(detector: EnhancedDetector) -> Calibration:
+    """Calibrate rules and voices on the clean points of the detector's normal part."""
+    scoring = detector.scoring(continues=True)
+    peaks = Peaks.of(scoring.trained())
+    weight, generic_weight = as_array(detector.model.weight), as_array(detector.generic.weight)
+    normal = peaks.take(detector.normal.is_clean & peaks.known)
+    return Calibration.fit(normal, weight, generic_weight, scoring.latency)
 
-    def batches(size: int) -> list[np.ndarray]:
-        return [model.backbone.point_scores(x.to(device)).cpu().numpy() for x in windows.split(size)]
 
-    return np.concatenate(BatchSize(BATCH).run(batches))
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out part of a series.
+
+    Parameters
+    ----------
+    series : Series
+        The training part.
+    begin : int
+        Of the held-out part.
+    clean : ndarray, bool [n]
+        Which of its n points are not suspicious.
+    """
+
+    series: Series
+    begin: int
+    clean: np.ndarray
+
+    @classmethod
+    def of(cls, series: Series, found: Profile) -> HeldOut:
+        """Take the held-out part of a `prepared` series."""
+        training = series.until(len(found.normal.values))
+        return cls(training, found.held_out, found.normal.is_clean[found.held_out :])
+
+    @property
+    def values(self) -> np.ndarray:
+        """Values of the held-out part, float32 [n, C]."""
+        return self.series.values[self.begin :]
+
+    @property
+    def continues(self) -> bool:
+        """Whether no gap lies before the held-out part."""
+        return any(first < self.begin < last for first, last in self.series.train_segments)
+
+    @torch.no_grad()
+    def measured(self, scoring: Scoring, values: np.ndarray, pieces: int = 1) -> tuple[Peaks, Peaks]:
+        """Measure values [n, C] in the place of the held-out part, which arrive in pieces.
+
+        Parameters
+        ----------
+        scoring : Scoring
+            Ready for the held-out part. It is not changed.
+        values : ndarray
+        pieces : int
+
+        Returns
+        -------
+        every : Peaks
+            Of all points.
+        newest : Peaks
+            Of the clean points that are not final yet, after each piece.
+        """
+        series = self._later(self.begin, values)
+        scoring = copy.deepcopy(scoring, {id(part): part for part in (scoring.reader, scoring.normal)})
+        every, newest = [], []
+        for evidence in feed(scoring, series, piece=-(-len(values) // pieces)):
+            every.append(Peaks.of(evidence))
+            provisional = scoring.newest()
+            peaks = Peaks.of(provisional)
+            newest.append(peaks.take(self.clean[provisional.time.cpu().numpy()] & peaks.known))
+        every.append(Peaks.of(scoring.newest()))
+        return Peaks.joined(every), Peaks.joined(newest)
+
+    def original_score(self, original: Detector, values: np.ndarray) -> np.ndarray:
+        """Score values [n, C] in the place of the held-out part, after some earlier ones, by another detector, [n]."""
+        first = max(0, self.begin - original.window)
+        earlier = self.series.values[first : self.begin]
+        series = self._later(first, np.concatenate([earlier, values]))
+        return original.score(series, stride=max(1, original.window // ORIGINAL_STEPS))[len(earlier) :]
+
+    def _later(self, begin: int, values: np.ndarray) -> Series:
+        """Return the series from a point on, with other values."""
+        series = self.series
+        missing = None if series.missing is None else series.missing[begin:]
+        gaps = (Gap(gap.position - begin, gap.missing, gap.seconds) for gap in series.gaps if gap.position > begin)
+        return Series(
+            values=values,
+            channels=series.channels,
+            gaps=tuple(gaps),
+            missing=missing if missing is not None and missing.any() else None,
+            offset=series.offset,
+            named=series.named,
+            counters=series.counters,
+            name=series.name,
+        )

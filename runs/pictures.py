@@ -1,9 +1,8 @@
-"""Pictures of a finished run: the series with its scores, and the contrastive space."""
+"""Pictures of a finished run: the series with its scores."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from ape.series import Series
 from ape.series.plots import LINE_COLOUR, MOST_CHANNELS, TimeAxis, filled, short
 
 BEFORE_COLOUR, AFTER_COLOUR = "#888888", "#c8102e"
-BRANCH_COLOURS = (LINE_COLOUR, "#3a7d44", "#c8102e")
 
 
 def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
@@ -36,30 +34,6 @@ def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
         axis.shade(axes)
     axis.label(panels[-1], 8)
     figure.align_ylabels()
-    figure.tight_layout(pad=0.8)
-    return _png(canvas)
-
-
-def draw_latent_space(picture: dict[str, Any]) -> bytes:
-    """Draw the contrastive vectors before and after post-training, one panel each, and return a PNG.
-
-    Parameters
-    ----------
-    picture : dict
-        The entry ``picture`` of the post-training report.
-    """
-    figure = Figure(figsize=(11, 4.6), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(picture))
-    for axes, (when, space) in zip(panels, picture.items(), strict=True):
-        for (branch, points), colour in zip(space["branches"].items(), BRANCH_COLOURS, strict=True):
-            axes.scatter(points["x"], points["y"], s=14, color=colour, alpha=0.6, lw=0, label=branch)
-        axes.set_title(f"{when} post-training", fontsize=10)
-        axes.set_xlabel(f"two main axes, {space['variance']:.0%} of the variance", fontsize=9)
-        axes.set_aspect("equal", adjustable="datalim")
-        axes.tick_params(labelsize=8)
-        axes.grid(alpha=0.25)
-    panels[0].legend(fontsize=8)
     figure.tight_layout(pad=0.8)
     return _png(canvas)
 

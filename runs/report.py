@@ -13,7 +13,7 @@ from ape.rules import MECHANISMS, MORPHOLOGIES, RuleBank
 from ape.rules.check import THRESHOLDS
 from ape.runs.ledger import Ledger
 from ape.runs.pages import data_uri, render
-from ape.runs.pictures import draw_latent_space, draw_scores
+from ape.runs.pictures import draw_scores
 from ape.series import Series
 from ape.series.reading.report import reading_block
 from ape.tools.artefacts import Artefacts
@@ -37,8 +37,7 @@ def write_report(folder: Path, series: Series) -> None:
         notes=notes,
         bank=bank,
         record=record,
-        posttrain={name: value for name, value in posttrain.items() if name != "picture"},
-        latent=_latent_view(posttrain),
+        posttrain=posttrain,
         overview=data_uri(draw_scores(series, scores)),
         rules=[_rule_view(rule_id, entries, artefacts) for rule_id in _rule_ids(entries)],
         records={rule.id: rule for rule in bank.rules},
@@ -71,16 +70,6 @@ def _rule_view(rule_id: str, entries: list[dict[str, Any]], artefacts: Artefacts
         "figures": measured[-1]["figures"] if measured else {},
         "picture": data_uri(artefacts.get_bytes(measured[-1]["evidence"][0])) if measured else "",
         "verdicts": verdicts,
-    }
-
-
-def _latent_view(posttrain: dict[str, Any]) -> dict[str, Any]:
-    """Return the picture of the contrastive space and its AUC before and after; empty if nothing was trained."""
-    if "picture" not in posttrain:
-        return {}
-    return {
-        "picture": data_uri(draw_latent_space(posttrain["picture"])),
-        "auc": {when: space["separability"] for when, space in posttrain["picture"].items()},
     }
 
 

@@ -9,7 +9,6 @@ import numpy as np
 EXTRAPOLATED = 0.05  # highest share of the normal points; above its limit, their excess is taken as exponential
 GRID = 1000  # quantiles below the limit
 LEAST_EXCESS = 1e-6  # mean excess of normal points that are all equal
-FREE = 0.5  # weight of the free voice's logarithm, chosen on tuning faults
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,8 @@ class Tail:
     @classmethod
     def fit(cls, normal: np.ndarray) -> Tail:
         """Measure the scores of normal points, [n]."""
-        quantiles = np.quantile(normal, np.linspace(0, 1 - EXTRAPOLATED, GRID))
+        # Interpolation rounds, so that quantiles of equal scores may differ in the last bit, in either direction.
+        quantiles = np.maximum.accumulate(np.quantile(normal, np.linspace(0, 1 - EXTRAPOLATED, GRID)))
         above = normal[normal > quantiles[-1]]
         return cls(quantiles, max(float((above - quantiles[-1]).mean()) if len(above) else 0.0, LEAST_EXCESS))
 
@@ -41,10 +41,10 @@ class Tail:
         return -np.log10(1 - below) + beyond / np.log(10)
 
 
-def fuse(known: np.ndarray, free: np.ndarray) -> np.ndarray:
+def fuse(rules: np.ndarray, free: np.ndarray) -> np.ndarray:
     """Fuse the calibrated voice of the rules with the calibrated free voice, float [T].
 
-    The free voice enters by its logarithm: its false alarms are far beyond all normal points, so that a maximum of both
-    would drown what the rules know.
+    The free voice enters by its logarithm: its false alarms are far beyond all normal points, so that a plain sum or a
+    maximum would drown what the rules know. Chosen on tuning faults.
     """
-    return np.maximum(known, FREE * np.log1p(free))
+    return rules + np.log1p(free)

@@ -71,11 +71,11 @@ def test_page_is_self_contained(report):
     assert not re.search(r"url\(|@import|https?://", report)
 
 
-def test_page_embeds_pictures_of_scores_latent_space_and_rules(report, finished):
+def test_page_embeds_pictures_of_scores_and_rules(report, finished):
     sources = [attributes["src"] for tag, attributes in Page(report).tags if tag == "img"]
     pictures = [base64.b64decode(source.partition(",")[2]) for source in sources]
     proposed = {entry["rule"] for entry in Ledger(finished.folder / "ledger.jsonl") if entry["decision"] == "proposed"}
-    assert len(pictures) == 2 + len(proposed) and all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert len(pictures) == 1 + len(proposed) and all(picture.startswith(b"\x89PNG") for picture in pictures)
 
 
 def test_page_shows_rules_figures_and_decisions_in_order(report, finished):

@@ -37,6 +37,6 @@ def test_higher_scores_are_never_less_surprising(normal, x):
 
 
 def test_fusion_keeps_what_the_bank_knows_against_an_extreme_free_voice():
-    known, free = np.array([3.0, 0.0]), np.array([0.0, 15.0])
-    assert fuse(known, free)[0] > fuse(known, free)[1]
-    assert fuse(known, free) == pytest.approx([3, 0.5 * np.log(16)])
+    rules, free = np.array([3.0, 0.0]), np.array([0.0, 15.0])
+    assert fuse(rules, free)[0] > fuse(rules, free)[1]
+    assert fuse(rules, free) == pytest.approx([3, np.log(16)])

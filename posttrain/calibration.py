@@ -1,0 +1,159 @@
+"""Turn evidence into scores: calibrate each rule and each voice on normal points, and fuse the voices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from ape.posttrain.discriminator.evidence import Evidence
+from ape.posttrain.discriminator.tail import Tail, fuse
+
+USUAL = 0.99  # share of normal points below what is usual for a rule
+GENERIC = 1.0  # natural logarithm by which operators that no rule names count less; chosen on tuning faults
+AGES = (8, 32, 128)  # samples known after a point, where another calibration of provisional scores begins
+FEWEST = 100  # points of an age that a calibration is fitted on; otherwise all points are taken
+
+Voice = Literal["rules", "free", "both"]
+VOICES: tuple[Voice, ...] = ("rules", "free", "both")
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Evidence of n points, the largest of all channels.
+
+    Parameters
+    ----------
+    bank : ndarray, float64 [n, R]
+        Log-odds of the bank's rules.
+    generic : ndarray, float64 [n, K]
+        Log-odds of all operators.
+    free : ndarray, float64 [n, F]
+        Logarithm of the distance to the nearest window, of each length.
+    age : ndarray, int64 [n]
+        Samples that were known after each point.
+    """
+
+    bank: np.ndarray
+    generic: np.ndarray
+    free: np.ndarray
+    age: np.ndarray
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Peaks:
+        """Take the largest evidence of all channels."""
+        bank, generic, free = evidence.bank.amax(1), evidence.generic.amax(1), evidence.free.amax(2)
+        return cls(as_array(bank), as_array(generic), as_array(free), evidence.age.cpu().numpy())
+
+    @classmethod
+    def joined(cls, parts: Iterable[Peaks]) -> Peaks:
+        """Return the points of all parts, one part after the other."""
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def take(self, chosen: np.ndarray) -> Peaks:
+        """Return some points, by index or by mask."""
+        return Peaks(*(value[chosen] for value in vars(self).values()))
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether there is evidence of each point, bool [n]."""
+        return np.isfinite(self.free).all(axis=1)
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """Return a tensor as float64."""
+    return tensor.detach().cpu().double().numpy()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What is usual at normal points.
+
+    Parameters
+    ----------
+    bank : ndarray, float64 [R]
+        What is taken off the log-odds of each rule of the bank: what is usual, less the logarithm of the rule's weight.
+    generic : ndarray, float64 [K]
+        The same of all operators.
+    rules : Tail
+        Of the evidence of rules and operators.
+    free : sequence of Tail
+        Of the distances to the nearest windows of each length.
+    latency : int
+        Samples that are known after a point whose score is final.
+    scores : mapping of str to sequence of Tail
+        Of the score by the voices that it consists of. One for points after which fewer than 8 samples are known, one
+        for 32, 128 and more, and one for final scores.
+    """
+
+    bank: np.ndarray
+    generic: np.ndarray
+    rules: Tail
+    free: tuple[Tail, ...]
+    latency: int
+    scores: Mapping[Voice, tuple[Tail, ...]]
+
+    @classmethod
+    def fit(cls, normal: Peaks, weight: np.ndarray, generic_weight: np.ndarray, latency: int) -> Calibration:
+        """Calibrate rules and voices on normal points; for the scores, see `with_scores`.
+
+        Parameters
+        ----------
+        normal : Peaks
+            Final evidence.
+        weight : ndarray [R]
+            Of the rules of the bank; adds up to 1.
+        generic_weight : ndarray [K]
+        latency : int
+        """
+        bank, generic = _usual(normal.bank) - np.log(weight), _usual(normal.generic) - np.log(generic_weight)
+        rules = Tail.fit(_rules_evidence(normal, bank, generic))
+        return cls(bank, generic, rules, tuple(Tail.fit(column) for column in normal.free.T), latency, {})
+
+    def with_scores(self, normal: Peaks) -> Calibration:
+        """Calibrate the scores on normal points, final and provisional ones, that nothing was fitted on."""
+        stage = self.stage_of(normal.age)
+
+        def tails(values: np.ndarray) -> tuple[Tail, ...]:
+            own = (values[stage == k] for k in range(len(AGES) + 2))
+            return tuple(Tail.fit(some if len(some) >= FEWEST else values) for some in own)
+
+        return replace(self, scores={voice: tails(values) for voice, values in self.surprise(normal).items()})
+
+    def stage_of(self, age: np.ndarray) -> np.ndarray:
+        """Return which calibration of the score points take, int64 [n]; the last one is that of final scores."""
+        return np.where(age >= self.latency, len(AGES) + 1, np.searchsorted(AGES, age, side="right"))
+
+    def surprise(self, peaks: Peaks) -> dict[Voice, np.ndarray]:
+        """Return the calibrated voices and their fusion before the last calibration, float64 [n] each."""
+        rules = self.rules(_rules_evidence(peaks, self.bank, self.generic))
+        free = np.max([tail(column) for tail, column in zip(self.free, peaks.free.T, strict=True)], axis=0)
+        return {"rules": rules, "free": free, "both": fuse(rules, free)}
+
+    def score(self, peaks: Peaks, voice: Voice) -> np.ndarray:
+        """Return minus log10 of the share of normal points that score as high, float32 [n]."""
+        stage, values = self.stage_of(peaks.age), self.surprise(peaks)[voice]
+        score = np.empty(len(values), np.float32)
+        for k, tail in enumerate(self.scores[voice]):
+            score[stage == k] = tail(values[stage == k])
+        return score
+
+
+def log_added(odds: np.ndarray) -> np.ndarray:
+    """Log-add the last axis; minus infinity if it is empty. Each row is computed in the same way in any batch."""
+    return np.logaddexp.reduce(odds, axis=-1)
+
+
+def _usual(odds: np.ndarray) -> np.ndarray:
+    """Return the 99 % quantile of each column of [n, K]."""
+    place = round(USUAL * (len(odds) - 1))
+    return np.partition(odds, place, axis=0)[place]
+
+
+def _rules_evidence(peaks: Peaks, bank: np.ndarray, generic: np.ndarray) -> np.ndarray:
+    """Log-add the evidence of the bank's rules and of all operators, float64 [n]; the latter count less."""
+    return np.logaddexp(log_added(peaks.bank - bank), log_added(peaks.generic - generic) - GENERIC)

@@ -1,0 +1,120 @@
+"""Attribution: how likely an anomaly is at each point and channel, and which rule of the bank it looks like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ape.posttrain.calibration import GENERIC, Calibration, Peaks, Voice, as_array, log_added
+from ape.posttrain.discriminator.evidence import Evidence
+
+LEAST = 1e-6  # part of a voice in a score of zero
+PRIOR = 0.01  # probability of an anomaly at a point before anything is known
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Posterior probabilities at n points of a series.
+
+    Parameters
+    ----------
+    begin : int
+        Position of the first point.
+    channels : tuple of str
+    rules : tuple of str
+        Ids of the bank's rules.
+    log_odds : ndarray, float32 [n, C]
+        Logarithm of the odds of an anomaly, with a prior of 1 %. NaN in stretches that are shorter than a window.
+    posterior : ndarray, float32 [n, C, R + 1]
+        Given an anomaly, the probability of each rule and, last, of none of them.
+    """
+
+    begin: int
+    channels: tuple[str, ...]
+    rules: tuple[str, ...]
+    log_odds: np.ndarray
+    posterior: np.ndarray
+
+    @property
+    def probability(self) -> np.ndarray:
+        """Probability of an anomaly, float32 [n, C]."""
+        return 1 / (1 + np.exp(-self.log_odds))
+
+    def ranking(self, begin: int, end: int) -> list[tuple[str | None, float]]:
+        """Return which rules an event looks like, and the share of each; the largest first.
+
+        The shares are means over the half of the event's points at which an anomaly is more likely. At each, channels
+        count by their odds.
+
+        Parameters
+        ----------
+        begin, end : int
+            Positions in the series; points without a score are left out.
+
+        Returns
+        -------
+        list of (str or None, float)
+            Rules by id; None stands for none of them. Empty if the event has no points with a score.
+        """
+        where = slice(max(0, begin - self.begin), max(0, end - self.begin))
+        odds, posterior = self.log_odds[where], self.posterior[where]
+        scored = np.isfinite(odds).all(axis=1)
+        odds, posterior = odds[scored].astype(np.float64), posterior[scored]
+        if len(odds) == 0:
+            return []
+        whole = log_added(odds)
+        stronger = whole >= np.median(whole)
+        by_channel = np.exp(odds - whole[:, None])[stronger]
+        shares = (by_channel[:, :, None] * posterior[stronger]).sum(1).mean(0)
+        names = (*self.rules, None)
+        return [(names[k], float(shares[k])) for k in np.argsort(-shares, kind="stable")]
+
+
+def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-odds and the posterior of an `Explanation` of n points.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    calibration : Calibration
+    named : ndarray, bool [C, K]
+        Whether a rule of the bank uses an operator at a channel. The others are evidence of none of the rules.
+    """
+    rules = as_array(evidence.bank) - calibration.bank
+    operators = as_array(evidence.generic) - calibration.generic - GENERIC
+    operators[:, named] = -np.inf
+    none = np.logaddexp(log_added(operators), _free_log_odds(evidence, calibration))
+    every = np.concatenate([rules, none[:, :, None]], axis=2)
+    total = log_added(every)
+    prior = np.log(PRIOR / (1 - PRIOR))
+    posterior = np.exp(every - total[:, :, None])
+    return (total + prior).astype(np.float32), posterior.astype(np.float32)
+
+
+def _free_log_odds(evidence: Evidence, calibration: Calibration) -> np.ndarray:
+    """Return the log-odds of an anomaly of any kind by the distance to the nearest window, [n, C]."""
+    distance = as_array(evidence.free)
+    tails = [tail(distance[:, k]) for k, tail in enumerate(calibration.free)]
+    return np.log(10) * np.log1p(np.max(tails, axis=0))
+
+
+def channel_shares(evidence: Evidence, calibration: Calibration, voice: Voice) -> np.ndarray:
+    """Return the share of each channel in the score, float64 [n, C].
+
+    In the voice of the rules, a channel counts by the odds of an anomaly in it, in the free voice by its squared
+    distance to the nearest window. In the fused score, each voice has the part that it adds.
+    """
+    bank, generic = as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic
+    rules = np.logaddexp(log_added(bank), log_added(generic) - GENERIC)
+    shares = {"rules": _softmax(rules), "free": _softmax(as_array(evidence.free).max(axis=1))}
+    if voice != "both":
+        return shares[voice]
+    voices = calibration.surprise(Peaks.of(evidence))
+    rules_part, free_part = voices["rules"] + LEAST, np.log1p(voices["free"]) + LEAST  # see `fuse`
+    weight = (rules_part / (rules_part + free_part))[:, None]
+    return weight * shares["rules"] + (1 - weight) * shares["free"]
+
+
+def _softmax(log_weights: np.ndarray) -> np.ndarray:
+    return np.exp(log_weights - log_added(log_weights)[:, None])
