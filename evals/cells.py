@@ -29,7 +29,7 @@ import torch
 
 from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
-from ape.evals.arms import VOICES, MinedCase, Outcome, mine_case
+from ape.evals.arms import MinedCase, Outcome, mine_case
 from ape.evals.cases import Case
 from ape.evals.datasets import group, load_case, part
 from ape.evals.experiment import OURS, Experiment
@@ -123,10 +123,10 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
             measured.setdefault(f"{name}: free voice", Measurement(scores["free"], seconds))
         if "rules" in scores:
             measured[f"{name} + {arm}, rules alone"] = Measurement(scores["rules"], seconds)
-        if "fused" in scores:
-            measured[f"{name} + {arm}"] = Measurement(scores["fused"], seconds, outcome.kept, outcome.named)
+        if "both" in scores:
+            measured[f"{name} + {arm}"] = Measurement(scores["both"], seconds, outcome.kept, outcome.named)
         if arm == "mined bank":
-            accepted = scores.get(VOICES.get(str(outcome.kept), ""), point_error.score)
+            accepted = scores.get(str(outcome.kept), point_error.score)
             measured[f"{name} + {OURS}"] = Measurement(accepted, seconds, outcome.kept)
     return measured
 

@@ -132,7 +132,7 @@ def test_the_right_rule_is_looked_for_among_the_rules_of_the_bank(leak, tmp_path
 
 
 def test_scores_are_those_of_the_candidate_whatever_was_kept(leak, tmp_path, monkeypatch):
-    voices = {name: np.full(3, k) for k, name in enumerate(("rules", "free", "fused"))}
+    voices = {name: np.full(3, k) for k, name in enumerate(("rules", "free", "both"))}
     candidate = SimpleNamespace(bank=leak[1], voices=lambda series: voices)
     result = SimpleNamespace(candidate=candidate, report={"kept": "free"})
     monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)

@@ -60,7 +60,7 @@ def test_metrics_use_the_part_after_training_only(wave, tmp_path, monkeypatch):
     assert rows["in the event"]["ap"] == pytest.approx(1 / 20 + 19 / 20 * 20 / 200)
 
 
-VOICES = {"rules": peaks(310, 410), "free": peaks(410, 412, 330), "fused": peaks(410, 310)}
+VOICES = {"rules": peaks(310, 410), "free": peaks(410, 412, 330), "both": peaks(410, 310)}
 
 
 def stand_in(monkeypatch, enhanced):
