@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import torch
 from torch import Tensor
 
-from ape.posttrain.discriminator.free import free_voice
+from ape.posttrain.discriminator.free import FREE_FACTORS, free_voice
 from ape.posttrain.discriminator.rules import BankDiscriminator
 
 
@@ -23,12 +24,13 @@ class Evidence:
         not name. R is 0 without a bank.
     generic : Tensor, float32 [n, C, K]
         The same for each operator.
-    free : Tensor, float32 [n, C]
-        Logarithm of the free voice's distance.
+    free : Tensor, float32 [n, F, C]
+        Logarithm of the free voice's squared distance, mean over windows, at each of its time scales; NaN at those that
+        do not fit into a stretch.
     time : Tensor, int64 [n]
         Place of the points in the training part or in the scored series.
     age : Tensor, int64 [n]
-        Samples without a gap that followed a point when it was read; `Scoring.latency` for final points.
+        Samples without a gap that followed a point when it was read; `Scoring.latency` if no later one changes it.
     """
 
     bank: Tensor
@@ -38,6 +40,7 @@ class Evidence:
     age: Tensor
 
     def __len__(self) -> int:
+        """Return the number of points."""
         return len(self.time)
 
     def take(self, pick: Tensor | slice) -> Evidence:
@@ -73,24 +76,56 @@ class Reader:
         """Number of rules R of the bank."""
         return 0 if self.bank is None else self.bank.channels.shape[0]
 
-    def read(self, seen: Tensor, raw: Tensor, factor: int) -> Tensor:
+    @property
+    def voices(self) -> int:
+        """Number of values at a point and channel: rules, operators, and the free voice."""
+        return self.rules + self.generic.channels.shape[0] + 1
+
+    @cached_property
+    def same_trunk(self) -> bool:
+        """Whether both models have the same trunk, as after post-training, so that it is applied once."""
+        if self.bank is None:
+            return False
+        own, other = (
+            [*model.network.enter.parameters(), *model.network.blocks.parameters()]
+            for model in (self.bank, self.generic)
+        )
+        return all(x is y or torch.equal(x, y) for x, y in zip(own, other, strict=True))
+
+    def read(self, seen: Tensor, raw: Tensor | None, factor: int) -> Tensor:
         """Return what all voices say, [B, C, R + K + 1, cells]: bank, generic, free.
 
         Parameters
         ----------
         seen : Tensor [B, C, 19, cells]
             Inputs of the network.
-        raw : Tensor [B, C, cells * factor]
-            The same windows in data units.
+        raw : Tensor [B, C, cells * factor], optional
+            The same windows in data units, for the backbone.
         factor : int
         """
-        parts = [self.generic.log_odds(seen, factor), free_voice(seen)[:, :, None]]
+        free = free_voice(seen)[:, :, None]
+        if self.backbone is not None and raw is not None:
+            seen = torch.cat([seen, self.backbone(raw, factor)], 2)
+        hidden = self.generic.trunk(seen)
+        parts = [self.generic.log_odds_of(hidden, seen, factor), free]
         if self.bank is not None:
-            if self.backbone is not None:
-                seen = torch.cat([seen, self.backbone(raw, factor)], 2)
-            parts.insert(0, self.bank.log_odds(seen, factor))
+            hidden = hidden if self.same_trunk else self.bank.trunk(seen)
+            parts.insert(0, self.bank.log_odds_of(hidden, seen, factor))
         return torch.cat(parts, 2)
 
-    def evidence(self, voices: Tensor, time: Tensor, age: Tensor) -> Evidence:
-        """Split what all voices say of points, [n, C, R + K + 1]."""
-        return Evidence(voices[..., : self.rules], voices[..., self.rules : -1], voices[..., -1], time, age)
+    def evidence(self, means: Mapping[int, Tensor | None], time: Tensor, age: Tensor) -> Evidence:
+        """Gather what all voices say of n points.
+
+        Parameters
+        ----------
+        means : mapping of int to Tensor [n, C, R + K + 1], or None
+            By factor: the mean over windows; None where no window fits.
+        time, age : Tensor, int64 [n]
+        """
+        moved = self.generic.moved
+        nothing = moved.new_full((len(time), self.generic.channels.shape[1], self.voices), torch.nan)
+        fitting = [mean for mean in means.values() if mean is not None] or [nothing]
+        odds = reduce(torch.add, fitting)[..., :-1] / len(fitting)
+        of_free = [means[factor] for factor in FREE_FACTORS if factor in means]
+        free = torch.stack([(nothing if mean is None else mean)[..., -1] for mean in of_free], 1)
+        return Evidence(odds[..., : self.rules], odds[..., self.rules :], free, time, age)

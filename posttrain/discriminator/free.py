@@ -6,14 +6,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d
 
-from ape.posttrain.discriminator.inputs import JOINT
+from ape.posttrain.discriminator.inputs import REGRESSION, SHAPE
 
-MOVING = 16  # cells
-LEAST = 1e-3  # usual sizes
+FREE_FACTORS = (1, 2)  # time scales at which the distance is read
+MOVING = 32  # cells
+LEAST = 1e-4  # squared usual sizes
 
 
 def free_voice(seen: Tensor) -> Tensor:
-    """Return the log of the local distance to the nearest window, in usual sizes.
+    """Return the log of the local squared distance to what is normal, in usual sizes.
+
+    It is the mean of the squared differences to the nearest window by shape and, with several channels, to the
+    regression on the other channels.
 
     Parameters
     ----------
@@ -23,10 +27,9 @@ def free_voice(seen: Tensor) -> Tensor:
     Returns
     -------
     Tensor [B, C, cells]
-        Root mean square over a centred moving window, logarithm.
+        Mean over a centred moving window.
     """
-    square = torch.sinh(seen[:, :, JOINT]).square()  # the inputs hold the asinh
-    padded = torch.nn.functional.pad(square, (MOVING // 2, (MOVING - 1) // 2))
-    inside = torch.nn.functional.pad(torch.ones_like(square[:1, :1]), (MOVING // 2, (MOVING - 1) // 2))
-    mean = avg_pool1d(padded, MOVING, 1) / avg_pool1d(inside, MOVING, 1)
-    return 0.5 * torch.log(mean + LEAST**2)
+    kinds = [SHAPE, REGRESSION] if seen.shape[1] > 1 else [SHAPE]
+    square = torch.sinh(seen[:, :, kinds]).square().mean(2)  # the inputs hold the asinh
+    moving = avg_pool1d(square, MOVING, 1, MOVING // 2, count_include_pad=False)[..., :-1]
+    return torch.log(moving + LEAST)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool1d
+from torch.nn.functional import max_pool1d, pad
 
 from ape.core.errors import InputError
 from ape.posttrain.discriminator.inputs import standardise
@@ -70,20 +69,28 @@ class Normal:
         """Return the standardised cells of all segments, one segment after the other, float32 [C, m]."""
         return torch.cat([pooled(self.standard(self.values[a:b]), factor) for a, b in self.segments], 1)
 
+    def suspect(self, factor: int) -> Tensor:
+        """Return which of the `cells` hold a suspicious sample, bool [m]."""
+        marks = [torch.from_numpy(self.suspicious[a:b])[None] for a, b in self.segments]
+        return torch.cat([pooled_any(mark, factor)[0] for mark in marks]).to(self.centre.device)
+
     def places(self, factor: int, window: int) -> Tensor:
         """Return where reference windows may start among `cells`, bool [m - window + 1].
 
         They cross no gap and cover no suspicious sample.
         """
-        barred = []
+        suspect, free = self.suspect(factor), []
         for begin, end in self.segments:
-            cells = (end - begin) // factor
-            suspect = self.suspicious[begin : begin + cells * factor].reshape(cells, factor).any(1)
-            inside = torch.from_numpy(suspect).float()
-            covers = max_pool1d(inside[None], window, 1)[0] > 0 if cells >= window else inside[:0] > 0
-            barred += [covers, torch.ones(cells - len(covers), dtype=torch.bool)]
-        free = ~torch.cat(barred)
-        return free[: max(0, len(free) - window + 1)].to(self.centre.device)
+            own, suspect = suspect.tensor_split([(end - begin) // factor])
+            clear = unmarked(own, window)
+            free.append(pad(clear, (0, len(own) - len(clear))))
+        whole = torch.cat(free)
+        return whole[: max(0, len(whole) - window + 1)]
+
+    def typical(self) -> Tensor:
+        """Return the standardised samples of all segments that are not suspicious, float32 [C, m]."""
+        kept = np.concatenate([np.arange(a, b)[~self.suspicious[a:b]] for a, b in self.segments])
+        return self.standard(self.values[kept])
 
     def usable_factors(self, window: int) -> list[int]:
         """Return the factors at which every window has a reference that does not overlap it."""
@@ -111,3 +118,15 @@ class Normal:
             "rule discriminator",
             f"give at least {SHORTEST * WINDOWS[-1]} without a gap",
         )
+
+
+def pooled_any(marks: Tensor, factor: int) -> Tensor:
+    """Return whether any of ``factor`` samples is marked, bool [..., n // factor] of [..., n]."""
+    return marks[..., : marks.shape[-1] // factor * factor].unflatten(-1, (-1, factor)).any(-1)
+
+
+def unmarked(marks: Tensor, window: int) -> Tensor:
+    """Return which windows cover no marked cell, bool [max(0, m - window + 1)] of [m]."""
+    if len(marks) < window:
+        return marks[:0]
+    return max_pool1d(marks[None].float(), window, 1)[0] == 0

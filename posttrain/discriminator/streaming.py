@@ -2,17 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+import torch
+from torch import Tensor
 
 from ape.posttrain.discriminator.evidence import Evidence, Reader
-from ape.posttrain.discriminator.normal import Normal
+from ape.posttrain.discriminator.normal import Normal, pooled_any
+from ape.posttrain.discriminator.references import pooled
+from ape.posttrain.discriminator.search import Search
+from ape.posttrain.discriminator.windows import Samples, Windows
+
+Means = Mapping[int, Tensor | None]
+
+
+class Stretch:
+    """Samples without a gap, and how far they are read.
+
+    Parameters
+    ----------
+    samples : Samples
+        Those that have arrived.
+    scales : list of Windows
+        One for each factor.
+    first : int
+        Samples whose evidence is not wanted.
+    """
+
+    def __init__(self, samples: Samples, scales: list[Windows], first: int = 0) -> None:
+        self.samples, self.scales = samples, scales
+        self.first = self.done = first
+        self._forget()
+
+    def append(self, samples: Samples) -> None:
+        """Append samples; their cells become references once they are `search.REST` windows old."""
+        before, self.samples = self.samples.length, self.samples.append(samples)
+        for scale in self.scales:
+            # An incomplete cell before them is completed.
+            fresh = slice(before // scale.factor * scale.factor - self.samples.first, None)
+            cells = pooled(self.samples.standard[:, fresh], scale.factor)
+            scale.search.append(cells, pooled_any(self.samples.suspect[fresh], scale.factor), scale.begin)
+
+    def settle(self) -> tuple[range, Means]:
+        """Read all complete windows; return the points that became final, and the voices at each factor."""
+        for scale in self.scales:
+            scale.settle(self.samples)
+        final = min(scale.final(self.samples.length) for scale in self.scales)
+        points = range(self.done, max(self.done, final))
+        means = {scale.factor: scale.mean(points) for scale in self.scales}
+        self.done = points.stop
+        self._forget()
+        return points, means
+
+    def provisional(self) -> tuple[range, Means]:
+        """Return the points that are not final, and the voices at each factor; None where no window fits."""
+        points, length = range(self.done, self.samples.length), self.samples.length
+        return points, {
+            scale.factor: scale.provisional(self.samples, points) if points and scale.span <= length else None
+            for scale in self.scales
+        }
+
+    def _forget(self) -> None:
+        """Forget the samples that no window needs any more."""
+        needed = [scale.forget(self.done) for scale in self.scales]
+        needed += [self.samples.length - scale.span for scale in self.scales]
+        self.samples = self.samples.since(min(needed))
 
 
 class Scoring:
     """Evidence of a series that arrives in pieces.
 
     Windows of several time scales start on a grid from the begin of each stretch without a gap. A point is final once
-    all windows that cover it are complete. Results are the same bytes however the series is cut into pieces.
+    all windows that cover it are complete. Results are the same bytes however the series is cut into pieces (on a CPU).
 
     Parameters
     ----------
@@ -38,31 +100,84 @@ class Scoring:
     """
 
     def __init__(self, reader: Reader, normal: Normal, continues: bool) -> None:
-        self.reader, self.normal, self.continues = reader, normal, continues
+        self.reader, self.normal = reader, normal
         self.window, self.factors = normal.scales()
         self.latency = self.window * self.factors[-1]
+        self._searches = [Search(normal, factor, self.window) for factor in self.factors]
+        self._time = 0  # of the first sample of the open stretch
+        self._open = self._continued() if continues else self._fresh()
 
-    def trained(self) -> tuple[Evidence, Evidence]:
-        """Return the evidence of the training part itself.
+    @torch.no_grad()
+    def trained(self) -> Evidence:
+        """Return the evidence of all n samples of the training part, in order; NaN where no window fits."""
+        parts, position = [], 0
+        cells = dict.fromkeys(self.factors, 0)
+        for begin, end in self.normal.segments:
+            parts.append(self._nothing(position, begin))
+            scales = [Windows(search, self.reader, cells[search.factor]) for search in self._searches]
+            stretch = Stretch(self._samples(self.normal.values[begin:end]), scales)
+            parts += [self._evidence(*stretch.settle(), begin), self._evidence(*stretch.provisional(), begin, end)]
+            cells = {factor: cell + (end - begin) // factor for factor, cell in cells.items()}
+            position = end
+        parts.append(self._nothing(position, len(self.normal.values)))
+        return Evidence.joined(parts)
 
-        Returns
-        -------
-        final : Evidence
-            Of all n samples of the training part, in order; NaN where no window fits.
-        provisional : Evidence
-            Of the points before a number of places of the training part, as if the series ended there; to calibrate
-            provisional scores by age. `Evidence.time` says which points they are.
+    @torch.no_grad()
+    def add(self, values: np.ndarray, gap: bool = False, missing: np.ndarray | None = None) -> Evidence:
+        """Append samples and return the evidence of the points that became final, in order.
+
+        Parameters
+        ----------
+        values : ndarray, float32 [m, C]
+            Data units.
+        gap : bool
+            Whether samples are missing before these. Then the points before the gap that are not final yet are
+            returned first, with their age, since nothing more can be said of them.
+        missing : ndarray, bool [m], optional
+            Samples that were filled in. They are scored, but no reference covers them.
         """
-        raise NotImplementedError
+        parts = []
+        if gap:
+            parts.append(self.newest())
+            self._time += self._open.samples.length - self._open.first
+            self._open = self._fresh()
+        self._open.append(self._samples(values, missing))
+        parts.append(self._evidence(*self._open.settle(), self._time - self._open.first))
+        return Evidence.joined(parts)
 
-    def add(self, values: np.ndarray, gap: bool = False) -> Evidence:
-        """Append values [m, C] in data units and return the evidence of the points that became final, in order.
-
-        With ``gap``, some samples are missing before the values. The points before the gap that are not final yet are
-        returned first, with their age, since nothing more can be said of them.
-        """
-        raise NotImplementedError
-
+    @torch.no_grad()
     def newest(self) -> Evidence:
         """Return the provisional evidence of the points that are not final, in order, with their ages."""
-        raise NotImplementedError
+        end = self._time - self._open.first + self._open.samples.length
+        return self._evidence(*self._open.provisional(), self._time - self._open.first, end)
+
+    def _evidence(self, points: range, means: Means, offset: int, end: int | None = None) -> Evidence:
+        """Return the evidence of points of a stretch that begins at ``offset``; provisional ones if it ends at ``end``."""
+        time = torch.arange(points.start, points.stop) + offset
+        age = torch.full_like(time, self.latency) if end is None else end - 1 - time
+        return self.reader.evidence(means, time, age)
+
+    def _nothing(self, begin: int, end: int) -> Evidence:
+        """Return the evidence of samples of the training part that are in no segment."""
+        return self._evidence(range(begin, end), dict.fromkeys(self.factors), 0, begin + 1)
+
+    def _samples(self, values: np.ndarray, missing: np.ndarray | None = None) -> Samples:
+        device = self.normal.centre.device
+        raw = torch.from_numpy(np.ascontiguousarray(values.T, dtype=np.float32)).to(device)
+        suspect = np.zeros(len(values), dtype=bool) if missing is None else missing
+        return Samples(raw, self.normal.standard(values), torch.from_numpy(suspect).to(device))
+
+    def _fresh(self) -> Stretch:
+        """Begin a stretch after all samples so far."""
+        scales = [Windows(search, self.reader, search.length) for search in self._searches]
+        return Stretch(self._samples(self.normal.values[:0]), scales)
+
+    def _continued(self) -> Stretch:
+        """Continue the last segment of the training part."""
+        begin, end = self.normal.segments[-1]
+        samples = self._samples(self.normal.values[begin:end], self.normal.suspicious[begin:end])
+        scales = [
+            Windows(search, self.reader, search.trained - samples.length // search.factor, samples.length)
+            for search in self._searches
+        ]
+        return Stretch(samples, scales, samples.length)

@@ -1,0 +1,115 @@
+"""The references of one series at one time scale, which grow as it arrives, and the search for the nearest ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ape.posttrain.discriminator.inputs import Usual, inputs_of, measure_usual
+from ape.posttrain.discriminator.normal import Normal, unmarked
+from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, lagged_others, pooled
+
+REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
+PLACES = 2048  # of references that are compared at once; a constant, so that results do not depend on the length
+
+
+class Search:
+    """Cells of the training part, followed by those of the scored series, and what windows look like among them.
+
+    Results do not depend on cells that a window must not see: places are compared in blocks of a constant size, and
+    cells that have not arrived count as zeros.
+
+    Parameters
+    ----------
+    normal : Normal
+    factor, window : int
+        Samples in a cell, cells in a window.
+    """
+
+    def __init__(self, normal: Normal, factor: int, window: int) -> None:
+        self.factor, self.window = factor, window
+        trained, free = normal.cells(factor), normal.places(factor, window)
+        self.length = self.trained = trained.shape[1]
+        self.cells, self.suspect = trained, normal.suspect(factor)
+        self.free = pad(free, (0, self.length - len(free)))  # where references may start
+        self._grow(0)
+        references = References(trained[None], self.trained, factor, window)
+        self.usual: Usual = measure_usual(normal.typical()[None], references, free)
+        self.coefficients = references.coefficients
+        self._moments: dict[int, tuple[int, Moments]] = {}
+
+    def _grow(self, more: int) -> None:
+        """Make room for more cells and for the last block."""
+        needed = (self.length + more) // PLACES * PLACES + 2 * PLACES + self.window
+        if needed > self.cells.shape[1]:
+            room = max(needed, 2 * self.length) - self.length
+            self.cells = pad(self.cells[:, : self.length], (0, room))
+            self.suspect, self.free = (pad(x[: self.length], (0, room)) for x in (self.suspect, self.free))
+
+    def append(self, cells: Tensor, suspect: Tensor, begin: int) -> None:
+        """Append cells [C, m] of a stretch that began at cell ``begin``; no reference covers suspect ones, bool [m]."""
+        self._grow(cells.shape[1])
+        before, self.length = self.length, self.length + cells.shape[1]
+        self.cells[:, before : self.length] = cells
+        self.suspect[before : self.length] = suspect
+        first = max(begin, before - self.window + 1)
+        free = unmarked(self.suspect[first : self.length], self.window)
+        self.free[first : first + len(free)] = free
+
+    def inputs(self, samples: Tensor, start: Tensor, end: Tensor) -> Tensor:
+        """Return the inputs of the network, [B, C, 19, window].
+
+        Parameters
+        ----------
+        samples : Tensor, float32 [B, C, window * factor]
+            Standardised windows.
+        start, end : Tensor, int64 [B]
+            The cells from and up to which they lie, in order.
+        """
+        cells = pooled(samples, self.factor)
+        near = self.nearest(cells, start, end)
+        residual = cells - self.coefficients.expand(len(cells), -1, -1) @ lagged_others(cells)
+        usual = self.usual.take(torch.zeros_like(start))
+        return inputs_of(samples, near, residual, usual, self.factor)
+
+    def nearest(self, windows: Tensor, start: Tensor, end: Tensor) -> Nearest:
+        """Find the nearest reference windows of [B, C, window]: of the training part those that do not overlap.
+
+        Of the scored series, those that start `REST` windows earlier.
+        """
+        last = max(self.trained - self.window, int(start[-1]) - REST * self.window)
+        mean, spread = windows.mean(2).T[..., None], windows.std(2, correction=0).T[..., None]  # [C, B, 1]
+        centred = windows.transpose(0, 1).contiguous() - mean
+        joint, values, at = [], [], []
+        for first in range(0, last + 1, PLACES):
+            moments, views = self._block(first)
+            own, shape = moments.compare(centred @ views, mean, spread, self.window)
+            barred = torch.where(self._allowed(first, start, end), 0.0, torch.inf)  # [B, places]
+            joint.append(own.sum(0).add_(barred))
+            least = [x.add_(barred).min(2) for x in (own, shape)]
+            values.append(torch.stack([x.values for x in least]))
+            at.append(torch.stack([x.indices + first for x in least]))
+        best = torch.stack(values).argmin(0)
+        best_own, best_shape = torch.stack(at).gather(0, best[None])[0].transpose(1, 2)
+        cells = self.cells.expand(len(windows), -1, -1)
+        return Nearest.at(windows, cells, distinct_minima(torch.cat(joint, 1)), best_own, best_shape)
+
+    def _allowed(self, first: int, start: Tensor, end: Tensor) -> Tensor:
+        """Return where references may start in a block of places, bool [B, places]."""
+        place = torch.arange(first, first + PLACES, device=start.device)
+        start, end = start[:, None], end[:, None]
+        trained = place + self.window <= self.trained
+        apart = (place + self.window <= start) | (place >= end)
+        return ((trained & apart) | (place <= start - REST * self.window)) & self.free[first : first + PLACES]
+
+    def _block(self, first: int) -> tuple[Moments, Tensor]:
+        """Return the moments [C, 1, places] and the windows [C, window, places] at a block of places."""
+        cells = self.cells[:, first : first + PLACES + self.window - 1].contiguous()
+        size, moments = self._moments.get(first, (0, None))
+        filled = min(self.length - first, cells.shape[1])
+        if moments is None or size != filled:
+            moments = Moments.of(cells[:, None], self.window)
+            self._moments[first] = filled, moments
+        views = cells.as_strided((len(cells), self.window, PLACES), (cells.shape[1], 1, 1)).contiguous()
+        return moments, views

@@ -1,0 +1,178 @@
+"""The windows of one time scale in a stretch without a gap: when they are complete, what is read off them, and sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ape.posttrain.discriminator.evidence import Reader
+from ape.posttrain.discriminator.search import Search
+
+STEPS = 8  # windows that cover a cell; the grid has a start every window / 8 cells
+BATCH = 32  # windows that are compared at once; a window's row is its number modulo this, whatever has arrived
+ROWS = 64  # windows times channels that the networks see at once
+
+
+class Samples(NamedTuple):
+    """Samples of a stretch; those before ``first`` are not kept any more.
+
+    Parameters
+    ----------
+    raw, standard : Tensor, float32 [C, m]
+        Data units, and standardised.
+    suspect : Tensor, bool [m]
+        Which samples no reference covers.
+    first : int
+    """
+
+    raw: Tensor
+    standard: Tensor
+    suspect: Tensor
+    first: int = 0
+
+    @property
+    def length(self) -> int:
+        """Samples of the stretch so far."""
+        return self.first + len(self.suspect)
+
+    def append(self, more: Samples) -> Samples:
+        """Return all samples."""
+        return Samples(*(torch.cat(pair, -1) for pair in zip(self[:3], more[:3], strict=True)), self.first)
+
+    def since(self, first: int) -> Samples:
+        """Return the samples from ``first`` on."""
+        drop = max(0, first - self.first)
+        return Samples(*(part[..., drop:] for part in self[:3]), self.first + drop)
+
+
+class Windows:
+    """Windows of a stretch at one time scale.
+
+    Parameters
+    ----------
+    search : Search
+    reader : Reader
+    begin : int
+        Cell of the search at which the stretch begins.
+    before : int
+        Samples at the begin of the stretch; windows that end before them are left out.
+    """
+
+    def __init__(self, search: Search, reader: Reader, begin: int, before: int = 0) -> None:
+        self.search, self.reader, self.begin = search, reader, begin
+        self.factor, self.window = search.factor, search.window
+        self.stride = self.window // STEPS
+        self.done = self.block = self.complete(before)  # windows that are read; first stride that `sums` holds
+        # [strides, cells in a stride, C, V]
+        self.sums = search.cells.new_zeros(0, self.stride, len(search.cells), reader.voices)
+
+    @property
+    def span(self) -> int:
+        """Samples in a window."""
+        return self.window * self.factor
+
+    @property
+    def step(self) -> int:
+        """Samples between starts."""
+        return self.stride * self.factor
+
+    def complete(self, length: int) -> int:
+        """Return how many windows are complete in a stretch of ``length`` samples."""
+        return max(0, (length // self.factor - self.window) // self.stride + 1)
+
+    def final(self, length: int) -> int:
+        """Return up to which sample all windows are complete."""
+        return self.complete(length) * self.step
+
+    def settle(self, samples: Samples) -> None:
+        """Read the windows that became complete."""
+        for voices in self._batches(samples):
+            self._add(voices)
+
+    def mean(self, points: range) -> Tensor:
+        """Return the mean of the windows that are read at some points, [m, C, V]."""
+        sums, count = self._at(points)
+        return sums / count[:, None, None]
+
+    def provisional(self, samples: Samples, points: range) -> Tensor:
+        """Return the mean at the newest points, [m, C, V]: of complete windows, and of one that ends there."""
+        at = torch.tensor([samples.length - self.span], device=samples.raw.device)
+        start = self.begin + at // self.factor
+        edge = self._read(samples, at, start, start + self.window + (at % self.factor > 0), range(1))[0]
+        edge = edge.repeat_interleave(self.factor, 0)[-len(points) :]
+        sums, count = self._at(points)
+        before = len(points) - len(edge)
+        sums = torch.cat([sums[:before], sums[before:] + edge])
+        count = count + (torch.arange(len(points), device=count.device) >= before)
+        return sums / count[:, None, None]
+
+    def forget(self, points: int) -> int:
+        """Forget sums before a point; return the first sample that is needed later."""
+        drop = min(points // self.step, self.done) - self.block
+        if drop > 0:
+            self.sums, self.block = self.sums[drop:].clone(), self.block + drop
+        return self.done * self.step
+
+    def _batches(self, samples: Samples) -> Iterator[Tensor]:
+        """Yield the voices of windows that are complete and not read yet, [m, cells, C, V]."""
+        done, total = self.done, self.complete(samples.length)
+        for first in range(done // BATCH * BATCH, total, BATCH):
+            number = torch.arange(first, first + BATCH, device=samples.raw.device)
+            start = self.begin + number * self.stride
+            rows = range(max(first, done) - first, min(first + BATCH, total) - first)
+            yield self._read(samples, number * self.step, start, start + self.window, rows)
+
+    def _read(self, samples: Samples, at: Tensor, start: Tensor, end: Tensor, rows: range) -> Tensor:
+        """Read some rows of a batch of windows from samples ``at`` [B], which lie between cells, [m, cells, C, V].
+
+        The other rows are empty. They keep the shape of the batch, on which roundings depend.
+        """
+        chosen = slice(rows.start, rows.stop)
+        standard = self._filled(samples.standard, at - samples.first, chosen)
+        raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
+        seen = self.search.inputs(standard, start, end)
+        size = max(1, ROWS // seen.shape[1])
+        first = rows.start // size * size
+        parts = [
+            self.reader.read(seen[i : i + size], None if raw is None else raw[i : i + size], self.factor)
+            for i in range(first, rows.stop, size)
+        ]
+        return torch.cat(parts)[rows.start - first : rows.stop - first].permute(0, 3, 1, 2)
+
+    def _at(self, points: range) -> tuple[Tensor, Tensor]:
+        """Return the sums [m, C, V] of the windows that are read, and their counts [m], at some points."""
+        device = self.sums.device
+        cell = torch.arange(points.start, points.stop, device=device) // self.factor
+        block = cell // self.stride
+        first, last = points.start // self.factor, -(-points.stop // self.factor)
+        cells = self.sums.flatten(0, 1)
+        sums = cells[first - self.block * self.stride : last - self.block * self.stride]
+        sums = pad(sums, (0, 0, 0, 0, 0, last - first - len(sums)))
+        count = block.clamp(max=self.done - 1) - (block - STEPS + 1).clamp(min=0) + 1
+        if self.factor > 1:
+            sums = sums[cell - first]
+        return sums, count.clamp(min=0)
+
+    def _filled(self, values: Tensor, at: Tensor, chosen: slice) -> Tensor:
+        """Cut the chosen windows out of values [C, m] at places [B], zeros for the others, [B, C, span]."""
+        batch = values.new_zeros(len(at), len(values), self.span)
+        batch[chosen] = values.unfold(1, self.span, 1)[:, at[chosen]].transpose(0, 1)
+        return batch
+
+    def _add(self, voices: Tensor) -> None:
+        """Add windows [m, cells, C, V] that follow those that are read; the sums are in the order of windows."""
+        if len(voices) == 0:
+            return
+        blocks = voices.unflatten(1, (STEPS, self.stride))
+        at, count = self.done - self.block, len(voices)
+        needed = at + count + STEPS - 1
+        if needed > len(self.sums):
+            # Room for twice as many, so that sums of a long series are not copied with every batch.
+            self.sums = torch.cat([self.sums, self.sums.new_zeros(2 * needed - len(self.sums), *self.sums.shape[1:])])
+        for step in reversed(range(STEPS)):
+            self.sums[at + step : at + step + count] += blocks[:, step]
+        self.done += count
