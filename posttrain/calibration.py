@@ -144,8 +144,9 @@ class Calibration:
 
 
 def log_added(odds: np.ndarray) -> np.ndarray:
-    """Log-add the last axis; minus infinity if it is empty. Each row is computed in the same way in any batch."""
-    return np.logaddexp.reduce(odds, axis=-1)
+    """Log-add the last axis; minus infinity if it is empty. A row has the same result in any batch."""
+    with np.errstate(invalid="ignore"):  # points without evidence are NaN
+        return np.asarray(np.logaddexp.reduce(odds, axis=-1))
 
 
 def _usual(odds: np.ndarray) -> np.ndarray:
@@ -156,4 +157,4 @@ def _usual(odds: np.ndarray) -> np.ndarray:
 
 def _rules_evidence(peaks: Peaks, bank: np.ndarray, generic: np.ndarray) -> np.ndarray:
     """Log-add the evidence of the bank's rules and of all operators, float64 [n]; the latter count less."""
-    return np.logaddexp(log_added(peaks.bank - bank), log_added(peaks.generic - generic) - GENERIC)
+    return log_added(np.stack([log_added(peaks.bank - bank), log_added(peaks.generic - generic) - GENERIC], axis=1))

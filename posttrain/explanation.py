@@ -84,7 +84,7 @@ def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> 
     rules = as_array(evidence.bank) - calibration.bank
     operators = as_array(evidence.generic) - calibration.generic - GENERIC
     operators[:, named] = -np.inf
-    none = np.logaddexp(log_added(operators), _free_log_odds(evidence, calibration))
+    none = log_added(np.stack([log_added(operators), _free_log_odds(evidence, calibration)], axis=2))
     every = np.concatenate([rules, none[:, :, None]], axis=2)
     total = log_added(every)
     prior = np.log(PRIOR / (1 - PRIOR))
@@ -106,7 +106,7 @@ def channel_shares(evidence: Evidence, calibration: Calibration, voice: Voice) -
     distance to the nearest window. In the fused score, each voice has the part that it adds.
     """
     bank, generic = as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic
-    rules = np.logaddexp(log_added(bank), log_added(generic) - GENERIC)
+    rules = log_added(np.stack([log_added(bank), log_added(generic) - GENERIC], axis=2))
     shares = {"rules": _softmax(rules), "free": _softmax(as_array(evidence.free).max(axis=1))}
     if voice != "both":
         return shares[voice]

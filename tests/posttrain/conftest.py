@@ -6,14 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 import ape.detectors
 import ape.series
-from ape.posttrain import DEFAULT, enhance, from_bank
-from ape.posttrain.candidates import profile
-from ape.posttrain.engine import draw_pool
-from ape.posttrain.enhancement import untrained
+from ape.posttrain import DEFAULT, enhance
 from ape.rules import broad_bank, build_context
 
 WINDOW, PERIOD, TRAIN_END, LENGTH = 32, 25, 1200, 2000
@@ -79,7 +75,7 @@ def bank(series):
 
 @pytest.fixture(scope="session")
 def quick():
-    return replace(DEFAULT, head_steps=60, joint_steps=20, pool=256)
+    return replace(DEFAULT, steps=40, joint_steps=5)
 
 
 @pytest.fixture(scope="session")
@@ -88,16 +84,3 @@ def enhanced(detector, bank, series, quick):
     result = enhance(detector, bank, series, recipe=quick)
     assert result.accepted, result.report["reason"]
     return result
-
-
-@pytest.fixture(scope="session")
-def prepared(bank, series):
-    """Return a function that gives untrained model, pool and generator for a detector and a recipe."""
-
-    def prepare(detector, recipe):
-        generator = torch.Generator().manual_seed(0)
-        candidates = profile(series, detector.window, *detector.shift_and_scale)
-        model = untrained(detector.clone(), candidates, recipe, generator)
-        return model, draw_pool(model, bank, from_bank(bank), candidates, recipe, generator), generator
-
-    return prepare

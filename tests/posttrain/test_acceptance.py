@@ -1,53 +1,103 @@
-"""The decision whether a post-trained detector is kept."""
+"""The decision which voices are kept."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
+from support import with_gaps
 
-from ape.posttrain.acceptance import average_precisions, decide
+from ape.posttrain.acceptance import Implants, average_precision, decide, implant
+from ape.posttrain.normal_part import profile
+from ape.rules import broad_bank, build_context
+from ape.series import from_array
 
-GAIN, DOUBT, LOSS = ({"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": 64} for mean in (0.2, 0.0, -0.2))
+KINDS = np.array(["bank", "foreign"] * 20)
+
+
+def precisions(**means):
+    """Average precisions of 40 implants with these means."""
+    spread = np.linspace(-0.1, 0.1, 40)
+    return {name: mean + spread * (name != "both") for name, mean in ({"both": 0.6} | means).items()}
 
 
 @pytest.mark.parametrize(
-    ("enhanced", "training_free", "training", "ratio", "kept", "reason"),
+    ("means", "kept", "words"),
     [
-        (GAIN, GAIN, GAIN, 1.0, "post-trained", "gains on held-out implants"),
-        (GAIN, DOUBT, DOUBT, 1.05, "post-trained", "gains on held-out implants"),
-        (DOUBT, GAIN, GAIN, 1.0, "original", "no clear gain on held-out implants"),
-        (GAIN, GAIN, LOSS, 1.0, "training-free", "detected better without training"),
-        (GAIN, DOUBT, LOSS, 1.0, "original", "without training: no clear gain"),
-        (GAIN, GAIN, GAIN, 1.06, "training-free", "reconstruction of held-out normal windows is worse"),
-        (GAIN, LOSS, GAIN, float("nan"), "original", "reconstruction of held-out normal windows is worse"),
+        ({"rules": 0.5, "free": 0.5, "original": 0.3}, "both", "nothing is clearly better"),
+        ({"rules": 0.61, "free": 0.5, "original": 0.3}, "both", "nothing is clearly better"),
+        ({"rules": 0.7, "free": 0.5, "original": 0.3}, "rules", "the rules alone finds clearly more"),
+        ({"rules": 0.5, "free": 0.7, "original": 0.3}, "free", "nearest window alone finds clearly more"),
+        ({"rules": 0.7, "free": 0.8, "original": 0.75}, "free", "nearest window alone finds clearly more"),
+        ({"rules": 0.5, "free": 0.5, "original": 0.8}, "original", "the original detector finds clearly more"),
     ],
 )
-def test_decision_needs_a_gain_and_no_harm(enhanced, training_free, training, ratio, kept, reason):
-    one_kind = [{"bank": gain, "all": gain} for gain in (enhanced, training_free, training)]
-    choice, text = decide(*one_kind, ratio)
-    assert choice == kept and reason in text
+def test_voices_are_dropped_only_for_something_clearly_better(means, kept, words):
+    report = decide(precisions(**means), KINDS, seed=0)
+    assert report["kept"] == kept and words in report["reason"]
+    assert report["accepted"] == (kept != "original")
 
 
-def test_clear_loss_on_one_kind_of_implant_is_rejected():
-    assert decide({"bank": GAIN, "foreign": DOUBT, "all": GAIN}, {}, {}, 1.0)[0] == "post-trained"
-    choice, text = decide({"bank": GAIN, "foreign": LOSS, "all": GAIN}, {}, {}, 1.0)
-    assert choice == "original" and "a clear loss on foreign implants" in text
+def test_figures_are_those_of_each_kind():
+    values = precisions(rules=0.5, free=0.5, original=0.3)
+    values["free"] = values["free"] + 0.2 * (KINDS == "foreign")
+    figures = decide(values, KINDS, seed=0)["acceptance"]
+    assert list(figures) == ["bank", "foreign"]
+    for kind, mean in (("bank", 0.5), ("foreign", 0.7)):
+        assert figures[kind]["average_precision"]["free"] == pytest.approx(mean, abs=0.01)
+        gain = figures[kind]["gain_over_both"]["free"]
+        assert gain["low"] < gain["mean"] < gain["high"] and gain["n"] == 20
 
 
 def test_average_precision_by_hand():
-    labels = np.array([[True, False, True], [False, True, False]])
-    scores = np.array([[0.9, 0.99, 0.5], [0.1, 0.2, 0.3]])
-    # one normal point is above the first hit of the first row, two are above the second; a tie counts as above
-    result = average_precisions(labels, scores, np.array([0.95, 0.7, 0.2]))
-    np.testing.assert_allclose(result, [(1 / 2 + 2 / 4) / 2, 1 / 4])
+    # one normal point is above the first, two above the second; a tie counts as above
+    ranked = np.array([0.2, 0.7, 0.95])
+    assert average_precision(np.array([0.9, 0.5]), ranked) == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert average_precision(np.array([0.2]), ranked) == pytest.approx(1 / 4)
+    assert average_precision(np.array([np.nan, 1.0]), ranked) == pytest.approx((1 + 2 / 5) / 2)
 
 
 def test_average_precision_agrees_with_sklearn():
-
     generator = np.random.default_rng(0)
-    labels = np.ones((20, 10), bool)
-    scores, normal = (generator.integers(0, 12, shape).astype(float) for shape in ((20, 10), 40))
-    truth = np.repeat([1, 0], [10, 40])
-    expected = [average_precision_score(truth, np.concatenate([row, normal])) for row in scores]
-    np.testing.assert_allclose(average_precisions(labels, scores, normal), expected)
+    for _ in range(20):
+        anomalous, normal = (generator.integers(0, 12, size).astype(float) for size in (10, 40))
+        expected = average_precision_score(np.repeat([1, 0], [10, 40]), np.concatenate([anomalous, normal]))
+        assert average_precision(anomalous, np.sort(normal)) == pytest.approx(expected)
+
+
+def test_points_outside_the_implants_do_not_count():
+    labels = np.zeros((2, 20), dtype=bool)
+    labels[0, 3:5] = labels[1, 12:14] = True
+    implants = Implants(np.zeros((2, 20, 1)), np.array([[0, 0, 10], [1, 10, 20]]), labels, KINDS[:2])
+    scores = np.full((2, 20), 9.0)
+    scores[1, 12:14] = [0.5, 9]
+    np.testing.assert_allclose(implants.precisions(scores, np.array([np.nan, 1.0, 2.0])), [1, (1 + 2 / 4) / 2])
+
+
+@pytest.fixture(scope="module")
+def gappy(wave):
+    values = np.stack([wave(1600), wave(1600, seed=1)], axis=1)
+    values[1400:1410, 0] += 6
+    return with_gaps(from_array(values, train_end=1600), 1250)
+
+
+@pytest.mark.parametrize("operators", [["level_shift"], None])
+def test_implants_are_clean_stretches_with_an_anomaly_each(gappy, operators):
+    found = profile(gappy, 32, torch.zeros(2), torch.ones(2))
+    bank = broad_bank(build_context(gappy), operators)
+    implants = implant(bank, found.normal, found.held_out, 32, torch.Generator().manual_seed(0))
+    again = implant(bank, found.normal, found.held_out, 32, torch.Generator().manual_seed(0))
+    np.testing.assert_array_equal(implants.copies, again.copies)
+    held = found.normal.values[found.held_out :]
+    changed = (implants.copies != held).any(axis=2)
+    np.testing.assert_array_equal(changed, implants.labels)
+    assert set(implants.kinds) == ({"bank", "foreign"} if operators else {"bank"})
+    assert 20 <= len(implants.places) == len(implants.kinds)
+    covered = np.zeros_like(changed, dtype=int)
+    for copy, begin, end in implants.places:
+        covered[copy, begin:end] += 1
+        assert implants.labels[copy, begin:end].any()
+        assert not begin + found.held_out < 1250 < end + found.held_out
+    assert covered.max() == 1 and not changed[covered == 0].any()
+    assert not covered[:, ~found.normal.is_clean[found.held_out :]].any()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ape.posttrain.candidates import profile
 from ape.posttrain.filtering import stretches
+from ape.posttrain.normal_part import profile
 from ape.series import from_array
 
 WINDOW, PERIOD, TRAIN_END = 32, 25, 1200
@@ -30,10 +28,11 @@ def touches(starts, begin, end):
 def test_odd_stretch_is_removed_and_nothing_else(wave):
     values = wave(TRAIN_END)
     values[500:510] += 4
-    candidates = profiled(values)
-    assert set(range(480, 500)) <= set(candidates.suspicious.tolist())
-    assert touches(candidates.suspicious, 500, 510).all()
-    assert not np.isin(candidates.suspicious, [*candidates.fit, *candidates.reference_windows.starts.tolist()]).any()
+    found = profiled(values)
+    assert set(range(480, 500)) <= set(found.suspicious.tolist())
+    assert touches(found.suspicious, 500, 510).all()
+    assert not found.normal.is_clean[500:510].any()
+    assert found.normal.is_clean[: 500 - WINDOW].all() and found.normal.is_clean[510 + WINDOW :].all()
 
 
 @pytest.mark.parametrize("places", [(300, 800), (300, 550, 800)])
@@ -41,10 +40,10 @@ def test_repeated_anomaly_is_removed_each_time(wave, places):
     values = wave(TRAIN_END)
     for at in places:  # at the same phase, so that each is the others' nearest neighbour
         values[at : at + 12] += 1.5 * np.hanning(12)
-    candidates = profiled(values)
+    found = profiled(values)
     for at in places:
-        assert np.isin(np.arange(at - 15, at - 5), candidates.suspicious).all()
-    assert np.any([touches(candidates.suspicious, at, at + 12) for at in places], axis=0).all()
+        assert np.isin(np.arange(at - 15, at - 5), found.suspicious).all()
+    assert np.any([touches(found.suspicious, at, at + 12) for at in places], axis=0).all()
 
 
 def test_many_different_anomalies_do_not_hide_each_other(wave):
@@ -52,8 +51,8 @@ def test_many_different_anomalies_do_not_hide_each_other(wave):
     places = np.arange(40, 2800, 200)
     for at in places:
         values[at : at + 10] += generator.choice([-1, 1]) * generator.uniform(2, 4) * np.hanning(10)
-    candidates = profiled(values, vouched=False)
-    hit = np.stack([touches(candidates.suspicious, at, at + 10) for at in places])
+    found = profiled(values, vouched=False)
+    hit = np.stack([touches(found.suspicious, at, at + 10) for at in places])
     assert hit.any(axis=0).mean() > 0.95
     assert hit.any(axis=1).mean() > 0.5
 
@@ -80,25 +79,6 @@ def test_filter_is_stricter_without_train_end(wave):
     guarded, trusted = profiled(values, vouched=False), profiled(values)
     assert len(guarded.suspicious) > len(trusted.suspicious)
     assert set(trusted.suspicious.tolist()) <= set(guarded.suspicious.tolist())
-
-
-def test_summary_counts_and_locates_suspicious_windows(wave):
-    values = wave(TRAIN_END)
-    values[500:560] += 4
-    candidates = profiled(values)
-    summary = json.loads(json.dumps(candidates.summary(), allow_nan=False))
-    assert summary["windows_left_out"] == len(candidates.suspicious)
-    assert summary["windows_profiled"] == summary["windows_left_out"] + len(candidates.reference_windows.starts)
-    ((begin, end),) = summary["longest_stretches"]
-    assert summary["stretches"] == 1 and begin <= 480 and end >= 580
-    shares = summary["share_left_out"]
-    assert {name: len(bins) for name, bins in shares.items()} == {"level": 4, "activity": 4, "phase": 4}
-    assert max(shares["level"]) == shares["level"][3] > summary["windows_left_out"] / summary["windows_profiled"]
-
-
-def test_summary_has_no_phase_without_a_period():
-    values = np.random.default_rng(0).standard_normal(1000)
-    assert set(profiled(values).summary()["share_left_out"]) == {"level", "activity"}
 
 
 def test_touching_windows_form_one_stretch():

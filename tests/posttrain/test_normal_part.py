@@ -1,7 +1,8 @@
-"""The split of the training part."""
+"""The normal part of a series, and what is held out of it."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,58 +10,69 @@ import pytest
 import torch
 from support import with_gaps
 
-from ape.posttrain.acceptance import implant
-from ape.posttrain.candidates import TooShortError, profile
-from ape.rules import broad_bank, build_context
+from ape.posttrain.normal_part import NormalPart, TooShortError, profile
 from ape.series import from_array
-from ape.series.windows import sliding
 
 WINDOW, TRAIN_END = 32, 1200
 UNIT = torch.zeros(1), torch.ones(1)
 
 
-def profiled(values, vouched=True, **options):
-    return profile(from_array(values[:, None], train_end=len(values) if vouched else None), WINDOW, *UNIT, **options)
+def profiled(values, vouched=True, window=WINDOW, **options):
+    series = from_array(values[:, None], train_end=len(values) if vouched else None)
+    return profile(series, window, *UNIT, **options)
 
 
-def test_gap_separates_training_and_held_out_windows(series):
-    candidates = profile(series, WINDOW, *UNIT)
-    assert candidates.fit.max() + 2 * WINDOW <= candidates.held_out[0]
-    assert candidates.held_out_starts().min() >= candidates.held_out[0]
-    assert candidates.held_out[1] == TRAIN_END
+def test_last_quarter_is_held_out(series):
+    found = profile(series, WINDOW, *UNIT)
+    assert found.held_out == 900 and len(found.normal.values) == TRAIN_END
+    assert len(found.learnt.values) == 900 and found.learnt.clean == [(0, 900)]
 
 
-def test_given_filter_replaces_the_default(wave):
-    chosen = np.arange(100, 140)
-    candidates = profiled(wave(TRAIN_END), suspect=lambda windows, _: np.isin(windows.starts.numpy(), chosen))
-    np.testing.assert_array_equal(candidates.suspicious, chosen)
+def test_points_in_the_middle_of_suspicious_windows_are_left_out(wave):
+    chosen = np.arange(100, 140)  # windows that contain 139 are all chosen, 100 and 170 are in few of them
+    found = profiled(wave(TRAIN_END), suspect=lambda windows, _: np.isin(windows.starts.numpy(), chosen))
+    np.testing.assert_array_equal(found.suspicious, chosen)
+    (first, begin), (end, last) = found.normal.clean
+    assert (first, last) == (0, TRAIN_END) and 100 < begin <= 139 < end < 171
+    assert np.flatnonzero(~found.normal.is_clean).tolist() == list(range(begin, end))
 
 
-def test_short_training_part_is_refused(wave):
+def test_part_before_a_point_keeps_its_stretches():
+    normal = NormalPart(np.zeros((100, 1), np.float32), [(0, 40), (50, 100)], [(0, 30), (35, 40), (50, 100)])
+    early = normal.before(60)
+    assert len(early.values) == 60
+    assert (early.segments, early.clean) == ([(0, 40), (50, 60)], [(0, 30), (35, 40), (50, 60)])
+    assert np.flatnonzero(~early.is_clean).tolist() == [*range(30, 35), *range(40, 50)]
+
+
+@pytest.mark.parametrize(("length", "window"), [(383, 32), (384, 64), (191, None), (192, 32), (768, 128)])
+def test_short_training_part_takes_a_shorter_window(wave, length, window):
+    if window is None:
+        with pytest.raises(TooShortError, match="too few to post-train"):
+            profiled(wave(length), window=128)
+    else:
+        assert profiled(wave(length), window=128).summary["window"] == window
+
+
+def test_window_that_is_short_anyway_is_not_halved(wave):
+    assert profiled(wave(130), window=20).summary["window"] == 20
     with pytest.raises(TooShortError, match="too few to post-train"):
-        profile(from_array(wave()[:, None], train_end=200), 64, *UNIT)
+        profiled(wave(130), window=22)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_entirely_suspicious_part_is_refused(wave, first):
     with pytest.raises(TooShortError, match="first or the last part"):
-        profiled(wave(TRAIN_END), suspect=lambda windows, _: (windows.starts.numpy() < 850) == first)
+        profiled(wave(TRAIN_END), suspect=lambda windows, _: (windows.starts.numpy() < 890) == first)
 
 
-def test_no_candidate_crosses_a_gap_or_covers_missing_values(wave):
-    values = np.stack([wave(TRAIN_END + 300), 100.0 * (np.arange(TRAIN_END + 300) // 250)], axis=1)
+def test_clean_stretches_cross_no_gap_and_cover_no_missing_values(wave):
+    values = np.stack([wave(TRAIN_END + 300), wave(TRAIN_END + 300, seed=1)], axis=1)
     missing = np.zeros(values.shape, dtype=bool)
     missing[600:630, 0] = True
     series = replace(with_gaps(from_array(values, train_end=TRAIN_END), 250, 500, 750, 1000, 1250), missing=missing)
-    candidates = profile(series, WINDOW, torch.zeros(2), torch.ones(2))
-    windows = sliding(candidates.values, WINDOW)
-    for starts in (candidates.fit, candidates.held_out_starts(), candidates.reference_windows.starts.numpy()):
-        assert len(starts) > 50 and np.ptp(windows[starts, 1]) > 0
-        assert np.ptp(windows[starts, 1], axis=1).max() == 0
-        assert not ((starts < 630) & (starts + WINDOW > 600)).any()
-    bank = broad_bank(build_context(series), ["level_shift"])
-    implants = implant(bank, candidates, torch.Generator().manual_seed(0))
-    assert not (np.ptp(windows[implants.positions, 1], axis=1) > 0).any()
+    normal = profile(series, WINDOW, torch.zeros(2), torch.ones(2)).normal
+    assert normal.clean == ((0, 250), (250, 500), (500, 600), (630, 750), (750, 1000), (1000, 1200))
 
 
 def test_six_windows_must_fit_between_gaps(wave):
@@ -74,5 +86,25 @@ def test_phase_goes_on_during_a_gap(wave):
     values[900:905] += 4  # removes windows of a quarter of all phases
     whole = profile(from_array(values[:, None], train_end=TRAIN_END), WINDOW, *UNIT)
     shifted = with_gaps(from_array(values[:, None], train_end=TRAIN_END), 600, missing=12)
-    phases = [each.summary()["share_left_out"]["phase"] for each in (whole, profile(shifted, WINDOW, *UNIT))]
+    phases = [each.summary["share_left_out"]["phase"] for each in (whole, profile(shifted, WINDOW, *UNIT))]
     assert int(np.argmax(phases[1])) == (int(np.argmax(phases[0])) + 2) % 4
+
+
+def test_summary_is_plain(wave):
+    values = wave(TRAIN_END)
+    values[500:560] += 4
+    found = profiled(values)
+    summary = json.loads(json.dumps(found.summary, allow_nan=False))
+    assert summary["windows_left_out"] == len(found.suspicious) > 0
+    assert summary["windows_profiled"] == TRAIN_END - WINDOW + 1
+    assert summary["points_left_out"] == int((~found.normal.is_clean).sum()) >= 60
+    ((begin, end),) = summary["longest_stretches"]
+    assert summary["stretches"] == 1 and begin <= 480 and end >= 580
+    shares = summary["share_left_out"]
+    assert {name: len(bins) for name, bins in shares.items()} == {"level": 4, "activity": 4, "phase": 4}
+    assert max(shares["level"]) == shares["level"][3] > summary["windows_left_out"] / summary["windows_profiled"]
+
+
+def test_summary_has_no_phase_without_a_period():
+    values = np.random.default_rng(0).standard_normal(1000)
+    assert set(profiled(values).summary["share_left_out"]) == {"level", "activity"}
