@@ -87,7 +87,7 @@ class MinedCase:
         kept = result.report["kept"]
         if result.candidate is None:
             return Outcome({}, time.perf_counter() - started, kept)
-        scores = dict(result.candidate.voices(series))
+        scores = {str(voice): score for voice, score in result.candidate.voices(series).items()}
         seconds = time.perf_counter() - started
         return Outcome(scores, seconds, kept, self.named(result.candidate) if attributed else None)
 

@@ -146,14 +146,15 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
     for first, second in pairs:
         if not {first, second} <= systems:
             continue
-        difference = (means.loc[first] - means.loc[second]).dropna()
-        if difference.empty:
+        apart = {metric: (means[metric][first] - means[metric][second]).dropna() for metric in metrics}
+        if apart["ap"].empty:
             continue
         texts = {
-            metric: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(difference[metric], recordings)) for metric in metrics
+            metric: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(difference, recordings))
+            for metric, difference in apart.items()
         }
-        better, worse = ((sign * difference["ap"] > NOTABLE).sum() for sign in (1, -1))
-        table[f"{first} less {second}"] = {"series": len(difference), **texts, "better": better, "worse": worse}
+        better, worse = int((apart["ap"] > NOTABLE).sum()), int((apart["ap"] < -NOTABLE).sum())
+        table[f"{first} less {second}"] = {"series": len(apart["ap"]), **texts, "better": better, "worse": worse}
     return pd.DataFrame(table).T
 
 
@@ -236,9 +237,8 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, bool, pd.DataFrame]]:
     """Yield the rows of each data set, and of its parts if it has several, and whether they are all of the set."""
     for name, group in rows.groupby("set", sort=False):
         yield str(name), True, group
-        parts = dict(tuple(group.groupby("part", sort=False)))
-        if len(parts) > 1:
-            yield from ((f"{name}, {part}", False, of_part) for part, of_part in parts.items())
+        if group["part"].nunique() > 1:
+            yield from ((f"{name}, {part!s}", False, of_part) for part, of_part in group.groupby("part", sort=False))
 
 
 def _systems(rows: pd.DataFrame, recordings: pd.Series) -> pd.DataFrame:

@@ -78,21 +78,22 @@ def step_seconds(name: str, device: str) -> dict[str, float]:
     normal = profile(series, WINDOW, *detector.shift_and_scale).normal
     network = load_pretrained(device=device)
 
-    def learning(kind: str, steps: int) -> float:
-        """Return the seconds of some steps of one kind, and of the checks in between."""
-        recipe = replace(DEFAULT, **{"steps": 0, "joint_steps": 0, kind: steps})
+    def learning(stored: int, joint: int) -> float:
+        """Return the seconds of some steps, and of the checks in between."""
+        recipe = replace(DEFAULT, steps=stored, joint_steps=joint)
         adapted = adapt(network, normal, bank, detector, torch.Generator().manual_seed(0), recipe)
         return sum(adapted.report["seconds"].values())
 
-    def per_step(kind: str) -> float:
-        learning(kind, 1)  # the first steps of a process load code
-        differences = [learning(kind, MANY) - learning(kind, FEW) for _ in range(REPEATS)]
-        return statistics.median(differences) / (MANY - FEW)
+    def per_step(stored: int, joint: int) -> float:
+        """Return the seconds of one step; one of the arguments is 1, the other 0."""
+        learning(stored, joint)  # the first steps of a process load code
+        many, few = ([learning(n * stored, n * joint) for _ in range(REPEATS)] for n in (MANY, FEW))
+        return (statistics.median(many) - statistics.median(few)) / (MANY - FEW)
 
     return {
         "plain": plain_seconds(detector, series, device),
-        "stored": per_step("steps"),
-        "joint": per_step("joint_steps"),
+        "stored": per_step(1, 0),
+        "joint": per_step(0, 1),
     }
 
 
