@@ -24,7 +24,7 @@ from ape.posttrain.normal_part import NormalPart
 from ape.rules import RuleBank
 from ape.rules.augment import augment
 from ape.rules.schema import Context
-from ape.series.windows import clip, longest_window, sliding, starts
+from ape.series.windows import clip, joined, longest_window, sliding, starts
 
 REFERENCED = 0.6  # share of the normal part that gives the references
 STRETCHES, NORMALS = 200, 64  # anomalies, seen at every factor; windows a factor in each of the normal branches
@@ -229,15 +229,16 @@ def _hidden_rows(
     model: BankDiscriminator, windows: Tensor, normal: Normal, factor: int, width: int, window: Tensor, channel: Tensor
 ) -> Tensor:
     """Return what the trunk makes of some channels [N] of some windows [N] of [B, C, width * factor]."""
-    references = References(normal.cells(factor)[None], normal.cells(factor).shape[1], factor, width)
-    allowed = normal.places(factor, width)[None]
-    usual = measure_usual(normal.standard(normal.values)[None], references)
+    cells = normal.cells(factor)[None]
+    references = References(cells, cells.shape[2], factor, width)
+    allowed = normal.places(factor, width)
+    usual = measure_usual(normal.standard(joined(normal.values, normal.segments))[None], references, allowed)
     at_once = max(1, AT_ONCE // references.cells.numel())
     parts = []
     for first in range(0, len(windows), at_once):
         some = standardise(windows[first : first + at_once], normal.centre, normal.scale)
         group = torch.zeros(len(some), dtype=torch.int64, device=some.device)
-        seen = inputs(some, references, usual, group, allowed.expand(len(some), -1))
+        seen = inputs(some, references, usual, group, allowed[None].expand(len(some), -1))
         its = (window >= first) & (window < first + at_once)
         parts.append(model.network.trunk(seen[window[its] - first, channel[its]]))
     return torch.cat(parts)

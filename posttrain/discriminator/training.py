@@ -86,10 +86,12 @@ class Joint:
         return Rows.joined(parts)
 
     @torch.no_grad()
-    def held_out_loss(self) -> float:
-        """Return ``L_rec`` of the held-out tiles; a loss with random numbers draws the same each time."""
-        with seeded(0):
-            return float(self.backbone.loss(self.held_out))
+    def error(self) -> float:
+        """Return the mean squared error of the held-out tiles, standardised.
+
+        Unlike the backbone's loss, it is free of chance, and its size means the same for all backbones.
+        """
+        return float(self.backbone.point_scores(self.held_out).mean())
 
 
 class PostTraining:
@@ -136,17 +138,18 @@ class PostTraining:
         self.began = time.perf_counter()
 
     def run(self, progress: Progress | None = None, checkpoint: Checkpoint | None = None) -> dict[str, Any]:
-        """Run all steps, and leave model and backbone with the weights of the check with the least held-out loss.
+        """Run all steps, and leave model and backbone with the weights of the best check.
 
-        At each check the losses are read from the device and validated, the state is written to ``checkpoint`` and
-        ``progress`` is called.
+        It is the one with the least error on held-out tiles plus lambda times the loss on held-out rows. At each check
+        the losses are read from the device and validated, the state is written to ``checkpoint`` and ``progress`` is
+        called.
 
         Returns
         -------
         dict
             ``curve``: at each check, the step, the loss on held-out rows, the share of their normal points at which an
-            anomaly is the more likely, and with a backbone its held-out ``L_rec``; ``kept``: the step that was kept;
-            ``seconds`` of each kind of steps.
+            anomaly is the more likely, and with a backbone its error on held-out tiles; ``kept``: the step that was
+            kept; ``seconds`` of each kind of steps.
 
         Raises
         ------
@@ -210,7 +213,7 @@ class PostTraining:
         figures: dict[str, Any] = {"step": self.done}
         with torch.no_grad():
             if self.joint is not None:
-                figures["reconstruction"] = self.joint.held_out_loss()
+                figures["reconstruction"] = self.joint.error()
                 loss += figures["reconstruction"]
                 judged = self.joint.further(self.branches, judged)
             odds = torch.cat([self.log_odds(judged.take(i)) for i in torch.arange(len(judged)).split(AT_ONCE)])

@@ -1,28 +1,46 @@
-"""Post-training with a bank: what is drawn, what is kept, and that the bank's rules are found better."""
+"""Post-training with a bank: what is drawn, what is kept, what stays as it was, and that rules are found better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score as average_precision
 
-from ape.posttrain.discriminator import adaptation
-from ape.posttrain.discriminator.adaptation import Recipe, Rows, adapt, balanced, chosen_rows, contrast, draw_crops
+import ape.detectors
+from ape.core.errors import InputError
+from ape.detectors.registry import BACKBONES
+from ape.detectors.schedule import Budget
+from ape.posttrain.backbone_inputs import BACKBONE_INPUTS
+from ape.posttrain.discriminator import branches
+from ape.posttrain.discriminator.adaptation import adapt, no_inputs
+from ape.posttrain.discriminator.branches import Rows, chosen_rows, draw_branches, draw_crops
 from ape.posttrain.discriminator.pretrained import load_pretrained
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question
-from ape.posttrain.discriminator.scoring import known, log_odds, usual_odds
+from ape.posttrain.discriminator.training import NotFiniteError, PostTraining, balanced, contrast
+from ape.posttrain.normal_part import NormalPart
+from ape.posttrain.recipe import Recipe
 from ape.rules import broad_bank, build_context
 from ape.rules.schema import ContextualPrior, ScalePrior
 from ape.series import from_array
 
-TRAINED = 1600
+TRAINED, WINDOW = 2000, 32
+QUICK = Recipe(steps=30, joint_steps=5, rate=1e-2, anchor=0.0)
 
 
 @pytest.fixture(scope="module")
 def series():
     rng = np.random.default_rng(0)
-    wave = np.sin(2 * np.pi * np.arange(2400) / 40)
-    values = np.stack([wave, 0.5 * wave], axis=1) + 0.1 * rng.standard_normal((2400, 2))
+    wave = np.sin(2 * np.pi * np.arange(3000) / 40)
+    values = np.stack([wave, 0.5 * wave], axis=1) + 0.1 * rng.standard_normal((3000, 2))
     return from_array(values.astype(np.float32), ["a", "b"], TRAINED)
+
+
+@pytest.fixture(scope="module")
+def normal(series):
+    return NormalPart(series.train, [(0, TRAINED)], [(0, TRAINED)])
 
 
 @pytest.fixture(scope="module")
@@ -34,73 +52,229 @@ def bank(series):
     return bank
 
 
+def trained(name, series, steps):
+    detector = ape.detectors.create(name, window=WINDOW, device="cpu")
+    detector.budget = Budget(steps=steps, batch=32, check_every=steps)
+    return detector.fit(series)
+
+
 @pytest.fixture(scope="module")
-def quick():
-    return Recipe(steps=40, frozen=5)
+def detector(series):
+    return trained("vae", series, 60)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_pool():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adaptation, "STRETCHES", 40)
-        patch.setattr(adaptation, "NORMALS", 20)
+        patch.setattr(branches, "STRETCHES", 30)
+        patch.setattr(branches, "NORMALS", 16)
         yield
 
 
+def run(normal, bank, backbone, recipe=QUICK, **options):
+    return adapt(load_pretrained(), normal, bank, backbone, torch.Generator().manual_seed(0), recipe, **options)
+
+
+def tensors(adapted):
+    parts = [adapted.model] if adapted.backbone is None else [adapted.model, adapted.backbone.module]
+    return [tensor.clone() for part in parts for tensor in part.state_dict().values()]
+
+
+def same(one, other):
+    return len(one) == len(other) and all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
+
+
 @pytest.fixture(scope="module")
-def adapted(series, bank, quick):
-    return adapt(load_pretrained(), series.train, bank, torch.Generator().manual_seed(0), quick)
+def adapted(normal, bank, detector):
+    return run(normal, bank, detector)
 
 
-def test_loss_on_held_out_rows_falls_and_normal_points_do_not_rise(adapted):
-    _, report = adapted
-    steps, losses, alarms = (list(column) for column in zip(*report["curve"], strict=True))
-    assert steps == [0, 8, 16, 24, 32, 40]
-    assert min(losses) < 0.8 * losses[0]
-    assert steps[losses.index(min(losses))] == report["kept"]
-    assert alarms[steps.index(report["kept"])] <= max(alarms[0], 0.01)
+def test_held_out_loss_falls_and_the_best_check_is_kept(adapted):
+    curve = adapted.report["curve"]
+    assert [check["step"] for check in curve] == [0, 6, 12, 18, 24, 30, 31, 32, 33, 34, 35]
+    judged = [check["reconstruction"] + QUICK.weight * check["loss"] for check in curve]
+    kept = [check["step"] for check in curve].index(adapted.report["kept"])
+    assert judged[kept] == pytest.approx(min(judged), abs=2e-5)
+    assert curve[kept]["loss"] < 0.8 * curve[0]["loss"]
+    assert curve[kept]["normal_above_zero"] <= max(curve[0]["normal_above_zero"], 0.01)
 
 
-@pytest.mark.extended  # trains once more
-def test_same_seed_same_weights(series, bank, quick, adapted):
-    again, report = adapt(load_pretrained(), series.train, bank, torch.Generator().manual_seed(0), quick)
-    assert report == adapted[1]
-    assert all(
-        torch.equal(x, y) for x, y in zip(again.state_dict().values(), adapted[0].state_dict().values(), strict=True)
-    )
+def test_the_error_of_the_backbone_is_the_same_until_it_learns(adapted):
+    errors = [check["reconstruction"] for check in adapted.report["curve"]]
+    assert len(set(errors[:6])) == 1
+    assert len(set(errors[6:])) > 1
 
 
-@pytest.mark.extended  # trains once more
-def test_the_shipped_network_and_frozen_blocks_keep_their_weights(series, bank, quick, adapted):
-    network = load_pretrained()
-    adapt(network, series.train, bank, torch.Generator().manual_seed(0), quick)
-    fresh, model = load_pretrained(), adapted[0]
-    assert all(torch.equal(x, y) for x, y in zip(network.parameters(), fresh.parameters(), strict=True))
-    first, last = model.network.blocks[quick.frozen - 1], model.network.blocks[quick.frozen]
-    assert torch.equal(first.wide.weight, fresh.blocks[quick.frozen - 1].wide.weight)
-    assert not torch.equal(last.wide.weight, fresh.blocks[quick.frozen].wide.weight)
-
-
-def test_pseudo_anomalies_of_the_bank_are_found_better_than_without_training(series, bank, adapted):
-    test = torch.from_numpy(series.values[TRAINED:].T.copy())
-    hosts = test.unflatten(1, (-1, 200)).transpose(0, 1)
-    sample = bank.sample(hosts, torch.Generator().manual_seed(1), TRAINED + 200 * torch.arange(len(hosts)))
-    values, labels = series.values.copy(), sample.mask.any(1).flatten().numpy()
-    values[TRAINED:] = sample.pseudo.transpose(0, 1).flatten(1).T.numpy()
+def test_rules_of_the_bank_are_found_better_than_without_post_training(series, bank, normal):
+    """On pseudo-anomalies in data after the training part."""
+    later = NormalPart(series.values[TRAINED - 600 :], [(0, 1600)], [(0, 1600)])
+    before = BankDiscriminator(load_pretrained(), Question.of(bank)).eval()
+    drawn = draw_branches(before, no_inputs, later, bank, torch.Generator().manual_seed(1))
 
     def precision(model):
-        odds = log_odds(model, values, TRAINED, bank.context, factors=(1,))[1]
-        return average_precision(labels, known(odds, model.weight, usual_odds(odds, TRAINED))[TRAINED:].numpy())
+        with torch.no_grad():
+            odds = PostTraining(model, drawn, QUICK, 0, None).log_odds(drawn.rows)
+        return average_precision(drawn.rows.share.flatten() > 0.5, odds.logsumexp(1).flatten())
 
-    before = BankDiscriminator(load_pretrained(), Question.of(bank)).eval()
-    assert precision(adapted[0]) > precision(before) + 0.02
+    after = run(normal, bank, None).model
+    assert precision(after) > precision(before) + 0.02
 
 
-def test_without_steps_or_enough_data_nothing_changes(series, bank):
-    for values, recipe in ((series.train, Recipe(steps=0)), (series.train[:200], Recipe())):
-        model, report = adapt(load_pretrained(), values, bank, torch.Generator().manual_seed(0), recipe)
-        assert report == {"curve": [], "kept": 0}
-        assert (model.moved == 0).all()
+def test_a_fresh_adapter_changes_no_bit(bank):
+    plain = BankDiscriminator(load_pretrained(), Question.of(bank)).eval()
+    extended = BankDiscriminator(load_pretrained(), Question.of(bank), BACKBONE_INPUTS).eval()
+    seen = torch.randn(3, 2, 19 + BACKBONE_INPUTS, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = plain.log_odds(seen[:, :, :19], 2)
+        assert torch.equal(extended.log_odds(seen, 2), expected)
+        assert torch.equal(plain.log_odds(seen, 2), expected)  # further inputs are ignored
+        assert torch.equal(extended.log_odds_of(extended.trunk(seen), seen, 2), expected)
+
+
+def test_the_adapter_uses_what_the_backbone_says(adapted):
+    seen = torch.randn(1, 2, 19 + BACKBONE_INPUTS, 64, generator=torch.Generator().manual_seed(0))
+    silent = torch.cat([seen[:, :, :19], torch.zeros_like(seen[:, :, 19:])], 2)
+    with torch.no_grad():
+        assert not torch.equal(adapted.model.log_odds(seen, 1), adapted.model.log_odds(silent, 1))
+
+
+def test_inputs_and_the_trunk_are_never_changed(normal, bank, detector):
+    network, before = load_pretrained(), {k: v.clone() for k, v in detector.module.state_dict().items()}
+    detector.module.train()
+    result = adapt(network, normal, bank, detector, torch.Generator().manual_seed(0), replace(QUICK, steps=5))
+    assert detector.module.training
+    detector.module.eval()
+    assert all(torch.equal(before[name], tensor) for name, tensor in detector.module.state_dict().items())
+    assert same([*network.state_dict().values()], [*load_pretrained().state_dict().values()])
+    for part in ("enter", "blocks"):
+        kept = getattr(result.model.network, part).state_dict().values()
+        assert same([*kept], [*getattr(network, part).state_dict().values()])
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("call", [3, 8])  # on stored rows, and in joint steps
+def test_resumed_equals_uninterrupted(normal, bank, detector, adapted, tmp_path, call):
+    calls = iter(range(1, 100))
+
+    def progress(step, done, total, note=""):
+        assert (step, total) == ("post-training", 35)
+        if next(calls) == call:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(normal, bank, detector, progress=progress, checkpoint=tmp_path / "state")
+    again = run(normal, bank, detector, checkpoint=tmp_path / "state")
+    assert same(tensors(again), tensors(adapted))
+    assert {**again.report, "seconds": 0} == {**adapted.report, "seconds": 0}
+
+
+def test_a_checkpoint_of_another_post_training_is_refused(normal, bank, detector, tmp_path):
+    quick = replace(QUICK, steps=2, joint_steps=0)
+    run(normal, bank, detector, quick, checkpoint=tmp_path / "state")
+    with pytest.raises(InputError, match="belongs to another"):
+        run(normal, bank, detector, replace(quick, rate=1e-3), checkpoint=tmp_path / "state")
+
+
+@pytest.mark.parametrize("broken", [{"rate": float("inf")}, {"steps": 0, "backbone_rate": float("inf")}])
+def test_not_finite_is_an_error(normal, bank, detector, broken):
+    before = [tensor.clone() for tensor in detector.module.state_dict().values()]
+    with pytest.raises(NotFiniteError, match="step"):
+        run(normal, bank, detector, replace(QUICK, **broken))
+    assert same(before, [*detector.module.state_dict().values()])
+
+
+def test_without_steps_or_enough_data_nothing_changes(normal, bank, detector):
+    none = Recipe(steps=0, joint_steps=0)
+    for part, recipe in ((normal, none), (NormalPart(normal.values[:100], [(0, 100)], [(0, 100)]), QUICK)):
+        result = run(part, bank, detector, recipe)
+        assert result.report["curve"] == []
+        assert not result.model.moved.any()
+        assert same([*result.backbone.module.state_dict().values()], [*detector.module.state_dict().values()])
+
+
+@pytest.mark.parametrize("length", [400, 800])
+def test_short_parts_take_shorter_windows(normal, bank, length):
+    result = run(NormalPart(normal.values[:length], [(0, length)], [(0, length)]), bank, None)
+    assert result.report["curve"][-1]["loss"] < result.report["curve"][0]["loss"]
+
+
+def test_a_full_anchor_is_the_network_without_post_training(normal, bank, detector):
+    result = run(normal, bank, detector, replace(QUICK, steps=10, joint_steps=0, anchor=1e9))
+    fresh = BankDiscriminator(load_pretrained(), Question.of(bank)).eval()
+    seen = torch.randn(1, 2, 19 + BACKBONE_INPUTS, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        odds, expected = result.model.log_odds(seen, 1)[:, 0], fresh.log_odds(seen, 1)[:, 0]
+    assert odds.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_other_negatives_have_a_single_output(normal, bank, detector):
+    seen = []
+
+    def negatives(hosts, generator, starts):
+        seen.append(starts)
+        return hosts + 3.0 * (torch.arange(hosts.shape[2]) > hosts.shape[2] // 2)
+
+    result = run(normal, bank, detector, negatives=negatives)
+    assert (seen[0] >= 0.6 * TRAINED).all()
+    assert result.model.log_odds(torch.randn(1, 2, 19 + BACKBONE_INPUTS, 128), 1).shape == (1, 2, 1, 128)
+    assert result.report["curve"][-1]["loss"] < result.report["curve"][0]["loss"]
+
+
+def drawn(part, bank):
+    model = BankDiscriminator(load_pretrained(), Question.of(bank)).eval()
+    return draw_branches(model, no_inputs, part, bank, torch.Generator().manual_seed(0))
+
+
+def test_windows_avoid_suspicious_places_and_gaps(normal, bank):
+    values = normal.values.copy()
+    values[300:320] = values[1500:1510] = 1e6  # suspicious
+    clean = [(0, 300), (320, 1400), (1400, 1500), (1510, TRAINED)]
+    result = drawn(NormalPart(values, [(0, 1400), (1400, TRAINED)], clean), bank)
+    assert result.factors
+    assert max(float(windows.abs().max()) for windows in result.windows) < 100
+    assert result.rows.hidden.isfinite().all()
+
+
+def test_benign_variants_are_normal_windows(normal, bank, series):
+    benign = broad_bank(build_context(series), ["level_shift"]).rules[0]
+    benign.id, benign.scale = "benign", ScalePrior(low=20, high=21, unit="series_sd")
+    for rules in [benign], []:
+        result = drawn(normal, bank.model_copy(update={"benign": rules}))
+        change = [(windows[46:] - windows[30:46]).flatten(1).abs().amax(1) for windows in result.windows]
+        changed = (torch.cat(change) > 2).float().mean()
+        assert changed > 0.2 if rules else changed == 0
+    assert not result.rows.share[result.rows.rule < 0].any()
+
+
+@pytest.mark.extended  # fits and post-trains nine detectors
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_is_post_trained(name, series, normal, bank):
+    detector = trained(name, series, 2)
+    result = run(normal, bank, detector, Recipe(steps=0, joint_steps=2, backbone_rate=1e-2))
+    assert result.report["free_parameters"] > 0
+    for check in result.report["curve"]:
+        assert all(np.isfinite(value) for value in check.values())
+    errors = [check["reconstruction"] for check in result.report["curve"]]
+    assert errors[-1] != errors[0]
+
+
+def test_a_wrapped_module_is_post_trained(normal, bank):
+    module = torch.nn.Sequential(torch.nn.Linear(WINDOW, 6), torch.nn.Tanh(), torch.nn.Linear(6, WINDOW))
+    wrapped = ape.detectors.wrap(module, "0", lambda m, x: m(x), WINDOW, scale=(0.0, 1.0), device="cpu")
+    result = run(normal, bank, wrapped, Recipe(steps=0, joint_steps=4, backbone_rate=1e-3))
+    errors = [check["reconstruction"] for check in result.report["curve"]]
+    assert errors[-1] < errors[0]
+
+
+def test_a_backbone_without_gradient_is_refused_only_if_it_has_to_learn(normal, bank, detector):
+    frozen = detector.clone()
+    frozen.module.requires_grad_(False)
+    with pytest.raises(InputError, match="requires a gradient"):
+        run(normal, bank, frozen)
+    assert run(normal, bank, frozen, replace(QUICK, steps=2, freeze="projection-only")).report["free_parameters"] == 0
 
 
 def test_crops_overlap_the_anomaly():
@@ -119,8 +293,8 @@ def test_crops_overlap_the_anomaly():
 
 def rows(rule, share):
     count = len(rule)
-    nothing = torch.zeros(count, dtype=torch.int64)
-    return Rows(torch.zeros(count, 1, 1), nothing, nothing, torch.tensor(rule), torch.tensor(share), nothing.bool())
+    nothing, empty = torch.zeros(count, dtype=torch.int64), torch.zeros(count, 0, 1)
+    return Rows(empty, empty, nothing, nothing, nothing, torch.tensor(rule), torch.tensor(share), nothing.bool())
 
 
 def test_rules_and_branches_are_balanced():
