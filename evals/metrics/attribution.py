@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ape.core.errors import InputError
-from ape.evals.metrics.checks import segments
+from ape.evals.metrics.checks import events
 
 Ranking = Callable[[int, int], Sequence[tuple[str | None, float]]]
 
 
 def rule_accuracy(labels: ArrayLike, ranking: Ranking, right: Collection[str]) -> float:
     """Return the share of the events at which a right rule is the first of all rules.
+
+    Runs of anomalous points that are close to each other are one event, see `in_time`.
 
     Parameters
     ----------
@@ -36,6 +38,6 @@ def rule_accuracy(labels: ArrayLike, ranking: Ranking, right: Collection[str]) -
         raise InputError("no anomalous point among the labels", "metric", "leave out series without anomalies")
     if not right:
         return float("nan")
-    rankings = [ranking(begin, end) for begin, end in segments(truth).tolist()]
+    rankings = [ranking(begin, end) for begin, end in events(truth).tolist()]
     first = [next((rule for rule, _ in ranked if rule is not None), None) for ranked in rankings]
     return float(np.mean([rule in right for rule in first]))

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from ape.core.errors import InputError
 
+PAD_SHARE, LEAST_PAD = 0.1, 10  # of a run of anomalous points, and in points
+
 
 def validate(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return labels as bool [T] with at least one anomalous point, and finite scores as float64 [T].
@@ -52,6 +54,27 @@ def fill_unscored(scores: ArrayLike) -> np.ndarray:
 def segments(labels: np.ndarray) -> np.ndarray:
     """Return begin and end (exclusive) of each run of anomalous points, int64 [N, 2]."""
     return np.flatnonzero(np.diff(labels.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+
+
+def padded_spans(labels: np.ndarray) -> np.ndarray:
+    """Return begin and end (exclusive) of each event with its padding, int64 [N, 2].
+
+    The padding of a run of anomalous points is a tenth of its length, and at least 10 points, on either side: labels
+    are not exact. Runs whose padding touches are one event, because the effect of a fault may pass through zero.
+    """
+    begins, ends = segments(labels).T
+    pads = np.maximum(LEAST_PAD, np.ceil(PAD_SHARE * (ends - begins)).astype(int))
+    edges = np.zeros(len(labels) + 1, dtype=int)
+    np.add.at(edges, np.maximum(begins - pads, 0), 1)
+    np.add.at(edges, np.minimum(ends + pads, len(labels)), -1)
+    return segments(edges.cumsum()[:-1] > 0)
+
+
+def events(labels: np.ndarray) -> np.ndarray:
+    """Return begin and end (exclusive) of each event of `padded_spans`, without the padding, int64 [N, 2]."""
+    begins, ends = segments(labels).T
+    first, last = padded_spans(labels).T
+    return np.stack([begins[np.searchsorted(begins, first)], ends[np.searchsorted(ends, last, side="right") - 1]], 1)
 
 
 def levels(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ape.evals.metrics.checks import segments, validate
+from ape.evals.metrics.checks import events, padded_spans, validate
 
-PAD_SHARE, LEAST_PAD = 0.1, 10  # of an event's length, and in points: labels are not exact
 BEFORE = 100  # points before an event in which the score must not rise yet
 
 
@@ -43,7 +42,8 @@ def in_time(labels: ArrayLike, scores: ArrayLike) -> InTime:
     labels, the places do not. A fixed share of all points would hide a score that smears a short event, because most
     flags then lie outside whatever the score. Ties at the threshold are all flagged.
 
-    The padded span of an event adds a tenth of its length, and at least 10 points, on either side.
+    The padded span of an event adds a tenth of its length, and at least 10 points, on either side. Runs of anomalous
+    points whose spans touch are one event.
 
     Parameters
     ----------
@@ -64,20 +64,14 @@ def in_time(labels: ArrayLike, scores: ArrayLike) -> InTime:
     truth, values = validate(labels, scores)
     count = int(truth.sum())
     flagged = values >= np.partition(values, len(values) - count)[len(values) - count]
-    begins, ends = segments(truth).T
-    pads = np.maximum(LEAST_PAD, np.ceil(PAD_SHARE * (ends - begins)).astype(int))
-    padded_ends = np.minimum(ends + pads, len(values))
-    edges = np.zeros(len(values) + 1, dtype=int)
-    np.add.at(edges, np.maximum(begins - pads, 0), 1)
-    np.add.at(edges, padded_ends, -1)
-    padded = edges.cumsum()[:-1] > 0
     flags = np.append(np.flatnonzero(flagged), len(values))
+    (begins, ends), (padded_begins, padded_ends) = events(truth).T, padded_spans(truth).T
+    inside = np.searchsorted(flags, padded_ends) - np.searchsorted(flags, padded_begins)
     delay = np.minimum(flags[np.searchsorted(flags, begins)], ends) - begins
-    so_far = np.append(0, np.maximum.accumulate(padded_ends))[:-1]
-    first = np.maximum(begins - BEFORE, so_far)
+    first = np.maximum(begins - BEFORE, np.append(0, padded_ends[:-1]))
     before = flags[np.searchsorted(flags, first)] < begins
     return InTime(
-        float((flagged & ~padded).sum() / flagged.sum()),
+        1 - float(inside.sum() / flagged.sum()),
         float((delay < ends - begins).mean()),
         float(delay.mean()),
         float(before.mean()),

@@ -8,11 +8,12 @@ import pytest
 from ape.core.errors import InputError
 from ape.evals.metrics import rule_accuracy
 
-LABELS = [0, 1, 1, 0, 0, 1, 1, 1, 0, 1]
+LABELS = np.zeros(100, int)
+LABELS[[1, 2, 45, 52, 80]] = 1  # the second and third run are one event: their padding touches
 RANKINGS = {
     (1, 3): [("leak", 0.6), ("drift", 0.3), (None, 0.1)],
-    (5, 8): [(None, 0.8), ("leak", 0.15), ("drift", 0.05)],
-    (9, 10): [("drift", 0.7), ("leak", 0.2), (None, 0.1)],
+    (45, 53): [(None, 0.8), ("leak", 0.15), ("drift", 0.05)],
+    (80, 81): [("drift", 0.7), ("leak", 0.2), (None, 0.1)],
 }
 
 

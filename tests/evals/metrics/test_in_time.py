@@ -30,7 +30,7 @@ def test_figures_match_hand_worked_values():
     # one 5 points before it, one 90 points before the second event, two far away.
     scores = scored(1000, 202, 203, 204, 213, 195, 510, 800, 900)
     result = in_time(labels, scores)
-    assert result.outside == 3 / 8
+    assert result.outside == pytest.approx(3 / 8)
     assert result.found == 0.5 and result.delay == (2 + 4) / 2 and result.early == 1.0
 
 
@@ -49,9 +49,15 @@ def test_long_events_are_padded_by_a_tenth():
     assert result.outside == pytest.approx(1 / 400) and (result.delay, result.early) == (41, 0)
 
 
+def test_runs_whose_padding_touches_are_one_event():
+    labels = marked(400, (100, 104), (120, 124), (200, 204), (225, 229))
+    result = in_time(labels, scored(400, *range(120, 134), 200, 201))
+    assert (result.found, result.delay, result.outside) == (2 / 3, (20 + 0 + 4) / 3, 0)
+
+
 def test_a_constant_score_flags_everything():
     result = in_time(marked(300, (150, 160)), np.ones(300))
-    assert result == ((300 - 30) / 300, 1.0, 0.0, 1.0)
+    assert result == pytest.approx((270 / 300, 1, 0, 1))
 
 
 points = st.lists(st.tuples(st.booleans(), st.integers(-5, 5)), min_size=1, max_size=60)
