@@ -32,7 +32,7 @@ class Peaks:
     generic : ndarray, float64 [n, K]
         Log-odds of all operators.
     free : ndarray, float64 [n, F]
-        Logarithm of the distance to the nearest window, of each length.
+        Logarithm of the squared distance to the nearest window, of each length; NaN at lengths that do not fit.
     age : ndarray, int64 [n]
         Samples that were known after each point.
     """
@@ -61,7 +61,7 @@ class Peaks:
     @property
     def known(self) -> np.ndarray:
         """Whether there is evidence of each point, bool [n]."""
-        return np.isfinite(self.free).all(axis=1)
+        return np.isfinite(self.free).any(axis=1)
 
 
 def as_array(tensor: Tensor) -> np.ndarray:
@@ -112,7 +112,8 @@ class Calibration:
         """
         bank, generic = _usual(normal.bank) - np.log(weight), _usual(normal.generic) - np.log(generic_weight)
         rules = Tail.fit(_rules_evidence(normal, bank, generic))
-        return cls(bank, generic, rules, tuple(Tail.fit(column) for column in normal.free.T), latency, {})
+        free = tuple(Tail.fit(column[np.isfinite(column)]) for column in normal.free.T)
+        return cls(bank, generic, rules, free, latency, {})
 
     def with_scores(self, normal: Peaks) -> Calibration:
         """Calibrate the scores on normal points, final and provisional ones, that nothing was fitted on."""
@@ -131,8 +132,12 @@ class Calibration:
     def surprise(self, peaks: Peaks) -> dict[Voice, np.ndarray]:
         """Return the calibrated voices and their fusion before the last calibration, float64 [n] each."""
         rules = self.rules(_rules_evidence(peaks, self.bank, self.generic))
-        free = np.max([tail(column) for tail, column in zip(self.free, peaks.free.T, strict=True)], axis=0)
+        free = self.free_surprise(peaks.free)
         return {"rules": rules, "free": free, "both": fuse(rules, free)}
+
+    def free_surprise(self, distances: np.ndarray) -> np.ndarray:
+        """Return the largest calibrated distance of all lengths, [n, ...], of distances [n, F, ...]."""
+        return np.asarray(np.fmax.reduce([tail(distances[:, k]) for k, tail in enumerate(self.free)]))
 
     def score(self, peaks: Peaks, voice: Voice) -> np.ndarray:
         """Return minus log10 of the share of normal points that score as high, float32 [n]."""

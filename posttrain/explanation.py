@@ -84,19 +84,13 @@ def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> 
     rules = as_array(evidence.bank) - calibration.bank
     operators = as_array(evidence.generic) - calibration.generic - GENERIC
     operators[:, named] = -np.inf
-    none = log_added(np.stack([log_added(operators), _free_log_odds(evidence, calibration)], axis=2))
+    free = np.log(10) * np.log1p(calibration.free_surprise(as_array(evidence.free)))  # as in `fuse`
+    none = log_added(np.stack([log_added(operators), free], axis=2))
     every = np.concatenate([rules, none[:, :, None]], axis=2)
     total = log_added(every)
     prior = np.log(PRIOR / (1 - PRIOR))
     posterior = np.exp(every - total[:, :, None])
     return (total + prior).astype(np.float32), posterior.astype(np.float32)
-
-
-def _free_log_odds(evidence: Evidence, calibration: Calibration) -> np.ndarray:
-    """Return the log-odds of an anomaly of any kind by the distance to the nearest window, [n, C]."""
-    distance = as_array(evidence.free)
-    tails = [tail(distance[:, k]) for k, tail in enumerate(calibration.free)]
-    return np.log(10) * np.log1p(np.max(tails, axis=0))
 
 
 def channel_shares(evidence: Evidence, calibration: Calibration, voice: Voice) -> np.ndarray:
@@ -107,7 +101,7 @@ def channel_shares(evidence: Evidence, calibration: Calibration, voice: Voice) -
     """
     bank, generic = as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic
     rules = log_added(np.stack([log_added(bank), log_added(generic) - GENERIC], axis=2))
-    shares = {"rules": _softmax(rules), "free": _softmax(as_array(evidence.free).max(axis=1))}
+    shares = {"rules": _softmax(rules), "free": _softmax(np.fmax.reduce(as_array(evidence.free), axis=1))}
     if voice != "both":
         return shares[voice]
     voices = calibration.surprise(Peaks.of(evidence))

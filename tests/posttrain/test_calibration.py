@@ -111,3 +111,10 @@ def test_score_of_a_point_does_not_depend_on_the_others():
     peaks = draw(501, seed=5)
     parts = [calibration.score(peaks.take(slice(i, i + 7)), "both") for i in range(0, 501, 7)]
     np.testing.assert_array_equal(np.concatenate(parts), calibration.score(peaks, "both"))
+
+
+def test_length_that_does_not_fit_leaves_the_other():
+    calibration, peaks = fitted(draw()), draw(50, seed=4, lift=3)
+    short = replace(peaks, free=np.where([True, False], peaks.free, np.nan))
+    np.testing.assert_array_equal(calibration.surprise(short)["free"], calibration.free[0](peaks.free[:, 0]))
+    assert short.known.all()
