@@ -152,7 +152,7 @@ class Scoring:
         return self._evidence(*self._open.provisional(), self._time - self._open.first, end)
 
     def _evidence(self, points: range, means: Means, offset: int, end: int | None = None) -> Evidence:
-        """Return the evidence of points of a stretch that begins at ``offset``; provisional ones if it ends at ``end``."""
+        """Return the evidence of points of a stretch from ``offset`` on; provisional if it ends at ``end``."""
         time = torch.arange(points.start, points.stop) + offset
         age = torch.full_like(time, self.latency) if end is None else end - 1 - time
         return self.reader.evidence(means, time, age)

@@ -120,7 +120,7 @@ class Windows:
     def _batches(self, samples: Samples) -> Iterator[Tensor]:
         """Yield the voices of windows that are complete and not read yet, [m, cells, C, V]."""
         done, total = self.done, self.complete(samples.length)
-        for first in range(done // BATCH * BATCH, total, BATCH):
+        for first in range(done // BATCH * BATCH, total if total > done else 0, BATCH):
             number = torch.arange(first, first + BATCH, device=samples.raw.device)
             start = self.begin + number * self.stride
             rows = range(max(first, done) - first, min(first + BATCH, total) - first)

@@ -1,0 +1,75 @@
+"""What the rules of a bank say, and the prototypes that they start from."""
+
+import numpy as np
+import pytest
+import torch
+
+from ape.posttrain.discriminator.inputs import INPUTS
+from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
+from ape.posttrain.discriminator.rules import BankDiscriminator, Question, generic_discriminator
+from ape.rules import broad_bank, build_context
+from ape.rules.schema import ContextualPrior, Step
+from ape.series import from_array
+
+
+@pytest.fixture(scope="module")
+def series():
+    rng = np.random.default_rng(0)
+    wave = np.sin(2 * np.pi * np.arange(2400) / 40)
+    values = np.stack([wave, -wave], axis=1) + 0.1 * rng.standard_normal((2400, 2))
+    return from_array(values.astype(np.float32), ["a", "b"], 1600)
+
+
+@pytest.fixture(scope="module")
+def bank(series):
+    bank = broad_bank(build_context(series), ["level_shift", "flatline_hold", "channel_lag"])
+    bank.rules[0].context = ContextualPrior(channels=["b"])
+    bank.rules[1].weight = 3.0
+    return bank
+
+
+def test_question_reads_the_rules(bank):
+    question = Question.of(bank)
+    assert [NAMES[k] for k in question.operator] == ["level_shift", "flatline_hold", "channel_lag"]
+    assert question.channels.tolist() == [[False, True], [True, True], [True, True]]
+    assert question.weight.tolist() == pytest.approx([0.2, 0.6, 0.2])
+    assert question.length[0].tolist() == pytest.approx([10, 80])  # a quarter to two periods of 40
+    assert question.size[0].tolist() == pytest.approx([0.75, 3.0])
+    assert question.creep.isnan().all()
+
+
+def test_what_is_unsaid_does_not_move_a_prototype():
+    torch.manual_seed(0)
+    network = RuleDiscriminator()
+    network.shift.data.normal_()
+    nothing = condition(torch.full((1, 2), torch.nan), torch.full((1, 2), torch.nan), torch.tensor([torch.nan]))
+    something = condition(torch.tensor([[1.0, 2.0]]), torch.full((1, 2), torch.nan), torch.tensor([torch.nan]))
+    operator = torch.tensor([4])
+    assert torch.equal(network.rule_prototypes(operator, nothing)[0], network.prototypes[operator])
+    assert not torch.allclose(network.rule_prototypes(operator, something)[0], network.prototypes[operator])
+
+
+def test_the_prototype_of_a_program_is_the_mean_of_its_operators(series):
+    torch.manual_seed(0)
+    bank = broad_bank(build_context(series), ["level_shift", "flatline_hold"])
+    bank.rules[1].program = [Step(operator="level_shift"), Step(operator="noise_burst")]
+    network = RuleDiscriminator()
+    prototypes, bias = BankDiscriminator(network, Question.of(bank, say=False)).prototypes(2)
+    shift, burst = (network.prototypes[NAMES.index(name)] for name in ("level_shift", "noise_burst"))
+    assert torch.allclose(prototypes, torch.stack([shift, (shift + burst) / 2]))
+    assert bias.tolist() == pytest.approx([-3, -3])
+
+
+def test_log_odds_are_minus_infinity_at_channels_that_a_rule_does_not_name(bank):
+    torch.manual_seed(0)
+    model = BankDiscriminator(RuleDiscriminator(), Question.of(bank)).eval()
+    odds = model.log_odds(torch.randn(2, 2, INPUTS, 64), 1)
+    assert odds.shape == (2, 2, 3, 64)
+    assert odds.isneginf().all(3).tolist() == [[[True, False, False], [False, False, False]]] * 2
+    assert odds[:, 1].isfinite().all()
+
+
+def test_the_generic_discriminator_asks_for_every_operator(series):
+    model = generic_discriminator(RuleDiscriminator(), build_context(series))
+    assert [NAMES[k] for k in model.question.operator] == list(NAMES)
+    assert not model.training
