@@ -22,8 +22,9 @@ from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
 from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case, series_names
 from ape.evals.metrics import rule_accuracy
+from ape.evals.reuse import once
 from ape.graphs.state import PARTS
-from ape.posttrain import DEFAULT, EnhancedDetector
+from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement
 from ape.rules import RuleBank, broad_bank
 
 OTHERS_LONGEST = 50_000  # points of a series from another recording
@@ -67,12 +68,15 @@ class MinedCase:
         Folder of all mined banks.
     seed : int
         Seed of post-training.
+    backbone : str
+        Name of the detector that arms post-train. It was trained with the same seed.
     """
 
     case: Case
     bank: RuleBank
     banks: Path
     seed: int
+    backbone: str
 
     def enhance(
         self, detector: Detector, bank: RuleBank | None = None, attributed: bool = False, **options: Any
@@ -81,14 +85,19 @@ class MinedCase:
 
         ``attributed`` also asks which rule is first at the events, which takes as long as scoring.
         """
-        started = time.perf_counter()
-        series = self.case.series
-        result = posttrain.enhance(detector, bank or self.bank, series, self.seed, **options)
+        series, bank = self.case.series, bank or self.bank
+
+        def post_train() -> Enhancement:
+            return posttrain.enhance(detector, bank, series, self.seed, **options)
+
+        about = repr((self.backbone, self.seed, bank.model_dump_json(exclude={"fingerprint"}), options))
+        result, seconds = once(series, about, post_train)
         kept = result.report["kept"]
         if result.candidate is None:
-            return Outcome({}, time.perf_counter() - started, kept)
+            return Outcome({}, seconds, kept)
+        started = time.perf_counter()
         scores = {str(voice): score for voice, score in result.candidate.voices(series).items()}
-        seconds = time.perf_counter() - started
+        seconds += time.perf_counter() - started
         return Outcome(scores, seconds, kept, self.named(result.candidate) if attributed else None)
 
     def named(self, model: EnhancedDetector) -> float | None:
@@ -134,9 +143,9 @@ class MinedCase:
         return {name: partial(arm, self) for name, arm in ARMS.items() if name not in missing}
 
 
-def mine_case(case: Case, banks: Path, seed: int) -> MinedCase:
+def mine_case(case: Case, banks: Path, seed: int, backbone: str) -> MinedCase:
     """Mine the bank of a case or load it from ``banks``, so that no arm's time includes it."""
-    return MinedCase(case, mine_or_load(case, banks), banks, seed)
+    return MinedCase(case, mine_or_load(case, banks), banks, seed, backbone)
 
 
 def mine_or_load(case: Case, banks: Path, variant: str = "") -> RuleBank:

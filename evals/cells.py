@@ -36,6 +36,7 @@ from ape.evals.experiment import OURS, Experiment
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.metrics import average_precision, in_time, ucr_accuracy, vus_pr
 from ape.evals.metrics.checks import fill_unscored, segments
+from ape.evals.reuse import once
 from ape.evals.simple import SIMPLE
 from ape.posttrain import DEFAULT, Negatives
 from ape.runs.folder import versions
@@ -108,10 +109,8 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
     The seconds of an arm include the training of the backbone. They do not include mining, which all seeds share.
     """
     series = case.series
-    mined = mine_case(case, banks, seed)
-    started = time.perf_counter()
-    detector = experiment.new_detector(name).fit(series, seed=seed)
-    training = time.perf_counter() - started
+    mined = mine_case(case, banks, seed, name)
+    detector, training = once(series, f"{name} {seed}", partial(experiment.new_detector(name).fit, series, seed=seed))
     point_error = _timed(partial(detector.score, series), training)
     measured = {f"{name}: point error": point_error}
     if detector.module.has_own_score():

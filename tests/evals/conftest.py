@@ -5,6 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ape.evals.reuse import forget
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """Forget detectors of other tests."""
+    forget()
+
 
 @pytest.fixture
 def ucr_names(tmp_path, monkeypatch):

@@ -12,12 +12,14 @@ import pytest
 
 from ape.evals import arms
 from ape.evals.datasets import load_case
+from ape.evals.reuse import forget
 from ape.rules import RuleBank, broad_bank, build_context
 
 
 def record_banks(monkeypatch):
     """Return the list to which each post-training adds its bank, instead of taking place."""
     used = []
+    forget()
 
     def enhance(_detector, bank, *_rest, **_options):
         used.append(bank)
@@ -32,7 +34,7 @@ def test_bank_is_mined_before_any_arm_runs(ucr_names, tmp_path, monkeypatch):
     bank = broad_bank(build_context(case.series, None))
     monkeypatch.setattr(arms.graphs, "mine", lambda *_args, **_options: mined.append(1) or bank)
     used = record_banks(monkeypatch)
-    mined_case = arms.mine_case(case, tmp_path / "banks", 0)
+    mined_case = arms.mine_case(case, tmp_path / "banks", 0, "vae")
     assert mined == [1] and mined_case.arms()["mined bank"](None).kept == "original"
     assert mined == [1] and used == [bank]
 
@@ -42,7 +44,7 @@ def test_stored_bank_is_not_mined_again(ucr_names, tmp_path, monkeypatch):
     bank = broad_bank(build_context(case.series, None))
     bank.save(tmp_path / f"{case.name}.json")
     monkeypatch.setattr(arms.graphs, "mine", None)
-    assert arms.mine_case(case, tmp_path, 0).bank.rules == bank.rules
+    assert arms.mine_case(case, tmp_path, 0, "vae").bank.rules == bank.rules
 
 
 def test_parallel_workers_mine_a_bank_once(ucr_names, tmp_path, monkeypatch):
@@ -67,7 +69,7 @@ def test_parallel_workers_mine_a_bank_once(ucr_names, tmp_path, monkeypatch):
 
 def test_arms_need_what_they_are_about(ucr_names, tmp_path):
     case = load_case("ucr", ucr_names[0])
-    mined = arms.MinedCase(case, broad_bank(build_context(case.series, None)), tmp_path, 0)
+    mined = arms.MinedCase(case, broad_bank(build_context(case.series, None)), tmp_path, 0, "vae")
     assert set(arms.ARMS) - set(mined.arms()) == {*arms.NEED_ORACLE, arms.NEEDS_OTHER_TEXT}
 
 
@@ -81,7 +83,7 @@ def leak():
 
 
 def banks_of(names, leak, tmp_path, monkeypatch, seed=0):
-    used, mined = record_banks(monkeypatch), arms.MinedCase(*leak, tmp_path, seed)
+    used, mined = record_banks(monkeypatch), arms.MinedCase(*leak, tmp_path, seed, "vae")
     for name in names:
         mined.arms()[name](None)
     return used
@@ -125,7 +127,7 @@ def test_the_right_rule_is_looked_for_among_the_rules_of_the_bank(leak, tmp_path
         ranking = lambda *event: asked.append(event) or [(None, 0.6), (oracle.rules[0].id, 0.4)]  # noqa: E731
         return SimpleNamespace(begin=begin, ranking=ranking)
 
-    mined = arms.MinedCase(case, bank, tmp_path, 0)
+    mined = arms.MinedCase(case, bank, tmp_path, 0, "vae")
     assert mined.named(SimpleNamespace(bank=oracle, explain=explain)) == 1.0
     assert len(asked) == 3 and all(case.labels[begin:end].all() for begin, end in asked)
     assert mined.named(SimpleNamespace(bank=bank, explain=explain)) is None
@@ -136,7 +138,7 @@ def test_scores_are_those_of_the_candidate_whatever_was_kept(leak, tmp_path, mon
     candidate = SimpleNamespace(bank=leak[1], voices=lambda series: voices)
     result = SimpleNamespace(candidate=candidate, report={"kept": "free"})
     monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
-    outcome = arms.MinedCase(*leak, tmp_path, 0).enhance(None)
+    outcome = arms.MinedCase(*leak, tmp_path, 0, "vae").enhance(None)
     assert (outcome.scores, outcome.kept, outcome.named) == (voices, "free", None) and outcome.seconds >= 0
 
 

@@ -128,6 +128,25 @@ def test_rows_have_in_time_figures(wave, tmp_path, monkeypatch):
     assert (row["outside"], row["found"], row["delay"], row["early"]) == (0, 1, 5, 0)
 
 
+def test_faults_with_the_same_training_part_share_post_training(wave, tmp_path, monkeypatch):
+    folder = tmp_path / "data" / "ucr"
+    later = np.sin(np.arange(LENGTH) / 4) + (np.arange(LENGTH) >= 450)
+    np.savez(folder / "again.npz", values=later, train_end=TRAIN_END)
+    (folder / "index.csv").write_text("series,family,length,text\nwave,s,500,A sine.\nagain,s,500,A sine.\n")
+    (folder / "labels.csv").write_text("series,begin,end\nwave,400,420\nagain,450,500\n")
+    given = []
+
+    def enhanced(options):
+        given.append(options)
+        return SimpleNamespace(candidate=SimpleNamespace(voices=lambda _: VOICES), report={"kept": "both"})
+
+    stand_in(monkeypatch, enhanced)
+    compared = Experiment(title="", sets=["ucr"], backbones=["vae"], arms=["mined bank", "cut-paste"])
+    for name, seed in ((wave, 0), ("again", 0), ("again", 1)):
+        cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{name}--{seed}")
+        assert len(given) == 2 * (seed + 1)
+
+
 @pytest.mark.extended
 def test_backbone_cell_has_errors_voices_and_arms(ucr_names, tmp_path, few_steps):
     compared = Experiment(title="", sets=["ucr"], backbones=["donut"], arms=["generic", "oracle bank"])
