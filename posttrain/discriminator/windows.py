@@ -41,12 +41,13 @@ class Samples(NamedTuple):
 
     def append(self, more: Samples) -> Samples:
         """Return all samples."""
-        return Samples(*(torch.cat(pair, -1) for pair in zip(self[:3], more[:3], strict=True)), self.first)
+        raw, standard, suspect = (torch.cat(pair, -1) for pair in zip(self[:3], more[:3], strict=True))
+        return Samples(raw, standard, suspect, self.first)
 
     def since(self, first: int) -> Samples:
         """Return the samples from ``first`` on."""
         drop = max(0, first - self.first)
-        return Samples(*(part[..., drop:] for part in self[:3]), self.first + drop)
+        return Samples(self.raw[:, drop:], self.standard[:, drop:], self.suspect[drop:], self.first + drop)
 
 
 class Windows:

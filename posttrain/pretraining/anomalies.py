@@ -195,6 +195,7 @@ def _site(hosts: Hosts, length: Tensor, start: Tensor, generator: torch.Generato
         donor=hosts.donor,
         low=hosts.low,
         high=hosts.high,
+        zero=torch.zeros_like(hosts.low),
         scale=hosts.scale,
         cycle=hosts.cycle,  # type: ignore[arg-type] # one value a window; the operators broadcast it
     )
