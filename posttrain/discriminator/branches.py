@@ -29,6 +29,7 @@ from ape.series.windows import clip, joined, longest_window, sliding, starts
 REFERENCED = 0.6  # share of the normal part that gives the references
 STRETCHES, NORMALS = 200, 64  # anomalies, seen at every factor; windows a factor in each of the normal branches
 MOST_ROWS = 2000  # of the normal branches
+MOST_CHANNELS = 8  # of an anomalous window that are changed
 HELD_OUT = 0.15  # share of the windows that no step sees
 AT_ONCE = 1 << 21  # reference cells of all windows of a batch together
 SHORTEST_OVERLAP = 16  # an anomaly covers at least one cell in this many of its window, if it is that long
@@ -212,12 +213,14 @@ def draw_crops(inside: Tensor, window: int, generator: torch.Generator) -> Tenso
 def chosen_rows(rule: Tensor, share: Tensor, most: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Choose windows and channels, int64 [N] each.
 
-    Of an anomalous window all changed channels and one other are chosen, of the normal windows at most ``most``
+    Of an anomalous window up to eight changed channels and one other are chosen, of the normal windows at most ``most``
     channels in all.
     """
     changed = share.amax(2) > 0
     key = torch.rand(changed.shape, generator=generator)
     other = one_hot(key.masked_fill(changed, -1).argmax(1), changed.shape[1]).bool() & ~changed
+    rank = key.masked_fill(~changed, -1).argsort(1, descending=True).argsort(1)
+    changed = changed & (rank < MOST_CHANNELS)
     anomalous = (rule >= 0)[:, None]
     normal = ~anomalous.expand_as(changed)
     normal = normal & (key <= most / max(1, int(normal.sum())))

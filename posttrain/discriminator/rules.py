@@ -100,8 +100,8 @@ class Adapter(nn.Sequential):
 
     def __init__(self, extra: int) -> None:
         last = nn.Conv1d(ADAPTER_WIDTH, WIDTH, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
         super().__init__(
             nn.Conv1d(extra, ADAPTER_WIDTH, KERNEL, padding=KERNEL // 2),
             nn.GELU(),

@@ -77,6 +77,8 @@ class Joint:
         parts = []
         for number, factor in enumerate(branches.factors):
             some = rows.take(rows.factor == number)
+            if len(some) == 0:
+                continue
             window, row = some.window.unique(return_inverse=True)
             made = backbone_inputs(self.backbone, self.statistics, branches.windows[number][window], factor)
             flat = made.flatten(0, 1).flatten(1)
@@ -115,7 +117,7 @@ class PostTraining:
         self.model, self.branches, self.recipe, self.seed, self.joint = model, branches, recipe, seed, joint
         rows = branches.rows
         self.seen, self.judged = rows.take(~rows.held_out), rows.take(rows.held_out)
-        self.balance, self.judged_balance = balanced(self.seen), balanced(self.judged)
+        self.balance = balanced(self.seen)
         self.steps, self.total = recipe.steps, recipe.steps + (recipe.joint_steps if joint else 0)
         self.checks = {round(self.steps * i / CHECKS) for i in range(CHECKS + 1)}
         self.checks |= {self.steps + round((self.total - self.steps) * i / CHECKS) for i in range(CHECKS + 1)}
@@ -123,15 +125,14 @@ class PostTraining:
         self.free = joint.free if joint else []
         groups = [{"params": group} for group in (self.learnt, self.free) if group]
         optimiser = torch.optim.AdamW(groups, lr=1.0, weight_decay=0.0)  # the schedule gives the rates themselves
-        rates = [self._rate, self._backbone_rate][: len(groups)]
+        rates: list[Any] = [self._rate, self._backbone_rate][: len(groups)]
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rates)
         modules = {"model": model} | ({"backbone": joint.backbone.module} if joint else {})
         self.learning = TrainingState(modules, optimiser, schedule)
         self.done, self.kept, self.best = 0, 0, math.inf
         self.kept_weights = self.learning.weights()
-        self.finite = torch.zeros(
-            (), dtype=torch.int64, device=model.moved.device
-        )  # steps before the first that is not
+        # Number of steps before the first that is not finite; read from the device only at checks.
+        self.finite = torch.zeros((), dtype=torch.int64, device=model.moved.device)
         self.chances = self.balance
         self.curve: list[dict[str, Any]] = []
         self.seconds = {"stored": 0.0, "joint": 0.0}

@@ -316,3 +316,12 @@ def test_all_changed_channels_and_one_other_are_chosen():
     assert {1, 2} < set(channel[window == 0].tolist())
     assert (window == 1).sum() == 1
     assert (window == 2).sum() == 4
+
+
+def test_at_most_eight_changed_channels_of_a_window_are_chosen():
+    share = torch.ones(2, 30, 2)
+    share[:, 20:] = 0
+    window, channel = chosen_rows(torch.tensor([5, 6]), share, 0, torch.Generator().manual_seed(0))
+    assert window.bincount().tolist() == [9, 9]
+    assert (channel < 20).sum() == 16
+    assert len(set(channel.tolist())) > 9
