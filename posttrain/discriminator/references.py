@@ -150,6 +150,11 @@ class References:
         """Fourier transform of the only series; for several, it is computed for those of a batch."""
         return torch.fft.rfft(self.cells, n=self.fft_length)
 
+    @cached_property
+    def moments(self) -> Moments:
+        """Moments of the only series."""
+        return Moments.of(self.cells, self.window)
+
     @property
     def fft_length(self) -> int:
         """A length at which Fourier transforms are fast."""
@@ -178,9 +183,7 @@ class References:
         mean = windows.mean(2, keepdim=True)
         product = torch.fft.rfft(windows - mean, n=self.fft_length).conj() * spectrum
         product = torch.fft.irfft(product, n=self.fft_length)[..., : cells.shape[2] - self.window + 1]
-        moments = Moments.of(self.cells, self.window)
-        if len(self.cells) > 1:
-            moments = Moments(*(x[group] for x in moments))
+        moments = self.moments if len(self.cells) == 1 else Moments.of(cells, self.window)
         own, shape = moments.compare(product, mean, windows.std(2, keepdim=True, correction=0), self.window)
         barred = ~allowed
         joint = own.sum(1).masked_fill(barred, torch.inf)
