@@ -11,7 +11,8 @@ from ape.posttrain.discriminator.normal import Normal, unmarked
 from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, lagged_others, pooled
 
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
-PLACES = 2048  # of references that are compared at once; a constant, so that results do not depend on the length
+FEWEST, PLACES = 256, 2048  # references that are compared at once, a power of 2; with many channels fewer, so that they
+CHANNEL_PLACES = 1 << 15  # fit into the cache. The number does not depend on the length of the series, nor do results.
 
 
 class Search:
@@ -29,6 +30,8 @@ class Search:
 
     def __init__(self, normal: Normal, factor: int, window: int) -> None:
         self.factor, self.window = factor, window
+        fitting = max(FEWEST, CHANNEL_PLACES // len(normal.centre))
+        self.places = min(PLACES, 1 << (fitting.bit_length() - 1))
         trained, free = normal.cells(factor), normal.places(factor, window)
         self.length = self.trained = trained.shape[1]
         self.cells, self.suspect = trained, normal.suspect(factor)
@@ -41,7 +44,7 @@ class Search:
 
     def _grow(self, more: int) -> None:
         """Make room for more cells and for the last block."""
-        needed = (self.length + more) // PLACES * PLACES + 2 * PLACES + self.window
+        needed = self.length + more + 2 * self.places + self.window
         if needed > self.cells.shape[1]:
             room = max(needed, 2 * self.length) - self.length
             self.cells = pad(self.cells[:, : self.length], (0, room))
@@ -82,7 +85,7 @@ class Search:
         mean, spread = windows.mean(2).T[..., None], windows.std(2, correction=0).T[..., None]  # [C, B, 1]
         centred = windows.transpose(0, 1).contiguous() - mean
         joint, values, at = [], [], []
-        for first in range(0, last + 1, PLACES):
+        for first in range(0, last + 1, self.places):
             moments, views = self._block(first)
             own, shape = moments.compare(centred @ views, mean, spread, self.window)
             barred = torch.where(self._allowed(first, start, end), 0.0, torch.inf)  # [B, places]
@@ -97,19 +100,19 @@ class Search:
 
     def _allowed(self, first: int, start: Tensor, end: Tensor) -> Tensor:
         """Return where references may start in a block of places, bool [B, places]."""
-        place = torch.arange(first, first + PLACES, device=start.device)
+        place = torch.arange(first, first + self.places, device=start.device)
         start, end = start[:, None], end[:, None]
         trained = place + self.window <= self.trained
         apart = (place + self.window <= start) | (place >= end)
-        return ((trained & apart) | (place <= start - REST * self.window)) & self.free[first : first + PLACES]
+        return ((trained & apart) | (place <= start - REST * self.window)) & self.free[first : first + self.places]
 
     def _block(self, first: int) -> tuple[Moments, Tensor]:
         """Return the moments [C, 1, places] and the windows [C, window, places] at a block of places."""
-        cells = self.cells[:, first : first + PLACES + self.window - 1].contiguous()
+        cells = self.cells[:, first : first + self.places + self.window - 1].contiguous()
         size, moments = self._moments.get(first, (0, None))
         filled = min(self.length - first, cells.shape[1])
         if moments is None or size != filled:
             moments = Moments.of(cells[:, None], self.window)
             self._moments[first] = filled, moments
-        views = cells.as_strided((len(cells), self.window, PLACES), (cells.shape[1], 1, 1)).contiguous()
+        views = cells.as_strided((len(cells), self.window, self.places), (cells.shape[1], 1, 1)).contiguous()
         return moments, views
