@@ -33,12 +33,12 @@ class Recipe:
 
     steps: int = 150
     rate: float = 4e-3
-    joint_steps: int = 40
+    joint_steps: int = 20
     joint_rate: float = 1e-3
     backbone_rate: float = 2e-4
     weight: float = 0.1
     freeze: Freeze = "none"
-    anchor: float = 0.5
+    anchor: float = 2.0
 
 
 DEFAULT = Recipe()

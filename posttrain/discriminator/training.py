@@ -28,7 +28,7 @@ from ape.posttrain.discriminator.rules import BankDiscriminator
 from ape.posttrain.freezing import training
 from ape.posttrain.recipe import Recipe
 
-BATCH, JOINT_BATCH = 64, 32  # rows in a step of either kind; in the latter, as many tiles for the reconstruction
+BATCH, JOINT_BATCH = 64, 16  # rows in a step of either kind; in the latter, as many tiles for the reconstruction
 SHARES = {"anomalies": 0.55, "bystanders": 0.1, "normal": 0.35}  # of a batch
 HARD = 0.1  # share of the normal rows that are replayed, because the network is most wrong about them
 CHECKS = 5  # of either kind of steps
@@ -214,15 +214,16 @@ class PostTraining:
         figures: dict[str, Any] = {"step": self.done}
         with torch.no_grad():
             if self.joint is not None:
-                figures["reconstruction"] = self.joint.error()
-                loss += figures["reconstruction"]
-                judged = self.joint.further(self.branches, judged)
+                learns = self.done > self.steps  # before, the backbone says what was stored
+                loss = self.joint.error() if learns or not self.curve else self.curve[-1]["reconstruction"]
+                judged = self.joint.further(self.branches, judged) if learns else judged
+                figures["reconstruction"] = loss
             odds = torch.cat([self.log_odds(judged.take(i)) for i in torch.arange(len(judged)).split(AT_ONCE)])
         above = odds[judged.rule < 0].logsumexp(1) > 0
         contrastive = float((contrast(odds, judged) * balanced(judged).to(odds.device)).sum())
         figures |= {"loss": contrastive, "normal_above_zero": float(above.float().mean())}
         loss += self.recipe.weight * contrastive
-        self.curve.append({name: round(value, 5) for name, value in figures.items()})
+        self.curve.append(figures)
         if loss < self.best:
             self.best, self.kept, self.kept_weights = loss, self.done, self.learning.weights()
         if self.done < self.steps:
