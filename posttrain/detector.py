@@ -207,18 +207,21 @@ class EnhancedDetector:
     def score_and_shares(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
         """Return the score [T] and the share of each channel in it, float32 [T, C], in the order of training.
 
-        The shares of a point add up to 1. Where values are missing, only their channels have shares.
+        The shares of a point add up to 1. Where values are missing or far outside the training range, only their
+        channels have shares: those of others come from their relation to these.
         """
         series, calibration = prepared(self, series), self.require_calibration()
         scores, shares = [], []
         for piece in self.evidence(series):
             scores.append(calibration.score(Peaks.of(piece), self.kept))
             shares.append(channel_shares(piece, calibration, self.kept))
-        missing, share = missing_points(series), np.concatenate(shares)
+        share = np.concatenate(shares)
+        culprits = self.normal.far(series.values)
         if series.missing is not None:
-            lost = series.missing[missing]
-            share[missing] = lost / lost.sum(axis=1, keepdims=True)
-        return Highest().raised(np.concatenate(scores), missing), share.astype(np.float32)
+            culprits = np.where(series.missing.any(axis=1, keepdims=True), series.missing, culprits)
+        clear = culprits.any(axis=1) & np.isfinite(share).all(axis=1)
+        share[clear] = culprits[clear] / culprits[clear].sum(axis=1, keepdims=True)
+        return Highest().raised(np.concatenate(scores), missing_points(series)), share.astype(np.float32)
 
     def explain(self, series: Series, begin: int = 0, end: int | None = None) -> Explanation:
         """Return which rules the points of a series look like, and how likely they are anomalies.

@@ -115,6 +115,8 @@ def enhance(
     }
     required, clock = requirements(detector, series), Clock()
     try:
+        if not bank.rules:
+            raise EmptyBankError("the Rule Bank has no usable rule", series.name, "mine again")
         with seeded(seed):  # dropout and stochastic backbones use torch's global generators
             say("profiling", 0, 1, "nearest normal windows")
             found = profile(series, detector.window, *detector.shift_and_scale, suspect)

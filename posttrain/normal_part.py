@@ -21,6 +21,7 @@ WINDOWS = 6  # that a training part has at least, so that some can be learnt fro
 SHORTEST = 32  # samples, of a window of a short training part
 HELD_OUT_SHARE = 0.25
 MAX_HELD_OUT = 10_000  # points
+FAR = 1.0  # width of the training range, beyond which a value is far outside of it
 SUSPICIOUS_SHARE = 0.5  # of the windows that cover a point, from which on it is no reference
 
 
@@ -52,6 +53,12 @@ class NormalPart:
         mask: np.ndarray = np.zeros(len(self.values), dtype=bool)
         mask[points(self.clean)] = True
         return mask
+
+    def far(self, values: np.ndarray) -> np.ndarray:
+        """Return which values [T, C] are farther outside the range of clean points than its width, bool [T, C]."""
+        clean = self.values[self.is_clean]
+        low, high = clean.min(axis=0), clean.max(axis=0)
+        return (values < low - FAR * (high - low)) | (values > high + FAR * (high - low))
 
     def before(self, end: int) -> NormalPart:
         """Return the part before a point."""

@@ -144,8 +144,7 @@ class HeldOut:
             provisional = scoring.newest()
             peaks = Peaks.of(provisional)
             newest.append(peaks.take(self.clean[provisional.time.cpu().numpy()] & peaks.known))
-        every.append(Peaks.of(scoring.newest()))
-        return Peaks.joined(every), Peaks.joined(newest)
+        return Peaks.joined([*every, peaks]), Peaks.joined(newest)
 
     def original_score(self, original: Detector, values: np.ndarray) -> np.ndarray:
         """Score values [n, C] in the place of the held-out part, after some earlier ones, by another detector, [n]."""

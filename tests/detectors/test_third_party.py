@@ -217,7 +217,7 @@ def test_library_scores_with_the_enhanced_weights(peer, series):
     before = {name: tensor.clone() for name, tensor in peer.module.state_dict().items()}
     detector = wrapped(peer)
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    quick = replace(ape.posttrain.DEFAULT, head_steps=40, joint_steps=20, pool=128)
+    quick = replace(ape.posttrain.DEFAULT, steps=40, joint_steps=10)
     candidate = ape.posttrain.enhance(detector, bank, series, recipe=quick).candidate
 
     twin = copy.deepcopy(peer)

@@ -22,7 +22,7 @@ from ape.rules import broad_bank, build_context
 def quickly(series):
     """Function that enhances with few steps."""
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    recipe = replace(ape.posttrain.DEFAULT, head_steps=40, joint_steps=10, pool=128)
+    recipe = replace(ape.posttrain.DEFAULT, steps=40, joint_steps=5)
     return lambda detector, **change: ape.posttrain.enhance(detector, bank, series, recipe=replace(recipe, **change))
 
 

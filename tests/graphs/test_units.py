@@ -16,7 +16,7 @@ from ape.rules import RuleBank
 from ape.series import Series, from_array
 
 T, TRAIN_END = 2000, 1400
-RECIPE = replace(DEFAULT, head_steps=60, joint_steps=10, pool=256)
+RECIPE = replace(DEFAULT, steps=60, joint_steps=5)
 
 
 def series_values() -> np.ndarray:

@@ -27,7 +27,7 @@ def make(seed=0, level=0.0):
 
 def post_trained(detector, series):
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    recipe = replace(DEFAULT, head_steps=40, joint_steps=10, pool=128)
+    recipe = replace(DEFAULT, steps=40, joint_steps=5)
     return enhance(detector, bank, series, recipe=recipe)
 
 

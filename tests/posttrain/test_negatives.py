@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -60,13 +61,12 @@ def test_negatives_depend_on_the_generator_only(make):
 
 @pytest.mark.extended
 def test_given_negatives_replace_the_bank(detector, bank, series, quick):
-    recipe = replace(quick, head_steps=10, joint_steps=5, pool=64)
+    recipe = replace(quick, steps=20)
     scores = [
         enhance(detector, bank, series, recipe=recipe, negatives=negatives).candidate.score(series)
         for negatives in (None, from_bank(bank), surrogates)
     ]
-    np.testing.assert_array_equal(scores[0], scores[1])
-    assert not np.array_equal(scores[0], scores[2])
+    assert not any(np.array_equal(first, second) for first, second in combinations(scores, 2))
 
 
 def test_the_unit_of_other_series_does_not_matter():

@@ -108,3 +108,10 @@ def test_summary_is_plain(wave):
 def test_summary_has_no_phase_without_a_period():
     values = np.random.default_rng(0).standard_normal(1000)
     assert set(profiled(values).summary["share_left_out"]) == {"level", "activity"}
+
+
+def test_far_values_are_a_whole_range_outside_that_of_clean_points():
+    values = np.array([[0, 5], [1, 5], [90, 5]], np.float32)
+    normal = NormalPart(values, [(0, 3)], [(0, 2)])
+    new = np.array([[-0.9, 5], [-1.1, 5.1], [2.1, 4.9]], np.float32)
+    assert normal.far(new).tolist() == [[False, False], [True, True], [True, True]]

@@ -23,11 +23,10 @@ from .conftest import Killed, killed_at
 @pytest.fixture
 def few_steps(monkeypatch, quick):
     """Post-train for a few steps only."""
-    monkeypatch.setattr(
-        "ape.posttrain.steps.enhance", partial(enhance, recipe=replace(quick, head_steps=30, joint_steps=10))
-    )
+    monkeypatch.setattr("ape.posttrain.steps.enhance", partial(enhance, recipe=replace(quick, steps=30, joint_steps=4)))
 
 
+@pytest.mark.extended
 def test_post_training_resumes_from_its_checkpoint_and_deletes_it(few_steps, detector, bank, series, tmp_path):
     whole = post_train(detector, bank, series, tmp_path / "whole" / "enhanced")
     target = tmp_path / "killed" / "enhanced"
