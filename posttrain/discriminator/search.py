@@ -60,23 +60,23 @@ class Search:
         free = unmarked(self.suspect[first : self.length], self.window)
         self.free[first : first + len(free)] = free
 
-    def inputs(self, samples: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    def inputs(self, samples: Tensor, start: Tensor) -> Tensor:
         """Return the inputs of the network, [B, C, 19, window].
 
         Parameters
         ----------
         samples : Tensor, float32 [B, C, window * factor]
             Standardised windows.
-        start, end : Tensor, int64 [B]
-            The cells from and up to which they lie, in order.
+        start : Tensor, int64 [B]
+            The cells at which they start, in order.
         """
         cells = pooled(samples, self.factor)
-        near = self.nearest(cells, start, end)
+        near = self.nearest(cells, start)
         residual = cells - self.coefficients.expand(len(cells), -1, -1) @ lagged_others(cells)
         usual = self.usual.take(torch.zeros_like(start))
         return inputs_of(samples, near, residual, usual, self.factor)
 
-    def nearest(self, windows: Tensor, start: Tensor, end: Tensor) -> Nearest:
+    def nearest(self, windows: Tensor, start: Tensor) -> Nearest:
         """Find the nearest reference windows of [B, C, window]: of the training part those that do not overlap.
 
         Of the scored series, those that start `REST` windows earlier.
@@ -88,7 +88,7 @@ class Search:
         for first in range(0, last + 1, self.places):
             moments, views = self._block(first)
             own, shape = moments.compare(centred @ views, mean, spread, self.window)
-            barred = torch.where(self._allowed(first, start, end), 0.0, torch.inf)  # [B, places]
+            barred = torch.where(self._allowed(first, start), 0.0, torch.inf)  # [B, places]
             joint.append(own.sum(0).add_(barred))
             least = [x.add_(barred).min(2) for x in (own, shape)]
             values.append(torch.stack([x.values for x in least]))
@@ -98,12 +98,12 @@ class Search:
         cells = self.cells.expand(len(windows), -1, -1)
         return Nearest.at(windows, cells, distinct_minima(torch.cat(joint, 1)), best_own, best_shape)
 
-    def _allowed(self, first: int, start: Tensor, end: Tensor) -> Tensor:
+    def _allowed(self, first: int, start: Tensor) -> Tensor:
         """Return where references may start in a block of places, bool [B, places]."""
         place = torch.arange(first, first + self.places, device=start.device)
-        start, end = start[:, None], end[:, None]
+        start = start[:, None]
         trained = place + self.window <= self.trained
-        apart = (place + self.window <= start) | (place >= end)
+        apart = (place - start).abs() >= self.window
         return ((trained & apart) | (place <= start - REST * self.window)) & self.free[first : first + self.places]
 
     def _block(self, first: int) -> tuple[Moments, Tensor]:

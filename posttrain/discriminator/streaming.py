@@ -65,8 +65,7 @@ class Stretch:
 
     def _forget(self) -> None:
         """Forget the samples that no window needs any more."""
-        needed = [scale.forget(self.done) for scale in self.scales]
-        needed += [self.samples.length - scale.span for scale in self.scales]
+        needed = [scale.forget(self.done, self.samples.length) for scale in self.scales]
         self.samples = self.samples.since(min(needed))
 
 

@@ -96,46 +96,48 @@ class Windows:
 
     def mean(self, points: range) -> Tensor:
         """Return the mean of the windows that are read at some points, [m, C, V]."""
-        sums, count = self._at(points)
-        return sums / count[:, None, None]
+        sums, count = self._at(points.start // self.factor, -(-points.stop // self.factor))
+        return self._spread(sums / count[:, None, None], points)
 
     def provisional(self, samples: Samples, points: range) -> Tensor:
-        """Return the mean at the newest points, [m, C, V]: of complete windows, and of one that ends there."""
-        at = torch.tensor([samples.length - self.span], device=samples.raw.device)
-        start = self.begin + at // self.factor
-        edge = self._read(samples, at, start, start + self.window + (at % self.factor > 0), range(1))[0]
-        edge = edge.repeat_interleave(self.factor, 0)[-len(points) :]
-        sums, count = self._at(points)
-        before = len(points) - len(edge)
-        sums = torch.cat([sums[:before], sums[before:] + edge])
-        count = count + (torch.arange(len(points), device=count.device) >= before)
-        return sums / count[:, None, None]
+        """Return the mean at the newest points, [m, C, V]: of complete windows, and of the one that ends there.
 
-    def forget(self, points: int) -> int:
+        Samples of an incomplete cell get the value of the cell before them.
+        """
+        cells = samples.length // self.factor
+        first = min(points.start // self.factor, cells - 1)
+        at = torch.tensor([cells - self.window], device=samples.raw.device)
+        edge = self._read(samples, at * self.factor, self.begin + at, range(1))[0][first - cells :]
+        sums, count = self._at(first, cells)
+        before = len(sums) - len(edge)
+        sums = torch.cat([sums[:before], sums[before:] + edge])
+        count = count + (torch.arange(len(sums), device=count.device) >= before)
+        return self._spread(sums / count[:, None, None], points)
+
+    def forget(self, points: int, length: int) -> int:
         """Forget sums before a point; return the first sample that is needed later."""
         drop = min(points // self.step, self.done) - self.block
         if drop > 0:
             self.sums, self.block = self.sums[drop:].clone(), self.block + drop
-        return self.done * self.step
+        return min(self.done * self.step, (length // self.factor - self.window) * self.factor)
 
     def _batches(self, samples: Samples) -> Iterator[Tensor]:
         """Yield the voices of windows that are complete and not read yet, [m, cells, C, V]."""
         done, total = self.done, self.complete(samples.length)
         for first in range(done // BATCH * BATCH, total if total > done else 0, BATCH):
             number = torch.arange(first, first + BATCH, device=samples.raw.device)
-            start = self.begin + number * self.stride
             rows = range(max(first, done) - first, min(first + BATCH, total) - first)
-            yield self._read(samples, number * self.step, start, start + self.window, rows)
+            yield self._read(samples, number * self.step, self.begin + number * self.stride, rows)
 
-    def _read(self, samples: Samples, at: Tensor, start: Tensor, end: Tensor, rows: range) -> Tensor:
-        """Read some rows of a batch of windows from samples ``at`` [B], which lie between cells, [m, cells, C, V].
+    def _read(self, samples: Samples, at: Tensor, start: Tensor, rows: range) -> Tensor:
+        """Read some rows of a batch of windows from samples ``at`` [B], cells ``start``; voices [m, cells, C, V].
 
         The other rows are empty. They keep the shape of the batch, on which roundings depend.
         """
         chosen = slice(rows.start, rows.stop)
         standard = self._filled(samples.standard, at - samples.first, chosen)
         raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
-        seen = self.search.inputs(standard, start, end)
+        seen = self.search.inputs(standard, start)
         size = max(1, ROWS // seen.shape[1])
         first = rows.start // size * size
         parts = [
@@ -144,19 +146,21 @@ class Windows:
         ]
         return torch.cat(parts)[rows.start - first : rows.stop - first].permute(0, 3, 1, 2)
 
-    def _at(self, points: range) -> tuple[Tensor, Tensor]:
-        """Return the sums [m, C, V] of the windows that are read, and their counts [m], at some points."""
-        device = self.sums.device
-        cell = torch.arange(points.start, points.stop, device=device) // self.factor
-        block = cell // self.stride
-        first, last = points.start // self.factor, -(-points.stop // self.factor)
-        cells = self.sums.flatten(0, 1)
-        sums = cells[first - self.block * self.stride : last - self.block * self.stride]
+    def _at(self, first: int, last: int) -> tuple[Tensor, Tensor]:
+        """Return the sums [m, C, V] of the windows that are read, and their counts [m], at cells of the stretch."""
+        block = torch.arange(first, last, device=self.sums.device) // self.stride
+        before = self.block * self.stride
+        sums = self.sums.flatten(0, 1)[first - before : last - before]
         sums = pad(sums, (0, 0, 0, 0, 0, last - first - len(sums)))
         count = block.clamp(max=self.done - 1) - (block - STEPS + 1).clamp(min=0) + 1
-        if self.factor > 1:
-            sums = sums[cell - first]
         return sums, count.clamp(min=0)
+
+    def _spread(self, cells: Tensor, points: range) -> Tensor:
+        """Give points the values of their cells, [m, C, V]; the first cell is that of the first point."""
+        if self.factor == 1:
+            return cells
+        at = torch.arange(points.start, points.stop, device=cells.device) // self.factor - points.start // self.factor
+        return cells[at.clamp(max=len(cells) - 1)]
 
     def _filled(self, values: Tensor, at: Tensor, chosen: slice) -> Tensor:
         """Cut the chosen windows out of values [C, m] at places [B], zeros for the others, [B, C, span]."""

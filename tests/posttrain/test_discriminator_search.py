@@ -54,7 +54,7 @@ def test_nearest_agrees_with_a_slow_search_and_keeps_the_rules(search, values):
     starts = torch.tensor([300, 1500, 2600, 3700, 4800])
     assert 4800 - REST * WINDOW > PLACES
     windows = views[:, starts].transpose(0, 1)
-    near = search.nearest(windows, starts, starts + WINDOW)
+    near = search.nearest(windows, starts)
     for row, start in enumerate(starts.tolist()):
         places = torch.tensor(list(allowed_places(start)))
         square = (windows[row][:, None] - views[:, places]).square().sum(2)  # [C, places]
@@ -77,7 +77,7 @@ def test_inputs_agree_with_those_of_many_series(values):
     allowed = torch.ones(2, TRAINED // 2 - WINDOW + 1, dtype=torch.bool)
     expected = inputs(windows, references, search.usual, torch.zeros(2, dtype=torch.int64), allowed)
     start = torch.tensor([TRAINED, TRAINED + 1000])
-    assert torch.allclose(search.inputs(windows, start, start + WINDOW), expected, atol=1e-4)
+    assert torch.allclose(search.inputs(windows, start), expected, atol=1e-4)
 
 
 def test_what_a_window_must_not_see_changes_nothing(values, normal):
@@ -85,7 +85,7 @@ def test_what_a_window_must_not_see_changes_nothing(values, normal):
     window = torch.from_numpy(values.T.copy()).unfold(1, WINDOW, 1)[:, start].transpose(0, 1)
     search = Search(normal, 1, WINDOW)
     nothing = torch.zeros(3000, dtype=torch.bool)
-    before = search.inputs(window, start, start + WINDOW)
+    before = search.inputs(window, start)
     search.append(torch.from_numpy(values[TRAINED:].T.copy()), nothing, 1200)
-    after = search.inputs(window, start, start + WINDOW)
+    after = search.inputs(window, start)
     assert torch.equal(before, after)

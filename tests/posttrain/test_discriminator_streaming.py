@@ -52,7 +52,7 @@ def fresh(values, reader, context):
     """Return the scoring of a series that continues a training part with a gap and a suspicious sample."""
     suspicious = np.zeros(TRAINED, dtype=bool)
     suspicious[790] = True
-    normal = Normal.of(values[:TRAINED], context, [(0, 380), (380, TRAINED)], suspicious)
+    normal = Normal.of(values[:TRAINED], context, [(0, 381), (381, TRAINED)], suspicious)
     scoring = Scoring(reader, normal, continues=True)
     return lambda: copy.deepcopy(scoring, {id(part): part for part in (reader, normal)})
 
@@ -134,8 +134,8 @@ def test_later_samples_change_no_final_point(fresh, values, at_once, changed):
 def test_points_are_means_over_the_windows_that_cover_them(fresh, values, reader):
     scoring = fresh()
     evidence = scoring.add(values[TRAINED:])
-    second = TRAINED - 380  # samples of the second segment before the scored ones
-    standard = scoring.normal.standard(values[380:])
+    second = TRAINED - 381  # samples of the second segment before the scored ones
+    standard = scoring.normal.standard(values[381:])
     sample = second + 100
     means = []
     for search in scoring._searches:
@@ -143,9 +143,9 @@ def test_points_are_means_over_the_windows_that_cover_them(fresh, values, reader
         voices = []
         for at in range(0, sample + 1, step):
             if at <= sample < at + span:
-                start = torch.tensor([380 // search.factor + at // search.factor])
-                raw = torch.from_numpy(values[380 + at : 380 + at + span].T.copy())[None]
-                seen = search.inputs(standard[None, :, at : at + span], start, start + 128)
+                start = torch.tensor([381 // search.factor + at // search.factor])
+                raw = torch.from_numpy(values[381 + at : 381 + at + span].T.copy())[None]
+                seen = search.inputs(standard[None, :, at : at + span], start)
                 with torch.no_grad():
                     voices.append(reader.read(seen, raw, search.factor)[0, :, :, (sample - at) // search.factor])
         assert len(voices) == 8
@@ -172,7 +172,7 @@ def test_the_training_part_has_evidence_of_its_own(fresh, values):
     trained = scoring.trained()
     assert trained.time.tolist() == list(range(TRAINED))
     assert trained.generic.isfinite().all()
-    assert trained.age[-1] == trained.age[379] == 0 and trained.age[0] == trained.age[400] == LATENCY
+    assert trained.age[-1] == trained.age[380] == 0 and trained.age[0] == trained.age[400] == LATENCY
     scoring.add(values[TRAINED:])
     assert same(scoring.trained(), trained)  # whatever was scored
 
