@@ -86,8 +86,8 @@ class Calibration:
     latency : int
         Samples that are known after a point whose score is final.
     scores : mapping of str to sequence of Tail
-        Of the score by the voices that it consists of. One for points after which fewer than 8 samples are known, one
-        for 32, 128 and more, and one for final scores.
+        Of the score by the voices that it consists of. Of held-out points, one for those after which fewer than 8
+        samples are known, one for 32, 128 and more, and one for final scores; then one of training points.
     """
 
     bank: np.ndarray
@@ -115,15 +115,27 @@ class Calibration:
         free = tuple(Tail.fit(column[np.isfinite(column)]) for column in normal.free.T)
         return cls(bank, generic, rules, free, latency, {})
 
-    def with_scores(self, normal: Peaks) -> Calibration:
-        """Calibrate the scores on normal points, final and provisional ones, that nothing was fitted on."""
-        stage = self.stage_of(normal.age)
+    def with_scores(self, normal: Peaks, held_out: Peaks) -> Calibration:
+        """Calibrate the scores on normal points.
 
-        def tails(values: np.ndarray) -> tuple[Tail, ...]:
+        Both kinds are needed: training points score too low, since their neighbours on both sides are known, and
+        held-out points are few.
+
+        Parameters
+        ----------
+        normal : Peaks
+            Of the training, final evidence.
+        held_out : Peaks
+            Of points that nothing was fitted on, final and provisional evidence.
+        """
+        stage, trained = self.stage_of(held_out.age), self.surprise(normal)
+
+        def tails(values: np.ndarray) -> list[Tail]:
             own = (values[stage == k] for k in range(len(AGES) + 2))
-            return tuple(Tail.fit(some if len(some) >= FEWEST else values) for some in own)
+            return [Tail.fit(some if len(some) >= FEWEST else values) for some in own]
 
-        return replace(self, scores={voice: tails(values) for voice, values in self.surprise(normal).items()})
+        held = {voice: tails(values) for voice, values in self.surprise(held_out).items()}
+        return replace(self, scores={voice: (*own, Tail.fit(trained[voice])) for voice, own in held.items()})
 
     def stage_of(self, age: np.ndarray) -> np.ndarray:
         """Return which calibration of the score points take, int64 [n]; the last one is that of final scores."""
@@ -140,11 +152,15 @@ class Calibration:
         return np.asarray(np.fmax.reduce([tail(distances[:, k]) for k, tail in enumerate(self.free)]))
 
     def score(self, peaks: Peaks, voice: Voice) -> np.ndarray:
-        """Return minus log10 of the share of normal points that score as high, float32 [n]."""
+        """Return minus log10 of the share of normal points that score as high, float32 [n].
+
+        Where training points and held-out points differ, the larger share counts.
+        """
         stage, values = self.stage_of(peaks.age), self.surprise(peaks)[voice]
-        score = np.empty(len(values), np.float32)
-        for k, tail in enumerate(self.scores[voice]):
-            score[stage == k] = tail(values[stage == k])
+        *stages, trained = self.scores[voice]
+        score = trained(values).astype(np.float32)
+        for k, tail in enumerate(stages):
+            score[stage == k] = np.minimum(score[stage == k], tail(values[stage == k]))
         return score
 
 

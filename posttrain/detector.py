@@ -278,12 +278,11 @@ class EnhancedDetector:
 
 def feed(scoring: Scoring, series: Series, begin: int = 0, piece: int = PIECE) -> Iterator[Evidence]:
     """Give the points of a series from ``begin`` on to what scores it, and yield the evidence of each piece."""
-    gaps = {gap.position for gap in series.gaps}
+    gaps, missing = {gap.position for gap in series.gaps}, missing_points(series)
     for first, last in clip(series.segments, begin, series.length):
         for at in range(first, last, piece):
             some = slice(at, min(at + piece, last))
-            missing = None if series.missing is None else series.missing[some].any(axis=1)
-            yield scoring.add(series.values[some], gap=at == first and at in gaps, missing=missing)
+            yield scoring.add(series.values[some], gap=at == first and at in gaps, missing=missing[some])
 
 
 def missing_points(series: Series) -> np.ndarray:

@@ -199,7 +199,7 @@ def _calibration(tensors: Mapping[str, Tensor], sizes: tuple[int, int], latency:
     bank, generic, quantiles, excess = (tensors[name] for name in ("bank", "generic", "quantiles", "excess"))
     _require(all(tensor.dtype == torch.float64 for tensor in tensors.values()), "the calibration is not float64")
     _require((*bank.shape, *generic.shape) == sizes, "the calibration is of other rules")
-    stages = len(AGES) + 2
+    stages = len(AGES) + 3
     free = len(quantiles) - 1 - stages * len(VOICES)
     _require(free > 0 and quantiles.shape[1:] == (GRID,), f"the calibration has shape {tuple(quantiles.shape)}")
     _require(excess.shape == quantiles.shape[:1], "the calibration has tails of other voices")

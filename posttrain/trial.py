@@ -54,13 +54,12 @@ def judge(
         The bank has no rule that can be placed.
     """
     early = replace(detector, normal=found.learnt)
-    calibration = calibrated(early)
+    calibration, trained = calibrated(early)
     held = HeldOut.of(series, found)
     scoring = early.scoring(held.continues)
     implants = implant(bank, found.normal, held.begin, scoring.window, torch.Generator().manual_seed(seed + 1))
     peaks, newest = held.measured(scoring, held.values, pieces=EDGES)
-    normal = Peaks.joined([peaks.take(held.clean & peaks.known), newest])
-    calibration = calibration.with_scores(normal)
+    calibration = calibration.with_scores(trained, Peaks.joined([peaks.take(held.clean & peaks.known), newest]))
     scores: dict[Kept, list[np.ndarray]] = {voice: [calibration.score(peaks, voice)[held.clean]] for voice in VOICES}
     scores["original"] = [held.original_score(original, held.values)[held.clean]]
     for values in implants.copies:
@@ -70,18 +69,18 @@ def judge(
         scores["original"].append(held.original_score(original, values))
     precisions = {name: implants.precisions(np.stack(copies), usual) for name, (usual, *copies) in scores.items()}
     candidate = replace(detector, normal=found.normal)
-    whole = replace(calibrated(candidate), scores=calibration.scores)
+    whole = replace(calibrated(candidate)[0], scores=calibration.scores)
     return replace(candidate, calibration=whole), decide(precisions, implants.kinds, seed)
 
 
 @torch.no_grad()
-def calibrated(detector: EnhancedDetector) -> Calibration:
-    """Calibrate rules and voices on the clean points of the detector's normal part."""
+def calibrated(detector: EnhancedDetector) -> tuple[Calibration, Peaks]:
+    """Calibrate rules and voices on the clean points of the detector's normal part, which are also returned."""
     scoring = detector.scoring(continues=True)
     peaks = Peaks.of(scoring.trained())
     weight, generic_weight = as_array(detector.model.weight), as_array(detector.generic.weight)
     normal = peaks.take(detector.normal.is_clean & peaks.known)
-    return Calibration.fit(normal, weight, generic_weight, scoring.latency)
+    return Calibration.fit(normal, weight, generic_weight, scoring.latency), normal
 
 
 @dataclass(frozen=True)

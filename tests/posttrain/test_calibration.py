@@ -42,7 +42,7 @@ def test_log_addition_by_hand():
 
 @pytest.mark.parametrize("voice", ["rules", "free", "both"])
 def test_scores_are_shares_of_normal_points(voice):
-    calibration = fitted(draw()).with_scores(draw(seed=1))
+    calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
     score = calibration.score(draw(seed=2), voice)
     for level, far in ((0.3, 0.02), (1, 0.05), (2, 0.2), (3, 0.5)):
         assert (score >= level).mean() == pytest.approx(10.0**-level, rel=far)
@@ -78,7 +78,7 @@ def test_bank_without_rules_leaves_the_operators():
 def test_provisional_scores_have_their_own_calibration():
     stages = [(0, 0.0), (AGES[0], 1.0), (AGES[1], 2.0), (AGES[2], 3.0), (LATENCY, 4.0)]
     normal = Peaks.joined([draw(20_000, seed=k, age=age, lift=lift) for k, (age, lift) in enumerate(stages)])
-    calibration = fitted(draw()).with_scores(normal)
+    calibration = fitted(draw()).with_scores(draw(seed=6), normal)
     for k, (age, lift) in enumerate(stages):
         score = calibration.score(draw(20_000, seed=9 + k, age=age, lift=lift), "both")
         assert (score >= 2).mean() == pytest.approx(0.01, abs=0.004)
@@ -86,10 +86,17 @@ def test_provisional_scores_have_their_own_calibration():
 
 def test_age_with_few_points_takes_the_calibration_of_all():
     normal = Peaks.joined([draw(5000), draw(20, seed=1, age=3)])
-    tails = fitted(draw()).with_scores(normal).scores["both"]
-    final = fitted(draw()).with_scores(normal.take(normal.age == LATENCY)).scores["both"][-1]
+    *tails, _ = fitted(draw()).with_scores(draw(seed=6), normal).scores["both"]
+    final = fitted(draw()).with_scores(draw(seed=6), normal.take(normal.age == LATENCY)).scores["both"][-2]
     np.testing.assert_array_equal(tails[-1].quantiles, final.quantiles)
     assert tails[0].excess == tails[1].excess != tails[-1].excess
+
+
+@pytest.mark.parametrize("lift", [(0, 3), (3, 0)])
+def test_larger_share_of_training_and_held_out_points_counts(lift):
+    trained, held_out = (draw(seed=6 + k, lift=x) for k, x in enumerate(lift))
+    calibration = fitted(draw()).with_scores(trained, held_out)
+    assert (calibration.score(draw(seed=8, lift=3), "both") >= 2).mean() == pytest.approx(0.01, abs=0.003)
 
 
 @pytest.mark.parametrize(("age", "stage"), [(0, 0), (7, 0), (8, 1), (31, 1), (32, 2), (128, 3), (511, 3), (512, 4)])
@@ -98,7 +105,7 @@ def test_stages_begin_at_their_ages(age, stage):
 
 
 def test_points_without_evidence_have_no_score():
-    calibration = fitted(draw()).with_scores(draw(seed=1))
+    calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
     peaks = draw(3)
     for values in (peaks.bank, peaks.generic, peaks.free):
         values[1] = np.nan
@@ -107,7 +114,7 @@ def test_points_without_evidence_have_no_score():
 
 
 def test_score_of_a_point_does_not_depend_on_the_others():
-    calibration = fitted(draw()).with_scores(draw(seed=1))
+    calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
     peaks = draw(501, seed=5)
     parts = [calibration.score(peaks.take(slice(i, i + 7)), "both") for i in range(0, 501, 7)]
     np.testing.assert_array_equal(np.concatenate(parts), calibration.score(peaks, "both"))

@@ -40,8 +40,8 @@ def test_enhanced_detector_follows_the_protocol(model, series, score):
 
 def test_score_means_a_share_of_normal_points(model, wave):
     normal = model.score(from_array(wave(6000, seed=5)[:, None]))
-    for level, least, most in ((0.3, 0.2, 0.8), (1, 0.02, 0.25), (2, 0, 0.03)):  # measured on 300 points only
-        assert least < (normal >= level).mean() + 1e-9 < most
+    for level, far in ((0.3, 0.2), (1, 0.06), (2, 0.01)):
+        assert (normal >= level).mean() == pytest.approx(10.0**-level, abs=far)
 
 
 def test_final_scores_do_not_change_as_more_data_arrive(model, planted, score):

@@ -16,7 +16,7 @@ QUIET = -50.0  # log-odds
 
 
 def calibration(bank=(0.0, 0.0), generic=(0.0, 0.0)):
-    tails = (FLAT,) * 5
+    tails = (FLAT,) * 6
     return Calibration(
         np.array(bank), np.array(generic), FLAT, (FLAT,), 8, dict.fromkeys(("rules", "free", "both"), tails)
     )
