@@ -16,7 +16,7 @@ from ape.posttrain.normal_part import NormalPart
 from ape.rules import OPERATORS, RuleBank, broad_bank
 from ape.series.windows import clip, longest, starts, usable
 
-HOST_WINDOWS = 4  # window lengths that one implant has to itself
+HOST_WINDOWS = 2  # window lengths that one implant has to itself
 MOST_POINTS = 12_000  # of all copies of the held-out part
 MOST_COPIES = 24
 RESAMPLES = 2000
