@@ -71,7 +71,8 @@ def save_folder(
     stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with files.atomic_folder(folder, DESCRIPTION) as temporary:
         backbone.save(temporary / BACKBONE)
-        bank.save(temporary / BANK)
+        # All digits: `RuleBank.save` rounds, and a loaded detector has to have the same scores.
+        files.write_text(temporary / BANK, bank.model_dump_json(indent=1) + "\n")
         files.write_bytes(temporary / TENSORS, safetensors.torch.save(stored))
         files.write_json(
             temporary / DESCRIPTION,

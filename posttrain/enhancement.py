@@ -101,7 +101,7 @@ def enhance(
     """
     say = progress or (lambda *_args, **_kwargs: None)
     own, series = series, prepared(detector, series)
-    bank = as_saved(bank_for(bank, series))
+    bank = bank_for(bank, series)
     if recipe.freeze != "projection-only" and usable(series.train_segments, detector.window):
         probed = starts(series.train_segments, detector.window)[:PROBED]
         probe = torch.from_numpy(sliding(series.values, detector.window)[probed].copy())
@@ -168,8 +168,3 @@ def requirements(detector: Detector, series: Series) -> Requirements:
     """Return what a detector requires of a series; the series says it if the detector does not."""
     required = required_by(detector)
     return required if required is not None and required.channels else Requirements.of(series)
-
-
-def as_saved(bank: RuleBank) -> RuleBank:
-    """Return a bank with the numbers that its file would have, so that a loaded detector has the same scores."""
-    return RuleBank.model_validate_json(bank.to_json())
