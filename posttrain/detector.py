@@ -131,13 +131,16 @@ class EnhancedDetector:
         return generic_discriminator(self.network, self.bank.context)
 
     def scoring(self, continues: bool) -> Scoring:
-        """Return what computes the evidence of a series in pieces."""
+        """Return what computes the evidence of a series in pieces, which may continue the training part.
+
+        If the last training points have missing values, what follows them is a new stretch all the same.
+        """
         normal = self.normal
         context, device = self.bank.context, device_of(self.backbone)
         return Scoring(
             self.reader,
             Normal.of(normal.values, context, normal.segments, ~normal.is_clean, device),
-            continues,
+            continues and normal.segments[-1][1] == len(normal.values),
         )
 
     @property
@@ -152,6 +155,11 @@ class EnhancedDetector:
             raise RuntimeError(msg)
         return self.calibration
 
+    def begins(self, series: Series) -> bool:
+        """Return whether a `prepared` series begins with the training part, or is the begin of it."""
+        same = min(series.length, len(self.normal.values))
+        return np.array_equal(series.values[:same], self.normal.values[:same])
+
     @torch.no_grad()
     def evidence(self, series: Series) -> Iterator[Evidence]:
         """Yield the evidence of the points of a `prepared` series, in pieces.
@@ -160,10 +168,8 @@ class EnhancedDetector:
         part itself comes from its other windows.
         """
         trained, length = len(self.normal.values), series.length
-        same = min(length, trained)
-        continues = np.array_equal(series.values[:same], self.normal.values[:same])
-        interrupted = self.normal.segments[-1][1] < trained
-        scoring = self.scoring(continues and not interrupted)
+        continues = self.begins(series)
+        scoring = self.scoring(continues)
         if not usable(series.segments, scoring.window):
             raise InputError(
                 f"no stretch without a gap is as long as a window of {scoring.window} points",
@@ -171,7 +177,7 @@ class EnhancedDetector:
                 "give a longer series",
             )
         if continues:
-            yield scoring.trained().take(slice(0, same))
+            yield scoring.trained().take(slice(0, min(length, trained)))
         yield from feed(scoring, series, trained if continues else 0)
         if length > trained or not continues:
             yield scoring.newest()
@@ -196,7 +202,13 @@ class EnhancedDetector:
         """
         series, calibration = prepared(self, series), self.require_calibration()
         pieces = [calibration.score(Peaks.of(piece), self.kept) for piece in self.evidence(series)]
-        return Highest().raised(np.concatenate(pieces), missing_points(series))
+        return self.raised(np.concatenate(pieces), series)
+
+    def raised(self, score: np.ndarray, series: Series) -> np.ndarray:
+        """Raise the scores of points with missing values. What was high in the training part does not count later."""
+        trained, missing = len(self.normal.values) if self.begins(series) else 0, missing_points(series)
+        parts = (slice(None, trained), slice(trained, None))
+        return np.concatenate([Highest().raised(score[part], missing[part]) for part in parts])
 
     def voices(self, series: Series) -> dict[Voice, np.ndarray]:
         """Return the score by each choice of voices, float32 [T] each. Missing values are not treated."""
@@ -221,7 +233,7 @@ class EnhancedDetector:
             culprits = np.where(series.missing.any(axis=1, keepdims=True), series.missing, culprits)
         clear = culprits.any(axis=1) & np.isfinite(share).all(axis=1)
         share[clear] = culprits[clear] / culprits[clear].sum(axis=1, keepdims=True)
-        return Highest().raised(np.concatenate(scores), missing_points(series)), share.astype(np.float32)
+        return self.raised(np.concatenate(scores), series), share.astype(np.float32)
 
     def explain(self, series: Series, begin: int = 0, end: int | None = None) -> Explanation:
         """Return which rules the points of a series look like, and how likely they are anomalies.
@@ -230,10 +242,11 @@ class EnhancedDetector:
         ----------
         series : Series
         begin, end : int
-            Range of points; memory grows with it. Default: all points.
+            Range of points, cut off at the ends of the series; memory grows with it. Default: all points.
         """
         series, calibration = prepared(self, series), self.require_calibration()
-        stop, at, parts = series.length if end is None else min(end, series.length), 0, []
+        begin, stop = max(begin, 0), series.length if end is None else min(end, series.length)
+        at, parts = 0, []
         for piece in self.evidence(series):
             wanted = slice(max(begin - at, 0), max(stop - at, 0))
             parts.append(explain(piece.take(wanted), calibration, self.named))

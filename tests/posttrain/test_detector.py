@@ -12,6 +12,7 @@ from support import with_gaps
 from ape.core.errors import InputError
 from ape.posttrain.detector import MISSING
 from ape.series import from_array
+from ape.series.windows import clip
 
 from .conftest import TRAIN_END
 
@@ -115,6 +116,24 @@ def test_missing_values_get_the_highest_score_so_far(model, planted):
     assert pieces[100] >= MISSING and pieces[600] >= pieces[where.start - TRAIN_END : where.stop - TRAIN_END].max()
 
 
+def test_missing_values_at_the_end_of_training_begin_a_new_stretch_in_pieces_as_well(model, planted):
+    series, normal = planted[0], model.normal
+    known = replace(normal, segments=clip(normal.segments, 0, 1190), clean=clip(normal.clean, 0, 1190))
+    interrupted = replace(model, normal=known)
+    follower = interrupted.follow()
+    pieces = [follower.add(series.values[1200:1500]), follower.add(series.values[1500:]), follower.newest().score]
+    np.testing.assert_array_equal(np.concatenate(pieces), interrupted.score(series)[TRAIN_END:])
+
+
+def test_what_was_high_in_the_training_part_does_not_count_for_missing_values(model, series):
+    missing = np.zeros((series.length, 1), dtype=bool)
+    missing[[900, 1300]] = True
+    score = np.zeros(series.length, dtype=np.float32)
+    score[100] = 20
+    raised = model.raised(score, replace(series, missing=missing))
+    assert raised[[900, 1300]].tolist() == [20, MISSING]
+
+
 def test_voices_are_those_of_the_detectors_that_keep_them(model, planted):
     series, where = planted
     voices = model.voices(series)
@@ -134,6 +153,8 @@ def test_explanation_names_the_rule(model, planted):
     whole = model.explain(series)
     np.testing.assert_array_equal(whole.posterior[where.start - 50 : where.stop + 50], shown.posterior)
     assert np.median(whole.probability[1200:1500]) < 0.1
+    start = model.explain(series, -5, 100)
+    assert start.begin == 0 and len(start.posterior) == 100
 
 
 def test_stretch_shorter_than_a_window_is_refused_if_there_is_no_other(model, series):
