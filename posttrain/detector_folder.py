@@ -22,7 +22,9 @@ from ape.detectors import Detector, WrappedDetector
 from ape.detectors.detector_folder import read_requirements
 from ape.posttrain.backbone_inputs import BACKBONE_INPUTS, BackboneStatistics
 from ape.posttrain.calibration import AGES, VOICES, Calibration, Voice
+from ape.posttrain.discriminator.free import FREE_FACTORS
 from ape.posttrain.discriminator.network import RuleDiscriminator
+from ape.posttrain.discriminator.normal import Normal
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question
 from ape.posttrain.discriminator.tail import GRID, Tail
 from ape.posttrain.normal_part import NormalPart
@@ -135,7 +137,11 @@ def _assemble(
             msg = f"'{name}' is not finite"
             raise ValueError(msg)
     device = backbone.shift_and_scale[0].device
-    normal = _normal_part(tensors["values"], tensors["segments"], tensors["clean"], len(bank.context.channels))
+    channels = len(bank.context.channels)
+    _require(len(backbone.shift_and_scale[0]) == channels, "the backbone and the bank have different channels")
+    normal = _normal_part(tensors["values"], tensors["segments"], tensors["clean"], channels)
+    window, factors = Normal.of(normal.values, bank.context, normal.segments, ~normal.is_clean).scales()
+    _require(latency == window * factors[-1], f"'latency' {latency} is not that of the training part")
     network = RuleDiscriminator()
     _load(network, "network", tensors)
     further = select_prefix("backbone", tensors)
@@ -144,7 +150,8 @@ def _assemble(
     _load(model, "model", tensors)
     statistics = _statistics(backbone, further).to(device) if further else None
     sizes = len(question.weight), len(broad_bank(bank.context).rules)
-    calibration = _calibration(select_prefix("calibration", tensors), sizes, latency)
+    free = len([factor for factor in FREE_FACTORS if factor in factors])
+    calibration = _calibration(select_prefix("calibration", tensors), sizes, free, latency)
     return normal, model.to(device).eval(), network.to(device).eval(), statistics, calibration
 
 
@@ -195,14 +202,14 @@ def _calibration_tensors(calibration: Calibration) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
-def _calibration(tensors: Mapping[str, Tensor], sizes: tuple[int, int], latency: int) -> Calibration:
-    """Return the calibration of R rules and K operators after checking its values."""
+def _calibration(tensors: Mapping[str, Tensor], sizes: tuple[int, int], free: int, latency: int) -> Calibration:
+    """Return the calibration of R rules, K operators and F lengths of the free voice after checking its values."""
     bank, generic, quantiles, excess = (tensors[name] for name in ("bank", "generic", "quantiles", "excess"))
     _require(all(tensor.dtype == torch.float64 for tensor in tensors.values()), "the calibration is not float64")
     _require((*bank.shape, *generic.shape) == sizes, "the calibration is of other rules")
     stages = len(AGES) + 3
-    free = len(quantiles) - 1 - stages * len(VOICES)
-    _require(free > 0 and quantiles.shape[1:] == (GRID,), f"the calibration has shape {tuple(quantiles.shape)}")
+    shape = 1 + free + stages * len(VOICES), GRID
+    _require(quantiles.shape == shape, f"the calibration has shape {tuple(quantiles.shape)}, not {shape}")
     _require(excess.shape == quantiles.shape[:1], "the calibration has tails of other voices")
     _require(bool((quantiles.diff(dim=1) >= 0).all() and (excess > 0).all()), "the calibration is not in order")
     tails = [Tail(row.numpy(), float(above)) for row, above in zip(quantiles, excess, strict=True)]

@@ -9,8 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import ape.detectors
 from ape.core.errors import InputError
 from ape.posttrain import EnhancedDetector, load
+from ape.series import from_array
+
+from .conftest import WINDOW
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,15 @@ def test_malformed_description_is_refused(folder, text):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("kept", "original"), ("kept", None), ("kept", ["both"]), ("latency", 0), ("latency", "512"), ("required", [])],
+    [
+        ("kept", "original"),
+        ("kept", None),
+        ("kept", ["both"]),
+        ("latency", 0),
+        ("latency", "512"),
+        ("latency", 128),
+        ("required", []),
+    ],
 )
 def test_changed_description_is_refused(folder, field, value):
     path = folder / "detector.json"
@@ -109,6 +121,7 @@ def test_bank_of_other_rules_is_refused(folder):
         ("clean", lambda t: t.float()),
         ("calibration/quantiles", lambda t: t[:, :5]),
         ("calibration/quantiles", lambda t: t[:3]),
+        ("calibration/quantiles", lambda t: t[1:]),
         ("calibration/quantiles", lambda t: -t),
         ("calibration/excess", lambda t: t * float("inf")),
         ("calibration/excess", lambda t: 0 * t),
@@ -137,6 +150,24 @@ def test_tensors_that_do_not_match_are_refused(folder, name, change):
     with pytest.raises(InputError, match="do not match") as caught:
         load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_training_part_of_another_length_is_refused(folder):
+    path = folder / "posttrain.safetensors"
+    tensors = load_file(path)
+    for name in ("segments", "clean"):
+        tensors[name] = torch.tensor([[0, 300]])
+    save_file(tensors | {"values": tensors["values"][:300].clone()}, path)
+    with pytest.raises(InputError, match="do not match"):
+        load(folder)
+
+
+def test_backbone_of_other_channels_is_refused(folder, wave):
+    two = from_array(np.stack([wave(400), wave(400, seed=1)], axis=1))
+    other = ape.detectors.create("vae", window=WINDOW, device="cpu").fit(two)
+    other.save(folder / "backbone")
+    with pytest.raises(InputError, match="different channels"):
+        load(folder)
 
 
 def test_description_contains_no_path_or_time(folder):
