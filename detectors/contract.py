@@ -61,8 +61,8 @@ class Backbone(nn.Module, ABC):
     """Base class of the networks inside `WindowedDetector`.
 
     Windows are [B, C, L], standardised by the training part. A subclass implements ``__init__(channels, window,
-    **options)``, `encode`, `reconstruct` and `loss`. It overrides `one_pass` to share computations, and `own_scores` if
-    its paper scores by something other than the reconstruction error.
+    **options)``, `encode`, `reconstruct` and `loss`. It overrides `one_pass` if `reconstruct` and `encode` share work,
+    and `own_scores` if its paper scores by something other than the reconstruction error.
     """
 
     @abstractmethod
@@ -77,9 +77,9 @@ class Backbone(nn.Module, ABC):
     def loss(self, x: Tensor) -> Tensor:
         """Return the training loss, a scalar."""
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
-        return self.reconstruct(x), self.encode(x), self.loss(x[:loss_count])
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`."""
+        return self.reconstruct(x), self.encode(x)
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Return the score that the paper defines for each point, [B, L]; by default the squared error."""

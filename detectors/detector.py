@@ -228,10 +228,10 @@ class WindowedDetector:
         """Return the training loss of the backbone, a scalar."""
         return self.module.loss(self._standardised(x))
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of windows [B, C, L], and `loss` of the first ``loss_count`` windows."""
-        rebuilt, latent, loss = self.module.one_pass(self._standardised(x), loss_count)
-        return self._data_units(rebuilt), latent, loss
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode` of windows [B, C, L]."""
+        rebuilt, latent = self.module.one_pass(self._standardised(x))
+        return self._data_units(rebuilt), latent
 
     def point_scores(self, x: Tensor) -> Tensor:
         """Return the squared standardised residual, mean over channels, [B, L]."""

@@ -151,11 +151,10 @@ class Wrapped(Backbone):
         """Return the mean squared error of the reconstruction."""
         return (x - self.reconstruct(x)).square().mean()
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`."""
         output, latent = self._run_and_catch(x)
-        rebuilt = self._checked(output, x)
-        return rebuilt, latent, (x - rebuilt)[:loss_count].square().mean()
+        return self._checked(output, x), latent
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of this module; the inner module keeps its own mode until training starts.

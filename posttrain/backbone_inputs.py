@@ -153,5 +153,5 @@ def passed(detector: Detector, tiles: Tensor) -> tuple[Tensor, Tensor]:
 
 def _pass(detector: Detector, tiles: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(detector, WindowedDetector):  # `one_pass` only saves time; a detector need not have it
-        return detector.one_pass(tiles, 1)[:2]
+        return detector.one_pass(tiles)
     return detector.reconstruct(tiles), detector.encode(tiles)

@@ -103,21 +103,16 @@ class CrossAD(Backbone):
         """Return the reconstruction of the finest scale, [B, C, L]."""
         return self._rebuild(x)[1][-1].view_as(x)
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`, which share work."""
         scales = self._scales(x)
         tokens = self._tokens(scales)
-        rebuilt, rows = self._decode(scales, tokens)[-1].view_as(x), loss_count * x.shape[1]
-        loss = self._loss([scale[:rows] for scale in scales], tokens[:rows])
-        return rebuilt, tokens.mean(dim=1).view(len(x), -1), loss
+        return self._decode(scales, tokens)[-1].view_as(x), tokens.mean(dim=1).view(len(x), -1)
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean squared error over the samples of all rebuilt scales."""
         scales = self._scales(x)
-        return self._loss(scales, self._tokens(scales))
-
-    def _loss(self, scales: list[Tensor], tokens: Tensor) -> Tensor:
-        rebuilt = self._decode(scales, tokens, learn=True)
+        rebuilt = self._decode(scales, self._tokens(scales), learn=True)
         errors = [(target - output).square() for target, output in zip(scales[1:], rebuilt, strict=True)]
         if self.training:
             self.error.lerp_(torch.stack([error.detach().mean() for error in errors]), 1 - DECAY)

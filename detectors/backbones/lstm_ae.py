@@ -52,11 +52,10 @@ class LSTMAE(Backbone):
         """Return the mean squared error."""
         return (x - self.reconstruct(x)).square().mean()
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`, which share work."""
         state = self._state(x)
-        rebuilt = self._decode(state)
-        return rebuilt, state[0].squeeze(0), (x - rebuilt)[:loss_count].square().mean()
+        return self._decode(state), state[0].squeeze(0)
 
     def fit_scores(self, windows: Tensor) -> None:
         """Fit a Gaussian to the errors of normal windows held out of training."""

@@ -83,18 +83,14 @@ class OmniAnomaly(Backbone):
         z, _ = self.flows(self.posterior.latents(self._read(x)))
         return self._likelihood(z)[0].transpose(1, 2)
 
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`, which share work."""
+        z, _ = self.flows(self.posterior.latents(self._read(x)))
+        return self._likelihood(z)[0].transpose(1, 2), z.flatten(1)
+
     def loss(self, x: Tensor) -> Tensor:
         """Return the negative evidence lower bound with one draw, divided by C*L."""
-        return self._loss(x, self._read(x))
-
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
         hidden = self._read(x)
-        z, _ = self.flows(self.posterior.latents(hidden))
-        rebuilt = self._likelihood(z)[0].transpose(1, 2)
-        return rebuilt, z.flatten(1), self._loss(x[:loss_count], hidden[:loss_count])
-
-    def _loss(self, x: Tensor, hidden: Tensor) -> Tensor:
         start, z_mean, z_std = self.posterior(hidden, self._noise(hidden))
         z, tanhs = self.flows(start)
         likelihood = log_normal(x.transpose(1, 2), *self._likelihood(z)).sum(dim=(1, 2))

@@ -62,13 +62,16 @@ class TranAD(Backbone):
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the weighted squared errors of both phases; the weight of phase 2 grows during training."""
-        return self._loss(x, *self._phases(x))
+        first, second = self._phases(x)
+        if self.training:
+            self.steps += 1
+        share = 1 / (1 + self.steps / self.epoch)
+        return share * (x - first).square().mean() + (1 - share) * (x - second).square().mean()
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`, which share work."""
         memory = self._memory(x)
-        phases = self._phases(x, memory)
-        return phases[1], memory.mean(dim=1), self._loss(*(part[:loss_count] for part in (x, *phases)))
+        return self._phases(x, memory)[1], memory.mean(dim=1)
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Return the mean of the squared errors of both phases, as in the paper, [B, L].
@@ -77,12 +80,6 @@ class TranAD(Backbone):
         """
         first, second = ((x - rebuilt).square().mean(dim=1) for rebuilt in self._phases(x))
         return 0.5 * first + 0.5 * second
-
-    def _loss(self, x: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        if self.training:
-            self.steps += 1
-        share = 1 / (1 + self.steps / self.epoch)
-        return share * (x - first).square().mean() + (1 - share) * (x - second).square().mean()
 
     def _phases(self, x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the reconstructions of both phases; ``memory`` is the encoder's output of phase 1, if known."""

@@ -90,12 +90,10 @@ class TransformerAE(Backbone):
             loss = loss + self.weight / 2 * (discrepancy - discrepancy.detach())
         return loss
 
-    def one_pass(self, x: Tensor, loss_count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `reconstruct` and `encode` of all windows, and `loss` of the first ``loss_count`` windows."""
+    def one_pass(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `reconstruct` and `encode`, which share work."""
         tokens = self._tokens(x)[0]
-        rebuilt = self._decode(tokens)
-        loss = self.loss(x[:loss_count]) if self.association else (x - rebuilt)[:loss_count].square().mean()
-        return rebuilt, tokens.mean(dim=1), loss
+        return self._decode(tokens), tokens.mean(dim=1)
 
     def own_scores(self, x: Tensor) -> Tensor:
         """Return the squared error; with ``association`` times L softmax(-discrepancy) over the window, [B, L]."""
