@@ -4,7 +4,7 @@ from ape.posttrain.channels import by_channel
 from ape.posttrain.detector import EnhancedDetector, Follower, Newest, load
 from ape.posttrain.enhancement import Enhancement, enhance
 from ape.posttrain.explanation import Explanation
-from ape.posttrain.negatives import Negatives, from_bank, from_series, surrogates
+from ape.posttrain.negatives import Negatives, from_series, surrogates
 from ape.posttrain.recipe import DEFAULT, Recipe
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "Recipe",
     "by_channel",
     "enhance",
-    "from_bank",
     "from_series",
     "load",
     "surrogates",

@@ -1,4 +1,4 @@
-"""Sources of the third branch: a Rule Bank, or controls that measure whether the bank is what helps."""
+"""Negatives that know nothing of anomalies, in place of a bank's: controls that measure whether the bank helps."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ape.rules import RuleBank
-
 
 class Negatives(Protocol):
     """Creates the windows that normal windows are contrasted with."""
 
     def __call__(self, hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:
         """Return negatives [B, C, L] for normal windows [B, C, L] at ``starts``, int64 [B], in the series."""
-
-
-def from_bank(bank: RuleBank) -> Negatives:
-    """Use the pseudo-anomalies of a bank."""
-    return lambda hosts, generator, starts: bank.sample(hosts, generator, starts).pseudo
 
 
 def surrogates(hosts: Tensor, generator: torch.Generator, starts: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ INPUTS = 19
 SHAPE, REGRESSION = 4, 6  # inputs that hold the asinh of a difference, in usual sizes; see `compare`
 SMOOTH = 9  # cells over which roughness is averaged
 LEAST = 1e-3  # standard deviations; smallest divisor of a difference
-TYPICAL = 5  # kinds of differences with a usual size
 CUT = 0.98  # quantile above which normal differences are cut off, so that a rare burst does not set their usual size
 
 
