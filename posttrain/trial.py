@@ -14,7 +14,7 @@ from ape.posttrain.acceptance import Kept, decide, implant
 from ape.posttrain.calibration import VOICES, Calibration, Peaks, as_array
 from ape.posttrain.detector import EnhancedDetector, feed
 from ape.posttrain.discriminator.streaming import Scoring
-from ape.posttrain.normal_part import Profile
+from ape.posttrain.normal_part import Profile, TooShortError
 from ape.rules import RuleBank
 from ape.series import Series
 from ape.series.series import Gap
@@ -52,6 +52,8 @@ def judge(
     ------
     EmptyBankError
         The bank has no rule that can be placed.
+    TooShortError
+        Gaps leave no window in the held-out part.
     """
     early = replace(detector, normal=found.learnt)
     calibration, trained = calibrated(early)
@@ -59,7 +61,14 @@ def judge(
     scoring = early.scoring(held.continues)
     implants = implant(bank, found.normal, held.begin, scoring.window, torch.Generator().manual_seed(seed + 1))
     peaks, newest = held.measured(scoring, held.values, pieces=EDGES)
-    calibration = calibration.with_scores(trained, Peaks.joined([peaks.take(held.clean & peaks.known), newest]))
+    usual = peaks.take(held.clean & peaks.known)
+    if len(usual.age) == 0:
+        raise TooShortError(
+            f"no stretch without a gap at the end of training is as long as a window of {scoring.window} points",
+            series.name,
+            "end the training part elsewhere",
+        )
+    calibration = calibration.with_scores(trained, Peaks.joined([usual, newest]))
     scores: dict[Kept, list[np.ndarray]] = {voice: [calibration.score(peaks, voice)[held.clean]] for voice in VOICES}
     scores["original"] = [held.original_score(original, held.values)[held.clean]]
     for values in implants.copies:

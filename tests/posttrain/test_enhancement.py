@@ -14,19 +14,22 @@ from support import with_gaps
 import ape.detectors
 import ape.series
 from ape.core.errors import InputError
-from ape.posttrain import enhance, enhancement, load
+from ape.posttrain import acceptance, enhance, enhancement, load
 from ape.posttrain.discriminator import adaptation
 from ape.posttrain.discriminator.training import NotFiniteError
 from ape.rules import broad_bank, build_context
 
-from .conftest import weights
+from .conftest import TRAIN_END, weights
 
 
 def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_given_detector_and_global_random_state_do_not_change_and_progress_is_reported(detector, bank, series, quick):
+def test_given_detector_and_global_random_state_do_not_change_and_progress_is_reported(
+    detector, bank, series, quick, monkeypatch
+):
+    monkeypatch.setattr(acceptance, "MOST_COPIES", 2)
     steps = []
     before, requires = weights(detector.module), [p.requires_grad for p in detector.module.parameters()]
     random = torch.get_rng_state()
@@ -155,3 +158,9 @@ def test_nothing_crosses_a_gap(wave, quick, tmp_path):
     json.dumps(result.report, allow_nan=False)
     candidate.save(tmp_path / "enhanced")
     np.testing.assert_array_equal(load(tmp_path / "enhanced", into=detector).score(series), scores)
+
+
+def test_held_out_part_of_short_stretches_leaves_the_detector(detector, bank, series, quick):
+    gaps = with_gaps(series, *range(880, TRAIN_END, 60))
+    result = enhance(detector, bank, gaps, recipe=replace(quick, steps=2, joint_steps=0))
+    assert result.detector is detector and "no stretch without a gap" in result.report["reason"]
