@@ -17,6 +17,7 @@ import pytest
 
 from ape.cli.main import main
 from ape.detectors.registry import BACKBONES
+from ape.posttrain import acceptance
 
 LENGTH, TRAIN_END = 1500, 1000
 
@@ -57,6 +58,7 @@ def short_training() -> Iterator[None]:
     vae = BACKBONES["vae"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=100)))
+        patch.setattr(acceptance, "MOST_COPIES", 4)
         yield
 
 

@@ -41,6 +41,7 @@ def test_scores_cover_every_point_before_and_after(finished):
     assert np.isfinite(scores.to_numpy()).all() and (scores["position"] == np.arange(1500)).all()
 
 
+@pytest.mark.extended
 def test_train_enhance_and_score_chain_on_files(ape, data, finished, tmp_path, quick_training):
     trained = ape("train", data, "--out", tmp_path / "a")
     assert (trained.code, trained.err) == (0, "") and (tmp_path / "a/detector/weights.safetensors").is_file()

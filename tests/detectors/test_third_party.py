@@ -211,6 +211,7 @@ def test_reconstruction_equals_that_of_the_library(peer, series):
     )
 
 
+@pytest.mark.extended
 def test_library_scores_with_the_enhanced_weights(peer, series):
     with torch.no_grad():
         score = peer.score(series.values)

@@ -15,15 +15,22 @@ from torch import nn
 import ape.detectors
 import ape.posttrain
 from ape.core.errors import InputError
+from ape.posttrain import acceptance
 from ape.rules import broad_bank, build_context
 
 
 @pytest.fixture(scope="session")
 def quickly(series):
-    """Function that enhances with few steps."""
+    """Function that enhances with few steps, and judges with few implants."""
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
     recipe = replace(ape.posttrain.DEFAULT, steps=40, joint_steps=5)
-    return lambda detector, **change: ape.posttrain.enhance(detector, bank, series, recipe=replace(recipe, **change))
+
+    def enhance(detector, **change):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(acceptance, "MOST_COPIES", 2)
+            return ape.posttrain.enhance(detector, bank, series, recipe=replace(recipe, **change))
+
+    return enhance
 
 
 def test_enhance_does_not_change_the_given_module(trained, series, quickly):
@@ -136,10 +143,12 @@ def test_module_that_cannot_be_enhanced_is_refused_with_part_and_hint(quickly, m
     assert hint in caught.value.hint and "\n" not in str(caught.value)
 
 
+@pytest.mark.extended
 def test_post_training_only_the_heads_needs_no_gradient(quickly):
     assert quickly(wrapped(WithoutGradients()), freeze="projection-only").candidate is not None
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("freeze", ["none", "decoder"])
 def test_frozen_parameters_do_not_change(quickly, freeze):
     module = Foreign()
@@ -198,6 +207,7 @@ def test_module_that_writes_into_its_input_gets_a_copy(series):
     assert torch.equal(x, before)
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     "inside",
     [

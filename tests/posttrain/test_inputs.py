@@ -43,6 +43,7 @@ def candidate(trained):
     return post_trained(trained, from_array(make(level=2e7), NAMES)).candidate
 
 
+@pytest.mark.extended
 def test_another_file_is_matched_by_name_and_offset(trained, candidate):
     turned = from_array(make(level=2e7)[:, ::-1] + [0.5, 0], NAMES[::-1])  # its offset differs from that of training
     result = post_trained(trained, turned)

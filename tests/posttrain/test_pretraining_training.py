@@ -35,6 +35,7 @@ def test_batches_are_reproducible_and_labelled(corpus):
     assert torch.equal(first.operators[:, -1][~normal], first.true[~normal])
 
 
+@pytest.mark.extended
 def test_loss_falls_when_the_right_rule_is_likely(corpus):
     torch.manual_seed(0)
     network, generator = RuleDiscriminator(), torch.Generator().manual_seed(0)
