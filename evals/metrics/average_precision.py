@@ -26,4 +26,4 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
         No anomalous point, scores that are not finite, or lengths that differ.
     """
     truth, values = validate(labels, scores)
-    return float(average_precision_score(truth, values))
+    return min(1.0, float(average_precision_score(truth, values)))  # the sum of a perfect score may round to more
