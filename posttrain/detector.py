@@ -18,7 +18,7 @@ from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
 from ape.detectors.inputs import prepared
 from ape.posttrain.backbone_inputs import BackboneStatistics, backbone_inputs
-from ape.posttrain.calibration import VOICES, Calibration, Peaks, Voice, as_array
+from ape.posttrain.calibration import VOICES, Calibration, Peaks, Voice
 from ape.posttrain.detector_folder import is_enhanced, read_folder, save_folder
 from ape.posttrain.discriminator.evidence import Evidence, Reader
 from ape.posttrain.discriminator.network import RuleDiscriminator
@@ -246,10 +246,10 @@ class EnhancedDetector:
         """
         series, calibration = prepared(self, series), self.require_calibration()
         begin, stop = max(begin, 0), series.length if end is None else min(end, series.length)
-        at, parts, weight = 0, [], as_array(self.model.weight)
+        at, parts = 0, []
         for piece in self.evidence(series):
             wanted = slice(max(begin - at, 0), max(stop - at, 0))
-            parts.append(explain(piece.take(wanted), calibration, weight, self.named))
+            parts.append(explain(piece.take(wanted), calibration, self.named))
             at += len(piece)
             if at >= stop:
                 break

@@ -71,35 +71,25 @@ class Explanation:
         return [(names[k], float(shares[k])) for k in np.argsort(-shares, kind="stable")]
 
 
-def explain(
-    evidence: Evidence, calibration: Calibration, weight: np.ndarray, named: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-odds and the posterior of an `Explanation` of n points.
-
-    What is usual for a rule is taken off to find out whether there is an anomaly. Which rule it is follows from the
-    log-odds as they are: the rules were contrasted with each other.
 
     Parameters
     ----------
     evidence : Evidence
     calibration : Calibration
-    weight : ndarray [R]
-        Of the rules.
     named : ndarray, bool [C, K]
         Whether a rule of the bank uses an operator at a channel. The others are evidence of none of the rules.
     """
-    odds = as_array(evidence.bank)
-    bank = log_added(odds - calibration.bank)
+    rules = as_array(evidence.bank) - calibration.bank
     operators = as_array(evidence.generic) - calibration.generic - GENERIC
     operators[:, named] = -np.inf
     free = np.log(10) * np.log1p(calibration.free_surprise(as_array(evidence.free)))  # as in `fuse`
     none = log_added(np.stack([log_added(operators), free], axis=2))
-    weighted = odds + np.log(weight)
-    with np.errstate(invalid="ignore"):  # points without evidence, channels that no rule names
-        total = np.logaddexp(bank, none)
-        among = np.nan_to_num(np.exp(weighted - log_added(weighted)[:, :, None]))
-    posterior = np.concatenate([np.exp(bank - total)[:, :, None] * among, np.exp(none - total)[:, :, None]], axis=2)
+    every = np.concatenate([rules, none[:, :, None]], axis=2)
+    total = log_added(every)
     prior = np.log(PRIOR / (1 - PRIOR))
+    posterior = np.exp(every - total[:, :, None])
     return (total + prior).astype(np.float32), posterior.astype(np.float32)
 
 

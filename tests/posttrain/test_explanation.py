@@ -32,16 +32,12 @@ def evidence(bank, generic=None, free=None):
 
 
 NOTHING_NAMED = np.zeros((1, 2), dtype=bool)
-EQUAL = np.array([0.5, 0.5])
 
 
 def test_posterior_and_probability_by_hand():
     # odds 30 and 10 of two rules, 9 of an operator, 1 of the nearest window, which is as near as it usually is
     odds, posterior = explain(
-        evidence(np.log([[[30.0, 10.0]]]).tolist(), [[[np.log(9) + GENERIC, QUIET]]]),
-        calibration(),
-        EQUAL,
-        NOTHING_NAMED,
+        evidence(np.log([[[30.0, 10.0]]]).tolist(), [[[np.log(9) + GENERIC, QUIET]]]), calibration(), NOTHING_NAMED
     )
     np.testing.assert_allclose(posterior[0, 0], [0.6, 0.2, 0.2], rtol=1e-5)
     shown = Explanation(0, ("a",), ("x", "y"), odds, posterior)
@@ -51,40 +47,30 @@ def test_posterior_and_probability_by_hand():
 def test_operator_that_a_rule_names_is_no_evidence_of_none():
     named = np.array([[True, False]])
     loud = evidence([[[0.0, 0.0]]], [[[20.0, QUIET]]])
-    assert explain(loud, calibration(), EQUAL, NOTHING_NAMED)[1][0, 0, 2] > 0.99
-    assert explain(loud, calibration(), EQUAL, named)[1][0, 0, 2] == pytest.approx(1 / 3, rel=1e-5)
+    assert explain(loud, calibration(), NOTHING_NAMED)[1][0, 0, 2] > 0.99
+    assert explain(loud, calibration(), named)[1][0, 0, 2] == pytest.approx(1 / 3, rel=1e-5)
 
 
-def test_what_is_usual_for_a_rule_counts_for_whether_and_its_weight_for_which():
-    seen, weight = evidence([[[5.0, 5.0]]]), np.array([0.8, 0.2])
-    usual, unusual = (explain(seen, calibration(bank=(x, x)), weight, NOTHING_NAMED) for x in (4, 0))
-    assert unusual[0][0, 0] > usual[0][0, 0] and unusual[1][0, 0, 2] < usual[1][0, 0, 2]
-    for _, posterior in (usual, unusual):
-        assert posterior[0, 0, 0] / posterior[0, 0, 1] == pytest.approx(4, rel=1e-4)
-
-
-def test_channel_that_no_rule_names_looks_like_none():
-    posterior = explain(evidence([[[-np.inf, -np.inf]]]), calibration(), EQUAL, NOTHING_NAMED)[1][0, 0]
-    np.testing.assert_array_equal(posterior, [0, 0, 1])
+def test_what_is_usual_for_a_rule_is_taken_off():
+    posterior = explain(evidence([[[5.0, 5.0]]]), calibration(bank=(0, 4)), NOTHING_NAMED)[1][0, 0]
+    assert posterior[0] / posterior[1] == pytest.approx(np.exp(4), rel=1e-4)
 
 
 def test_far_windows_are_evidence_of_none():
-    near, far = (
-        explain(evidence([[[0.0, 0.0]]], free=[[x]]), calibration(), EQUAL, NOTHING_NAMED) for x in (-1.0, 30.0)
-    )
+    near, far = (explain(evidence([[[0.0, 0.0]]], free=[[x]]), calibration(), NOTHING_NAMED) for x in (-1.0, 30.0))
     assert far[1][0, 0, 2] > near[1][0, 0, 2] == pytest.approx(1 / 3, rel=1e-5)
     assert far[0][0, 0] > near[0][0, 0]
 
 
 def test_rule_has_no_posterior_at_a_channel_that_it_does_not_name():
     bank = [[[-np.inf, 2.0], [3.0, 2.0]]]
-    posterior = explain(evidence(bank), calibration(), EQUAL, np.zeros((2, 2), dtype=bool))[1]
+    posterior = explain(evidence(bank), calibration(), np.zeros((2, 2), dtype=bool))[1]
     assert posterior[0, 0, 0] == 0 and posterior[0, 1, 0] > 0.5
     np.testing.assert_allclose(posterior.sum(2), 1, rtol=1e-5)
 
 
 def test_points_without_evidence_are_nan():
-    odds, posterior = explain(evidence([[[np.nan, np.nan]]], free=[[np.nan]]), calibration(), EQUAL, NOTHING_NAMED)
+    odds, posterior = explain(evidence([[[np.nan, np.nan]]], free=[[np.nan]]), calibration(), NOTHING_NAMED)
     assert np.isnan(odds).all() and np.isnan(posterior).all()
 
 
