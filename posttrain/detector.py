@@ -26,13 +26,12 @@ from ape.posttrain.discriminator.normal import Normal
 from ape.posttrain.discriminator.rules import BankDiscriminator, generic_discriminator
 from ape.posttrain.discriminator.streaming import Scoring
 from ape.posttrain.explanation import Explanation, channel_shares, explain
+from ape.posttrain.following import Follower, Highest, feed, missing_points
 from ape.posttrain.normal_part import NormalPart
 from ape.rules import RuleBank
 from ape.series import Requirements, Series
-from ape.series.windows import clip, usable
+from ape.series.windows import usable
 
-PIECE = 4096  # points that are scored at once, to save memory
-MISSING = 6.0  # least score of a missing value: that of one normal point in a million
 ANY = "pseudo-anomaly"  # the only rule of a model that was trained on other anomalies than those of a bank
 
 
@@ -272,7 +271,9 @@ class EnhancedDetector:
         continues : bool
             Whether the data follow the training part without a gap.
         """
-        return Follower(self, continues)
+        scoring, calibration = self.scoring(continues), self.require_calibration()
+        prepare, last = partial(prepared, self), self.normal.values[-1:]
+        return Follower(prepare, self.required, scoring, calibration, self.kept, last)
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""
@@ -287,130 +288,6 @@ class EnhancedDetector:
         """Save the detector into ``folder`` (safetensors and JSON), atomically."""
         self.require_calibration()
         save_folder(Path(folder), *(getattr(self, field.name) for field in fields(self)))
-
-
-def feed(scoring: Scoring, series: Series, begin: int = 0, piece: int = PIECE) -> Iterator[Evidence]:
-    """Give the points of a series from ``begin`` on to what scores it, and yield the evidence of each piece."""
-    gaps, missing = {gap.position for gap in series.gaps}, missing_points(series)
-    for first, last in clip(series.segments, begin, series.length):
-        for at in range(first, last, piece):
-            some = slice(at, min(at + piece, last))
-            yield scoring.add(series.values[some], gap=at == first and at in gaps, missing=missing[some])
-
-
-def missing_points(series: Series) -> np.ndarray:
-    """Return which points lack a value, bool [T]."""
-    if series.missing is None:
-        return np.zeros(series.length, dtype=bool)
-    return np.asarray(series.missing.any(axis=1))
-
-
-class Highest:
-    """The highest score so far, which points with missing values get.
-
-    A sensor that delivers nothing is a fault, which held values would hide.
-    """
-
-    def __init__(self) -> None:
-        self.value = MISSING
-
-    def raised(self, score: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Raise the scores of points with missing values, float32 [n]."""
-        known = np.where(missing | np.isnan(score), MISSING, score)
-        so_far = np.maximum.accumulate(np.maximum(known, self.value))
-        self.value = float(so_far[-1]) if len(so_far) else self.value
-        return np.where(missing, np.fmax(score, so_far), score).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Newest:
-    """Provisional scores of the newest points.
-
-    Parameters
-    ----------
-    score : ndarray, float32 [m]
-    age : ndarray, int64 [m]
-        Samples known after each point.
-    """
-
-    score: np.ndarray
-    age: np.ndarray
-
-
-class Follower:
-    """Scores of a series that arrives in pieces.
-
-    Every point gets its final score once, as soon as no further sample can change it. Until then `newest` gives a
-    provisional one.
-
-    Parameters
-    ----------
-    detector : EnhancedDetector
-    continues : bool
-        Whether the series follows the training part without a gap.
-    """
-
-    def __init__(self, detector: EnhancedDetector, continues: bool) -> None:
-        self.detector, self.calibration = detector, detector.require_calibration()
-        self.scoring, self.highest = detector.scoring(continues), Highest()
-        self.missing: np.ndarray = np.zeros(0, dtype=bool)  # of the points without a final score
-        self.last = detector.normal.values[-1:]  # values that take the place of missing ones
-
-    @torch.no_grad()
-    def add(self, points: Series | np.ndarray, gap: bool = False) -> np.ndarray:
-        """Append points and return the scores of those that became final, in order, float32.
-
-        Parameters
-        ----------
-        points : Series or ndarray [m, C]
-            Channels of a series are matched by name. An array has data units and the channels of training in their
-            order; NaN is a missing value. A dead sensor is recognised if it stands still long enough within one piece.
-        gap : bool
-            Whether points are missing before these. Those before the gap then keep their provisional scores.
-
-        Raises
-        ------
-        InputError
-            A channel is missing, or a value is infinite.
-        """
-        series = points if isinstance(points, Series) else self._series(points)
-        series = prepared(self.detector, series)
-        missing = missing_points(series)
-        evidence = self.scoring.add(series.values, gap=gap, missing=missing)
-        self.missing, self.last = np.concatenate([self.missing, missing]), series.values[-1:]
-        score = self._score(evidence)
-        score = self.highest.raised(score, self.missing[: len(score)])
-        self.missing = self.missing[len(score) :]
-        return score
-
-    def _series(self, points: np.ndarray) -> Series:
-        """Make a series of points [m, C] in data units; missing values are held."""
-        required, values = self.detector.required, np.asarray(points, dtype=np.float64)
-        if values.ndim != 2 or np.isinf(values).any():
-            raise InputError("not rows of numbers without infinity", "points", "give an array [points, channels]")
-        offset = required.offset_of(values.shape[1])
-        missing = np.isnan(values)
-        values = np.concatenate([self.last, values - offset]).astype(np.float32)
-        known = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
-        held = np.take_along_axis(values, np.maximum.accumulate(known, axis=0), axis=0)[len(self.last) :]
-        return Series(
-            values=np.nan_to_num(held),
-            channels=required.channels,
-            missing=missing if missing.any() else None,
-            offset=offset if offset.any() else None,
-            named=required.named,
-            counters=required.counters,
-        )
-
-    @torch.no_grad()
-    def newest(self) -> Newest:
-        """Return the provisional scores of all points that are not final, in order."""
-        evidence = self.scoring.newest()
-        score = copy.copy(self.highest).raised(self._score(evidence), self.missing)
-        return Newest(score, evidence.age.cpu().numpy())
-
-    def _score(self, evidence: Evidence) -> np.ndarray:
-        return self.calibration.score(Peaks.of(evidence), self.detector.kept)
 
 
 def load(folder: Path | str, into: WrappedDetector | None = None) -> Detector | EnhancedDetector:

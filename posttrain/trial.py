@@ -12,8 +12,9 @@ import torch
 from ape.detectors import Detector
 from ape.posttrain.acceptance import Kept, decide, implant
 from ape.posttrain.calibration import VOICES, Calibration, Peaks, as_array
-from ape.posttrain.detector import EnhancedDetector, feed
+from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.following import feed
 from ape.posttrain.normal_part import Profile, TooShortError
 from ape.rules import RuleBank
 from ape.series import Series

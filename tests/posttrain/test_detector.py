@@ -10,7 +10,7 @@ import torch
 from support import with_gaps
 
 from ape.core.errors import InputError
-from ape.posttrain.detector import MISSING
+from ape.posttrain.following import MISSING
 from ape.series import from_array
 from ape.series.windows import clip
 
