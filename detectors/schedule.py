@@ -1,7 +1,8 @@
-"""Parts shared by single and stacked training: budget, batches, held-out tail, early stop."""
+"""Parts shared by several trainings: budget, learning rates, batches, held-out tail, early stop."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -63,6 +64,14 @@ def adam(
     """Return the optimiser and the schedule of its learning rate."""
     optimiser = torch.optim.Adam(parameters, lr=budget.rate, fused=True)
     return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps, eta_min=0.05 * budget.rate)
+
+
+def warm_cosine(step: int, steps: int, warm_up: int) -> float:
+    """Return the share of the highest learning rate at a step: it rises linearly, then falls as a cosine.
+
+    It is 0 before the first step.
+    """
+    return max(0.0, min(1.0, (step + 1) / warm_up)) * (0.5 + 0.5 * math.cos(math.pi * step / max(1, steps)))
 
 
 def split_tail(segments: Segments, window: int) -> tuple[Tensor, Tensor]:

@@ -170,6 +170,11 @@ def log_added(odds: np.ndarray) -> np.ndarray:
         return np.asarray(np.logaddexp.reduce(odds, axis=-1))
 
 
+def mixed(bank: np.ndarray, generic: np.ndarray) -> np.ndarray:
+    """Log-add calibrated log-odds of rules [..., R] and of all operators [..., K]; the latter count less."""
+    return log_added(np.stack([log_added(bank), log_added(generic) - GENERIC], axis=-1))
+
+
 def _usual(odds: np.ndarray) -> np.ndarray:
     """Return the 99 % quantile of each column of [n, K]."""
     place = round(USUAL * (len(odds) - 1))
@@ -178,4 +183,4 @@ def _usual(odds: np.ndarray) -> np.ndarray:
 
 def _rules_evidence(peaks: Peaks, bank: np.ndarray, generic: np.ndarray) -> np.ndarray:
     """Log-add the evidence of the bank's rules and of all operators, float64 [n]; the latter count less."""
-    return log_added(np.stack([log_added(peaks.bank - bank), log_added(peaks.generic - generic) - GENERIC], axis=1))
+    return mixed(peaks.bank - bank, peaks.generic - generic)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ape.posttrain.calibration import GENERIC, Calibration, Peaks, Voice, as_array, log_added
+from ape.posttrain.calibration import GENERIC, Calibration, Peaks, Voice, as_array, log_added, mixed
 from ape.posttrain.discriminator.evidence import Evidence
 
 LEAST = 1e-6  # part of a voice in a score of zero
@@ -99,8 +99,7 @@ def channel_shares(evidence: Evidence, calibration: Calibration, voice: Voice) -
     In the voice of the rules, a channel counts by the odds of an anomaly in it, in the free voice by its squared
     distance to the nearest window. In the fused score, each voice has the part that it adds.
     """
-    bank, generic = as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic
-    rules = log_added(np.stack([log_added(bank), log_added(generic) - GENERIC], axis=2))
+    rules = mixed(as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic)
     shares = {"rules": _softmax(rules), "free": _softmax(np.fmax.reduce(as_array(evidence.free), axis=1))}
     if voice != "both":
         return shares[voice]

@@ -8,11 +8,13 @@ from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.inputs import Usual, inputs_of, measure_usual
 from ape.posttrain.discriminator.normal import Normal, unmarked
-from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, lagged_others, pooled
+from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, pooled
 
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
-FEWEST, PLACES = 256, 2048  # references that are compared at once, a power of 2; with many channels fewer, so that they
-CHANNEL_PLACES = 1 << 15  # fit into the cache. The number does not depend on the length of the series, nor do results.
+# References that are compared at once, a power of 2: fewer with many channels, so that they fit into the cache. Their
+# number does not depend on the length of the series, so that results do not either.
+FEWEST, PLACES = 256, 2048
+CHANNEL_PLACES = 1 << 15
 
 
 class Search:
@@ -37,9 +39,8 @@ class Search:
         self.cells, self.suspect = trained, normal.suspect(factor)
         self.free = pad(free, (0, self.length - len(free)))  # where references may start
         self._grow(0)
-        references = References(trained[None], self.trained, factor, window)
-        self.usual: Usual = measure_usual(normal.typical()[None], references, free)
-        self.coefficients = references.coefficients
+        self.training = References(trained[None], self.trained, factor, window)
+        self.usual: Usual = measure_usual(normal.typical()[None], self.training, free)
         self._moments: dict[int, tuple[int, Moments]] = {}
 
     def _grow(self, more: int) -> None:
@@ -70,11 +71,10 @@ class Search:
         start : Tensor, int64 [B]
             The cells at which they start, in order.
         """
-        cells = pooled(samples, self.factor)
+        cells, group = pooled(samples, self.factor), torch.zeros_like(start)
         near = self.nearest(cells, start)
-        residual = cells - self.coefficients.expand(len(cells), -1, -1) @ lagged_others(cells)
-        usual = self.usual.take(torch.zeros_like(start))
-        return inputs_of(samples, near, residual, usual, self.factor)
+        residual = self.training.regression_residual(cells, group)
+        return inputs_of(samples, near, residual, self.usual.take(group), self.factor)
 
     def nearest(self, windows: Tensor, start: Tensor) -> Nearest:
         """Find the nearest reference windows of [B, C, window]: of the training part those that do not overlap.

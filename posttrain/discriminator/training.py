@@ -1,8 +1,7 @@
 """Post-train the discriminator on stored rows, then together with the backbone.
 
-Every point is contrasted with the prototypes of normal and of all rules (InfoNCE over points, van den Oord et al.,
-arXiv 1807.03748): points of the normal branches and outside a mask belong to normal, points inside a mask to their
-rule.
+Every point is contrasted with the prototypes of normal and of all rules: points of the normal branches and outside a
+mask belong to normal, points inside a mask to their rule.
 """
 
 from __future__ import annotations
@@ -21,9 +20,11 @@ from ape.core.checkpoint import Checkpoint, TrainingState, add_prefix, select_pr
 from ape.core.errors import InputError
 from ape.core.progress import Progress
 from ape.detectors import Detector
+from ape.detectors.schedule import warm_cosine
 from ape.detectors.training import seeded
 from ape.posttrain.backbone_inputs import BackboneStatistics, backbone_inputs
 from ape.posttrain.discriminator.branches import Branches, Rows
+from ape.posttrain.discriminator.contrast import dense_contrast
 from ape.posttrain.discriminator.rules import BankDiscriminator
 from ape.posttrain.freezing import training
 from ape.posttrain.recipe import Recipe
@@ -273,16 +274,11 @@ class PostTraining:
     def _rate(self, step: int) -> float:
         """Return the learning rate of the discriminator."""
         if step < self.steps:
-            return self.recipe.rate * _wave(step, self.steps)
-        return self.recipe.joint_rate * _wave(step - self.steps, self.total - self.steps)
+            return self.recipe.rate * warm_cosine(step, self.steps, WARM_UP)
+        return self.recipe.joint_rate * warm_cosine(step - self.steps, self.total - self.steps, WARM_UP)
 
     def _backbone_rate(self, step: int) -> float:
-        return self.recipe.backbone_rate * _wave(step - self.steps, self.total - self.steps)
-
-
-def _wave(step: int, steps: int) -> float:
-    """Return the share of the highest rate at a step: it rises linearly, then falls as a cosine."""
-    return max(0.0, min(1.0, (step + 1) / WARM_UP)) * (0.5 + 0.5 * math.cos(math.pi * step / max(1, steps)))
+        return self.recipe.backbone_rate * warm_cosine(step - self.steps, self.total - self.steps, WARM_UP)
 
 
 def balanced(rows: Rows) -> Tensor:
@@ -298,7 +294,4 @@ def balanced(rows: Rows) -> Tensor:
 
 def contrast(odds: Tensor, rows: Rows) -> Tensor:
     """Return the contrastive loss of each row, [N]."""
-    logits = torch.cat([torch.zeros_like(odds[:, :1]), odds], 1)
-    target = one_hot(rows.rule + 1, logits.shape[1])[:, :, None] * rows.share[:, None]
-    target[:, 0] = 1 - rows.share
-    return -(target * logits.log_softmax(1)).sum(1).mean(1)
+    return dense_contrast(odds, rows.rule, rows.share).mean(1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from ape.core.checkpoint import Checkpoint, TrainingState, delete_checkpoint, fingerprint
 from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_json
 from ape.core.progress import Progress
 from ape.core.run_files import TRAINING
+from ape.detectors.schedule import warm_cosine
 from ape.detectors.training import seeded
+from ape.posttrain.discriminator.contrast import dense_contrast
 from ape.posttrain.discriminator.network import CONDITIONS, NAMES, RuleDiscriminator
 from ape.posttrain.discriminator.pretrained import CARD, WEIGHTS
 from ape.posttrain.pretraining.batches import Batch, draw_batch
@@ -32,15 +33,9 @@ FALSE_ALARMS = 0.01  # share of normal cells, for the recall
 
 
 def loss(network: RuleDiscriminator, batch: Batch) -> Tensor:
-    """Return the dense contrast (InfoNCE over points): each point against normal and the window's rules.
-
-    A point inside a mask belongs to its rule with the share of the change, and to normal with the rest.
-    """
+    """Return the mean contrast of each point with normal and the window's rules, see `dense_contrast`."""
     odds = network.log_odds(network.features(batch.inputs), *network.rule_prototypes(batch.operators, batch.said))
-    logits = torch.cat([torch.zeros_like(odds[:, :, :1]), odds], 2)
-    target = (one_hot(batch.true + 1, logits.shape[2])[:, None, :, None] * batch.share[:, :, None]).float()
-    target[:, :, 0] = 1 - batch.share
-    return -(target * logits.log_softmax(2)).sum(2).mean()
+    return dense_contrast(odds, batch.true[:, None].expand(odds.shape[:2]), batch.share).mean()
 
 
 def pretrain(
@@ -118,11 +113,7 @@ def _train(
 ) -> tuple[list[list[float]], float]:
     """Train in place; return the curve as pairs of step and mean loss since the last pair, and the seconds."""
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-
-    def rate(step: int) -> float:
-        return min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(warm_cosine, steps=steps, warm_up=WARM_UP))
     state = TrainingState({"network": network}, optimiser, schedule)
     generator = torch.Generator().manual_seed(seed)
     first, curve, seconds = 0, [], 0.0
