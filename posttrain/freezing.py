@@ -28,7 +28,7 @@ def require_gradients(detector: Detector, windows: torch.Tensor) -> None:
         raise InputError(
             "no parameter of the module requires a gradient",
             "detector",
-            "call module.requires_grad_(), or post-train the head alone with freeze='projection-only'",
+            "call module.requires_grad_(), or leave the backbone as it is with freeze='projection-only'",
         )
     windows = windows.clone().requires_grad_()  # the latent of a frozen encoder still has a gradient to its input
     with training(detector.module, free):

@@ -67,7 +67,7 @@ class NormalPart:
 
 @dataclass(frozen=True)
 class Profile:
-    """The normal part of a series and what was found in it.
+    """The normal part of a series, and the suspicious windows in its training part.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
 """Normal reference windows at one time scale, and the search for the nearest ones.
 
 A *cell* is the mean of ``factor`` samples. A window has 128 cells, or fewer where data are short; a larger factor sees
-longer anomalies. Every
-function works on many series at once: the first axis of a `References` counts series, all with the same number of
-channels.
+longer anomalies. Every function works on many series at once: the first axis of a `References` counts series, all with
+the same number of channels.
 """
 
 from __future__ import annotations
