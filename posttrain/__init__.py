@@ -1,6 +1,7 @@
 """Post-training: enhance a trained detector with the pseudo-anomalies of a Rule Bank, if a trial accepts the result."""
 
-from ape.posttrain.channels import by_channel
+from ape.posttrain.assessment import Assessment
+from ape.posttrain.channels import assess
 from ape.posttrain.detector import EnhancedDetector, load
 from ape.posttrain.enhancement import Enhancement, enhance
 from ape.posttrain.explanation import Explanation
@@ -10,6 +11,7 @@ from ape.posttrain.recipe import DEFAULT, Recipe
 
 __all__ = [
     "DEFAULT",
+    "Assessment",
     "EnhancedDetector",
     "Enhancement",
     "Explanation",
@@ -17,7 +19,7 @@ __all__ = [
     "Negatives",
     "Newest",
     "Recipe",
-    "by_channel",
+    "assess",
     "enhance",
     "from_series",
     "load",

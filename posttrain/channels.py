@@ -1,12 +1,14 @@
-"""Share a score out among the channels that cause it."""
+"""Assess a series with any detector: its score, and the channels that cause it."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from ape.detectors import Detector
+from ape.core.errors import InputError
+from ape.detectors import Detector, WindowedDetector
 from ape.detectors.inputs import prepared, required_by
+from ape.posttrain.assessment import Assessment
 from ape.posttrain.detector import EnhancedDetector
 from ape.series import Series
 from ape.series.windows import points, sliding, start_batches, streamed_overlap_mean
@@ -14,31 +16,41 @@ from ape.series.windows import points, sliding, start_batches, streamed_overlap_
 BATCH = 256  # windows in one pass of a backbone
 
 
-def by_channel(
-    detector: Detector | EnhancedDetector, series: Series, score: np.ndarray, stride: int | None = None
-) -> np.ndarray:
-    """Share a score out among the channels, float32 [T, C]. The shares of a point add up to its score.
+def assess(
+    detector: Detector | EnhancedDetector, series: Series, *, own: bool = False, stride: int | None = None
+) -> Assessment:
+    """Score a series, and say for each point which channels are at fault and, if it has rules, which rule fits.
 
-    For an enhanced detector, the share of a channel comes from the evidence in it; `score_and_shares` gives both in one
-    pass. For a plain one, it is proportional to its squared reconstruction error divided by its median error in
-    training. A detector that does not know this error is measured on the training part of the series. Where values are
-    missing, only their channels share the score. Points without a score have no shares: NaN.
+    For an enhanced detector, the share of a channel comes from the evidence in it. For a plain one, it is proportional
+    to its squared reconstruction error divided by its median error in training. A detector that does not know this
+    error is measured on the training part of the series. Where values are missing, only their channels have shares.
 
     Parameters
     ----------
     detector : Detector or EnhancedDetector
     series : Series
-        The columns of the result are the channels of the detector, as in `ape.detectors.inputs.prepared`.
-    score : ndarray [T]
-        Result of ``detector.score(series)``.
+        The columns of the shares are the channels of the detector, as in `ape.detectors.inputs.prepared`.
+    own : bool
+        Use the backbone's own score, which only a plain detector has.
     stride : int, optional
-        Step between windows of a plain detector, as for the score.
+        Step between windows of a plain detector.
+
+    Raises
+    ------
+    InputError
+        ``own`` is requested of an enhanced detector, or the series has other channels than the training data.
     """
     if isinstance(detector, EnhancedDetector):
-        _, shares = detector.score_and_shares(series)
+        if own:
+            raise InputError("an enhanced detector has one score", "--own", "use the folder of a plain detector")
+        return detector.assess(series)
+    series = prepared(detector, series)
+    if own and isinstance(detector, WindowedDetector):
+        score = detector.score(series, stride, own=True)
     else:
-        shares = error_shares(detector, prepared(detector, series), stride)
-    return (score[:, None] * shares).astype(np.float32)
+        score = detector.score(series, stride)
+    shares = np.ones((series.length, 1), np.float32) if series.n_channels == 1 else error_shares(detector, series, stride)
+    return Assessment(score, np.where(np.isnan(score)[:, None], np.nan, shares).astype(np.float32))
 
 
 def error_shares(detector: Detector, series: Series, stride: int | None) -> np.ndarray:

@@ -17,6 +17,7 @@ from ape import detectors
 from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
 from ape.detectors.inputs import prepared
+from ape.posttrain.assessment import Assessment, over_channels
 from ape.posttrain.backbone_inputs import BackboneStatistics, backbone_inputs
 from ape.posttrain.calibration import VOICES, Calibration, Peaks, Voice
 from ape.posttrain.detector_folder import is_enhanced, read_folder, save_folder
@@ -215,24 +216,27 @@ class EnhancedDetector:
         peaks = Peaks.joined(Peaks.of(piece) for piece in self.evidence(series))
         return {voice: calibration.score(peaks, voice) for voice in VOICES}
 
-    def score_and_shares(self, series: Series) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score [T] and the share of each channel in it, float32 [T, C], in the order of training.
+    def assess(self, series: Series) -> Assessment:
+        """Return score, channels at fault and rules of every point in one pass.
 
-        The shares of a point add up to 1. Where values are missing or far outside the training range, only their
-        channels have shares: those of others come from their relation to these.
+        Where values are missing or far outside the training range, only their channels have shares: those of others
+        come from their relation to these.
         """
         series, calibration = prepared(self, series), self.require_calibration()
-        scores, shares = [], []
+        columns = []
         for piece in self.evidence(series):
-            scores.append(calibration.score(Peaks.of(piece), self.kept))
-            shares.append(channel_shares(piece, calibration, self.kept))
-        share = np.concatenate(shares)
+            score = calibration.score(Peaks.of(piece), self.kept)
+            shares = channel_shares(piece, calibration, self.kept)
+            columns.append((score, shares, *over_channels(*explain(piece, calibration, self.named))))
+        score, share, log_odds, rule_shares = (np.concatenate(column) for column in zip(*columns, strict=True))
         culprits = self.normal.far(series.values)
         if series.missing is not None:
             culprits = np.where(series.missing.any(axis=1, keepdims=True), series.missing, culprits)
         clear = culprits.any(axis=1) & np.isfinite(share).all(axis=1)
         share[clear] = culprits[clear] / culprits[clear].sum(axis=1, keepdims=True)
-        return self.raised(np.concatenate(scores), series), share.astype(np.float32)
+        return Assessment(
+            self.raised(score, series), share.astype(np.float32), log_odds, rule_shares, self.rule_names
+        )
 
     def explain(self, series: Series, begin: int = 0, end: int | None = None) -> Explanation:
         """Return which rules the points of a series look like, and how likely they are anomalies.
@@ -253,8 +257,12 @@ class EnhancedDetector:
             if at >= stop:
                 break
         log_odds, posterior = (np.concatenate(column) for column in zip(*parts, strict=True))
-        rules = tuple(rule.id for rule in self.bank.rules) or (ANY,)
-        return Explanation(begin, series.channels, rules, log_odds, posterior)
+        return Explanation(begin, series.channels, self.rule_names, log_odds, posterior)
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        """Ids of the bank's rules."""
+        return tuple(rule.id for rule in self.bank.rules) or (ANY,)
 
     @cached_property
     def named(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ape.posttrain.assessment import over_channels, ranked
 from ape.posttrain.calibration import GENERIC, Calibration, Peaks, Voice, as_array, log_added, mixed
 from ape.posttrain.discriminator.evidence import Evidence
 
@@ -42,10 +43,7 @@ class Explanation:
         return 1 / (1 + np.exp(-self.log_odds))
 
     def ranking(self, begin: int, end: int) -> list[tuple[str | None, float]]:
-        """Return which rules an event looks like, and the share of each; the largest first.
-
-        The shares are means over the half of the event's points at which an anomaly is more likely. At each, channels
-        count by their odds.
+        """Return which rules an event looks like, and the share of each; the largest first. See `ranked`.
 
         Parameters
         ----------
@@ -58,17 +56,7 @@ class Explanation:
             Rules by id; None stands for none of them. Empty if the event has no points with a score.
         """
         where = slice(max(0, begin - self.begin), max(0, end - self.begin))
-        odds, posterior = self.log_odds[where], self.posterior[where]
-        scored = np.isfinite(odds).all(axis=1)
-        odds, posterior = odds[scored].astype(np.float64), posterior[scored]
-        if len(odds) == 0:
-            return []
-        whole = log_added(odds)
-        stronger = whole >= np.median(whole)
-        by_channel = np.exp(odds - whole[:, None])[stronger]
-        shares = (by_channel[:, :, None] * posterior[stronger]).sum(1).mean(0)
-        names = (*self.rules, None)
-        return [(names[k], float(shares[k])) for k in np.argsort(-shares, kind="stable")]
+        return ranked(*over_channels(self.log_odds[where], self.posterior[where]), self.rules)
 
 
 def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

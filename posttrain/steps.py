@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,11 @@ import numpy as np
 import pandas as pd
 
 from ape.core.checkpoint import delete_checkpoint
-from ape.core.errors import InputError
 from ape.core.files import write_json, write_text
 from ape.core.progress import Progress
 from ape.core.run_files import POSTTRAIN, POSTTRAINING
-from ape.detectors import Detector, WindowedDetector
-from ape.detectors.inputs import prepared
-from ape.posttrain.channels import by_channel
-from ape.posttrain.detector import EnhancedDetector
+from ape.detectors import Detector
+from ape.posttrain.assessment import Assessment
 from ape.posttrain.enhancement import enhance
 from ape.rules import RuleBank
 from ape.series import Series
@@ -74,44 +72,12 @@ def describe_outcome(report: dict[str, Any]) -> str:
     return f"kept {report['kept']}: {report['reason']}"
 
 
-def score_series(
-    detector: Detector | EnhancedDetector, series: Series, own: bool = False
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Score a whole series, and split the score by channel.
-
-    Parameters
-    ----------
-    detector : Detector or EnhancedDetector
-    series : Series
-    own : bool
-        Use the backbone's own score, which only a plain detector has.
-
-    Returns
-    -------
-    score : ndarray, float32 [T]
-    shares : dict of ndarray, float32 [T]
-        The share of each channel by column name ``channel <name>``; empty for a series of one channel.
-
-    Raises
-    ------
-    InputError
-        ``own`` is requested of an enhanced detector, or the series has other channels than the training data.
-    """
-    series = prepared(detector, series)
-    if own:
-        if not isinstance(detector, WindowedDetector):
-            raise InputError("an enhanced detector has one score", "--own", "use the folder of a plain detector")
-        score = detector.score(series, own=True)
-    elif isinstance(detector, EnhancedDetector):
-        score, shares = detector.score_and_shares(series)
-        parts = score[:, None] * shares
-    else:
-        score = detector.score(series)
-    if series.n_channels == 1:
-        return score, {}
-    if not isinstance(detector, EnhancedDetector):
-        parts = by_channel(detector, series, score)
-    return score, {f"channel {name}": part for name, part in zip(series.channels, parts.T, strict=True)}
+def channel_scores(assessment: Assessment, channels: Sequence[str]) -> dict[str, np.ndarray]:
+    """Split the score by channel: the part of each, [T], by column name ``channel <name>``. Empty for one channel."""
+    if len(channels) == 1:
+        return {}
+    parts = assessment.score[:, None] * assessment.shares
+    return {f"channel {name}": part for name, part in zip(channels, parts.T, strict=True)}
 
 
 def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:

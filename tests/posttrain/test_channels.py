@@ -11,7 +11,7 @@ from support import with_gaps
 
 import ape.detectors
 import ape.series
-from ape.posttrain import by_channel, enhance
+from ape.posttrain import assess, enhance
 from ape.rules import broad_bank, build_context
 
 TRAIN_END, EVENT = 300, slice(400, 420)
@@ -36,17 +36,18 @@ def noisy(scales=(1.0, 1.0, 1.0)):
     return ape.series.from_array(values, train_end=TRAIN_END)
 
 
-def test_shares_of_a_point_add_up_to_its_score(detector):
+def test_shares_of_a_point_add_up_to_one(detector):
     series = noisy()
-    score = np.random.default_rng(1).random(500)
-    shares = by_channel(detector, series, score)
-    assert shares.shape == (500, 3) and shares.dtype == np.float32
-    np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
+    assessment = assess(detector, series)
+    np.testing.assert_array_equal(assessment.score, detector.score(series))
+    assert assessment.shares.shape == (500, 3) and assessment.shares.dtype == np.float32
+    np.testing.assert_allclose(assessment.shares.sum(axis=1), 1, rtol=1e-5)
+    assert assessment.ranking(400, 420) == []  # a plain detector has no rules
 
 
 def test_anomalous_channel_has_the_largest_share_at_any_scale(detector):
     series = noisy(scales=(50.0, 1.0, 1.0))
-    shares = by_channel(detector, series, np.ones(500))
+    shares = assess(detector, series).shares
     assert (shares[EVENT].argmax(axis=1) == 1).all()
     quiet = shares[330:380].mean(axis=0)
     assert quiet == pytest.approx([1 / 3] * 3, abs=0.15)
@@ -56,25 +57,24 @@ def test_constant_channel_has_no_share_until_it_changes(detector):
     values = noisy().values.copy()
     values[:, 2] = 0
     values[450:, 2] = 1
-    shares = by_channel(detector, ape.series.from_array(values, train_end=TRAIN_END), np.ones(500))
+    shares = assess(detector, ape.series.from_array(values, train_end=TRAIN_END)).shares
     assert np.isfinite(shares).all() and shares[:400, 2].max() == 0
     assert shares[460:, 2].min() > 0.9
 
 
 def test_points_without_a_score_have_no_shares(detector):
     series = with_gaps(noisy(), 200, 205)
-    score = detector.score(series)
-    shares = by_channel(detector, series, score)
-    np.testing.assert_array_equal(np.isnan(shares).all(axis=1), np.isnan(score))
-    assert np.flatnonzero(np.isnan(score)).tolist() == [*range(200, 205)]
-    np.testing.assert_allclose(shares.sum(axis=1), score, rtol=1e-5)
+    assessment = assess(detector, series)
+    unscored = np.isnan(assessment.score)
+    assert np.flatnonzero(unscored).tolist() == [*range(200, 205)]
+    np.testing.assert_array_equal(np.isnan(assessment.shares).all(axis=1), unscored)
 
 
 def test_series_whose_training_part_lacks_values_is_split_by_all_its_points(detector):
     missing = np.zeros((500, 3), dtype=bool)
     missing[:TRAIN_END] = True
     series = replace(noisy(), missing=missing)
-    assert (by_channel(detector, series, np.ones(500))[EVENT].argmax(axis=1) == 1).all()
+    assert (assess(detector, series).shares[EVENT].argmax(axis=1) == 1).all()
 
 
 def waves(length, seed):
@@ -99,7 +99,7 @@ def require_equal_shares_before_later_data(detector, provisional=30):
     longer = waves(900, 5)
     longer[600:] *= [30, 1]
     new, longer = (ape.series.from_array(x, ["a", "b"], scoring=True) for x in (waves(900, 5)[:500], longer))
-    before, after = (by_channel(detector, series, np.ones(series.length)) for series in (new, longer))
+    before, after = (assess(detector, series).shares for series in (new, longer))
     final = slice(0, 500 - provisional)
     np.testing.assert_allclose(before[final], after[final], rtol=1e-4)
 

@@ -14,8 +14,8 @@ from support import with_gaps
 import ape.detectors
 import ape.series
 from ape.core.errors import InputError
-from ape.posttrain import enhance, load
-from ape.posttrain.steps import post_train, score_series, write_scores
+from ape.posttrain import assess, enhance, load
+from ape.posttrain.steps import channel_scores, post_train, write_scores
 
 from .conftest import Killed, killed_at
 
@@ -48,16 +48,12 @@ def test_unaccepted_post_training_saves_the_original_detector(few_steps, detecto
     np.testing.assert_array_equal(load(tmp_path / "enhanced").score(series), detector.score(series))
 
 
-def test_single_channel_has_a_score_and_no_shares(detector, series):
-    score, shares = score_series(detector, series)
-    np.testing.assert_array_equal(score, detector.score(series))
-    assert shares == {}
-
-
 def test_own_score_is_that_of_the_backbone_and_refused_for_enhanced_detectors(detector, series, enhanced):
-    np.testing.assert_array_equal(score_series(detector, series, own=True)[0], detector.score(series, own=True))
+    own = assess(detector, series, own=True)
+    np.testing.assert_array_equal(own.score, detector.score(series, own=True))
+    assert channel_scores(own, series.channels) == {}  # a single channel
     with pytest.raises(InputError, match="has one score"):
-        score_series(enhanced.candidate, series, own=True)
+        assess(enhanced.candidate, series, own=True)
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +65,21 @@ def two_channels(wave):
     return series, detector.fit(series)
 
 
+def scores_of(detector, series):
+    assessment = assess(detector, series)
+    return assessment.score, channel_scores(assessment, series.channels)
+
+
 def test_channel_shares_are_columns_that_add_up_to_the_score(two_channels):
     series, detector = two_channels
-    score, shares = score_series(detector, series)
+    score, shares = scores_of(detector, series)
     assert list(shares) == ["channel flow", "channel heat, out"]
     np.testing.assert_allclose(sum(shares.values()), score, rtol=1e-5)
 
 
 def test_scores_file_has_position_timestamp_and_a_column_per_score(two_channels, tmp_path):
     series, detector = two_channels
-    score, shares = score_series(detector, series)
+    score, shares = scores_of(detector, series)
     write_scores(tmp_path / "plain.csv", series, {"score": score} | shares)
     frame = pd.read_csv(tmp_path / "plain.csv")
     assert list(frame) == ["position", "score", "channel flow", "channel heat, out"]
@@ -95,7 +96,7 @@ def test_scores_file_has_position_timestamp_and_a_column_per_score(two_channels,
 def test_rows_without_a_score_have_empty_cells(two_channels, tmp_path):
     series, detector = two_channels
     cut = with_gaps(series, 1500, 1520)
-    score, shares = score_series(detector, cut)
+    score, shares = scores_of(detector, cut)
     write_scores(tmp_path / "cut.csv", cut, {"score": score} | shares)
     lines = (tmp_path / "cut.csv").read_text().splitlines()[1:]
     assert len(lines) == series.length

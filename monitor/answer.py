@@ -1,0 +1,101 @@
+"""From a series to an answer: where it is anomalous, since when, in which channels, like which rule, how sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ape.detectors import Detector
+from ape.detectors.inputs import prepared
+from ape.monitor.event import Event
+from ape.monitor.reason import Context, reason
+from ape.monitor.spans import Span, spans
+from ape.monitor.threshold import Threshold
+from ape.posttrain.assessment import Assessment
+from ape.posttrain.channels import assess
+from ape.posttrain.detector import EnhancedDetector
+from ape.rules import RuleBank
+from ape.series import Series
+
+AT_FAULT = 0.5  # least share of a channel at fault, of the largest share
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a detector found in a series.
+
+    Parameters
+    ----------
+    series : Series
+        As the detector scores it: the channels in the order of training.
+    assessment : Assessment
+    score : ndarray, float [T]
+        Calibrated score of each point.
+    threshold : Threshold
+    events : tuple of Event
+        The worst first.
+    context : Context
+        What the events are explained with.
+    """
+
+    series: Series
+    assessment: Assessment
+    score: np.ndarray
+    threshold: Threshold
+    events: tuple[Event, ...]
+    context: Context
+
+
+def answer(
+    detector: Detector | EnhancedDetector,
+    series: Series,
+    threshold: Threshold,
+    bank: RuleBank | None = None,
+    text: str = "the text",
+) -> Answer:
+    """Score a series and find its events. The training part is taken as normal: events in it are left out.
+
+    Parameters
+    ----------
+    detector : Detector or EnhancedDetector
+    series : Series
+    threshold : Threshold
+        Of this detector.
+    bank : RuleBank, optional
+        Default: that of an enhanced detector.
+    text : str
+        Name of the text that the bank quotes, for the reasons.
+    """
+    series = prepared(detector, series)
+    assessment = assess(detector, series)
+    context = Context.of(detector, series, threshold, bank, text)
+    score = threshold.score(assessment)
+    first = series.train_end or 0
+    cuts = [gap.position for gap in series.gaps]
+    later = np.concatenate([np.full(first, -np.inf), score[first:]])
+    found = [_event(span, score, assessment, series) for span in spans(later, threshold.level, cuts)]
+    worst_first = sorted(found, key=lambda event: (-event.score, event.begin))
+    events = tuple(replace(event, reason=reason(event, context)) for event in worst_first)
+    return Answer(series, assessment, score, threshold, events, context)
+
+
+def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:
+    where = slice(span.begin, span.end)
+    return Event(
+        begin=span.begin,
+        end=span.end,
+        peak=span.begin + int(np.nanargmax(score[where])),
+        score=span.peak,
+        channels=_at_fault(score[where], assessment.shares[where], series.channels),
+        rules=tuple(assessment.ranking(span.begin, span.end)),
+        ongoing=span.end == series.length,
+    )
+
+
+def _at_fault(score: np.ndarray, shares: np.ndarray, channels: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """Return the channels at fault: points count by their score."""
+    scored = np.isfinite(score) & np.isfinite(shares).all(axis=1)
+    share = np.average(shares[scored], axis=0, weights=score[scored])
+    order = np.argsort(-share, kind="stable")
+    return tuple((channels[c], float(share[c])) for c in order if share[c] >= AT_FAULT * share.max())

@@ -1,0 +1,151 @@
+"""Thresholds with a meaning: how many false alarms are accepted in a day or a week of normal data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ape.core.errors import InputError
+from ape.core.files import read_json, write_json
+from ape.detectors import Detector
+from ape.posttrain.assessment import Assessment
+from ape.posttrain.channels import assess
+from ape.posttrain.detector import EnhancedDetector
+from ape.posttrain.discriminator.tail import Tail
+from ape.series import Series
+from ape.series.windows import points
+
+THRESHOLD = "threshold.json"  # in the folder of a detector
+FORMAT = 1
+PERIODS: Mapping[str, float] = {"day": 86_400.0, "week": 604_800.0}  # seconds
+TRAINING = "training part"
+FEWEST = 20  # points between two accepted false alarms
+
+
+@dataclass(frozen=True)
+class AlertRate:
+    """Accepted false alarms: ``number`` in each ``per``, which is ``day``, ``week`` or ``training part``."""
+
+    number: float
+    per: str
+
+    def __str__(self) -> str:
+        if self.per == TRAINING:
+            return f"{self.number:g} in a time as long as the training part"
+        return f"{self.number:g} a {self.per}"
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The score at which an alarm is raised.
+
+    Parameters
+    ----------
+    level : float
+        Minus log10 of the share of normal points that score as high.
+    rate : AlertRate
+        What it was chosen for.
+    step : float or None
+        Seconds between points in training; None if unknown.
+    trained : int
+        Length of the training part, points.
+    errors : Tail or None
+        Of a plain detector: how high its errors are in the training part. None: its score is calibrated already.
+    """
+
+    level: float
+    rate: AlertRate
+    step: float | None
+    trained: int
+    errors: Tail | None = None
+
+    def score(self, assessment: Assessment) -> np.ndarray:
+        """Return the calibrated score of each point, float [T]."""
+        return assessment.score if self.errors is None else self.errors(assessment.score)
+
+    def at(self, rate: AlertRate | None) -> Threshold:
+        """Return the threshold for another rate; None stands for the default."""
+        rate = rate or default_rate(self.step, self.trained)
+        return Threshold(level_for(rate, self.step, self.trained), rate, self.step, self.trained, self.errors)
+
+    def save(self, folder: Path) -> None:
+        """Write ``threshold.json`` into the folder of a detector."""
+        errors = None if self.errors is None else {**vars(self.errors), "quantiles": self.errors.quantiles.tolist()}
+        rate = {"number": self.rate.number, "per": self.rate.per}
+        fields = {"level": self.level, "alerts": rate, "step": self.step, "trained": self.trained, "errors": errors}
+        write_json(folder / THRESHOLD, {"format": FORMAT, **fields})
+
+    @classmethod
+    def load(cls, folder: Path) -> Threshold:
+        """Read ``threshold.json``.
+
+        Raises
+        ------
+        InputError
+            It is missing, or corrupt.
+        """
+        path = folder / THRESHOLD
+        fields = read_json(path, "threshold")
+        try:
+            errors = fields["errors"]
+            tail = None if errors is None else Tail(np.array(errors["quantiles"], float), float(errors["excess"]))
+            rate = AlertRate(float(fields["alerts"]["number"]), str(fields["alerts"]["per"]))
+            step = None if fields["step"] is None else float(fields["step"])
+            return cls(float(fields["level"]), rate, step, int(fields["trained"]), tail)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not a threshold: {error!r}", str(path), "train the detector again") from error
+
+
+def threshold_for(detector: Detector | EnhancedDetector, series: Series, rate: AlertRate | None = None) -> Threshold:
+    """Return the threshold of a detector that was trained on the training part of ``series``.
+
+    The score of an enhanced detector is calibrated on held-out normal points. A plain detector is calibrated on its
+    errors in the training part, which are somewhat smaller than those of new normal data.
+
+    Parameters
+    ----------
+    detector : Detector or EnhancedDetector
+    series : Series
+    rate : AlertRate, optional
+        Default: one a week, or one in a time as long as the training part if that is shorter.
+    """
+    trained = series.length if series.train_end is None else series.train_end
+    errors = None
+    if not isinstance(detector, EnhancedDetector):
+        scores = assess(detector, series).score[points(series.train_segments)]
+        errors = Tail.fit(scores[np.isfinite(scores)])
+    return Threshold(0.0, AlertRate(1, TRAINING), series.step, trained, errors).at(rate)
+
+
+def default_rate(step: float | None, trained: int) -> AlertRate:
+    """Return one false alarm a week, or one in a time as long as the training part if that is shorter or unknown."""
+    week = step is not None and trained * step >= PERIODS["week"]
+    return AlertRate(1, "week" if week else TRAINING)
+
+
+def level_for(rate: AlertRate, step: float | None, trained: int) -> float:
+    """Return the score that normal points reach as often as a rate says.
+
+    Neighbouring points that reach it are one alarm, so that alarms are fewer than points.
+
+    Raises
+    ------
+    InputError
+        The rate is not positive, it needs a time step that is not known, or it is too high.
+    """
+    if not rate.number > 0 or not np.isfinite(rate.number):
+        raise InputError(f"{rate.number:g} false alarms", "--alerts-per", "give a number above zero")
+    if rate.per == TRAINING:
+        every = trained / rate.number
+    elif step is None:
+        raise InputError("the time between points is not known", "--alerts-per", "give a file with regular times")
+    else:
+        every = PERIODS[rate.per] / step / rate.number
+    if every < FEWEST:
+        raise InputError(
+            f"{rate} is more than one alarm in {FEWEST} points", "--alerts-per", "accept fewer false alarms"
+        )
+    return float(np.log10(every))
