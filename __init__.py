@@ -14,7 +14,20 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 __version__ = "0.1.0"
 
-_PACKAGES = ("agents", "cli", "core", "detectors", "evals", "graphs", "posttrain", "rules", "runs", "series", "tools")
+_PACKAGES = (
+    "agents",
+    "cli",
+    "core",
+    "detectors",
+    "evals",
+    "graphs",
+    "monitor",
+    "posttrain",
+    "rules",
+    "runs",
+    "series",
+    "tools",
+)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -15,10 +15,12 @@ from ape.monitor.threshold import Threshold
 from ape.posttrain.assessment import Assessment
 from ape.posttrain.channels import assess
 from ape.posttrain.detector import EnhancedDetector
+from ape.posttrain.following import missing_points
 from ape.rules import RuleBank
 from ape.series import Series
 
 AT_FAULT = 0.5  # least share of a channel at fault, of the largest share
+YOUNG = 32  # samples after a point, before it can raise an alarm
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,23 @@ def answer(
     first = series.train_end or 0
     cuts = [gap.position for gap in series.gaps]
     later = np.concatenate([np.full(first, -np.inf), score[first:]])
-    found = [_event(span, score, assessment, series) for span in spans(later, threshold.level, cuts)]
+    alarms = spans(later, threshold.level, cuts, young_points(series))
+    found = [_event(span, score, assessment, series) for span in alarms]
     worst_first = sorted(found, key=lambda event: (-event.score, event.begin))
     events = tuple(replace(event, reason=reason(event, context)) for event in worst_first)
     return Answer(series, assessment, score, threshold, events, context)
+
+
+def young_points(series: Series) -> np.ndarray:
+    """Return which points have too few others after them to raise an alarm, bool [T].
+
+    Their scores are calibrated at some places of the training part only, which is too few for a rare alarm. Missing
+    values raise one at once.
+    """
+    young = np.zeros(series.length, dtype=bool)
+    for _, end in series.segments:
+        young[max(0, end - YOUNG) : end] = True
+    return young & ~missing_points(series)
 
 
 def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:

@@ -23,7 +23,7 @@ class Span(NamedTuple):
     peak: float
 
 
-def spans(score: np.ndarray, level: float, cuts: Sequence[int] = ()) -> list[Span]:
+def spans(score: np.ndarray, level: float, cuts: Sequence[int] = (), young: np.ndarray | None = None) -> list[Span]:
     """Return where scores reach a level, in order of time.
 
     A span is a run of scores that are at most 1 below the level and reach it. If its peak is twice the level or higher,
@@ -38,13 +38,16 @@ def spans(score: np.ndarray, level: float, cuts: Sequence[int] = ()) -> list[Spa
     level : float
     cuts : sequence of int
         Positions that no span crosses: first points after gaps.
+    young : ndarray, bool [T], optional
+        Points whose scores are too provisional to raise an alarm. They only prolong one.
     """
     known = np.nan_to_num(score, nan=-np.inf)
+    counts = known if young is None else np.where(young, -np.inf, known)
     found = []
     for begin, end in zip(*runs(known >= level - BELOW, cuts), strict=True):
-        peak = float(known[begin:end].max())
-        if peak < level:
+        if counts[begin:end].max() < level:
             continue
+        peak = float(known[begin:end].max())
         if peak >= STRONG * level:
             high = np.flatnonzero(known[begin:end] >= peak / 2)
             begin, end = begin + high[0], begin + high[-1] + 1

@@ -49,7 +49,9 @@ def assess(
         score = detector.score(series, stride, own=True)
     else:
         score = detector.score(series, stride)
-    shares = np.ones((series.length, 1), np.float32) if series.n_channels == 1 else error_shares(detector, series, stride)
+    shares = (
+        np.ones((series.length, 1), np.float32) if series.n_channels == 1 else error_shares(detector, series, stride)
+    )
     return Assessment(score, np.where(np.isnan(score)[:, None], np.nan, shares).astype(np.float32))
 
 

@@ -234,9 +234,7 @@ class EnhancedDetector:
             culprits = np.where(series.missing.any(axis=1, keepdims=True), series.missing, culprits)
         clear = culprits.any(axis=1) & np.isfinite(share).all(axis=1)
         share[clear] = culprits[clear] / culprits[clear].sum(axis=1, keepdims=True)
-        return Assessment(
-            self.raised(score, series), share.astype(np.float32), log_odds, rule_shares, self.rule_names
-        )
+        return Assessment(self.raised(score, series), share.astype(np.float32), log_odds, rule_shares, self.rule_names)
 
     def explain(self, series: Series, begin: int = 0, end: int | None = None) -> Explanation:
         """Return which rules the points of a series look like, and how likely they are anomalies.

@@ -22,11 +22,24 @@ LAYERS = {
     "tools": {"rules", "series", "core"},
     "detectors": {"series", "core"},
     "posttrain": {"detectors", "rules", "series", "core"},
+    "monitor": {"posttrain", "detectors", "rules", "series", "core"},
     "agents": {"tools", "rules", "series", "core"},
-    "graphs": {"agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
-    "runs": {"graphs", "agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
-    "evals": {"runs", "graphs", "agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
-    "cli": {"evals", "runs", "graphs", "agents", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "graphs": {"agents", "monitor", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "runs": {"graphs", "agents", "monitor", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "evals": {"runs", "graphs", "agents", "monitor", "posttrain", "detectors", "tools", "rules", "series", "core"},
+    "cli": {
+        "evals",
+        "runs",
+        "graphs",
+        "agents",
+        "monitor",
+        "posttrain",
+        "detectors",
+        "tools",
+        "rules",
+        "series",
+        "core",
+    },
 }
 CODE_FROM_DATA = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 HEAVY = {"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "numba", "stumpy", "langgraph", "langchain_core"}
