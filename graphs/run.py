@@ -22,6 +22,7 @@ from ape.graphs.mining import build_mining
 from ape.graphs.node_helpers import record
 from ape.graphs.state import RunContext, RunState
 from ape.posttrain import steps
+from ape.posttrain.channels import assess
 from ape.rules import RuleBank
 
 
@@ -89,10 +90,11 @@ def _score(context: RunContext) -> list[str]:
     """Write the scores; return notes on values after the training part, such as a sensor that stands still."""
     folder, series = context.folder, context.series
     backbone = detectors.load(folder / DETECTOR)
-    before, _ = steps.score_series(backbone, series)
-    after, shares = steps.score_series(posttrain.load(folder / ENHANCED), series)
-    steps.write_scores(folder / SCORES, series, {"before": before, "after": after, **shares})
-    return [note for note in prepared(backbone, series).notes if note not in series.notes]
+    scored = prepared(backbone, series)
+    before, after = assess(backbone, series), assess(posttrain.load(folder / ENHANCED), series)
+    channels = steps.channel_scores(after, scored.channels)
+    steps.write_scores(folder / SCORES, series, {"before": before.score, "after": after.score, **channels})
+    return [note for note in scored.notes if note not in series.notes]
 
 
 async def report(state: RunState, runtime: Runtime[RunContext]) -> RunState:
