@@ -82,8 +82,8 @@ def enhance(arguments: argparse.Namespace) -> None:
 def score(arguments: argparse.Namespace) -> None:
     """``ape score``: score a whole series into ``OUT/scores.csv``."""
     from ape import posttrain
-    from ape.detectors.inputs import required_by
-    from ape.posttrain.steps import score_series, write_scores
+    from ape.detectors.inputs import prepared, required_by
+    from ape.posttrain.steps import channel_scores, write_scores
 
     detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
     series = _load(arguments, required_by(detector), scoring=True)
@@ -93,8 +93,9 @@ def score(arguments: argparse.Namespace) -> None:
         what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
         raise InputError(what, arguments.data, "give a longer series")
     target = _new(arguments.out, SCORES)
-    scores, shares = score_series(detector, series, own=arguments.own)
-    write_scores(target, series, {"score": scores, **shares})
+    series = prepared(detector, series)
+    assessment = posttrain.assess(detector, series, own=arguments.own)
+    write_scores(target, series, {"score": assessment.score, **channel_scores(assessment, series.channels)})
     console.print(f"scores: {target}")
 
 
