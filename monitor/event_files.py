@@ -37,13 +37,17 @@ NONE = "none of the rules"
 
 def write_events(folder: Path, answer: Answer) -> None:
     """Write ``events.csv`` and ``events.json`` into a folder."""
-    records = event_records(answer)
-    rows = [{**record, "channels": "; ".join(share["channel"] for share in record["channels"])} for record in records]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    write_text(folder / EVENTS_CSV, frame.to_csv(index=False))
+    write_text(folder / EVENTS_CSV, events_frame(answer).to_csv(index=False))
     threshold = answer.threshold
     head = {"format": FORMAT, "series": answer.series.name, "threshold": threshold.level, "alerts": str(threshold.rate)}
-    write_json(folder / EVENTS_JSON, {**head, "events": records})
+    write_json(folder / EVENTS_JSON, {**head, "events": event_records(answer)})
+
+
+def events_frame(answer: Answer) -> pd.DataFrame:
+    """Return the events as the rows of ``events.csv``, the worst first."""
+    records = event_records(answer)
+    rows = [{**record, "channels": "; ".join(share["channel"] for share in record["channels"])} for record in records]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def read_events(folder: Path) -> dict[str, Any]:
