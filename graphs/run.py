@@ -16,11 +16,11 @@ from langgraph.types import interrupt
 from ape import detectors, posttrain
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, TRAINING
-from ape.detectors.inputs import prepared
 from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs.mining import build_mining
 from ape.graphs.node_helpers import record
 from ape.graphs.state import RunContext, RunState
+from ape.monitor import answer, threshold_for, write_events
 from ape.posttrain import steps
 from ape.posttrain.channels import assess
 from ape.rules import RuleBank
@@ -76,25 +76,29 @@ async def post_train(state: RunState, runtime: Runtime[RunContext]) -> RunState:
 
 
 async def detect(state: RunState, runtime: Runtime[RunContext]) -> RunState:
-    """5. Score the whole series before and after post-training."""
+    """5. Score the whole series before and after post-training, and find its events."""
     context = runtime.context
     delete_checkpoint(context.folder / POSTTRAINING)
     context.listen("detector", "scores the series before and after")
-    for note in await asyncio.to_thread(_score, context):
+    for note in await asyncio.to_thread(_detect, context, cast(RuleBank, state["chosen"])):
         context.listen("detector", note)
         record(runtime, "detector", "note", note)
     return {}
 
 
-def _score(context: RunContext) -> list[str]:
-    """Write the scores; return notes on values after the training part, such as a sensor that stands still."""
+def _detect(context: RunContext, bank: RuleBank) -> list[str]:
+    """Write thresholds, scores and events; return notes on later values, such as a sensor that stands still."""
     folder, series = context.folder, context.series
-    backbone = detectors.load(folder / DETECTOR)
-    scored = prepared(backbone, series)
-    before, after = assess(backbone, series), assess(posttrain.load(folder / ENHANCED), series)
-    channels = steps.channel_scores(after, scored.channels)
-    steps.write_scores(folder / SCORES, series, {"before": before.score, "after": after.score, **channels})
-    return [note for note in scored.notes if note not in series.notes]
+    backbone, enhanced = detectors.load(folder / DETECTOR), posttrain.load(folder / ENHANCED)
+    threshold_for(backbone, series, context.alerts).save(folder / DETECTOR)
+    threshold = threshold_for(enhanced, series, context.alerts)
+    threshold.save(folder / ENHANCED)
+    found = answer(enhanced, series, threshold, bank, context.text_file or "the text")
+    scores = {"before": assess(backbone, series).score, "after": found.assessment.score}
+    channels = steps.channel_scores(found.assessment, found.series.channels)
+    steps.write_scores(folder / SCORES, series, scores | channels)
+    write_events(folder, found)
+    return [note for note in found.series.notes if note not in series.notes]
 
 
 async def report(state: RunState, runtime: Runtime[RunContext]) -> RunState:

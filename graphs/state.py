@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypedDict
 from ape.agents.brain import Brain
 from ape.agents.records import Critique, Inspection, Plan, Profile
 from ape.core.progress import Listener, Progress
+from ape.monitor.threshold import AlertRate
 from ape.rules import Context, Rule, RuleBank, build_context
 from ape.rules.check import Hosts, draw_hosts
 from ape.series import Series
@@ -136,6 +137,10 @@ class RunContext(MiningContext):
     write_report : callable
         Writes ``report.html`` into the folder.
     progress : callable
+    alerts : AlertRate or None
+        Accepted false alarms; None stands for the default.
+    text_file : str or None
+        Name of the file that the text was read from, for the reasons of events.
     """
 
     folder: Path
@@ -144,6 +149,8 @@ class RunContext(MiningContext):
     approve: bool
     write_report: Callable[[], None]
     progress: Progress
+    alerts: AlertRate | None = None
+    text_file: str | None = None
 
 
 @lru_cache(maxsize=4)

@@ -26,6 +26,7 @@ from ape.core.run_files import ARTEFACTS, BANK, CHECKPOINTS, DETECTOR, ENHANCED,
 from ape.graphs.mining import mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
+from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON
 from ape.rules import RuleBank
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
@@ -36,6 +37,7 @@ from ape.tools.artefacts import Artefacts
 
 THREAD = "run"
 CONFIG: RunnableConfig = {"configurable": {"thread_id": THREAD}}
+DETECTED = (SCORES, EVENTS_CSV, EVENTS_JSON)  # files of the step that scores
 AFTER_MINING = ("train", "post_train")  # the steps that may follow the Rule Bank
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
@@ -212,6 +214,8 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
         approve=request.approve,
         write_report=lambda: write_report(folder, run.series),
         progress=callbacks.progress,
+        alerts=request.alerts,
+        text_file=request.text_file,
     )
 
 
@@ -227,7 +231,7 @@ async def _restored_state(graph: Graph, folder: Path) -> StateSnapshot:
     elif "outcome" in values and not set(state.next) & {"approve", "train", "post_train"}:
         if not ((folder / ENHANCED).is_dir() and (folder / POSTTRAIN).is_file()):
             await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
-        elif "detect" not in state.next and not (folder / SCORES).is_file():
+        elif "detect" not in state.next and not all((folder / name).is_file() for name in DETECTED):
             await graph.aupdate_state(CONFIG, {"outcome": values["outcome"]}, as_node="post_train")
     return await graph.aget_state(CONFIG)
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
+from ape.monitor.threshold import AlertRate
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
 
@@ -22,7 +23,11 @@ PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
 
 @dataclass(frozen=True)
 class Request:
-    """The arguments of a run, which a resumed run needs again."""
+    """The arguments of a run, which a resumed run needs again.
+
+    ``text_file`` is the name of the file that ``text`` was read from, for people. ``alerts`` is the accepted rate of
+    false alarms; None stands for the default of `ape.monitor.threshold_for`.
+    """
 
     command: str
     data: str
@@ -37,6 +42,8 @@ class Request:
     log: str | None = None
     approve: bool = False
     reading: ReadOptions = field(default_factory=ReadOptions)
+    text_file: str | None = None
+    alerts: AlertRate | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 

@@ -15,10 +15,12 @@ from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
 from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs import review
+from ape.monitor import AlertRate, Threshold, read_events
 from ape.posttrain import acceptance
 from ape.rules import RuleBank
 from ape.runs import Callbacks, Request, Run, execute
 from ape.runs.execution import mark_trained, next_step, post_train_with_bank
+from ape.runs.folder import read_request
 from ape.series import from_array
 
 
@@ -121,7 +123,16 @@ def test_post_training_with_another_bank_does_not_train_the_backbone_again(finis
     assert RuleBank.load(run.folder / "bank.json") == execute(run).bank == outcome.bank
 
 
-RESULTS = ("bank.json", "detector", "enhanced", "posttrain.json", "scores.csv", "report.html")
+RESULTS = (
+    "bank.json",
+    "detector",
+    "enhanced",
+    "posttrain.json",
+    "scores.csv",
+    "events.csv",
+    "events.json",
+    "report.html",
+)
 SLOW = ("detector", "enhanced", "posttrain.json")
 
 
@@ -133,7 +144,7 @@ def test_a_deleted_result_of_a_finished_run_is_made_again(finished, tmp_path, na
     shutil.rmtree(target) if target.is_dir() else target.unlink()
     again = execute(run)
     assert again.bank == outcome.bank and again.post_training == outcome.post_training and next_step(run) == ""
-    for kept in ("bank.json", "scores.csv"):
+    for kept in ("bank.json", "scores.csv", "events.csv", "events.json", "enhanced/threshold.json"):
         assert (run.folder / kept).read_bytes() == (finished.folder / kept).read_bytes()
     assert target.exists()
 
@@ -170,6 +181,34 @@ def test_a_bank_of_a_conversation_can_come_before_the_mined_one(quick, series, w
     mined = execute(run, mine_only=True)
     assert len(mined.mined.rules) > 1 and next_step(run) == "post_train"
     assert post_train_with_bank(run, added).bank.rules == added.rules
+
+
+def test_both_detectors_have_their_threshold_at_the_requested_rate(quick, series, finished, tmp_path):
+    by_default = [Threshold.load(finished.folder / name) for name in ("detector", "enhanced")]
+    assert {threshold.rate.per for threshold in by_default} == {"training part"}
+    assert all(threshold.level == pytest.approx(np.log10(700)) for threshold in by_default)
+    run = copy(finished, tmp_path / "run")
+    run = replace(run, request=replace(run.request, alerts=AlertRate(7, "training part")))
+    (run.folder / "events.csv").unlink()
+    execute(run)
+    assert Threshold.load(run.folder / "enhanced").level == pytest.approx(2)
+    assert read_events(run.folder)["threshold"] == pytest.approx(2)
+
+
+def test_a_request_of_an_older_version_has_no_rate_and_no_name_of_a_text(waiting, tmp_path):
+    run = copy(waiting, tmp_path / "run")
+    record = json.loads((run.folder / "run.json").read_text())
+    assert record["arguments"].pop("alerts") is None and record["arguments"].pop("text_file") is None
+    (run.folder / "run.json").write_text(json.dumps(record))
+    request = read_request(run.folder)
+    assert request.alerts is None and request.text_file is None
+
+
+def test_a_request_keeps_the_rate_of_false_alarms(series, tmp_path):
+    request = Request("run", "series of the test", text_file="notes.txt", alerts=AlertRate(2, "week"))
+    Run.create(tmp_path / "run", request, series)
+    assert read_request(tmp_path / "run").alerts == AlertRate(2, "week")
+    assert read_request(tmp_path / "run").text_file == "notes.txt"
 
 
 def test_a_run_of_an_earlier_version_is_refused(waiting, tmp_path):
