@@ -48,12 +48,15 @@ class Outcome:
         What the acceptance check keeps: "both", "rules", "free" or "original".
     named : float, optional
         Share of the events at which the rule of the true fault is first, if the fault is known and the bank has one.
+    calibrated : bool
+        Whether the scores are minus log10 of the share of normal points that score as high.
     """
 
     scores: dict[str, np.ndarray]
     seconds: float
     kept: str | None = None
     named: float | None = None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class MinedCase:
         started = time.perf_counter()
         scores = {str(voice): score for voice, score in result.candidate.voices(series).items()}
         seconds += time.perf_counter() - started
-        return Outcome(scores, seconds, kept, self.named(result.candidate) if attributed else None)
+        return Outcome(scores, seconds, kept, self.named(result.candidate) if attributed else None, calibrated=True)
 
     def named(self, model: EnhancedDetector) -> float | None:
         """Return how often the rule of the true fault is first at an event; None if no rule is known to be right."""

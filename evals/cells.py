@@ -1,7 +1,8 @@
 """Measure one cell of an experiment: one backbone, one method or all simple scores, on one series with one seed.
 
 All systems score the whole series with the same window length. Metrics use the part after ``train_end``, or all points
-if the series has no training part. Only metrics read labels.
+if the series has no training part. Only metrics read labels. Alarms are raised as in production, by scores that are
+calibrated on normal points, see `ape.evals.alarms`.
 
 A backbone gives these systems:
 
@@ -29,6 +30,7 @@ import torch
 
 from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
+from ape.evals.alarms import alarm_figures
 from ape.evals.arms import MinedCase, Outcome, mine_case
 from ape.evals.cases import Case
 from ape.evals.datasets import group, load_case, part
@@ -53,6 +55,7 @@ class Measurement:
     seconds: float
     kept: str | None = None
     named: float | None = None
+    calibrated: bool = False
 
 
 def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cell: str) -> dict[str, Any]:
@@ -82,7 +85,13 @@ def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cel
         measured = {each: _timed(partial(SIMPLE[each], series, window, int(seed))) for each in experiment.simple}
     test = slice(series.train_end, None)
     rows = [
-        {"system": system, **_metrics(case.labels[test], each.score[test]), "named": each.named, "kept": each.kept}
+        {
+            "system": system,
+            **_metrics(case.labels[test], each.score[test]),
+            **alarm_figures(series, case.labels, each.score, each.calibrated),
+            "named": each.named,
+            "kept": each.kept,
+        }
         for system, each in measured.items()
     ]
     about = {
@@ -117,16 +126,19 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
         measured[f"{name}: own score"] = _timed(partial(detector.score, series, own=True), training)
     for arm, post_train in _chosen_arms(mined, experiment).items():
         outcome = post_train(detector)
-        scores, seconds = outcome.scores, training + outcome.seconds
-        if "free" in scores:
-            measured.setdefault(f"{name}: free voice", Measurement(scores["free"], seconds))
-        if "rules" in scores:
-            measured[f"{name} + {arm}, rules alone"] = Measurement(scores["rules"], seconds)
-        if "both" in scores:
-            measured[f"{name} + {arm}"] = Measurement(scores["both"], seconds, outcome.kept, outcome.named)
+        seconds = training + outcome.seconds
+        voices = {
+            voice: Measurement(score, seconds, calibrated=outcome.calibrated) for voice, score in outcome.scores.items()
+        }
+        if "free" in voices:
+            measured.setdefault(f"{name}: free voice", voices["free"])
+        if "rules" in voices:
+            measured[f"{name} + {arm}, rules alone"] = voices["rules"]
+        if "both" in voices:
+            measured[f"{name} + {arm}"] = replace(voices["both"], kept=outcome.kept, named=outcome.named)
         if arm == "mined bank":
-            accepted = scores.get(str(outcome.kept), point_error.score)
-            measured[f"{name} + {OURS}"] = Measurement(accepted, seconds, outcome.kept)
+            accepted = voices.get(str(outcome.kept), point_error)
+            measured[f"{name} + {OURS}"] = replace(accepted, seconds=seconds, kept=outcome.kept)
     return measured
 
 

@@ -16,12 +16,15 @@ from statsmodels.stats.multitest import multipletests
 
 from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_text
+from ape.evals.alarms import PROMISED
 from ape.evals.bootstrap import interval
 from ape.evals.experiment import OURS
 from ape.tools.render import png
 
 METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
 IN_TIME = ("outside", "found", "delay", "early", "named")  # see `ape.evals.metrics.in_time` and `rule_accuracy`
+ALARMS = ("caught", "fitting", "pieces")  # see `ape.evals.alarms`
+FALSE = tuple(f"false {number}" for number in PROMISED)  # false alarms for each promised one
 COMPARED = ("ap", "vus", "outside")  # of pairs of systems
 NOTABLE = 0.05  # difference of average precision that counts as better or worse
 FEWEST_RECORDINGS = 5  # with a difference, for Wilcoxon's test
@@ -158,6 +161,31 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
     return pd.DataFrame(table).T
 
 
+def false_alarms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the false alarms of each system for each promised one, as text: means over series with their intervals.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With columns system, series, recording and some of ``false N``.
+
+    Returns
+    -------
+    DataFrame [systems, promised numbers]
+        Empty for cells of older versions, which have no such columns. A number is promised in a time as long as the
+        training part.
+    """
+    recordings, table = _recordings(rows), {}
+    columns = [column for column in FALSE if column in rows and rows[column].notna().any()]
+    means = rows.astype(dict.fromkeys(columns, float)).groupby(["system", "series"], sort=False)[columns].mean()
+    for system, of_system in means.groupby("system", sort=False):
+        by_series = of_system.droplevel("system").dropna(axis=1, how="all")
+        table[system] = {
+            column: "{:.2f} [{:.2f}, {:.2f}]".format(*interval(by_series[column], recordings)) for column in by_series
+        }
+    return pd.DataFrame(table).T.rename(columns=lambda column: f"{column.removeprefix('false ')} promised")
+
+
 class _Safe(str):
     """HTML that pandas has escaped."""
 
@@ -219,6 +247,8 @@ def _tables(rows: pd.DataFrame, reference: str, differences: Sequence[Sequence[s
         tables.append((f"{name}: all systems", systems))
         if len(pairs := differences_of_pairs(group, differences)):
             tables.append((f"{name}: differences", pairs))
+        if len(promised := false_alarms(group)):
+            tables.append((f"{name}: false alarms for each promised one", promised.reindex(systems.index)))
         if reference in systems.index:
             tables.append((f"{name}: {reference} less", lead(ap, recordings, reference)))
         if len(backbones := _lead_on_each_backbone(ap, recordings)):
@@ -243,9 +273,10 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, bool, pd.DataFrame]]:
 
 def _systems(rows: pd.DataFrame, recordings: pd.Series) -> pd.DataFrame:
     """Return one row per system: means with intervals, spread over seeds, mean rank and seconds."""
-    rows = rows.assign(named=rows["named"].astype(float))
     metrics = [metric for metric in METRICS if metric in rows and rows[metric].notna().any()]
-    by_series = rows.groupby(["system", "series"], sort=False)[[*metrics, *IN_TIME]].mean()
+    others = [metric for metric in (*IN_TIME, *ALARMS, FALSE[0]) if metric in rows]
+    rows = rows.astype(dict.fromkeys(others, float))  # None where undefined
+    by_series = rows.groupby(["system", "series"], sort=False)[[*metrics, *others]].mean()
     table = by_series.groupby("system", sort=False).mean()
     table.insert(0, "series", by_series.groupby("system").size())
     for metric in metrics:

@@ -1,6 +1,7 @@
 """Metrics that compare anomaly scores with labels."""
 
 from ape.evals.metrics.affiliation import Affiliation, affiliation
+from ape.evals.metrics.alerts import Alerts, alerts
 from ape.evals.metrics.attribution import rule_accuracy
 from ape.evals.metrics.average_precision import average_precision
 from ape.evals.metrics.best_f1 import best_f1
@@ -13,10 +14,12 @@ from ape.evals.metrics.vus import vus_pr, vus_roc
 
 __all__ = [
     "Affiliation",
+    "Alerts",
     "InTime",
     "PaK",
     "PointAdjustedF1",
     "affiliation",
+    "alerts",
     "average_precision",
     "best_f1",
     "in_time",

@@ -25,13 +25,28 @@ def validate(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarr
             "metric",
             "give two arrays of the same shape [T]",
         )
-    if not np.isin(truth, (0, 1)).all():
-        raise InputError("labels other than 0 and 1", "metric", "give 1 where a point is anomalous, else 0")
+    truth = validate_labels(truth)
     if not truth.any():
         raise InputError("no anomalous point among the labels", "metric", "leave out series without anomalies")
     if not np.isfinite(values).all():
         raise InputError("scores that are not finite", "metric", "give a finite score for every point")
-    return truth.astype(bool), values
+    return truth, values
+
+
+def validate_labels(labels: ArrayLike) -> np.ndarray:
+    """Return labels as bool [T].
+
+    Raises
+    ------
+    InputError
+        They have another shape, or are other than 0 and 1.
+    """
+    truth = np.asarray(labels)
+    if truth.ndim != 1:
+        raise InputError(f"labels have shape {truth.shape}", "metric", "give an array of shape [T]")
+    if not np.isin(truth, (0, 1)).all():
+        raise InputError("labels other than 0 and 1", "metric", "give 1 where a point is anomalous, else 0")
+    return truth.astype(bool)
 
 
 def validate_both_classes(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
