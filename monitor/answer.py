@@ -8,8 +8,10 @@ import numpy as np
 
 from ape.detectors import Detector
 from ape.detectors.inputs import prepared
+from ape.monitor.context import Context
 from ape.monitor.event import Event
-from ape.monitor.reason import Context, reason
+from ape.monitor.findings import findings
+from ape.monitor.reason import reason
 from ape.monitor.spans import Span, spans
 from ape.monitor.threshold import Threshold
 from ape.posttrain.assessment import Assessment
@@ -69,18 +71,36 @@ def answer(
     text : str
         Name of the text that the bank quotes, for the reasons.
     """
-    series = prepared(detector, series)
+    delivered, series = series, prepared(detector, series)
     assessment = assess(detector, series)
-    context = Context.of(detector, series, threshold, bank, text)
     score = threshold.score(assessment)
     first = series.train_end or 0
     cuts = [gap.position for gap in series.gaps]
     later = np.concatenate([np.full(first, -np.inf), score[first:]])
     alarms = spans(later, threshold.level, cuts, young_points(series))
+    context = Context.of(detector, series, undelivered(delivered, series), alarms, threshold, bank, text)
     found = [_event(span, score, assessment, series) for span in alarms]
     worst_first = sorted(found, key=lambda event: (-event.score, event.begin))
-    events = tuple(replace(event, reason=reason(event, context)) for event in worst_first)
+    events = tuple(explained(event, context) for event in worst_first)
     return Answer(series, assessment, score, threshold, events, context)
+
+
+def explained(event: Event, context: Context) -> Event:
+    """Return the event with what is unusual in it, and with its reason."""
+    unusual = findings(event, context)
+    return replace(event, findings=unusual, reason=reason(event, unusual, context))
+
+
+def undelivered(delivered: Series, series: Series) -> np.ndarray:
+    """Return the values of a `prepared` series that the file lacks, bool [T, C].
+
+    Those of dead sensors are there, though preparing a series marks them as missing.
+    """
+    if delivered.missing is None:
+        return np.zeros(series.values.shape, dtype=bool)
+    if set(series.channels) <= set(delivered.channels):
+        return delivered.missing[:, [delivered.channels.index(name) for name in series.channels]]
+    return delivered.missing
 
 
 def young_points(series: Series) -> np.ndarray:

@@ -6,6 +6,32 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What is unusual in one channel during an event.
+
+    Parameters
+    ----------
+    channel : str
+    kind : {"missing", "stuck", "peak", "ramp", "level", "noisier", "calmer", "unrelated", "unlike"}
+    text : str
+        In words, such as ``level 62 %, 20 percentage points above what is usual there``.
+    value : float
+        Median during the event, data units.
+    usual : (float, float)
+        Usual lowest and highest value at such a place, data units: medians over the event.
+    unit : str or None
+        As in the name of the channel.
+    """
+
+    channel: str
+    kind: str
+    text: str
+    value: float
+    usual: tuple[float, float]
+    unit: str | None
+
+
+@dataclass(frozen=True)
 class Event:
     """An anomaly in a series.
 
@@ -22,6 +48,8 @@ class Event:
         them. Empty if the detector has no rules.
     ongoing : bool
         Whether it lasts until the end of the data.
+    findings : tuple of Finding
+        What is unusual in the first channels at fault.
     reason : str
         One sentence for people.
     """
@@ -33,12 +61,8 @@ class Event:
     channels: tuple[tuple[str, float], ...]
     rules: tuple[tuple[str | None, float], ...]
     ongoing: bool
+    findings: tuple[Finding, ...] = ()
     reason: str = ""
-
-    @property
-    def every(self) -> float:
-        """Points of normal data in which one point is expected to score as high."""
-        return 10.0**self.score
 
     @property
     def rule(self) -> str | None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ape.core.files import read_json, write_json, write_text
 from ape.monitor.answer import Answer
+from ape.monitor.durations import expectation
 from ape.monitor.event import Event
 
 EVENTS_CSV, EVENTS_JSON = "events.csv", "events.json"
@@ -75,7 +76,7 @@ def _record(rank: int, event: Event, answer: Answer) -> dict[str, Any]:
         "end_time": series.time_text(event.end - 1),
         "peak_time": series.time_text(event.peak),
         "score": round(event.score, 3),
-        "expected_every": event.every,
+        "expected_every": expectation(event.score, series.step, answer.threshold.trained).words,
         "channels": [{"channel": name, "share": round(share, 3)} for name, share in event.channels],
         "rule": rule or NONE if event.rules else None,
         "rule_probability": None if probability is None else round(probability, 3),

@@ -2,65 +2,88 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import groupby
 
-import numpy as np
+from ape.monitor.context import Context
+from ape.monitor.durations import expectation
+from ape.monitor.event import Event, Finding
+from ape.monitor.findings import UNLIKE
+from ape.monitor.times import span_text
+from ape.rules.schema import Rule
+from ape.rules.vocabulary import MECHANISMS
 
-from ape.detectors import Detector
-from ape.monitor.event import Event
-from ape.monitor.threshold import Threshold
-from ape.posttrain.detector import EnhancedDetector
-from ape.rules import RuleBank
-from ape.series import Series
-from ape.series.windows import Segments
+LIKELY, PERHAPS = 0.5, 0.25  # least probability of a rule that is named, and of one that is named as a guess
+LONGEST_QUOTE = 100  # characters
 
 
-@dataclass(frozen=True)
-class Context:
-    """What events are explained with.
+def reason(event: Event, found: Sequence[Finding], context: Context) -> str:
+    """Return one sentence about an event.
 
     Parameters
     ----------
-    series : Series
-        As the detector scores it.
-    normal : ndarray, float32 [n, C], or None
-        Normal values that the series is compared with, minus the offsets of the channels; None if there are none.
-    segments : sequence of (int, int)
-        Contiguous stretches of ``normal``.
-    threshold : Threshold
-    bank : RuleBank or None
-    text : str
-        Name of the text that the bank quotes.
+    event : Event
+    found : sequence of Finding
+        What is unusual in its channels.
+    context : Context
     """
-
-    series: Series
-    normal: np.ndarray | None
-    segments: Segments
-    threshold: Threshold
-    bank: RuleBank | None
-    text: str
-
-    @classmethod
-    def of(
-        cls,
-        detector: Detector | EnhancedDetector,
-        series: Series,
-        threshold: Threshold,
-        bank: RuleBank | None,
-        text: str,
-    ) -> Context:
-        """Take the normal values of an enhanced detector, or the training part of the series if it has one."""
-        if isinstance(detector, EnhancedDetector):
-            normal = detector.normal
-            return cls(series, normal.values, normal.segments, threshold, bank or detector.bank, text)
-        if series.train_end is not None:
-            return cls(series, series.train, series.train_segments, threshold, bank, text)
-        return cls(series, None, (), threshold, bank, text)
-
-
-def reason(event: Event, context: Context) -> str:
-    """Return one sentence about an event."""
     series = context.series
-    first, last = series.time_text(event.begin), series.time_text(event.end - 1)
-    when = f"{first} to {last}" if first else f"positions {event.begin} to {event.end - 1}"
-    return f"{when}, {', '.join(name for name, _ in event.channels)}: score {event.score:.1f}"
+    when = span_text(series, event.begin, event.begin + 1 if event.ongoing else event.end)
+    if event.ongoing:
+        when = f"since {when}, still going on at the end of the data"
+    parts = [_what(event, found, named=series.n_channels > 1 or series.named)]
+    like = _like(event, found, context)
+    parts[0] += f", {like}" if like else ""
+    if any(each.kind != "missing" for each in found):  # the score of missing values is set, not measured
+        chance = expectation(event.score, series.step, context.threshold.trained)
+        parts.append(f"expected by chance {chance.once}")
+    return f"{when}, {'; '.join(parts)}"
+
+
+def _what(event: Event, found: Sequence[Finding], named: bool) -> str:
+    """Describe the channels; those of which the same is true together."""
+    groups = groupby(found, key=lambda finding: finding.text)
+    texts = [f"{_listed([each.channel for each in group])}: {text}" if named else text for text, group in groups]
+    rest = len(event.channels) - len(found)
+    more = [f"and {rest} more channel{'s' * (rest > 1)}"] if rest else []
+    return "; ".join([*texts, *more])
+
+
+def _listed(names: Sequence[str]) -> str:
+    names = [" ".join(name.split()) for name in names]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _like(event: Event, found: Sequence[Finding], context: Context) -> str:
+    """Name the rule that fits, with the line of the text that it comes from."""
+    if not event.rules:
+        return ""
+    name, probability = event.rules[0]
+    if name is None or probability < PERHAPS:
+        return "not like any of the rules"
+    if probability < LIKELY:
+        return f"perhaps like '{name}', {100 * probability:.0f} %"
+    rule = rule_named(context, name)
+    if rule is None:
+        return f"like '{name}'"
+    unclear = [MECHANISMS[rule.mechanism]] if all(each.kind == UNLIKE for each in found) else []
+    notes = "; ".join([*unclear, *_quotes(rule, context.text)])
+    return f"like '{name}' ({notes})" if notes else f"like '{name}'"
+
+
+def rule_named(context: Context, name: str) -> Rule | None:
+    """Return the rule of the bank with this id."""
+    rules = () if context.bank is None else context.bank.rules
+    return next((rule for rule in rules if rule.id == name), None)
+
+
+def _quotes(rule: Rule, text: str) -> list[str]:
+    """Return the first quoted line of the text that a rule comes from, if there is one."""
+    for evidence in rule.evidence:
+        if evidence.kind == "text" and evidence.quote:
+            quote = " ".join(evidence.quote.split())
+            if len(quote) > LONGEST_QUOTE:
+                quote = quote[:LONGEST_QUOTE].rsplit(" ", 1)[0] + " ..."
+            where = text if evidence.line is None else f"line {evidence.line} of {text}"
+            return [f'{where}: "{quote}"']
+    return []

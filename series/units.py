@@ -1,4 +1,4 @@
-"""Recognise names that differ only in their unit, such as ``temp_C`` and ``temp [F]``."""
+"""Units in the names of channels, and names that differ only in their unit, such as ``temp_C`` and ``temp [F]``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIMENSIONS = {
     "power": "mw w kw gw hp va kva mva",
     "energy": "j kj mj wh kwh mwh cal kcal btu",
     "volume": "ml l liter liters litre litres m3 gal gallons ft3",
-    "flow": "l/s l/min l/h lpm m3/s m3/h gpm cfm",
+    "flow": "l/s l/min l/h lpm m3/s m3/h m3h gpm cfm",
     "frequency": "hz khz mhz ghz rpm rps",
     "share": "% pct percent fraction ratio ppm ppb",
     "data": "b kb mb gb tb kib mib gib bytes bits kbit mbit",
@@ -27,6 +27,8 @@ DIMENSIONS = {
     "torque": "nm lbft",
 }
 OF_UNIT = {unit: kind for kind, units in DIMENSIONS.items() for unit in units.split()}
+WRITTEN = {"pct": "%", "percent": "%", "degc": "°C", "degf": "°F", "celsius": "°C", "fahrenheit": "°F", "m3h": "m3/h"}
+UNSURE = {"min", "in", "mi", "hp", "days", "ratio", "fraction", "bytes"}  # as the end of a name
 BRACKETED = re.compile(r"^(?P<name>.+?)[\s_]*[(\[](?P<unit>[^()\[\]]+)[)\]]$")
 SUFFIXED = re.compile(r"^(?P<name>.+?)[\s_.\-](?P<unit>[^\s_.\-]+(?:_(?:s|h|min))?)$")
 
@@ -40,3 +42,27 @@ def without_unit(name: str) -> tuple[str, str] | None:
             if kind is not None:
                 return match["name"].strip().lower(), kind
     return None
+
+
+def unit_text(name: str) -> str | None:
+    """Return the unit that the name of a channel gives, as people write it; None if it has none that is sure.
+
+    Units in brackets count if they are known. After a separator, as in ``vibration_mm_s``, single letters and words
+    that often mean something else do not count, except for ``C`` and ``F`` after a temperature.
+    """
+    name = name.strip()
+    if match := BRACKETED.match(name):
+        unit = match["unit"].strip()
+        return WRITTEN.get(unit.lower(), unit) if _known(unit) else None
+    if match := SUFFIXED.match(name):
+        unit = match["unit"].replace("_", "/")
+        if unit.lower() in ("c", "f"):
+            return WRITTEN[f"deg{unit.lower()}"] if "temp" in match["name"].lower() else None
+        if len(unit) > 1 and unit.lower() not in UNSURE and _known(unit):
+            return WRITTEN.get(unit.lower(), unit)
+    return None
+
+
+def _known(unit: str) -> bool:
+    lower = unit.lower()
+    return lower in OF_UNIT or lower.removeprefix("°") in OF_UNIT

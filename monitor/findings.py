@@ -1,0 +1,239 @@
+"""What is unusual in an event: measured in each channel at fault, against normal stretches at such a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ape.monitor.context import Context
+from ape.monitor.durations import count_text, duration_text, number_text
+from ape.monitor.event import Event, Finding
+from ape.monitor.expected import Expected, expected, nearest, stretches
+from ape.series.series import runs
+from ape.series.units import unit_text
+
+EXPLAINED = 3  # channels at fault that are described
+MOSTLY = 0.5  # share of an event, or of its deviation, from which on a description holds for it
+PEAK_LENGTH, PEAK_SHARE = 0.1, 0.7  # a peak: so much of the deviation is in this share of the points
+RAMP = 0.6  # share of what a level leaves unexplained, below which a line explains it better
+FACTOR = 1.5  # from which on a channel varies more or less than usual
+CONSTANT = 1e-3  # standard deviations: less variation is none
+STANDSTILL = 3  # points; shorter ones are nothing unusual
+REFERENCES = 20  # normal stretches, if none have similar surroundings
+MOST_POINTS = 20_000  # normal points from which relations between channels are measured
+RELATED = 0.5  # least share of a channel's variance that the other channels explain in normal data
+RIDGE = 1e-3  # of the variance
+UNLIKE = "unlike"
+
+
+def findings(event: Event, context: Context) -> tuple[Finding, ...]:
+    """Return what is unusual in the first three channels at fault."""
+    usual = expected(event, context)
+    references = _references(event, context)
+    names = [name for name, _ in event.channels[:EXPLAINED]]
+    return tuple(_finding(_Case.of(event, context, usual, references, context.channel(name))) for name in names)
+
+
+def _references(event: Event, context: Context) -> np.ndarray:
+    """Return normal values to compare with, [k, n, C]: the nearest stretches, or else some at equal distances."""
+    length = event.end - event.begin
+    starts = nearest(event, context)
+    if len(starts) == 0:
+        longest = max((end - begin for begin, end in context.segments), default=0)
+        length = min(length, longest)
+        fits = np.concatenate([np.arange(a, b - length + 1) for a, b in context.segments if b - a >= length])
+        starts = fits[np.linspace(0, len(fits) - 1, REFERENCES).astype(int)]
+    return stretches(context, starts, length)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """One channel in an event, and what is usual there.
+
+    ``values`` [n], ``low``, ``middle``, ``high`` [n] and ``references`` [k, m] are in data units.
+    """
+
+    event: Event
+    context: Context
+    channel: int
+    values: np.ndarray
+    low: np.ndarray
+    middle: np.ndarray
+    high: np.ndarray
+    references: np.ndarray
+
+    @classmethod
+    def of(cls, event: Event, context: Context, usual: Expected, references: np.ndarray, channel: int) -> _Case:
+        series = context.series
+        offset = 0.0 if series.offset is None else series.offset[channel]
+        values = series.values[event.begin : event.end, channel].astype(np.float64) + offset
+        bands = (band[:, channel] for band in (usual.low, usual.middle, usual.high))
+        return cls(event, context, channel, values, *bands, references[..., channel] + offset)
+
+    @property
+    def name(self) -> str:
+        return self.context.series.channels[self.channel]
+
+    @property
+    def scale(self) -> float:
+        return float(self.context.scale[self.channel])
+
+    def difference(self, size: float) -> str:
+        """Return the size of a difference with its unit; differences of shares in percentage points."""
+        unit = unit_text(self.name)
+        return _with_unit(number_text(abs(size), 2), "percentage points" if unit == "%" else unit)
+
+    def level(self, value: float, precision: float) -> str:
+        """Return a value with its unit, as precise as two digits of a difference."""
+        digits = 2
+        if value != 0 and precision != 0:
+            digits += int(np.floor(np.log10(abs(value)))) - int(np.floor(np.log10(abs(precision))))
+        return _with_unit(number_text(value, max(1, digits)), unit_text(self.name))
+
+    def lasting(self, points: int) -> str:
+        step = self.context.series.step
+        return count_text(points) if step is None else duration_text(points * step)
+
+
+def _with_unit(number: str, unit: str | None) -> str:
+    return number if unit is None else f"{number} {unit}"
+
+
+def _finding(case: _Case) -> Finding:
+    tests = (_lacking, _stuck, _displaced, _varying, _unrelated)
+    kind, text = next((found for test in tests if (found := test(case)) is not None), (UNLIKE, "unlike normal data"))
+    return Finding(
+        channel=case.name,
+        kind=kind,
+        text=text,
+        value=float(np.median(case.values)),
+        usual=(float(np.median(case.low)), float(np.median(case.high))),
+        unit=unit_text(case.name),
+    )
+
+
+def _lacking(case: _Case) -> tuple[str, str] | None:
+    """Values that the file lacks."""
+    lacking = case.context.undelivered[case.event.begin : case.event.end, case.channel]
+    if lacking.mean() < MOSTLY:
+        return None
+    return "missing", f"no values for {case.lasting(int(lacking.sum()))}"
+
+
+def _stuck(case: _Case) -> tuple[str, str] | None:
+    """A standstill that lasts longer than any in normal data."""
+    longest, at = _standstill(case.values)
+    if longest < max(STANDSTILL, MOSTLY * len(case.values)):
+        return None
+    column, normal = case.context.normal[:, case.channel], case.context.segments
+    usual = max((_standstill(column[begin:end])[0] for begin, end in normal), default=0)
+    if longest <= usual:
+        return None
+    usually = f"at most {case.lasting(usual)} in normal data" if usual > 1 else "never in normal data"
+    resolution = np.abs(np.diff(case.references)).max() or case.scale
+    value = case.level(float(case.values[at]), resolution)
+    return "stuck", f"stays at {value} for {case.lasting(longest)} ({usually})"
+
+
+def _standstill(values: np.ndarray) -> tuple[int, int]:
+    """Return the longest run of equal values, and where it begins."""
+    begins, ends = runs(np.diff(values) == 0)
+    if len(begins) == 0:
+        return min(1, len(values)), 0
+    longest = int((ends - begins).argmax())
+    return int(ends[longest] - begins[longest]) + 1, int(begins[longest])
+
+
+def _displaced(case: _Case) -> tuple[str, str] | None:
+    """A peak, another level or a rise or fall, if it explains most of what is above the usual deviation."""
+    deviation = case.values - case.middle
+    others = _leaving_one_out(case.references)
+    noise = np.square(others).mean()
+    energy = np.square(deviation).sum()
+    excess = energy - len(deviation) * noise
+    if excess <= 0 or energy <= (CONSTANT * case.scale) ** 2 * len(deviation):
+        return None
+    size = np.abs(deviation)
+    far = size >= 0.5 * np.quantile(size, 0.9)
+    shift = float(np.median(deviation[far]))
+    around_level = np.square(deviation - shift * far).sum()
+    line = _line(deviation)
+    around_line = np.square(deviation - line).sum()
+    few = max(1, round(PEAK_LENGTH * len(deviation)))
+    highest = int(size.argmax())
+    if np.sort(size)[-few:] @ np.sort(size)[-few:] >= PEAK_SHARE * energy and size[highest] > np.abs(others).max():
+        return "peak", _peak(case, highest, deviation[highest])
+    change = float(line[-1] - line[0])
+    explained = MOSTLY * excess
+    if around_line < RAMP * around_level and energy - around_line >= explained and abs(change) > abs(line.mean()):
+        return "ramp", f"{'rises' if change > 0 else 'falls'} by {case.difference(change)} more than usual"
+    if energy - around_level >= explained and abs(shift) > np.abs(others.mean(axis=1)).max():
+        value = case.level(float(np.median(case.values[far])), shift)
+        side = "above" if shift > 0 else "below"
+        return "level", f"level {value}, {case.difference(shift)} {side} what is usual there"
+    return None
+
+
+def _peak(case: _Case, at: int, size: float) -> str:
+    value, side = case.level(float(case.values[at]), size), "above" if size > 0 else "below"
+    return f"peak of {value}, {case.difference(size)} {side} what is usual there"
+
+
+def _leaving_one_out(references: np.ndarray) -> np.ndarray:
+    """Return the deviations of each reference [k, m] from the median of the others."""
+    rest = [np.nanmedian(np.delete(references, k, axis=0), axis=0) for k in range(len(references))]
+    return np.nan_to_num(references - np.array(rest))
+
+
+def _line(values: np.ndarray) -> np.ndarray:
+    """Return the straight line through values that fits best, [n]."""
+    if len(values) < 2:
+        return values.copy()
+    x = np.arange(len(values))
+    return np.polynomial.Polynomial.fit(x, values, 1)(x)
+
+
+def _varying(case: _Case) -> tuple[str, str] | None:
+    """More or less variation, on the whole or from point to point: the one that is farther from usual."""
+    if len(case.values) < STANDSTILL:
+        return None
+    floor = CONSTANT * case.scale
+    whole = (_spread(case.values) + floor) / (np.median([_spread(one) for one in case.references]) + floor)
+    fine = (_steps(case.values) + floor) / (np.median([_steps(one) for one in case.references]) + floor)
+    factor, how = max((whole, ""), (fine, " from point to point"), key=lambda each: abs(np.log(each[0])))
+    if max(factor, 1 / factor) < FACTOR:
+        return None
+    if factor > 100:
+        return "noisier", f"varies{how}, which it hardly does there in normal data"
+    if factor >= 2:
+        return "noisier", f"varies {number_text(factor, 2)} times as much{how} as usual there"
+    more = f"{number_text(100 * abs(factor - 1), 2)} % {'more' if factor > 1 else 'less'}"
+    return "noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual there"
+
+
+def _spread(values: np.ndarray) -> float:
+    values = values[np.isfinite(values)]
+    return float((values - _line(values)).std()) if len(values) else 0.0
+
+
+def _steps(values: np.ndarray) -> float:
+    changes = np.diff(values[np.isfinite(values)])
+    return float(np.sqrt(np.square(changes).mean())) if len(changes) else 0.0
+
+
+def _unrelated(case: _Case) -> tuple[str, str] | None:
+    """A channel that the others explain in normal data, and not in the event."""
+    context, event = case.context, case.event
+    if context.series.n_channels < 2:
+        return None
+    normal = context.normal[context.points[:: -(-len(context.points) // MOST_POINTS)]]
+    scaled = (normal - context.centre) / context.scale
+    others, own = np.delete(scaled, case.channel, axis=1), scaled[:, case.channel]
+    weights = np.linalg.solve(others.T @ others + RIDGE * len(own) * np.eye(others.shape[1]), others.T @ own)
+    usual = np.square(own - others @ weights).mean()
+    if usual > (1 - RELATED) * np.square(own).mean():
+        return None
+    now = (context.series.values[event.begin : event.end] - context.centre) / context.scale
+    residual = np.square(now[:, case.channel] - np.delete(now, case.channel, axis=1) @ weights).mean()
+    return ("unrelated", "does not follow the other channels") if residual > FACTOR**2 * usual else None
