@@ -32,82 +32,96 @@ UNITS = (("h", 3_600), ("min", 60), ("s", 1))  # of elapsed times
 
 @dataclass(frozen=True)
 class TimeAxis:
-    """The horizontal axis of a series: regular points are one apart, and gaps have room.
+    """The horizontal axis of a stretch of a series: regular points are one apart, and gaps have room.
 
     Parameters
     ----------
     series : Series
-    places : ndarray, float64 [T]
-        Where each point is drawn.
+    begin, end : int
+        Points of the series that are drawn; ``end`` is exclusive.
+    places : ndarray, float64 [end - begin]
+        Where each of them is drawn.
     breaks : ndarray, int64 [G]
-        First point after each gap.
+        First point after each gap, counted from ``begin``.
     shortened : bool
         Whether long gaps are drawn shorter than they are.
     """
 
     series: Series
+    begin: int
+    end: int
     places: np.ndarray
     breaks: np.ndarray
     shortened: bool
 
     @classmethod
-    def of(cls, series: Series) -> TimeAxis:
-        """Return the axis of a series."""
-        breaks = np.array([gap.position for gap in series.gaps], dtype=np.int64)
-        steps = np.ones(series.length)
+    def of(cls, series: Series, begin: int = 0, end: int | None = None) -> TimeAxis:
+        """Return the axis of a series, or of its points from ``begin`` to ``end`` (exclusive)."""
+        end = series.length if end is None else end
+        gaps = [gap for gap in series.gaps if begin < gap.position < end]
+        breaks = np.array([gap.position for gap in gaps], dtype=np.int64) - begin
+        steps = np.ones(end - begin)
         times = series.timestamps if series.timestamps is not None else series.elapsed
         if series.step is not None:
-            steps[breaks] += [gap.missing for gap in series.gaps]
-        elif times is not None:
-            seconds = np.diff(times) / np.timedelta64(1, "s")
+            steps[breaks] += [gap.missing for gap in gaps]
+        elif times is not None and end - begin > 1:
+            seconds = np.diff(times[begin:end]) / np.timedelta64(1, "s")
             steps[1:] = seconds / np.median(seconds)
-        shortened = bool(steps[breaks].sum() > series.length)
+        shortened = bool(steps[breaks].sum() > len(steps))
         if shortened:
-            steps[breaks] = np.minimum(steps[breaks], max(1.0, MOST_ROOM * series.length))
-        return cls(series, np.cumsum(steps) - 1, breaks, shortened)
+            steps[breaks] = np.minimum(steps[breaks], max(1.0, MOST_ROOM * len(steps)))
+        return cls(series, begin, end, np.cumsum(steps) - 1, breaks, shortened)
 
-    def draw(self, axes: Axes, values: np.ndarray, colour: Any, missing: np.ndarray | None = None) -> None:
+    def place(self, point: int) -> float:
+        """Return where a point of the series is drawn; points outside of the axis are at its ends."""
+        return float(self.places[min(max(point, self.begin), self.end - 1) - self.begin])
+
+    def draw(
+        self, axes: Axes, values: np.ndarray, colour: Any, missing: np.ndarray | None = None, **style: Any
+    ) -> None:
         """Draw ``values`` [T] as a line that breaks at gaps; filled values, where ``missing`` [T], are grey."""
-        if missing is not None and missing.any():
-            axes.plot(*broken(self.places, values, self.breaks, COLUMNS), color=FILLED_COLOUR, lw=0.8)
-            values = np.where(missing, np.nan, values)
-        axes.plot(*broken(self.places, values, self.breaks, COLUMNS), color=colour, lw=0.8)
+        values, style = values[self.begin : self.end], {"lw": 0.8} | style
+        if missing is not None and missing[self.begin : self.end].any():
+            axes.plot(*broken(self.places, values, self.breaks, COLUMNS), color=FILLED_COLOUR, **style)
+            values = np.where(missing[self.begin : self.end], np.nan, values)
+        axes.plot(*broken(self.places, values, self.breaks, COLUMNS), color=colour, **style)
 
     def shade(self, axes: Axes) -> None:
         """Shade the training part and the gaps."""
         train_end = self.series.train_end
-        if train_end:
-            axes.axvspan(self.places[0], self.places[train_end - 1], color=TRAINING_COLOUR, alpha=0.08, lw=0)
+        if train_end and train_end > self.begin:
+            axes.axvspan(self.places[0], self.place(train_end - 1), color=TRAINING_COLOUR, alpha=0.08, lw=0)
         for position in self.breaks:
             axes.axvspan(self.places[position - 1], self.places[position], color=GAP_COLOUR, alpha=0.25, lw=0)
 
-    def label(self, axes: Axes, size: float) -> None:
+    def label(self, axes: Axes, size: float, ticks: int = TICKS) -> None:
         """Label the axis with times, or with positions if the series has none, and explain the colours."""
-        places, labels, name = self._ticks()
+        places, labels, name = self._ticks(ticks)
         axes.set_xticks(places, labels, fontsize=size)
         axes.set_xlim(self.places[0], max(self.places[-1], self.places[0] + 1))
-        series = self.series
-        colours = ["green: training part"] if series.train_end else []
+        series, drawn = self.series, slice(self.begin, self.end)
+        colours = ["green: training part"] if (series.train_end or 0) > self.begin else []
         if len(self.breaks):
             colours.append(f"grey: no rows{', drawn shorter than it is' if self.shortened else ''}")
-        if series.inserted.any() or series.missing is not None:
+        if series.inserted[drawn].any() or (series.missing is not None and series.missing[drawn].any()):
             colours.append("grey line: filled in")
         axes.set_xlabel(name + (f" ({'; '.join(colours)})" if colours else ""), fontsize=size + 1)
 
-    def _ticks(self) -> tuple[np.ndarray, list[str], str]:
+    def _ticks(self, most: int) -> tuple[np.ndarray, list[str], str]:
         """Return places, labels, and the name of the axis."""
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
         from matplotlib.ticker import MaxNLocator
 
         clock, elapsed = self.series.clock, self.series.elapsed
         if clock is not None and DATES[0] < clock[0].astype("M8[s]") and clock[-1].astype("M8[s]") < DATES[1]:
-            numbers = np.maximum.accumulate(date2num(clock))  # where a clock is set back, time stands still
+            # where a clock is set back, time stands still
+            numbers = np.maximum.accumulate(date2num(clock[self.begin : self.end]))
             if self.shortened:  # round times may all be in one gap
-                even = np.linspace(self.places[0], self.places[-1], TICKS - 1)[1:-1]
+                even = np.linspace(self.places[0], self.places[-1], most - 1)[1:-1]
                 points = np.unique(np.searchsorted(self.places, even))
                 labels = [f"{num2date(numbers[point]):%Y-%m-%d\n%H:%M:%S}" for point in points]
                 return self.places[points], labels, f"time, {zone_name(self.series)}"
-            locator = AutoDateLocator(minticks=4, maxticks=TICKS)
+            locator = AutoDateLocator(minticks=most // 2, maxticks=most)
             found = locator.tick_values(num2date(numbers[0]), num2date(numbers[-1]))
             ticks = found[(found >= numbers[0]) & (found <= numbers[-1])]
             labels = ConciseDateFormatter(locator).format_ticks(ticks)
@@ -115,12 +129,12 @@ class TimeAxis:
             days = first if first == last else f"{first} to {last}"
             name = f"time, {days}, {zone_name(self.series)}"
             return np.interp(ticks, numbers, self.places), labels, name
-        numbers, name = np.arange(self.series.length, dtype=np.float64), "position"
+        numbers, name = np.arange(self.begin, self.end, dtype=np.float64), "position"
         if elapsed is not None:
-            numbers = elapsed / np.timedelta64(1, "s")
+            numbers = elapsed[self.begin : self.end] / np.timedelta64(1, "s")
             unit, size = next((each for each in UNITS if numbers[-1] - numbers[0] > 2 * each[1]), UNITS[-1])
             numbers, name = numbers / size, f"elapsed time, {unit}"
-        found = MaxNLocator(TICKS, steps=ROUND, integer=elapsed is None).tick_values(numbers[0], numbers[-1])
+        found = MaxNLocator(most, steps=ROUND, integer=elapsed is None).tick_values(numbers[0], numbers[-1])
         ticks = found[(found >= numbers[0]) & (found <= numbers[-1])]
         return np.interp(ticks, numbers, self.places), [f"{tick:.10g}" for tick in ticks], name
 

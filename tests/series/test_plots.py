@@ -52,6 +52,26 @@ def test_line_breaks_at_a_gap_which_has_its_room(gapped):
     assert sorted(x[shown]) == sorted(axis.places)
 
 
+def test_a_stretch_has_its_own_times_gaps_and_places(gapped):
+    axis = TimeAxis.of(gapped, 190, 260)
+    assert axis.places[[0, 9, 10, -1]].tolist() == [0, 9, 60, 119] and axis.breaks.tolist() == [10]
+    assert [axis.place(point) for point in (0, 195, 200, 300)] == [0, 5, 60, 119]
+    axes = Figure().add_subplot()
+    axis.draw(axes, gapped.values[:, 0], "black")
+    axis.shade(axes)
+    axis.label(axes, 8)
+    assert axes.lines[0].get_xdata()[:2].tolist() == [0, 1] and axes.lines[0].get_ydata()[0] == gapped.values[190, 0]
+    assert "training" not in axes.get_xlabel() and len(axes.patches) == 1
+    places = dict(zip(labels(axes), axes.get_xticks(), strict=True))
+    assert places["04:00"] == pytest.approx(50)
+
+
+def test_positions_of_a_stretch_count_from_the_begin_of_the_series():
+    axes, axis = Figure().add_subplot(), TimeAxis.of(from_array(np.sin(np.arange(400) / 7)), 120, 200)
+    axis.label(axes, 8)
+    assert dict(zip(labels(axes), axes.get_xticks(), strict=True))["150"] == 30
+
+
 def test_gap_and_training_part_are_shaded(gapped):
     spans = sorted((patch.get_x(), patch.get_x() + patch.get_width()) for patch in drawn(gapped).patches)
     assert np.allclose(spans, [(0, 149), (199, 250)])
