@@ -39,7 +39,7 @@ def alarm_figures(series: Series, labels: np.ndarray, score: np.ndarray, calibra
     if not calibrated:
         score = in_normal_points(series, score)
     first, trained = series.train_end or 0, series.train_end or series.length
-    figures = {}
+    figures: dict[str, float] = {}
     for number in PROMISED:
         every = trained / number
         found = alerts(labels[first:], alarms(series, score, float(np.log10(every))), every)

@@ -94,6 +94,24 @@ def test_ape_row_has_the_score_that_the_acceptance_keeps(wave, tmp_path, monkeyp
     assert set(result["seconds"]) == set(rows) == {*scores, "vae + APE"}
 
 
+def test_alarms_of_our_scores_need_no_calibration_but_those_of_others_do(wave, tmp_path, monkeypatch):
+    score = peaks(410)
+    score[410] = 2.4  # one alarm is promised in 300 points, from 2.48 on
+    candidate = SimpleNamespace(voices=lambda _: {"both": score, "rules": 2 * score})
+    stand_in(monkeypatch, lambda options: SimpleNamespace(candidate=candidate, report={"kept": "original"}))
+    monkeypatch.setitem(cells.SIMPLE, "the same", lambda *_: score)
+    compared = Experiment(title="", sets=["ucr"], backbones=["vae"], simple=["the same"])
+    rows = rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--backbone--vae--{wave}--0"))
+    rows |= rows_of(cells.measure_cell(compared, tmp_path, None, f"ucr--simple--all--{wave}--0"))
+    caught = {system: row["caught"] for system, row in rows.items()}
+    # The error of the backbone, which acceptance keeps, and the simple score are far above all training points.
+    assert caught == {
+        "vae: point error": 1, "vae + mined bank": 0, "vae + mined bank, rules alone": 1, "vae + APE": 1, "the same": 1,
+    }  # fmt: skip
+    assert all(row["false 20"] is None for row in rows.values())  # 300 training points are too few
+    assert rows["vae: point error"]["false 1"] == 300 / (200 - 40)  # 310 and 320 are close: one alarm
+
+
 def test_a_detector_that_cannot_be_post_trained_keeps_its_error(wave, tmp_path, monkeypatch):
     stand_in(monkeypatch, lambda options: SimpleNamespace(candidate=None, report={"kept": "original"}))
     compared = Experiment(title="", sets=["ucr"], backbones=["vae"])

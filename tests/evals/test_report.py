@@ -45,6 +45,16 @@ def test_differences_of_pairs_by_hand():
     assert row["ap"].startswith("+0.200 [+0.0") and row["outside"].startswith("-0.200 [-0.5")
 
 
+def test_false_alarms_for_each_promised_one_by_hand():
+    rows = pd.DataFrame(rows_of("tuning", "ab", right=[0.5, 0.9], other=[0.4, 0.4]))
+    assert report.false_alarms(rows).empty  # cells of older versions have no alarms
+    rows["false 1"], rows["false 5"], rows["false 20"] = [2.0, 1.0, 0.0, 0.0], [0.5, None, None, None], None
+    table = report.false_alarms(rows)
+    assert list(table.columns) == ["1 promised", "5 promised"] and list(table.index) == ["right", "other"]
+    assert table.loc["right", "1 promised"] == "1.50 [1.00, 2.00]"
+    assert table.loc["right", "5 promised"] == "0.50 [0.50, 0.50]" and pd.isna(table.loc["other", "5 promised"])
+
+
 def test_tuning_and_confirmation_are_reported_apart(tmp_path):
     rows = rows_of("tuning", "ab", right=[0.5, 0.9], other=[0.4, 0.4])
     rows += rows_of("confirmation", "cd", right=[0.1, 0.2], other=[0.4, 0.4])
@@ -65,3 +75,13 @@ def test_tuning_and_confirmation_are_reported_apart(tmp_path):
         table = text.split(f"## {heading}: differences")[1].split("##")[0]
         assert difference in table
     assert "bench, tuning: average precision by family" not in text
+    assert "caught" not in text  # cells of older versions have no alarms
+    for cell in cells:
+        cell["rows"][0] |= {"caught": 0.5, "fitting": None, "pieces": None, "false 1": 3.0, "false 5": None}
+    report.write_report(tmp_path, "T", "right", cells)
+    text = (tmp_path / "report.md").read_text()
+    table = text.split("## bench, tuning: false alarms for each promised one")[1].split("##")[0]
+    assert "3.00 [3.00, 3.00]" in table and "5 promised" not in table
+    header, _, row = text.split("## bench: all systems\n\n")[1].splitlines()[:3]
+    figures = dict(zip(map(str.strip, header.split("|")), map(str.strip, row.split("|")), strict=True))
+    assert (figures["caught"], figures["false 1"]) == ("0.500", "3.000") and "pieces" not in figures
