@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from types import ModuleType
+from typing import Any
 
 # Checkpoints may rebuild only the types that graph states name. LangGraph reads this variable when it is imported.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -28,14 +28,18 @@ _PACKAGES = (
     "series",
     "tools",
 )
+# The two functions of most users, by the module that has them.
+_SHORTCUTS = {"AnomalyDetector": "ape.runs.estimator", "detect": "ape.runs.detect"}
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"ape.{name}")
+    if name in _SHORTCUTS:
+        return getattr(importlib.import_module(_SHORTCUTS[name]), name)
     msg = f"module 'ape' has no attribute {name!r}"
     raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:
-    return [*_PACKAGES, "__version__"]
+    return [*_PACKAGES, *_SHORTCUTS, "__version__"]
