@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ape.cli.display import Display
-from ape.cli.options import load_series, read_options, refuse_fixed_options
-from ape.cli.terminal import console, print_lines, print_reading
+from ape.cli.options import alerts_of, load_series, read_options, refuse_fixed_options
+from ape.cli.terminal import console, print_document, print_lines, print_reading
+from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
-from ape.core.run_files import BANK, DETECTOR, ENHANCED, REPORT, SCORES
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, TRAINING
 from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
+    from ape.detectors import Detector
+    from ape.monitor import Answer
+    from ape.posttrain import EnhancedDetector
     from ape.runs import Request, Run
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     """``ape run``: the whole run, new or resumed."""
-    from ape import detectors
     from ape.runs import Run
 
     if (arguments.data is None) == (arguments.resume is None):
@@ -28,35 +31,34 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.resume is not None:
         refuse_fixed_options(arguments, "approve", "drop")
         approves = arguments.approve or arguments.drop
-        _execute(Run.open(Path(arguments.resume)), arguments.drop or [] if approves else None)
-        return
+        return _execute(Run.open(Path(arguments.resume)), arguments, arguments.drop or [] if approves else None)
     if arguments.drop:
         raise InputError("there are no rules to drop yet", "--drop", "use it with --resume DIR")
-    detectors.create(arguments.backbone)  # refuse an unknown name before anything is written
     request = request_of(arguments, "run")
     series = request.load()
-    _execute(Run.create(Path(arguments.out or f"runs/{series.name}"), request, series))
+    return _execute(Run.create(Path(arguments.out or f"runs/{series.name}"), request, series), arguments)
 
 
-def mine(arguments: argparse.Namespace) -> None:
+def mine(arguments: argparse.Namespace) -> int:
     """``ape mine``: the Rule Bank only."""
     from ape.runs import Run
 
     request = request_of(arguments, "mine")
-    _execute(Run.create(Path(arguments.out), request, request.load()))
+    return _execute(Run.create(Path(arguments.out), request, request.load()), arguments)
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """``ape train``: train a backbone into ``OUT/detector``; rerun after a kill to resume."""
-    from ape import detectors
+    """``ape train``: train a backbone into ``OUT/detector``, with its threshold; rerun after a kill to resume."""
     from ape.detectors.train_into_folder import train_into_folder
 
-    detectors.create(arguments.backbone)
     series = _load(arguments)
-    target = _new(arguments.out, DETECTOR)
+    target = _new(arguments.out, DETECTOR, unless=TRAINING)
     with Display(console) as display:
-        train_into_folder(arguments.backbone, series, target, arguments.seed, display.progress)
-    console.print(f"detector: {target}")
+        detector = train_into_folder(
+            arguments.backbone, series, target, arguments.seed, display.progress, keep_checkpoint=True
+        )
+    print_document(_with_threshold(detector, series, arguments, target))
+    delete_checkpoint(target.with_name(TRAINING))
 
 
 def enhance(arguments: argparse.Namespace) -> None:
@@ -65,27 +67,45 @@ def enhance(arguments: argparse.Namespace) -> None:
     If the result is not accepted, the folder contains the original detector and the report says why. The command
     succeeds all the same.
     """
-    from ape import detectors
+    from ape import detectors, posttrain
     from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
 
     detector = detectors.load(_detector_folder(arguments.detector, DETECTOR))
     series = _load(arguments, detector.required)
     bank = RuleBank.load(_bank_path(arguments.bank))
-    target = _new(arguments.out, ENHANCED)
+    target = _new(arguments.out, ENHANCED, unless=POSTTRAINING)
     with Display(console) as display:
-        report = post_train(detector, bank, series, target, arguments.seed, display.progress)
+        report = post_train(detector, bank, series, target, arguments.seed, display.progress, keep_checkpoint=True)
     console.print(describe_outcome(report))
+    document = _with_threshold(posttrain.load(target), series, arguments, target)
+    print_document({"kept": report["kept"], "reason": report["reason"], **document})
+    delete_checkpoint(target.with_name(POSTTRAINING))
+
+
+def _with_threshold(
+    detector: Detector | EnhancedDetector, series: Series, arguments: argparse.Namespace, target: Path
+) -> dict[str, Any]:
+    """Save the threshold of a detector into its folder, and describe both."""
+    from ape.monitor import threshold_for
+
+    threshold = threshold_for(detector, series, alerts_of(arguments))
+    threshold.save(target)
+    console.print(f"threshold: score {threshold.level:.2f}; accepted false alarms: {threshold.rate}")
     console.print(f"detector: {target}")
+    return {"detector": str(target), "threshold": threshold.level, "alerts": str(threshold.rate)}
 
 
-def score(arguments: argparse.Namespace) -> None:
-    """``ape score``: score a whole series into ``OUT/scores.csv``."""
+def score(arguments: argparse.Namespace) -> int:
+    """``ape score``: score a whole series into ``OUT/scores.csv``, and list its events."""
     from ape import posttrain
+    from ape.cli.events import report_events
     from ape.detectors.inputs import prepared, required_by
+    from ape.monitor import write_events
     from ape.posttrain.steps import channel_scores, write_scores
 
-    detector = posttrain.load(_detector_folder(arguments.detector, ENHANCED, DETECTOR))
+    folder = _detector_folder(arguments.detector, ENHANCED, DETECTOR)
+    detector = posttrain.load(folder)
     series = _load(arguments, required_by(detector), scoring=True)
     longest = max(end - begin for begin, end in series.segments)
     if longest < detector.window:
@@ -93,10 +113,34 @@ def score(arguments: argparse.Namespace) -> None:
         what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
         raise InputError(what, arguments.data, "give a longer series")
     target = _new(arguments.out, SCORES)
-    series = prepared(detector, series)
-    assessment = posttrain.assess(detector, series, own=arguments.own)
+    found = _answer(detector, series, folder, arguments)
+    series = prepared(detector, series) if found is None else found.series
+    assessment = posttrain.assess(detector, series, own=arguments.own) if found is None else found.assessment
     write_scores(target, series, {"score": assessment.score, **channel_scores(assessment, series.channels)})
-    console.print(f"scores: {target}")
+    if found is None:
+        console.print(f"scores: {target}")
+        print_document({"files": {"scores": str(target)}})
+        return 0
+    write_events(target.parent, found)
+    return report_events(arguments, target.parent)
+
+
+def _answer(
+    detector: Detector | EnhancedDetector, series: Series, folder: Path, arguments: argparse.Namespace
+) -> Answer | None:
+    """Find the events of a series; None if the score has no threshold."""
+    from ape.monitor import Threshold, answer
+    from ape.monitor.threshold import THRESHOLD
+
+    if not arguments.own and (folder / THRESHOLD).is_file():
+        threshold, rate = Threshold.load(folder), alerts_of(arguments)
+        return answer(detector, series, threshold if rate is None else threshold.at(rate))
+    why = "the score of the paper has no threshold" if arguments.own else "no threshold was saved with the detector"
+    if arguments.fail_on_events or arguments.alerts_per:
+        option = "--fail-on-events" if arguments.fail_on_events else "--alerts-per"
+        raise InputError(why, option, "leave out --own" if arguments.own else "train the detector again")
+    console.print(f"{why}: events are not listed")
+    return None
 
 
 def bank(arguments: argparse.Namespace) -> None:
@@ -111,8 +155,10 @@ def bank(arguments: argparse.Namespace) -> None:
     if arguments.action == "validate":
         benign = f" and {len(loaded.benign)} benign" if loaded.benign else ""
         console.print(f"{path}: valid, {len(loaded.rules)} rules{benign}")
+        print_document({"bank": str(path), "rules": len(loaded.rules), "benign": len(loaded.benign)})
         return
-    console.print(f"{loaded.scenario}\n{loaded.ended}")
+    print_document(loaded.model_dump(mode="json"))
+    print_lines([loaded.scenario, loaded.ended], 0)
     for rule in (*loaded.rules, *loaded.benign):
         figures = rule.history[-1].figures if rule.history else {}
         kind = "benign, " if rule in loaded.benign else ""
@@ -133,8 +179,8 @@ def detectors(arguments: argparse.Namespace) -> None:
     from ape.detectors.registry import BACKBONES
 
     window = f"one period of the series, {SHORTEST} to {LONGEST} samples by default; run time "
-    for backbone_name, backbone in BACKBONES.items():
-        console.print(f"{backbone_name:<13} {backbone.paper}", style="bold")
+    document = []
+    for name, backbone in BACKBONES.items():
         properties = {
             "own score": backbone.own_score,
             "channels": backbone.channels,
@@ -142,7 +188,10 @@ def detectors(arguments: argparse.Namespace) -> None:
             "scaling": "by training mean and deviation of each channel" + backbone.normalisation,
             "cannot see": backbone.blind_to,
         }
-        print_lines((f"    {name:<11} {text}" for name, text in properties.items()), 16)
+        document.append({"name": name, "paper": backbone.paper, **properties})
+        print_lines([f"{name:<13} {backbone.paper}"], 14, "bold")
+        print_lines((f"    {title:<11} {text}" for title, text in properties.items()), 16)
+    print_document(document)
 
 
 def warm_up(arguments: argparse.Namespace) -> None:
@@ -150,6 +199,7 @@ def warm_up(arguments: argparse.Namespace) -> None:
     from ape.series.matrix_profile import warm_up as compile_once
 
     compile_once(console.print)
+    print_document({"compiled": True})
 
 
 def _load(arguments: argparse.Namespace, required: Requirements | None = None, *, scoring: bool = False) -> Series:
@@ -183,6 +233,8 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
         image=images,
         log=arguments.log,
         reading=read_options(arguments),
+        text_file=None if arguments.text is None else Path(arguments.text).name,
+        alerts=alerts_of(arguments),
         **options,
     )
 
@@ -196,9 +248,10 @@ def _read_text(path: str | None) -> str | None:
         raise InputError(f"cannot read the text: {error}", path, "give a UTF-8 text file") from error
 
 
-def _new(out: str, name: str) -> Path:
+def _new(out: str, name: str, unless: str = "") -> Path:
+    """Return ``OUT/name``. It must not exist unless a checkpoint beside it says that it is not finished."""
     target = Path(out) / name
-    if target.exists():
+    if target.exists() and not (unless and target.with_name(unless).exists()):
         raise InputError("it already exists", str(target), "choose another --out")
     return target
 
@@ -214,8 +267,9 @@ def _bank_path(given: str) -> Path:
     return path / BANK if path.is_dir() else path
 
 
-def _execute(run: Run, dropped: list[str] | None = None) -> None:
-    """Execute or resume a run with live progress, then print its outcome and its files."""
+def _execute(run: Run, arguments: argparse.Namespace, dropped: list[str] | None = None) -> int:
+    """Execute or resume a run with live progress, then print its outcome, its events and its files."""
+    from ape.cli.events import report_events
     from ape.posttrain.steps import describe_outcome
     from ape.runs import Callbacks, execute
 
@@ -224,11 +278,10 @@ def _execute(run: Run, dropped: list[str] | None = None) -> None:
         outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
     if outcome.post_training:
         console.print(describe_outcome(outcome.post_training))
-    for name, what in ((BANK, "Rule Bank"), (REPORT, "report"), (SCORES, "scores")):
-        if (run.folder / name).exists():
-            console.print(f"{what}: {run.folder / name}")
+    code = report_events(arguments, run.folder, **outcome.post_training, awaits_approval=outcome.awaits_approval)
     if outcome.awaits_approval:
         console.print(
             f"the rules wait for approval: read them with 'ape bank show {run.folder}', then continue with"
             f" 'ape run --resume {run.folder} --approve', and --drop RULE for each rule to leave out"
         )
+    return code

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 
 from ape.core.errors import InputError
+from ape.monitor import AlertRate
 from ape.series import ReadOptions, Requirements, Series, load
+
+OUTPUT = ("json", "quiet", "fail_on_events")  # options that no run records
 
 
 def read_options(arguments: argparse.Namespace) -> ReadOptions:
@@ -46,12 +49,18 @@ def load_series(
     )
 
 
+def alerts_of(arguments: argparse.Namespace) -> AlertRate | None:
+    """Return the accepted rate of false alarms; None stands for the default, also for commands without the option."""
+    given = getattr(arguments, "alerts_per", None)
+    return None if given is None else AlertRate(*given)
+
+
 def refuse_fixed_options(arguments: argparse.Namespace, *free: str) -> None:
     """Refuse all options but ``free`` with ``--resume``: ``run.json`` has the values of the others."""
-    from ape.cli.main import build_parser
+    from ape.cli.arguments import build_parser
 
     defaults = vars(build_parser().parse_args([arguments.command]))
     for name, default in defaults.items():
-        if getattr(arguments, name) != default and name not in ("resume", *free):
+        if getattr(arguments, name) != default and name not in (*OUTPUT, "resume", *free):
             option = f"--{name.replace('_', '-')}"
             raise InputError("with --resume, the options stay as they are", option, "leave it out, or start a new run")

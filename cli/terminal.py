@@ -1,18 +1,28 @@
-"""The consoles that commands print to, and how a series was read as lines of text."""
+"""What commands print: lines and tables for people, or one JSON document for programs."""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
-from ape.series import Series
-from ape.series.reading.report import reading_lines
+if TYPE_CHECKING:
+    from ape.series import Series
 
-PIPED_WIDTH = 200  # columns of wrapped text without a terminal
+PIPED_WIDTH = 200  # columns of trees without a terminal
+TABLE_WIDTH = 80  # columns of tables without a terminal
+SPACE = "  "  # between columns of a table
+NARROW = 12  # least width of the last column of a table
 
 console = Console(highlight=False, soft_wrap=True, markup=False)
+_consoles = [console]
+_json = False
 
 
 def wrapping_console() -> Console:
@@ -20,20 +30,66 @@ def wrapping_console() -> Console:
     wrapping = Console(highlight=False, markup=False)
     if not wrapping.is_terminal:
         wrapping.width = PIPED_WIDTH
+    _consoles.append(wrapping)
     return wrapping
 
 
-def print_lines(lines: Iterable[str], indent: int) -> None:
+def set_output(*, json: bool, quiet: bool) -> None:
+    """Say where output goes: with ``json``, lines for people go to stderr; with ``quiet``, nowhere."""
+    global _json
+    _json = json
+    for each in _consoles:
+        each.stderr, each.quiet = json, quiet
+
+
+def print_document(document: Any) -> None:
+    """Print the result of a command as JSON on stdout if ``--json`` asks for it. NaN and infinity become null."""
+    if _json:
+        sys.stdout.write(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_lines(lines: Iterable[str], indent: int, style: str = "") -> None:
     """Print lines; a terminal breaks long ones between words, and indents what follows."""
     for line in lines:
-        parts = [line]
-        if console.is_terminal:
-            width = max(console.width, 2 * indent)
-            parts = textwrap.wrap(line, width, subsequent_indent=" " * indent, replace_whitespace=False)
-        for part in parts:
-            console.print(part)
+        for part in wrapped(line, max(console.width, 2 * indent), indent) if console.is_terminal else [line]:
+            console.print(part, style=style)
+
+
+def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
+    """Break a line between words, never inside them, and indent what follows."""
+    options = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent, **options) or [""]
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table without lines. Only the last column wraps, between words, so that it stays readable in a pipe."""
+    widths = [max(map(len, column)) for column in list(zip(header, *rows, strict=True))[:-1]]
+    indent = sum(widths) + len(SPACE) * len(widths)
+    for number, row in enumerate([header, *rows]):
+        first = "".join(cell.ljust(width) + SPACE for cell, width in zip(row, widths, strict=False))
+        for line in wrapped(first + row[-1], max(table_width(), indent + NARROW), indent):
+            console.print(Text(line, style="" if number else "bold"))
+
+
+def table_width() -> int:
+    """Return the width of tables: that of the terminal, or of the variable COLUMNS, or 80."""
+    asked = os.environ.get("COLUMNS", "")
+    return console.width if console.is_terminal or asked.isdecimal() else TABLE_WIDTH
 
 
 def print_reading(series: Series, *, scoring: bool = False) -> None:
     """Print how a series was read."""
+    from ape.series.reading.report import reading_lines
+
     print_lines(reading_lines(series, scoring=scoring), 4)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can express."""
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -20,7 +20,7 @@ def test_a_run_writes_its_files(finished):
     names = {path.name for path in finished.folder.iterdir()}
     assert names == {
         "run.json", "bank.json", "report.html", "scores.csv", "posttrain.json", "detector", "enhanced",
-        "ledger.jsonl", "spans.jsonl", "checkpoints.sqlite", "artefacts",
+        "ledger.jsonl", "spans.jsonl", "checkpoints.sqlite", "artefacts", "events.csv", "events.json",
     }  # fmt: skip
     record = json.loads((finished.folder / "run.json").read_text())
     assert record["finished"] and record["seed"] == 0 and record["arguments"]["backbone"] == "vae"

@@ -1,0 +1,185 @@
+"""``ape events``: the events of a run as a table, also for another rate of false alarms."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ape.cli.options import alerts_of
+from ape.cli.terminal import console, print_document, print_table
+from ape.core.errors import InputError
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, RECORD, REPORT, SCORES
+from ape.monitor import Answer, Threshold, answer, read_events, threshold_for, write_events
+from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON, NONE, event_file
+from ape.monitor.threshold import THRESHOLD
+from ape.rules import RuleBank
+
+if TYPE_CHECKING:
+    from ape.runs import Run
+
+EVENTS_FOUND = 3  # exit code
+SHOWN = 10  # events at the end of a run
+FILES = {
+    REPORT: "report",
+    EVENTS_CSV: "events",
+    EVENTS_JSON: "events with details",
+    SCORES: "scores",
+    BANK: "Rule Bank",
+}
+LIKELY = 0.25  # least probability of a rule that is shown
+DAY = re.compile(r"\d{4,}-\d\d-\d\d ")
+ZONE = re.compile(r"[+-]\d\d:\d\d$")
+FULL_MINUTE = re.compile(r"\d{4,}-\d\d-\d\d \d\d:\d\d:00")
+WHOLE_SERIES = (
+    "no end of the training part is given: events are sought in the whole series, which the detector has learned"
+)
+
+
+def events(arguments: argparse.Namespace) -> int:
+    """``ape events RUN``; with another rate, the saved detector scores the series again."""
+    folder, rate = Path(arguments.run), alerts_of(arguments)
+    if rate is None and not arguments.save and (folder / EVENTS_JSON).is_file():
+        document = read_events(folder)
+    else:
+        document = _found_again(folder, arguments)
+    print_events(document, arguments.top)
+    print_document({**document, "folder": str(folder), "events": document["events"][: arguments.top]})
+    return exit_code(arguments, document)
+
+
+def _found_again(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Score the series of a run again; save what is found if requested."""
+    from ape import posttrain
+    from ape.runs import Run
+
+    if not (folder / RECORD).is_file():
+        raise _no_run(folder, arguments.run)
+    run = Run.open(folder)
+    if not (folder / ENHANCED).is_dir():
+        raise InputError("the run has no detector yet", arguments.run, f"ape run --resume {arguments.run}")
+    detector = posttrain.load(folder / ENHANCED)
+    rate = alerts_of(arguments) or run.request.alerts
+    if (folder / ENHANCED / THRESHOLD).is_file():
+        threshold = Threshold.load(folder / ENHANCED).at(rate)
+    else:
+        threshold = threshold_for(detector, run.series, rate)
+    bank = RuleBank.load(folder / BANK)
+    found = answer(detector, run.series, threshold, bank, run.request.text_file or "the text")
+    if arguments.save:
+        _save(run, found)
+        console.print(f"saved in {folder}")
+    document: dict[str, Any] = event_file(found).model_dump(mode="json")
+    return document
+
+
+def _save(run: Run, found: Answer) -> None:
+    """Write events and thresholds into the run folder, record the rate, and write the report again."""
+    from ape.runs.folder import update_record
+    from ape.runs.report import write_report
+
+    rate = found.threshold.rate
+    for name in (DETECTOR, ENHANCED):
+        if (run.folder / name / THRESHOLD).is_file():
+            Threshold.load(run.folder / name).at(rate).save(run.folder / name)
+    found.threshold.save(run.folder / ENHANCED)
+    write_events(run.folder, found)
+    update_record(run.folder, arguments=asdict(replace(run.request, alerts=rate)))
+    write_report(run.folder, run.series)
+
+
+def _no_run(folder: Path, given: str) -> InputError:
+    if (folder / EVENTS_JSON).is_file():
+        hint = "score the series again: ape score DATA --detector DIR --alerts-per PERIOD --out DIR"
+        return InputError("only the events of a run can be found again", given, hint)
+    if any((folder / name).is_dir() for name in (DETECTOR, ENHANCED)):
+        hint = f"score a series with it: ape score DATA --detector {given} --out DIR"
+        return InputError("the folder has a detector, but no events", given, hint)
+    return InputError("neither a run folder nor one that 'ape score' wrote", given, "check the path")
+
+
+def report_events(arguments: argparse.Namespace, folder: Path, **more: Any) -> int:
+    """Print the events in a folder and where the files are, and return the exit code.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        Of the command.
+    folder : Path
+        A run folder, or the folder that ``ape score`` writes. Runs that are not finished have no events.
+    **more
+        Further fields of the JSON document.
+    """
+    files = {what: str(folder / name) for name, what in FILES.items() if (folder / name).is_file()}
+    document = read_events(folder) if "events" in files else {}
+    if document:
+        print_events(document, SHOWN)
+    for what, path in files.items():
+        console.print(f"{what}: {path}")
+    print_document({**more, **document, "folder": str(folder), "files": files})
+    return exit_code(arguments, document)
+
+
+def exit_code(arguments: argparse.Namespace, document: dict[str, Any]) -> int:
+    """Return the exit code of a command that has found these events."""
+    return EVENTS_FOUND if getattr(arguments, "fail_on_events", False) and document.get("events") else 0
+
+
+def print_events(document: dict[str, Any], top: int) -> None:
+    """Print the worst events of a document such as ``events.json`` as a table."""
+    found = document["events"]
+    count = f"{len(found) or 'no'} event{'s' * (len(found) != 1)}"
+    console.print(f"{count}; accepted false alarms: {document['alerts']}")
+    if document["train_end"] is None and found:
+        console.print(WHOLE_SERIES)
+    if not found:
+        return
+    shown = found[:top]
+    first, last, times = _times(shown)
+    rows = [
+        [str(event["rank"]), *when, event["expected_every"], _what(event)]
+        for event, when in zip(shown, times, strict=True)
+    ]
+    print_table(["#", first, last, "by chance once in", "what"], rows)
+    if len(found) > top:
+        console.print(f"and {len(found) - top} more")
+
+
+def _what(event: dict[str, Any]) -> str:
+    """Describe an event: its first channel, and the rule that it looks like."""
+    first, *others = event["channels"]
+    channel = f"{first['channel']} and {len(others)} more" if others else first["channel"]
+    text = f"{channel}: {first['text']}" if first["text"] else channel
+    if event["rule"] in (None, NONE) or event["rule_probability"] < LIKELY:
+        return text
+    return f"{text}; like '{event['rule']}', {100 * event['rule_probability']:.0f} %"
+
+
+def _times(found: list[dict[str, Any]]) -> tuple[str, str, list[tuple[str, str]]]:
+    """Return the titles of two columns and, for each event, its first and last time as short as they are clear."""
+    if found[0]["start_time"] is None:
+        return "from row", "to row", [(str(event["start"]), _end(event, str(event["end"] - 1))) for event in found]
+    texts = [text for event in found for text in (event["start_time"], event["end_time"])]
+    zones = {match[0] for text in texts if (match := ZONE.search(text))}
+    zone = zones.pop() if len(zones) == 1 else ""
+    texts = [text.removesuffix(zone) for text in texts]
+    if all(FULL_MINUTE.fullmatch(text) for text in texts):
+        texts = [text.removesuffix(":00") for text in texts]
+    pairs = zip(found, texts[::2], texts[1::2], strict=True)
+    return (
+        f"from ({zone})" if zone else "from",
+        "to",
+        [(first, _end(event, _later(first, last))) for event, first, last in pairs],
+    )
+
+
+def _later(first: str, last: str) -> str:
+    """Return the time of the last point; its date only if it is another one than that of the first."""
+    day = DAY.match(first)
+    return last.removeprefix(day[0]) if day else last
+
+
+def _end(event: dict[str, Any], text: str) -> str:
+    return "ongoing" if event["ongoing"] else text

@@ -1,0 +1,62 @@
+"""Refuse files and folders that do not exist, by the names of their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import ape
+from ape.cli.parser import suggestion
+from ape.core.errors import InputError
+from ape.core.run_files import RECORD
+
+EXAMPLE = "example:"
+GLOB = re.compile(r"[*?\[]")
+FILES = {
+    "data": "no such file",
+    "text": "cannot read the text: no such file",
+    "log": "cannot read the log: no such file",
+    "image": "cannot read the picture: no such file",
+    "config": "no such file",
+}
+FOLDERS = ("detector", "run", "against", "before", "after")
+EITHER = ("bank", "manifest")  # files or folders
+EVALS = Path(ape.__file__).parent / "evals"
+PACKAGED = {  # arguments that name a part of the package, or a path
+    "experiment": (EVALS / "experiments", ".toml", "no such experiment"),
+    "what": (EVALS / "timeanomalybench" / "scenarios", ".py", "neither a scenario nor a made set"),
+}
+
+
+def require_inputs(arguments: argparse.Namespace) -> None:
+    """Raise `InputError` for the first input that does not exist."""
+    given = {name: value for name, value in vars(arguments).items() if value}
+    for name, value in given.items():
+        if name in PACKAGED:
+            _require_packaged(value, *PACKAGED[name])
+        elif name in FOLDERS and not Path(value).is_dir():
+            raise _missing("no such folder", Path(value))
+        elif name in EITHER and not Path(value).exists() and not GLOB.search(value):
+            raise _missing("no such file or folder", Path(value))
+        elif name == "resume" and not (Path(value) / RECORD).is_file():
+            raise InputError("not a run folder", str(Path(value) / RECORD), "check the path")
+        elif name in FILES and arguments.command != "eval":  # its data are a folder, which it checks itself
+            for path in value if isinstance(value, list) else [value]:
+                if not Path(path).is_file() and not path.startswith(EXAMPLE):
+                    raise _missing(FILES[name], Path(path))
+
+
+def _require_packaged(value: str, folder: Path, suffix: str, what: str) -> None:
+    known = sorted(path.stem for path in folder.glob(f"[!_]*{suffix}"))
+    if value not in known and not Path(value).exists():
+        raise InputError(what, value, suggestion(value, known) or f"give a path, or one of {', '.join(known)}")
+
+
+def _missing(what: str, path: Path) -> InputError:
+    if path.is_dir():
+        return InputError("it is a folder", str(path), "give a file")
+    if path.is_file():
+        return InputError("it is a file", str(path), "give a folder")
+    beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    return InputError(what, str(path), suggestion(path.name, beside) or "check the path")
