@@ -16,7 +16,7 @@ class Finding:
     text : str
         In words, such as ``level 62 %, 20 percentage points above what is usual there``.
     value : float
-        Median during the event, data units.
+        That of the standstill, of the peak, of the level, or at the end of the ramp; otherwise the median; data units.
     usual : (float, float)
         Usual lowest and highest value at such a place, data units: medians over the event.
     unit : str or None

@@ -8,15 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
+from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.monitor.answer import Answer
 from ape.monitor.durations import expectation
 from ape.monitor.event import Event
+from ape.monitor.event_schema import ChannelRecord, EventFile, EventRecord, RuleRecord
+from ape.monitor.reason import rule_named
 
 EVENTS_CSV, EVENTS_JSON = "events.csv", "events.json"
-FORMAT = 1
 COLUMNS = (
     "rank",
     "id",
@@ -34,14 +38,13 @@ COLUMNS = (
     "reason",
 )
 NONE = "none of the rules"
+LEAST_PROBABILITY = 0.05  # of a rule that is written
 
 
 def write_events(folder: Path, answer: Answer) -> None:
     """Write ``events.csv`` and ``events.json`` into a folder."""
     write_text(folder / EVENTS_CSV, events_frame(answer).to_csv(index=False))
-    threshold = answer.threshold
-    head = {"format": FORMAT, "series": answer.series.name, "threshold": threshold.level, "alerts": str(threshold.rate)}
-    write_json(folder / EVENTS_JSON, {**head, "events": event_records(answer)})
+    write_json(folder / EVENTS_JSON, event_file(answer).model_dump(mode="json"))
 
 
 def events_frame(answer: Answer) -> pd.DataFrame:
@@ -52,34 +55,96 @@ def events_frame(answer: Answer) -> pd.DataFrame:
 
 
 def read_events(folder: Path) -> dict[str, Any]:
-    """Read ``events.json`` of a folder."""
-    found: dict[str, Any] = read_json(folder / EVENTS_JSON, "list of events")
-    return found
+    """Read ``events.json`` of a folder.
+
+    Raises
+    ------
+    InputError
+        It is missing, or not such a file.
+    """
+    path = folder / EVENTS_JSON
+    obj = read_json(path, "list of events")
+    try:
+        return EventFile.model_validate(obj).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "file"
+        raise InputError(
+            f"not a list of events: {first['msg']}", f"{path}, field {field}", "score the series again"
+        ) from error
+
+
+def event_file(answer: Answer) -> EventFile:
+    """Return what ``events.json`` contains."""
+    series, threshold = answer.series, answer.threshold
+    rows = series.point_rows
+    return EventFile(
+        series=series.name,
+        rows=len(series.row_points),
+        train_end=None if series.train_end is None else int(np.searchsorted(series.row_points, series.train_end)),
+        step=series.step,
+        threshold=round(threshold.level, 4),
+        alerts=str(threshold.rate),
+        events=[_record(rank, event, answer, rows) for rank, event in enumerate(answer.events, 1)],
+    )
 
 
 def event_records(answer: Answer) -> list[dict[str, Any]]:
     """Return the events as plain records, the worst first."""
-    return [_record(rank, event, answer) for rank, event in enumerate(answer.events, 1)]
+    records: list[dict[str, Any]] = event_file(answer).model_dump(mode="json")["events"]
+    return records
 
 
-def _record(rank: int, event: Event, answer: Answer) -> dict[str, Any]:
+def _record(rank: int, event: Event, answer: Answer, rows: np.ndarray) -> EventRecord:
     series = answer.series
-    rows = series.point_rows
-    rule, probability = event.rules[0] if event.rules else (None, None)
-    return {
-        "rank": rank,
-        "id": f"event-{rows[event.peak]}",
-        "start": int(rows[event.begin]),
-        "end": int(rows[event.end - 1]) + 1,
-        "peak": int(rows[event.peak]),
-        "start_time": series.time_text(event.begin),
-        "end_time": series.time_text(event.end - 1),
-        "peak_time": series.time_text(event.peak),
-        "score": round(event.score, 3),
-        "expected_every": expectation(event.score, series.step, answer.threshold.trained).words,
-        "channels": [{"channel": name, "share": round(share, 3)} for name, share in event.channels],
-        "rule": rule or NONE if event.rules else None,
-        "rule_probability": None if probability is None else round(probability, 3),
-        "reason": event.reason,
-        "ongoing": event.ongoing,
+
+    def time(point: int) -> str | None:
+        return series.time_text(int(series.row_points[rows[point]]))
+
+    chance = expectation(event.score, series.step, answer.threshold.trained)
+    best = event.rules[0] if event.rules else None
+    return EventRecord(
+        rank=rank,
+        id=f"event-{rows[event.peak]}",
+        start=int(rows[event.begin]),
+        end=int(rows[event.end - 1]) + 1,
+        peak=int(rows[event.peak]),
+        start_time=time(event.begin),
+        end_time=time(event.end - 1),
+        peak_time=time(event.peak),
+        ongoing=event.ongoing,
+        score=round(event.score, 3),
+        expected_every=chance.words,
+        expected_every_points=chance.points,
+        rarer=chance.rarer,
+        channels=_channels(event),
+        rule=best[0] or NONE if best else None,
+        rule_probability=round(best[1], 3) if best else None,
+        rules=[_rule(*each, answer) for each in event.rules if each[1] >= LEAST_PROBABILITY],
+        reason=event.reason,
+    )
+
+
+def _channels(event: Event) -> list[ChannelRecord]:
+    described = {
+        found.channel: {
+            "finding": found.kind,
+            "text": found.text,
+            "value": float(f"{found.value:.6g}"),
+            "usual_low": float(f"{found.usual[0]:.6g}"),
+            "usual_high": float(f"{found.usual[1]:.6g}"),
+            "unit": found.unit,
+        }
+        for found in event.findings
     }
+    return [
+        ChannelRecord(channel=name, share=round(share, 3), **described.get(name, {})) for name, share in event.channels
+    ]
+
+
+def _rule(name: str | None, probability: float, answer: Answer) -> RuleRecord:
+    rule = None if name is None else rule_named(answer.context, name)
+    known = (
+        {} if rule is None else {"mechanism": rule.mechanism, "morphology": rule.morphology, "evidence": rule.evidence}
+    )
+    return RuleRecord(rule=name, probability=round(probability, 3), **known)

@@ -18,6 +18,7 @@ MOSTLY = 0.5  # share of an event, or of its deviation, from which on a descript
 PEAK_LENGTH, PEAK_SHARE = 0.1, 0.7  # a peak: so much of the deviation is in this share of the points
 RAMP = 0.6  # share of what a level leaves unexplained, below which a line explains it better
 FACTOR = 1.5  # from which on a channel varies more or less than usual
+MANY = 100  # times as much variation: the channel hardly varies in normal data
 CONSTANT = 1e-3  # standard deviations: less variation is none
 STANDSTILL = 3  # points; shorter ones are nothing unusual
 REFERENCES = 20  # normal stretches, if none have similar surroundings
@@ -25,6 +26,8 @@ MOST_POINTS = 20_000  # normal points from which relations between channels are 
 RELATED = 0.5  # least share of a channel's variance that the other channels explain in normal data
 RIDGE = 1e-3  # of the variance
 UNLIKE = "unlike"
+
+Found = tuple[str, str, float]  # kind, words, and the value that is typical of it
 
 
 def findings(event: Event, context: Context) -> tuple[Finding, ...]:
@@ -76,6 +79,10 @@ class _Case:
         return self.context.series.channels[self.channel]
 
     @property
+    def median(self) -> float:
+        return float(np.median(self.values))
+
+    @property
     def scale(self) -> float:
         return float(self.context.scale[self.channel])
 
@@ -102,26 +109,26 @@ def _with_unit(number: str, unit: str | None) -> str:
 
 def _finding(case: _Case) -> Finding:
     tests = (_lacking, _stuck, _displaced, _varying, _unrelated)
-    kind, text = next((found for test in tests if (found := test(case)) is not None), (UNLIKE, "unlike normal data"))
+    kind, text, value = next((found for test in tests if (found := test(case)) is not None), _unlike(case))
     return Finding(
         channel=case.name,
         kind=kind,
         text=text,
-        value=float(np.median(case.values)),
+        value=value,
         usual=(float(np.median(case.low)), float(np.median(case.high))),
         unit=unit_text(case.name),
     )
 
 
-def _lacking(case: _Case) -> tuple[str, str] | None:
+def _lacking(case: _Case) -> Found | None:
     """Values that the file lacks."""
     lacking = case.context.undelivered[case.event.begin : case.event.end, case.channel]
     if lacking.mean() < MOSTLY:
         return None
-    return "missing", f"no values for {case.lasting(int(lacking.sum()))}"
+    return "missing", f"no values for {case.lasting(int(lacking.sum()))}", case.median
 
 
-def _stuck(case: _Case) -> tuple[str, str] | None:
+def _stuck(case: _Case) -> Found | None:
     """A standstill that lasts longer than any in normal data."""
     longest, at = _standstill(case.values)
     if longest < max(STANDSTILL, MOSTLY * len(case.values)):
@@ -132,8 +139,9 @@ def _stuck(case: _Case) -> tuple[str, str] | None:
         return None
     usually = f"at most {case.lasting(usual)} in normal data" if usual > 1 else "never in normal data"
     resolution = np.abs(np.diff(case.references)).max() or case.scale
-    value = case.level(float(case.values[at]), resolution)
-    return "stuck", f"stays at {value} for {case.lasting(longest)} ({usually})"
+    value = float(case.values[at])
+    text = f"stays at {case.level(value, resolution)} for {case.lasting(longest)} ({usually})"
+    return "stuck", text, value
 
 
 def _standstill(values: np.ndarray) -> tuple[int, int]:
@@ -145,7 +153,7 @@ def _standstill(values: np.ndarray) -> tuple[int, int]:
     return int(ends[longest] - begins[longest]) + 1, int(begins[longest])
 
 
-def _displaced(case: _Case) -> tuple[str, str] | None:
+def _displaced(case: _Case) -> Found | None:
     """A peak, another level or a rise or fall, if it explains most of what is above the usual deviation."""
     deviation = case.values - case.middle
     others = _leaving_one_out(case.references)
@@ -155,29 +163,35 @@ def _displaced(case: _Case) -> tuple[str, str] | None:
     if excess <= 0 or energy <= (CONSTANT * case.scale) ** 2 * len(deviation):
         return None
     size = np.abs(deviation)
-    far = size >= 0.5 * np.quantile(size, 0.9)
-    shift = float(np.median(deviation[far]))
-    around_level = np.square(deviation - shift * far).sum()
+    core = _core(size)
+    shift = float(np.median(deviation[core]))
+    around_level = energy - np.square(deviation[core]).sum() + np.square(deviation[core] - shift).sum()
     line = _line(deviation)
     around_line = np.square(deviation - line).sum()
     few = max(1, round(PEAK_LENGTH * len(deviation)))
     highest = int(size.argmax())
     if np.sort(size)[-few:] @ np.sort(size)[-few:] >= PEAK_SHARE * energy and size[highest] > np.abs(others).max():
-        return "peak", _peak(case, highest, deviation[highest])
+        return _compared("peak", "peak of", case, float(case.values[highest]), float(deviation[highest]))
     change = float(line[-1] - line[0])
     explained = MOSTLY * excess
     if around_line < RAMP * around_level and energy - around_line >= explained and abs(change) > abs(line.mean()):
-        return "ramp", f"{'rises' if change > 0 else 'falls'} by {case.difference(change)} more than usual"
+        text = f"{'rises' if change > 0 else 'falls'} by {case.difference(change)} more than usual"
+        return "ramp", text, float(case.values[-1])
     if energy - around_level >= explained and abs(shift) > np.abs(others.mean(axis=1)).max():
-        value = case.level(float(np.median(case.values[far])), shift)
-        side = "above" if shift > 0 else "below"
-        return "level", f"level {value}, {case.difference(shift)} {side} what is usual there"
+        return _compared("level", "level", case, float(np.median(case.values[core])), shift)
     return None
 
 
-def _peak(case: _Case, at: int, size: float) -> str:
-    value, side = case.level(float(case.values[at]), size), "above" if size > 0 else "below"
-    return f"peak of {value}, {case.difference(size)} {side} what is usual there"
+def _core(size: np.ndarray) -> slice:
+    """Return the part of an event from the first to the last large deviation: events may have normal borders."""
+    far = np.flatnonzero(size >= 0.5 * np.quantile(size, 0.9))
+    return slice(int(far[0]), int(far[-1]) + 1)
+
+
+def _compared(kind: str, words: str, case: _Case, value: float, difference: float) -> Found:
+    side = "above" if difference > 0 else "below"
+    text = f"{words} {case.level(value, difference)}, {case.difference(difference)} {side} what is usual there"
+    return kind, text, value
 
 
 def _leaving_one_out(references: np.ndarray) -> np.ndarray:
@@ -194,7 +208,7 @@ def _line(values: np.ndarray) -> np.ndarray:
     return np.polynomial.Polynomial.fit(x, values, 1)(x)
 
 
-def _varying(case: _Case) -> tuple[str, str] | None:
+def _varying(case: _Case) -> Found | None:
     """More or less variation, on the whole or from point to point: the one that is farther from usual."""
     if len(case.values) < STANDSTILL:
         return None
@@ -204,12 +218,12 @@ def _varying(case: _Case) -> tuple[str, str] | None:
     factor, how = max((whole, ""), (fine, " from point to point"), key=lambda each: abs(np.log(each[0])))
     if max(factor, 1 / factor) < FACTOR:
         return None
-    if factor > 100:
-        return "noisier", f"varies{how}, which it hardly does there in normal data"
+    if factor > MANY:
+        return "noisier", f"varies{how}, which it hardly does there in normal data", case.median
     if factor >= 2:
-        return "noisier", f"varies {number_text(factor, 2)} times as much{how} as usual there"
+        return "noisier", f"varies {number_text(factor, 2)} times as much{how} as usual there", case.median
     more = f"{number_text(100 * abs(factor - 1), 2)} % {'more' if factor > 1 else 'less'}"
-    return "noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual there"
+    return "noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual there", case.median
 
 
 def _spread(values: np.ndarray) -> float:
@@ -222,7 +236,7 @@ def _steps(values: np.ndarray) -> float:
     return float(np.sqrt(np.square(changes).mean())) if len(changes) else 0.0
 
 
-def _unrelated(case: _Case) -> tuple[str, str] | None:
+def _unrelated(case: _Case) -> Found | None:
     """A channel that the others explain in normal data, and not in the event."""
     context, event = case.context, case.event
     if context.series.n_channels < 2:
@@ -236,4 +250,8 @@ def _unrelated(case: _Case) -> tuple[str, str] | None:
         return None
     now = (context.series.values[event.begin : event.end] - context.centre) / context.scale
     residual = np.square(now[:, case.channel] - np.delete(now, case.channel, axis=1) @ weights).mean()
-    return ("unrelated", "does not follow the other channels") if residual > FACTOR**2 * usual else None
+    return ("unrelated", "does not follow the other channels", case.median) if residual > FACTOR**2 * usual else None
+
+
+def _unlike(case: _Case) -> Found:
+    return UNLIKE, "unlike normal data", case.median
