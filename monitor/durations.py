@@ -39,8 +39,11 @@ class Expectation:
 
     @property
     def once(self) -> str:
-        """Such as ``once in 4 months`` or ``less than once in 8 years``."""
-        return f"less than once in {self.words.removeprefix('more than ')}" if self.rarer else f"once in {self.words}"
+        """Such as ``once in 4 months``, ``once in a month`` or ``less than once in 8 years``."""
+        words = self.words.removeprefix("more than ")
+        if words.startswith("1 "):
+            words = words.replace("1 ", "an " if words == "1 hour" else "a ", 1)
+        return f"{'less than ' if self.rarer else ''}once in {words}"
 
 
 def expectation(score: float, step: float | None, trained: int) -> Expectation:

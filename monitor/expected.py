@@ -12,8 +12,9 @@ from ape.monitor.event import Event
 from ape.series.numerics import separated_minima
 
 NEAREST = 5  # normal stretches
-FEWEST = 3  # of fewer stretches the quantiles of all normal values are taken
-SIMILAR = 4.0  # times the distance of the nearest one, up to which others are similar
+FEWEST = 2  # of fewer stretches the quantiles of all normal values are taken
+SIMILAR = 4.0  # times the distance of the nearest one, up to which others are taken
+UNRELATED = 2.0  # mean squared distance of two unrelated normal values, in variances: a nearest one beyond it is unlike
 LEAST_MARGIN, SHORTEST_MARGIN = 64, 16  # samples that are compared on each side of an event; at least, with little data
 CULPRITS = 5  # channels at fault that are compared
 FARTHEST = 10.0  # standard deviations; beyond them surroundings are compared as if they were so far
@@ -29,22 +30,22 @@ class Expected:
     ----------
     low, middle, high : ndarray
         Lowest, median and highest value of the nearest normal stretches, or quantiles of all normal values.
-    similar : bool
-        Whether normal stretches with similar surroundings were found. Otherwise the values are the quantiles.
+    starts : ndarray, int64 [k]
+        Where the nearest stretches begin among the normal values; empty if the values are quantiles.
     """
 
     low: np.ndarray
     middle: np.ndarray
     high: np.ndarray
-    similar: bool
+    starts: np.ndarray
 
 
 def expected(event: Event, context: Context, begin: int | None = None, end: int | None = None) -> Expected:
     """Return what is usual from ``begin`` to ``end``, by default from the begin to the end of the event.
 
     The five normal stretches are taken whose surroundings are nearest to those of the event in the channels at fault:
-    on each side as many samples as the event has, and at least 64, without those in any event. Without enough normal
-    data, the quantiles of all normal values are returned.
+    on each side as many samples as the event has, and at least 64, without those in any event. If there are too few
+    normal data, or none with such surroundings, the quantiles of all normal values are returned.
 
     Parameters
     ----------
@@ -60,15 +61,16 @@ def expected(event: Event, context: Context, begin: int | None = None, end: int 
     if len(starts) == 0:
         bands = np.quantile(context.normal[context.points].astype(np.float64), QUANTILES, axis=0)
         low, middle, high = np.repeat(bands[:, None], end - begin, axis=1) + offset
-        return Expected(low, middle, high, similar=False)
-    values = stretches(context, starts + begin - event.begin, end - begin) + offset
+        return Expected(low, middle, high, starts)
+    starts = starts + begin - event.begin
+    values = stretches(context, starts, end - begin) + offset
     known = np.isfinite(values).any(axis=(0, 2))
     low, middle, high = np.full((3, *values.shape[1:]), np.nan)
     width = 2 * EARLIER_OR_LATER + 1
     middle[known] = np.nanmedian(values[:, known], axis=0)
     low[known] = ndimage.minimum_filter1d(np.nanmin(values[:, known], axis=0), width, axis=0, mode="nearest")
     high[known] = ndimage.maximum_filter1d(np.nanmax(values[:, known], axis=0), width, axis=0, mode="nearest")
-    return Expected(low, middle, high, similar=True)
+    return Expected(low, middle, high, starts)
 
 
 def stretches(context: Context, starts: np.ndarray, length: int) -> np.ndarray:
@@ -83,8 +85,7 @@ def stretches(context: Context, starts: np.ndarray, length: int) -> np.ndarray:
 def nearest(event: Event, context: Context) -> np.ndarray:
     """Return where the normal stretches begin that are nearest to an event by their surroundings, int64 [k].
 
-    The distance is Euclidean, over the standardised channels at fault. The result is empty if there are fewer than
-    three.
+    The distance is Euclidean, over the standardised channels at fault. The result is empty if fewer than two are near.
     """
     length = event.end - event.begin
     room = (max((last - first for first, last in context.segments), default=0) - length) // 2
@@ -103,9 +104,12 @@ def nearest(event: Event, context: Context) -> np.ndarray:
     for first, last in context.segments:
         fits[first : max(first, last - (end - begin) + 1)] = True
     distance[~fits] = np.inf
+    limit = UNRELATED * weight.sum() * len(culprits)
     found: list[int] = []
     for start in separated_minima(distance, max(length, SHORTEST_MARGIN)):
-        if len(found) == NEAREST or (len(found) >= FEWEST and distance[start] > SIMILAR * distance[found[0]]):
+        if not found:
+            limit = min(limit, SIMILAR * distance[start])
+        if len(found) == NEAREST or distance[start] > limit:
             break
         found.append(start)
     return np.array(found if len(found) >= FEWEST else [], dtype=np.int64) + event.begin - begin

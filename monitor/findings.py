@@ -9,7 +9,7 @@ import numpy as np
 from ape.monitor.context import Context
 from ape.monitor.durations import count_text, duration_text, number_text
 from ape.monitor.event import Event, Finding
-from ape.monitor.expected import Expected, expected, nearest, stretches
+from ape.monitor.expected import Expected, expected, stretches
 from ape.series.series import runs
 from ape.series.units import unit_text
 
@@ -33,15 +33,14 @@ Found = tuple[str, str, float]  # kind, words, and the value that is typical of 
 def findings(event: Event, context: Context) -> tuple[Finding, ...]:
     """Return what is unusual in the first three channels at fault."""
     usual = expected(event, context)
-    references = _references(event, context)
+    references = _references(event, context, usual.starts)
     names = [name for name, _ in event.channels[:EXPLAINED]]
     return tuple(_finding(_Case.of(event, context, usual, references, context.channel(name))) for name in names)
 
 
-def _references(event: Event, context: Context) -> np.ndarray:
+def _references(event: Event, context: Context, starts: np.ndarray) -> np.ndarray:
     """Return normal values to compare with, [k, n, C]: the nearest stretches, or else some at equal distances."""
     length = event.end - event.begin
-    starts = nearest(event, context)
     if len(starts) == 0:
         longest = max((end - begin for begin, end in context.segments), default=0)
         length = min(length, longest)
@@ -65,6 +64,7 @@ class _Case:
     middle: np.ndarray
     high: np.ndarray
     references: np.ndarray
+    there: str  # " there" if the references are of places like that of the event
 
     @classmethod
     def of(cls, event: Event, context: Context, usual: Expected, references: np.ndarray, channel: int) -> _Case:
@@ -72,7 +72,8 @@ class _Case:
         offset = 0.0 if series.offset is None else series.offset[channel]
         values = series.values[event.begin : event.end, channel].astype(np.float64) + offset
         bands = (band[:, channel] for band in (usual.low, usual.middle, usual.high))
-        return cls(event, context, channel, values, *bands, references[..., channel] + offset)
+        there = " there" if len(usual.starts) else ""
+        return cls(event, context, channel, values, *bands, references[..., channel] + offset, there)
 
     @property
     def name(self) -> str:
@@ -108,7 +109,7 @@ def _with_unit(number: str, unit: str | None) -> str:
 
 
 def _finding(case: _Case) -> Finding:
-    tests = (_lacking, _stuck, _displaced, _varying, _unrelated)
+    tests = (_lacking, _stuck, _displaced, _varying, _unrelated, _outside)
     kind, text, value = next((found for test in tests if (found := test(case)) is not None), _unlike(case))
     return Finding(
         channel=case.name,
@@ -190,7 +191,7 @@ def _core(size: np.ndarray) -> slice:
 
 def _compared(kind: str, words: str, case: _Case, value: float, difference: float) -> Found:
     side = "above" if difference > 0 else "below"
-    text = f"{words} {case.level(value, difference)}, {case.difference(difference)} {side} what is usual there"
+    text = f"{words} {case.level(value, difference)}, {case.difference(difference)} {side} what is usual{case.there}"
     return kind, text, value
 
 
@@ -219,11 +220,11 @@ def _varying(case: _Case) -> Found | None:
     if max(factor, 1 / factor) < FACTOR:
         return None
     if factor > MANY:
-        return "noisier", f"varies{how}, which it hardly does there in normal data", case.median
+        return "noisier", f"varies{how}, which it hardly does in normal data", case.median
     if factor >= 2:
-        return "noisier", f"varies {number_text(factor, 2)} times as much{how} as usual there", case.median
+        return "noisier", f"varies {number_text(factor, 2)} times as much{how} as usual{case.there}", case.median
     more = f"{number_text(100 * abs(factor - 1), 2)} % {'more' if factor > 1 else 'less'}"
-    return "noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual there", case.median
+    return "noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual{case.there}", case.median
 
 
 def _spread(values: np.ndarray) -> float:
@@ -253,5 +254,17 @@ def _unrelated(case: _Case) -> Found | None:
     return ("unrelated", "does not follow the other channels", case.median) if residual > FACTOR**2 * usual else None
 
 
+def _outside(case: _Case) -> Found | None:
+    """Values beyond the usual range for most of the event."""
+    for beyond, bound in ((case.values > case.high, case.high), (case.values < case.low, case.low)):
+        if beyond.mean() >= MOSTLY:
+            return _compared("level", "level", case, case.median, float(np.median(case.values - bound)))
+    return None
+
+
 def _unlike(case: _Case) -> Found:
-    return UNLIKE, "unlike normal data", case.median
+    return (
+        UNLIKE,
+        "unlike normal data" if len(case.values) < STANDSTILL else "a pattern unlike normal data",
+        case.median,
+    )
