@@ -24,14 +24,17 @@ from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
+from ape.monitor import read_events
 from ape.runs.batch_page import write_summary
 from ape.runs.execution import execute, mark_trained, next_step
 from ape.runs.folder import Request, Run, read_request
-from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, unfinished
+from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
 from ape.runs.manifest import READING, SEPARATOR, reading_cells
+from ape.runs.sparkline import curve
 
 REQUESTS, ITEMS = "batch.json", "items"
 MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
+CURVE = "curve"  # in the results: what the page draws of the series
 MAX_TOGETHER = 64  # series whose backbones are trained at once: limited by memory
 
 
@@ -111,18 +114,23 @@ def mine_item(out: Path, requests: dict[str, Request], policy: RetryPolicy, name
 
 
 def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
-    """Post-train, score and report one item whose backbone is trained; return what post-training decided."""
+    """Post-train, score and report one item whose backbone is trained; return a summary."""
     return _attempt(_enhance, policy, out / ITEMS / name)
 
 
 def _mine(folder: Path, request: Request) -> dict[str, Any]:
     run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
-    bank = execute(run, mine_only=True).bank
-    return {"rules": len(bank.rules), "points": run.series.length, "channels": run.series.n_channels}
+    bank, series = execute(run, mine_only=True).bank, run.series
+    summary = {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
+    return {**summary, CURVE: curve(series, series.channels[0])}
 
 
 def _enhance(folder: Path) -> dict[str, Any]:
-    return execute(Run.open(folder)).post_training
+    """Finish a run; its curve is that of the channel at fault in the worst event."""
+    run = Run.open(folder)
+    outcome, events = execute(run).post_training, read_events(folder)["events"]
+    channel = events[0]["channels"][0]["channel"] if events else run.series.channels[0]
+    return {**outcome, CURVE: curve(run.series, channel)}
 
 
 def _attempt(work: Callable[..., dict[str, Any]], policy: RetryPolicy, *arguments: Any) -> dict[str, Any]:
@@ -214,14 +222,15 @@ def _read_requests(path: Path) -> dict[str, Any]:
 
 
 def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> int:
-    """Write ``index.html`` and, if items failed, ``failures.csv``: a manifest of the failed items with the reasons.
+    """Write ``index.html``, ``events.csv`` and, if items failed, ``failures.csv``: a manifest of them with the reasons.
 
     Returns
     -------
     int
         How many series have no training part of their own.
     """
-    whole = write_summary(out, {name: out / ITEMS / name for name in requests}, failed)
+    curves = {name: drawn for name in requests if (drawn := _curve(out, name)) is not None}
+    whole = write_summary(out, {name: out / ITEMS / name for name in requests}, failed, curves)
     path = out / "failures.csv"
     if not failed:
         path.unlink(missing_ok=True)
@@ -250,3 +259,12 @@ def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[st
         )
     write_text(path, pd.DataFrame(rows).to_csv(index=False))
     return whole
+
+
+def _curve(out: Path, name: str) -> dict[str, Any] | None:
+    """Return what the page draws of an item; None if an older version made its results."""
+    for results in (ENHANCED_RESULTS, MINED_RESULTS):
+        result = stored_result(out / results, name)
+        if result is not None and CURVE in result:
+            return dict(result[CURVE])
+    return None

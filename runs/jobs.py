@@ -76,12 +76,12 @@ def map_jobs(
             failures[name] = error
         on_done(name, error)
     write_json(out / FAILURES, failures)
-    return {name: result for name in names if (result := _result(out, name)) is not None}
+    return {name: result for name in names if (result := stored_result(out, name)) is not None}
 
 
 def unfinished(names: Iterable[str], out: Path) -> list[str]:
     """Return the names of the jobs without a result."""
-    return [name for name in names if _result(out, name) is None]
+    return [name for name in names if stored_result(out, name) is None]
 
 
 def _locally(names: list[str], work: Work, workers: int) -> Ended:
@@ -172,7 +172,7 @@ def _one_thread() -> None:
     threadpool_limits(1)
 
 
-def _result(out: Path, name: str) -> dict[str, Any] | None:
+def stored_result(out: Path, name: str) -> dict[str, Any] | None:
     """Return the stored result of a job; an unreadable file counts as none."""
     try:
         return read_json(out / f"{name}.json", "result")
@@ -190,8 +190,8 @@ def _failures(out: Path) -> dict[str, str]:
 def _line(error: BaseException | None) -> str | None:
     if error is None:
         return None
-    text = " ".join(str(error).split())[:300]
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text[:300]}"
 
 
 def show_progress(total: int) -> OnDone:

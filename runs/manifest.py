@@ -121,6 +121,7 @@ def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -
         defaults,
         data=data if data.startswith("example:") else str((folder / data).resolve()),
         text=defaults.text if text is None else _read(folder / text, where),
+        text_file=defaults.text_file if text is None else Path(text).name,
         log=defaults.log if log is None else str((folder / log).resolve()),
         column=defaults.column if column is None else tuple(column.split(SEPARATOR)),
         train_end=end(),
