@@ -1,26 +1,88 @@
-"""Pictures of a finished run: the series with its scores."""
+"""Pictures of a finished run: the series with its scores and its events."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
+from ape.monitor import Event
+from ape.monitor.expected import expected
+from ape.runs.result import Result
 from ape.series import Series
 from ape.series.plots import LINE_COLOUR, MOST_CHANNELS, TimeAxis, filled, short
 
 BEFORE_COLOUR, AFTER_COLOUR = "#888888", "#c8102e"
+EVENT_COLOUR, USUAL_COLOUR = "#c8102e", "#5b8fd0"
+MOST_AT_FAULT = 3  # channels in the picture of an event
+MARGIN = 64  # samples on both sides of an event; at least its length
+COLOURS = 48  # of a picture in a page, which makes its file three times smaller
+
+
+def draw_event(result: Result, event: Event) -> bytes:
+    """Draw an event with its surroundings, and return a PNG.
+
+    Above are the channels at fault, with what is usual at such a place; below is the score with its threshold.
+    """
+    series = result.series
+    margin = max(MARGIN, event.end - event.begin)
+    axis = TimeAxis.of(series, max(0, event.begin - margin), min(series.length, event.end + margin))
+    usual = expected(event, result.context, axis.begin, axis.end)
+    drawn = [series.channels.index(name) for name, _ in event.channels[:MOST_AT_FAULT]]
+    figure, panels = _panels(7.4, [1.5] * len(drawn) + [0.9], top=0.62, bottom=0.6)
+    during = np.zeros(series.length, dtype=bool)
+    during[event.begin : event.end] = True
+    for axes, channel in zip(panels, drawn, strict=False):
+        band = (usual.low[:, channel], usual.high[:, channel])
+        axes.fill_between(axis.places, *band, color=USUAL_COLOUR, alpha=0.3, lw=0, label="usual range")
+        axes.plot(axis.places, usual.middle[:, channel], color=USUAL_COLOUR, lw=1, ls="--", label="usual value")
+        values, missing = series.exact[:, channel], series.inserted | result.context.undelivered[:, channel]
+        axis.draw(axes, values, LINE_COLOUR, missing, lw=1.1, label="measured")
+        axis.draw(axes, np.where(during & ~missing, values, np.nan), EVENT_COLOUR, lw=1.6, label="in the event")
+        _title(axes, series.channels[channel])
+    axis.draw(panels[-1], result.score, LINE_COLOUR, lw=1.1)
+    panels[-1].axhline(result.threshold.level, color=EVENT_COLOUR, lw=1.2, ls=":", label="threshold")
+    panels[-1].set_ylim(bottom=0)
+    _title(panels[-1], "score")
+    for axes in panels:
+        _shade_events(axes, axis, [event])
+        axis.shade(axes)
+        _plain(axes)
+    named = [pair for axes in (panels[0], panels[-1]) for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    figure.legend(*zip(*named, strict=True), loc="upper right", ncols=5, fontsize=8, frameon=False)
+    axis.label(panels[-1], 8, ticks=7)
+    return small_png(_png(figure))
+
+
+def draw_whole(series: Series, channels: Sequence[int], events: Sequence[Event] = (), columns: int = 1) -> bytes:
+    """Draw channels of a series on axes of their own, with its events, and return a PNG."""
+    axis = TimeAxis.of(series)
+    rows = -(-len(channels) // columns)
+    figure, panels = _panels(11, [0.75] * rows, top=0.3, bottom=0.55, columns=columns)
+    for axes, channel in zip(panels, channels, strict=False):
+        axis.draw(axes, series.exact[:, channel], LINE_COLOUR, filled(series, channel), lw=0.7)
+        _title(axes, series.channels[channel])
+        _shade_events(axes, axis, events)
+        axis.shade(axes)
+        _plain(axes)
+    for axes in panels[len(channels) :]:
+        axes.set_axis_off()
+    for axes in panels[: len(channels)][-columns:]:
+        axis.label(axes, 8, ticks=8 if columns == 1 else 4)
+        axes.tick_params(labelbottom=True)
+    return small_png(_png(figure))
 
 
 def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
     """Draw the series, above its scores before and after post-training if there are any, and return a PNG."""
     rows = 1 if scores is None else 3
     figure = Figure(figsize=(11, 1.5 + 1.5 * rows), dpi=100)
-    canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=[2, 1, 1][:rows])[:, 0]
     axis = TimeAxis.of(series)
     draw_channels(panels[0], axis)
@@ -35,7 +97,7 @@ def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
     axis.label(panels[-1], 8)
     figure.align_ylabels()
     figure.tight_layout(pad=0.8)
-    return _png(canvas)
+    return _png(figure)
 
 
 def draw_channels(axes: Axes, axis: TimeAxis) -> None:
@@ -52,7 +114,51 @@ def draw_channels(axes: Axes, axis: TimeAxis) -> None:
     axes.set_yticks(0.5 - np.arange(count), [short(name) for name in series.channels[:count]])
 
 
-def _png(canvas: FigureCanvasAgg) -> bytes:
+def small_png(png: bytes) -> bytes:
+    """Return a picture with few colours, whose file is small."""
     out = io.BytesIO()
-    canvas.print_png(out)
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    return out.getvalue()
+
+
+def _panels(
+    width: float, heights: list[float], *, top: float, bottom: float, columns: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with rows of panels over one time axis; all sizes in inches."""
+    apart, left, right = 0.3, 0.62, 0.12
+    tall = top + sum(heights) + apart * (len(heights) - 1) + bottom
+    figure = Figure(figsize=(width, tall), dpi=110)
+    edges = {"left": left / width, "right": 1 - right / width, "top": 1 - top / tall, "bottom": bottom / tall}
+    grid = figure.subplots(
+        len(heights),
+        columns,
+        sharex=True,
+        squeeze=False,
+        height_ratios=heights,
+        gridspec_kw={**edges, "hspace": apart * len(heights) / sum(heights), "wspace": 0.14},
+    )
+    return figure, list(grid.ravel())
+
+
+def _shade_events(axes: Axes, axis: TimeAxis, events: Sequence[Event]) -> None:
+    for event in events:
+        first, last = axis.place(event.begin) - 0.5, axis.place(event.end - 1) + 0.5
+        axes.axvspan(first, last, color=EVENT_COLOUR, alpha=0.12, lw=0)
+
+
+def _title(axes: Axes, name: str) -> None:
+    axes.set_title(short(name), fontsize=9, loc="left", fontweight="bold", pad=3)
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(labelsize=8, length=2)
+    axes.locator_params(axis="y", nbins=4)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _png(figure: Figure) -> bytes:
+    out = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(out)
     return out.getvalue()

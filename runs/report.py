@@ -2,75 +2,206 @@
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from ape.core.files import read_json, write_text
 from ape.core.run_files import ARTEFACTS, BANK, LEDGER, POSTTRAIN, RECORD, REPORT, SCORES
-from ape.rules import MECHANISMS, MORPHOLOGIES, RuleBank
+from ape.monitor.times import span_text
+from ape.rules import MECHANISMS, MORPHOLOGIES, Rule, RuleBank
 from ape.rules.check import THRESHOLDS
+from ape.runs.explanation import EvidenceSummary, explain_rules
 from ape.runs.ledger import Ledger
 from ape.runs.pages import data_uri, render
-from ape.runs.pictures import draw_scores
+from ape.runs.pictures import draw_event, draw_whole, small_png
+from ape.runs.result import Result, read_result
+from ape.runs.verdict import channels_text, lasts, verdict
+from ape.runs.zoom import library, zoomable
 from ape.series import Series
 from ape.series.reading.report import reading_block
 from ape.tools.artefacts import Artefacts
 
 VERDICTS = ("accept", "reject", "revise", "revised", "proposed")
+MOST_EVENTS = 20  # with a picture
+MOST_CHANNELS = 12  # in the plot that can be zoomed
+MOST_OTHERS = 100  # channels in the small pictures
+MOST_REJECTED = 8  # rejected rules with a picture
+VOICES = {  # scores that post-training chooses from
+    "both": "the rules together with the distance to the nearest normal window",
+    "rules": "the rules alone",
+    "free": "the distance to the nearest normal window alone",
+    "original": "the detector as it was before post-training",
+}
+MEANINGS = {  # of the entries of the post-training report
+    "recipe": "settings of the training",
+    "seed": "of the random numbers",
+    "device": "on which it was trained",
+    "bank_is_of_this_series": "whether the rules were mined on this series",
+    "candidates": "how the training part was divided, and what was left out because it may be anomalous",
+    "training": "losses after so many steps, and the step that was kept",
+    "kept": "the score that was kept",
+    "accepted": "whether it is not the original one",
+    "reason": "why",
+    "acceptance": "average precision of each score on anomalies that were put into held-out normal data",
+    "seconds": "time of each part",
+}
+
+
+@dataclass(frozen=True)
+class EventView:
+    """What the page shows of an event.
+
+    Parameters
+    ----------
+    record : dict
+        As in ``events.json``.
+    when, lasts, channels : str
+    picture : str
+        Address of its picture; empty if it has none.
+    rule : RuleView or None
+        The rule that fits best.
+    """
+
+    record: dict[str, Any]
+    when: str
+    lasts: str
+    channels: str
+    picture: str
+    rule: RuleView | None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that a page shows at several places; sizes in pixels."""
+
+    address: str
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, png: bytes) -> Picture | None:
+        """Return a picture with few colours; None if the file is damaged."""
+        try:
+            png = small_png(png)
+        except OSError:
+            return None
+        return cls(data_uri(png), *struct.unpack(">II", png[16:24]))  # sizes in the header
+
+
+@dataclass(frozen=True)
+class RuleView:
+    """What the page shows of a rule.
+
+    Parameters
+    ----------
+    id : str
+    verdict : str
+        ``accept``, ``reject`` or ``none``.
+    rule : Rule or None
+        None if the bank does not contain it.
+    figures : dict of float
+        Of the last discriminability check.
+    picture : Picture or None
+        Of its examples.
+    evidence : tuple of EvidenceSummary
+    decisions : tuple of dict
+        Entries of the ledger.
+    events : int
+        Number of events that it fits best.
+    """
+
+    id: str
+    verdict: str
+    rule: Rule | None
+    figures: dict[str, float]
+    picture: Picture | None
+    evidence: tuple[EvidenceSummary, ...]
+    decisions: tuple[dict[str, Any], ...]
+    events: int
 
 
 def write_report(folder: Path, series: Series) -> None:
-    """Write ``report.html`` into a run folder; a run that was only mined has no scores."""
-    bank = RuleBank.load(folder / BANK)
+    """Write ``report.html`` into a run folder; a run that was only mined has no scores and no events."""
+    bank, record = RuleBank.load(folder / BANK), read_json(folder / RECORD, "run record")
+    text = record["arguments"].get("text_file") or "the text"
+    result = read_result(folder, series, bank, text) if (folder / SCORES).is_file() else None
     entries = list(Ledger(folder / LEDGER))
-    artefacts = Artefacts(folder / ARTEFACTS)
-    scores = pd.read_csv(folder / SCORES) if (folder / SCORES).exists() else None
-    posttrain = {} if scores is None else read_json(folder / POSTTRAIN, "post-training report")
-    record = read_json(folder / RECORD, "run record")
+    rules = _rule_views(folder, bank, result)
     notes = [*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])]
     notes += [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
+    shown, found = (result.series, result.events) if result else (series, ())
+    order = result.order if result else list(range(series.n_channels))
+    first, others = order[:MOST_CHANNELS], order[MOST_CHANNELS:][:MOST_OTHERS]
     page = render(
         REPORT,
         series=series,
-        notes=notes,
+        result=result,
+        verdict=verdict(result) if result else (),
+        events=_event_views(result, {rule.id: rule for rule in rules}) if result else [],
+        most_events=MOST_EVENTS,
+        library=library(),
+        plot=zoomable(shown, first, found, result and result.score, result and result.threshold.level),
+        whole=data_uri(draw_whole(shown, first, found)),
+        others=data_uri(draw_whole(shown, others, found, columns=2)) if others else "",
+        counts=(len(first), len(others)),
         bank=bank,
+        rules=rules,
+        text=text,
+        notes=notes,
+        reading=reading_block(series),
         record=record,
-        posttrain=posttrain,
-        overview=data_uri(draw_scores(series, scores)),
-        rules=[_rule_view(rule_id, entries, artefacts) for rule_id in _rule_ids(entries)],
-        records={rule.id: rule for rule in bank.rules},
+        posttrain=read_json(folder / POSTTRAIN, "post-training report") if result else {},
+        voices=VOICES,
+        meanings=MEANINGS,
         entries=entries,
         thresholds=THRESHOLDS,
         mechanisms=MECHANISMS,
         morphologies=MORPHOLOGIES,
         figure=_figure,
-        reading=reading_block(series),
     )
     write_text(folder / REPORT, page)
 
 
-def _rule_ids(entries: list[dict[str, Any]]) -> list[str]:
-    """Return the rules of the ledger, accepted ones first."""
-    rules = dict.fromkeys(entry["rule"] for entry in entries if entry["rule"])
-    accepted = {entry["rule"] for entry in entries if entry["decision"] == "accept"}
-    return sorted(rules, key=lambda rule: rule not in accepted)
+def _event_views(result: Result, rules: dict[str, RuleView]) -> list[EventView]:
+    return [
+        EventView(
+            record=record,
+            when=span_text(result.series, event.begin, event.end),
+            lasts=lasts(result, number),
+            channels=channels_text([name for name, _ in event.channels]),
+            picture=data_uri(draw_event(result, event)) if number < MOST_EVENTS else "",
+            rule=rules.get(record["rule"] or ""),
+        )
+        for number, (event, record) in enumerate(zip(result.events, result.records, strict=True))
+    ]
 
 
-def _rule_view(rule_id: str, entries: list[dict[str, Any]], artefacts: Artefacts) -> dict[str, Any]:
-    """Return what the page shows of a rule: its last figures and picture, and its verdicts."""
-    own = [entry for entry in entries if entry["rule"] == rule_id]
-    measured = [entry for entry in own if entry["decision"] == "measured"]
-    verdicts = [entry for entry in own if entry["decision"] in VERDICTS]
-    final = (entry["decision"] for entry in reversed(verdicts) if entry["decision"] in ("accept", "reject"))
-    return {
-        "id": rule_id,
-        "verdict": next(final, "undecided"),
-        "figures": measured[-1]["figures"] if measured else {},
-        "picture": data_uri(artefacts.get_bytes(measured[-1]["evidence"][0])) if measured else "",
-        "verdicts": verdicts,
-    }
+def _rule_views(folder: Path, bank: RuleBank, result: Result | None) -> list[RuleView]:
+    """Return the rules of the ledger: those of the bank first."""
+    artefacts = Artefacts(folder / ARTEFACTS)
+    known = {rule.id: rule for rule in bank.rules}
+    fits = Counter(record["rule"] for record in (result.records if result else ()))
+    explained = sorted(explain_rules(folder), key=lambda each: each.rule not in known)
+    views: list[RuleView] = []
+    for number, each in enumerate(explained):
+        measured = [entry for entry in each.decisions if entry["decision"] == "measured"]
+        pictured = measured and number < len(known) + MOST_REJECTED
+        views.append(
+            RuleView(
+                id=each.rule,
+                verdict=each.verdict,
+                rule=known.get(each.rule),
+                figures=measured[-1]["figures"] if measured else {},
+                picture=Picture.of(artefacts.get_bytes(measured[-1]["evidence"][0])) if pictured else None,
+                evidence=each.evidence,
+                decisions=tuple(entry for entry in each.decisions if entry["decision"] in VERDICTS),
+                events=fits[each.rule],
+            )
+        )
+    return views
 
 
 def _figure(value: Any) -> str:
