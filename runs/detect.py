@@ -15,8 +15,7 @@ from ape.core.alert_rates import parse_alert_rate
 from ape.core.errors import InputError
 from ape.detectors import Detector, WindowedDetector
 from ape.graphs import mine
-from ape.monitor import AlertRate, Answer, answer, threshold_for
-from ape.monitor.event_files import events_frame
+from ape.monitor import AlertRate, Answer, answer, events_frame, threshold_for
 from ape.monitor.threshold import level_for
 from ape.posttrain import EnhancedDetector, enhance
 from ape.posttrain.steps import channel_scores, describe_outcome

@@ -13,8 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ape import detectors
 from ape.detectors.inputs import prepared, required_by
-from ape.monitor import AlertRate, Answer, answer, threshold_for
-from ape.monitor.event_files import events_frame
+from ape.monitor import AlertRate, Answer, answer, events_frame, threshold_for
 from ape.posttrain import assess
 from ape.runs.detect import as_rate, as_series, train
 from ape.series import Series
