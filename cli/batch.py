@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -15,10 +15,14 @@ from rich.table import Table
 
 from ape.cli.commands import request_of
 from ape.cli.display import Display
-from ape.cli.terminal import console
+from ape.cli.events import exit_code, print_worst_events
+from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.monitor import read_events
+from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON
 from ape.runs.batch import (
     ENHANCED_RESULTS,
+    ITEMS,
     MINED_RESULTS,
     RetryPolicy,
     enhance_items,
@@ -32,13 +36,12 @@ from ape.series.matrix_profile import warm_up
 from ape.series.reading.report import NO_TRAIN_END
 
 SHOWN = 8  # items
+SHOWN_SERIES = 20
+FILES = {"index.html": "summary", EVENTS_CSV: "events", "failures.csv": "failures"}
 
 
-def batch(arguments: argparse.Namespace) -> None:
+def batch(arguments: argparse.Namespace) -> int:
     """``ape batch MANIFEST --out DIR``; failed items give exit code 2, and the same call retries them."""
-    from ape import detectors
-
-    detectors.create(arguments.backbone)  # refuse an unknown name before anything is written
     requests = read_manifest(arguments.manifest, request_of(arguments, "run" if arguments.enhance else "mine"))
     out = Path(arguments.out)
     warm_up(console.print)  # once, not in every worker
@@ -54,13 +57,27 @@ def batch(arguments: argparse.Namespace) -> None:
             failed |= enhance_items(trained, out, arguments.workers, policy, table.on_done)
     if whole := write_outcome(out, requests, failed):
         console.print(f"training part of {whole} of {len(requests)} series: {NO_TRAIN_END}")
-    console.print(f"summary: {out / 'index.html'}")
+    found = _read_all_events(out, requests)
+    print_worst_events(found, SHOWN_SERIES)
+    files = {what: str(out / name) for name, what in FILES.items() if (out / name).is_file()}
+    for what, path in files.items():
+        console.print(f"{what}: {path}")
+    print_document({"series": list(requests), "failed": failed, "events": found, "files": files})
     if failed:
         raise InputError(
             f"{len(failed)} of {len(requests)} items failed",
             str(out / "failures.csv"),
             "fix what it says, then rerun the command: finished items are not repeated",
         )
+    return exit_code(arguments, any(document["events"] for document in found.values()))
+
+
+def _read_all_events(out: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the events of each series that has been scored; the series with the worst event first."""
+    folders = {name: out / ITEMS / name for name in names}
+    found = {name: read_events(folder) for name, folder in folders.items() if (folder / EVENTS_JSON).is_file()}
+    worst = {name: max((event["score"] for event in found[name]["events"]), default=0.0) for name in found}
+    return {name: found[name] for name in sorted(found, key=lambda name: (-worst[name], name))}
 
 
 class LiveTable:

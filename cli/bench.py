@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ape.cli.options import load_series
-from ape.cli.terminal import console
+from ape.cli.terminal import console, print_document, print_lines, print_table
 from ape.core.errors import InputError
 from ape.core.files import is_free
 
@@ -20,9 +20,14 @@ def bench(arguments: argparse.Namespace) -> None:
 def _list(arguments: argparse.Namespace) -> None:
     from ape.evals.timeanomalybench import SCENARIOS
 
-    for scenario in SCENARIOS.values():
-        for fault in scenario.faults:
-            print(scenario.name, fault.name, fault.mechanism, fault.morphology, sep="\t")  # noqa: T201 (for other programs)
+    names = ("scenario", "fault", "mechanism", "morphology")
+    rows = [
+        (scenario.name, fault.name, fault.mechanism, fault.morphology)
+        for scenario in SCENARIOS.values()
+        for fault in scenario.faults
+    ]
+    print_table(names, rows)
+    print_document([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _make(arguments: argparse.Namespace) -> None:
@@ -33,7 +38,7 @@ def _make(arguments: argparse.Namespace) -> None:
     out = _require_free_folder(arguments.out)
     with Display(console) as display:
         make_set(out, arguments.seed, config, lambda done, total: display.progress("series", done, total))
-    console.print(f"set: {out}")
+    _print_folder(out)
 
 
 def _supplement(arguments: argparse.Namespace) -> None:
@@ -41,7 +46,12 @@ def _supplement(arguments: argparse.Namespace) -> None:
 
     out = _require_free_folder(arguments.out)
     supplement_set(out, load_series(arguments), arguments.seed)
+    _print_folder(out)
+
+
+def _print_folder(out: Path) -> None:
     console.print(f"set: {out}")
+    print_document({"set": str(out)})
 
 
 def _require_free_folder(out: str) -> Path:
@@ -56,10 +66,17 @@ def _describe(arguments: argparse.Namespace) -> None:
 
     if arguments.what in SCENARIOS:
         scenario = SCENARIOS[arguments.what]
-        console.print(f"{scenario.name}: {scenario.domain}; one sample every {scenario.step:g} s")
-        console.print(f"\n{scenario.texts.measured}\n{scenario.texts.manual}")
-        for fault in scenario.faults:
-            console.print(f"{fault.name}: {fault.note} ({fault.mechanism}, {fault.morphology}; {fault.precondition})")
+        head = f"{scenario.name}: {scenario.domain}; one sample every {scenario.step:g} s"
+        print_lines([head, "", scenario.texts.measured, scenario.texts.manual], 0)
+        faults = [
+            {"name": fault.name, "note": fault.note, "mechanism": fault.mechanism, "morphology": fault.morphology,
+             "precondition": fault.precondition}
+            for fault in scenario.faults
+        ]  # fmt: skip
+        for fault in faults:
+            text = "{name}: {note} ({mechanism}, {morphology}; {precondition})".format(**fault)
+            print_lines([text], 4)
+        print_document({"name": scenario.name, "domain": scenario.domain, "step": scenario.step, "faults": faults})
         return
     card = Path(arguments.what) / "card.md"
     if not card.is_file():
@@ -68,7 +85,9 @@ def _describe(arguments: argparse.Namespace) -> None:
             arguments.what,
             f"give a folder that 'ape bench make' wrote, or one of {', '.join(SCENARIOS)}",
         )
-    console.print(card.read_text(encoding="utf-8"))
+    text = card.read_text(encoding="utf-8")
+    console.print(text)
+    print_document({"set": arguments.what, "card": text})
 
 
 def _gallery(arguments: argparse.Namespace) -> None:
@@ -79,3 +98,4 @@ def _gallery(arguments: argparse.Namespace) -> None:
         raise InputError("the file exists already", str(path), "choose another --out")
     write_gallery(path, arguments.seed)
     console.print(f"gallery: {path}")
+    print_document({"gallery": str(path)})

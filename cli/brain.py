@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 
-from ape.cli.terminal import console
+from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
 
 
@@ -22,6 +22,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
     command = serve_command(arguments.model, arguments.port)
     console.print(shlex.join(command))
+    print_document({"command": command})
     if shutil.which("vllm"):
         os.execvp("vllm", command)
     gpu = "" if gpu_memory() else "no GPU was found; "
@@ -39,5 +40,6 @@ def check(arguments: argparse.Namespace) -> None:
     needs = check_server(address, os.environ.get(MODEL_VARIABLE))
     for need in needs:
         console.print(f"{'ok' if need.met else 'missing':<8} {need.name:<12} {need.detail}")
+    print_document([{"name": need.name, "met": need.met, "detail": need.detail} for need in needs])
     if missing := [need.name for need in needs if not need.met]:
         raise InputError(f"the server lacks {', '.join(missing)}", address, "start it as 'ape brain serve' prints")

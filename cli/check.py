@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from ape.cli.options import load_series
-from ape.cli.terminal import console, print_reading
+from ape.cli.terminal import console, print_document, print_reading
 from ape.core.errors import InputError
+from ape.series.reading.report import reading_block
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -23,3 +24,12 @@ def check(arguments: argparse.Namespace) -> None:
 
         write_bytes(plot, draw_series(series))
         console.print(f"plot: {plot}")
+    print_document({
+        "series": series.name,
+        "points": series.length,
+        "channels": series.channels,
+        "train_end": series.train_end,
+        "step": series.step,
+        "reading": reading_block(series),
+        "notes": series.notes,
+    })  # fmt: skip

@@ -26,8 +26,6 @@ def run(arguments: argparse.Namespace) -> int:
     """``ape run``: the whole run, new or resumed."""
     from ape.runs import Run
 
-    if (arguments.data is None) == (arguments.resume is None):
-        raise InputError("give DATA for a new run, or --resume DIR", "ape run", "one of the two")
     if arguments.resume is not None:
         refuse_fixed_options(arguments, "approve", "drop")
         approves = arguments.approve or arguments.drop

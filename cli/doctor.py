@@ -9,7 +9,7 @@ import os
 import platform
 import shutil
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from ape.agents.brain import EMBEDDED, URL_VARIABLE
 from ape.agents.reply_cache import cache_folder
 from ape.agents.server import START_HINT, base_address, served_models
 from ape.agents.vllm_command import serve_command
-from ape.cli.terminal import console
+from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
 from ape.runs.tracing import ENDPOINT
 from ape.series.matrix_profile import is_compiled
@@ -49,10 +49,12 @@ class Check:
 
 def doctor(arguments: argparse.Namespace) -> None:
     """``ape doctor``: print one line per check."""
-    for check in run_checks():
+    checks = run_checks()
+    for check in checks:
         line = Text("ok  " if check.ok else "--  ", style="green" if check.ok else "yellow")
         line.append(f"{check.name:<16}", style="bold").append(check.found, style="none")
         console.print(line.append(f"; {check.hint}" if check.hint and not check.ok else ""))
+    print_document([asdict(check) for check in checks])
 
 
 def run_checks() -> list[Check]:

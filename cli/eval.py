@@ -6,13 +6,10 @@ import argparse
 import importlib.util
 from pathlib import Path
 
-from rich.console import Console
-
+from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
 
 PACKAGES = ("pyarrow", "scikit_posthocs", "tabulate")
-
-console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def eval(arguments: argparse.Namespace) -> None:
@@ -34,7 +31,7 @@ def _run(arguments: argparse.Namespace) -> None:
     failed = run_experiment(experiment, out, folder, arguments.workers, arguments.ray)
     if failed:
         console.print(f"{failed} cells failed: {out / 'cells' / 'failures.json'}; rerun the command to retry them")
-    _print_paths(out)
+    _print_paths(out, failed)
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -47,8 +44,12 @@ def _report(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from ape.evals.report import compare
 
-    console.print(compare(Path(arguments.before), Path(arguments.after)).to_string())
+    differences = compare(Path(arguments.before), Path(arguments.after))
+    console.print(differences.to_string())
+    print_document(differences.reset_index().to_dict("records"))
 
 
-def _print_paths(out: Path) -> None:
-    console.print(f"report: {out / 'report.html'}, {out / 'report.md'}")
+def _print_paths(out: Path, failed: int = 0) -> None:
+    reports = [str(out / name) for name in ("report.html", "report.md")]
+    console.print(f"report: {', '.join(reports)}")
+    print_document({"reports": reports, "failed": failed})

@@ -45,9 +45,9 @@ def events(arguments: argparse.Namespace) -> int:
         document = read_events(folder)
     else:
         document = _found_again(folder, arguments)
-    print_events(document, arguments.top)
+    _print_events(document, folder, arguments.top)
     print_document({**document, "folder": str(folder), "events": document["events"][: arguments.top]})
-    return exit_code(arguments, document)
+    return exit_code(arguments, bool(document["events"]))
 
 
 def _found_again(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -56,10 +56,12 @@ def _found_again(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     from ape.runs import Run
 
     if not (folder / RECORD).is_file():
-        raise _no_run(folder, arguments.run)
+        hint = "score the series again: ape score DATA --detector DIR --alerts-per PERIOD --out DIR"
+        raise InputError("only the events of a run can be sought again", arguments.run, hint)
     run = Run.open(folder)
     if not (folder / ENHANCED).is_dir():
         raise InputError("the run has no detector yet", arguments.run, f"ape run --resume {arguments.run}")
+    console.print(f"scores {run.series.name} again")
     detector = posttrain.load(folder / ENHANCED)
     rate = alerts_of(arguments) or run.request.alerts
     if (folder / ENHANCED / THRESHOLD).is_file():
@@ -90,16 +92,6 @@ def _save(run: Run, found: Answer) -> None:
     write_report(run.folder, run.series)
 
 
-def _no_run(folder: Path, given: str) -> InputError:
-    if (folder / EVENTS_JSON).is_file():
-        hint = "score the series again: ape score DATA --detector DIR --alerts-per PERIOD --out DIR"
-        return InputError("only the events of a run can be found again", given, hint)
-    if any((folder / name).is_dir() for name in (DETECTOR, ENHANCED)):
-        hint = f"score a series with it: ape score DATA --detector {given} --out DIR"
-        return InputError("the folder has a detector, but no events", given, hint)
-    return InputError("neither a run folder nor one that 'ape score' wrote", given, "check the path")
-
-
 def report_events(arguments: argparse.Namespace, folder: Path, **more: Any) -> int:
     """Print the events in a folder and where the files are, and return the exit code.
 
@@ -115,36 +107,53 @@ def report_events(arguments: argparse.Namespace, folder: Path, **more: Any) -> i
     files = {what: str(folder / name) for name, what in FILES.items() if (folder / name).is_file()}
     document = read_events(folder) if "events" in files else {}
     if document:
-        print_events(document, SHOWN)
+        _print_events(document, folder, SHOWN)
     for what, path in files.items():
         console.print(f"{what}: {path}")
     print_document({**more, **document, "folder": str(folder), "files": files})
-    return exit_code(arguments, document)
+    return exit_code(arguments, bool(document.get("events")))
 
 
-def exit_code(arguments: argparse.Namespace, document: dict[str, Any]) -> int:
-    """Return the exit code of a command that has found these events."""
-    return EVENTS_FOUND if getattr(arguments, "fail_on_events", False) and document.get("events") else 0
+def exit_code(arguments: argparse.Namespace, found: bool) -> int:
+    """Return the exit code of a command that has found events or not."""
+    return EVENTS_FOUND if found and getattr(arguments, "fail_on_events", False) else 0
 
 
-def print_events(document: dict[str, Any], top: int) -> None:
+def _print_events(document: dict[str, Any], folder: Path, top: int) -> None:
     """Print the worst events of a document such as ``events.json`` as a table."""
     found = document["events"]
     count = f"{len(found) or 'no'} event{'s' * (len(found) != 1)}"
     console.print(f"{count}; accepted false alarms: {document['alerts']}")
-    if document["train_end"] is None and found:
+    if document["train_end"] is None and (folder / RECORD).is_file():
         console.print(WHOLE_SERIES)
     if not found:
         return
     shown = found[:top]
     first, last, times = _times(shown)
     rows = [
-        [str(event["rank"]), *when, event["expected_every"], _what(event)]
+        [str(event["rank"]), *when, event["expected_every"].replace("more than", ">"), _what(event)]
         for event, when in zip(shown, times, strict=True)
     ]
-    print_table(["#", first, last, "by chance once in", "what"], rows)
+    print_table(["#", first, last, "by chance in", "what"], rows)
     if len(found) > top:
         console.print(f"and {len(found) - top} more")
+
+
+def print_worst_events(found: dict[str, dict[str, Any]], top: int) -> None:
+    """Print the worst event of each series as a table; ``found`` is in this order."""
+    shown = {name: document["events"] for name, document in found.items() if document["events"]}
+    if found:
+        console.print(f"events in {len(shown)} of {len(found)} series" + (", the worst of each:" if shown else ""))
+    if not shown:
+        return
+    names = list(shown)[:top]
+    first, last, times = _times([shown[name][0] for name in names])
+    rows = [
+        [name, str(len(shown[name])), *when, _what(shown[name][0])] for name, when in zip(names, times, strict=True)
+    ]
+    print_table(["series", "events", first, last, "what"], rows)
+    if len(shown) > top:
+        console.print(f"and {len(shown) - top} more series")
 
 
 def _what(event: dict[str, Any]) -> str:
@@ -159,20 +168,17 @@ def _what(event: dict[str, Any]) -> str:
 
 def _times(found: list[dict[str, Any]]) -> tuple[str, str, list[tuple[str, str]]]:
     """Return the titles of two columns and, for each event, its first and last time as short as they are clear."""
-    if found[0]["start_time"] is None:
+    if any(event["start_time"] is None for event in found):
         return "from row", "to row", [(str(event["start"]), _end(event, str(event["end"] - 1))) for event in found]
     texts = [text for event in found for text in (event["start_time"], event["end_time"])]
-    zones = {match[0] for text in texts if (match := ZONE.search(text))}
+    zones = {match[0] if (match := ZONE.search(text)) else "" for text in texts}
     zone = zones.pop() if len(zones) == 1 else ""
     texts = [text.removesuffix(zone) for text in texts]
     if all(FULL_MINUTE.fullmatch(text) for text in texts):
         texts = [text.removesuffix(":00") for text in texts]
     pairs = zip(found, texts[::2], texts[1::2], strict=True)
-    return (
-        f"from ({zone})" if zone else "from",
-        "to",
-        [(first, _end(event, _later(first, last))) for event, first, last in pairs],
-    )
+    times = [(first, _end(event, _later(first, last))) for event, first, last in pairs]
+    return f"from ({zone})" if zone else "from", "to", times
 
 
 def _later(first: str, last: str) -> str:

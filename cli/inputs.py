@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import re
+from glob import glob
 from pathlib import Path
 
 import ape
 from ape.cli.parser import suggestion
 from ape.core.errors import InputError
-from ape.core.run_files import RECORD
+from ape.core.run_files import DETECTOR, ENHANCED, RECORD
 
 EXAMPLE = "example:"
-GLOB = re.compile(r"[*?\[]")
+EVENTS_JSON = "events.json"  # as in `ape.monitor.event_files`, which is slow to import
 FILES = {
     "data": "no such file",
     "text": "cannot read the text: no such file",
@@ -21,7 +21,7 @@ FILES = {
     "config": "no such file",
 }
 FOLDERS = ("detector", "run", "against", "before", "after")
-EITHER = ("bank", "manifest")  # files or folders
+EITHER = ("bank", "manifest")  # files or folders; a manifest may be a glob
 EVALS = Path(ape.__file__).parent / "evals"
 PACKAGED = {  # arguments that name a part of the package, or a path
     "experiment": (EVALS / "experiments", ".toml", "no such experiment"),
@@ -30,14 +30,18 @@ PACKAGED = {  # arguments that name a part of the package, or a path
 
 
 def require_inputs(arguments: argparse.Namespace) -> None:
-    """Raise `InputError` for the first input that does not exist."""
+    """Raise `InputError` for the first input that does not exist, or if there is nothing to begin or resume."""
+    if hasattr(arguments, "resume") and (arguments.data is None) == (arguments.resume is None):
+        raise InputError("give DATA to begin, or --resume DIR", f"ape {arguments.command}", "one of the two")
     given = {name: value for name, value in vars(arguments).items() if value}
     for name, value in given.items():
         if name in PACKAGED:
             _require_packaged(value, *PACKAGED[name])
         elif name in FOLDERS and not Path(value).is_dir():
             raise _missing("no such folder", Path(value))
-        elif name in EITHER and not Path(value).exists() and not GLOB.search(value):
+        elif name == "run" and arguments.command == "events":
+            _require_events(Path(value))
+        elif name in EITHER and not Path(value).exists() and not glob(value):
             raise _missing("no such file or folder", Path(value))
         elif name == "resume" and not (Path(value) / RECORD).is_file():
             raise InputError("not a run folder", str(Path(value) / RECORD), "check the path")
@@ -51,6 +55,15 @@ def _require_packaged(value: str, folder: Path, suffix: str, what: str) -> None:
     known = sorted(path.stem for path in folder.glob(f"[!_]*{suffix}"))
     if value not in known and not Path(value).exists():
         raise InputError(what, value, suggestion(value, known) or f"give a path, or one of {', '.join(known)}")
+
+
+def _require_events(folder: Path) -> None:
+    if (folder / RECORD).is_file() or (folder / EVENTS_JSON).is_file():
+        return
+    if any((folder / name).is_dir() for name in (DETECTOR, ENHANCED)):
+        hint = f"score a series with it: ape score DATA --detector {folder} --out DIR"
+        raise InputError("the folder has a detector, but no events", str(folder), hint)
+    raise InputError("neither a run folder nor one that 'ape score' wrote", str(folder), "check the path")
 
 
 def _missing(what: str, path: Path) -> InputError:

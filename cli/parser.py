@@ -45,6 +45,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise the message of argparse as `InputError`."""
         commands = self.commands()
+        if message.startswith("argument "):
+            option, _, what = message.removeprefix("argument ").partition(": ")
+            raise InputError(what, option, self._see_help())
         asks = commands and not message.startswith("unrecognized")
         raise InputError(message, self.prog, f"give one of {', '.join(commands)}" if asks else self._see_help())
 
@@ -57,7 +60,8 @@ class Parser(argparse.ArgumentParser):
         known = [str(choice) for choice in action.choices]
         option, name = "/".join(action.option_strings), str(action.metavar or action.dest).lower()
         what = name if isinstance(action, argparse._SubParsersAction) or not option else option.removeprefix("--")
-        hint = suggestion(str(value), known) or f"give one of {', '.join(known)}"
+        listed = ", ".join(f"'{choice}'" if option else choice for choice in known)
+        hint = suggestion(str(value), known) or f"give one of {listed}"
         raise InputError(f"no {what} '{value}'", option or self.prog, hint)
 
     def _refuse_unknown_options(self, words: list[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ape.cli.commands import console
 from ape.cli.display import Display
+from ape.cli.terminal import console, print_document
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
@@ -19,3 +19,4 @@ def pretrain(arguments: argparse.Namespace) -> None:
         card = run(out, arguments.seed, arguments.processes, arguments.steps, arguments.device, display.progress)
     console.print(f"held-out processes: recall at 1 % false alarms {card['figures']['mean']['recall']:.3f}")
     console.print(f"weights: {out / WEIGHTS}\ncard: {out / CARD}")
+    print_document({"weights": str(out / WEIGHTS), "card": str(out / CARD), "figures": card["figures"]})

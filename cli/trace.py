@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
-from ape.cli.terminal import wrapping_console
+from ape.cli.terminal import print_document, wrapping_console
 from ape.core.errors import InputError
 from ape.core.run_files import BANK
 from ape.rules import RuleBank
@@ -27,22 +29,28 @@ def trace(arguments: argparse.Namespace) -> None:
     """``ape trace RUN``, with one of ``--why``, ``--html``, ``--fork`` and ``--against``."""
     run = Path(arguments.run)
     if arguments.why is not None:
-        _print_explanation(explain_rule(run, arguments.why))
+        explanation = explain_rule(run, arguments.why)
+        _print_explanation(explanation)
+        print_document(_explanation_document(explanation))
     elif arguments.html:
         from ape.runs.trace_page import write_trace_page
 
-        console.print(f"trace: {write_trace_page(run)}")
+        page = write_trace_page(run)
+        console.print(f"trace: {page}")
+        print_document({"trace": str(page)})
     elif arguments.fork is not None:
         _fork(run, arguments)
     elif arguments.against is not None:
         lines = differences(*(RuleBank.load(Path(each) / BANK) for each in (run, arguments.against)))
         console.print("\n".join(lines) or "the same rules")
+        print_document({"differences": lines})
     else:
         spans = filter_spans(read_trace(run), arguments.agent, arguments.rule)
         if not spans:
             raise InputError("no span matches", str(run), "leave out --agent or --rule")
         for span in spans:
             console.print(_tree(span))
+        print_document([asdict(span) for span in spans])
 
 
 def _fork(run: Path, arguments: argparse.Namespace) -> None:
@@ -52,6 +60,7 @@ def _fork(run: Path, arguments: argparse.Namespace) -> None:
     changes: dict[str, Decision] = {rule: word for word in words for rule in getattr(arguments, word) or ()}
     fork(run, arguments.fork, changes, Path(arguments.out))
     console.print(f"forked: {arguments.out}; resume it with 'ape run --resume {arguments.out}'")
+    print_document({"run": arguments.out})
 
 
 def _tree(span: Span, parent: Tree | None = None) -> Tree:
@@ -92,6 +101,15 @@ def _print_explanation(explanation: Explanation) -> None:
             figures = ", ".join(f"{name} {value:.3g}" for name, value in decision["figures"].items())
             branch.add(Text(figures, style="dim"))
     console.print(tree)
+
+
+def _explanation_document(explanation: Explanation) -> dict[str, Any]:
+    evidence = [
+        {**item.evidence.model_dump(mode="json"), "content": item.content, "found": item.found}
+        for item in explanation.evidence
+    ]
+    decisions = list(explanation.decisions)
+    return {"rule": explanation.rule, "verdict": explanation.verdict, "evidence": evidence, "decisions": decisions}
 
 
 def _add_evidence(tree: Tree, item: EvidenceSummary) -> None:

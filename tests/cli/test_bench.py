@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 
-def test_list_prints_one_tab_separated_line_per_fault(ape):
-    lines = ape("bench", "list").out.splitlines()
-    assert len(lines) >= 45 and all(len(line.split("\t")) == 4 for line in lines)
+def test_list_prints_one_line_per_fault(ape):
+    title, *lines = ape("bench", "list").out.splitlines()
+    assert title.split() == ["scenario", "fault", "mechanism", "morphology"]
+    assert len(lines) >= 45 and all(len(line.split()) == 4 for line in lines)
+    listed = json.loads(ape("bench", "list", "--json").out)
+    assert [list(fault.values()) for fault in listed] == [line.split() for line in lines]
 
 
 def test_set_is_made_and_described(ape, tmp_path):
