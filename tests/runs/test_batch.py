@@ -22,6 +22,8 @@ import pytest
 from ape.cli.main import main
 from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
+from ape.monitor import AlertRate, Threshold, read_events
+from ape.monitor.event_files import COLUMNS
 from ape.rules import RuleBank
 from ape.runs import batch
 from ape.runs.batch import RetryPolicy, enhance_items, mine_items, train_items, write_outcome
@@ -82,6 +84,7 @@ def test_a_manifest_sets_the_request_of_each_item(tmp_path):
     found = read_manifest(str(manifest), DEFAULTS)
     assert list(found) == ["a_b", "wave_0", "wave_0-2", "example_internal-bleeding"]
     assert (found["a_b"].text, found["a_b"].train_end, found["a_b"].seed) == ("A pump.", "500", 3)
+    assert found["a_b"].text_file == "note.txt"
     assert found["wave_0"].column == ("x", "y") and found["wave_0-2"].train_end is None
 
 
@@ -280,9 +283,10 @@ def test_killed_workers_and_drivers_do_not_change_the_banks(data, tmp_path, fini
 
 
 @pytest.mark.extended
-def test_enhanced_items_have_scores_and_a_decision(data, tmp_path, quick):
+def test_enhanced_items_have_scores_events_and_a_decision(data, tmp_path, quick):
     out = tmp_path / "out"
-    requests = read_manifest(str(data / "wave [01].npz"), Request(command="run", data=""))
+    twice = Request(command="run", data="", alerts=AlertRate(2, "training part"))
+    requests = read_manifest(str(data / "wave [01].npz"), twice)
     assert mine_items(requests, out) == {}
     assert train_items(list(requests), out) == {} and enhance_items(list(requests), out) == {}
     write_outcome(out, requests, {})
@@ -293,6 +297,11 @@ def test_enhanced_items_have_scores_and_a_decision(data, tmp_path, quick):
         assert len((folder / "scores.csv").read_text().splitlines()) == 901
         assert json.loads((folder / "run.json").read_text())["finished"]
         assert RuleBank.load(folder / "bank.json").rules
+        for trained in ("detector", "enhanced"):
+            assert Threshold.load(folder / trained).rate == AlertRate(2, "training part")
+        assert read_events(folder)["alerts"] == "2 in a time as long as the training part"
+    assert list(pd.read_csv(out / "events.csv")) == ["series", *COLUMNS]
+    assert (out / "index.html").read_text().count("<svg") == 2
     before = {path: path.stat().st_mtime_ns for path in out.glob("items/**/*")}
     assert train_items(list(requests), out) == {} and enhance_items(list(requests), out) == {}
     assert {path: path.stat().st_mtime_ns for path in before} == before
