@@ -214,9 +214,13 @@ def _varying(case: _Case) -> Found | None:
     if len(case.values) < STANDSTILL:
         return None
     floor = CONSTANT * case.scale
-    whole = (_spread(case.values) + floor) / (np.median([_spread(one) for one in case.references]) + floor)
-    fine = (_steps(case.values) + floor) / (np.median([_steps(one) for one in case.references]) + floor)
-    factor, how = max((whole, ""), (fine, " from point to point"), key=lambda each: abs(np.log(each[0])))
+    factors = []
+    for measure, how in ((_spread, ""), (_steps, " from point to point")):
+        usual = [measure(one) + floor for one in case.references]
+        now = measure(case.values) + floor
+        if not min(usual) <= now <= max(usual):
+            factors.append((now / float(np.median(usual)), how))
+    factor, how = max(factors, key=lambda each: abs(np.log(each[0])), default=(1.0, ""))
     if max(factor, 1 / factor) < FACTOR:
         return None
     if factor > MANY:
