@@ -32,9 +32,9 @@ def alarm_figures(series: Series, labels: np.ndarray, score: np.ndarray, calibra
     Returns
     -------
     dict of float or None
-        ``caught``, ``fitting`` and ``pieces`` where one false alarm is accepted in a time as long as the training part;
-        ``false N`` for each N of `PROMISED`, false alarms for each promised one. See `ape.evals.metrics.alerts`. None
-        where that is undefined, and where N are too many for a short training part.
+        ``caught``, ``fitting``, ``pieces`` and ``covered`` where one false alarm is accepted in a time as long as the
+        training part; ``false N`` for each N of `PROMISED`, false alarms for each promised one. See
+        `ape.evals.metrics.alerts`. None where that is undefined, and where N are too many for a short training part.
     """
     if not calibrated:
         score = in_normal_points(series, score)

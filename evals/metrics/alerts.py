@@ -28,12 +28,16 @@ class Alerts(NamedTuple):
     false : float
         False alarms for each promised one. An alarm is false if it overlaps no padded event. NaN if no normal point is
         left.
+    covered : float
+        Share of the normal points that lie in an alarm, false or not: an alarm that reaches from an event far into
+        normal data is not false. NaN if no normal point is left.
     """
 
     caught: float
     fitting: float
     pieces: float
     false: float
+    covered: float
 
 
 def alerts(labels: ArrayLike, alarms: ArrayLike, every: float) -> Alerts:
@@ -48,7 +52,7 @@ def alerts(labels: ArrayLike, alarms: ArrayLike, every: float) -> Alerts:
     labels : array [T]
         1 where a point is anomalous, else 0.
     alarms : array [N, 2]
-        Begin and end (exclusive) of each alarm.
+        Begin and end (exclusive) of each alarm; no two overlap.
     every : float
         Points of normal data between two accepted false alarms.
 
@@ -74,11 +78,13 @@ def alerts(labels: ArrayLike, alarms: ArrayLike, every: float) -> Alerts:
     caught = touching > 0
     false = int((_common(padded, spans) == 0).all(axis=0).sum())
     normal = len(truth) - int(np.diff(padded).sum())
+    in_alarms = np.diff(spans).sum() - _common(padded, spans).sum()
     return Alerts(
         float(caught.mean()) if len(true) else np.nan,
         float((common / union >= FITTING).any(axis=1).mean()) if len(true) else np.nan,
         float(touching[caught].mean()) if caught.any() else np.nan,
         false * every / normal if normal else np.nan,
+        float(in_alarms / normal) if normal else np.nan,
     )
 
 

@@ -29,6 +29,7 @@ def test_figures_match_hand_worked_values():
     assert figures.pieces == 1.5
     normal = 1000 - (40 + 20) - (100 + 20) - (20 + 20)
     assert figures.false == pytest.approx(2 / (normal / 100))
+    assert figures.covered == pytest.approx((30 + 90 + 1 + 1) / normal)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,12 @@ def test_without_alarms_nothing_is_caught_and_none_is_false():
 def test_normal_data_have_false_alarms_only():
     figures = alerts(np.zeros(1000, bool), [(10, 20), (30, 40), (990, 1000)], every=500)
     assert figures.false == pytest.approx(3 / 2) and np.isnan(figures[:3]).all()
+    assert figures.covered == 30 / 1000
+
+
+def test_a_long_alarm_from_an_event_on_covers_normal_points_although_it_is_not_false():
+    figures = alerts(marked(1000, (100, 200)), [(150, 1000)], every=100)
+    assert (figures.caught, figures.fitting, figures.false, figures.covered) == (1, 0, 0, 790 / 880)
 
 
 def test_an_event_everywhere_leaves_no_normal_point():
@@ -71,7 +78,9 @@ def test_properties(labels, alarmed, every):
     if labels.any():
         assert 0 <= figures.fitting <= figures.caught <= 1
         assert figures.caught == 0 or figures.pieces >= 1
+    assert np.isnan(figures.covered) == np.isnan(figures.false)
     if not np.isnan(figures.false):
+        assert 0 <= figures.covered <= 1
         assert 0 <= figures.false <= len(spans) * every
         assert figures.false == pytest.approx(2 * alerts(labels, spans, every / 2).false)  # twice as many are promised
 
