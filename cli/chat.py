@@ -14,8 +14,7 @@ from rich.text import Text
 
 from ape.cli.commands import request_of
 from ape.cli.options import refuse_fixed_options
-from ape.cli.terminal import print_reading, wrapping_console
-from ape.core.errors import InputError
+from ape.cli.terminal import print_document, print_reading, wrapping_console
 from ape.runs.session import MAIN, Session
 from ape.runs.updates import Update
 
@@ -50,11 +49,11 @@ def chat(arguments: argparse.Namespace) -> None:
         _print_updates(session.say(message))
     thread = "" if session.thread == MAIN else f" --thread {session.thread}"
     console.print(f"resume with 'ape chat --resume {session.folder}{thread}'")
+    said = [{"kind": update.kind, "text": update.text, "picture": update.picture} for update in session.history()]
+    print_document({"run": str(session.folder), "thread": session.thread, "messages": said})
 
 
 def _session(arguments: argparse.Namespace) -> Session:
-    if (arguments.data is None) == (arguments.resume is None):
-        raise InputError("give DATA for a new conversation, or --resume DIR", "ape chat", "give one of the two")
     if arguments.resume is not None:
         refuse_fixed_options(arguments, "thread")
         return Session(Path(arguments.resume), arguments.thread)

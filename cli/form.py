@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ape.cli.commands import request_of
+from ape.cli.parser import alert_rate, alert_word
+from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
 from ape.runs.folder import Request
 from ape.series.loaders import SUFFIXES
@@ -58,6 +60,7 @@ def add_form(defaults: Request) -> dict[str, gr.components.Component]:
         choice("backbone", "backbone", list(BACKBONES))
         fields["seed"] = gr.Number(values["seed"], label="seed", precision=0, minimum=0, maximum=MAX_SEED)
         text("brain", "model of the agents", "embedded, or the address of a server")
+        text("alerts_per", "false alarms to accept", "day, week or training, or a number such as day=3")
         fields["log"] = gr.File(label="log file")
         fields["image"] = gr.File(label="pictures", file_count="multiple", file_types=["image"])
     return fields
@@ -83,6 +86,7 @@ def values_of(request: Request) -> Values:
         "backbone": request.backbone,
         "seed": request.seed,
         "brain": request.brain,
+        "alerts_per": "" if request.alerts is None else alert_word(request.alerts.number, request.alerts.per),
         "log": request.log,
         "image": list(request.image) or None,
     }
@@ -116,7 +120,15 @@ def request_of_form(values: Values) -> Request:
         backbone=values["backbone"],
         seed=int(values["seed"] or 0),
         brain=word("brain"),
+        alerts_per=_alerts(word("alerts_per")),
         log=values["log"],
         image=values["image"],
     )
     return replace(request_of(arguments, "chat"), text=word("text"))
+
+
+def _alerts(word: str | None) -> tuple[float, str] | None:
+    try:
+        return None if word is None else alert_rate(word)
+    except argparse.ArgumentTypeError as error:
+        raise InputError(str(error), "false alarms to accept", "leave it empty for the default") from error

@@ -99,6 +99,12 @@ def alert_rate(word: str) -> tuple[float, str]:
     return count, per
 
 
+def alert_word(number: float, per: str) -> str:
+    """Return the word that `alert_rate` parses into a number and a period."""
+    name = next(name for name, period in PERIODS.items() if period == per)
+    return name if number == 1 else f"{name}={number:g}"
+
+
 def positive_number(word: str) -> int:
     """Parse a whole number above 0."""
     if not word.isdecimal() or int(word) == 0:

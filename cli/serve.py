@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from ape.cli.commands import request_of
-from ape.cli.terminal import console
+from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
 
 MAX_UPLOAD = 200  # MB
@@ -59,6 +59,7 @@ def serve(arguments: argparse.Namespace) -> None:
     url = f"http://127.0.0.1:{arguments.port}"
     _wait_for(url)
     console.print(f"{url}, conversations in {root}; press Ctrl-C to stop")
+    print_document({"url": url, "conversations": str(root)})
     demo.block_thread()
 
 

@@ -46,6 +46,7 @@ def print_document(document: Any) -> None:
     """Print the result of a command as JSON on stdout if ``--json`` asks for it. NaN and infinity become null."""
     if _json:
         sys.stdout.write(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()
 
 
 def print_lines(lines: Iterable[str], indent: int, style: str = "") -> None:

@@ -16,10 +16,11 @@ from ape.cli.form import add_form, request_of_form, values_of
 from ape.cli.main import build_parser
 from ape.cli.page import look, start
 from ape.core.errors import InputError
+from ape.monitor import AlertRate
 from ape.runs import Request
 from ape.series import ReadOptions
 
-NOT_IN_THE_FORM = {"out", "resume", "thread"}  # the folder is that of the page; the rest has its own fields
+NOT_IN_THE_FORM = {"out", "resume", "thread", "json", "quiet"}  # the page has its own folder, fields and output
 OPTIONS = {
     "decimal": ",",
     "time_format": "%d.%m.%Y %H:%M",
@@ -34,6 +35,8 @@ REQUESTS = [
     Request("chat", "", reading=ReadOptions()),
     *(Request("chat", "", reading=ReadOptions(**{name: value})) for name, value in OPTIONS.items()),
     Request("chat", "", reading=ReadOptions(dayfirst=False, header=True, decimal=".")),
+    Request("chat", "", alerts=AlertRate(3, "day")),
+    Request("chat", "", alerts=AlertRate(1, "training part")),
     Request("chat", "", column=("flow, in", "p"), train_end="60%", text="It sticks.", backbone="lstm-ae", seed=7),
 ]
 
