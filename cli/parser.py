@@ -102,7 +102,7 @@ def alert_rate(word: str) -> tuple[float, str]:
 def alert_word(number: float, per: str) -> str:
     """Return the word that `alert_rate` parses into a number and a period."""
     name = next(name for name, period in PERIODS.items() if period == per)
-    return name if number == 1 else f"{name}={number:g}"
+    return name if number == 1 else f"{name}={number!r}"
 
 
 def positive_number(word: str) -> int:
