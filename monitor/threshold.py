@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field, ValidationError
 
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json
@@ -15,11 +17,12 @@ from ape.posttrain.assessment import Assessment
 from ape.posttrain.channels import assess
 from ape.posttrain.detector import EnhancedDetector
 from ape.posttrain.discriminator.tail import Tail
+from ape.rules.schema import Record
 from ape.series import Series
 from ape.series.windows import points
 
 THRESHOLD = "threshold.json"  # in the folder of a detector
-FORMAT = 1
+FORMAT: Literal[1] = 1
 PERIODS: Mapping[str, float] = {"day": 86_400.0, "week": 604_800.0}  # seconds
 TRAINING = "training part"
 FEWEST = 20  # points between two accepted false alarms
@@ -73,10 +76,15 @@ class Threshold:
 
     def save(self, folder: Path) -> None:
         """Write ``threshold.json`` into the folder of a detector."""
-        errors = None if self.errors is None else {**vars(self.errors), "quantiles": self.errors.quantiles.tolist()}
-        rate = {"number": self.rate.number, "per": self.rate.per}
-        fields = {"level": self.level, "alerts": rate, "step": self.step, "trained": self.trained, "errors": errors}
-        write_json(folder / THRESHOLD, {"format": FORMAT, **fields})
+        tail = self.errors
+        stored = _Stored(
+            level=self.level,
+            alerts=_Alerts.model_validate(vars(self.rate)),
+            step=self.step,
+            trained=self.trained,
+            errors=None if tail is None else _Errors(quantiles=tail.quantiles.tolist(), excess=tail.excess),
+        )
+        write_json(folder / THRESHOLD, stored.model_dump(mode="json"))
 
     @classmethod
     def load(cls, folder: Path) -> Threshold:
@@ -88,15 +96,38 @@ class Threshold:
             It is missing, or corrupt.
         """
         path = folder / THRESHOLD
-        fields = read_json(path, "threshold")
+        obj = read_json(path, "threshold")
         try:
-            errors = fields["errors"]
-            tail = None if errors is None else Tail(np.array(errors["quantiles"], float), float(errors["excess"]))
-            rate = AlertRate(float(fields["alerts"]["number"]), str(fields["alerts"]["per"]))
-            step = None if fields["step"] is None else float(fields["step"])
-            return cls(float(fields["level"]), rate, step, int(fields["trained"]), tail)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not a threshold: {error!r}", str(path), "train the detector again") from error
+            stored = _Stored.model_validate(obj)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "file"
+            hint = "train the detector again"
+            raise InputError(f"not a threshold: {first['msg']}", f"{path}, field {field}", hint) from error
+        tail = None if stored.errors is None else Tail(np.array(stored.errors.quantiles), stored.errors.excess)
+        rate = AlertRate(stored.alerts.number, stored.alerts.per)
+        return cls(stored.level, rate, stored.step, stored.trained, tail)
+
+
+class _Alerts(Record):
+    number: float = Field(gt=0)
+    per: Literal["day", "week", "training part"]
+
+
+class _Errors(Record):
+    quantiles: list[float] = Field(min_length=1)
+    excess: float = Field(gt=0)
+
+
+class _Stored(Record):
+    """The content of ``threshold.json``."""
+
+    format: Literal[1] = FORMAT
+    level: float
+    alerts: _Alerts
+    step: float | None = Field(gt=0)
+    trained: int = Field(ge=1)
+    errors: _Errors | None
 
 
 def threshold_for(detector: Detector | EnhancedDetector, series: Series, rate: AlertRate | None = None) -> Threshold:
