@@ -16,7 +16,7 @@ from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.monitor.answer import Answer
 from ape.monitor.durations import expectation
-from ape.monitor.event import Event
+from ape.monitor.event import Event, Finding
 from ape.monitor.event_schema import ChannelRecord, EventFile, EventRecord, RuleRecord
 from ape.monitor.reason import rule_named
 
@@ -126,25 +126,30 @@ def _record(rank: int, event: Event, answer: Answer, rows: np.ndarray) -> EventR
 
 
 def _channels(event: Event) -> list[ChannelRecord]:
-    described = {
-        found.channel: {
-            "finding": found.kind,
-            "text": found.text,
-            "value": float(f"{found.value:.6g}"),
-            "usual_low": float(f"{found.usual[0]:.6g}"),
-            "usual_high": float(f"{found.usual[1]:.6g}"),
-            "unit": found.unit,
-        }
-        for found in event.findings
-    }
-    return [
-        ChannelRecord(channel=name, share=round(share, 3), **described.get(name, {})) for name, share in event.channels
-    ]
+    described = {found.channel: found for found in event.findings}
+    return [_channel(name, round(share, 3), described.get(name)) for name, share in event.channels]
+
+
+def _channel(name: str, share: float, found: Finding | None) -> ChannelRecord:
+    if found is None:
+        return ChannelRecord(channel=name, share=share)
+    value, low, high = (float(f"{number:.6g}") for number in (found.value, *found.usual))
+    return ChannelRecord(
+        channel=name,
+        share=share,
+        finding=found.kind,
+        text=found.text,
+        value=value,
+        usual_low=low,
+        usual_high=high,
+        unit=found.unit,
+    )
 
 
 def _rule(name: str | None, probability: float, answer: Answer) -> RuleRecord:
+    record = RuleRecord(rule=name, probability=round(probability, 3))
     rule = None if name is None else rule_named(answer.context, name)
-    known = (
-        {} if rule is None else {"mechanism": rule.mechanism, "morphology": rule.morphology, "evidence": rule.evidence}
-    )
-    return RuleRecord(rule=name, probability=round(probability, 3), **known)
+    if rule is None:
+        return record
+    known = {"mechanism": rule.mechanism, "morphology": rule.morphology, "evidence": rule.evidence}
+    return record.model_copy(update=known)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ape.rules.schema import Evidence, Record
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 class ChannelRecord(Record):

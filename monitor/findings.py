@@ -71,9 +71,17 @@ class _Case:
         series = context.series
         offset = 0.0 if series.offset is None else series.offset[channel]
         values = series.values[event.begin : event.end, channel].astype(np.float64) + offset
-        bands = (band[:, channel] for band in (usual.low, usual.middle, usual.high))
-        there = " there" if len(usual.starts) else ""
-        return cls(event, context, channel, values, *bands, references[..., channel] + offset, there)
+        return cls(
+            event=event,
+            context=context,
+            channel=channel,
+            values=values,
+            low=usual.low[:, channel],
+            middle=usual.middle[:, channel],
+            high=usual.high[:, channel],
+            references=references[..., channel] + offset,
+            there=" there" if len(usual.starts) else "",
+        )
 
     @property
     def name(self) -> str:
