@@ -27,6 +27,7 @@ EXTENDED = (
     "docs/guides/your-detector.md",
     "docs/guides/many-series.md",
     "docs/reference/detectors.md",
+    "docs/reference/monitor.md",
     "docs/reference/posttrain.md",
     "docs/reference/runs.md",
 )  # their snippets train a detector
