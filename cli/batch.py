@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ape.cli.commands import request_of
 from ape.cli.display import Display
-from ape.cli.events import exit_code, print_worst_events
+from ape.cli.events import exit_code, print_worst_events, report_files
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
 from ape.monitor import read_events
@@ -59,9 +59,7 @@ def batch(arguments: argparse.Namespace) -> int:
         console.print(f"training part of {whole} of {len(requests)} series: {NO_TRAIN_END}")
     found = _read_all_events(out, requests)
     print_worst_events(found, SHOWN_SERIES)
-    files = {what: str(out / name) for name, what in FILES.items() if (out / name).is_file()}
-    for what, path in files.items():
-        console.print(f"{what}: {path}")
+    files = report_files(out, FILES)
     print_document({"series": list(requests), "failed": failed, "events": found, "files": files})
     if failed:
         raise InputError(

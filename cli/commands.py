@@ -97,7 +97,7 @@ def _with_threshold(
 def score(arguments: argparse.Namespace) -> int:
     """``ape score``: score a whole series into ``OUT/scores.csv``, and list its events."""
     from ape import posttrain
-    from ape.cli.events import report_events
+    from ape.cli.events import FILES, report_events, report_files
     from ape.detectors.inputs import prepared, required_by
     from ape.monitor import write_events
     from ape.posttrain.steps import channel_scores, write_scores
@@ -116,8 +116,7 @@ def score(arguments: argparse.Namespace) -> int:
     assessment = posttrain.assess(detector, series, own=arguments.own) if found is None else found.assessment
     write_scores(target, series, {"score": assessment.score, **channel_scores(assessment, series.channels)})
     if found is None:
-        console.print(f"scores: {target}")
-        print_document({"files": {"scores": str(target)}})
+        print_document({"folder": arguments.out, "files": report_files(target.parent, FILES)})
         return 0
     write_events(target.parent, found)
     return report_events(arguments, target.parent)

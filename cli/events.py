@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ SHOWN = 10  # events at the end of a run
 FILES = {
     REPORT: "report",
     EVENTS_CSV: "events",
-    EVENTS_JSON: "events with details",
+    EVENTS_JSON: "events in detail",
     SCORES: "scores",
     BANK: "Rule Bank",
 }
@@ -104,14 +105,19 @@ def report_events(arguments: argparse.Namespace, folder: Path, **more: Any) -> i
     **more
         Further fields of the JSON document.
     """
-    files = {what: str(folder / name) for name, what in FILES.items() if (folder / name).is_file()}
-    document = read_events(folder) if "events" in files else {}
+    document = read_events(folder) if (folder / EVENTS_JSON).is_file() else {}
     if document:
         _print_events(document, folder, SHOWN)
-    for what, path in files.items():
-        console.print(f"{what}: {path}")
-    print_document({**more, **document, "folder": str(folder), "files": files})
+    print_document({**more, **document, "folder": str(folder), "files": report_files(folder, FILES)})
     return exit_code(arguments, bool(document.get("events")))
+
+
+def report_files(folder: Path, names: Mapping[str, str]) -> dict[str, str]:
+    """Print where files are that exist, and return their paths by name; ``names`` says what they are."""
+    files = {name: str(folder / name) for name in names if (folder / name).is_file()}
+    for name, path in files.items():
+        console.print(f"{names[name]}: {path}")
+    return files
 
 
 def exit_code(arguments: argparse.Namespace, found: bool) -> int:
