@@ -24,6 +24,7 @@ LINK = re.compile(r"(?<!`)\[[^\]\n]*\]\(([^)\s]+)\)")
 NOT_RUN = "# not run"
 EXTENDED = (
     "README.md",
+    "docs/guides/python.md",
     "docs/guides/your-detector.md",
     "docs/guides/many-series.md",
     "docs/reference/detectors.md",
