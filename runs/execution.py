@@ -26,7 +26,8 @@ from ape.core.run_files import ARTEFACTS, BANK, CHECKPOINTS, DETECTOR, ENHANCED,
 from ape.graphs.mining import mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
-from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON
+from ape.monitor import Threshold, read_events
+from ape.monitor.event_files import EVENTS_CSV
 from ape.rules import RuleBank
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
@@ -37,7 +38,6 @@ from ape.tools.artefacts import Artefacts
 
 THREAD = "run"
 CONFIG: RunnableConfig = {"configurable": {"thread_id": THREAD}}
-DETECTED = (SCORES, EVENTS_CSV, EVENTS_JSON)  # files of the step that scores
 AFTER_MINING = ("train", "post_train")  # the steps that may follow the Rule Bank
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
@@ -231,9 +231,21 @@ async def _restored_state(graph: Graph, folder: Path) -> StateSnapshot:
     elif "outcome" in values and not set(state.next) & {"approve", "train", "post_train"}:
         if not ((folder / ENHANCED).is_dir() and (folder / POSTTRAIN).is_file()):
             await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
-        elif "detect" not in state.next and not all((folder / name).is_file() for name in DETECTED):
+        elif "detect" not in state.next and not _detected(folder):
             await graph.aupdate_state(CONFIG, {"outcome": values["outcome"]}, as_node="post_train")
     return await graph.aget_state(CONFIG)
+
+
+def _detected(folder: Path) -> bool:
+    """Whether the files of the step that scores are there, and written by this version."""
+    if not all((folder / name).is_file() for name in (SCORES, EVENTS_CSV)):
+        return False
+    try:
+        Threshold.load(folder / ENHANCED)
+        read_events(folder)
+    except InputError:
+        return False
+    return True
 
 
 async def _stream(graph: Graph, run: Run, context: RunContext, given: Any, stops: Sequence[str] = ()) -> None:

@@ -21,6 +21,7 @@ from ape.series.plots import LINE_COLOUR, MOST_CHANNELS, TimeAxis, filled, short
 BEFORE_COLOUR, AFTER_COLOUR = "#888888", "#c8102e"
 EVENT_COLOUR, USUAL_COLOUR = "#c8102e", "#5b8fd0"
 MOST_AT_FAULT = 3  # channels in the picture of an event
+MOST_RANKS = 10  # events with their ranks in a picture
 MARGIN = 64  # samples on both sides of an event; at least its length
 COLOURS = 48  # of a picture in a page, which makes its file three times smaller
 
@@ -35,14 +36,14 @@ def draw_event(result: Result, event: Event) -> bytes:
     axis = TimeAxis.of(series, max(0, event.begin - margin), min(series.length, event.end + margin))
     usual = expected(event, result.context, axis.begin, axis.end)
     drawn = [series.channels.index(name) for name, _ in event.channels[:MOST_AT_FAULT]]
-    figure, panels = _panels(7.4, [1.5] * len(drawn) + [0.9], top=0.62, bottom=0.6)
+    figure, panels = _panels(7.4, [1.5] * len(drawn) + [0.9], top=0.5, bottom=0.48)
     during = np.zeros(series.length, dtype=bool)
     during[event.begin : event.end] = True
     for axes, channel in zip(panels, drawn, strict=False):
         band = (usual.low[:, channel], usual.high[:, channel])
         axes.fill_between(axis.places, *band, color=USUAL_COLOUR, alpha=0.3, lw=0, label="usual range")
         axes.plot(axis.places, usual.middle[:, channel], color=USUAL_COLOUR, lw=1, ls="--", label="usual value")
-        values, missing = series.exact[:, channel], series.inserted | result.context.undelivered[:, channel]
+        values, missing = series.exact[:, channel], filled(series, channel)
         axis.draw(axes, values, LINE_COLOUR, missing, lw=1.1, label="measured")
         axis.draw(axes, np.where(during & ~missing, values, np.nan), EVENT_COLOUR, lw=1.6, label="in the event")
         _title(axes, series.channels[channel])
@@ -76,6 +77,35 @@ def draw_whole(series: Series, channels: Sequence[int], events: Sequence[Event] 
     for axes in panels[: len(channels)][-columns:]:
         axis.label(axes, 8, ticks=8 if columns == 1 else 4)
         axes.tick_params(labelbottom=True)
+    return small_png(_png(figure))
+
+
+def draw_events(result: Result) -> bytes:
+    """Draw the channels at fault over the whole series, above the score with its threshold, and return a PNG.
+
+    The events have their ranks.
+    """
+    series, axis = result.series, TimeAxis.of(result.series)
+    drawn = result.order[:MOST_AT_FAULT]
+    figure, panels = _panels(11, [1.1] * len(drawn) + [1.0], top=0.42, bottom=0.55)
+    for axes, channel in zip(panels, drawn, strict=False):
+        axis.draw(axes, series.exact[:, channel], LINE_COLOUR, filled(series, channel), lw=0.7)
+        _title(axes, series.channels[channel])
+    axis.draw(panels[-1], result.score, LINE_COLOUR, lw=0.9)
+    panels[-1].axhline(result.threshold.level, color=EVENT_COLOUR, lw=1.2, ls=":")
+    panels[-1].set_ylim(bottom=0)
+    panels[-1].set_title("score, with its threshold", fontsize=9, loc="left", fontweight="bold", y=1.02, pad=0)
+    for axes in panels:
+        _shade_events(axes, axis, result.events)
+        axis.shade(axes)
+        _plain(axes)
+    for rank, event in enumerate(result.events[:MOST_RANKS], 1):
+        place = (axis.place(event.peak), 1.0)
+        panels[0].annotate(
+            str(rank), place, xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
+            ha="center", color=EVENT_COLOUR, fontsize=9, fontweight="bold",
+        )  # fmt: skip
+    axis.label(panels[-1], 8)
     return small_png(_png(figure))
 
 
@@ -118,7 +148,7 @@ def small_png(png: bytes) -> bytes:
     """Return a picture with few colours, whose file is small."""
     out = io.BytesIO()
     picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "png")
     return out.getvalue()
 
 
@@ -148,7 +178,7 @@ def _shade_events(axes: Axes, axis: TimeAxis, events: Sequence[Event]) -> None:
 
 
 def _title(axes: Axes, name: str) -> None:
-    axes.set_title(short(name), fontsize=9, loc="left", fontweight="bold", pad=3)
+    axes.set_title(short(name), fontsize=9, loc="left", fontweight="bold", y=1.02, pad=0)
 
 
 def _plain(axes: Axes) -> None:

@@ -131,7 +131,7 @@ def write_report(folder: Path, series: Series) -> None:
     entries = list(Ledger(folder / LEDGER))
     rules = _rule_views(folder, bank, result)
     notes = [*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])]
-    notes += [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
+    later = [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
     shown, found = (result.series, result.events) if result else (series, ())
     order = result.order if result else list(range(series.n_channels))
     first, others = order[:MOST_CHANNELS], order[MOST_CHANNELS:][:MOST_OTHERS]
@@ -151,6 +151,7 @@ def write_report(folder: Path, series: Series) -> None:
         rules=rules,
         text=text,
         notes=notes,
+        later=later,
         reading=reading_block(series),
         record=record,
         posttrain=read_json(folder / POSTTRAIN, "post-training report") if result else {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Result:
     Parameters
     ----------
     series : Series
-        As the detector scores it: the channels in the order of training.
+        The channels are in the order of training. Only values that the file lacks are missing.
     score : ndarray, float [T]
         Calibrated score of each point. An inserted point has that of the last row before it.
     threshold : Threshold
@@ -60,11 +60,6 @@ class Result:
                 blame[self.series.channels.index(name)] += share * event.score
         return [int(channel) for channel in np.argsort(-blame, kind="stable")]
 
-    @property
-    def at_fault(self) -> set[int]:
-        """The channels at fault in any event."""
-        return {self.series.channels.index(name) for event in self.events for name, _ in event.channels}
-
 
 def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the text") -> Result:
     """Read the scores, the threshold and the events of a run folder.
@@ -90,9 +85,11 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the t
     after = pd.read_csv(folder / SCORES)["after"].to_numpy()[series.point_rows]
     events = tuple(_event(record, series.row_points) for record in records)
     alarms = [Span(event.begin, event.end, event.score) for event in events]
-    context = Context.of(detector, scored, undelivered(series, scored), alarms, threshold, bank, text)
+    missing = undelivered(series, scored)
+    context = Context.of(detector, scored, missing, alarms, threshold, bank, text)
     score = after if threshold.errors is None else threshold.errors(after)
-    return Result(scored, score, threshold, events, records, context)
+    as_read = replace(scored, missing=missing if missing.any() else None)
+    return Result(as_read, score, threshold, events, records, context)
 
 
 def _event(record: dict[str, Any], points: np.ndarray) -> Event:

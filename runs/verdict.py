@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ape.monitor.durations import count_text, duration_text, number_text
+from ape.monitor.durations import duration_text, number_text
 from ape.monitor.threshold import TRAINING
 from ape.monitor.times import span_text
 from ape.runs.result import Result
 
 MOST_CHANNELS = 3  # that are named
+RARE = 10  # times the searched points: a score so rare is hardly by chance
 
 
 def verdict(result: Result) -> tuple[str, str]:
@@ -21,7 +22,7 @@ def searched_text(result: Result) -> str:
     """Return where events were looked for: ``the 4 days after the training part``."""
     series, searched = result.series, result.searched
     long = _length(searched.stop - searched.start, series.step)
-    return f"the {long} after the training part" if series.train_end else f"the whole series ({long})"
+    return f"the {long.removeprefix('1 ')} after the training part" if series.train_end else f"the whole series ({long})"
 
 
 def lasts(result: Result, event_number: int) -> str:
@@ -49,7 +50,7 @@ def _found(result: Result) -> str:
         if not np.isfinite(scores).any():
             return f"No event was found in {where}, because no point of it has a score."
         peak = result.searched.start + int(np.nanargmax(scores))
-        high = f"{result.score[peak]:.1f} ({span_text(series, peak, peak + 1)})"
+        high = f"{result.score[peak]:.1f} at {span_text(series, peak, peak + 1)}"
         return f"No event was found in {where}: the highest score, {high}, is below {result.threshold.level:.1f}."
     worst = result.events[0]
     when = span_text(series, worst.begin, worst.end)
@@ -63,19 +64,21 @@ def _found(result: Result) -> str:
 
 def _by_chance(result: Result) -> str:
     threshold = result.threshold
-    expected = number_text(false_alarms(result), 2)
-    time = "so long a time" if result.series.step else "so many points"
     rate = f"{threshold.rate.number:g} false alarm{'s' * (threshold.rate.number != 1)}"
     per = "a time as long as the training part" if threshold.rate.per == TRAINING else f"a {threshold.rate.per}"
-    sentence = f"By chance, about {expected} would be found in {time}: the threshold accepts {rate} in {per}"
+    most = number_text(false_alarms(result), 2)
+    sentence = f"Accepted is {rate} in {per}, so chance alone would raise about {most} there"
     if not result.events:
         return f"{sentence}."
     worst = result.records[0]
     every = worst["expected_every"].removeprefix("more than ")
     once = f"less than once in {every}" if worst["rarer"] else f"once in {every}"
-    of = "of the worst event" if len(result.events) > 1 else "of this event"
-    return f"{sentence}, and a score as high as that {of} is expected {once}."
+    rare = worst["expected_every_points"] > RARE * (result.searched.stop - result.searched.start)
+    which = "this event" if len(result.events) == 1 else "the worst event"
+    return f"{sentence}, {'but' if rare else 'and'} would score as high as {which} {once}."
 
 
 def _length(points: int, step: float | None) -> str:
-    return count_text(points) if step is None else duration_text(points * step)
+    if step is None:
+        return f"{points:,} point{'s' * (points != 1)}"
+    return duration_text(points * step)

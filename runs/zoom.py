@@ -82,8 +82,11 @@ def zoomable(
         if f"filled {channel}" in lines:
             grey = panels[-1].line("x", f"filled {channel}", source=source, color=FILLED_COLOUR)
             grey.level = "underlay"
+    strips = ColumnDataSource(_strips(series, events, x))
     for panel in panels:
-        _shade(panel, series, events, x)
+        if strips.data:
+            shade = {"fill_color": "colour", "fill_alpha": "alpha", "line_color": None, "level": "underlay"}
+            panel.vstrip(x0="left", x1="right", source=strips, **shade)
         panel.xaxis.visible = panel is panels[-1]
         panel.height = TALL if panel is panels[-1] else LOW
     layout = gridplot(
@@ -120,16 +123,13 @@ def _panel(name: str, shared: Any, source: ColumnDataSource, column: str, is_tim
     return drawn
 
 
-def _shade(panel: figure, series: Series, events: Sequence[Event], x: np.ndarray) -> None:
-    """Shade the training part, the gaps, and the events."""
-    from bokeh.models import BoxAnnotation
-
+def _strips(series: Series, events: Sequence[Event], x: np.ndarray) -> dict[str, list[Any]]:
+    """Return what is shaded: the training part, the gaps, and the events."""
     step = (x[-1] - x[0]) / max(1, len(x) - 1)
-    boxes = [(x[0], x[series.train_end - 1], TRAINING_COLOUR, 0.08)] if series.train_end else []
-    boxes += [(x[place - 1], x[place], GAP_COLOUR, 0.25) for place in _breaks(series)]
-    boxes += [(x[e.begin] - step / 2, x[e.end - 1] + step / 2, EVENT_COLOUR, 0.18) for e in events]
-    for left, right, colour, alpha in boxes:
-        panel.add_layout(BoxAnnotation(left=left, right=right, fill_color=colour, fill_alpha=alpha, line_color=None))
+    strips = [(x[0], x[series.train_end - 1], TRAINING_COLOUR, 0.08)] if series.train_end else []
+    strips += [(x[place - 1], x[place], GAP_COLOUR, 0.25) for place in _breaks(series)]
+    strips += [(x[each.begin] - step / 2, x[each.end - 1] + step / 2, EVENT_COLOUR, 0.18) for each in events]
+    return dict(zip(("left", "right", "colour", "alpha"), map(list, zip(*strips, strict=True)), strict=False))
 
 
 def _horizontal(series: Series) -> tuple[np.ndarray, bool]:

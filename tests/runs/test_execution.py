@@ -183,6 +183,14 @@ def test_a_bank_of_a_conversation_can_come_before_the_mined_one(quick, series, w
     assert post_train_with_bank(run, added).bank.rules == added.rules
 
 
+def test_damaged_events_of_a_finished_run_are_found_again(finished, tmp_path):
+    run = copy(finished, tmp_path / "run")
+    for name in ("events.json", "enhanced/threshold.json"):
+        (run.folder / name).write_text("{}")
+        execute(run)
+        assert (run.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
 def test_both_detectors_have_their_threshold_at_the_requested_rate(quick, series, finished, tmp_path):
     by_default = [Threshold.load(finished.folder / name) for name in ("detector", "enhanced")]
     assert {threshold.rate.per for threshold in by_default} == {"training part"}
