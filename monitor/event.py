@@ -14,7 +14,7 @@ class Finding:
     channel : str
     kind : {"missing", "stuck", "peak", "ramp", "level", "noisier", "calmer", "unrelated", "unlike"}
     text : str
-        In words, such as ``level 62 %, 20 percentage points above what is usual there``.
+        In words, such as ``level 20 percentage points above what is usual there (62 instead of 42 %)``.
     value : float
         That of the standstill, of the peak, of the level, or at the end of the ramp; otherwise the median; data units.
     usual : (float, float)

@@ -100,12 +100,16 @@ class _Case:
         unit = unit_text(self.name)
         return _with_unit(number_text(abs(size), 2), "percentage points" if unit == "%" else unit)
 
-    def level(self, value: float, precision: float) -> str:
-        """Return a value with its unit, as precise as two digits of a difference."""
+    def number(self, value: float, difference: float) -> str:
+        """Return a value as precise as two digits of a difference."""
         digits = 2
-        if value != 0 and precision != 0:
-            digits += int(np.floor(np.log10(abs(value)))) - int(np.floor(np.log10(abs(precision))))
-        return _with_unit(number_text(value, max(1, digits)), unit_text(self.name))
+        if value != 0 and difference != 0:
+            digits += int(np.floor(np.log10(abs(value)))) - int(np.floor(np.log10(abs(difference))))
+        return number_text(value, digits) if digits > 0 else "0"
+
+    def level(self, value: float, difference: float) -> str:
+        """Return the same with the unit of the channel."""
+        return _with_unit(self.number(value, difference), unit_text(self.name))
 
     def lasting(self, points: int) -> str:
         step = self.context.series.step
@@ -180,14 +184,14 @@ def _displaced(case: _Case) -> Found | None:
     few = max(1, round(PEAK_LENGTH * len(deviation)))
     highest = int(size.argmax())
     if np.sort(size)[-few:] @ np.sort(size)[-few:] >= PEAK_SHARE * energy and size[highest] > np.abs(others).max():
-        return _compared("peak", "peak of", case, float(case.values[highest]), float(deviation[highest]))
+        return _compared("peak", case, float(case.values[highest]), float(deviation[highest]))
     change = float(line[-1] - line[0])
     explained = MOSTLY * excess
     if around_line < RAMP * around_level and energy - around_line >= explained and abs(change) > abs(line.mean()):
         text = f"{'rises' if change > 0 else 'falls'} by {case.difference(change)} more than usual"
         return "ramp", text, float(case.values[-1])
     if energy - around_level >= explained and abs(shift) > np.abs(others.mean(axis=1)).max():
-        return _compared("level", "level", case, float(np.median(case.values[core])), shift)
+        return _compared("level", case, float(np.median(case.values[core])), shift)
     return None
 
 
@@ -197,10 +201,11 @@ def _core(size: np.ndarray) -> slice:
     return slice(int(far[0]), int(far[-1]) + 1)
 
 
-def _compared(kind: str, words: str, case: _Case, value: float, difference: float) -> Found:
+def _compared(kind: str, case: _Case, value: float, difference: float) -> Found:
+    """Say how far a level or peak is from what is usual, and what both are."""
     side = "above" if difference > 0 else "below"
-    text = f"{words} {case.level(value, difference)}, {case.difference(difference)} {side} what is usual{case.there}"
-    return kind, text, value
+    instead = f"{case.number(value, difference)} instead of {case.level(value - difference, difference)}"
+    return kind, f"{kind} {case.difference(difference)} {side} what is usual{case.there} ({instead})", value
 
 
 def _leaving_one_out(references: np.ndarray) -> np.ndarray:
@@ -270,7 +275,7 @@ def _outside(case: _Case) -> Found | None:
     """Values beyond the usual range for most of the event."""
     for beyond, bound in ((case.values > case.high, case.high), (case.values < case.low, case.low)):
         if beyond.mean() >= MOSTLY:
-            return _compared("level", "level", case, case.median, float(np.median(case.values - bound)))
+            return _compared("level", case, case.median, float(np.median(case.values - bound)))
     return None
 
 

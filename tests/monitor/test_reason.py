@@ -15,7 +15,14 @@ from ape.rules.schema import Evidence
 
 from .conftest import LENGTH
 
-LEVEL = Finding("value", "level", "level 62 %, 20 percentage points above what is usual there", 62.0, (40.0, 44.0), "%")
+LEVEL = Finding(
+    "value",
+    "level",
+    "level 20 percentage points above what is usual there (62 instead of 42 %)",
+    62.0,
+    (40.0, 44.0),
+    "%",
+)
 
 
 @pytest.fixture
@@ -36,14 +43,15 @@ def test_the_whole_sentence(context, event_of):
     rule = context.bank.rules[0].id
     event = event_of(context, rules=((rule, 0.9), (None, 0.1)), score=4.0)
     assert reason(event, (LEVEL,), context) == (
-        "2026-03-07 13:20 to 14:19 (+01:00), level 62 %, 20 percentage points above what is usual there, "
+        "2026-03-07 13:20 to 14:19 (+01:00), "
+        "level 20 percentage points above what is usual there (62 instead of 42 %), "
         f"like '{rule}' (line 2 of notes.txt: \"A cron job runs away.\"); expected by chance once in a week"
     )
 
 
 def test_named_channels_are_named(context, event_of):
     context = replace(context, series=replace(context.series, named=True))
-    assert "(+01:00), value: level 62 %" in reason(event_of(context), (LEVEL,), context)
+    assert "(+01:00), value: level 20 " in reason(event_of(context), (LEVEL,), context)
 
 
 def test_an_event_that_goes_on(context, event_of):
