@@ -1,4 +1,4 @@
-"""The page of ``ape serve``: conversation, rules as cards, progress and scores.
+"""The page of ``ape serve``: conversation, rules as cards, progress, events and scores.
 
 All state is in the run folders, so the page is the same after a reload, in a second tab, and after a server restart.
 """
@@ -17,9 +17,11 @@ from typing import Any
 
 import gradio as gr
 
+from ape.agents.expert.summaries import events_text
 from ape.cli.form import add_form, request_of_form
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, RECORD, REPORT, SCORES
+from ape.monitor.event_files import EVENTS_CSV
 from ape.runs.folder import Request
 from ape.runs.session import MAIN, Card, Session
 from ape.runs.updates import Update
@@ -31,10 +33,12 @@ from ape.tools.artefacts import Artefacts
 Messages = list[dict[str, Any]]
 Place = dict[str, str]  # name of the run folder ("run") and of the thread, stored in the browser
 
+NO_EVENTS = "No events yet: say *go* to train a detector and to score the series."
 HINT = "Ask what the series does, say 'mine', or 'help'."
 # Hide Gradio's "Share", which sends a picture to another machine, and "Clear", which would not delete anything.
 CSS = """.card img {max-height: 11rem; object-fit: contain}
 footer, button[aria-label="Share"], button[aria-label="Clear"] {display: none !important}
+.prose {overflow-x: auto} .prose th, .prose td {overflow-wrap: normal; word-break: normal}
 .gradio-container {max-width: 1600px !important; margin: auto}"""
 
 
@@ -79,12 +83,15 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                     add_cards(root, place, changed, [chat, question, notice, changed])
                 with gr.Tab("series"):
                     read, series = reading_fields()
+                with gr.Tab("events"):
+                    events = gr.Markdown(NO_EVENTS)
+                    marked = gr.Image(show_label=False, interactive=False)
+                    files = gr.File(label="report, events, bank, scores", file_count="multiple", interactive=False)
                 with gr.Tab("scores"):
                     scores = gr.Image(show_label=False, interactive=False)
-                    files = gr.File(label="report, bank, scores", file_count="multiple", interactive=False)
 
         turn = [chat, question, notice, changed]
-        results = [scores, files]
+        results = [events, marked, scores, files]
         everything = [place, *turn, thread, *results, read, series]
 
         def show(run: str | None, name: str) -> tuple[Any, ...]:
@@ -324,17 +331,18 @@ def _messages(updates: list[Update]) -> Messages:
     return messages
 
 
-def _result_values(root: Path, place: Place) -> tuple[Any, Any]:
-    """Return the picture of the scores and the result files; None if there are none."""
+def _result_values(root: Path, place: Place) -> tuple[Any, ...]:
+    """Return the events, the pictures of events and scores, and the result files; None if there are none."""
     session = _session(root, place)
     if session is None:
-        return None, None
+        return NO_EVENTS, None, None, None
     try:
-        picture = str(session.scores())
+        found, marked = session.events()
+        events, pictures = _escape(events_text(found)), (str(marked), str(session.scores()))
     except ValueError:
-        picture = None
-    paths = [session.folder / name for name in (REPORT, BANK, SCORES)]
-    return picture, [str(path) for path in paths if path.is_file()] or None
+        events, pictures = NO_EVENTS, (None, None)
+    paths = [session.folder / name for name in (REPORT, EVENTS_CSV, BANK, SCORES)]
+    return events, *pictures, [str(path) for path in paths if path.is_file()] or None
 
 
 def _escape(text: str) -> str:

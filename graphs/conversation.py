@@ -69,6 +69,8 @@ class ConversationContext:
         Trains, post-trains with a Rule Bank and scores; returns the post-training report.
     scores : callable
         Returns a PNG of the scores before and after post-training; raises a `ValueError` before the first training.
+    events : callable
+        Returns the events of the series as plain data, and a PNG of them; raises a `ValueError` likewise.
     """
 
     workbench: Workbench
@@ -78,6 +80,7 @@ class ConversationContext:
     mine: Callable[[], RuleBank]
     train: Callable[[RuleBank], dict[str, Any]]
     scores: Callable[[], bytes]
+    events: Callable[[], tuple[dict[str, Any], bytes]]
 
 
 async def think(state: ConversationState, runtime: Runtime[ConversationContext]) -> ConversationState:
@@ -180,8 +183,12 @@ def desk_of(state: ConversationState, workbench: Workbench, seed: int) -> Desk:
 
 
 def conversation_tools(desk: Desk, context: ConversationContext) -> list[BaseTool]:
-    """Return the guide's tools: measurements, pictures, the desk, mining, training and scores."""
+    """Return the guide's tools: measurements, pictures, the desk, mining, training, scores and events."""
     artefacts = context.workbench.artefacts
+
+    def found_events() -> dict[str, Any]:
+        events, picture = context.events()
+        return {**events, "artefact": artefacts.put_bytes(picture, ".png")}
 
     @agent_tool
     def mine_rules() -> dict[str, Any]:
@@ -193,28 +200,28 @@ def conversation_tools(desk: Desk, context: ConversationContext) -> list[BaseToo
 
     @agent_tool
     def train_and_score() -> dict[str, Any]:
-        """Train a detector, post-train it with the rules that pass, and score the series. Takes long and is final."""
+        """Train a detector, post-train it with the rules that pass, and find events. Takes long and is final."""
         bank = desk.bank()
         if not bank.rules:
             msg = "no rule on the desk passes its check"
             raise ValueError(msg)
         report = context.train(bank)
-        picture = artefacts.put_bytes(context.scores(), ".png")
-        return {
-            "accepted": report["accepted"],
-            "reason": report["reason"],
-            "rules": len(bank.rules),
-            "artefact": picture,
-        }
+        outcome = {"accepted": report["accepted"], "reason": report["reason"], "rules": len(bank.rules)}
+        return {**outcome, **found_events()}
 
     @agent_tool
     def show_scores() -> dict[str, Any]:
         """Draw the whole series with its scores before and after post-training."""
         return {"artefact": artefacts.put_bytes(context.scores(), ".png")}
 
+    @agent_tool
+    def show_events() -> dict[str, Any]:
+        """List where the series is anomalous, since when, in which channels, like which rule, and the threshold."""
+        return found_events()
+
     measurements = [
         *scenario_tools(context.workbench),
         *profiler_tools(context.workbench),
         *inspector_tools(context.workbench),
     ]
-    return [*measurements, *desk_tools(desk), mine_rules, train_and_score, show_scores]
+    return [*measurements, *desk_tools(desk), mine_rules, train_and_score, show_scores, show_events]

@@ -28,13 +28,16 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
-from ape.core.run_files import ARTEFACTS, LEDGER, SCORES
+from ape.core.run_files import ARTEFACTS, BANK, LEDGER, SCORES
 from ape.graphs.conversation import ConversationContext, ConversationState, build_conversation, desk_of
+from ape.monitor.event_files import EVENTS_JSON
 from ape.rules import RuleBank
+from ape.runs.event_summary import event_summary
 from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
-from ape.runs.pictures import draw_scores
+from ape.runs.pictures import draw_events, draw_scores
+from ape.runs.result import read_result
 from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
 from ape.series import Series
@@ -174,6 +177,17 @@ class Session:
         """
         return self._store_picture(self._draw_scores())
 
+    def events(self) -> tuple[dict[str, Any], Path]:
+        """Return the events as the tools report them, and a picture of them.
+
+        Raises
+        ------
+        ValueError
+            Nothing was scored yet.
+        """
+        found, picture = self._find_events()
+        return found, self._store_picture(picture)
+
     def threads(self) -> list[str]:
         """Return the names of the main thread and of all branches."""
         path = self.folder / DATABASE
@@ -235,6 +249,7 @@ class Session:
             mine=lambda: cast(RuleBank, _isolated(execute, self.run, callbacks, mine_only=True).mined),
             train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
             scores=self._draw_scores,
+            events=self._find_events,
         )
 
     def _turn(self, prepare: Prepare) -> Iterator[Update]:
@@ -304,6 +319,14 @@ class Session:
             msg = "there are no scores yet: say 'go' first"
             raise ValueError(msg)
         return draw_scores(self.run.series, pd.read_csv(path))
+
+    def _find_events(self) -> tuple[dict[str, Any], bytes]:
+        if not (self.folder / EVENTS_JSON).is_file():
+            msg = "nothing was scored yet, so there are no events: say 'go' first"
+            raise ValueError(msg)
+        bank, text = RuleBank.load(self.folder / BANK), self.run.request.text_file or "the text"
+        result = read_result(self.folder, self.run.series, bank, text)
+        return event_summary(result), draw_events(result)
 
     def _store_picture(self, png: bytes) -> Path:
         return self._artefacts.path(self._artefacts.put_bytes(png, ".png"))

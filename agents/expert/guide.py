@@ -24,7 +24,8 @@ HELP = """I understand:
 - make RULE larger, smaller, twice as long, shorter, slower, more abrupt, rarer, more frequent; only at night; only
   between 8 and 17; only when the value is high; only on CHANNEL; anywhere
 - drop RULE, restore RULE, compare with the mined ones
-- go: train a detector, post-train it with the rules, score the series; then: show the scores
+- go: train a detector, post-train it with the rules, score the series; then: where is it anomalous, show the events,
+  what is the threshold, how many alerts, show the scores
 
 RULE is a name from the list; "it" is the rule that we talked about last."""
 
@@ -207,9 +208,18 @@ def _words(*words: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(words)})", re.I)
 
 
+_FOUND = r"(?:events?|anomal\w*|alarms?|alerts?|threshold)\b"
+EVENTS = re.compile(  # a question about them; a request about a rule may contain these words, too
+    rf"^\W*(?:(?:show|list|give|tell)\s+)?(?:(?:me|all|the)\s+)*{_FOUND}\W*$"
+    rf"|^(?!.*\b(?:examples?|rules?|like)\b).*\b(?:where|when|how|what|which|are there|any)\b.*\b{_FOUND}"
+    rf"|\bwhy\b.*\b(?:this|the|an?) {_FOUND}",
+    re.I,
+)
+
 # The first pattern that matches decides.
 INTENTS: tuple[tuple[re.Pattern[str], Action], ...] = (
     (_words(r"help\b", r"what can you"), lambda transcript: HELP),
+    (EVENTS, _call("show_events")),
     (
         _words(r"why\b", r"reason for", r"explain"),
         _for_rule(lambda transcript, rule: [("why_rule", {"rule_id": rule})]),

@@ -8,6 +8,9 @@ from typing import Any
 from ape.agents.expert.transcript import ToolResult
 from ape.series.reading.grid import step_name
 
+EVENT_COLUMNS = ("#", "when", "channels", "like", "score", "by chance once in")
+REASONS = 3  # of the worst events
+
 
 def summarise(result: ToolResult, step: float | None = None) -> str:
     """Return one result in a sentence or two; ``step`` is the seconds between samples, if known."""
@@ -136,7 +139,42 @@ def _comparison(value: dict[str, Any]) -> str:
 
 def _training(value: dict[str, Any]) -> str:
     outcome = f"{'Enhanced' if value['accepted'] else 'The original detector was kept'}: {value['reason']}."
-    return f"{outcome} The picture shows the series above its score before and after; a high score means an anomaly."
+    return f"{outcome}\n\n{events_text(value)}"
+
+
+def events_text(value: dict[str, Any]) -> str:
+    """Return the events as a table of Markdown, and the reasons of the worst ones."""
+    verdict = _events_verdict(value)
+    if not value["events"]:
+        return verdict
+    rows = [list(EVENT_COLUMNS), ["---"] * len(EVENT_COLUMNS), *map(_event_cells, value["events"])]
+    reasons = [f"{event['rank']}. {event['reason']}" for event in value["events"][:REASONS]]
+    return "\n\n".join([verdict, "\n".join(map(_line, rows)), "\n".join(reasons)])
+
+
+def _events_verdict(value: dict[str, Any]) -> str:
+    """Return how many events there are, and what the threshold means."""
+    count, shown = value["count"], len(value["events"])
+    parts = [f"{count} event{'s' * (count != 1)}." if count else "No event: no score reaches the threshold."]
+    accepted = f"accepted false alarms in normal data: {value['accepted_false_alarms']}"
+    parts.append(f"The threshold is a score of {value['threshold']:g}; {accepted}.")
+    if value["whole_series"]:
+        parts.append("No end of the training part is given, so that events are sought in the part learned from, too.")
+    if count > shown:
+        parts.append(f"These are the worst {shown}; events.csv lists all.")
+    return " ".join(parts)
+
+
+def _line(cells: list[str]) -> str:
+    """Return a line of a table of Markdown."""
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _event_cells(event: dict[str, Any]) -> list[str]:
+    """Return the cells of an event below `EVENT_COLUMNS`."""
+    like = "-" if event["like"] is None else f"{event['like']}, {100 * event['probability']:.0f} %"
+    figures = [f"{event['score']:.1f}", event["by_chance_once_in"]]
+    return [str(event["rank"]), event["when"], ", ".join(event["channels"]), like, *figures]
 
 
 # Called with the result, " of CHANNEL" or nothing, and the seconds between samples.
@@ -160,4 +198,5 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "why_rule": _reasons,
     "compare_banks": _comparison,
     "train_and_score": _training,
+    "show_events": events_text,
 }

@@ -85,13 +85,14 @@ def tab(browser, server):
     assert unexpected == []
 
 
-def begin(tab, path, text="", opens=True):
+def begin(tab, path, text="", opens=True, train_end=""):
     start = tab.get_by_role("button", name="start", exact=True)
     if not start.is_visible():
         tab.get_by_role("button", name="new conversation").click()
     tab.set_input_files("input[type=file]", path)
     tab.locator(".file-preview").wait_for()
     tab.get_by_label("what is known about").fill(text)
+    tab.get_by_label("end of the training part").fill(train_end)
     start.click()
     if opens:
         shown = f"[...document.querySelectorAll('input')].some(input => input.value == '{path.stem}')"
@@ -135,6 +136,24 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, wave):
     restarted.goto(server.url)
     restarted.get_by_text("brings it back").last.wait_for(timeout=TIMEOUT)
     restarted.wait_for_function(left, timeout=TIMEOUT)
+
+
+@pytest.mark.extended
+def test_events_are_shown_in_the_conversation_and_beside_it(tab, tmp_path, wave):
+    rows = wave.read_text().splitlines()
+    rows[700:730] = 30 * [rows[700]]
+    path = tmp_path / "stuck.csv"
+    path.write_text("\n".join(rows))
+    begin(tab, path, train_end="600")
+    say(tab, "add a rule: the sensor gets stuck for 20 to 40 samples", "passes its check")
+    say(tab, "go", "Train a detector")
+    tab.get_by_role("button", name="yes, do it").click()
+    tab.get_by_text("The threshold is a score of").first.wait_for(timeout=5 * TIMEOUT)
+    tab.get_by_role("tab", name="events", exact=True).click()
+    tab.get_by_text("events.csv").wait_for()
+    said = tab.get_by_text("The threshold is a score of")
+    assert said.count() == 2 and said.first.inner_text() == said.last.inner_text()
+    assert tab.get_by_text("positions 69").count() + tab.get_by_text("positions 70").count() >= 2
 
 
 @pytest.mark.extended

@@ -14,6 +14,7 @@ from filelock import FileLock
 from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
 from ape.graphs import review
+from ape.monitor import read_events
 from ape.rules import RuleBank
 from ape.runs import session as session_module
 from ape.runs.explanation import explain_rule
@@ -76,6 +77,11 @@ def test_mining_waits_for_a_yes_and_a_no_cancels_it(session):
     assert session.cards() == [] and not (session.folder / "bank.json").exists()
 
 
+def test_questions_about_events_are_answered_before_there_are_any(session):
+    answer = last(session.say("where is it anomalous?")).text
+    assert "nothing was scored yet" in answer and "say 'go' first" in answer
+
+
 def test_answer_without_a_question_is_refused(session):
     list(session.say("mine"))
     list(session.answer(False))
@@ -94,14 +100,20 @@ def test_mined_changed_and_dropped_rules_decide_what_is_trained(session, quick_t
     list(session.say(f"make {rules[1]} twice as long"))
     with pytest.raises(ValueError, match="no scores yet"):
         session.scores()
+    with pytest.raises(ValueError, match="no events"):
+        session.events()
     list(session.say("go"))
-    assert last(session.say("yes")).kind == "reply"
+    trained = list(session.say("yes"))
+    assert trained[-1].kind == "reply" and "The threshold is a score of" in trained[-1].text
+    found, picture = session.events()
+    assert picture in [update.picture for update in trained]
+    assert found["count"] == len(read_events(session.folder)["events"]) and not found["whole_series"]
     bank = RuleBank.load(session.folder / "bank.json")
     assert rules[0] not in [rule.id for rule in bank.rules] and bank.fingerprint == session.run.series.fingerprint
     changed = next((rule for rule in bank.rules if rule.id == rules[1]), None)
     if changed is not None:  # it may fail its check
         assert (changed.history[-1].agent, changed.history[-1].verdict) == ("person", "revise")
-    assert session.scores().is_file()
+    assert session.scores().is_file() and picture.is_file()
     assert (session.folder / "report.html").is_file() and (session.folder / "scores.csv").is_file()
     decisions = [(each["agent"], each["decision"]) for each in explain_rule(session.folder, rules[0]).decisions]
     assert decisions[-1] == ("person", "drop_rule")

@@ -38,7 +38,7 @@ def reply_of(messages) -> AIMessage:
         "change_points",
         "render_overview", "render_zoom", "render_cycles", "render_stl", "render_matrix_profile", "render_spectrogram",
         "list_rules", "add_rule", "change_rule", "drop_rule", "restore_rule", "show_examples", "why_rule",
-        "compare_banks", "mine_rules", "train_and_score", "show_scores",
+        "compare_banks", "mine_rules", "train_and_score", "show_scores", "show_events",
     )  # fmt: skip
     tools = [{"type": "function", "function": {"name": name}} for name in names]
     return ExpertChatModel().invoke(messages, tools=tools)
@@ -75,10 +75,30 @@ def call(*texts: str, **known) -> tuple[str, dict]:
         ("what changed since 2", "compare_banks", {"version": 2}),
         ("go", "train_and_score", {}),
         ("show me the scores", "show_scores", {}),
+        ("events", "show_events", {}),
+        ("show me the events", "show_events", {}),
+        ("Where is it anomalous?", "show_events", {}),
+        ("are there any anomalies since March?", "show_events", {}),
+        ("what is the threshold?", "show_events", {}),
+        ("how many alerts would that have been?", "show_events", {}),
+        ("why is that an anomaly?", "show_events", {}),
     ],
 )
 def test_request_becomes_a_call(request_text, tool, arguments):
     assert call(request_text) == (tool, arguments)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "tool"),
+    [
+        ("show twenty examples of anomalies of level-jump", "show_examples"),
+        ("what does an anomaly of reading-stuck look like", "show_examples"),
+        ("why are reading-stuck anomalies there?", "why_rule"),
+        ("make level-jump events rarer", "change_rule"),
+    ],
+)
+def test_a_request_about_a_rule_may_speak_of_anomalies(request_text, tool):
+    assert call(request_text)[0] == tool
 
 
 @pytest.mark.parametrize(
@@ -215,3 +235,36 @@ def test_answers_name_the_times_of_positions():
 def test_stretch_without_an_end_is_asked_for(request_text):
     reply = reply_to(request_text, first_time="2024-06-01 00:00", last_time="2024-06-09 00:00")
     assert reply.tool_calls == [] and "show 2024-06-01 00:00 to 2024-06-09 00:00" in reply.content
+
+
+LIKE = [("level-jump", 0.9), (None, None), ("none of the rules", 0.6), *7 * [("level-jump", 0.5)]]
+FOUND = {
+    "count": 12, "threshold": 3.63, "accepted_false_alarms": "1 a week", "whole_series": False,
+    "events": [
+        {
+            "rank": rank, "when": f"2026-03-0{rank} 13:14 to 14:11", "channels": ["a|b", "flow"], "like": like,
+            "probability": probability, "score": 10.0, "by_chance_once_in": "4 months", "reason": f"because {rank}",
+        }
+        for rank, (like, probability) in enumerate(LIKE, 1)
+    ],
+}  # fmt: skip
+
+
+def test_events_are_a_table_with_the_reasons_of_the_worst():
+    text = summarise(ToolResult("show_events", {}, FOUND, ""))
+    verdict, table, reasons = text.split("\n\n")
+    assert verdict.startswith(
+        "12 events. The threshold is a score of 3.63; accepted false alarms in normal data: 1 a week"
+    )
+    assert "the worst 10; events.csv lists all" in verdict and "No end of the training part" not in verdict
+    lines = table.splitlines()
+    assert len(lines) == 12 and all(line.replace(r"\|", "").count("|") == 7 for line in lines)
+    assert lines[2] == (r"| 1 | 2026-03-01 13:14 to 14:11 | a\|b, flow | level-jump, 90 % | 10.0 | 4 months |")
+    assert "| - |" in lines[3] and "none of the rules, 60 %" in lines[4]
+    assert reasons.splitlines() == ["1. because 1", "2. because 2", "3. because 3"]
+
+
+def test_no_event_is_said_with_the_threshold():
+    text = summarise(ToolResult("show_events", {}, {**FOUND, "count": 0, "events": [], "whole_series": True}, ""))
+    assert text.startswith("No event: no score reaches the threshold.") and "|" not in text
+    assert "1 a week" in text and "No end of the training part" in text
