@@ -87,7 +87,7 @@ def answer(
 
 def explained(event: Event, context: Context) -> Event:
     """Return the event with what is unusual in it, and with its reason."""
-    unusual = findings(event, context)
+    unusual = findings(event, context) if len(context.points) else ()
     return replace(event, findings=unusual, reason=reason(event, unusual, context))
 
 

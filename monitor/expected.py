@@ -58,6 +58,9 @@ def expected(event: Event, context: Context, begin: int | None = None, end: int 
     begin, end = event.begin if begin is None else begin, event.end if end is None else end
     offset = 0.0 if context.series.offset is None else context.series.offset
     starts = nearest(event, context)
+    if len(context.points) == 0:
+        nothing = np.full((end - begin, context.series.n_channels), np.nan)
+        return Expected(nothing, nothing, nothing, starts)
     if len(starts) == 0:
         bands = np.quantile(context.normal[context.points].astype(np.float64), QUANTILES, axis=0)
         low, middle, high = np.repeat(bands[:, None], end - begin, axis=1) + offset

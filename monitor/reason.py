@@ -42,6 +42,8 @@ def reason(event: Event, found: Sequence[Finding], context: Context) -> str:
 
 def _what(event: Event, found: Sequence[Finding], named: bool) -> str:
     """Describe the channels; those of which the same is true together."""
+    if not found:  # there are no normal values to compare with
+        return f"{_listed([name for name, _ in event.channels])}: unlike the training data"
     groups = groupby(found, key=lambda finding: finding.text)
     texts = [f"{_listed([each.channel for each in group])}: {text}" if named else text for text, group in groups]
     rest = len(event.channels) - len(found)
