@@ -50,9 +50,9 @@ def print_document(document: Any) -> None:
 
 
 def print_lines(lines: Iterable[str], indent: int, style: str = "") -> None:
-    """Print lines; a terminal breaks long ones between words, and indents what follows."""
+    """Print lines; long ones are broken between words, and what follows is indented."""
     for line in lines:
-        for part in wrapped(line, max(console.width, 2 * indent), indent) if console.is_terminal else [line]:
+        for part in wrapped(line, max(table_width(), 2 * indent), indent):
             console.print(part, style=style)
 
 
@@ -79,10 +79,14 @@ def table_width() -> int:
 
 
 def print_reading(series: Series, *, scoring: bool = False) -> None:
-    """Print how a series was read."""
+    """Print how a series was read, one line for each topic; a terminal breaks long ones."""
     from ape.series.reading.report import reading_lines
 
-    print_lines(reading_lines(series, scoring=scoring), 4)
+    lines = reading_lines(series, scoring=scoring)
+    if console.is_terminal:
+        print_lines(lines, 4)
+    else:
+        console.print("\n".join(lines))
 
 
 def _plain(value: Any) -> Any:

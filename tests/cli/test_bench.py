@@ -8,7 +8,7 @@ import json
 def test_list_is_a_table_of_all_faults(ape):
     lines = ape("bench", "list").out.splitlines()
     listed = json.loads(ape("bench", "list", "--json").out)
-    assert lines[0].split() == ["scenario", "fault", "mechanism", "morphology"] and max(map(len, lines)) <= 80
+    assert lines[0].split() == ["scenario", "fault", "mechanism", "morphology"]
     assert len(listed) >= 45
     assert [word for fault in listed for word in fault.values()] == " ".join(lines[1:]).split()
 
