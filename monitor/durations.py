@@ -1,7 +1,8 @@
-"""Durations in words, and how often a score is expected by chance."""
+"""Durations and numbers in words, and how often a score is expected by chance."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ UNITS = {  # seconds
     "second": 1.0,
 }
 ONE = 0.05  # relative difference up to which a duration is one unit, such as 1 week instead of 7 days
+MOST_DECIMALS = 6  # of numbers that are written without an exponent
 FARTHEST = 1_000  # training parts: the tail of the normal scores says nothing about rarer ones
 
 
@@ -91,3 +93,13 @@ def number_text(value: float, digits: int) -> str:
     decimals = digits - 1 - size
     text = f"{round(value, decimals):,.{max(0, decimals)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def alike_text(values: Sequence[float], difference: float) -> list[str]:
+    """Return numbers with the same decimals: as many as two digits of a difference need, and no common zeros."""
+    decimals = 0 if difference == 0 else 1 - int(np.floor(np.log10(abs(difference))))
+    if decimals > MOST_DECIMALS:
+        return [number_text(value, 3) for value in values]
+    rounded = [round(value, decimals) for value in values]
+    needed = next((n for n in range(decimals) if [round(value, n) for value in rounded] == rounded), max(decimals, 0))
+    return [f"{value:,.{needed}f}" for value in rounded]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ape.monitor.context import Context
-from ape.monitor.durations import count_text, duration_text, number_text
+from ape.monitor.durations import alike_text, count_text, duration_text, number_text
 from ape.monitor.event import Event, Finding
 from ape.monitor.expected import Expected, expected, stretches
 from ape.series.series import runs
@@ -100,16 +100,9 @@ class _Case:
         unit = unit_text(self.name)
         return _with_unit(number_text(abs(size), 2), "percentage points" if unit == "%" else unit)
 
-    def number(self, value: float, difference: float) -> str:
-        """Return a value as precise as two digits of a difference."""
-        digits = 2
-        if value != 0 and difference != 0:
-            digits += int(np.floor(np.log10(abs(value)))) - int(np.floor(np.log10(abs(difference))))
-        return number_text(value, digits) if digits > 0 else "0"
-
-    def level(self, value: float, difference: float) -> str:
-        """Return the same with the unit of the channel."""
-        return _with_unit(self.number(value, difference), unit_text(self.name))
+    def level(self, value: float, resolution: float) -> str:
+        """Return a value with its unit, as precise as two digits of a difference."""
+        return _with_unit(alike_text([value], resolution)[0], unit_text(self.name))
 
     def lasting(self, points: int) -> str:
         step = self.context.series.step
@@ -204,7 +197,8 @@ def _core(size: np.ndarray) -> slice:
 def _compared(kind: str, case: _Case, value: float, difference: float) -> Found:
     """Say how far a level or peak is from what is usual, and what both are."""
     side = "above" if difference > 0 else "below"
-    instead = f"{case.number(value, difference)} instead of {case.level(value - difference, difference)}"
+    now, usual = alike_text([value, value - difference], difference)
+    instead = f"{now} instead of {_with_unit(usual, unit_text(case.name))}"
     return kind, f"{kind} {case.difference(difference)} {side} what is usual{case.there} ({instead})", value
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.monitor.durations import FARTHEST, count_text, duration_text, expectation, number_text
+from ape.monitor.durations import FARTHEST, alike_text, count_text, duration_text, expectation, number_text
 
 DAY = 86_400
 
@@ -75,3 +75,18 @@ def test_the_tail_is_not_extrapolated_for_ever():
 def test_higher_scores_are_expected_at_most_as_often(low, high, trained):
     low, high = sorted((low, high))
     assert expectation(low, None, trained).points <= expectation(high, None, trained).points
+
+
+@pytest.mark.parametrize(
+    ("values", "difference", "texts"),
+    [
+        ([3.1, 2.27], 0.83, ["3.10", "2.27"]),
+        ([31.0, 32.0], -1.0, ["31", "32"]),
+        ([73.2, 51.3], 21.9, ["73", "51"]),
+        ([4012.0, 16_040.0], -12_028.0, ["4,000", "16,000"]),
+        ([64.3], 0.0, ["64"]),
+        ([3e-9, 1e-9], 2e-9, ["3.00e-09", "1.00e-09"]),
+    ],
+)
+def test_two_numbers_have_the_same_decimals(values, difference, texts):
+    assert alike_text(values, difference) == texts
