@@ -58,8 +58,14 @@ def print_lines(lines: Iterable[str], indent: int, style: str = "") -> None:
 
 def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     """Break a line between words, never inside them, and indent what follows."""
-    options = {"break_long_words": False, "break_on_hyphens": False, "replace_whitespace": False}
-    return textwrap.wrap(text, width, subsequent_indent=" " * indent, **options) or [""]
+    breaks = textwrap.TextWrapper(
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return breaks.wrap(text) or [""]
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
