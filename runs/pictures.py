@@ -16,18 +16,18 @@ from ape.monitor import Event
 from ape.monitor.expected import expected
 from ape.runs.result import Result
 from ape.series import Series
-from ape.series.plots import LINE_COLOUR, MOST_CHANNELS, TimeAxis, filled, short
+from ape.series.plots import LINE_COLOUR, MOST_CHANNELS, TimeAxis, exact_values, filled, short
 
 BEFORE_COLOUR, AFTER_COLOUR = "#888888", "#c8102e"
 EVENT_COLOUR, USUAL_COLOUR = "#c8102e", "#5b8fd0"
 MOST_AT_FAULT = 3  # channels in the picture of an event
 MOST_RANKS = 10  # events with their ranks in a picture
 MARGIN = 64  # samples on both sides of an event; at least its length
-COLOURS = 48  # of a picture in a page, which makes its file three times smaller
+COLOURS = 20  # of a picture in a page, which makes its file four times smaller
 
 
 def draw_event(result: Result, event: Event) -> bytes:
-    """Draw an event with its surroundings, and return a PNG.
+    """Draw an event with its surroundings, and return a WebP picture.
 
     Above are the channels at fault, with what is usual at such a place; below is the score with its threshold.
     """
@@ -43,7 +43,7 @@ def draw_event(result: Result, event: Event) -> bytes:
         band = (usual.low[:, channel], usual.high[:, channel])
         axes.fill_between(axis.places, *band, color=USUAL_COLOUR, alpha=0.3, lw=0, label="usual range")
         axes.plot(axis.places, usual.middle[:, channel], color=USUAL_COLOUR, lw=1, ls="--", label="usual value")
-        values, missing = series.exact[:, channel], filled(series, channel)
+        values, missing = exact_values(series, channel), filled(series, channel)
         axis.draw(axes, values, LINE_COLOUR, missing, lw=1.1, label="measured")
         axis.draw(axes, np.where(during & ~missing, values, np.nan), EVENT_COLOUR, lw=1.6, label="in the event")
         _title(axes, series.channels[channel])
@@ -58,14 +58,14 @@ def draw_event(result: Result, event: Event) -> bytes:
     named = [pair for axes in (panels[0], panels[-1]) for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
     figure.legend(*zip(*named, strict=True), loc="upper right", ncols=5, fontsize=8, frameon=False)
     axis.label(panels[-1], 8, ticks=7)
-    return small_png(_png(figure))
+    return small(_png(figure))
 
 
 def draw_whole(series: Series, channels: Sequence[int], events: Sequence[Event] = (), columns: int = 1) -> bytes:
-    """Draw channels of a series on axes of their own, with its events, and return a PNG."""
+    """Draw channels of a series on axes of their own, with its events, and return a WebP picture."""
     axis = TimeAxis.of(series)
     rows = -(-len(channels) // columns)
-    figure, panels = _panels(11, [0.75] * rows, top=0.3, bottom=0.55, columns=columns)
+    figure, panels = _panels(11, [0.75] * rows, top=0.3, bottom=0.55, columns=columns, dpi=100 if columns == 1 else 80)
     for axes, channel in zip(panels, channels, strict=False):
         axis.draw(axes, series.exact[:, channel], LINE_COLOUR, filled(series, channel), lw=0.7)
         _title(axes, series.channels[channel])
@@ -77,7 +77,7 @@ def draw_whole(series: Series, channels: Sequence[int], events: Sequence[Event] 
     for axes in panels[: len(channels)][-columns:]:
         axis.label(axes, 8, ticks=8 if columns == 1 else 4)
         axes.tick_params(labelbottom=True)
-    return small_png(_png(figure))
+    return small(_png(figure))
 
 
 def draw_events(result: Result) -> bytes:
@@ -106,7 +106,7 @@ def draw_events(result: Result) -> bytes:
             ha="center", color=EVENT_COLOUR, fontsize=9, fontweight="bold",
         )  # fmt: skip
     axis.label(panels[-1], 8)
-    return small_png(_png(figure))
+    return _png(figure)
 
 
 def draw_scores(series: Series, scores: pd.DataFrame | None) -> bytes:
@@ -144,21 +144,21 @@ def draw_channels(axes: Axes, axis: TimeAxis) -> None:
     axes.set_yticks(0.5 - np.arange(count), [short(name) for name in series.channels[:count]])
 
 
-def small_png(png: bytes) -> bytes:
-    """Return a picture with few colours, whose file is small."""
+def small(png: bytes) -> bytes:
+    """Return a picture with few colours as WebP without losses, whose file is small."""
     out = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "png")
+    few = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few.convert("RGB").save(out, "webp", lossless=True, quality=50)
     return out.getvalue()
 
 
 def _panels(
-    width: float, heights: list[float], *, top: float, bottom: float, columns: int = 1
+    width: float, heights: list[float], *, top: float, bottom: float, columns: int = 1, dpi: int = 110
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with rows of panels over one time axis; all sizes in inches."""
     apart, left, right = 0.3, 0.62, 0.12
     tall = top + sum(heights) + apart * (len(heights) - 1) + bottom
-    figure = Figure(figsize=(width, tall), dpi=110)
+    figure = Figure(figsize=(width, tall), dpi=dpi)
     edges = {"left": left / width, "right": 1 - right / width, "top": 1 - top / tall, "bottom": bottom / tall}
     grid = figure.subplots(
         len(heights),
@@ -172,9 +172,9 @@ def _panels(
 
 
 def _shade_events(axes: Axes, axis: TimeAxis, events: Sequence[Event]) -> None:
-    for event in events:
-        first, last = axis.place(event.begin) - 0.5, axis.place(event.end - 1) + 0.5
-        axes.axvspan(first, last, color=EVENT_COLOUR, alpha=0.12, lw=0)
+    edges = [(axis.place(event.begin) - 0.5, axis.place(event.end - 1) + 0.5) for event in events]
+    where = [(first, last - first) for first, last in edges]
+    axes.broken_barh(where, (0, 1), transform=axes.get_xaxis_transform(), color=EVENT_COLOUR, alpha=0.12, lw=0)
 
 
 def _title(axes: Axes, name: str) -> None:

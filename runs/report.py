@@ -10,13 +10,14 @@ from typing import Any
 
 from ape.core.files import read_json, write_text
 from ape.core.run_files import ARTEFACTS, BANK, LEDGER, POSTTRAIN, RECORD, REPORT, SCORES
+from ape.monitor.answer import YOUNG
 from ape.monitor.times import span_text
 from ape.rules import MECHANISMS, MORPHOLOGIES, Rule, RuleBank
 from ape.rules.check import THRESHOLDS
 from ape.runs.explanation import EvidenceSummary, explain_rules
 from ape.runs.ledger import Ledger
 from ape.runs.pages import data_uri, render
-from ape.runs.pictures import draw_event, draw_whole, small_png
+from ape.runs.pictures import draw_event, draw_whole, small
 from ape.runs.result import Result, read_result
 from ape.runs.verdict import channels_text, lasts, verdict
 from ape.runs.zoom import library, zoomable
@@ -85,10 +86,10 @@ class Picture:
     def of(cls, png: bytes) -> Picture | None:
         """Return a picture with few colours; None if the file is damaged."""
         try:
-            png = small_png(png)
+            picture = small(png)
         except OSError:
             return None
-        return cls(data_uri(png), *struct.unpack(">II", png[16:24]))  # sizes in the header
+        return cls(data_uri(picture, "webp"), *struct.unpack(">II", png[16:24]))  # sizes in the header
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ def write_report(folder: Path, series: Series) -> None:
         most_events=MOST_EVENTS,
         library=library(),
         plot=zoomable(shown, first, found, result and result.score, result and result.threshold.level),
-        whole=data_uri(draw_whole(shown, first, found)),
-        others=data_uri(draw_whole(shown, others, found, columns=2)) if others else "",
+        whole=data_uri(draw_whole(shown, first, found), "webp"),
+        others=data_uri(draw_whole(shown, others, found, columns=2), "webp") if others else "",
         counts=(len(first), len(others)),
         bank=bank,
         rules=rules,
@@ -155,6 +156,7 @@ def write_report(folder: Path, series: Series) -> None:
         reading=reading_block(series),
         record=record,
         posttrain=read_json(folder / POSTTRAIN, "post-training report") if result else {},
+        young=YOUNG,
         voices=VOICES,
         meanings=MEANINGS,
         entries=entries,
@@ -173,7 +175,7 @@ def _event_views(result: Result, rules: dict[str, RuleView]) -> list[EventView]:
             when=span_text(result.series, event.begin, event.end),
             lasts=lasts(result, number),
             channels=channels_text([name for name, _ in event.channels]),
-            picture=data_uri(draw_event(result, event)) if number < MOST_EVENTS else "",
+            picture=data_uri(draw_event(result, event), "webp") if number < MOST_EVENTS else "",
             rule=rules.get(record["rule"] or ""),
         )
         for number, (event, record) in enumerate(zip(result.events, result.records, strict=True))

@@ -19,10 +19,10 @@ def verdict(result: Result) -> tuple[str, str]:
 
 
 def searched_text(result: Result) -> str:
-    """Return where events were looked for: ``the 4 days after the training part``."""
+    """Return where events were looked for: ``the 4 days after the training part``, or ``all 4,000 points``."""
     series, searched = result.series, result.searched
     long = _length(searched.stop - searched.start, series.step)
-    return f"the {long.removeprefix('1 ')} after the training part" if series.train_end else f"the whole series ({long})"
+    return f"the {long.removeprefix('1 ')} after the training part" if series.train_end else f"all {long}"
 
 
 def lasts(result: Result, event_number: int) -> str:

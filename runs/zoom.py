@@ -16,7 +16,7 @@ from markupsafe import Markup
 from ape.monitor import Event
 from ape.runs.pictures import EVENT_COLOUR
 from ape.series import Series
-from ape.series.plots import FILLED_COLOUR, GAP_COLOUR, LINE_COLOUR, TRAINING_COLOUR, broken, filled
+from ape.series.plots import FILLED_COLOUR, GAP_COLOUR, LINE_COLOUR, TRAINING_COLOUR, broken, exact_values, filled
 from ape.series.reading.report import printable
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def zoomable(
     x, is_time = _horizontal(series)
     lines = {} if score is None else {"score": score}
     for channel in channels:
-        values, holes = series.exact[:, channel], filled(series, channel)
+        values, holes = exact_values(series, channel), filled(series, channel)
         lines[f"line {channel}"] = np.where(holes, np.nan, values)
         if holes.any():
             lines[f"filled {channel}"] = values

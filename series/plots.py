@@ -148,9 +148,8 @@ def draw_series(series: Series) -> bytes:
     figure = Figure(figsize=(9, 1 + 1.1 * count), dpi=90)
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
-    exact = series.exact
     for channel, axes in enumerate(panels):
-        axis.draw(axes, exact[:, channel], LINE_COLOUR, filled(series, channel))
+        axis.draw(axes, exact_values(series, channel), LINE_COLOUR, filled(series, channel))
         axis.shade(axes)
         axes.set_ylabel(short(series.channels[channel]), fontsize=7)
         axes.tick_params(labelsize=7)
@@ -167,6 +166,11 @@ def short(name: str) -> str:
     """Return the name of a channel for a picture, as plain text."""
     name = printable(name).replace("$", r"\$")
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+
+
+def exact_values(series: Series, channel: int) -> np.ndarray:
+    """Return the values of a channel in data units, float64 [T]."""
+    return series.values[:, channel].astype(np.float64) + (0.0 if series.offset is None else series.offset[channel])
 
 
 def filled(series: Series, channel: int) -> np.ndarray:

@@ -72,7 +72,7 @@ def report(finished) -> str:
 def test_page_is_self_contained(report):
     page = Page(report)
     addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
-    assert addresses and all(value.startswith(("data:image/png;base64,", "#")) for value in addresses)
+    assert addresses and all(value.startswith(("data:image/webp;base64,", "#")) for value in addresses)
     assert not {tag for tag, _ in page.tags} & {"link", "iframe", "object", "embed"}
     assert not re.search(r"url\(|@import|https?://", without_scripts(report))
     assert len(report) < MOST_BYTES
@@ -86,7 +86,7 @@ def test_page_embeds_pictures_of_the_series_and_of_rules(report, finished):
     stills = [attributes["src"] for tag, attributes in tags if tag == "img" and attributes.get("id") == "still"]
     sources = stills + [attributes["href"] for tag, attributes in tags if tag == "image"]
     pictures = [base64.b64decode(source.partition(",")[2]) for source in sources]
-    assert len(pictures) == 1 + len(proposed) and all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert len(pictures) == 1 + len(proposed) and all(picture[8:12] == b"WEBP" for picture in pictures)
 
 
 def test_page_shows_rules_figures_and_decisions_in_order(report, finished):

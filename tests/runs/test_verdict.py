@@ -64,7 +64,7 @@ def test_a_series_without_scores_after_its_training_part():
 def test_positions_and_counts_without_times():
     series = from_array(np.sin(np.arange(4000) / 7))
     result = result_of(series, (1000, 1001, 8.0, ("value",)))
-    assert searched_text(result) == "the whole series (4,000 points)" and lasts(result, 0) == "1 point"
+    assert searched_text(result) == "all 4,000 points" and lasts(result, 0) == "1 point"
     assert "position 1000, in value" in verdict(result)[0]
 
 
