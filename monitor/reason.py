@@ -31,13 +31,13 @@ def reason(event: Event, found: Sequence[Finding], context: Context) -> str:
     when = span_text(series, event.begin, event.begin + 1 if event.ongoing else event.end)
     if event.ongoing:
         when = f"since {when}, still going on at the end of the data"
-    parts = [_what(event, found, named=series.n_channels > 1 or series.named)]
+    what = _what(event, found, named=series.n_channels > 1 or series.named)
     like = _like(event, found, context)
-    parts[0] += f", {like}" if like else ""
+    parts = [what, like] if "; " in what or not like else [f"{what}, {like}"]
     if any(each.kind != "missing" for each in found):  # the score of missing values is set, not measured
         chance = expectation(event.score, series.step, context.threshold.trained)
         parts.append(f"expected by chance {chance.once}")
-    return f"{when}, {'; '.join(parts)}"
+    return f"{when}, {'; '.join(filter(None, parts))}"
 
 
 def _what(event: Event, found: Sequence[Finding], named: bool) -> str:

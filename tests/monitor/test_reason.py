@@ -97,6 +97,13 @@ def test_channels_of_which_the_same_is_true_are_listed(context, event_of):
     assert text.endswith("a, b and c: no values for 3 hours; and 2 more channels")  # and no chance: it was not measured
 
 
+def test_the_rule_belongs_to_all_channels(context, event_of):
+    found = [replace(LEVEL, channel="a"), replace(LEVEL, channel="b", text="varies 4 times as much as usual there")]
+    context = replace(context, series=replace(context.series, named=True))
+    text = reason(event_of(context, rules=((None, 0.9),)), found, context)
+    assert "; b: varies 4 times as much as usual there; not like any of the rules; expected by chance" in text
+
+
 def test_names_of_channels_stay_on_one_line(context, event_of):
     context = replace(context, series=replace(context.series, named=True))
     assert "a b: level" in reason(event_of(context), (replace(LEVEL, channel="a\n b"),), context)
