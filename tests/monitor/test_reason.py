@@ -100,7 +100,7 @@ def test_channels_of_which_the_same_is_true_are_listed(context, event_of):
 def test_the_rule_belongs_to_all_channels(context, event_of):
     found = [replace(LEVEL, channel="a"), replace(LEVEL, channel="b", text="varies 4 times as much as usual there")]
     context = replace(context, series=replace(context.series, named=True))
-    text = reason(event_of(context, rules=((None, 0.9),)), found, context)
+    text = reason(event_of(context, channels=("a", "b"), rules=((None, 0.9),)), found, context)
     assert "; b: varies 4 times as much as usual there; not like any of the rules; expected by chance" in text
 
 
