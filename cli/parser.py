@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from ape.core.alert_rates import parse_alert_rate
 from ape.core.errors import InputError
 
 HELP_COLUMN = 28  # at most
 CLOSE = 0.6  # least similarity of a suggestion
-PERIODS = {"day": "day", "week": "week", "training": "training part"}  # of accepted false alarms, by word
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,22 +87,10 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 
 def alert_rate(word: str) -> tuple[float, str]:
     """Parse an accepted rate of false alarms, such as ``day`` or ``week=0.5``, into a number and a period."""
-    name, _, number = word.partition("=")
-    per = PERIODS.get(name)
     try:
-        count = float(number or 1)
-    except ValueError:
-        count = 0.0
-    if per is None or not 0 < count < float("inf"):
-        msg = f"'{word}' is no rate of alarms: give day, week or training, or a number of alarms such as day=3"
-        raise argparse.ArgumentTypeError(msg)
-    return count, per
-
-
-def alert_word(number: float, per: str) -> str:
-    """Return the word that `alert_rate` parses into a number and a period."""
-    name = next(name for name, period in PERIODS.items() if period == per)
-    return name if number == 1 else f"{name}={number!r}"
+        return parse_alert_rate(word)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{error.what}: {error.hint}") from error
 
 
 def positive_number(word: str) -> int:
