@@ -60,6 +60,8 @@ def _require_packaged(value: str, folder: Path, suffix: str, what: str) -> None:
 def _require_events(folder: Path) -> None:
     if (folder / RECORD).is_file() or (folder / EVENTS_JSON).is_file():
         return
+    if (folder / "index.html").is_file():
+        raise InputError("it is the folder of a batch", str(folder), "give that of a series in it, or see index.html")
     if any((folder / name).is_dir() for name in (DETECTOR, ENHANCED)):
         hint = f"score a series with it: ape score DATA --detector {folder} --out DIR"
         raise InputError("the folder has a detector, but no events", str(folder), hint)
