@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ape.cli.commands import request_of
-from ape.cli.parser import alert_rate, alert_word
+from ape.cli.parser import alert_rate
+from ape.core.alert_rates import alert_rate_text
 from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
 from ape.runs.folder import Request
@@ -86,7 +87,7 @@ def values_of(request: Request) -> Values:
         "backbone": request.backbone,
         "seed": request.seed,
         "brain": request.brain,
-        "alerts_per": "" if request.alerts is None else alert_word(request.alerts.number, request.alerts.per),
+        "alerts_per": "" if request.alerts is None else alert_rate_text(request.alerts.number, request.alerts.per),
         "log": request.log,
         "image": list(request.image) or None,
     }

@@ -24,3 +24,9 @@ def parse_alert_rate(text: str) -> tuple[float, str]:
         hint = "give day, week or training, or a number of alarms such as day=3"
         raise InputError(f"'{text}' is no rate of alarms", "alerts_per", hint)
     return count, PERIODS[word]
+
+
+def alert_rate_text(number: float, per: str) -> str:
+    """Return the text that `parse_alert_rate` parses into a number and a period."""
+    word = next(word for word, period in PERIODS.items() if period == per)
+    return word if number == 1 else f"{word}={number!r}"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from ape import detectors
 from ape.cli import inputs
 from ape.cli.arguments import BACKBONES, build_parser
-from ape.cli.parser import alert_rate, alert_word
+from ape.cli.parser import alert_rate
+from ape.core.alert_rates import alert_rate_text
 from ape.monitor.event_files import EVENTS_JSON
 from ape.monitor.threshold import PERIODS, TRAINING
 
@@ -89,7 +90,7 @@ def test_names_that_are_written_down_twice_agree():
 def test_rates_are_read_as_they_are_written(number, name):
     count, per = alert_rate(f"{name}={number}")
     assert count == number and alert_rate(name) == (1.0, per)
-    assert alert_rate(alert_word(count, per)) == (count, per)
+    assert alert_rate(alert_rate_text(count, per)) == (count, per)
 
 
 @pytest.mark.parametrize("word", ["", "=3", "day=x", "day=-1", "day=nan", "day=inf", "hour", "3"])
