@@ -135,6 +135,7 @@ def write_report(folder: Path, series: Series) -> None:
     later = [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
     shown, found = (result.series, result.events) if result else (series, ())
     order = result.order if result else list(range(series.n_channels))
+    score, level = (result.score, result.threshold.level) if result else (None, None)
     first, others = order[:MOST_CHANNELS], order[MOST_CHANNELS:][:MOST_OTHERS]
     page = render(
         REPORT,
@@ -144,7 +145,7 @@ def write_report(folder: Path, series: Series) -> None:
         events=_event_views(result, {rule.id: rule for rule in rules}) if result else [],
         most_events=MOST_EVENTS,
         library=library(),
-        plot=zoomable(shown, first, found, result and result.score, result and result.threshold.level),
+        plot=zoomable(shown, first, found, score, level),
         whole=data_uri(draw_whole(shown, first, found), "webp"),
         others=data_uri(draw_whole(shown, others, found, columns=2), "webp") if others else "",
         counts=(len(first), len(others)),

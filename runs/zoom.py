@@ -27,7 +27,6 @@ COLUMNS = 900  # each line is drawn from the lowest and the highest value in so 
 MOST_BREAKS = 200  # the longest gaps; lines are drawn across shorter ones
 TALL, LOW = 118, 96  # pixels: height of the last panel, which has the times, and of the others
 SCROLLS = ".bk-events { touch-action: pan-y !important; }"  # a finger on the plot still scrolls the page
-TIMES = {"days": "%Y-%m-%d", "months": "%Y-%m", "hours": "%H:%M", "hourmin": "%H:%M", "minutes": "%H:%M"}
 
 
 def library() -> Markup:
@@ -58,9 +57,10 @@ def zoomable(
     level : float, optional
         Threshold of the score.
     """
+    from bokeh import models
     from bokeh.embed import json_item
     from bokeh.layouts import gridplot
-    from bokeh.models import ColumnDataSource, Range1d, Span
+    from bokeh.models.annotations.geometry import Span
 
     x, is_time = _horizontal(series)
     lines = {} if score is None else {"score": score}
@@ -69,9 +69,10 @@ def zoomable(
         lines[f"line {channel}"] = np.where(holes, np.nan, values)
         if holes.any():
             lines[f"filled {channel}"] = values
-    source = ColumnDataSource(_thinned(series, x, lines))
+    source = models.ColumnDataSource(_thinned(series, x, lines))
     room = 0.01 * (x[-1] - x[0])
-    shared = Range1d(x[0] - room, x[-1] + room, bounds=(x[0] - room, x[-1] + room), name="x")
+    shared = models.Range1d(x[0] - room, x[-1] + room, bounds=(x[0] - room, x[-1] + room))
+    shared.name = "x"
     panels = []
     if score is not None:
         panels.append(_panel("score", shared, source, "score", is_time))
@@ -82,11 +83,13 @@ def zoomable(
         if f"filled {channel}" in lines:
             grey = panels[-1].line("x", f"filled {channel}", source=source, color=FILLED_COLOUR)
             grey.level = "underlay"
-    strips = ColumnDataSource(_strips(series, events, x))
+    strips = models.ColumnDataSource(_strips(series, events, x))
     for panel in panels:
         if strips.data:
-            shade = {"fill_color": "colour", "fill_alpha": "alpha", "line_color": None, "level": "underlay"}
-            panel.vstrip(x0="left", x1="right", source=strips, **shade)
+            strip = models.VStrip(
+                x0="left", x1="right", fill_color="colour", fill_alpha="alpha", line_color=None, hatch_color=None
+            )
+            panel.add_glyph(strips, strip, level="underlay")
         panel.xaxis.visible = panel is panels[-1]
         panel.height = TALL if panel is panels[-1] else LOW
     layout = gridplot(
@@ -97,6 +100,7 @@ def zoomable(
 
 def _panel(name: str, shared: Any, source: ColumnDataSource, column: str, is_time: bool) -> figure:
     from bokeh import models
+    from bokeh.models.annotations.labels import Title
     from bokeh.plotting import figure
 
     hover = models.HoverTool(
@@ -112,18 +116,21 @@ def _panel(name: str, shared: Any, source: ColumnDataSource, column: str, is_tim
         tools=[zoom, models.PanTool(dimensions="width"), wheel, models.ResetTool(), hover],
         active_drag=zoom,
         active_scroll=wheel,
-        title=models.Title(text=models.PlainText(text=name), text_font_size="12px"),
+        title=Title(text=models.PlainText(text=name), text_font_size="12px"),
         min_border_left=58,
         stylesheets=[models.InlineStyleSheet(css=SCROLLS)],
     )
     line = drawn.line("x", column, source=source, color=LINE_COLOUR)
     hover.renderers = [line]
-    drawn.yaxis.ticker.desired_num_ticks = 3
-    drawn.xaxis.formatter = models.DatetimeTickFormatter(**TIMES) if is_time else drawn.xaxis.formatter
+    drawn.yaxis.ticker = models.BasicTicker(desired_num_ticks=3)
+    if is_time:
+        drawn.xaxis.formatter = models.DatetimeTickFormatter(
+            months="%Y-%m", days="%Y-%m-%d", hours="%H:%M", hourmin="%H:%M", minutes="%H:%M"
+        )
     return drawn
 
 
-def _strips(series: Series, events: Sequence[Event], x: np.ndarray) -> dict[str, list[Any]]:
+def _strips(series: Series, events: Sequence[Event], x: np.ndarray) -> dict[str, Any]:
     """Return what is shaded: the training part, the gaps, and the events."""
     step = (x[-1] - x[0]) / max(1, len(x) - 1)
     strips = [(x[0], x[series.train_end - 1], TRAINING_COLOUR, 0.08)] if series.train_end else []
@@ -148,7 +155,7 @@ def _breaks(series: Series) -> list[int]:
     return sorted(gap.position for gap in longest)
 
 
-def _thinned(series: Series, x: np.ndarray, lines: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _thinned(series: Series, x: np.ndarray, lines: dict[str, np.ndarray]) -> dict[str, Any]:
     breaks = np.array(_breaks(series), dtype=np.int64)
     thin = {name: broken(x, values, breaks, COLUMNS) for name, values in lines.items()}
     places = next(iter(thin.values()))[0]
