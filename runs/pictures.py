@@ -94,7 +94,7 @@ def draw_events(result: Result) -> bytes:
     axis.draw(panels[-1], result.score, LINE_COLOUR, lw=0.9)
     panels[-1].axhline(result.threshold.level, color=EVENT_COLOUR, lw=1.2, ls=":")
     panels[-1].set_ylim(bottom=0)
-    panels[-1].set_title("score, with its threshold", fontsize=9, loc="left", fontweight="bold", y=1.02, pad=0)
+    panels[-1].set_title("score, with its threshold", fontsize=9, loc="left", fontweight="bold", y=1.0, pad=3)
     for axes in panels:
         _shade_events(axes, axis, result.events)
         axis.shade(axes)
@@ -178,7 +178,7 @@ def _shade_events(axes: Axes, axis: TimeAxis, events: Sequence[Event]) -> None:
 
 
 def _title(axes: Axes, name: str) -> None:
-    axes.set_title(short(name), fontsize=9, loc="left", fontweight="bold", y=1.02, pad=0)
+    axes.set_title(short(name), fontsize=9, loc="left", fontweight="bold", y=1.0, pad=3)
 
 
 def _plain(axes: Axes) -> None:
