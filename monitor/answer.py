@@ -8,21 +8,20 @@ import numpy as np
 
 from ape.detectors import Detector
 from ape.detectors.inputs import prepared
+from ape.monitor.alarms import alarms
 from ape.monitor.context import Context
 from ape.monitor.event import Event
 from ape.monitor.findings import findings
 from ape.monitor.reason import reason
-from ape.monitor.spans import Span, spans
+from ape.monitor.spans import Span
 from ape.monitor.threshold import Threshold
 from ape.posttrain.assessment import Assessment
 from ape.posttrain.channels import assess
 from ape.posttrain.detector import EnhancedDetector
-from ape.posttrain.following import missing_points
 from ape.rules import RuleBank
 from ape.series import Series
 
 AT_FAULT = 0.5  # least share of a channel at fault, of the largest share
-YOUNG = 32  # samples after a point, before it can raise an alarm
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,9 @@ def answer(
     delivered, series = series, prepared(detector, series)
     assessment = assess(detector, series)
     score = threshold.score(assessment)
-    first = series.train_end or 0
-    cuts = [gap.position for gap in series.gaps]
-    later = np.concatenate([np.full(first, -np.inf), score[first:]])
-    alarms = spans(later, threshold.level, cuts, young_points(series))
-    context = Context.of(detector, series, undelivered(delivered, series), alarms, threshold, bank, text)
-    found = [_event(span, score, assessment, series) for span in alarms]
+    raised = alarms(series, score, threshold.level)
+    context = Context.of(detector, series, undelivered(delivered, series), raised, threshold, bank, text)
+    found = [_event(span, score, assessment, series) for span in raised]
     worst_first = sorted(found, key=lambda event: (-event.score, event.begin))
     events = tuple(explained(event, context) for event in worst_first)
     return Answer(series, assessment, score, threshold, events, context)
@@ -101,18 +97,6 @@ def undelivered(delivered: Series, series: Series) -> np.ndarray:
     if set(series.channels) <= set(delivered.channels):
         return delivered.missing[:, [delivered.channels.index(name) for name in series.channels]]
     return delivered.missing
-
-
-def young_points(series: Series) -> np.ndarray:
-    """Return which points have too few others after them to raise an alarm, bool [T].
-
-    Their scores are calibrated at some places of the training part only, which is too few for a rare alarm. Missing
-    values raise one at once.
-    """
-    young = np.zeros(series.length, dtype=bool)
-    for _, end in series.segments:
-        young[max(0, end - YOUNG) : end] = True
-    return young & ~missing_points(series)
 
 
 def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:

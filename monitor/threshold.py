@@ -74,7 +74,7 @@ class Threshold:
         rate = rate or default_rate(self.step, self.trained)
         return Threshold(level_for(rate, self.step, self.trained), rate, self.step, self.trained, self.errors)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write ``threshold.json`` into the folder of a detector."""
         tail = self.errors
         stored = _Stored(
@@ -84,10 +84,10 @@ class Threshold:
             trained=self.trained,
             errors=None if tail is None else _Errors(quantiles=tail.quantiles.tolist(), excess=tail.excess),
         )
-        write_json(folder / THRESHOLD, stored.model_dump(mode="json"))
+        write_json(Path(folder) / THRESHOLD, stored.model_dump(mode="json"))
 
     @classmethod
-    def load(cls, folder: Path) -> Threshold:
+    def load(cls, folder: Path | str) -> Threshold:
         """Read ``threshold.json``.
 
         Raises
@@ -95,7 +95,7 @@ class Threshold:
         InputError
             It is missing, or corrupt.
         """
-        path = folder / THRESHOLD
+        path = Path(folder) / THRESHOLD
         obj = read_json(path, "threshold")
         try:
             stored = _Stored.model_validate(obj)
@@ -146,9 +146,14 @@ def threshold_for(detector: Detector | EnhancedDetector, series: Series, rate: A
     trained = series.length if series.train_end is None else series.train_end
     errors = None
     if not isinstance(detector, EnhancedDetector):
-        scores = assess(detector, series).score[points(series.train_segments)]
-        errors = Tail.fit(scores[np.isfinite(scores)])
+        errors = training_tail(series, assess(detector, series).score)
     return Threshold(0.0, AlertRate(1, TRAINING), series.step, trained, errors).at(rate)
+
+
+def training_tail(series: Series, score: np.ndarray) -> Tail:
+    """Return how high a score [T] is in the training part; called with scores, it calibrates them."""
+    normal = score[points(series.train_segments)]
+    return Tail.fit(normal[np.isfinite(normal)])
 
 
 def default_rate(step: float | None, trained: int) -> AlertRate:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ape.core.files import read_json, write_text
 from ape.core.run_files import ARTEFACTS, BANK, LEDGER, POSTTRAIN, RECORD, REPORT, SCORES
-from ape.monitor.answer import YOUNG
+from ape.monitor.alarms import YOUNG
 from ape.monitor.times import span_text
 from ape.rules import MECHANISMS, MORPHOLOGIES, Rule, RuleBank
 from ape.rules.check import THRESHOLDS

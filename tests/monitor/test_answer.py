@@ -14,7 +14,7 @@ import ape.detectors
 import ape.series
 from ape.core.errors import InputError
 from ape.monitor import AlertRate, answer, events_frame, read_events, threshold_for, write_events
-from ape.monitor.answer import YOUNG, young_points
+from ape.monitor.alarms import YOUNG
 from ape.monitor.event_files import COLUMNS
 from ape.posttrain import DEFAULT, enhance
 from ape.rules import broad_bank, build_context
@@ -143,11 +143,6 @@ def test_a_dead_sensor_is_stuck_and_not_missing(detector, threshold):
     assert 1085 <= event.begin <= 1100 and event.end == 1240
     assert event.findings[0].kind == "stuck"
     assert "stays at" in event.reason and "for 140 points" in event.reason
-
-
-def test_young_points_are_the_last_of_each_stretch(series):
-    young = young_points(replace(series, gaps=(Gap(600, 5, 5.0),)))
-    assert np.flatnonzero(young).tolist() == [*range(600 - YOUNG, 600), *range(LENGTH - YOUNG, LENGTH)]
 
 
 def test_another_rate_gives_other_events(detector, series, threshold):
