@@ -60,7 +60,7 @@ def test_without_post_training_nothing_is_mined(found):
 
 def test_a_saved_detector_keeps_its_threshold(found, tmp_path):
     found.save(tmp_path / "flow")
-    detector, threshold = ape.posttrain.load(tmp_path / "flow"), Threshold.load(tmp_path / "flow")
+    detector, threshold = ape.posttrain.load(tmp_path / "flow"), Threshold.load(str(tmp_path / "flow"))
     assert threshold.level == found.answer.threshold.level
     again = ape.monitor.answer(detector, as_series(readings(), TRAINED), threshold)
     assert [(event.begin, event.end) for event in again.events] == [
