@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ape.cli.options import alerts_of
 from ape.cli.terminal import console, print_document, print_table
 from ape.core.errors import InputError
-from ape.core.run_files import BANK, DETECTOR, ENHANCED, RECORD, REPORT, SCORES
+from ape.core.files import read_json
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAIN, RECORD, REPORT, SCORES
 from ape.monitor import Answer, Threshold, answer, read_events, threshold_for, write_events
 from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON, NONE, event_file
+from ape.monitor.reason import PERHAPS
 from ape.monitor.threshold import THRESHOLD
 from ape.rules import RuleBank
 
@@ -30,7 +32,6 @@ FILES = {
     SCORES: "scores",
     BANK: "Rule Bank",
 }
-LIKELY = 0.25  # least probability of a rule that is shown
 DAY = re.compile(r"\d{4,}-\d\d-\d\d ")
 ZONE = re.compile(r"[+-]\d\d:\d\d$")
 FULL_MINUTE = re.compile(r"\d{4,}-\d\d-\d\d \d\d:\d\d:00")
@@ -82,7 +83,10 @@ def _save(run: Run, found: Answer) -> None:
     """Write events and thresholds into the run folder, record the rate, and write the report again."""
     from ape.runs.folder import update_record
     from ape.runs.report import write_report
+    from ape.runs.result import read_scores
 
+    read_scores(run.folder, run.series)  # nothing is written if the report cannot be
+    read_json(run.folder / POSTTRAIN, "post-training report")
     rate = found.threshold.rate
     for name in (DETECTOR, ENHANCED):
         if (run.folder / name / THRESHOLD).is_file():
@@ -167,7 +171,7 @@ def _what(event: dict[str, Any]) -> str:
     first, *others = event["channels"]
     channel = f"{first['channel']} and {len(others)} more" if others else first["channel"]
     text = f"{channel}: {first['text']}" if first["text"] else channel
-    if event["rule"] in (None, NONE) or event["rule_probability"] < LIKELY:
+    if event["rule"] in (None, NONE) or event["rule_probability"] < PERHAPS:
         return text
     return f"{text}; like '{event['rule']}', {100 * event['rule_probability']:.0f} %"
 

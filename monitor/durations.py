@@ -63,7 +63,7 @@ def expectation(score: float, step: float | None, trained: int) -> Expectation:
     limit = FARTHEST * trained
     rarer = bool(score > np.log10(limit))
     points = limit if rarer else max(1, round(10.0**score))
-    words = count_text(points) if step is None else duration_text(points * step)
+    words = length_text(points, step)
     return Expectation(points, f"more than {words}" if rarer else words, rarer)
 
 
@@ -81,6 +81,11 @@ def duration_text(seconds: float) -> str:
 def count_text(points: int) -> str:
     """Return a number of points with two significant digits: ``12,000 points``."""
     return f"{number_text(points, 2)} point{'s' * (points != 1)}"
+
+
+def length_text(points: int, step: float | None) -> str:
+    """Return a number of points as a duration, or as a count if the seconds between points are not known."""
+    return count_text(points) if step is None else duration_text(points * step)
 
 
 def number_text(value: float, digits: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ape.monitor.context import Context
-from ape.monitor.durations import alike_text, count_text, duration_text, number_text
+from ape.monitor.durations import alike_text, length_text, number_text
 from ape.monitor.event import Event, Finding
 from ape.monitor.expected import Expected, expected, stretches
 from ape.series.series import runs
@@ -105,8 +105,7 @@ class _Case:
         return _with_unit(alike_text([value], resolution)[0], unit_text(self.name))
 
     def lasting(self, points: int) -> str:
-        step = self.context.series.step
-        return count_text(points) if step is None else duration_text(points * step)
+        return length_text(points, self.context.series.step)
 
 
 def _with_unit(number: str, unit: str | None) -> str:

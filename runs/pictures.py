@@ -67,7 +67,7 @@ def draw_whole(series: Series, channels: Sequence[int], events: Sequence[Event] 
     rows = -(-len(channels) // columns)
     figure, panels = _panels(11, [0.75] * rows, top=0.3, bottom=0.55, columns=columns, dpi=100 if columns == 1 else 80)
     for axes, channel in zip(panels, channels, strict=False):
-        axis.draw(axes, series.exact[:, channel], LINE_COLOUR, filled(series, channel), lw=0.7)
+        axis.draw(axes, exact_values(series, channel), LINE_COLOUR, filled(series, channel), lw=0.7)
         _title(axes, series.channels[channel])
         _shade_events(axes, axis, events)
         axis.shade(axes)
@@ -89,7 +89,7 @@ def draw_events(result: Result) -> bytes:
     drawn = result.order[:MOST_AT_FAULT]
     figure, panels = _panels(11, [1.1] * len(drawn) + [1.0], top=0.42, bottom=0.55)
     for axes, channel in zip(panels, drawn, strict=False):
-        axis.draw(axes, series.exact[:, channel], LINE_COLOUR, filled(series, channel), lw=0.7)
+        axis.draw(axes, exact_values(series, channel), LINE_COLOUR, filled(series, channel), lw=0.7)
         _title(axes, series.channels[channel])
     axis.draw(panels[-1], result.score, LINE_COLOUR, lw=0.9)
     panels[-1].axhline(result.threshold.level, color=EVENT_COLOUR, lw=1.2, ls=":")
@@ -134,7 +134,7 @@ def draw_channels(axes: Axes, axis: TimeAxis) -> None:
     """Draw a single channel with its values; several channels below each other, each scaled to its range."""
     series = axis.series
     if series.n_channels == 1:
-        axis.draw(axes, series.exact[:, 0], LINE_COLOUR, filled(series, 0))
+        axis.draw(axes, exact_values(series, 0), LINE_COLOUR, filled(series, 0))
         return
     count = min(series.n_channels, MOST_CHANNELS)
     for channel in range(count):

@@ -11,6 +11,7 @@ from typing import Any
 from ape.core.files import read_json, write_text
 from ape.core.run_files import ARTEFACTS, BANK, LEDGER, POSTTRAIN, RECORD, REPORT, SCORES
 from ape.monitor.alarms import YOUNG
+from ape.monitor.reason import LIKELY, PERHAPS
 from ape.monitor.times import span_text
 from ape.rules import MECHANISMS, MORPHOLOGIES, Rule, RuleBank
 from ape.rules.check import THRESHOLDS
@@ -60,6 +61,8 @@ class EventView:
     record : dict
         As in ``events.json``.
     when, lasts, channels : str
+    once : str
+        How often it is expected by chance.
     picture : str
         Address of its picture; empty if it has none.
     rule : RuleView or None
@@ -70,6 +73,7 @@ class EventView:
     when: str
     lasts: str
     channels: str
+    once: str
     picture: str
     rule: RuleView | None
 
@@ -158,6 +162,8 @@ def write_report(folder: Path, series: Series) -> None:
         record=record,
         posttrain=read_json(folder / POSTTRAIN, "post-training report") if result else {},
         young=YOUNG,
+        likely=LIKELY,
+        perhaps=PERHAPS,
         voices=VOICES,
         meanings=MEANINGS,
         entries=entries,
@@ -176,6 +182,7 @@ def _event_views(result: Result, rules: dict[str, RuleView]) -> list[EventView]:
             when=span_text(result.series, event.begin, event.end),
             lasts=lasts(result, number),
             channels=channels_text([name for name, _ in event.channels]),
+            once=result.chance(number).once,
             picture=data_uri(draw_event(result, event), "webp") if number < MOST_EVENTS else "",
             rule=rules.get(record["rule"] or ""),
         )

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from ape import posttrain
+from ape.core.errors import InputError
 from ape.core.run_files import ENHANCED, SCORES
 from ape.detectors.inputs import prepared
-from ape.monitor import Event, Threshold, read_events
+from ape.monitor import Event, Expectation, Threshold, read_events
 from ape.monitor.answer import undelivered
 from ape.monitor.context import Context
+from ape.monitor.event_files import EVENTS_JSON
 from ape.monitor.spans import Span
 from ape.rules import RuleBank
 from ape.series import Series
@@ -45,6 +47,11 @@ class Result:
     events: tuple[Event, ...]
     records: list[dict[str, Any]]
     context: Context
+
+    def chance(self, number: int) -> Expectation:
+        """Return how often an event is expected by chance; ``number`` counts the worst as 0."""
+        record = self.records[number]
+        return Expectation(record["expected_every_points"], record["expected_every"], record["rarer"])
 
     @property
     def searched(self) -> slice:
@@ -80,9 +87,9 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the t
         A file is missing, or corrupt.
     """
     detector, threshold = posttrain.load(folder / ENHANCED), Threshold.load(folder / ENHANCED)
-    records = read_events(folder)["events"]
     scored = prepared(detector, series)
-    after = pd.read_csv(folder / SCORES)["after"].to_numpy()[series.point_rows]
+    records = _records(folder, scored)
+    after = read_scores(folder, series)["after"].to_numpy(dtype=float)[series.point_rows]
     events = tuple(_event(record, series.row_points) for record in records)
     alarms = [Span(event.begin, event.end, event.score) for event in events]
     missing = undelivered(series, scored)
@@ -90,6 +97,38 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the t
     score = after if threshold.errors is None else threshold.errors(after)
     as_read = replace(scored, missing=missing if missing.any() else None)
     return Result(as_read, score, threshold, events, records, context)
+
+
+def read_scores(folder: Path, series: Series) -> pd.DataFrame:
+    """Read ``scores.csv`` of a run folder, with one line for each row of the file of ``series``.
+
+    Raises
+    ------
+    InputError
+        It is missing, corrupt, or of another series.
+    """
+    path = folder / SCORES
+    hint = f"delete it, then ape run --resume {folder}"
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the scores: {error}", str(path), hint) from error
+    numbers = frame.select_dtypes("number")
+    if len(frame) != len(series.row_points) or not {"before", "after"} <= set(numbers):
+        raise InputError("not the scores of this series", str(path), hint)
+    return frame
+
+
+def _records(folder: Path, series: Series) -> list[dict[str, Any]]:
+    """Read the events of a run folder; those of another series are refused."""
+    document = read_events(folder)
+    rows = len(series.row_points)
+    named = {share["channel"] for record in document["events"] for share in record["channels"]}
+    last = max((record["end"] for record in document["events"]), default=0)
+    if document["rows"] != rows or last > rows or not named <= set(series.channels):
+        hint = f"delete it, then ape run --resume {folder}"
+        raise InputError("not the events of this series", str(folder / EVENTS_JSON), hint)
+    return list(document["events"])
 
 
 def _event(record: dict[str, Any], points: np.ndarray) -> Event:

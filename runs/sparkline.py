@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ape.series import Series
+from ape.series.plots import exact_values
 
 COLUMNS = 120  # pairs of extremes
 WIDTH, HEIGHT, MARGIN = 240, 44, 3  # pixels
@@ -30,9 +31,9 @@ def curve(series: Series, channel: str) -> dict[str, Any]:
         ``high``, the extremes in equal parts of the rows, from 0 to 100, None where all values are missing.
     """
     number, points = series.channels.index(channel), series.row_points
-    values = series.exact[:, number]
+    values = exact_values(series, number)
     if series.missing is not None:
-        values = np.where(series.missing[:, number], np.nan, values)
+        values[series.missing[:, number]] = np.nan
     values = values[points]
     edges = np.unique(np.linspace(0, len(values), COLUMNS, endpoint=False).astype(int))
     low, high = np.fmin.reduceat(values, edges), np.fmax.reduceat(values, edges)

@@ -70,12 +70,10 @@ def _by_chance(result: Result) -> str:
     sentence = f"Accepted is {rate} in {per}, so chance alone would raise about {most} there"
     if not result.events:
         return f"{sentence}."
-    worst = result.records[0]
-    every = worst["expected_every"].removeprefix("more than ")
-    once = f"less than once in {every}" if worst["rarer"] else f"once in {every}"
-    rare = worst["expected_every_points"] > RARE * (result.searched.stop - result.searched.start)
+    chance = result.chance(0)
+    rare = chance.points > RARE * (result.searched.stop - result.searched.start)
     which = "this event" if len(result.events) == 1 else "the worst event"
-    return f"{sentence}, {'but' if rare else 'and'} would score as high as {which} {once}."
+    return f"{sentence}, {'but' if rare else 'and'} would score as high as {which} {chance.once}."
 
 
 def _length(points: int, step: float | None) -> str:
