@@ -18,8 +18,8 @@ from ape.cli.display import Display
 from ape.cli.events import exit_code, print_worst_events, report_files
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.core.run_files import EVENTS_CSV, EVENTS_JSON
 from ape.monitor import read_events
-from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON
 from ape.runs.batch import (
     ENHANCED_RESULTS,
     ITEMS,

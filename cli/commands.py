@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ape.cli.display import Display
-from ape.cli.options import alerts_of, load_series, read_options, refuse_fixed_options
+from ape.cli.options import load_series, read_options, refuse_fixed_options
 from ape.cli.terminal import console, print_document, print_lines, print_reading
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
-from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, TRAINING
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, THRESHOLD, TRAINING
 from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _with_threshold(
     """Save the threshold of a detector into its folder, and describe both."""
     from ape.monitor import threshold_for
 
-    threshold = threshold_for(detector, series, alerts_of(arguments))
+    threshold = threshold_for(detector, series, arguments.alerts_per)
     threshold.save(target)
     console.print(f"threshold: score {threshold.level:.2f}; accepted false alarms: {threshold.rate}")
     console.print(f"detector: {target}")
@@ -127,10 +127,9 @@ def _answer(
 ) -> Answer | None:
     """Find the events of a series; None if the score has no threshold."""
     from ape.monitor import Threshold, answer
-    from ape.monitor.threshold import THRESHOLD
 
     if not arguments.own and (folder / THRESHOLD).is_file():
-        threshold, rate = Threshold.load(folder), alerts_of(arguments)
+        threshold, rate = Threshold.load(folder), arguments.alerts_per
         return answer(detector, series, threshold if rate is None else threshold.at(rate))
     why = "the score of the paper has no threshold" if arguments.own else "no threshold was saved with the detector"
     if arguments.fail_on_events or arguments.alerts_per:
@@ -231,7 +230,7 @@ def request_of(arguments: argparse.Namespace, command: str) -> Request:
         log=arguments.log,
         reading=read_options(arguments),
         text_file=None if arguments.text is None else Path(arguments.text).name,
-        alerts=alerts_of(arguments),
+        alerts=getattr(arguments, "alerts_per", None),
         **options,
     )
 

@@ -9,15 +9,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ape.cli.options import alerts_of
 from ape.cli.terminal import console, print_document, print_table
 from ape.core.errors import InputError
 from ape.core.files import read_json
-from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAIN, RECORD, REPORT, SCORES
+from ape.core.run_files import (
+    BANK,
+    DETECTOR,
+    ENHANCED,
+    EVENTS_CSV,
+    EVENTS_JSON,
+    POSTTRAIN,
+    RECORD,
+    REPORT,
+    SCORES,
+    THRESHOLD,
+)
 from ape.monitor import Answer, Threshold, answer, read_events, threshold_for, write_events
-from ape.monitor.event_files import EVENTS_CSV, EVENTS_JSON, NONE, event_file
+from ape.monitor.event_files import NONE, event_file
 from ape.monitor.reason import PERHAPS
-from ape.monitor.threshold import THRESHOLD
 from ape.rules import RuleBank
 
 if TYPE_CHECKING:
@@ -42,7 +51,7 @@ WHOLE_SERIES = (
 
 def events(arguments: argparse.Namespace) -> int:
     """``ape events RUN``; with another rate, the saved detector scores the series again."""
-    folder, rate = Path(arguments.run), alerts_of(arguments)
+    folder, rate = Path(arguments.run), arguments.alerts_per
     if rate is None and not arguments.save and (folder / EVENTS_JSON).is_file():
         document = read_events(folder)
     else:
@@ -65,7 +74,7 @@ def _found_again(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         raise InputError("the run has no detector yet", arguments.run, f"ape run --resume {arguments.run}")
     console.print(f"scores {run.series.name} again")
     detector = posttrain.load(folder / ENHANCED)
-    rate = alerts_of(arguments) or run.request.alerts
+    rate = arguments.alerts_per or run.request.alerts
     if (folder / ENHANCED / THRESHOLD).is_file():
         threshold = Threshold.load(folder / ENHANCED).at(rate)
     else:

@@ -9,8 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ape.cli.commands import request_of
-from ape.cli.parser import alert_rate
-from ape.core.alert_rates import alert_rate_text
+from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 from ape.detectors.registry import BACKBONES
 from ape.runs.folder import Request
@@ -87,7 +86,7 @@ def values_of(request: Request) -> Values:
         "backbone": request.backbone,
         "seed": request.seed,
         "brain": request.brain,
-        "alerts_per": "" if request.alerts is None else alert_rate_text(request.alerts.number, request.alerts.per),
+        "alerts_per": "" if request.alerts is None else request.alerts.typed,
         "log": request.log,
         "image": list(request.image) or None,
     }
@@ -128,8 +127,8 @@ def request_of_form(values: Values) -> Request:
     return replace(request_of(arguments, "chat"), text=word("text"))
 
 
-def _alerts(word: str | None) -> tuple[float, str] | None:
+def _alerts(word: str | None) -> AlertRate | None:
     try:
-        return None if word is None else alert_rate(word)
-    except argparse.ArgumentTypeError as error:
-        raise InputError(str(error), "false alarms to accept", "leave it empty for the default") from error
+        return None if word is None else AlertRate.parse(word)
+    except InputError as error:
+        raise InputError(error.what, "false alarms to accept", "leave it empty for the default") from error

@@ -9,10 +9,9 @@ from pathlib import Path
 import ape
 from ape.cli.parser import suggestion
 from ape.core.errors import InputError
-from ape.core.run_files import DETECTOR, ENHANCED, RECORD
+from ape.core.run_files import DETECTOR, ENHANCED, EVENTS_JSON, RECORD
 
 EXAMPLE = "example:"
-EVENTS_JSON = "events.json"  # as in `ape.monitor.event_files`, which is slow to import
 FILES = {
     "data": "no such file",
     "text": "cannot read the text: no such file",

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from ape.core.errors import InputError
 from ape.series import ReadOptions, Requirements, Series, load
-
-if TYPE_CHECKING:
-    from ape.monitor import AlertRate
 
 OUTPUT = ("json", "quiet", "fail_on_events")  # options that no run records
 
@@ -50,14 +46,6 @@ def load_series(
         required=required,
         scoring=scoring,
     )
-
-
-def alerts_of(arguments: argparse.Namespace) -> AlertRate | None:
-    """Return the accepted rate of false alarms; None stands for the default, also for commands without the option."""
-    from ape.monitor import AlertRate
-
-    given = getattr(arguments, "alerts_per", None)
-    return None if given is None else AlertRate(*given)
 
 
 def refuse_fixed_options(arguments: argparse.Namespace, *free: str) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import repeat
@@ -20,8 +21,7 @@ import gradio as gr
 from ape.agents.expert.summaries import events_text
 from ape.cli.form import add_form, request_of_form
 from ape.core.errors import InputError
-from ape.core.run_files import BANK, RECORD, REPORT, SCORES
-from ape.monitor.event_files import EVENTS_CSV
+from ape.core.run_files import BANK, EVENTS_CSV, RECORD, REPORT, SCORES
 from ape.runs.folder import Request
 from ape.runs.session import MAIN, Card, Session
 from ape.runs.updates import Update
@@ -92,14 +92,14 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
 
         turn = [chat, question, notice, changed]
         results = [events, marked, scores, files]
-        everything = [place, *turn, thread, *results, read, series]
+        everything = [place, *turn, thread, read, series]  # but the results, which take seconds and follow
 
         def show(run: str | None, name: str) -> tuple[Any, ...]:
             new_place = {"run": run or "", "thread": name or MAIN}
             session = _session(root, new_place)
             threads = gr.update(choices=session.threads() if session else [MAIN], value=new_place["thread"])
             known = (None, None) if session is None else (session.reading(), str(session.series_picture()))
-            return new_place, *_turn_values(session), threads, *_result_values(root, new_place), *known
+            return new_place, *_turn_values(session), threads, *known
 
         def on_load(place: Place) -> tuple[Any, ...]:
             known = conversations(root)
@@ -131,13 +131,13 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                 return place, *_turn_values(session, str(error)), *repeat(gr.skip(), len(everything) - len(turn) - 1)
             return show(place["run"], other.thread)
 
-        blocks.load(on_load, place, [chosen, *everything])
+        update_results = {"fn": lambda place: _result_values(root, place), "inputs": place, "outputs": results}
+        blocks.load(on_load, place, [chosen, *everything]).then(**update_results)
         check.click(on_check, list(fields.values()), [checked, drawn, notice])
-        begin.click(on_begin, list(fields.values()), [chosen, new, *everything])
-        chosen.input(lambda run: show(run, MAIN), chosen, everything)
+        begin.click(on_begin, list(fields.values()), [chosen, new, *everything]).then(**update_results)
+        chosen.input(lambda run: show(run, MAIN), chosen, everything).then(**update_results)
         thread.input(lambda place, name: show(place.get("run"), name), [place, thread], everything)
         branch.click(on_branch, place, everything)
-        update_results = {"fn": lambda place: _result_values(root, place), "inputs": place, "outputs": results}
         for trigger in (message.submit, send.click):
             trigger(partial(_say, root), [place, message], [message, *turn]).then(**update_results)
         yes.click(partial(_answer, root, agreed=True), place, turn).then(**update_results)
@@ -336,11 +336,10 @@ def _result_values(root: Path, place: Place) -> tuple[Any, ...]:
     session = _session(root, place)
     if session is None:
         return NO_EVENTS, None, None, None
-    try:
+    events, pictures = NO_EVENTS, tuple[str | None, ...]((None, None))
+    with suppress(ValueError):  # nothing was scored yet
         found, marked = session.events()
         events, pictures = _escape(events_text(found)), (str(marked), str(session.scores()))
-    except ValueError:
-        events, pictures = NO_EVENTS, (None, None)
     paths = [session.folder / name for name in (REPORT, EVENTS_CSV, BANK, SCORES)]
     return events, *pictures, [str(path) for path in paths if path.is_file()] or None
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from ape.core.alert_rates import parse_alert_rate
+from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 
 HELP_COLUMN = 28  # at most
@@ -85,10 +85,10 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else ""
 
 
-def alert_rate(word: str) -> tuple[float, str]:
-    """Parse an accepted rate of false alarms, such as ``day`` or ``week=0.5``, into a number and a period."""
+def alert_rate(word: str) -> AlertRate:
+    """Parse an accepted rate of false alarms, such as ``day`` or ``week=0.5``."""
     try:
-        return parse_alert_rate(word)
+        return AlertRate.parse(word)
     except InputError as error:
         raise argparse.ArgumentTypeError(f"{error.what}: {error.hint}") from error
 

@@ -1,32 +1,48 @@
-"""Parse accepted rates of false alarms, for the command line and for Python."""
+"""Accepted rates of false alarms, as the command line, Python and the files say them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ape.core.errors import InputError
 
-PERIODS = {"day": "day", "week": "week", "training": "training part"}  # by word
+TRAINING = "training part"
+WORDS = {"day": "day", "week": "week", "training": TRAINING}  # of periods, as they are typed
 
 
-def parse_alert_rate(text: str) -> tuple[float, str]:
-    """Return the number and the period of a rate such as ``day`` or ``week=0.5``.
+@dataclass(frozen=True)
+class AlertRate:
+    """Accepted false alarms: ``number`` in each ``per``, which is ``day``, ``week`` or ``training part``."""
 
-    Raises
-    ------
-    InputError
-        It is no rate, or not above zero.
-    """
-    word, _, number = text.partition("=")
-    try:
-        count = float(number or 1)
-    except ValueError:
-        count = 0.0
-    if word not in PERIODS or not 0 < count < float("inf"):
-        hint = "give day, week or training, or a number of alarms such as day=3"
-        raise InputError(f"'{text}' is no rate of alarms", "alerts_per", hint)
-    return count, PERIODS[word]
+    number: float
+    per: str
 
+    def __str__(self) -> str:
+        if self.per == TRAINING:
+            return f"{self.number:g} in a time as long as the training part"
+        return f"{self.number:g} a {self.per}"
 
-def alert_rate_text(number: float, per: str) -> str:
-    """Return the text that `parse_alert_rate` parses into a number and a period."""
-    word = next(word for word, period in PERIODS.items() if period == per)
-    return word if number == 1 else f"{word}={number!r}"
+    @classmethod
+    def parse(cls, text: str) -> AlertRate:
+        """Return a rate that is typed as ``day`` or ``week=0.5``.
+
+        Raises
+        ------
+        InputError
+            It is no rate, or not above zero.
+        """
+        word, given, number = text.partition("=")
+        try:
+            count = float(number) if given else 1.0
+        except ValueError:
+            count = 0.0
+        if word not in WORDS or not 0 < count < float("inf"):
+            hint = "give day, week or training, or a number of alarms such as day=3"
+            raise InputError(f"'{text}' is no rate of alarms", "alerts_per", hint)
+        return cls(count, WORDS[word])
+
+    @property
+    def typed(self) -> str:
+        """The text that `parse` turns into this rate."""
+        word = next(word for word, period in WORDS.items() if period == self.per)
+        return word if self.number == 1 else f"{word}={self.number!r}"

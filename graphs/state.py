@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypedDict
 
 from ape.agents.brain import Brain
 from ape.agents.records import Critique, Inspection, Plan, Profile
+from ape.core.alert_rates import AlertRate
 from ape.core.progress import Listener, Progress
-from ape.monitor.threshold import AlertRate
 from ape.rules import Context, Rule, RuleBank, build_context
 from ape.rules.check import Hosts, draw_hosts
 from ape.series import Series

@@ -1,11 +1,12 @@
 """From scores to answers: thresholds with a meaning, events, and reasons."""
 
+from ape.core.alert_rates import AlertRate
 from ape.monitor.answer import Answer, answer
 from ape.monitor.durations import Expectation, duration_text, expectation
 from ape.monitor.event import Event, Finding
 from ape.monitor.event_files import events_frame, read_events, write_events
 from ape.monitor.expected import Expected, expected
-from ape.monitor.threshold import AlertRate, Threshold, threshold_for
+from ape.monitor.threshold import Threshold, threshold_for
 from ape.monitor.times import span_text
 
 __all__ = [

@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
+from ape.core.run_files import EVENTS_CSV, EVENTS_JSON
 from ape.monitor.answer import Answer
 from ape.monitor.durations import expectation
 from ape.monitor.event import Event, Finding
 from ape.monitor.event_schema import ChannelRecord, EventFile, EventRecord, RuleRecord
 from ape.monitor.reason import rule_named
 
-EVENTS_CSV, EVENTS_JSON = "events.csv", "events.json"
 COLUMNS = (
     "rank",
     "id",

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from ape.core.alert_rates import TRAINING, AlertRate
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json
+from ape.core.run_files import THRESHOLD
 from ape.detectors import Detector
 from ape.posttrain.assessment import Assessment
 from ape.posttrain.channels import assess
@@ -21,24 +23,10 @@ from ape.rules.schema import Record
 from ape.series import Series
 from ape.series.windows import points
 
-THRESHOLD = "threshold.json"  # in the folder of a detector
 FORMAT: Literal[1] = 1
 PERIODS: Mapping[str, float] = {"day": 86_400.0, "week": 604_800.0}  # seconds
-TRAINING = "training part"
 FEWEST = 20  # points between two accepted false alarms
-
-
-@dataclass(frozen=True)
-class AlertRate:
-    """Accepted false alarms: ``number`` in each ``per``, which is ``day``, ``week`` or ``training part``."""
-
-    number: float
-    per: str
-
-    def __str__(self) -> str:
-        if self.per == TRAINING:
-            return f"{self.number:g} in a time as long as the training part"
-        return f"{self.number:g} a {self.per}"
+MOST_TRAINED = 10**12  # points; what is stored beyond is damaged
 
 
 @dataclass(frozen=True)
@@ -118,15 +106,23 @@ class _Errors(Record):
     quantiles: list[float] = Field(min_length=1)
     excess: float = Field(gt=0)
 
+    @field_validator("quantiles")
+    @classmethod
+    def _rise(cls, quantiles: list[float]) -> list[float]:
+        if quantiles != sorted(quantiles):
+            msg = "they do not rise"
+            raise ValueError(msg)
+        return quantiles
+
 
 class _Stored(Record):
     """The content of ``threshold.json``."""
 
     format: Literal[1] = FORMAT
-    level: float
+    level: float = Field(gt=0)
     alerts: _Alerts
     step: float | None = Field(gt=0)
-    trained: int = Field(ge=1)
+    trained: int = Field(ge=1, le=MOST_TRAINED)
     errors: _Errors | None
 
 

@@ -13,9 +13,9 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from ape.core.files import read_json, write_text
-from ape.core.run_files import BANK, POSTTRAIN, RECORD, REPORT
+from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, RECORD, REPORT
 from ape.monitor import read_events
-from ape.monitor.event_files import COLUMNS, EVENTS_CSV, EVENTS_JSON
+from ape.monitor.event_files import COLUMNS
 from ape.posttrain.steps import describe_outcome
 from ape.rules import RuleBank
 from ape.runs.pages import render

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ape import detectors
-from ape.core.alert_rates import parse_alert_rate
+from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 from ape.detectors import Detector, WindowedDetector
 from ape.graphs import mine
-from ape.monitor import AlertRate, Answer, answer, events_frame, threshold_for
+from ape.monitor import Answer, answer, events_frame, threshold_for
 from ape.monitor.threshold import level_for
 from ape.posttrain import EnhancedDetector, enhance
 from ape.posttrain.steps import channel_scores, describe_outcome
@@ -163,7 +163,7 @@ def as_series(
 
 def as_rate(alerts_per: str | AlertRate | None, series: Series) -> AlertRate | None:
     """Return an accepted rate of false alarms, which may be given as text; refuse one that a series cannot have."""
-    rate = AlertRate(*parse_alert_rate(alerts_per)) if isinstance(alerts_per, str) else alerts_per
+    rate = AlertRate.parse(alerts_per) if isinstance(alerts_per, str) else alerts_per
     if rate is not None:
         level_for(rate, series.step, len(series.train))
     return rate

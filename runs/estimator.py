@@ -12,8 +12,9 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ape import detectors
+from ape.core.alert_rates import AlertRate
 from ape.detectors.inputs import prepared, required_by
-from ape.monitor import AlertRate, Answer, answer, events_frame, threshold_for
+from ape.monitor import Answer, answer, events_frame, threshold_for
 from ape.posttrain import assess
 from ape.runs.detect import as_rate, as_series, train
 from ape.series import Series

@@ -22,16 +22,16 @@ from ape.agents import Brain, open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener, Progress
-from ape.core.run_files import ARTEFACTS, BANK, CHECKPOINTS, DETECTOR, ENHANCED, LEDGER, POSTTRAIN, SCORES
+from ape.core.run_files import ARTEFACTS, BANK, CHECKPOINTS, DETECTOR, ENHANCED, EVENTS_CSV, LEDGER, POSTTRAIN
 from ape.graphs.mining import mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
 from ape.monitor import Threshold, read_events
-from ape.monitor.event_files import EVENTS_CSV
 from ape.rules import RuleBank
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
 from ape.runs.report import write_report
+from ape.runs.result import read_scores
 from ape.runs.tracing import record_spans
 from ape.series.matrix_profile import warm_up
 from ape.tools.artefacts import Artefacts
@@ -113,7 +113,7 @@ def execute(
     stops = AFTER_MINING if mine_only else ()
 
     async def work(graph: Graph) -> Outcome:
-        state = await _restored_state(graph, run.folder)
+        state = await _restored_state(graph, run)
         waits = _awaits_approval(state)
         if waits:
             _require_rules(dropped or (), state.values["bank"])
@@ -142,7 +142,7 @@ def post_train_with_bank(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT
     bank = bank.model_copy(update={"fingerprint": run.series.fingerprint})
 
     async def work(graph: Graph) -> Outcome:
-        state = await _restored_state(graph, run.folder)
+        state = await _restored_state(graph, run)
         if state.values.get("chosen") != bank:
             await graph.aupdate_state(CONFIG, {"chosen": bank}, as_node="mine")
         elif not state.tasks:
@@ -219,9 +219,9 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
     )
 
 
-async def _restored_state(graph: Graph, folder: Path) -> StateSnapshot:
+async def _restored_state(graph: Graph, run: Run) -> StateSnapshot:
     """Return the state of the run; if files of a finished step were deleted, go back to that step."""
-    state = await graph.aget_state(CONFIG)
+    folder, state = run.folder, await graph.aget_state(CONFIG)
     values = state.values
     bank = values.get("chosen") or values.get("bank")
     if bank is not None and "mine" not in state.next and not (folder / BANK).is_file():
@@ -231,18 +231,20 @@ async def _restored_state(graph: Graph, folder: Path) -> StateSnapshot:
     elif "outcome" in values and not set(state.next) & {"approve", "train", "post_train"}:
         if not ((folder / ENHANCED).is_dir() and (folder / POSTTRAIN).is_file()):
             await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
-        elif "detect" not in state.next and not _detected(folder):
+        elif "detect" not in state.next and not _detected(run):
             await graph.aupdate_state(CONFIG, {"outcome": values["outcome"]}, as_node="post_train")
     return await graph.aget_state(CONFIG)
 
 
-def _detected(folder: Path) -> bool:
-    """Whether the files of the step that scores are there, and written by this version."""
-    if not all((folder / name).is_file() for name in (SCORES, EVENTS_CSV)):
+def _detected(run: Run) -> bool:
+    """Whether the files of the step that scores are there, undamaged, and written by this version."""
+    if not (run.folder / EVENTS_CSV).is_file():
         return False
     try:
-        Threshold.load(folder / ENHANCED)
-        read_events(folder)
+        for name in (DETECTOR, ENHANCED):
+            Threshold.load(run.folder / name)
+        read_scores(run.folder, run.series)
+        read_events(run.folder)
     except InputError:
         return False
     return True

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
-from ape.monitor.threshold import AlertRate
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
 

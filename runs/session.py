@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
-import pandas as pd
 from filelock import FileLock, Timeout
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -28,16 +27,15 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
-from ape.core.run_files import ARTEFACTS, BANK, LEDGER, SCORES
+from ape.core.run_files import ARTEFACTS, BANK, EVENTS_JSON, LEDGER, SCORES
 from ape.graphs.conversation import ConversationContext, ConversationState, build_conversation, desk_of
-from ape.monitor.event_files import EVENTS_JSON
 from ape.rules import RuleBank
 from ape.runs.event_summary import event_summary
 from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
 from ape.runs.pictures import draw_events, draw_scores
-from ape.runs.result import read_result
+from ape.runs.result import read_result, read_scores
 from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
 from ape.series import Series
@@ -318,7 +316,7 @@ class Session:
         if not path.is_file():
             msg = "there are no scores yet: say 'go' first"
             raise ValueError(msg)
-        return draw_scores(self.run.series, pd.read_csv(path))
+        return draw_scores(self.run.series, read_scores(self.folder, self.run.series))
 
     def _find_events(self) -> tuple[dict[str, Any], bytes]:
         if not (self.folder / EVENTS_JSON).is_file():

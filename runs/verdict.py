@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ape.core.alert_rates import TRAINING
 from ape.monitor.durations import duration_text, number_text
-from ape.monitor.threshold import TRAINING
 from ape.monitor.times import span_text
 from ape.runs.result import Result
 

@@ -12,11 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ape import detectors
-from ape.cli import inputs
 from ape.cli.arguments import BACKBONES, build_parser
 from ape.cli.parser import alert_rate
-from ape.core.alert_rates import alert_rate_text
-from ape.monitor.event_files import EVENTS_JSON
+from ape.core.alert_rates import WORDS, AlertRate
 from ape.monitor.threshold import PERIODS, TRAINING
 
 
@@ -82,15 +80,14 @@ print(codes, {{"numpy", "pandas", "torch", "rich", "pydantic"}} & set(sys.module
 
 def test_names_that_are_written_down_twice_agree():
     assert list(BACKBONES) == detectors.names()
-    assert inputs.EVENTS_JSON == EVENTS_JSON
-    assert {per for _, per in (alert_rate(word) for word in ("day", "week", "training"))} == {*PERIODS, TRAINING}
+    assert set(WORDS.values()) == {*PERIODS, TRAINING}
 
 
 @given(st.floats(0.01, 1000), st.sampled_from(["day", "week", "training"]))
 def test_rates_are_read_as_they_are_written(number, name):
-    count, per = alert_rate(f"{name}={number}")
-    assert count == number and alert_rate(name) == (1.0, per)
-    assert alert_rate(alert_rate_text(count, per)) == (count, per)
+    rate = alert_rate(f"{name}={number}")
+    assert rate.number == number and alert_rate(name) == AlertRate(1, rate.per)
+    assert alert_rate(rate.typed) == rate
 
 
 @pytest.mark.parametrize("word", ["", "=3", "day=x", "day=-1", "day=nan", "day=inf", "hour", "3"])

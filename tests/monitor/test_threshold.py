@@ -108,6 +108,9 @@ def test_a_corrupt_file_gives_one_line(tmp_path, text):
     [
         {"level": None},
         {"level": float("nan")},
+        {"level": -2},
+        {"trained": 10**30},
+        {"errors": {"quantiles": [2, 1], "excess": 1}},
         {"alerts": {"number": 1}},
         {"alerts": {"number": 1, "per": "month"}},
         {"trained": -3},
