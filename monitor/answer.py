@@ -55,7 +55,7 @@ def answer(
     series: Series,
     threshold: Threshold,
     bank: RuleBank | None = None,
-    text: str = "the text",
+    text: str | None = None,
 ) -> Answer:
     """Score a series and find its events. The training part is taken as normal: events in it are left out.
 
@@ -67,14 +67,14 @@ def answer(
         Of this detector.
     bank : RuleBank, optional
         Default: that of an enhanced detector.
-    text : str
-        Name of the text that the bank quotes, for the reasons.
+    text : str, optional
+        Name of the file with the text that the bank quotes, for the reasons.
     """
-    delivered, series = series, prepared(detector, series)
+    series = prepared(detector, series)
     assessment = assess(detector, series)
     score = threshold.score(assessment)
     raised = alarms(series, score, threshold.level)
-    context = Context.of(detector, series, undelivered(delivered, series), raised, threshold, bank, text)
+    context = Context.of(detector, series, raised, threshold, bank, text)
     found = [_event(span, score, assessment, series) for span in raised]
     worst_first = sorted(found, key=lambda event: (-event.score, event.begin))
     events = tuple(explained(event, context) for event in worst_first)
@@ -85,18 +85,6 @@ def explained(event: Event, context: Context) -> Event:
     """Return the event with what is unusual in it, and with its reason."""
     unusual = findings(event, context) if len(context.points) else ()
     return replace(event, findings=unusual, reason=reason(event, unusual, context))
-
-
-def undelivered(delivered: Series, series: Series) -> np.ndarray:
-    """Return the values of a `prepared` series that the file lacks, bool [T, C].
-
-    Those of dead sensors are there, though preparing a series marks them as missing.
-    """
-    if delivered.missing is None:
-        return np.zeros(series.values.shape, dtype=bool)
-    if set(series.channels) <= set(delivered.channels):
-        return delivered.missing[:, [delivered.channels.index(name) for name in series.channels]]
-    return delivered.missing
 
 
 def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:

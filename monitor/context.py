@@ -31,8 +31,6 @@ class Context:
         As the detector scores it.
     abnormal : ndarray, bool [T]
         Points of the series in any event.
-    undelivered : ndarray, bool [T, C]
-        Values that the file lacks. Those of dead sensors are there, though they are scored as missing.
     normal : ndarray, float32 [n, C]
         Normal values that the series is compared with, minus the offsets of the channels.
     usable : ndarray, bool [n]
@@ -47,7 +45,6 @@ class Context:
 
     series: Series
     abnormal: np.ndarray
-    undelivered: np.ndarray
     normal: np.ndarray
     usable: np.ndarray
     segments: Segments
@@ -60,16 +57,15 @@ class Context:
         cls,
         detector: Detector | EnhancedDetector,
         series: Series,
-        undelivered: np.ndarray,
         alarms: Sequence[Span],
         threshold: Threshold,
         bank: RuleBank | None,
-        text: str,
+        text: str | None,
     ) -> Context:
         """Take the normal values of an enhanced detector, or else those of the series.
 
         The normal values of a series are its training part. If the whole series is the training part, or if nothing of
-        it is usable, they are what lies outside of the events.
+        it is usable, they are what lies outside of the events. Without a name, the text is "the text".
         """
         abnormal = np.zeros(series.length, dtype=bool)
         for span in alarms:
@@ -87,7 +83,7 @@ class Context:
             cuts = [begin for begin, _ in series.train_segments if begin]
         begins, ends = runs(usable, cuts)
         segments = list(zip(begins.tolist(), ends.tolist(), strict=True))
-        return cls(series, abnormal, undelivered, normal, usable, segments, threshold, bank, text)
+        return cls(series, abnormal, normal, usable, segments, threshold, bank, text or "the text")
 
     @cached_property
     def points(self) -> np.ndarray:

@@ -127,7 +127,7 @@ def _finding(case: _Case) -> Finding:
 
 def _lacking(case: _Case) -> Found | None:
     """Values that the file lacks."""
-    lacking = case.context.undelivered[case.event.begin : case.event.end, case.channel]
+    lacking = case.context.series.absent[case.event.begin : case.event.end, case.channel]
     if lacking.mean() < MOSTLY:
         return None
     return "missing", f"no values for {case.lasting(int(lacking.sum()))}", case.median

@@ -14,7 +14,6 @@ from ape.core.errors import InputError
 from ape.core.run_files import ENHANCED, SCORES
 from ape.detectors.inputs import prepared
 from ape.monitor import Event, Expectation, Threshold, read_events
-from ape.monitor.answer import undelivered
 from ape.monitor.context import Context
 from ape.monitor.event_files import EVENTS_JSON
 from ape.monitor.spans import Span
@@ -68,7 +67,7 @@ class Result:
         return [int(channel) for channel in np.argsort(-blame, kind="stable")]
 
 
-def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the text") -> Result:
+def read_result(folder: Path, series: Series, bank: RuleBank, text: str | None = None) -> Result:
     """Read the scores, the threshold and the events of a run folder.
 
     Parameters
@@ -78,8 +77,8 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the t
         Of the run.
     bank : RuleBank
         That the run was post-trained with.
-    text : str
-        Name of the text that the bank quotes.
+    text : str, optional
+        Name of the file with the text that the bank quotes.
 
     Raises
     ------
@@ -92,10 +91,9 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str = "the t
     after = read_scores(folder, series)["after"].to_numpy(dtype=float)[series.point_rows]
     events = tuple(_event(record, series.row_points) for record in records)
     alarms = [Span(event.begin, event.end, event.score) for event in events]
-    missing = undelivered(series, scored)
-    context = Context.of(detector, scored, missing, alarms, threshold, bank, text)
+    context = Context.of(detector, scored, alarms, threshold, bank, text)
     score = after if threshold.errors is None else threshold.errors(after)
-    as_read = replace(scored, missing=missing if missing.any() else None)
+    as_read = replace(scored, missing=scored.absent if scored.absent.any() else None, dead=None)
     return Result(as_read, score, threshold, events, records, context)
 
 

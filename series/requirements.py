@@ -196,13 +196,14 @@ def aligned(series: Series, required: Requirements) -> Series:
     values = series.values if same else np.ascontiguousarray(series.values[:, places])
     if not np.array_equal(own[places], offset):
         values = (values.astype(np.float64) + (own[places] - offset)).clip(-LARGEST, LARGEST).astype(np.float32)
-    missing = None if series.missing is None else series.missing[:, places]
+    missing, dead = (None if mask is None else mask[:, places] for mask in (series.missing, series.dead))
     moved = replace(
         series,
         values=values,
         channels=tuple(names),
         offset=offset if offset.any() else None,
         missing=missing if missing is not None and missing.any() else None,
+        dead=dead if dead is not None and dead.any() else None,
         counters=tuple(name for name in names if name in required.counters),
     )
     found = (*series.notes, *notes, *required.step_notes(series.step), *required.far_notes(moved))

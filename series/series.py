@@ -94,6 +94,8 @@ class Series:
     missing : ndarray, bool [T, C], or None
         Values that are missing for longer than ``LONGEST_GAP`` in rows that exist, such as those of a sensor that
         delivered nothing: ``values`` holds the last known value there. None: no such value.
+    dead : ndarray, bool [T, C], or None
+        Which of the ``missing`` values exist, but in a channel that stands still for much longer than in training.
     point_of_row : ndarray, int64 [rows of the file], or None
         Point of each row of the file; None if they are the same. Points of no row were inserted.
     offset : ndarray, float64 [C], or None
@@ -119,6 +121,7 @@ class Series:
     step: float | None = None
     gaps: tuple[Gap, ...] = ()
     missing: np.ndarray | None = None
+    dead: np.ndarray | None = None
     point_of_row: np.ndarray | None = None
     offset: np.ndarray | None = None
     named: bool = True
@@ -164,6 +167,13 @@ class Series:
             usable &= ~self.missing[:end].any(axis=1)
         begins, ends = runs(usable, [gap.position for gap in self.gaps if gap.position < end])
         return tuple(zip(begins.tolist(), ends.tolist(), strict=True))
+
+    @property
+    def absent(self) -> np.ndarray:
+        """Values that the file lacks, bool [T, C]: the ``missing`` ones without those of dead channels."""
+        if self.missing is None:
+            return np.zeros(self.values.shape, dtype=bool)
+        return self.missing if self.dead is None else self.missing & ~self.dead
 
     @property
     def row_points(self) -> np.ndarray:
@@ -216,7 +226,7 @@ class Series:
         def cut(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[:end]
 
-        rows, missing = self.point_of_row, cut(self.missing)
+        rows, missing, dead = self.point_of_row, cut(self.missing), cut(self.dead)
         return replace(
             self,
             values=self.values[:end],
@@ -225,6 +235,7 @@ class Series:
             elapsed=cut(self.elapsed),
             gaps=tuple(gap for gap in self.gaps if gap.position < end),
             missing=missing if missing is not None and missing.any() else None,
+            dead=dead if dead is not None and dead.any() else None,
             point_of_row=None if rows is None else rows[rows < end],
         )
 

@@ -64,7 +64,7 @@ def without_dead(series: Series, usual: Sequence[int], changes: Sequence[float])
         Usual change of each channel in training, as from `usual_changes`. Where float32 is coarser, as far from the
         values of training, equal values are rounded ones.
     """
-    missing, notes = np.zeros(series.values.shape, dtype=bool), []
+    dead_values, notes = np.zeros(series.values.shape, dtype=bool), []
     for channel, longest in enumerate(usual):
         begins, ends = standstills(series, channel)
         dead = ends - begins >= max(SHORTEST_DEAD, DEAD_FACTOR * longest + 1)
@@ -74,13 +74,13 @@ def without_dead(series: Series, usual: Sequence[int], changes: Sequence[float])
         begins, ends = begins[dead], ends[dead]
         change = np.zeros(series.length + 1, dtype=np.int8)
         change[begins], change[ends] = 1, -1
-        missing[:, channel] = change[:-1].cumsum() > 0
+        dead_values[:, channel] = change[:-1].cumsum() > 0
         notes.append(_note(series, channel, begins, ends))
     if not notes:
         return series
-    if series.missing is not None:
-        missing |= series.missing
-    return replace(series, missing=missing, notes=(*series.notes, *notes))
+    missing = dead_values if series.missing is None else dead_values | series.missing
+    dead_values |= False if series.dead is None else series.dead
+    return replace(series, missing=missing, dead=dead_values, notes=(*series.notes, *notes))
 
 
 def _note(series: Series, channel: int, begins: np.ndarray, ends: np.ndarray) -> str:

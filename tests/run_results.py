@@ -43,8 +43,7 @@ def result_of(series: Series, *spans: tuple[int, int, float, tuple[str, ...]], l
         )
     threshold = Threshold(level, AlertRate(1, "training part"), series.step, trained)
     usable = np.arange(series.length) < trained
-    undelivered = np.zeros(series.values.shape, dtype=bool)
     context = Context(
-        series, abnormal, undelivered, series.values, usable & ~abnormal, [(0, trained)], threshold, None, "the text"
+        series, abnormal, series.values, usable & ~abnormal, [(0, trained)], threshold, None, "the text"
     )
     return Result(series, score, threshold, tuple(events), records, context)

@@ -26,16 +26,15 @@ def wave():
 def context_of():
     """Return the context of a series [T] or [T, C] whose first 2,000 points are normal and which has one event."""
 
-    def make(values, begin=EVENT[0], end=EVENT[1], *, bank=None, undelivered=None, channels=None, **fields):
+    def make(values, begin=EVENT[0], end=EVENT[1], *, bank=None, channels=None, **fields):
         values = np.asarray(values, dtype=float).reshape(len(values), -1)
         series = ape.series.from_array(values, train_end=TRAIN_END, channels=channels)
         series = replace(series, **fields)
         abnormal = np.zeros(series.length, dtype=bool)
         abnormal[begin:end] = True
         usable = np.ones(TRAIN_END, dtype=bool)
-        lacking = np.zeros(series.values.shape, dtype=bool) if undelivered is None else undelivered
         threshold = Threshold(3.3, AlertRate(1, "training part"), None, TRAIN_END)
-        return Context(series, abnormal, lacking, series.train, usable, [(0, TRAIN_END)], threshold, bank, "notes.txt")
+        return Context(series, abnormal, series.train, usable, [(0, TRAIN_END)], threshold, bank, "notes.txt")
 
     return make
 

@@ -110,11 +110,12 @@ def test_a_smaller_swing_varies_less(found, wave):
     assert finding.text.startswith(("varies 6", "varies 7")) and " % less" in finding.text
 
 
-def test_values_that_the_file_lacks_are_missing(one, wave):
-    undelivered = np.zeros((LENGTH, 1), dtype=bool)
-    undelivered[EVENT[0] + 5 : EVENT[1]] = True
+def test_values_that_the_file_lacks_are_missing_and_those_of_a_dead_channel_stand_still(one, wave):
+    missing = np.zeros((LENGTH, 1), dtype=bool)
+    missing[EVENT[0] + 5 : EVENT[1]] = True
     wave[WHERE] = wave[EVENT[0]]
-    assert one(wave, undelivered=undelivered) == ("missing", f"no values for {COUNT - 5} points")
+    assert one(wave, missing=missing, dead=missing)[0] == "stuck"
+    assert one(wave, missing=missing) == ("missing", f"no values for {COUNT - 5} points")
 
 
 def test_a_channel_that_leaves_the_others(found):
