@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ape.rules.schema import Evidence, Record
 
@@ -43,7 +43,7 @@ class EventRecord(Record):
 
     rank: int = Field(ge=1, description="1 is the worst")
     id: str
-    start: int
+    start: int = Field(ge=0)
     end: int = Field(description="exclusive")
     peak: int = Field(description="row with the highest score")
     start_time: str | None
@@ -54,11 +54,23 @@ class EventRecord(Record):
     expected_every: str = Field(description="how often that happens by chance, in words, such as '4 months'")
     expected_every_points: int = Field(description="the same in points of normal data")
     rarer: bool = Field(description="whether it is rarer than expected_every_points, which is then the lower limit")
-    channels: list[ChannelRecord] = Field(description="channels at fault, the largest share first")
+    channels: list[ChannelRecord] = Field(min_length=1, description="channels at fault, the largest share first")
     rule: str | None = Field(description="that fits best, or 'none of the rules'; null if the detector has no rules")
     rule_probability: float | None
     rules: list[RuleRecord] = Field(description="the most probable first, those below 0.05 left out")
     reason: str = Field(description="one sentence")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        wrong = {
+            "the peak is not between start and end": not self.start <= self.peak < self.end,
+            "only some times are null": len({time is None for time in (self.start_time, self.end_time)}) > 1,
+            "only one of rule and rule_probability is null": (self.rule is None) != (self.rule_probability is None),
+        }
+        for msg, applies in wrong.items():
+            if applies:
+                raise ValueError(msg)
+        return self
 
 
 class EventFile(Record):

@@ -137,6 +137,16 @@ def test_another_rate_is_saved_only_if_asked(ape, finished, tmp_path):
     assert resumed.code == 0 and json.loads(resumed.out)["events"] == document["events"]
 
 
+@pytest.mark.parametrize("name", ["scores.csv", "posttrain.json", "bank.json", "enhanced/threshold.json"])
+def test_nothing_is_saved_beside_a_damaged_file(refused, finished, tmp_path, name):
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    (folder / name).write_text("")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert str(folder / name) in refused("events", folder, "--alerts-per", "training=45", "--save")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_a_run_reports_its_files_as_json(ape, finished):
     outcome = ape("run", "--resume", finished.folder, "--json", "--fail-on-events")
     document = json.loads(outcome.out)

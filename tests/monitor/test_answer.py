@@ -211,6 +211,26 @@ def test_a_wrong_field_is_named(tmp_path, found):
         read_events(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": 900, "end": 10},
+        {"start": -1},
+        {"channels": []},
+        {"start_time": "2026-03-07 13:20:00"},
+        {"rule": "level-jump"},
+    ],
+)
+def test_fields_that_do_not_fit_together_give_one_line(tmp_path, found, change):
+    write_events(tmp_path, found)
+    stored = json.loads((tmp_path / "events.json").read_text())
+    stored["events"][0] |= change
+    (tmp_path / "events.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="not a list of events") as error:
+        read_events(tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_a_missing_file_gives_one_line(tmp_path):
     with pytest.raises(InputError, match="no such list of events"):
         read_events(tmp_path)
@@ -231,3 +251,9 @@ def test_an_enhanced_detector_names_the_rule_and_its_evidence(tmp_path, series, 
     assert named and named[0]["evidence"][0]["quote"] == "The level jumps."
     if event.rules[0][0] == bank.rules[0].id and event.rules[0][1] >= 0.5:
         assert 'line 3 of notes.txt: "The level jumps."' in event.reason
+    missing = np.zeros(series.values.shape, dtype=bool)
+    missing[-30:] = True  # nothing was measured that could be like a rule
+    last = next(
+        event for event in answer(enhanced, replace(series, missing=missing), found.threshold).events if event.ongoing
+    )
+    assert last.findings[0].kind == "missing" and last.rules == () and "like" not in last.reason

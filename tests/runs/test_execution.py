@@ -21,7 +21,15 @@ from ape.rules import RuleBank
 from ape.runs import Callbacks, Request, Run, execute
 from ape.runs.execution import mark_trained, next_step, post_train_with_bank
 from ape.runs.folder import read_request
+from ape.runs.result import read_result
 from ape.series import from_array
+
+EVENT = {
+    "rank": 1, "id": "event-800", "start": 790, "end": 810, "peak": 800, "start_time": None, "end_time": None,
+    "peak_time": None, "ongoing": False, "score": 4.0, "expected_every": "10,000 points",
+    "expected_every_points": 10_000, "rarer": False, "channels": [{"channel": "value", "share": 1.0}], "rule": None,
+    "rule_probability": None, "rules": [], "reason": "reason",
+}  # fmt: skip
 
 
 class Killed(Exception):
@@ -189,6 +197,37 @@ def test_damaged_events_of_a_finished_run_are_found_again(finished, tmp_path):
         (run.folder / name).write_text("{}")
         execute(run)
         assert (run.folder / name).read_bytes() == (finished.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("text", ["", "position,before,after\n0,1,2\n", "\0", "position,before,after\n0,x,y\n"])
+def test_damaged_scores_of_a_finished_run_are_made_again(finished, tmp_path, text):
+    run = copy(finished, tmp_path / "run")
+    (run.folder / "scores.csv").write_text(text)
+    execute(run)
+    assert (run.folder / "scores.csv").read_bytes() == (finished.folder / "scores.csv").read_bytes()
+
+
+def test_a_deleted_threshold_of_the_backbone_is_made_again(finished, tmp_path):
+    run = copy(finished, tmp_path / "run")
+    (run.folder / "detector/threshold.json").unlink()
+    execute(run)
+    assert Threshold.load(run.folder / "detector") and Threshold.load(run.folder / "enhanced")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: document | {"rows": 5},
+        lambda document: document | {"events": [{**EVENT, "end": 10**9}]},
+        lambda document: document | {"events": [{**EVENT, "channels": [{"channel": "another", "share": 1}]}]},
+    ],
+)
+def test_events_of_another_series_are_refused(finished, tmp_path, change):
+    run = copy(finished, tmp_path / "run")
+    path = run.folder / "events.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(InputError, match="not the events of this series"):
+        read_result(run.folder, run.series, RuleBank.load(run.folder / "bank.json"))
 
 
 def test_both_detectors_have_their_threshold_at_the_requested_rate(quick, series, finished, tmp_path):
