@@ -221,7 +221,8 @@ def test_damaged_database_is_an_input_error(session):
 
 def test_conversation_continues_after_a_tool_fails(session, monkeypatch):
     monkeypatch.setattr(session_module, "draw_scores", lambda *_: 1 / 0)
-    (session.folder / "scores.csv").write_text("position,before,after\n0,1,1\n")
+    rows = "".join(f"{position},1,1\n" for position in range(session.run.series.length))
+    (session.folder / "scores.csv").write_text(f"position,before,after\n{rows}")
     monkeypatch.setattr(threading, "excepthook", lambda *_: None)
     assert last(session.say("show me the scores")).kind == "failed"
     assert kinds(session.say("help"))[-1] == "reply"
