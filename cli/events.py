@@ -80,7 +80,7 @@ def _found_again(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     else:
         threshold = threshold_for(detector, run.series, rate)
     bank = RuleBank.load(folder / BANK)
-    found = answer(detector, run.series, threshold, bank, run.request.text_file or "the text")
+    found = answer(detector, run.series, threshold, bank, run.request.text_file)
     if arguments.save:
         _save(run, found)
         console.print(f"saved in {folder}")

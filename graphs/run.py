@@ -93,7 +93,7 @@ def _detect(context: RunContext, bank: RuleBank) -> list[str]:
     threshold_for(backbone, series, context.alerts).save(folder / DETECTOR)
     threshold = threshold_for(enhanced, series, context.alerts)
     threshold.save(folder / ENHANCED)
-    found = answer(enhanced, series, threshold, bank, context.text_file or "the text")
+    found = answer(enhanced, series, threshold, bank, context.text_file)
     scores = {"before": assess(backbone, series).score, "after": found.assessment.score}
     channels = steps.channel_scores(found.assessment, found.series.channels)
     steps.write_scores(folder / SCORES, series, scores | channels)

@@ -125,12 +125,12 @@ def detect(
     """
     untrained, series = detectors.create(backbone), as_series(data, train_end)
     rate = as_rate(alerts_per, series)
-    text_name = text.name if isinstance(text, Path) else "the text"
+    text_file = text.name if isinstance(text, Path) else None
     if text is not None:
         series = replace(series, text=_read(text) if isinstance(text, Path) else text)
     detector, bank, decision = train(untrained, series, post_train, seed)
     threshold = threshold_for(detector, series, rate)
-    return Detection(answer(detector, series, threshold, bank, text_name), detector, bank, decision)
+    return Detection(answer(detector, series, threshold, bank, text_file), detector, bank, decision)
 
 
 def train(

@@ -131,7 +131,7 @@ class RuleView:
 def write_report(folder: Path, series: Series) -> None:
     """Write ``report.html`` into a run folder; a run that was only mined has no scores and no events."""
     bank, record = RuleBank.load(folder / BANK), read_json(folder / RECORD, "run record")
-    text = record["arguments"].get("text_file") or "the text"
+    text = record["arguments"].get("text_file")
     result = read_result(folder, series, bank, text) if (folder / SCORES).is_file() else None
     entries = list(Ledger(folder / LEDGER))
     rules = _rule_views(folder, bank, result)

@@ -322,8 +322,8 @@ class Session:
         if not (self.folder / EVENTS_JSON).is_file():
             msg = "nothing was scored yet, so there are no events: say 'go' first"
             raise ValueError(msg)
-        bank, text = RuleBank.load(self.folder / BANK), self.run.request.text_file or "the text"
-        result = read_result(self.folder, self.run.series, bank, text)
+        bank = RuleBank.load(self.folder / BANK)
+        result = read_result(self.folder, self.run.series, bank, self.run.request.text_file)
         return event_summary(result), draw_events(result)
 
     def _store_picture(self, png: bytes) -> Path:
