@@ -11,7 +11,7 @@ from ape.detectors.inputs import prepared
 from ape.monitor.alarms import alarms
 from ape.monitor.context import Context
 from ape.monitor.event import Event
-from ape.monitor.findings import findings
+from ape.monitor.findings import MOSTLY, findings
 from ape.monitor.reason import reason
 from ape.monitor.spans import Span
 from ape.monitor.threshold import Threshold
@@ -89,13 +89,16 @@ def explained(event: Event, context: Context) -> Event:
 
 def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:
     where = slice(span.begin, span.end)
+    channels = _at_fault(score[where], assessment.shares[where], series.channels)
+    worst = series.channels.index(channels[0][0])
+    unseen = series.missing is not None and series.missing[where, worst].mean() >= MOSTLY
     return Event(
         begin=span.begin,
         end=span.end,
         peak=span.begin + int(np.nanargmax(score[where])),
         score=span.peak,
-        channels=_at_fault(score[where], assessment.shares[where], series.channels),
-        rules=tuple(assessment.ranking(span.begin, span.end)),
+        channels=channels,
+        rules=() if unseen else tuple(assessment.ranking(span.begin, span.end)),
         ongoing=span.end == series.length,
     )
 
