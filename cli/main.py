@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ape.cli.arguments import build_parser
@@ -14,6 +15,7 @@ from ape.core.errors import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
+    warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)

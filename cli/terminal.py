@@ -70,6 +70,9 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table without lines. Only the last column wraps, between words, so that it stays readable in a pipe."""
+    from ape.series.reading.report import printable
+
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in list(zip(header, *rows, strict=True))[:-1]]
     indent = sum(widths) + len(SPACE) * len(widths)
     for number, row in enumerate([header, *rows]):

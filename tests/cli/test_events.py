@@ -71,6 +71,12 @@ def test_events_without_times_have_rows(listed):
     assert lines[2].startswith("1  100       149      4 months") and "2  200       ongoing" in "\n".join(lines)
 
 
+def test_names_cannot_control_the_terminal(listed):
+    evil = [{"channel": "\x1b[2Jcpu\nload", "share": 1.0, "text": "[red]high[/red]"}]
+    lines = listed(event(channels=evil)).out.splitlines()
+    assert "\x1b" not in "".join(lines) and "cpu load: [red]high[/red];" in lines[2]
+
+
 def test_only_the_worst_are_shown(listed):
     found = [event(rank) for rank in range(1, 31)]
     assert "and 10 more" in listed(*found).out
@@ -186,3 +192,10 @@ def test_a_batch_lists_the_worst_event_of_each_series(capsys):
     assert lines[1].startswith("series  events  from (+01:00)     to     what")
     assert lines[2].startswith("pump    2       2026-03-07 13:20  14:04  CPU: level")
     assert lines[-1] == "and 1 more series"
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_a_rate_that_a_series_cannot_have_is_refused_before_any_work(refused, data, tmp_path, command):
+    line = refused(command, data, "--out", tmp_path / "out", "--alerts-per", "week")
+    assert "the time between points is not known (--alerts-per)" in line
+    assert not (tmp_path / "out").exists()
