@@ -201,6 +201,10 @@ def warm_up(arguments: argparse.Namespace) -> None:
 def _load(arguments: argparse.Namespace, required: Requirements | None = None, *, scoring: bool = False) -> Series:
     series = load_series(arguments, required, scoring=scoring)
     print_reading(series, scoring=scoring)
+    if not scoring and getattr(arguments, "alerts_per", None):
+        from ape.monitor.threshold import level_for
+
+        level_for(arguments.alerts_per, series.step, len(series.train))  # before hours of training
     return series
 
 

@@ -14,6 +14,7 @@ from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
+from ape.monitor.threshold import level_for
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
 
@@ -64,7 +65,9 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, request: Request, series: Series) -> Run:
-        """Make the run folder; a folder that holds something already is refused."""
+        """Make the run folder; one that holds something already, or a rate that the series cannot have, is refused."""
+        if request.alerts is not None:
+            level_for(request.alerts, series.step, len(series.train))
         if not is_free(folder):
             raise _folder_is_taken(folder, series)
         record = {
