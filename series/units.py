@@ -58,7 +58,7 @@ def unit_text(name: str) -> str | None:
         unit = match["unit"].replace("_", "/")
         if unit.lower() in ("c", "f"):
             return WRITTEN[f"deg{unit.lower()}"] if "temp" in match["name"].lower() else None
-        if len(unit) > 1 and unit.lower() not in UNSURE and _known(unit):
+        if (len(unit) > 1 or not unit.isalpha()) and unit.lower() not in UNSURE and _known(unit):
             return WRITTEN.get(unit.lower(), unit)
     return None
 

@@ -18,6 +18,7 @@ from ape.series.units import unit_text
         ("p_suction_bar", "bar"),
         ("Power kW", "kW"),
         ("load_pct", "%"),
+        ("humidity_%", "%"),
         ("Flow (m3/h)", "m3/h"),
     ],
 )
