@@ -148,6 +148,9 @@ def as_series(
     data: Any, train_end: int | str | None = None, required: Requirements | None = None, scoring: bool = False
 ) -> Series:
     """Return data of any kind as a series; see `ape.series.load` for the parameters."""
+    if not (train_end is None or isinstance(train_end, int | np.integer | str)):
+        what = f"a {type(train_end).__name__} is no end of the training part"
+        raise InputError(what, "train_end", "give a row, or text such as '60%' or a date")
     if isinstance(data, Series):
         if train_end is not None:
             raise InputError("the series has its own training part", "train_end", "give it when the series is loaded")
@@ -164,6 +167,8 @@ def as_series(
 def as_rate(alerts_per: str | AlertRate | None, series: Series) -> AlertRate | None:
     """Return an accepted rate of false alarms, which may be given as text; refuse one that a series cannot have."""
     rate = AlertRate.parse(alerts_per) if isinstance(alerts_per, str) else alerts_per
+    if rate is not None and not isinstance(rate, AlertRate):
+        raise InputError(f"a {type(rate).__name__} is no rate of alarms", "alerts_per", "give text such as 'day=3'")
     if rate is not None:
         level_for(rate, series.step, len(series.train))
     return rate

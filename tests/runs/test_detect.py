@@ -99,6 +99,8 @@ def test_scores_without_times_are_by_position(found):
         ({"data": 3}, "no data frame"),
         ({"data": [[1.0, 2.0], [3.0]]}, "rows of different lengths"),
         ({"data": []}, "shape"),
+        ({"alerts_per": 3}, "a int is no rate"),
+        ({"train_end": 0.6}, "a float is no end"),
     ],
 )
 def test_bad_input_is_refused_in_one_line_before_training(arguments, message, monkeypatch):
