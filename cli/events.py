@@ -26,7 +26,7 @@ from ape.core.run_files import (
 )
 from ape.monitor import Answer, Threshold, answer, read_events, threshold_for, write_events
 from ape.monitor.event_files import NONE, event_file
-from ape.monitor.reason import PERHAPS
+from ape.monitor.reason import LIKELY, PERHAPS
 from ape.rules import RuleBank
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ def _what(event: dict[str, Any]) -> str:
     text = f"{channel}: {first['text']}" if first["text"] else channel
     if event["rule"] in (None, NONE) or event["rule_probability"] < PERHAPS:
         return text
-    return f"{text}; like '{event['rule']}', {100 * event['rule_probability']:.0f} %"
+    like = "like" if event["rule_probability"] >= LIKELY else "perhaps like"
+    return f"{text}; {like} '{event['rule']}', {100 * event['rule_probability']:.0f} %"
 
 
 def _times(found: list[dict[str, Any]]) -> tuple[str, str, list[tuple[str, str]]]:
