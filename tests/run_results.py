@@ -43,7 +43,5 @@ def result_of(series: Series, *spans: tuple[int, int, float, tuple[str, ...]], l
         )
     threshold = Threshold(level, AlertRate(1, "training part"), series.step, trained)
     usable = np.arange(series.length) < trained
-    context = Context(
-        series, abnormal, series.values, usable & ~abnormal, [(0, trained)], threshold, None, "the text"
-    )
+    context = Context(series, abnormal, series.values, usable & ~abnormal, [(0, trained)], threshold, None, "the text")
     return Result(series, score, threshold, tuple(events), records, context)
