@@ -10,7 +10,6 @@ from ape.monitor.times import span_text
 from ape.runs.result import Result
 
 MOST_CHANNELS = 3  # that are named
-RARE = 10  # times the searched points: a score so rare is hardly by chance
 
 
 def verdict(result: Result) -> tuple[str, str]:
@@ -67,13 +66,12 @@ def _by_chance(result: Result) -> str:
     rate = f"{threshold.rate.number:g} false alarm{'s' * (threshold.rate.number != 1)}"
     per = "a time as long as the training part" if threshold.rate.per == TRAINING else f"a {threshold.rate.per}"
     most = number_text(false_alarms(result), 2)
-    sentence = f"Accepted is {rate} in {per}, so chance alone would raise about {most} there"
+    sentence = f"The threshold accepts {rate} in {per}: by chance alone, expect about {most} here"
     if not result.events:
         return f"{sentence}."
     chance = result.chance(0)
-    rare = chance.points > RARE * (result.searched.stop - result.searched.start)
     which = "this event" if len(result.events) == 1 else "the worst event"
-    return f"{sentence}, {'but' if rare else 'and'} would score as high as {which} {chance.once}."
+    return f"{sentence}, and a score as high as that of {which} {chance.once}."
 
 
 def _length(points: int, step: float | None) -> str:

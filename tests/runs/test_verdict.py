@@ -23,14 +23,14 @@ def minutes() -> Series:
 def test_one_event(minutes):
     found, chance = verdict(result_of(minutes, (3600, 3645, 9.0, ("load",))))
     assert found == "One event was found in the day after the training part: 2026-03-04 12:00 to 12:44 (UTC), in load."
-    assert chance.startswith("Accepted is 1 false alarm in a time as long as the training part, so chance alone would")
-    assert chance.endswith("raise about 1.4 there, but would score as high as this event less than once in 5 years.")
+    assert chance.startswith("The threshold accepts 1 false alarm in a time as long as the training part: by chance")
+    assert chance.endswith("about 1.4 here, and a score as high as that of this event less than once in 5 years.")
 
 
 def test_the_worst_of_several_events_is_named(minutes):
     found, chance = verdict(result_of(minutes, (3600, 3645, 4.0, ("load",)), (4000, 4001, 3.2, ("load",))))
     assert found.startswith("2 events were found in the day after the training part; the worst: 2026-03-04 12:00")
-    assert ", and would score as high as the worst event once in a week." in chance
+    assert ", and a score as high as that of the worst event once in a week." in chance
 
 
 def test_an_event_that_goes_on(minutes):
@@ -43,7 +43,7 @@ def test_no_event_names_the_highest_score(minutes):
     quiet.score[3000] = 2.5
     found, chance = verdict(quiet)
     assert found.startswith("No event was found in the day after") and "2.5 at 2026-03-04 02:00" in found
-    assert found.endswith("is below 3.0.") and chance.endswith("there.")
+    assert found.endswith("is below 3.0.") and chance.endswith("here.")
 
 
 def test_a_series_without_scores_after_its_training_part():
