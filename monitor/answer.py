@@ -10,6 +10,7 @@ from ape.detectors import Detector
 from ape.detectors.inputs import prepared
 from ape.monitor.alarms import alarms
 from ape.monitor.context import Context
+from ape.monitor.edges import joined, sharpened
 from ape.monitor.event import Event
 from ape.monitor.findings import MOSTLY, findings
 from ape.monitor.reason import reason
@@ -75,8 +76,9 @@ def answer(
     score = threshold.score(assessment)
     raised = alarms(series, score, threshold.level)
     context = Context.of(detector, series, raised, threshold, bank, text)
-    found = [_event(span, score, assessment, series) for span in raised]
-    worst_first = sorted(found, key=lambda event: (-event.score, event.begin))
+    found = [explained(_event(span, score, assessment, series), context) for span in raised]
+    sharp = joined(sharpened(event, context) for event in found)
+    worst_first = sorted(sharp, key=lambda event: (-event.score, event.begin))
     events = tuple(explained(event, context) for event in worst_first)
     return Answer(series, assessment, score, threshold, events, context)
 
