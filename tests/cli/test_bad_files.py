@@ -123,7 +123,7 @@ def test_damaged_detectors_are_refused(refused, data, finished, tmp_path, case):
 
 
 def test_a_missing_detector_is_refused(refused, data, tmp_path):
-    assert "no such detector" in refused("score", data, "--detector", tmp_path / "none", "--out", tmp_path / "out")
+    assert "no such folder" in refused("score", data, "--detector", tmp_path / "none", "--out", tmp_path / "out")
 
 
 def test_a_series_with_other_channels_is_refused(refused, wave, finished, tmp_path):

@@ -10,8 +10,7 @@ import pytest
 import ape.detectors
 import ape.posttrain
 from ape.core.errors import InputError
-from ape.posttrain import DEFAULT, enhance
-from ape.posttrain.steps import score_series
+from ape.posttrain import DEFAULT, assess, enhance
 from ape.rules import broad_bank, build_context
 from ape.series import from_array
 
@@ -72,11 +71,12 @@ def test_names_and_offsets_give_the_same_scores(candidate, tmp_path):
 def test_faults_score_higher_than_normal_points(candidate, fault):
     values = make(1, 2e7)
     values[FAULT, 1] = {"dead": values[FAULT.start, 1], "missing": np.nan}.get(fault, fault)
-    score, shares = score_series(candidate, from_array(values, NAMES, required=candidate.required, scoring=True))
+    assessment = assess(candidate, from_array(values, NAMES, required=candidate.required, scoring=True))
+    score = assessment.score
     assert np.isfinite(score).all()
     normal = np.concatenate([score[: FAULT.start - 32], score[FAULT.stop + 32 :]])
     assert score[FAULT].min() > np.quantile(normal, 0.99)
-    assert (shares["channel b"][FAULT] > 0.9 * score[FAULT]).all()
+    assert (assessment.shares[FAULT, NAMES.index("b")] > 0.9).all()
 
 
 def test_a_long_dead_stretch_is_no_reference_for_itself(candidate):

@@ -252,9 +252,9 @@ def test_a_request_of_an_older_version_has_no_rate_and_no_name_of_a_text(waiting
 
 
 def test_a_request_keeps_the_rate_of_false_alarms(series, tmp_path):
-    request = Request("run", "series of the test", text_file="notes.txt", alerts=AlertRate(2, "week"))
+    request = Request("run", "series of the test", text_file="notes.txt", alerts=AlertRate(2, "training part"))
     Run.create(tmp_path / "run", request, series)
-    assert read_request(tmp_path / "run").alerts == AlertRate(2, "week")
+    assert read_request(tmp_path / "run").alerts == AlertRate(2, "training part")
     assert read_request(tmp_path / "run").text_file == "notes.txt"
 
 
