@@ -27,7 +27,7 @@ def test_what_is_left_out_of_a_log_is_said_everywhere(ape, tmp_path):
     assert json.loads((out / "run.json").read_text())["log"] == note
     quoted = [item for rule in json.loads((out / "bank.json").read_text())["rules"] for item in rule["evidence"]]
     assert any(item["id"] == "log" and item["line"] == 4 for item in quoted)
-    assert "text log, line 4" in report
+    assert ">log, line 4" in report
     stored = [path.read_text() for path in (out / "artefacts").glob("*.json")]
     (templates,) = [json.loads(text)["result"]["templates"] for text in stored if '"log_templates"' in text]
     assert {each["template"] for each in templates} == {
