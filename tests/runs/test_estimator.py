@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -147,4 +148,12 @@ NOT_HELD = {
 )
 def test_checks_of_scikit_learn(estimator, check, monkeypatch):
     monkeypatch.setattr(ape.runs.estimator, "MIN_LENGTH", 2)
+    create = ape.detectors.create
+
+    def quick(name):
+        detector = create(name)
+        detector.budget = replace(detector.budget, steps=60)
+        return detector
+
+    monkeypatch.setattr(ape.detectors, "create", quick)
     check(estimator)
