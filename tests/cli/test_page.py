@@ -144,7 +144,7 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, pump):
 def test_events_of_a_run_are_shown_in_the_conversation_and_beside_it(tab, server, finished):
     folder = shutil.copytree(finished.folder, server.root / "finished")
     later = time.time() + 3600
-    os.utime(folder / "run.json", (later, later))  # the page opens the latest one
+    os.utime(folder, (later, later))  # the page opens the latest one
     tab.reload()
     wait_until_open(tab, "finished")
     say(tab, "where is it anomalous?", "The threshold is a score of")
