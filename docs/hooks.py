@@ -14,15 +14,14 @@ ROOT = Path(__file__).parent.parent
 LINKS = ROOT / "build" / "packages" / "ape"
 
 
-def on_config(config: Any) -> Any:
-    """Link every package before the build."""
+def on_startup(**_: Any) -> None:
+    """Link every package before mkdocstrings looks for them."""
     LINKS.mkdir(parents=True, exist_ok=True)
     for old in LINKS.iterdir():
         old.unlink()
     (LINKS / "__init__.py").symlink_to(ROOT / "__init__.py")
     for package in ROOT.glob("*/__init__.py"):
         (LINKS / package.parent.name).symlink_to(package.parent)
-    return config
 
 
 def on_page_content(html: str, **_: Any) -> str:
