@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
-from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.core.run_files import EVENTS_CSV, EVENTS_JSON
+from ape.core.validation import validated
 from ape.monitor.answer import Answer
 from ape.monitor.durations import expectation
 from ape.monitor.event import Event, Finding
@@ -64,14 +63,7 @@ def read_events(folder: Path) -> dict[str, Any]:
     """
     path = folder / EVENTS_JSON
     obj = read_json(path, "list of events")
-    try:
-        return EventFile.model_validate(obj).model_dump(mode="json")
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "file"
-        raise InputError(
-            f"not a list of events: {first['msg']}", f"{path}, field {field}", "score the series again"
-        ) from error
+    return validated(EventFile, obj, "not a list of events", path, "score the series again").model_dump(mode="json")
 
 
 def event_file(answer: Answer) -> EventFile:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from ape.core.alert_rates import TRAINING, AlertRate
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json
 from ape.core.run_files import THRESHOLD
+from ape.core.validation import validated
 from ape.detectors import Detector
 from ape.posttrain.assessment import Assessment
 from ape.posttrain.channels import assess
@@ -85,13 +86,7 @@ class Threshold:
         """
         path = Path(folder) / THRESHOLD
         obj = read_json(path, "threshold")
-        try:
-            stored = _Stored.model_validate(obj)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "file"
-            hint = "train the detector again"
-            raise InputError(f"not a threshold: {first['msg']}", f"{path}, field {field}", hint) from error
+        stored = validated(_Stored, obj, "not a threshold", path, "train the detector again")
         tail = None if stored.errors is None else Tail(np.array(stored.errors.quantiles), stored.errors.excess)
         rate = AlertRate(stored.alerts.number, stored.alerts.per)
         return cls(stored.level, rate, stored.step, stored.trained, tail)
@@ -126,7 +121,12 @@ class _Stored(Record):
     errors: _Errors | None
 
 
-def threshold_for(detector: Detector | EnhancedDetector, series: Series, rate: AlertRate | None = None) -> Threshold:
+def threshold_for(
+    detector: Detector | EnhancedDetector,
+    series: Series,
+    rate: AlertRate | None = None,
+    assessment: Assessment | None = None,
+) -> Threshold:
     """Return the threshold of a detector that was trained on the training part of ``series``.
 
     The score of an enhanced detector is calibrated on held-out normal points. A plain detector is calibrated on its
@@ -138,11 +138,13 @@ def threshold_for(detector: Detector | EnhancedDetector, series: Series, rate: A
     series : Series
     rate : AlertRate, optional
         Default: one a week, or one in a time as long as the training part if that is shorter.
+    assessment : Assessment, optional
+        Of the series by this detector, if it is known already.
     """
     trained = series.length if series.train_end is None else series.train_end
     errors = None
     if not isinstance(detector, EnhancedDetector):
-        errors = training_tail(series, assess(detector, series).score)
+        errors = training_tail(series, (assessment or assess(detector, series)).score)
     return Threshold(0.0, AlertRate(1, TRAINING), series.step, trained, errors).at(rate)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from ape.core.errors import InputError
 from ape.core.files import read_json, write_text
+from ape.core.validation import validated
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Record, Rule
 
@@ -66,14 +66,7 @@ class RuleBank(Record):
             Names the first invalid field.
         """
         obj = read_json(path, "Rule Bank")
-        try:
-            return cls.model_validate(obj)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "bank"
-            raise InputError(
-                f"not a valid Rule Bank: {first['msg']}", f"{path}, field {field}", "see 'ape bank schema'"
-            ) from error
+        return validated(cls, obj, "not a valid Rule Bank", path, "see 'ape bank schema'", root="bank")
 
     def to_json(self) -> str:
         """Return canonical JSON with numbers rounded to six significant digits, except for offsets."""

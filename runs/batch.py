@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from ape import detectors
@@ -24,6 +24,7 @@ from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
+from ape.core.validation import validated
 from ape.monitor import read_events
 from ape.runs.batch_page import write_summary
 from ape.runs.execution import execute, mark_trained, next_step
@@ -212,12 +213,7 @@ def _record_requests(out: Path, requests: Mapping[str, Request]) -> None:
 
 def _read_requests(path: Path) -> dict[str, Any]:
     """Read the requests of a batch; options that a request lacks have their defaults."""
-    try:
-        known = TypeAdapter(dict[str, Request]).validate_python(read_json(path, "batch"))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(f"not a batch: {first['msg']}", f"{path}, field {field}", "choose another --out") from error
+    known = validated(dict[str, Request], read_json(path, "batch"), "not a batch", path, "choose another --out")
     return {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in known.items()}
 
 

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
+from ape.core.validation import validated
 from ape.monitor.threshold import level_for
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
@@ -104,14 +105,8 @@ class Run:
 
 def read_request(folder: Path) -> Request:
     """Read the request of a run folder."""
-    try:
-        return TypeAdapter(Request).validate_python(_read_record(folder)["arguments"])
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, ("arguments", *first["loc"])))
-        raise InputError(
-            f"not a run record: {first['msg']}", f"{folder / RECORD}, field {field}", "start a new run"
-        ) from error
+    obj, path = _read_record(folder)["arguments"], folder / RECORD
+    return validated(Request, obj, "not a run record", path, "start a new run", inside="arguments")
 
 
 def require_current_format(folder: Path) -> None:

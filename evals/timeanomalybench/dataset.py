@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, read_json, write_json, write_text
+from ape.core.validation import validated
 from ape.evals.timeanomalybench.difficulty import difficulty
 from ape.evals.timeanomalybench.injection import Instance, make
 from ape.evals.timeanomalybench.scenarios import SCENARIOS
@@ -67,17 +68,8 @@ class Config:
         InputError
             The file cannot be read, a field is unknown, or a value is out of range.
         """
-        try:
-            config = TypeAdapter(cls).validate_python(read_json(path, "bench configuration"))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            raise InputError(
-                f"invalid bench configuration: {first['msg']}",
-                f"{path}, field {field}",
-                "see bench.json of an existing set",
-            ) from error
-        return config
+        obj, hint = read_json(path, "bench configuration"), "see bench.json of an existing set"
+        return validated(cls, obj, "invalid bench configuration", path, hint)
 
     def __post_init__(self) -> None:
         unknown = set(self.scenarios) - set(SCENARIOS)
