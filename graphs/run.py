@@ -90,12 +90,13 @@ def _detect(context: RunContext, bank: RuleBank) -> list[str]:
     """Write thresholds, scores and events; return notes on later values, such as a sensor that stands still."""
     folder, series = context.folder, context.series
     backbone, enhanced = detectors.load(folder / DETECTOR), posttrain.load(folder / ENHANCED)
-    threshold_for(backbone, series, context.alerts).save(folder / DETECTOR)
-    threshold = threshold_for(enhanced, series, context.alerts)
+    before, after = assess(backbone, series), assess(enhanced, series)
+    threshold_for(backbone, series, context.alerts, before).save(folder / DETECTOR)
+    threshold = threshold_for(enhanced, series, context.alerts, after)
     threshold.save(folder / ENHANCED)
-    found = answer(enhanced, series, threshold, bank, context.text_file)
-    scores = {"before": assess(backbone, series).score, "after": found.assessment.score}
-    channels = steps.channel_scores(found.assessment, found.series.channels)
+    found = answer(enhanced, series, threshold, bank, context.text_file, after)
+    scores = {"before": before.score, "after": after.score}
+    channels = steps.channel_scores(after, found.series.channels)
     steps.write_scores(folder / SCORES, series, scores | channels)
     write_events(folder, found)
     return [note for note in found.series.notes if note not in series.notes]

@@ -57,6 +57,7 @@ def answer(
     threshold: Threshold,
     bank: RuleBank | None = None,
     text: str | None = None,
+    assessment: Assessment | None = None,
 ) -> Answer:
     """Score a series and find its events. The training part is taken as normal: events in it are left out.
 
@@ -70,23 +71,25 @@ def answer(
         Default: that of an enhanced detector.
     text : str, optional
         Name of the file with the text that the bank quotes, for the reasons.
+    assessment : Assessment, optional
+        Of the series by this detector, if it is known already.
     """
     series = prepared(detector, series)
-    assessment = assess(detector, series)
+    assessment = assessment or assess(detector, series)
     score = threshold.score(assessment)
     raised = alarms(series, score, threshold.level)
     context = Context.of(detector, series, raised, threshold, bank, text)
-    found = [explained(_event(span, score, assessment, series), context) for span in raised]
+    found = [examined(_event(span, score, assessment, series), context) for span in raised]
     sharp = joined(sharpened(event, context) for event in found)
     worst_first = sorted(sharp, key=lambda event: (-event.score, event.begin))
-    events = tuple(explained(event, context) for event in worst_first)
+    final = (event if event in found else examined(event, context) for event in worst_first)
+    events = tuple(replace(event, reason=reason(event, event.findings, context)) for event in final)
     return Answer(series, assessment, score, threshold, events, context)
 
 
-def explained(event: Event, context: Context) -> Event:
-    """Return the event with what is unusual in it, and with its reason."""
-    unusual = findings(event, context) if len(context.points) else ()
-    return replace(event, findings=unusual, reason=reason(event, unusual, context))
+def examined(event: Event, context: Context) -> Event:
+    """Return the event with what is unusual in it."""
+    return replace(event, findings=findings(event, context) if len(context.points) else ())
 
 
 def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:

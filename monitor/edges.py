@@ -12,6 +12,7 @@ from ape.monitor.event import Event
 from ape.monitor.expected import expected
 from ape.monitor.spans import JOINED
 from ape.series.series import runs
+from ape.series.standstills import standstills
 
 LEAST_ROOM = 64  # samples that an event may grow on each side; or its length
 BY_VALUE = {"level", "peak", "ramp"}  # findings that compare values with those that are usual
@@ -64,11 +65,9 @@ def _run(event: Event, context: Context, kind: str) -> tuple[int, int]:
     """Return where values of the first channel are equal, or absent."""
     series, channel = context.series, context.channel(event.findings[0].channel)
     if kind == "missing":
-        begins, ends = runs(series.absent[:, channel])
-    else:
-        values = series.values[:, channel]
-        begins, ends = runs(values[1:] == values[:-1], [gap.position - 1 for gap in series.gaps])
-        ends = ends + 1
+        begins, ends = runs(series.absent[:, channel], [gap.position for gap in series.gaps])
+    else:  # a channel that is dead for long counts as missing otherwise
+        begins, ends = standstills(replace(series, missing=series.absent, dead=None), channel)
     common = np.minimum(ends, event.end) - np.maximum(begins, event.begin)
     chosen = np.flatnonzero(common >= min(OVERLAP * (event.end - event.begin), LONG))
     if len(chosen) == 0:
@@ -86,7 +85,7 @@ def _deviating(event: Event, context: Context) -> tuple[int, int]:
     if len(usual.starts) == 0:  # without similar surroundings, usual values may be anything
         return event.begin, event.end
     channels = [context.channel(found.channel) for found in event.findings if found.kind in BY_VALUE]
-    values, scale = series.exact[begin:end, channels], context.scale[channels]
+    values, scale = series.exact_between(begin, end)[:, channels], context.scale[channels]
     above = np.nan_to_num((values - usual.high[:, channels]) / scale)
     below = np.nan_to_num((usual.low[:, channels] - values) / scale)
     inside = slice(event.begin - begin, event.end - begin)

@@ -70,7 +70,7 @@ class _Case:
     def of(cls, event: Event, context: Context, usual: Expected, references: np.ndarray, channel: int) -> _Case:
         series = context.series
         offset = 0.0 if series.offset is None else series.offset[channel]
-        values = series.values[event.begin : event.end, channel].astype(np.float64) + offset
+        values = series.exact_between(event.begin, event.end)[:, channel]
         return cls(
             event=event,
             context=context,

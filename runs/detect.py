@@ -17,7 +17,7 @@ from ape.detectors import Detector, WindowedDetector
 from ape.graphs import mine
 from ape.monitor import Answer, answer, events_frame, threshold_for
 from ape.monitor.threshold import level_for
-from ape.posttrain import EnhancedDetector, enhance
+from ape.posttrain import EnhancedDetector, assess, enhance
 from ape.posttrain.steps import channel_scores, describe_outcome
 from ape.rules import RuleBank
 from ape.series import Requirements, Series, from_array, from_dataframe, load
@@ -129,8 +129,9 @@ def detect(
     if text is not None:
         series = replace(series, text=_read(text) if isinstance(text, Path) else text)
     detector, bank, decision = train(untrained, series, post_train, seed)
-    threshold = threshold_for(detector, series, rate)
-    return Detection(answer(detector, series, threshold, bank, text_file), detector, bank, decision)
+    assessment = assess(detector, series)
+    threshold = threshold_for(detector, series, rate, assessment)
+    return Detection(answer(detector, series, threshold, bank, text_file, assessment), detector, bank, decision)
 
 
 def train(

@@ -146,7 +146,11 @@ class Series:
     @property
     def exact(self) -> np.ndarray:
         """Values in data units, float64 [T, C]."""
-        values = self.values.astype(np.float64)
+        return self.exact_between(0, self.length)
+
+    def exact_between(self, begin: int, end: int) -> np.ndarray:
+        """Return the values of some points in data units, float64 [n, C]."""
+        values = self.values[begin:end].astype(np.float64)
         return values if self.offset is None else values + self.offset
 
     @property

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ape.monitor import Event
-from ape.monitor.answer import explained
+from ape.monitor.answer import examined
 from ape.monitor.edges import joined, sharpened
 
 from .conftest import EVENT, TRAIN_END
@@ -26,7 +26,7 @@ def edges(context_of, event_of):
 
     def find(values, begin, end, **options):
         context = context_of(values, begin, end, **options)
-        event = explained(event_of(context, begin, end), context)
+        event = examined(event_of(context, begin, end), context)
         sharp = sharpened(event, context)
         assert sharp.begin <= sharp.peak < sharp.end
         return sharp.begin, sharp.end
