@@ -9,7 +9,6 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import repeat
@@ -336,10 +335,14 @@ def _result_values(root: Path, place: Place) -> tuple[Any, ...]:
     session = _session(root, place)
     if session is None:
         return NO_EVENTS, None, None, None
-    events, pictures = NO_EVENTS, tuple[str | None, ...]((None, None))
-    with suppress(ValueError):  # nothing was scored yet
+    pictures: tuple[str | None, ...] = (None, None)
+    try:
         found, marked = session.events()
         events, pictures = _escape(events_text(found)), (str(marked), str(session.scores()))
+    except InputError as error:  # a damaged file
+        events = _escape(str(error))
+    except ValueError:  # nothing was scored yet
+        events = NO_EVENTS
     paths = [session.folder / name for name in (REPORT, EVENTS_CSV, BANK, SCORES)]
     return events, *pictures, [str(path) for path in paths if path.is_file()] or None
 
