@@ -6,19 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 import ape.detectors
 import ape.series
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Layers this small are slower on several threads than on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _one_thread(one_thread):
+    """All tests of this folder run on one thread."""
 
 
 @pytest.fixture(scope="session")

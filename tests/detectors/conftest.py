@@ -19,12 +19,8 @@ STEPS = {"vae": 150, "lstm-ae": 60}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Small layers are slower on several threads than on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def _one_thread(one_thread):
+    """All tests of this folder run on one thread."""
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 import ape.detectors
 import ape.series
@@ -23,14 +22,7 @@ from ape.series.series import Gap
 
 TRAIN_END, LENGTH, PERIOD = 800, 1300, 25
 PLANTED = (1000, 1040)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def waves(channels=1, planted=True):

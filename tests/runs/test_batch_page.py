@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ from ape.runs.batch_page import breakable, write_summary
 from ape.runs.sparkline import curve
 from ape.series import from_array
 
-CHROMIUM = os.environ.get("APE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 SERIES = from_array(np.sin(np.arange(800) / 8), train_end=500)
 LONG = "pump_station_number_12_discharge_pressure_after_the_second_filter"
 
@@ -127,38 +124,33 @@ def test_names_break_between_words_only():
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium: install it, or set APE_CHROMIUM")
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_can_be_filtered_and_sorted_and_is_not_too_wide(batch, width):
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_the_page_can_be_filtered_and_sorted_and_is_not_too_wide(batch, browser, width):
     folder, _ = batch(
         {"calm": [], LONG: [event(1, 4.0, 600, LONG)], "worse": [event(1, 9.0, 700)]}, {"bad": "x (y): z"}
     )
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        tab = chromium.new_page(viewport={"width": width, "height": 900})
-        problems: list[str] = []
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("request", lambda request: problems.append(request.url) if "file:" not in request.url else None)
-        tab.goto((folder / "index.html").as_uri())
-        listed = "[...document.querySelectorAll('tr[data-name]')]"
-        shown = f"{listed}.filter(row => !row.hidden).map(row => row.dataset.name)"
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    problems: list[str] = []
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("request", lambda request: problems.append(request.url) if "file:" not in request.url else None)
+    tab.goto((folder / "index.html").as_uri())
+    listed = "[...document.querySelectorAll('tr[data-name]')]"
+    shown = f"{listed}.filter(row => !row.hidden).map(row => row.dataset.name)"
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate(shown) == ["worse", LONG, "calm"]
+    tab.get_by_role("searchbox").fill("Positions 600")
+    assert tab.evaluate(shown) == [LONG]
+    tab.get_by_role("searchbox").fill("")
+    tab.get_by_role("checkbox").check()
+    assert tab.evaluate(shown) == ["worse", LONG] and tab.get_by_text("2 of 3 shown").is_visible()
+    tab.get_by_role("checkbox").uncheck()
+    if width == 1280:
+        tab.get_by_role("button", name="score").click()
         assert tab.evaluate(shown) == ["worse", LONG, "calm"]
-        tab.get_by_role("searchbox").fill("Positions 600")
-        assert tab.evaluate(shown) == [LONG]
-        tab.get_by_role("searchbox").fill("")
-        tab.get_by_role("checkbox").check()
-        assert tab.evaluate(shown) == ["worse", LONG] and tab.get_by_text("2 of 3 shown").is_visible()
-        tab.get_by_role("checkbox").uncheck()
-        if width == 1280:
-            tab.get_by_role("button", name="score").click()
-            assert tab.evaluate(shown) == ["worse", LONG, "calm"]
-            tab.get_by_role("button", name="score").click()
-            assert tab.evaluate(shown) == ["calm", LONG, "worse"]
-            tab.get_by_role("button", name="series").click()
-            assert tab.evaluate(shown) == ["calm", LONG, "worse"]
-        chromium.close()
+        tab.get_by_role("button", name="score").click()
+        assert tab.evaluate(shown) == ["calm", LONG, "worse"]
+        tab.get_by_role("button", name="series").click()
+        assert tab.evaluate(shown) == ["calm", LONG, "worse"]
     assert problems == []
 
 

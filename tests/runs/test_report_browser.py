@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import numpy as np
 import pytest
 
 from ape.runs import Request, Run, execute
 from ape.series import from_array
 
-CHROMIUM = os.environ.get("APE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 DRAWN = "() => document.querySelector('#plot').shadowRoot || document.querySelector('#plot').children.length > 0"
 RANGE = "() => { const x = Bokeh.documents[0].get_model_by_name('x'); return [x.start, x.end]; }"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium: install it, or set APE_CHROMIUM"),
-]
-playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +21,6 @@ def address(tmp_path_factory) -> str:
     run = Run.create(tmp_path_factory.mktemp("runs") / "run", Request("mine", "series of the test"), series)
     execute(run)
     return (run.folder / "report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])
