@@ -1,4 +1,4 @@
-"""The verdict of a run in two sentences: what was found, and how many alarms chance would raise."""
+"""The verdict of a run in two sentences: the events, and the number of alarms expected by chance."""
 
 from __future__ import annotations
 
