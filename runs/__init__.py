@@ -1,4 +1,4 @@
-"""What a run leaves on disk, and how runs are managed: folders, batches, traces, reports, conversations."""
+"""What a run leaves on disk, how runs are managed, and all of a run in one Python call (`ape.detect`)."""
 
 from ape.runs.execution import Callbacks, Outcome, execute
 from ape.runs.folder import Request, Run
