@@ -42,21 +42,45 @@ Morphology = Annotated[str, Field(json_schema_extra={"enum": list(MORPHOLOGIES)}
 
 
 class Hint(Record):
-    """A quote from the scenario's text or log that supports a mechanism."""
+    """A quote from the scenario's text or log that names a failure, or something unusual that is normal."""
 
     rationale: str = Field(max_length=200)
     quote: str = Field(max_length=200, description="verbatim from the text")
     source: Literal["text", "log"] = "text"
     line: int = Field(ge=1)
+    benign: bool = Field(default=False, description="whether the quote says that this is normal and must not alarm")
     mechanism: Mechanism
     strength: float = Field(default=0.5, ge=0, le=1, description="how clearly the quote says so")
+    share: float = Field(default=1.0, gt=0, le=10, description="how often, relative to the other failures")
     morphology: Morphology | None = None
+    acts_on: Literal["sensor", "process"] | None = None
     seconds: Range | None = Field(default=None, description="duration, if the quote names one")
     change: Range | None = Field(
-        default=None, description="change as a share of the usual value, if the quote names one"
+        default=None, description="change as a share of the usual value, if the quote names one; falls are negative"
     )
+    amount: Range | None = Field(default=None, description="change in the unit of the data, if the quote names one")
+    direction: Literal["up", "down", "either"] = "either"
     level: list[Tercile] = Field(default_factory=list, max_length=3, description="level of the value at the start")
+    hours: Range | None = Field(default=None, description="hours of the day of the start; [22, 30] is 22 to 6 h")
+    weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
+        default_factory=list, max_length=7, description="days of the week of the start, 0 is Monday"
+    )
+    after_change: bool = Field(default=False, description="whether it starts after a switch, start or other change")
     channels: list[ChannelName] = Field(default_factory=list, max_length=8, description="affected channels")
+    unresolved: list[Annotated[str, Field(max_length=80)]] = Field(
+        default_factory=list, max_length=4, description="sizes or channels of the quote that the series does not have"
+    )
+
+
+class Remark(Record):
+    """A sentence of the text that names no failure, and what it is."""
+
+    line: int = Field(ge=1)
+    quote: str = Field(max_length=200, description="verbatim from the text")
+    use: Literal["normal", "other", "not understood"] = Field(
+        description="normal: describes the scenario or what is normal; other: about another machine"
+    )
+    reason: str = Field(default="", max_length=200)
 
 
 class Plan(Record):
@@ -64,9 +88,12 @@ class Plan(Record):
 
     rationale: str = Field(max_length=600)
     scenario: str = Field(max_length=400, description="one or two sentences")
-    channels: list[ChannelName] = Field(min_length=1, max_length=4, description="channels to study")
+    channels: list[ChannelName] = Field(min_length=1, max_length=8, description="channels to study")
     step_seconds: float | None = Field(default=None, gt=0, description="seconds between samples, if known")
-    hints: list[Hint] = Field(default_factory=list, max_length=16)
+    hints: list[Hint] = Field(default_factory=list, max_length=32)
+    remarks: list[Remark] = Field(
+        default_factory=list, max_length=64, description="sentences of the text that are no hints"
+    )
 
 
 class Finding(Record):
@@ -128,6 +155,9 @@ class Proposal(Record):
 
     rationale: str = Field(max_length=600)
     rules: list[RuleDraft] = Field(default_factory=list, max_length=12)
+    benign: list[RuleDraft] = Field(
+        default_factory=list, max_length=8, description="what looks unusual and is normal, in the same form"
+    )
 
 
 class Change(Record):

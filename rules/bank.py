@@ -12,7 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from ape.core.files import read_json, write_text
 from ape.core.validation import validated
 from ape.rules.sampling import Sample, draw_anomalies
-from ape.rules.schema import Context, Record, Rule
+from ape.rules.schema import Context, Record, Rule, SentenceUse
 
 
 class RuleBank(Record):
@@ -29,6 +29,11 @@ class RuleBank(Record):
         default_factory=list,
         max_length=64,
         description="unusual but normal behaviour, in the same form; left out of the JSON if there is none",
+    )
+    sentences: list[SentenceUse] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="what mining made of each sentence of the text; left out of the JSON if there was none",
     )
     context: Context
     fingerprint: str = Field(default="", max_length=64, description="of the series that the bank was mined from")
@@ -50,10 +55,11 @@ class RuleBank(Record):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_empty_benign(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_empty_lists(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = serialise(self)
-        if not self.benign:
-            data.pop("benign", None)
+        for name in ("benign", "sentences"):
+            if not getattr(self, name):
+                data.pop(name, None)
         return data
 
     @classmethod

@@ -52,6 +52,9 @@ class ScalePrior(Range):
     unit: Literal["residual_sd", "series_sd", "data"] = Field(
         description="robust standard deviations of the local residual or of the series, or data units"
     )
+    direction: Literal["up", "down", "either"] = Field(
+        default="either", description="whether the change raises or lowers the values; for operators that add a change"
+    )
 
 
 class DurationPrior(Range):
@@ -104,6 +107,9 @@ class ContextualPrior(Record):
     hours: Range | None = Field(
         default=None, description="hour of the day of the start, if the series has timestamps; [22, 26] wraps around"
     )
+    weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
+        default_factory=list, max_length=7, description="days of the week of the start, 0 is Monday; needs timestamps"
+    )
     after_change: Range | None = Field(
         default=None, description="samples since the last step that is larger than 99.5 % of the normal steps"
     )
@@ -146,7 +152,14 @@ class RuleDraft(Record):
         default=None, description="share of the duration over which the anomaly builds up, 0 to 1"
     )
     program: list[Step] = Field(min_length=1, max_length=3)
-    weight: float = Field(default=1.0, ge=0.001, le=100)
+    acts_on: Literal["sensor", "process"] = Field(
+        default="sensor",
+        description="sensor: only the readings change, and their relation to other channels breaks; process: the other"
+        " channels follow as in normal data",
+    )
+    weight: float = Field(
+        default=1.0, ge=0.001, le=100, description="expected share of all incidents, relative to the other rules"
+    )
     evidence: list[Evidence] = Field(default_factory=list, max_length=16)
 
     @field_validator("mechanism")
@@ -228,6 +241,7 @@ class Context(Record):
     activity_width: int = Field(ge=3)
     first_hour: float | None = Field(default=None, ge=0, lt=24, description="hour of the day at the first point")
     hours_per_step: float | None = Field(default=None, gt=0)
+    first_weekday: int | None = Field(default=None, ge=0, le=6, description="of the first point, 0 is Monday")
     channels: list[ChannelContext] = Field(min_length=1)
     gaps: list[ContextGap] = Field(default_factory=list, description="left out of the JSON if there is none")
 
@@ -242,6 +256,20 @@ class Context(Record):
     def cycle(self) -> int:
         """The period, or a substitute for series without one, in samples."""
         return self.period or 4 * self.activity_width
+
+
+class SentenceUse(Record):
+    """What mining made of one sentence of the text or log."""
+
+    line: int = Field(ge=1)
+    source: Literal["text", "log"] = "text"
+    text: str = Field(max_length=400)
+    use: Literal["rule", "benign", "normal", "other", "no rule", "not understood"] = Field(
+        description="rule, benign: there are rules from it; normal: describes the scenario or what is normal; other:"
+        " about another machine; no rule: a failure for which no rule passed the check"
+    )
+    rules: list[Annotated[str, Field(max_length=40)]] = Field(default_factory=list, max_length=8)
+    reason: str = Field(default="", max_length=200, description="why, in a few words")
 
 
 def _term(value: str, vocabulary: dict[str, str]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ape.agents.expert.lexicon import find_hints
-from ape.agents.expert.quantities import sampling_step
 from ape.agents.expert.rule_kinds import RULE_KINDS, RuleKind
 from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.records import Hint
+from ape.agents.understanding.hints import find_hints
+from ape.agents.understanding.quantities import sampling_step
 from ape.rules import OPERATORS
 from ape.rules.schema import (
     CONVERSATION,

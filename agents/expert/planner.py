@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 from ape.agents.expert.drafts import write_draft
-from ape.agents.expert.lexicon import find_hints
-from ape.agents.expert.quantities import sampling_step
 from ape.agents.expert.rule_kinds import STRONG_END
 from ape.agents.expert.selection import NAMED_SCORE, select
 from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.records import Hint, Plan, Proposal
+from ape.agents.understanding.hints import find_hints
+from ape.agents.understanding.quantities import sampling_step
 from ape.rules import OPERATORS, RuleDraft
 from ape.rules.schema import DurationPrior, Evidence, Parameter, ScalePrior, Step
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import ape
-from ape.agents.expert.lexicon import MECHANISM, MORPHOLOGY, find_hints, sentences
+from ape.agents.understanding.hints import MECHANISM, MORPHOLOGY, find_hints
+from ape.agents.understanding.sentences import sentences
 from ape.evals.timeanomalybench import SCENARIOS
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from ape.agents.expert.quantities import changes, durations
 from ape.agents.records import Hint
+from ape.agents.understanding.quantities import changes, durations
+from ape.agents.understanding.sentences import Sentence, sentences
 from ape.rules import OPERATORS
 from ape.rules.schema import Range, Tercile
 
-# a sentence; a full stop inside a number or a name does not end it
-_SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|$)[^.!?]*)*[.!?]*", re.DOTALL)
-# beginning of a list item, a heading, a dated line or a labelled line
-_BLOCK_START = re.compile(r"\s*(?:[-*#>\[]|\d{4}-\d\d-\d\d|\w{3} +\d+ \d\d:|\w+:\s)")
 _CLAUSE = re.compile(r"[;,:]| and | but | while | though | yet | whereas ")
 # before a stem that is denied
 _DENIAL = re.compile(
@@ -33,59 +29,16 @@ _UNCHANGED = re.compile(
     r"\b(?:holds?|stays?|stayed|hardly|as ever|not|normal|right|steady|unaffected|on time|keeps? its)\b", re.IGNORECASE
 )
 STRONG, WEAK = 1.0, 0.5
-WRAPPED_SHARE = 0.7  # of the longest line, from which a line may continue on the next one
 CLEAR_SHARE = 0.6  # of the best mechanism's weight, from which another mechanism of a sentence gives a hint
 TYPICAL_BONUS = 0.75  # for a morphology that is typical of the mechanism
 
 Patterns = Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]]  # strong and weak stems of a term
 
 
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence of a text, joined into one line, and the number of its first line."""
-
-    line: int
-    text: str
-
-
 def find_hints(lines: Iterable[tuple[int, str]], channels: Sequence[str] = (), source: str = "text") -> list[Hint]:
     """Return the hints in numbered lines, clearest first; sentences about denied or harmless events give none."""
     hints = [hint for sentence in sentences(lines) for hint in _hints_in(sentence, channels, source)]
     return sorted(hints, key=lambda hint: -hint.strength)
-
-
-def sentences(lines: Iterable[tuple[int, str]]) -> list[Sentence]:
-    """Split numbered lines into sentences, which may continue over wrapped lines.
-
-    A sentence ends before a blank line, before a line that starts with a date, a bullet, a heading or a label, and
-    after a line too short to be wrapped.
-    """
-    split = []
-    for block in _blocks(list(lines)):
-        text, starts = "", []
-        for number, line in block:
-            starts.append((len(text), number))
-            text += line + " "
-        for match in _SENTENCE.finditer(text):
-            if match[0].strip():
-                first = len(match[0]) - len(match[0].lstrip()) + match.start()
-                line_number = max((start, number) for start, number in starts if start <= first)[1]
-                split.append(Sentence(line_number, match[0].strip()))
-    return split
-
-
-def _blocks(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
-    """Group lines that belong together because each but the last is wrapped."""
-    wrapped = WRAPPED_SHARE * max((len(line.rstrip()) for _, line in lines), default=0)
-    blocks: list[list[tuple[int, str]]] = []
-    last = ""
-    for number, line in lines:
-        starts_block = len(last) < wrapped or not line.strip() or _BLOCK_START.match(line)
-        if starts_block or not blocks:
-            blocks.append([])
-        blocks[-1].append((number, line.strip()))
-        last = line.rstrip()
-    return blocks
 
 
 def _hints_in(sentence: Sentence, channels: Sequence[str], source: str) -> list[Hint]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.agents.expert.quantities import changes, durations, sampling_step
+from ape.agents.understanding.quantities import changes, durations, sampling_step
 
 HOUR = 3600.0
 
