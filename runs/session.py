@@ -36,6 +36,7 @@ from ape.runs.folder import Request, Run
 from ape.runs.ledger import Ledger
 from ape.runs.pictures import draw_events, draw_scores
 from ape.runs.result import read_result, read_scores
+from ape.runs.stopping import STOPPED, Stopper, answer_stopped_calls
 from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
 from ape.series import Series
@@ -92,6 +93,7 @@ class Session:
             raise InputError(f"'{thread[:40]}' is not a valid thread name", str(folder), "use letters, digits and -")
         self.folder, self.thread = folder, thread
         self._artefacts = Artefacts(folder / ARTEFACTS)
+        self._stopper = Stopper()
 
     @classmethod
     def create(cls, folder: Path, request: Request, series: Series) -> Session:
@@ -138,6 +140,10 @@ class Session:
             return None
 
         yield from self._turn(prepare)
+
+    def stop(self) -> None:
+        """Stop the turn that this session runs, as soon as its step reports progress; its changes are dropped."""
+        self._stopper.stop()
 
     def history(self) -> list[Update]:
         """Return all messages and tool calls of this thread, and the question that waits, if any."""
@@ -253,11 +259,14 @@ class Session:
     def _turn(self, prepare: Prepare) -> Iterator[Update]:
         """Run the graph in a thread, to its end or to a question, and yield its updates."""
         updates: queue.Queue[Update | None] = queue.Queue()
+        put = self._stopper.begin(updates.put)
 
         def run() -> None:
             try:
                 with FileLock(self.folder / LOCK, timeout=0):
-                    self._with_graph(lambda graph: self._stream(graph, prepare, updates.put))
+                    stopped = self._with_graph(lambda graph: self._stream(graph, prepare, put))
+                if stopped:
+                    updates.put(Update("reply", STOPPED))
             except Timeout:
                 updates.put(Update("refused", BUSY))
             except _RefusedError as refusal:
@@ -274,9 +283,17 @@ class Session:
         while (update := updates.get()) is not None:
             yield update
 
-    async def _stream(self, graph: Graph, prepare: Prepare, on_update: OnUpdate) -> None:
-        config, context = _config(self.thread), self.context(on_update)
+    async def _stream(self, graph: Graph, prepare: Prepare, on_update: OnUpdate) -> bool:
+        """Run the graph and report its updates; return whether the person stopped it."""
+        config = _config(self.thread)
         graph_input = await prepare(graph, config)
+        stopped = await self._stopper.stopped(self._report(graph, graph_input, config, on_update))
+        if stopped:
+            await answer_stopped_calls(graph, config, self._artefacts)
+        return stopped
+
+    async def _report(self, graph: Graph, graph_input: Any, config: RunnableConfig, on_update: OnUpdate) -> None:
+        context = self.context(on_update)
         modes: list[StreamMode] = ["updates", "messages"]
         with record_spans(self.folder, self.thread) as callbacks:
             config = {**config, "callbacks": callbacks, "run_name": "conversation"}
