@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ape.core.errors import InputError
-from ape.rules.placement import allowed_starts
+from ape.rules.placement import allowed_starts, channel_indices
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Rule
 from ape.series import Series
@@ -148,7 +148,8 @@ def discriminability(
         sample, passed = _sample(rule, context, hosts, seed)
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()
         features = _standardise(_features(pseudo, hosts, units), normal)
-        peak = np.abs((pseudo - hosts.windows.numpy()) / _scale_unit(rule, context)).max(axis=(1, 2))
+        own = channel_indices(rule.context, context)  # those that follow may have other units
+        peak = np.abs((pseudo - hosts.windows.numpy()) / _scale_unit(rule, context))[:, own].max(axis=(1, 2))
         sized = (peak >= MIN_SCALE_FACTOR * rule.scale.low) & (peak <= MAX_SCALE_FACTOR * rule.scale.high)
         figures[rule.id] = {
             "visible": _auc(_standardise(normal, normal), features, order),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ape.rules.schema import ChannelContext, Context, ContextGap
+from ape.rules.responses import find_responses
+from ape.rules.schema import ChannelContext, ClockChange, Context, ContextGap
 from ape.series import Series
 from ape.series.numerics import NEGLIGIBLE, dominant_period, local_residual, robust_scale, rolling_std
 from ape.series.windows import longest, usable
 
+FIRST_WEEKDAY = 3  # 1970-01-01 is a Thursday; 0 is Monday
 MIN_SHARE = 0.2  # of the standard deviation; the median deviation of a channel with rare bursts is near zero
 
 
@@ -44,6 +48,7 @@ def build_context(series: Series, period: int | None = None) -> Context:
     step = np.quantile(np.abs(np.concatenate([np.diff(part, axis=0) for part in parts])), 0.995, axis=0)
     level_cuts = np.quantile(train, [1 / 3, 2 / 3], axis=0)
     activity_cuts = np.quantile(np.concatenate([rolling_std(part, width) for part in parts]), [1 / 3, 2 / 3], axis=0)
+    responses = find_responses(series.values[begin:end], series.channels, period, width)
     channels = [
         ChannelContext(
             name=name,
@@ -57,15 +62,14 @@ def build_context(series: Series, period: int | None = None) -> Context:
             step=float(step[c]),
             level_cuts=(float(level_cuts[0, c]), float(level_cuts[1, c])),
             activity_cuts=(float(activity_cuts[0, c]), float(activity_cuts[1, c])),
+            responses=responses[c],
         )
         for c, name in enumerate(series.channels)
     ]
-    first_hour, hours_per_step = _clock(series)
     return Context(
         period=period,
         activity_width=width,
-        first_hour=first_hour,
-        hours_per_step=hours_per_step,
+        **_clock(series),
         channels=channels,
         gaps=[
             ContextGap(position=gap.position, missing=gap.missing)
@@ -79,12 +83,20 @@ def _median_if_constant(scale: np.ndarray, varies: np.ndarray) -> np.ndarray:
     return np.where(varies, scale, np.median(scale[varies]) if varies.any() else 1.0)
 
 
-def _clock(series: Series) -> tuple[float | None, float | None]:
-    """Return the hour of the day at the first point and the hours between points, if the series has timestamps."""
+def _clock(series: Series) -> dict[str, Any]:
+    """Return the fields of the context that come from timestamps; none without them."""
     if series.timestamps is None or series.clock is None:
-        return None, None
+        return {}
     first = series.clock[0]  # the steps are those of the timestamps, which no change of the clock interrupts
-    seconds = (series.timestamps - series.timestamps[0] + first - first.astype("datetime64[D]")) / np.timedelta64(
-        1, "s"
-    )
-    return float(seconds[0] / 3600), float(np.median(np.diff(seconds)) / 3600)
+    day = first.astype("datetime64[D]")
+    seconds = (series.timestamps - series.timestamps[0] + first - day) / np.timedelta64(1, "s")
+    changes: list[ClockChange] = []
+    if series.clock_offset is not None:
+        ahead = np.diff(series.clock_offset[: len(series.train)]) / 3600
+        changes = [ClockChange(position=int(at) + 1, hours=float(ahead[at])) for at in np.flatnonzero(ahead)]
+    return {
+        "first_hour": float(seconds[0] / 3600),
+        "hours_per_step": float(np.median(np.diff(seconds)) / 3600),
+        "first_weekday": int((day.astype(np.int64) + FIRST_WEEKDAY) % 7),
+        "clock_changes": changes,
+    }

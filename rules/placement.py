@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ape.rules.schema import Context, ContextualPrior, DurationPrior, Tercile
+from ape.rules.schema import Context, ContextualPrior, DurationPrior, Rule, Tercile
 
 TERCILES: tuple[Tercile, ...] = ("low", "middle", "high")
 MAX_SHARE = 0.8  # of the window that one anomaly may cover
@@ -40,7 +40,7 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
     context : Context
     windows : Tensor, float [B, C, L]
     starts : Tensor, int64 [B], or None
-        Positions of the windows in the series. Without them, the phase and hour priors are ignored.
+        Positions of the windows in the series. Without them, the priors on phase, hours and weekdays are ignored.
     """
     batch, _, window = windows.shape
     allowed = torch.ones(batch, window, dtype=torch.bool, device=windows.device)
@@ -49,11 +49,14 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
         phase = torch.remainder(step - context.phase_origin, context.period) / context.period
         low = prior.phase.low % 1.0
         allowed &= torch.remainder(phase - low, 1.0) <= prior.phase.high - prior.phase.low
-    if prior.hours is not None and context.hours_per_step and context.first_hour is not None and starts is not None:
-        step = _steps(context, starts.to(windows.device), window)
-        hour = torch.remainder(context.first_hour + step.double() * context.hours_per_step, 24.0)
-        allowed &= torch.remainder(hour - prior.hours.low, 24.0) <= prior.hours.high - prior.hours.low
-    chosen = _channel_indices(prior, context)
+    if context.hours_per_step and context.first_hour is not None and starts is not None:
+        hours = _hours(context, starts.to(windows.device), window)
+        if prior.hours is not None:
+            allowed &= torch.remainder(hours - prior.hours.low, 24.0) <= prior.hours.high - prior.hours.low
+        if prior.weekdays and context.first_weekday is not None:
+            weekday = torch.remainder(context.first_weekday + hours.div(24.0, rounding_mode="floor"), 7.0)
+            allowed &= torch.isin(weekday.long(), torch.tensor(prior.weekdays, device=windows.device))
+    chosen = channel_indices(prior, context)
     if prior.after_change is not None:
         since = _since_change(windows[:, chosen], [context.channels[c].step for c in chosen])
         allowed &= (since >= prior.after_change.low) & (since <= prior.after_change.high)
@@ -77,9 +80,21 @@ def _steps(context: Context, starts: Tensor, window: int) -> Tensor:
     return first[:, None] + torch.arange(window, device=starts.device)
 
 
+def _hours(context: Context, starts: Tensor, window: int) -> Tensor:
+    """Return the hours from the midnight before the series to each point of windows, on its clock, float64 [B, L]."""
+    first, step = context.first_hour or 0.0, context.hours_per_step or 0.0
+    hours = first + _steps(context, starts, window).double() * step
+    if not context.clock_changes:
+        return hours
+    at = torch.tensor([change.position for change in context.clock_changes], device=starts.device)
+    ahead = torch.tensor([0.0, *(change.hours for change in context.clock_changes)], device=starts.device).cumsum(0)
+    points = starts[:, None] + torch.arange(window, device=starts.device)
+    return hours + ahead[torch.searchsorted(at, points, right=True)]
+
+
 def needs_starts(prior: ContextualPrior) -> bool:
     """Return whether the prior depends on the position of a window in the series."""
-    return prior.phase is not None or prior.hours is not None
+    return prior.phase is not None or prior.hours is not None or bool(prior.weekdays)
 
 
 def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -104,7 +119,7 @@ def draw_channels(
     """Draw the affected channels of each anomaly, bool [B, C]: at least one, and with ``relational`` not all."""
     total = len(context.channels)
     candidates = torch.zeros(total, dtype=torch.bool)
-    candidates[_channel_indices(prior, context)] = True
+    candidates[channel_indices(prior, context)] = True
     key = torch.rand(count, total, generator=generator).masked_fill(~candidates, -1.0)
     first = torch.nn.functional.one_hot(key.argmax(dim=1), total).bool()
     if prior.spread == "one":
@@ -118,7 +133,14 @@ def draw_channels(
     return chosen
 
 
-def _channel_indices(prior: ContextualPrior, context: Context) -> list[int]:
+def reached_channels(rule: Rule, context: Context) -> list[bool]:
+    """Return which channels of the series a rule may change: those that it names, and those that follow them, [C]."""
+    named = set(channel_indices(rule.context, context))
+    follow = {each.channel for c in named for each in context.channels[c].responses} if rule.acts_through else set()
+    return [c in named or channel.name in follow for c, channel in enumerate(context.channels)]
+
+
+def channel_indices(prior: ContextualPrior, context: Context) -> list[int]:
     """Return the columns of the channels that the prior names, or all columns."""
     names = [channel.name for channel in context.channels]
     return [names.index(name) for name in prior.channels] or list(range(len(names)))

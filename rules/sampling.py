@@ -156,6 +156,8 @@ def _apply_rule(
     good = _passes_gates(rule, operators, hosts, made, site, scales)
     if force:
         made = torch.where(good[:, None, None], made, _bump(hosts, site, channels, scales))
+    if rule.acts_through:
+        made = _followed(hosts, made, channels, context, scales)
     return made, good.cpu() & has_place
 
 
@@ -178,6 +180,8 @@ def _site(
     size = draw_log_uniform(rule.scale.low, rule.scale.high, generator, (count, 1, 1)).to(device)
     unit = {"residual_sd": scales.residual, "series_sd": scales.scale, "data": torch.ones_like(scales.scale)}
     sign = torch.where(torch.rand(count, 1, 1, generator=generator) < 0.5, -1.0, 1.0).to(device)
+    if rule.scale.direction != "either":  # drawn all the same, so that other draws do not depend on it
+        sign = torch.full_like(sign, 1.0 if rule.scale.direction == "up" else -1.0)
     donor = torch.randint(len(windows), (count,), generator=generator).to(device)
     shift = torch.randint(window, (count, 1, 1), generator=generator).to(device)
     donor_time = torch.remainder(t.long() + shift, window).expand(count, channels, window)
@@ -305,6 +309,38 @@ def _borders_are_smooth(hosts: Tensor, made: Tensor, scales: _Scales) -> Tensor:
     jump = (made[:, :, 1:] - made[:, :, :-1]).abs()
     normal = torch.maximum((hosts[:, :, 1:] - hosts[:, :, :-1]).abs(), scales.step)
     return ~(border & (jump > normal)).any(dim=2).any(dim=1)
+
+
+def _followed(hosts: Tensor, made: Tensor, channels: Tensor, context: Context, scales: _Scales) -> Tensor:
+    """Let other channels follow a change of some, as they do in normal data, inside their limits.
+
+    Parameters
+    ----------
+    hosts, made : Tensor [n, C, L]
+    channels : Tensor, bool [n, C, 1]
+        Where the anomaly itself is.
+    context : Context
+    scales : _Scales
+    """
+    names = [channel.name for channel in context.channels]
+    slopes: dict[int, Tensor] = {}  # by lag: from each channel (row) to each other one
+    for source, channel in enumerate(context.channels):
+        for response in channel.responses:
+            slope = slopes.setdefault(response.lag, hosts.new_zeros(len(names), len(names)))
+            slope[source, names.index(response.channel)] = response.slope
+    if not slopes:
+        return made
+    change, window = made - hosts, hosts.shape[2]
+    follow = torch.zeros_like(hosts)
+    for lag, slope in slopes.items():
+        if lag < window:
+            late = torch.nn.functional.pad(change[:, :, : window - lag], (lag, 0))
+            follow += torch.einsum("nil,ij->njl", late, slope)
+    linked = (sum(slopes.values(), hosts.new_zeros(())) != 0).to(hosts.dtype)
+    sources = torch.einsum("nik,ij->njk", channels.to(hosts.dtype), linked)
+    follow = follow / sources.clamp(min=1)  # a channel that follows several of them follows their mean
+    answered = torch.minimum(torch.maximum(hosts + follow, scales.limit_low), scales.limit_high)
+    return torch.where((follow != 0) & ~channels, answered, made)
 
 
 def _bump(hosts: Tensor, site: Site, channels: Tensor, scales: _Scales) -> Tensor:

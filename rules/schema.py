@@ -197,6 +197,19 @@ class Rule(RuleDraft):
         """Whether the rule breaks the relation between channels."""
         return any(OPERATORS[step.operator].relational for step in self.program)
 
+    @property
+    def acts_through(self) -> bool:
+        """Whether other channels follow the anomaly as in normal data."""
+        return self.acts_on == "process" and not self.relational
+
+
+class Response(Record):
+    """How another channel follows a change of one, measured on normal data."""
+
+    channel: str
+    slope: float = Field(description="change of this channel for a change of one, in data units")
+    lag: int = Field(default=0, ge=0, description="samples by which this channel follows later")
+
 
 class ChannelContext(Record):
     """Statistics of one channel used to place and scale rules, in data units minus its offset."""
@@ -212,6 +225,9 @@ class ChannelContext(Record):
     step: float = Field(ge=0, description="99.5 % quantile of the absolute difference between neighbouring samples")
     level_cuts: tuple[float, float]
     activity_cuts: tuple[float, float]
+    responses: list[Response] = Field(
+        default_factory=list, max_length=64, description="of channels that clearly follow; left out if there is none"
+    )
 
     @property
     def zero(self) -> float:
@@ -219,10 +235,11 @@ class ChannelContext(Record):
         return -self.offset
 
     @model_serializer(mode="wrap")
-    def _without_zero_offset(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = serialise(self)
-        if not self.offset:
-            data.pop("offset", None)
+        for name in ("offset", "responses"):
+            if not getattr(self, name):
+                data.pop(name, None)
         return data
 
 
@@ -231,6 +248,13 @@ class ContextGap(Record):
 
     position: int = Field(ge=1, description="first point after the gap")
     missing: int = Field(ge=1, description="number of missing rows")
+
+
+class ClockChange(Record):
+    """A change of the clock in the training part, such as that to summer time."""
+
+    position: int = Field(ge=1, description="first point after the change")
+    hours: float = Field(description="by which the clock was put forward")
 
 
 class Context(Record):
@@ -244,12 +268,25 @@ class Context(Record):
     first_weekday: int | None = Field(default=None, ge=0, le=6, description="of the first point, 0 is Monday")
     channels: list[ChannelContext] = Field(min_length=1)
     gaps: list[ContextGap] = Field(default_factory=list, description="left out of the JSON if there is none")
+    clock_changes: list[ClockChange] = Field(
+        default_factory=list, description="in order; left out of the JSON if there is none"
+    )
+
+    @model_validator(mode="after")
+    def _known_channels(self) -> Self:
+        known = {channel.name for channel in self.channels}
+        named = {each.channel for channel in self.channels for each in channel.responses}
+        if unknown := named - known:
+            msg = f"channels.responses names unknown channels {sorted(unknown)}"
+            raise ValueError(msg)
+        return self
 
     @model_serializer(mode="wrap")
-    def _without_empty_gaps(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_empty_lists(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = serialise(self)
-        if not self.gaps:
-            data.pop("gaps", None)
+        for name in ("gaps", "clock_changes"):
+            if not getattr(self, name):
+                data.pop(name, None)
         return data
 
     @property

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ape.posttrain.discriminator.inputs import INPUTS
 from ape.posttrain.discriminator.network import KERNEL, NAMES, WIDTH, RuleDiscriminator, condition
 from ape.rules import RuleBank, broad_bank
+from ape.rules.placement import reached_channels
 from ape.rules.schema import Context, Rule
 
 ADAPTER_WIDTH = 32  # channels
@@ -36,7 +37,7 @@ class Question:
         In samples; NaN if unsaid.
     creep : Tensor [K]
     channels : Tensor, bool [R, C]
-        Channels that each rule may affect.
+        Channels that each rule may change.
     weight : Tensor [R]
         Adds up to 1.
     """
@@ -52,13 +53,10 @@ class Question:
     @classmethod
     def of(cls, bank: RuleBank, *, say: bool = True) -> Question:
         """Ask for the rules of a bank; without ``say``, size, length and creep are left out."""
-        names = [channel.name for channel in bank.context.channels]
         steps = [(r, step.operator) for r, rule in enumerate(bank.rules) for step in rule.program]
         owner = torch.tensor([r for r, _ in steps])
         said = torch.tensor([_said(rule, bank.context) if say else [torch.nan] * 5 for rule in bank.rules])[owner]
-        channels = [
-            [not rule.context.channels or name in rule.context.channels for name in names] for rule in bank.rules
-        ]
+        channels = [reached_channels(rule, bank.context) for rule in bank.rules]
         weight = torch.tensor([rule.weight for rule in bank.rules])
         return cls(
             operator=torch.tensor([NAMES.index(name) for _, name in steps]),

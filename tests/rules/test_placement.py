@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from support import with_gaps
 
 from ape.rules import RuleBank, broad_rule, build_context
-from ape.rules.placement import allowed_starts
+from ape.rules.placement import allowed_starts, needs_starts
 from ape.rules.schema import ContextualPrior, Range
 from ape.series import from_array
 
@@ -78,3 +80,33 @@ def test_hours_and_phases_go_on_during_a_gap(families):
     assert context.period == 48
     first_quarter = allowed_starts(ContextualPrior(phase=Range(low=0, high=0.25)), context, windows, starts)
     np.testing.assert_array_equal(first_quarter, step % 48 <= 12)
+
+
+def test_weekday_prior(families):
+    values = families["white noise"]
+    times = np.datetime64("2024-03-01T06:00") + np.arange(len(values)) * np.timedelta64(3, "h")  # a Friday
+    context = build_context(from_array(values, timestamps=times))
+    assert context.first_weekday == 4
+    starts = torch.tensor([0, 137, 900])
+    prior = ContextualPrior(weekdays=[0, 6])
+    allowed = allowed_starts(prior, context, torch.zeros(3, 1, 120), starts)
+    weekday = (times[starts[:, None] + np.arange(120)].astype("datetime64[D]").astype(int) + 3) % 7
+    np.testing.assert_array_equal(allowed, np.isin(weekday, [0, 6]))
+    assert needs_starts(prior) and not needs_starts(ContextualPrior())
+
+
+def test_hours_follow_the_clock_after_it_is_put_forward(families):
+    values = families["white noise"]
+    times = np.datetime64("2024-03-29T00:00") + np.arange(len(values)) * np.timedelta64(30, "m")  # UTC
+    summer = times >= np.datetime64("2024-03-31T01:00")
+    offset = np.where(summer, 7200, 3600).astype(np.int32)
+    series = replace(from_array(values, timestamps=times), clock_offset=offset, zone="Europe/Berlin")
+    context = build_context(series)
+    (change,) = context.clock_changes
+    assert (change.position, change.hours) == (int(summer.argmax()), 1.0)
+    assert context.first_hour == 1.0 and context.hours_per_step == 0.5
+    starts = torch.tensor([20, 60, 300])
+    night = allowed_starts(ContextualPrior(hours=Range(low=2, high=3)), context, torch.zeros(3, 1, 120), starts)
+    clock = series.clock[starts[:, None] + np.arange(120)]
+    hour = (clock - clock.astype("datetime64[D]")) / np.timedelta64(1, "h")
+    np.testing.assert_array_equal(night, (hour >= 2) & (hour <= 3))

@@ -9,12 +9,25 @@ from hypothesis import strategies as st
 
 from ape.rules import OPERATORS, EmptyBankError, RuleBank, broad_bank, broad_rule
 from ape.rules.sampling import MIN_EFFECT_RESIDUAL, MIN_EFFECT_SERIES
-from ape.rules.schema import ContextualPrior, Range
+from ape.rules.schema import Context, ContextualPrior, Range, Response, ScalePrior
 
 FAMILIES = [
     "sine", "noisy pulses", "white noise", "random walk", "counts", "rare bursts", "huge units", "two channels",
     "flat stretches",
 ]  # fmt: skip
+# Changed values, sum of rule times window, and sum of the changes in robust sd: of the broad bank before rules had
+# directions, weekdays and responses, which must not change what older banks make.
+BEFORE = {
+    "sine": (4052, 59730, -340.82901),
+    "noisy pulses": (4435, 59730, 1101.93887),
+    "white noise": (2938, 59730, -0.12188),
+    "random walk": (3148, 59730, 36.97027),
+    "counts": (2708, 59730, 30.25199),
+    "rare bursts": (3031, 59730, 2748.25961),
+    "huge units": (5973, 59730, -18048.49834),
+    "two channels": (6320, 65462, 537.66364),
+    "flat stretches": (7425, 59730, -4054.45448),
+}
 SMOOTH = [name for name, op in OPERATORS.items() if not op.relational and not op.jumps]
 RELATIONAL = [name for name, op in OPERATORS.items() if op.relational]
 
@@ -134,3 +147,64 @@ def test_relational_rules_are_left_out_for_a_single_channel(hosts, generator):
     context, windows, starts = hosts("sine")
     bank = RuleBank(context=context, rules=[broad_rule("channel_swap"), broad_rule("noise_burst")])
     assert (bank.sample(windows, generator(0), starts).rule_id == 1).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_older_banks_make_the_same_anomalies(hosts, generator, family):
+    context, windows, starts = hosts(family)
+    pseudo, mask, rule_id = broad_bank(context).sample(windows, generator(7), starts)
+    scale = torch.tensor([channel.scale for channel in context.channels])[None, :, None]
+    changed, rules, change = BEFORE[family]
+    assert int(mask.sum()) == changed
+    assert int((rule_id * torch.arange(len(windows))).sum()) == rules
+    assert float(((pseudo - windows) / scale).double().sum()) == pytest.approx(change, rel=1e-3, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["level_shift", "trend_drift", "spike_global"])
+@pytest.mark.parametrize(("direction", "sign"), [("up", 1), ("down", -1)])
+def test_direction_of_the_change(hosts, generator, name, direction, sign):
+    context, windows, starts = hosts("white noise", stride=3)
+    rule = broad_rule(name)
+    rule = rule.model_copy(update={"scale": rule.scale.model_copy(update={"direction": direction})})
+    pseudo, mask, _ = RuleBank(context=context, rules=[rule]).sample(windows, generator(0), starts)
+    assert (sign * (pseudo - windows)[mask] > 0).float().mean() > 0.98  # all but fallback bumps
+    either, _, _ = RuleBank(context=context, rules=[broad_rule(name)]).sample(windows, generator(0), starts)
+    upwards = ((either - windows).sum((1, 2)) > 0).float().mean()
+    assert 0.3 < upwards < 0.7
+
+
+def process_rule(**update):
+    """A level shift of two units up in the first channel."""
+    rule = broad_rule("level_shift")
+    prior = rule.context.model_copy(update={"channels": ["channel0"], "spread": "one"})
+    scale = ScalePrior(low=2, high=2, unit="data", direction="up")
+    return rule.model_copy(update={"context": prior, "scale": scale, "acts_on": "process"} | update)
+
+
+def with_responses(context: Context, *responses: Response) -> Context:
+    first = context.channels[0].model_copy(update={"responses": list(responses)})
+    return context.model_copy(update={"channels": [first, *context.channels[1:]]})
+
+
+def test_other_channels_follow_a_fault_of_the_process(hosts, generator):
+    context, windows, starts = hosts("two channels")
+    context = with_responses(context, Response(channel="channel1", slope=-0.25, lag=3))
+    bank = RuleBank(context=context, rules=[process_rule()])
+    pseudo, mask, _ = bank.sample(windows, generator(0), starts)
+    change = (pseudo - windows).double()
+    follow = torch.nn.functional.pad(change[:, 0, :-3], (3, 0)) * -0.25
+    limits = context.channels[1]
+    followed = (windows[:, 1] + follow).clamp(limits.limit_low, limits.limit_high)
+    torch.testing.assert_close(pseudo[:, 1].double(), followed, atol=1e-5, rtol=0)
+    assert mask[:, 1].any(dim=1).all()
+
+
+def test_a_fault_of_the_sensor_leaves_other_channels_alone(hosts, generator):
+    context, windows, starts = hosts("two channels")
+    context = with_responses(context, Response(channel="channel1", slope=-0.25))
+    own = [
+        RuleBank(context=context, rules=[process_rule(acts_on=acts_on)]).sample(windows, generator(0), starts)
+        for acts_on in ("sensor", "process")
+    ]
+    assert not own[0].mask[:, 1].any() and own[1].mask[:, 1].any()
+    assert torch.equal(own[0].pseudo[:, 0], own[1].pseudo[:, 0])
