@@ -36,22 +36,19 @@ _NAME_TOKEN = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_]?[a-zß-ÿ]+|\d+|[^\W\d
 # first letters of a tag of a plant, as in TI-204 and FT-101
 _TAG = re.compile(rf"[{''.join(TAG_LETTER)}][itcersy]{{1,2}}")
 # words between which a quantity and what it is of stay one phrase
-_LINK = frozenset("the a an its of at in on for by gets get got runs run is becomes turns 's".split())
-_STOP = frozenset(
-    "and or but while when if then that which who as than from to with without after before until again also may can"
-    " what which might will would has have had does do be are was were it this these those there yet though not no never so".split()
+_LINK, _STOP, _SEVERAL, _STATE, _BECOMES = (
+    frozenset(WORDS["words"][kind]) for kind in ("link", "stop", "several", "state", "becomes")
 )
-_SEVERAL = frozenset("all both every each".split())
 _ALL = re.compile(
     r"\b(?:all|every|each)(?: of)?(?: the| its| our)?(?: other| single)?"
-    r" (?:sensors?|channels?|readings?|signals?|values?|measurements?|tags?|metrics?|sums|graphs?|curves?|series|traces?)\b"
+    r" (?:sensors?|channels?|readings?|signals?|values?|measurements?|tags?|metrics?|sums|graphs?|curves?|series)\b"
     r"|\ball of (?:them|it)\b",
     re.IGNORECASE,
 )
 # conditions and comparisons, which speak of other channels than those affected
 _CONDITION = re.compile(
     r"\b(?:at|under|in|during|on|with|from) (?:very |rather )?(?:high|low|full|heavy|peak|maximum|light|partial|no) \w+"
-    r"|\b(?:when|while|if) (?:the )?[\w ]{1,30} (?:is|are) (?:very )?(?:high|low|large|small|full|empty|hot|cold|idle|busy)\b"
+    r"|\b(?:when|while|if) (?:the )?[\w ]{1,30} (?:is|are) (?:very )?(?:high|low|full|empty|hot|cold|idle|busy)\b"
     r"|\bthan\b[^,;.]*|\bunder load\b",
     re.IGNORECASE,
 )
@@ -63,7 +60,8 @@ _PART = re.compile(r",|\band\b|\bor\b|\bnor\b", re.IGNORECASE)
 _UNCHANGED = re.compile(
     r"\b(?:holds?|held|stays?|stayed|remains?|hardly|barely|scarcely|as (?:ever|usual|before)|normal|right|steady"
     r"|unaffected|not affected|unchanged|constant|on time|keeps? its|know(?:s)? nothing|behaves?|fine|in order"
-    r"|(?:do|does|did)(?: not|n't) (?:\w+ )?(?:move|change|react|rise|fall|drop|follow|respond|show))\b(?! (?:at|on|in) )",
+    r"|(?:do|does|did)(?: not|n't)(?:\s*$| (?:\w+ )?(?:move|change|react|rise|fall|drop|follow|respond|show)))"
+    r"(?!\w)(?! (?:at|on|in) )",
     re.IGNORECASE,
 )
 # of parts that say what a channel sticks to, which is a failure
@@ -103,6 +101,11 @@ class Channel:
     def kind(self) -> str | None:
         """Dimension of the unit."""
         return dimension(self.unit) if self.unit else None
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether its values are shares in per cent."""
+        return self.unit is not None and self.unit.lower() in ("%", "pct", "percent")
 
     @cached_property
     def pattern(self) -> re.Pattern[str] | None:
@@ -189,7 +192,7 @@ def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
     unsure: dict[str, set[str]] = {}
     for i, (start, token) in enumerate(tokens):
         fits = [channel for channel in channels if _concept(token) in channel.heads]
-        if not fits:
+        if not fits or (token in _STATE and not _BECOMES & {word for _, word in tokens[max(0, i - 2) : i]}):
             continue
         before, after = _around([each for _, each in tokens], i)
         fits = _best(fits, before, after, channels)

@@ -33,21 +33,21 @@ FREQUENCY_ADVERBS = {"hourly": "hour", "daily": "day", "weekly": "week", "monthl
 TOLERANCE = 1.5  # a single number means a range of this factor to both sides
 
 
-def _any_of(words: Iterable[str]) -> str:
-    """Pattern of any of the words, the longest first."""
+def any_of(words: Iterable[str]) -> str:
+    """Return the pattern of any of the words, the longest first."""
     return "|".join(sorted((re.escape(word) for word in words if word), key=len, reverse=True))
 
 
-_NUMBER = rf"(?:\d+(?:[.,]\d+)?|(?:{_any_of(NUMBER_WORDS)})\b(?: and a half)?)"
-_UNIT = rf"(?P<unit>{_any_of(SECONDS)})(?:s|\.)?(?![\w/²³-])"
+NUMBER = rf"(?:\d+(?:[.,]\d+)?|(?:{any_of(NUMBER_WORDS)})\b(?: and a half)?)"
+_UNIT = rf"(?P<unit>{any_of(SECONDS)})(?:s|\.)?(?![\w/²³-])"
 # "5 to 10 minutes", "an hour or two", "a few days"
 _SPAN = re.compile(
-    rf"(?<![\w./-])(?:(?P<low>{_NUMBER})(?:\s*(?:to|-|–|or|and)\s*(?P<high>{_NUMBER}))?|(?P<vague>{_any_of(VAGUE_COUNTS)}))\s*-?{_UNIT}"
+    rf"(?<![\w./-])(?:(?P<low>{NUMBER})(?:\s*(?:to|-|–|or|and)\s*(?P<high>{NUMBER}))?|(?P<vague>{any_of(VAGUE_COUNTS)}))\s*-?{_UNIT}"
     r"(?P<more> or (?:two|three|so|more))?",
     re.IGNORECASE,
 )
 # "for minutes", without a number
-_BARE = re.compile(rf"\b(?:for|over|within|lasts?|takes?) (?P<unit>{_any_of(SECONDS)})s\b", re.IGNORECASE)
+_BARE = re.compile(rf"\b(?:for|over|within|lasts?|takes?) (?P<unit>{any_of(SECONDS)})s\b", re.IGNORECASE)
 # before a span that is a rate, a sampling step or an age
 _NO_SPAN = re.compile(r"(?:\b(?:every|each|per|times|once|twice|last|sampled|age|old)|/)\s*$", re.IGNORECASE)
 _MEASURED = r"(?:sampl|averag|mean|count|record|measur|logg|read|report|poll|scrap|interval|resolution|step|aggregat)"
@@ -61,7 +61,7 @@ _STEP = (
 )
 # "20 times a second", "3 readings per minute"
 _RATE = re.compile(
-    rf"(?:(?P<count>{_NUMBER}) times|(?P<twice>twice)|(?P<samples>{_NUMBER}) (?:samples?|readings?|values?))"
+    rf"(?:(?P<count>{NUMBER}) times|(?P<twice>twice)|(?P<samples>{NUMBER}) (?:samples?|readings?|values?))"
     rf" (?:a|an|per|each|every) {_UNIT}",
     re.IGNORECASE,
 )
@@ -76,7 +76,7 @@ _CHANGE = re.compile(
 _BY = re.compile(
     r"\bby (?:about |some |up to |roughly )?"
     r"(?:(?P<low>\d+(?:[.,]\d+)?)(?:\s*(?:to|-|–|and)\s*(?P<high>\d+(?:[.,]\d+)?))?"
-    rf"\s*(?:%|per ?cent)|(?P<part>{_any_of(FRACTIONS)})\b)",
+    rf"\s*(?:%|per ?cent)|(?P<part>{any_of(FRACTIONS)})\b)",
     re.IGNORECASE,
 )
 # stems of verbs, and the change that they mean
@@ -105,7 +105,7 @@ def durations(text: str) -> list[tuple[float, float]]:
 def sampling_step(text: str) -> float | None:
     """Return the seconds between samples that a text names, ``None`` if it names none."""
     if (rate := _RATE.search(text)) is not None:
-        count = 2.0 if rate["twice"] else _number(rate["count"] or rate["samples"])
+        count = 2.0 if rate["twice"] else number(rate["count"] or rate["samples"])
         return SECONDS[rate["unit"].lower()] / max(count, 1e-9)
     for pattern in _STEP:
         for match in pattern.finditer(text):
@@ -115,7 +115,7 @@ def sampling_step(text: str) -> float | None:
     if (adverb := re.search(r"\b(hourly|daily|weekly|monthly)\b", text, re.IGNORECASE)) is not None:
         return SECONDS[FREQUENCY_ADVERBS[adverb[1].lower()]]
     if (hertz := _HERTZ.search(text)) is not None:
-        return 1.0 / max(_number(hertz[1]) * (1000.0 if hertz[2] else 1.0), 1e-9)
+        return 1.0 / max(number(hertz[1]) * (1000.0 if hertz[2] else 1.0), 1e-9)
     return None
 
 
@@ -135,8 +135,8 @@ def _unsigned_changes(text: str) -> Iterator[tuple[float, float]]:
             share = FRACTIONS[groups["part"].lower()]
             yield share / TOLERANCE, share * TOLERANCE
         else:
-            low = _number(groups["low"]) / 100
-            high = _number(groups["high"]) / 100 if groups.get("high") else None
+            low = number(groups["low"]) / 100
+            high = number(groups["high"]) / 100 if groups.get("high") else None
             yield (low, high) if high is not None and high > low else (low / TOLERANCE, low * TOLERANCE)
     for stem, share in _VERBS:
         if re.search(rf"\b{stem}", text, re.IGNORECASE):
@@ -148,9 +148,9 @@ def _span_seconds(match: re.Match[str]) -> tuple[float, float]:
     if match["vague"]:
         few, many = VAGUE_COUNTS[match["vague"].lower()]
         return few * unit, many * unit
-    low = _number(match["low"])
+    low = number(match["low"])
     if match["high"]:
-        high = _number(match["high"])
+        high = number(match["high"])
         if high > low:
             return low * unit, high * unit
     more = {"two": 2.0, "three": 3.0}.get((match["more"] or "").rpartition(" ")[2].lower())
@@ -161,10 +161,11 @@ def _span_seconds(match: re.Match[str]) -> tuple[float, float]:
 
 def _exact_seconds(match: re.Match[str]) -> float:
     low = match.groupdict().get("low")
-    return (_number(low) if low else 1.0) * SECONDS[match["unit"].lower()]
+    return (number(low) if low else 1.0) * SECONDS[match["unit"].lower()]
 
 
-def _number(words: str) -> float:
+def number(words: str) -> float:
+    """Return the value of digits or of a word of `NUMBER_WORDS`."""
     words = words.lower().strip()
     half = 0.5 if words.endswith(" and a half") else 0.0
     words = words.removesuffix(" and a half")
