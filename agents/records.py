@@ -90,9 +90,9 @@ class Plan(Record):
     scenario: str = Field(max_length=400, description="one or two sentences")
     channels: list[ChannelName] = Field(min_length=1, max_length=8, description="channels to study")
     step_seconds: float | None = Field(default=None, gt=0, description="seconds between samples, if known")
-    hints: list[Hint] = Field(default_factory=list, max_length=32)
+    hints: list[Hint] = Field(default_factory=list, max_length=48)
     remarks: list[Remark] = Field(
-        default_factory=list, max_length=64, description="sentences of the text that are no hints"
+        default_factory=list, max_length=400, description="sentences of the text that are no hints"
     )
 
 

@@ -19,8 +19,9 @@ from ape.agents.records import Inspection, Plan, Profile, Proposal
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener
+from ape.graphs.accounting import failures_of, sentence_uses, with_quote, with_shares, with_sighting
 from ape.graphs.node_helpers import ask, costs, findings, record, rules_of, with_entry
-from ape.graphs.review import after_criticism, criticise, discriminate, generate, revise, spot
+from ape.graphs.review import after_criticism, criticise, discriminate, generate, place_benign, revise, spot
 from ape.graphs.state import PARTS, MiningContext, MiningState, RecordDecision, record_nothing
 from ape.rules import RuleBank
 from ape.series import Series
@@ -39,10 +40,19 @@ async def plan(state: MiningState, runtime: Runtime[MiningContext]) -> MiningSta
     tools = planner_tools(context.workbench, context.log)
     consultation = await ask(runtime, "planner", {"task": "plan"}, tools, Plan)
     answer: Plan = consultation.answer
-    known = [name for name in answer.channels if name in context.series.channels]
-    answer = answer.model_copy(update={"channels": known or list(context.series.channels[:1])})
+    answer = _with_known_channels(answer, context.series.channels)
     record(runtime, "planner", "plan", answer.rationale, evidence=consultation.evidence)
     return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], **costs(consultation)}
+
+
+def _with_known_channels(answer: Plan, channels: Sequence[str]) -> Plan:
+    """Return a plan without channels that the series lacks."""
+    hints = [
+        hint.model_copy(update={"channels": [name for name in hint.channels if name in channels]})
+        for hint in answer.hints
+    ]
+    studied = [name for name in answer.channels if name in channels] or list(channels[:1])
+    return answer.model_copy(update={"channels": studied, "hints": hints})
 
 
 async def profile(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
@@ -71,13 +81,19 @@ async def propose(state: MiningState, runtime: Runtime[MiningContext]) -> Mining
     task = {"task": "propose", **findings(state, context)}
     tools = proposer_tools(context.workbench, context.rule_context(state["profile"]), context.seed)
     consultation = await ask(runtime, "planner", task, tools, Proposal)
-    drafts = rules_of(consultation.answer.rules, set(context.series.channels))
+    channels, failures = set(context.series.channels), failures_of(state["plan"])
+    drafts = [
+        with_sighting(with_quote(rule, failures), state["inspection"])
+        for rule in rules_of(consultation.answer.rules, channels)
+    ]
     pending = [with_entry(rule, "planner", 0, "proposed", rule.note, {}) for rule in drafts]
     for rule in pending:
         evidence = tuple(item.id for item in rule.evidence)
         record(runtime, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
     record(runtime, "planner", "propose", consultation.answer.rationale, evidence=consultation.evidence)
-    return {"pending": pending, **costs(consultation)}
+    proposed = rules_of(consultation.answer.benign, channels)
+    benign = await place_benign(proposed, {rule.id for rule in pending}, state, runtime)
+    return {"pending": pending, "benign": benign, **costs(consultation)}
 
 
 async def commit(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
@@ -105,9 +121,12 @@ def _bank(state: MiningState, context: MiningContext) -> RuleBank:
     )
     if pending:
         ended += f"; {len(pending)} undecided when the budget of tool calls ran out"
+    rules, benign = with_shares(state["accepted"]), with_shares(state.get("benign", []))
     bank = RuleBank(
         scenario=state["plan"].scenario,
-        rules=state["accepted"],
+        rules=rules,
+        benign=benign,
+        sentences=sentence_uses(context.series.text, state["plan"], rules, benign, [*rejected, *pending]),
         context=context.rule_context(state["profile"]),
         fingerprint=context.series.fingerprint,
         seed=context.seed,

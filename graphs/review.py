@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 
+from ape.agents.expert.failures import Failure
 from ape.agents.records import Critique, Proposal, Spotting, Verdict
 from ape.agents.tool_calls import MAX_PICTURES
+from ape.graphs.accounting import failures_of, rules_from, with_quote, with_sighting
 from ape.graphs.node_helpers import ask, costs, findings, record, rules_of, with_entry
-from ape.graphs.state import MAX_ITERATIONS, MAX_TOOL_CALLS, MiningContext, MiningState
+from ape.graphs.state import MAX_ITERATIONS, MAX_REVISIONS, MAX_TOOL_CALLS, MiningContext, MiningState
 from ape.rules import Rule
 from ape.rules.check import THRESHOLDS, discriminability, failures
 from ape.rules.vocabulary import MECHANISMS
@@ -94,10 +97,15 @@ async def criticise(state: MiningState, runtime: Runtime[MiningContext]) -> Mini
         "task": "criticise",
         "revisions_left": revisions_left,
         "thresholds": {name: vars(threshold) for name, threshold in THRESHOLDS.items()},
-        "named": list(dict.fromkeys(hint.mechanism for hint in state["plan"].hints)),
+        "named": list(dict.fromkeys(failure.mechanism for failure in failures_of(state["plan"]))),
         "accepted": [{"id": rule.id, "mechanism": rule.mechanism} for rule in state["accepted"]],
         "rules": [
-            {"rule": rule.model_dump(exclude={"history"}), "figures": figures[rule.id]} for rule in state["pending"]
+            {
+                "rule": rule.model_dump(exclude={"history"}),
+                "figures": figures[rule.id],
+                "revisions_left": min(revisions_left, _revisions_left(rule)),
+            }
+            for rule in state["pending"]
         ],
     }
     critique, cost, evidence = await _critique(task, state, runtime)
@@ -109,7 +117,7 @@ async def criticise(state: MiningState, runtime: Runtime[MiningContext]) -> Mini
     }
     for rule in state["pending"]:
         failed = failures(figures[rule.id]) if "check" not in context.without else []
-        verdict, reason = _decide(verdicts.get(rule.id), failed, revisions_left)
+        verdict, reason = _decide(verdicts.get(rule.id), failed, min(revisions_left, _revisions_left(rule)))
         marked = with_entry(rule, "rule critic", state["iteration"], verdict, reason, figures[rule.id])
         sorted_rules[verdict].append(marked)
         context.listen("rule critic", f"{verdict} {rule.id}: {reason}")
@@ -119,15 +127,33 @@ async def criticise(state: MiningState, runtime: Runtime[MiningContext]) -> Mini
         )  # fmt: skip
     if critique.bank:
         record(runtime, "rule critic", "bank", critique.bank, iteration=state["iteration"])
-    missing = [mechanism for mechanism in critique.missing if mechanism in MECHANISMS] if revisions_left > 0 else []
-    return {
-        "critique": critique,
-        "missing": missing,
+    sorted_state: MiningState = {
         "pending": sorted_rules["revise"],
         "accepted": sorted_rules["accept"],
         "rejected": sorted_rules["reject"],
-        **cost,
     }
+    missing: list[str] = []
+    if revisions_left > 0 and "check" not in context.without:
+        named = failures_of(state["plan"])
+        lost = [failure.mechanism for failure in _lost({**state, **sorted_state})]
+        missing = lost if named else [mechanism for mechanism in critique.missing if mechanism in MECHANISMS]
+    return {"critique": critique, "missing": list(dict.fromkeys(missing)), **sorted_state, **cost}
+
+
+def _revisions_left(rule: Rule) -> int:
+    return MAX_REVISIONS - sum(entry.verdict == "revise" for entry in rule.history)
+
+
+def _lost(state: MiningState) -> list[Failure]:
+    """Failures without a rule that the text names, or for which one was rejected; not those that are given up."""
+    live, given_up = [*state["accepted"], *state["pending"]], state.get("given_up", [])
+    return [
+        failure
+        for failure in failures_of(state["plan"])
+        if not rules_from(failure, live)
+        and (failure.in_text or rules_from(failure, state["rejected"]))
+        and failure.hints[0].quote not in given_up
+    ]
 
 
 def _figures(rule_id: str, state: MiningState) -> dict[str, float]:
@@ -166,8 +192,8 @@ async def _critique(
 
 
 async def revise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
-    """7. The planner changes the rules that the critic sent back, and writes rules for missing mechanisms."""
-    context, missing = runtime.context, state["missing"]
+    """7. The planner changes the rules that the critic sent back, and writes rules for failures that have none."""
+    context, missing, lost = runtime.context, state["missing"], _lost(state)
     verdicts = {verdict.rule_id: verdict for verdict in state["critique"].verdicts}
     to_revise = [
         {
@@ -177,9 +203,24 @@ async def revise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningS
         }
         for rule in state["pending"]
     ]
-    known_rules = [*state["accepted"], *state["rejected"], *state["pending"]]
-    tried = [rule.program[0].operator for rule in known_rules]
-    task = {"task": "revise", "rules": to_revise, "missing": missing, "tried": tried, **findings(state, context)}
+    known_rules = [*state["accepted"], *state["rejected"], *state["pending"], *state["benign"]]
+    task = {
+        "task": "revise",
+        "rules": to_revise,
+        "missing": missing,
+        "lost": [
+            {
+                "hint": hint.model_dump(),
+                "tried": [rule.program[0].operator for rule in rules_from(failure, state["rejected"])],
+            }
+            for failure in lost
+            for hint in failure.hints
+        ]
+        if missing
+        else [],
+        "ids": [rule.id for rule in known_rules],
+        **findings(state, context),
+    }
     rule_context = context.rule_context(state["profile"])
     tools = proposer_tools(context.workbench, rule_context, context.seed) if missing else []
     consultation = await ask(runtime, "planner", task, tools, Proposal)
@@ -189,17 +230,44 @@ async def revise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningS
     for rule in state["pending"]:
         new = proposed.get(rule.id, rule)
         why = new.note if rule.id in proposed else "left unchanged"
-        new = new.model_copy(update={"history": rule.history})
+        new = new.model_copy(update={"history": rule.history, "evidence": new.evidence or rule.evidence})
         pending.append(with_entry(new, "planner", iteration, "proposed", why, {}))
         context.listen("planner", f"revises {rule.id}: {why}")
         record(runtime, "planner", "revised", why, rule=rule.id, iteration=iteration)
     known_ids = {rule.id for rule in known_rules}
     for rule in proposed.values():
         if rule.id not in known_ids and rule.mechanism in missing:
-            pending.append(with_entry(rule, "planner", iteration, "proposed", rule.note, {}))
-            context.listen("planner", f"proposes {rule.id} for {rule.mechanism}")
-            record(runtime, "planner", "proposed", rule.note, rule=rule.id, iteration=iteration)
-    return {"pending": pending, "iteration": iteration, **costs(consultation)}
+            new = with_sighting(with_quote(rule, lost), state["inspection"])
+            pending.append(with_entry(new, "planner", iteration, "proposed", new.note, {}))
+            context.listen("planner", f"proposes {new.id} for {new.mechanism}")
+            record(runtime, "planner", "proposed", new.note, rule=new.id, iteration=iteration)
+    given_up = [failure.hints[0].quote for failure in lost if missing and not rules_from(failure, pending)]
+    return {
+        "pending": pending,
+        "iteration": iteration,
+        "given_up": [*state.get("given_up", []), *given_up],
+        **costs(consultation),
+    }
+
+
+async def place_benign(
+    proposed: Sequence[Rule], taken: Collection[str], state: MiningState, runtime: Runtime[MiningContext]
+) -> list[Rule]:
+    """Return the benign rules that have a place in the training part; no other figure counts for them."""
+    context = runtime.context
+    rule_context, hosts = context.rule_context(state["profile"]), context.hosts(state["profile"])
+    placed = []
+    for rule in proposed:
+        if rule.id in taken:
+            rule = rule.model_copy(update={"id": f"normal-{rule.id}"[:40]})
+        figures = (await asyncio.to_thread(discriminability, [rule], [], rule_context, hosts, context.seed))[rule.id]
+        fits = THRESHOLDS["placed"].passes(figures["placed"])
+        verdict, reason = ("accept", "can be placed") if fits else ("reject", "cannot be placed in the training part")
+        record(runtime, "planner", "benign", f"{rule.id} {reason}: {rule.note}"[:600], rule=rule.id, figures=figures)
+        context.listen("planner", f"benign rule {rule.id} {reason}")
+        if fits:
+            placed.append(with_entry(rule, "planner", 0, verdict, reason, figures))
+    return placed
 
 
 def after_criticism(state: MiningState) -> Literal["revise", "commit"]:

@@ -24,7 +24,8 @@ from ape.tools.logs import NO_LOG, Log
 from ape.tools.workbench import Workbench
 
 PARTS = ("pictures", "critic", "check")  # parts of the loop that an ablation can leave out
-MAX_ITERATIONS = 4
+MAX_ITERATIONS = 6
+MAX_REVISIONS = 3  # of one rule; then a failure that people name gets another one
 MAX_TOOL_CALLS = 300
 # Names that spans use for what the nodes report; see `ape.runs.tracing`.
 AGENT, DECISION = "ape.agent", "decision"
@@ -46,7 +47,11 @@ def add_costs(total: dict[str, dict[str, float]], more: dict[str, dict[str, floa
 
 
 class MiningState(TypedDict, total=False):
-    """State of the mining graph."""
+    """State of the mining graph.
+
+    ``missing`` are the mechanisms that need another rule; ``given_up`` are quotes of failures for which the planner
+    knows no other rule.
+    """
 
     plan: Plan
     profile: Profile
@@ -54,6 +59,8 @@ class MiningState(TypedDict, total=False):
     pending: list[Rule]
     accepted: list[Rule]
     rejected: list[Rule]
+    benign: list[Rule]
+    given_up: list[str]
     examples: dict[str, str]
     figures: dict[str, dict[str, float]]
     spotted: Annotated[dict[str, float], operator.or_]

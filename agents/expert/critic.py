@@ -68,7 +68,7 @@ def _verdict(transcript: Transcript, item: dict[str, Any]) -> Verdict:
     reason = f"fails {', '.join(failed)}: {listed}"
     if "new" in failed:
         return Verdict(rationale=f"copies another rule; {reason}", rule_id=rule["id"], verdict="reject")
-    if transcript.task.get("revisions_left", 0) <= 0:
+    if item.get("revisions_left", transcript.task.get("revisions_left", 0)) <= 0:
         return Verdict(rationale=f"not fixed by revisions; {reason}", rule_id=rule["id"], verdict="reject")
     changes = [change for name in failed for change in _fixes(name, rule, figures)]
     return Verdict(rationale=reason, rule_id=rule["id"], verdict="revise", changes=changes[:4])
@@ -76,6 +76,8 @@ def _verdict(transcript: Transcript, item: dict[str, Any]) -> Verdict:
 
 def _fixes(failed: str, rule: dict[str, Any], figures: dict[str, float]) -> list[Change]:
     """Changes that could fix a failed figure."""
+    if failed == "own" and rule["context"]["after_change"]:
+        return [Change(field="context")]
     if failed in ("visible", "own"):
         return [Change(field="scale", factor=1.5), Change(field="duration", factor=1.3)]
     if failed == "border":

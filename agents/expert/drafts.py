@@ -1,8 +1,12 @@
-"""Write the draft of a selected kind of rule, with priors from the text where it gives them, and the evidence."""
+"""Write the draft of a selected kind of rule, with priors from what people say where they say it, and the evidence."""
 
 from __future__ import annotations
 
-from ape.agents.expert.selection import LEAST_NEEDED, Choice, strengths
+import re
+from typing import Any
+
+from ape.agents.expert.failures import Failure
+from ape.agents.expert.selection import LEAST_NEEDED, SIGNED, Choice, strengths
 from ape.agents.expert.transcript import Transcript
 from ape.rules import OPERATORS, RuleDraft
 from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter, Range, ScalePrior, Step
@@ -10,14 +14,24 @@ from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter
 REGIME_STRENGTH = 0.5  # of variance_changes, from which rules are bound to a regime
 LONGEST_SHARE = 1 / 6  # of the training part
 CREEP = Range(low=0.5, high=1.0)  # of a gradual drift by an operator that has no slope of its own
+AFTER_CHANGE = 12  # samples within which what comes after a change begins, at least
+AFTER_CHANGE_SHARE = 0.1  # the same, as a share of the period
+WIDEST = 50  # the upper end of a named size as a multiple of the lower one, at most
+FACTORS = {  # amplitude as a multiple of normal
+    "amplitude_scale": {"up": (1.3, 2.2), "down": (0.25, 0.75)},
+    "spectral_peak_scale": {"up": (1.6, 3.0), "down": (0.3, 0.6)},
+}
+MOST_QUOTED = 10  # hints that are cited
+_ONE_OF = re.compile(r"\b(?:or|any|either|one of|some|single)\b", re.IGNORECASE)
 
 
-def write_draft(transcript: Transcript, choice: Choice, weight: float) -> RuleDraft:
+def write_draft(transcript: Transcript, choice: Choice) -> RuleDraft:
     """Return the draft of a choice."""
     kind, strength = choice.kind, strengths(transcript)
     terms = [term for term, w in kind.weights.items() if w > 0 and strength.get(term, 0) >= LEAST_NEEDED]
     quotes = [f"the {hint.source} says '{hint.quote[:80]}'" for hint in choice.hints[:2]]
     reasons = [*quotes, *terms] or ["it can happen to any series"]
+    failure = choice.failure
     return RuleDraft(
         note=f"{choice.mechanism}: {', '.join(reasons)}"[:400],
         id=choice.id,
@@ -28,56 +42,103 @@ def write_draft(transcript: Transcript, choice: Choice, weight: float) -> RuleDr
         duration=_duration(transcript, choice),
         creep=CREEP if choice.mechanism == "gradual_drift" and kind.operator != "trend_drift" else None,
         program=[Step(operator=kind.operator, parameters=_parameters(choice))],
-        weight=weight,
+        acts_on=(failure and failure.first("acts_on")) or "sensor",
+        weight=choice.weight,
         evidence=_evidence(transcript, choice, terms),
     )
 
 
 def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> ContextualPrior:
-    """The level and the channels that the text names, otherwise the kind's activity if the series has regimes."""
-    level = {tercile for hint in choice.hints for tercile in hint.level}
-    channels = list(dict.fromkeys(name for hint in choice.hints for name in hint.channels))
+    """Where and when it happens as people say; otherwise the kind's activity if the series has regimes."""
+    failure = choice.failure
     several = len(transcript.task.get("channels", [])) > 2
+    spread = "some" if several else "one"
+    if failure is None:
+        return ContextualPrior(
+            activity=list(choice.kind.activity) if regime else [],
+            channels=_group(transcript) if OPERATORS[choice.kind.operator].relational else [],
+            spread=spread,  # type: ignore[arg-type]
+        )
+    level = {tercile for hint in failure.hints for tercile in hint.level}
+    channels = failure.channels or (_group(transcript) if OPERATORS[choice.kind.operator].relational else [])
+    clock = "first_time" in _described(transcript)
+    after = max(AFTER_CHANGE, AFTER_CHANGE_SHARE * (transcript.task["profile"].get("period") or 0))
     return ContextualPrior(
         activity=list(choice.kind.activity) if regime and not level else [],
         level=sorted(level) if len(level) == 1 else [],
+        hours=failure.first("hours") if clock else None,
+        weekdays=(failure.first("weekdays") or []) if clock else [],
+        after_change=Range(low=0, high=after) if failure.first("after_change") else None,
         channels=channels,
-        spread="some" if several and len(channels) != 1 else "one",
+        spread=_spread(failure) if failure.channels else spread,  # type: ignore[arg-type]
     )
 
 
+def _spread(failure: Failure) -> str:
+    """All channels that one hint names together change at once, unless it says "or"."""
+    most = max(failure.hints, key=lambda hint: len(hint.channels))
+    if len(failure.channels) == 1:
+        return "one"
+    together = set(most.channels) == set(failure.channels) and not _ONE_OF.search(most.quote)
+    return "all" if together else "some"
+
+
+def _group(transcript: Transcript) -> list[str]:
+    """Channels of the largest group that goes together; none if it is not listed whole."""
+    groups = [group for group in _described(transcript).get("groups", []) if group["size"] > 1]
+    return groups[0]["channels"] if groups and groups[0]["size"] == len(groups[0]["channels"]) else []
+
+
 def _scale(transcript: Transcript, choice: Choice) -> ScalePrior:
-    """The size that the text names as a share of the usual value; trials measure operators that set their own size."""
+    """The size that people name; trials measure operators that set their own size."""
     low, high, unit = choice.kind.scale
-    change, usual = _change(choice), _usual_value(transcript, choice)
-    if change is not None and usual is not None and OPERATORS[choice.kind.operator].additive:
-        ends = sorted(abs(end) * usual for end in (change.low, change.high))
-        low, high, unit = max(ends[0], 0.05), max(ends[1], 0.1), "series_sd"
-    return ScalePrior(low=low, high=high, unit=unit)  # type: ignore[arg-type]
+    failure, operator = choice.failure, OPERATORS[choice.kind.operator]
+    if failure is not None and operator.additive and (named := _named_size(transcript, failure)) is not None:
+        low, high, unit = named
+    direction = failure.direction if failure is not None and choice.kind.operator in SIGNED else "either"
+    return ScalePrior(low=low, high=high, unit=unit, direction=direction)  # type: ignore[arg-type]
 
 
-def _change(choice: Choice) -> Range | None:
-    return next((hint.change for hint in choice.hints if hint.change), None)
-
-
-def _usual_value(transcript: Transcript, choice: Choice) -> float | None:
-    """Median of the channel that the text names, or of the first one, in its robust standard deviations."""
-    described = next((result.value for result in transcript.results_of("describe_series")), None)
-    if described is None:
+def _named_size(transcript: Transcript, failure: Failure) -> tuple[float, float, str] | None:
+    """The named size of a change: in data units of one channel, or in robust sd of several."""
+    amount, change = failure.first("amount"), failure.first("change")
+    usual = _usual_values(transcript, failure.channels or transcript.task.get("channels", []))
+    if not usual or (amount is None and change is None):
         return None
-    names = described["channels"]
-    named = [name for hint in choice.hints for name in hint.channels if name in names] or names
-    at = names.index(named[0])
-    spread = described["robust_sd"][at]
-    return abs(described["median"][at]) / spread if spread > 0 else None
+    if amount is not None and (failure.channels or len(usual) == 1):
+        return _ends([amount.low, amount.high], "data")
+    if change is None:
+        return None
+    if len(usual) == 1:
+        return _ends([end * level for end in (change.low, change.high) for level, _ in usual], "data")
+    return _ends([end * level / sd for end in (change.low, change.high) for level, sd in usual], "series_sd")
+
+
+def _ends(values: list[float], unit: str) -> tuple[float, float, str] | None:
+    sizes = [abs(value) for value in values]
+    return (max(min(sizes), max(sizes) / WIDEST), max(sizes), unit) if max(sizes) > 0 else None
+
+
+def _usual_values(transcript: Transcript, channels: list[str]) -> list[tuple[float, float]]:
+    """Absolute median and robust standard deviation of channels, without those that have neither."""
+    found = []
+    for result in transcript.results_of("describe_series"):
+        value = result.value
+        rows = zip(value["channels"], value["median"], value["robust_sd"], strict=True)
+        found += [(abs(level), sd) for name, level, sd in rows if name in channels and level and sd]
+    return found
+
+
+def _described(transcript: Transcript) -> dict[str, Any]:
+    return next((result.value for result in transcript.results_of("describe_series")), {})
 
 
 def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
-    """The duration that the text names, if the step between samples is known."""
+    """The duration that people name, if the step between samples is known."""
     low, high, unit = choice.kind.duration
     step, points = transcript.task["plan"].get("step_seconds"), transcript.task.get("training_points")
-    seconds = next((hint.seconds for hint in choice.hints if hint.seconds), None)
-    if seconds is not None and step:
+    seconds = choice.failure and choice.failure.first("seconds")
+    if seconds and step:
         most = max(4.0, LONGEST_SHARE * points) if points else seconds.high / step
         high, unit = min(max(seconds.high / step, 2.0), most), "samples"
         low = max(1.0, min(seconds.low / step, high / 2))
@@ -85,19 +146,22 @@ def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
 
 
 def _parameters(choice: Choice) -> list[Parameter]:
-    """The kind's parameters; for a change of gain, the factor that the text names."""
+    """The kind's parameters; for a change of gain, the factor that people name or its direction."""
     bounds_of: dict[str, tuple[float, float]] = dict(choice.kind.parameters)
-    change = _change(choice)
-    if change is not None and choice.kind.operator == "amplitude_scale":
-        bounds = OPERATORS["amplitude_scale"].parameters["factor"]
-        bounds_of["factor"] = (max(bounds.lower, 1 + change.low), min(bounds.upper, 1 + change.high))
+    operator, failure = choice.kind.operator, choice.failure
+    if failure is not None and operator in FACTORS:
+        change, bounds = failure.first("change"), OPERATORS[operator].parameters["factor"]
+        if change is not None:
+            bounds_of["factor"] = (max(bounds.lower, 1 + change.low), min(bounds.upper, 1 + change.high))
+        elif failure.direction != "either":
+            bounds_of["factor"] = FACTORS[operator][failure.direction]
     return [Parameter(name=name, low=low, high=high) for name, (low, high) in bounds_of.items()]
 
 
 def _evidence(transcript: Transcript, choice: Choice, terms: list[str]) -> list[Evidence]:
-    """Quotes of the text, and the findings and sightings that support the choice."""
+    """Quotes of all hints, and the findings and sightings that support the choice."""
     findings = [f for f in transcript.task["profile"]["findings"] if f["term"] in terms][:3]
     sightings = [s for s in transcript.task["inspection"]["sightings"] if s["look"] in terms][:1]
-    evidence = [Evidence(kind="text", id=h.source, quote=h.quote, line=h.line) for h in choice.hints[:3]]
+    evidence = [Evidence(kind="text", id=h.source, quote=h.quote, line=h.line) for h in choice.hints[:MOST_QUOTED]]
     evidence += [Evidence(kind="tool", id=e, quote=f["term"]) for f in findings for e in f["evidence"][:1]]
     return evidence + [Evidence(kind="picture", id=s["evidence"], quote=s["look"]) for s in sightings]

@@ -7,19 +7,21 @@ from typing import Any
 
 from ape.agents.expert.drafts import write_draft
 from ape.agents.expert.rule_kinds import STRONG_END
-from ape.agents.expert.selection import NAMED_SCORE, select
-from ape.agents.expert.transcript import ToolCalls, Transcript
-from ape.agents.records import Hint, Plan, Proposal
-from ape.agents.understanding.hints import find_hints
+from ape.agents.expert.selection import Choice, select, select_benign, select_lost
+from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
+from ape.agents.records import Hint, Plan, Proposal, Remark
 from ape.agents.understanding.quantities import sampling_step
+from ape.agents.understanding.reading import read_statements
 from ape.rules import OPERATORS, RuleDraft
-from ape.rules.schema import DurationPrior, Evidence, Parameter, ScalePrior, Step
+from ape.rules.check import THRESHOLDS
+from ape.rules.schema import DurationPrior, Evidence, Parameter, Step
 
-MOST_RULES = 8
-LEAST_WEIGHT = 0.05
 LEAST_SIZE = 0.05  # share of the largest size
-MOST_READS = 5  # of the text
-MOST_HINTS = 16
+LEAST_OWN, LEAST_VISIBLE = 0.8, 0.6  # figures of a trial, below which another operator is tried
+MOST_TRIALS = 3  # of alternatives of a rule
+MOST_READS = 5  # of pages of the text, and of the channels
+MOST_HINTS, MOST_LOG_HINTS, MOST_REMARKS = 48, 16, 400
+STUDIED = 4  # channels, unless people speak of more
 RARE_LINE, FREQUENT_LINE = 0.7, 0.3  # factors on the strength of a log's hints, relative to a text's
 
 
@@ -29,58 +31,94 @@ def next_calls(transcript: Transcript) -> ToolCalls:
     if task == "plan":
         if not transcript.results:
             return [("describe_series", {}), ("read_text", {"first_line": 1}), ("log_templates", {})]
-        reads = transcript.results_of("read_text")
-        if reads and reads[-1].value.get("more") and len(reads) < MOST_READS:
-            return [("read_text", {"first_line": reads[-1].value["lines"][-1]["line"] + 1})]
-    elif (task == "propose" or transcript.task.get("missing")) and not transcript.called("try_rule"):
+        return _next_pages(transcript)
+    if task == "propose" or transcript.task.get("lost"):
         if not transcript.called("describe_series"):
             return [("describe_series", {})]
-        return [("try_rule", {"draft": draft.model_dump(mode="json")}) for draft in _drafts(transcript)]
+        return _next_channels(transcript) or _next_trials(transcript)
     return []
 
 
+def _next_pages(transcript: Transcript) -> ToolCalls:
+    """Calls that read on in the text and in the list of channels."""
+    reads = transcript.results_of("read_text")
+    calls = _next_channels(transcript)
+    if reads and reads[-1].value.get("more") and len(reads) < MOST_READS:
+        calls.append(("read_text", {"first_line": reads[-1].value["lines"][-1]["line"] + 1}))
+    return calls
+
+
+def _next_channels(transcript: Transcript) -> ToolCalls:
+    described = transcript.results_of("describe_series")
+    if described and described[-1].value.get("more") and len(described) < MOST_READS:
+        listed = sum(len(result.value["channels"]) for result in described)
+        return [("describe_series", {"first_channel": listed + 1})]
+    return []
+
+
+def _next_trials(transcript: Transcript) -> ToolCalls:
+    """Trials of the best alternatives; of the next ones for rules that could not be made as stated."""
+    trials = _trials(transcript)
+    drafts = []
+    for choices in _wanted(transcript):
+        tried = [choice for choice in choices[:MOST_TRIALS] if choice.id in trials]
+        untried = [choice for choice in choices[:MOST_TRIALS] if choice.id not in trials]
+        if untried and not any(_works(choice, trials[choice.id]) for choice in tried):
+            drafts.append(write_draft(transcript, untried[0]))
+    return [("try_rule", {"draft": draft.model_dump(mode="json")}) for draft in drafts]
+
+
 def plan(transcript: Transcript) -> Plan:
-    """Return a summary of the scenario, the channels to study, and the hints of text and log."""
-    described = next((result.value for result in transcript.results_of("describe_series")), {})
+    """Return a summary of the scenario, the channels to study, and what each sentence of text and log says."""
+    pages = [result.value for result in transcript.results_of("describe_series")]
+    described = pages[0] if pages else {}
     lines = [
         (line["line"], line["text"]) for result in transcript.results_of("read_text") for line in result.value["lines"]
     ]
-    names = list(described.get("channels", []))
-    spread = described.get("relative_spread", [0.0] * len(names))
-    by_spread = sorted(range(len(names)), key=lambda i: -(spread[i] or 0.0))
-    hints = find_hints([line for line in lines if not _describes_channel(line[1], names)], names)
-    hints = sorted([*hints, *_log_hints(transcript, names)], key=lambda hint: -hint.strength)[:MOST_HINTS]
-    affected = [name for hint in hints for name in hint.channels]
-    mentioned = [name for name in names if any(name.lower() in text.lower() for _, text in lines)]
-    order = [*affected, *mentioned, *(names[i] for i in by_spread)]
-    channels = list(dict.fromkeys(order))[:4] if len(names) > 1 else names
+    names = [name for page in pages for name in page["channels"]]
+    step = described.get("step_seconds") or sampling_step(" ".join(text for _, text in lines))
+    reading = read_statements(lines, names, "text", step)
+    hints = [*reading.hints[: MOST_HINTS - MOST_LOG_HINTS], *_log_hints(transcript, names, step)]
+    channels = _channels(described, names, hints, reading.remarks)
     title = next((text.strip() for _, text in lines if text.strip()), "A series without a description")
     points = described.get("training_points")
-    step = described.get("step_seconds") or sampling_step(" ".join(text for _, text in lines))
     clock = f", one sample every {step:g} s" if step else ""
     count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
+    failures = sum(not hint.benign for hint in hints)
     return Plan(
-        rationale=f"text and log give {len(hints)} hints; channels to study: {', '.join(channels)[:200]}",
+        rationale=f"text and log give {failures} hints at failures and {len(hints) - failures} at what is normal;"
+        f" channels to study: {', '.join(channels)[:200]}",
         scenario=f"{title[:280]} ({points} training points, {count}{clock})",
         channels=channels or ["value"],
         step_seconds=step,
         hints=hints,
+        remarks=reading.remarks[:MOST_REMARKS],
     )
 
 
-def _log_hints(transcript: Transcript, channels: list[str]) -> list[Hint]:
+def _channels(described: dict[str, Any], names: list[str], hints: list[Hint], remarks: list[Remark]) -> list[str]:
+    """Channels that people speak of, those of failures first; then one of each group that goes together."""
+    affected = [name for hint in sorted(hints, key=lambda hint: hint.benign) for name in hint.channels]
+    quotes = " ".join(each.quote for each in (*hints, *remarks))
+    mentioned = [name for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", quotes, re.IGNORECASE)]
+    spoken_of = list(dict.fromkeys([*affected, *mentioned]))[:8]
+    groups = described.get("groups", [])
+    of_group = {name: group["representative"] for group in groups for name in group["channels"]}
+    covered = {of_group.get(name) for name in spoken_of}
+    others = [group["representative"] for group in groups if group["representative"] not in covered]
+    return [*spoken_of, *others[: max(0, STUDIED - len(spoken_of))]] or names[:1]
+
+
+def _log_hints(transcript: Transcript, channels: list[str], step: float | None) -> list[Hint]:
     """Hints in the example of each log template, weakened because most lines of a log report no failure."""
     templates = [entry for result in transcript.results_of("log_templates") for entry in result.value["templates"]]
-    return [
-        hint.model_copy(update={"strength": (RARE_LINE if entry["rare"] else FREQUENT_LINE) * hint.strength})
-        for entry in templates
-        for hint in find_hints([(entry["line"], entry["example"])], channels, "log")
+    rare = {entry["line"]: entry["rare"] for entry in templates}
+    hints = read_statements([(entry["line"], entry["example"]) for entry in templates], channels, "log", step).hints
+    weakened = [
+        hint.model_copy(update={"strength": (RARE_LINE if rare[hint.line] else FREQUENT_LINE) * hint.strength})
+        for hint in hints
     ]
-
-
-def _describes_channel(line: str, channels: list[str]) -> bool:
-    """Whether a line only explains a channel, as in ``flow: water per hour``."""
-    return any(re.match(rf"\s*[-*]?\s*{re.escape(name)}\s*[:=(]", line, re.IGNORECASE) for name in channels)
+    return sorted(weakened, key=lambda hint: -hint.strength)[:MOST_LOG_HINTS]
 
 
 def propose_or_revise(transcript: Transcript) -> Proposal:
@@ -91,31 +129,38 @@ def propose_or_revise(transcript: Transcript) -> Proposal:
 def _propose(transcript: Transcript) -> Proposal:
     drafts = _tried_drafts(transcript)
     listed = ", ".join(f"{draft.id} {draft.weight:.2f}" for draft in drafts)
-    return Proposal(rationale=f"rules by supporting evidence, best first: {listed}"[:600], rules=drafts)
+    return Proposal(
+        rationale=f"rules by their expected share of incidents: {listed}"[:600],
+        rules=drafts,
+        benign=[write_draft(transcript, choice) for choice in select_benign(transcript)],
+    )
+
+
+def _wanted(transcript: Transcript) -> list[list[Choice]]:
+    """Wanted rules, each with its alternatives."""
+    return select(transcript) if transcript.task.get("task") == "propose" else select_lost(transcript)
+
+
+def _trials(transcript: Transcript) -> dict[str, ToolResult]:
+    return {result.value["rule"]: result for result in transcript.results_of("try_rule")}
+
+
+def _works(choice: Choice, trial: ToolResult) -> bool:
+    """Whether a trial made the anomalies as stated, or with a size that a revision can change."""
+    value, additive = trial.value, OPERATORS[choice.kind.operator].additive
+    return value["own"] >= LEAST_OWN and (additive or value["visible"] >= LEAST_VISIBLE)
 
 
 def _tried_drafts(transcript: Transcript) -> list[RuleDraft]:
-    """New drafts, with the sizes measured in their trials."""
-    trials = {result.value["rule"]: result for result in transcript.results_of("try_rule")}
-    return [
-        draft if draft.id not in trials else _with_trial(draft, trials[draft.id].value, trials[draft.id].evidence)
-        for draft in _drafts(transcript)
-    ]
-
-
-def _drafts(transcript: Transcript) -> list[RuleDraft]:
-    """Drafts of new rules, by decreasing weight; if mechanisms are missing, one for each of these."""
-    missing = transcript.task.get("missing")
-    choices = select(transcript, MOST_RULES, excluded=transcript.task.get("tried", ()))
-    if missing is not None:
-        wanted = [choice for choice in choices if choice.mechanism in missing]
-        choices = list({choice.mechanism: choice for choice in reversed(wanted)}.values())
-    drafts: list[RuleDraft] = []
-    for choice in choices:
-        # a rule for a missing mechanism is a second try, so it weighs less than all first ones
-        score = choice.score if missing is None else choice.score - NAMED_SCORE
-        weight = min([score, *(draft.weight for draft in drafts)])
-        drafts.append(write_draft(transcript, choice, max(weight, LEAST_WEIGHT)))
+    """New drafts: the best alternative whose trial works, or else the best one, with the sizes of its trial."""
+    trials = _trials(transcript)
+    drafts = []
+    for choices in _wanted(transcript):
+        working = (choice for choice in choices if choice.id in trials and _works(choice, trials[choice.id]))
+        choice = next(working, choices[0])
+        draft = write_draft(transcript, choice)
+        trial = trials.get(choice.id)
+        drafts.append(draft if trial is None else _with_trial(draft, trial.value, trial.evidence))
     return drafts
 
 
@@ -124,7 +169,7 @@ def _with_trial(draft: RuleDraft, trial: dict[str, Any], evidence: str) -> RuleD
     scale = draft.scale
     if not OPERATORS[draft.program[0].operator].additive and trial["realised_high"]:
         low, high = float(trial["realised_low"]), float(trial["realised_high"])
-        scale = ScalePrior(low=max(low, LEAST_SIZE * high), high=high, unit=scale.unit)
+        scale = scale.model_copy(update={"low": max(low, LEAST_SIZE * high), "high": high})
     note = f"; in trials: peak {trial['realised_scale']} {scale.unit}, {trial['realised_duration']} samples"
     return draft.model_copy(
         update={
@@ -140,21 +185,25 @@ def _revise(transcript: Transcript) -> Proposal:
     for item in transcript.task.get("rules", []):
         draft = RuleDraft.model_validate(item["rule"]).model_copy(update={"note": ""})
         for change in item["changes"]:
-            draft = _changed(draft, change["field"], float(change["factor"]))
+            draft = _changed(draft, change["field"], float(change["factor"]), item["figures"])
         revised.append(draft)
-    new = _tried_drafts(transcript) if transcript.task.get("missing") else []
+    new = _tried_drafts(transcript) if transcript.task.get("lost") else []
     rationale = f"{len(revised)} rules revised as the critic asked"
     if new:
-        rationale += f"; {', '.join(draft.id for draft in new)} for missing mechanisms"
+        rationale += f"; {', '.join(draft.id for draft in new)} for failures without a rule"
     return Proposal(rationale=rationale[:600], rules=[*revised, *new])
 
 
-def _changed(draft: RuleDraft, field: str, factor: float) -> RuleDraft:
+def _changed(draft: RuleDraft, field: str, factor: float, figures: dict[str, float]) -> RuleDraft:
     note = f"{field} times {factor:.2g}"
-    if field == "scale":
-        step = draft.program[0]
+    step = draft.program[0]
+    if field == "scale" and THRESHOLDS["visible"].passes(figures["visible"]) and not OPERATORS[step.operator].additive:
+        measured = {"low": figures["realised_low"], "high": figures["realised_high"]}  # its parameters set its size
+        update: dict[str, Any] = {"scale": draft.scale.model_copy(update=measured)}
+        note = "scale as measured"
+    elif field == "scale":
         low, high = draft.scale.low * factor, draft.scale.high * factor
-        update: dict[str, Any] = {"scale": ScalePrior(low=low, high=high, unit=draft.scale.unit)}
+        update = {"scale": draft.scale.model_copy(update={"low": low, "high": high})}
         if factor > 1 and not OPERATORS[step.operator].additive:
             update["program"] = [_stronger(step), *draft.program[1:]]
             note += ", stronger parameters"
@@ -162,8 +211,12 @@ def _changed(draft: RuleDraft, field: str, factor: float) -> RuleDraft:
         duration = draft.duration
         update = {"duration": DurationPrior(low=duration.low * factor, high=duration.high * factor, unit=duration.unit)}
     else:
-        note = "no longer bound to a phase or regime"
-        update = {"context": draft.context.model_copy(update={"phase": None, "level": [], "activity": []})}
+        note = "no longer bound to a phase, a regime or a change"
+        update = {
+            "context": draft.context.model_copy(
+                update={"phase": None, "level": [], "activity": [], "after_change": None}
+            )
+        }
     return draft.model_copy(update={**update, "note": "; ".join(filter(None, [draft.note, note]))[:400]})
 
 

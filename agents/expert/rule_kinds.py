@@ -32,6 +32,8 @@ class RuleKind:
         Activity that rules are bound to in a series with regimes.
     parameters : dict of str to (float, float)
         Ranges of operator parameters that differ from the operator's default.
+    named_only : bool
+        Whether the kind is only for failures that people name.
     """
 
     id: str
@@ -45,6 +47,7 @@ class RuleKind:
     needs: tuple[str, ...] = ()
     activity: tuple[Tercile, ...] = ()
     parameters: dict[str, tuple[float, float]] = field(default_factory=dict)
+    named_only: bool = False
 
 
 RULE_KINDS: tuple[RuleKind, ...] = (
@@ -96,6 +99,10 @@ RULE_KINDS: tuple[RuleKind, ...] = (
         {"periodic": 0.2, "recurrent_shape": 0.4, "sharp_peaks": 0.1}, needs=("recurrent_shape",),
     ),
     RuleKind(
+        "wave-flipped", "waveform_change", "mirrored_pattern", "value_flip",
+        (0.3, 3.0, "series_sd"), (0.3, 2.0, "periods"), 0.0, {"sharp_peaks": 0.1}, named_only=True,
+    ),
+    RuleKind(
         "swing-changed", "gain_change", "scaled_cycles", "amplitude_scale",
         (0.2, 2.0, "series_sd"), (0.5, 6.0, "periods"), 0.1,
         {"periodic": 0.4, "recurrent_shape": 0.2, "variance_changes": -0.3, "changing_swing": -0.2},
@@ -127,6 +134,10 @@ RULE_KINDS: tuple[RuleKind, ...] = (
         {"trend": -0.3, "periodic": -0.05, "level_steps": -0.1},
     ),
     RuleKind(
+        "drift-held", "gradual_drift", "ramp", "level_shift",
+        (0.5, 4.0, "series_sd"), (0.6, 4.0, "periods"), 0.0, {}, named_only=True,
+    ),
+    RuleKind(
         "spike-local", "transient", "spike", "spike_context",
         (4.0, 14.0, "residual_sd"), (1, 6, "samples"), 0.6,
         {"smooth": 0.4, "heavy_tails": -0.4, "rough": -0.1, "isolated_spikes": -0.3},
@@ -150,6 +161,10 @@ RULE_KINDS: tuple[RuleKind, ...] = (
         "reading-stuck", "stuck_sensor", "plateau", "flatline_hold",
         (0.2, 3.0, "series_sd"), (0.04, 0.8, "periods"), 0.5,
         {"flat_stretches": -0.5, "discrete": -0.2, "plateaus": -0.2, "rough": 0.1}, activity=("middle", "high"),
+    ),
+    RuleKind(
+        "reading-stepped", "stuck_sensor", "stepped_values", "quantise",
+        (0.2, 2.0, "series_sd"), (0.5, 4.0, "periods"), 0.0, {"discrete": -0.5}, named_only=True,
     ),
     RuleKind(
         "signal-lost", "signal_loss", "gap", "dropout_zero",

@@ -1,21 +1,28 @@
-"""Select the kinds of rules that the evidence supports: those that the text names, then those that fit the series."""
+"""Select the kinds of rules that the evidence supports: those that people name, then those that fit the series."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
+from ape.agents.expert.failures import Failure, named_failures
 from ape.agents.expert.rule_kinds import RULE_KINDS, RuleKind
 from ape.agents.expert.transcript import Transcript
 from ape.agents.records import Hint
 
-LEAST_SCORE = 0.4  # of a kind of rule that no text names
-NAMED_SCORE = 1.0  # added for a kind of rule that a text names
+FEW = 4  # rules of a bank, unless a text names more failures
+FEW_UNNAMED = 5  # where nobody names a failure
+MOST_NAMED = 12  # rules of a proposal
+LEAST_SCORE = 0.4  # of a kind of rule that nobody names
 LEAST_NEEDED = 0.3  # strength of a finding that a kind of rule needs
-TIE_WEIGHT = 0.3  # of the series' evidence among operators for what a text names
-SAME_MORPHOLOGY, SAME_MECHANISM = 1.0, 0.6  # fit of a kind to what a text names
+NAMED_SHARE = 0.9  # of all incidents, if people name failures
+TIE_WEIGHT = 0.3  # of the series' evidence among operators for what people name
+SAME_MORPHOLOGY, SAME_MECHANISM = 1.0, 0.6  # fit of a kind to a failure
+SIZED = 0.3  # fit of a kind that takes a size to a failure that has one, if it names no morphology
+SIGNED = ("level_shift", "trend_drift", "spike_context", "spike_global")  # operators that raise or lower the values
+# Mechanisms that say how the anomaly looks: another morphology in the same sentence is that of a side effect.
+DEFINITE = ("stuck_sensor", "signal_loss", "saturation", "noise_increase", "decoupling")
 
 
 @dataclass(frozen=True)
@@ -24,49 +31,94 @@ class Choice:
 
     Parameters
     ----------
+    id : str
+        Id of its rule.
     kind : RuleKind
     mechanism : str
-        Mechanism of the rule; a text may name a different one from the kind's.
-    score : float
-        Support by the evidence.
+        Mechanism of the rule; people may name a different one from the kind's.
+    weight : float
+        Expected share of incidents.
     hints : tuple of Hint
-        Hints that name it.
+        Hints that name it; empty if the series alone supports it.
     """
 
+    id: str
     kind: RuleKind
     mechanism: str
-    score: float
+    weight: float
     hints: tuple[Hint, ...] = ()
 
     @property
-    def id(self) -> str:
-        """Id of its rule."""
-        own = self.mechanism == self.kind.mechanism
-        return self.kind.id if own else f"{self.kind.id}-{self.mechanism.replace('_', '-')}"[:40]
+    def failure(self) -> Failure | None:
+        """What people name."""
+        return Failure(self.hints) if self.hints else None
 
 
-def select(transcript: Transcript, most: int, excluded: Iterable[str] = ()) -> list[Choice]:
-    """Return at most ``most`` kinds of rules, best first, without the ``excluded`` operators.
+def select(transcript: Transcript) -> list[list[Choice]]:
+    """Return the wanted rules, by weight, each with its alternatives, best first.
 
-    Each mechanism gets its first rule before any mechanism gets a second one.
+    Each failure that the text names gets one rule. Failures that the log alone names, and kinds that the series
+    supports, fill up to `FEW`.
     """
+    failures = [failure for failure in named_failures(hints_of(transcript)) if alternatives(transcript, failure)]
+    in_text = sum(failure.in_text for failure in failures)
+    failures = failures[: min(MOST_NAMED, max(FEW, in_text))]
+    kinds = _supported(transcript, {failure.mechanism for failure in failures})
+    kinds = kinds[: FEW - len(failures) if failures else FEW_UNNAMED] if len(failures) < FEW else []
     strength = strengths(transcript)
-    usable = [
-        kind
-        for kind in RULE_KINDS
-        if kind.operator not in excluded and all(strength.get(term, 0.0) >= LEAST_NEEDED for term in kind.needs)
+    scores = [_score(kind, strength) for kind in kinds]
+    named_share = 0.0 if not failures else NAMED_SHARE if kinds else 1.0
+    wanted = [
+        [Choice("", kind, failure.mechanism, weight, failure.hints) for kind in alternatives(transcript, failure)]
+        for failure, weight in zip(failures, _shares([f.weight for f in failures], named_share), strict=True)
     ]
-    by_text = _named_by_text(transcript, usable, strength)
-    taken = {choice.kind.operator for choice in by_text}
-    others = [Choice(c, c.mechanism, _score(c, strength)) for c in usable if c.operator not in taken]
-    by_series = sorted((choice for choice in others if choice.score >= LEAST_SCORE), key=lambda choice: -choice.score)
-    first: list[Choice] = []
-    second: list[Choice] = []
-    covered: set[str] = set()
-    for choice in [*by_text, *by_series]:
-        (second if choice.mechanism in covered else first).append(choice)
-        covered.add(choice.mechanism)
-    return [*first, *second][:most]
+    wanted += [
+        [Choice("", kind, kind.mechanism, weight)]
+        for kind, weight in zip(kinds, _shares(scores, 1 - named_share), strict=True)
+    ]
+    return with_ids(wanted)
+
+
+def select_lost(transcript: Transcript) -> list[list[Choice]]:
+    """Return one more rule for each named failure that has none, with operators that were not tried for it."""
+    lost = transcript.task.get("lost", [])
+    tried = {_key(Hint.model_validate(item["hint"])): item["tried"] for item in lost}
+    everything = named_failures(hints_of(transcript))
+    total = sum(failure.weight for failure in everything)
+    wanted = []
+    for failure in named_failures([Hint.model_validate(item["hint"]) for item in lost]):
+        before = {operator for hint in failure.hints for operator in tried[_key(hint)]}
+        kinds = [kind for kind in alternatives(transcript, failure) if kind.operator not in before]
+        weight = NAMED_SHARE * failure.weight / total if total else NAMED_SHARE
+        wanted.append([Choice("", kind, failure.mechanism, weight, failure.hints) for kind in kinds])
+    return with_ids([each for each in wanted if each], transcript.task.get("ids", ()))
+
+
+def select_benign(transcript: Transcript) -> list[Choice]:
+    """Return the best kind for each thing that people call normal although it looks unusual."""
+    named = named_failures(hints_of(transcript, benign=True))
+    wanted = [(alternatives(transcript, each), each) for each in named]
+    wanted = [(kinds, each) for kinds, each in wanted if kinds][:8]
+    weights = _shares([each.weight for _, each in wanted], 1.0)
+    choices = [
+        [Choice("", kinds[0], each.mechanism, weight, each.hints)]
+        for (kinds, each), weight in zip(wanted, weights, strict=True)
+    ]
+    return [choice for (choice,) in with_ids(choices, prefix="normal-")]
+
+
+def hints_of(transcript: Transcript, *, benign: bool = False) -> list[Hint]:
+    """Return the plan's hints at failures, or those at what is normal although it looks unusual."""
+    hints = [Hint.model_validate(plain) for plain in transcript.task.get("plan", {}).get("hints", [])]
+    return [hint for hint in hints if hint.benign == benign]
+
+
+def alternatives(transcript: Transcript, failure: Failure) -> list[RuleKind]:
+    """Return the kinds that can be a failure in this series, best first."""
+    strength = strengths(transcript)
+    fits = {kind: _fit(kind, failure) for kind in _possible(transcript)}
+    ranked = sorted(fits, key=lambda kind: -(fits[kind] + TIE_WEIGHT * _score(kind, strength)))
+    return [kind for kind in ranked if fits[kind] > 0]
 
 
 def strengths(transcript: Transcript) -> dict[str, float]:
@@ -79,32 +131,64 @@ def strengths(transcript: Transcript) -> dict[str, float]:
     return strength
 
 
-def _named_by_text(transcript: Transcript, usable: list[RuleKind], strength: dict[str, float]) -> list[Choice]:
-    """For each mechanism and morphology that the text names, clearest first, the best operator that is not taken."""
-    hints: defaultdict[tuple[str, str | None], list[Hint]] = defaultdict(list)
-    for plain in transcript.task.get("plan", {}).get("hints", []):
-        hint = Hint.model_validate(plain)
-        hints[hint.mechanism, hint.morphology].append(hint)
-    choices: list[Choice] = []
-    for (mechanism, morphology), group in sorted(hints.items(), key=lambda pair: -_clarity(pair[1])):
-        taken = {choice.kind.operator for choice in choices}
-        fits = {
-            kind: SAME_MORPHOLOGY * (kind.morphology == morphology) + SAME_MECHANISM * (kind.mechanism == mechanism)
-            for kind in usable
-            if kind.operator not in taken
-        }
-        best = max(fits, key=lambda c: fits[c] + TIE_WEIGHT * _score(c, strength), default=None)
-        if best is not None and fits[best] > 0:
-            choices.append(Choice(best, mechanism, round(NAMED_SCORE + _clarity(group), 3), tuple(group)))
-    return choices
+def with_ids(wanted: list[list[Choice]], taken: Collection[str] = (), prefix: str = "") -> list[list[Choice]]:
+    """Return choices with ids of their own; the first alternatives get theirs first."""
+    used = set(taken)
+    named: list[list[Choice]] = [[] for _ in wanted]
+    for rank in range(max(map(len, wanted), default=0)):
+        for place, choices in enumerate(wanted):
+            if rank < len(choices):
+                choice = choices[rank]
+                own = choice.mechanism == choice.kind.mechanism
+                name = prefix + (choice.kind.id if own else f"{choice.kind.id}-{choice.mechanism.replace('_', '-')}")
+                names = (name[:37] + suffix for suffix in ("", *(f"-{number}" for number in range(2, 99))))
+                identity = next(each for each in names if each not in used)
+                used.add(identity)
+                named[place].append(replace(choice, id=identity))
+    return named
 
 
-def _clarity(hints: Iterable[Hint]) -> float:
-    """Joint strength of several hints, 0 to 1."""
-    return 1 - prod(1 - hint.strength for hint in hints)
+def _possible(transcript: Transcript) -> list[RuleKind]:
+    """Kinds that make sense in the series."""
+    strength = strengths(transcript)
+    return [kind for kind in RULE_KINDS if all(strength.get(term, 0.0) >= LEAST_NEEDED for term in kind.needs)]
+
+
+def _supported(transcript: Transcript, named: Collection[str]) -> list[RuleKind]:
+    """Kinds that the series supports, of mechanisms that nobody names; the first of each mechanism first."""
+    strength = strengths(transcript)
+    kinds = [kind for kind in _possible(transcript) if not kind.named_only and kind.mechanism not in named]
+    ranked = sorted(
+        (kind for kind in kinds if _score(kind, strength) >= LEAST_SCORE), key=lambda kind: -_score(kind, strength)
+    )
+    rank: defaultdict[str, int] = defaultdict(int)
+    places = []
+    for kind in ranked:
+        places.append((rank[kind.mechanism] > 0, kind))
+        rank[kind.mechanism] += 1
+    return [kind for _, kind in sorted(places, key=lambda pair: pair[0])]
+
+
+def _fit(kind: RuleKind, failure: Failure) -> float:
+    same_mechanism, same_morphology = kind.mechanism == failure.mechanism, kind.morphology == failure.morphology
+    if failure.mechanism in DEFINITE:
+        return same_mechanism * (1 + SAME_MECHANISM * same_morphology)
+    fit = SAME_MORPHOLOGY * same_morphology + SAME_MECHANISM * same_mechanism
+    sized = failure.morphology is None and (failure.first("amount") or failure.first("change"))
+    return fit + SIZED * bool(sized and fit and kind.operator in SIGNED)
 
 
 def _score(kind: RuleKind, strength: dict[str, float]) -> float:
     """Support of a kind by findings and sightings."""
     score = kind.prior + sum(weight * strength.get(term, 0.0) for term, weight in kind.weights.items())
     return round(score, 3)
+
+
+def _shares(weights: Sequence[float], total: float) -> list[float]:
+    """Positive shares in proportion to weights, which sum to ``total``."""
+    positive = [max(weight, 1e-3) for weight in weights]
+    return [round(total * weight / sum(positive), 4) for weight in positive]
+
+
+def _key(hint: Hint) -> tuple[str, int, str, str]:
+    return hint.source, hint.line, hint.quote, hint.mechanism

@@ -52,8 +52,9 @@ def test_no_timing_rules_without_a_period(profiling, edited, propose):
     measured = profiling.answer_after(first_round)
     without_period = profiling.answer_after(edited(first_round, "autocorrelation", period=None))
     assert without_period.period is None
-    assert TIMING in {rule.mechanism for rule in propose(measured).rules}
-    assert TIMING not in {rule.mechanism for rule in propose(without_period).rules}
+    hint = {"rationale": "", "quote": "a cycle comes late", "line": 1, "mechanism": TIMING}
+    assert TIMING in {rule.mechanism for rule in propose(measured, [hint]).rules}
+    assert TIMING not in {rule.mechanism for rule in propose(without_period, [hint]).rules}
 
 
 def test_hint_leads_to_rules_of_its_mechanism(profiling, propose):

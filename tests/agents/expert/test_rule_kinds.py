@@ -18,7 +18,7 @@ TASK = {"plan": {}, "profile": {"findings": []}, "inspection": {"sightings": []}
 
 @pytest.mark.parametrize("kind", RULE_KINDS, ids=lambda kind: kind.id)
 def test_every_kind_gives_a_valid_rule(kind):
-    rule = write_draft(Transcript("planner", TASK, []), Choice(kind, kind.mechanism, 1.0), 1.0).to_rule()
+    rule = write_draft(Transcript("planner", TASK, []), Choice(kind.id, kind, kind.mechanism, 1.0)).to_rule()
     step = rule.program[0]
     assert (rule.id, rule.mechanism, rule.morphology) == (kind.id, kind.mechanism, kind.morphology)
     assert (step.operator, [each.name for each in step.parameters]) == (kind.operator, [*kind.parameters])
