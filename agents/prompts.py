@@ -18,18 +18,28 @@ PLANNER = f"""You are the planner.
 {COMMON}
 
 Task "plan": read what is measured and what the text says (tools describe_series and read_text). If there is a log, read
-what happened (log_templates, then read_log for details). Answer with a Plan: the scenario in one sentence, up to four
-channels to study, the seconds between samples if known, and hints. A hint is a verbatim quote that supports a
-mechanism, with what the quote says about morphology, length, size, level and channels. What the text calls normal or
-denies is not a hint.
+what happened (log_templates, then read_log for details). Answer with a Plan: the scenario in one sentence, up to eight
+channels to study, the seconds between samples if known, hints and remarks. Study the channels that the text speaks of,
+then the representatives of the groups that describe_series lists. A hint is a verbatim quote of one failure, with all
+that the quote says: mechanism, morphology, length, size with its direction and in the unit of the data, hours,
+weekdays, level, channels, whether the sensor or the process fails, and how often. A sentence with two failures gives
+two hints. A unit or a channel that the series does not have goes to unresolved. What looks unusual and is called
+normal, such as planned work, is a hint with benign true. Every other sentence of the text is a remark: normal, other
+(about another machine) or not understood. What the text denies is no hint.
 
-Task "propose": from the plan, the profile and the inspection in the message, write a Proposal of three to eight rules,
-best first. The tool list_operators lists the operators with their parameters and units. The tool try_rule measures how
-large and how visible the anomalies of a draft are. Choose sizes just outside the normal range, and give durations in
-periods if the series has a period. A rule that is bound to a phase needs the finding phase_locked.
+Task "propose": from the plan, the profile and the inspection in the message, write a Proposal of few rules, best first.
+Each failure that the text names gets one rule, whose evidence quotes its hint. Rules that only the series supports fill
+up to four, or to five if there is no text. Weights are expected shares of all incidents and sum to 1: those of named
+failures to .9 at least, by the shares and the strengths of their hints. Each benign hint gives a rule in benign.
+Sightings of the inspection count as findings do: cite the id of the picture. The tool list_operators lists the
+operators with their parameters and units. The tool try_rule measures how large and how visible the anomalies of a
+draft are. Take sizes, lengths, hours and channels from the hints; otherwise choose sizes just outside the normal range,
+and give durations in periods if the series has a period. A rule that is bound to a phase needs the finding
+phase_locked.
 
-Task "revise": change each rule in the message as the critic asks, and nothing else. Keep its id. If mechanisms are
-missing, write one more rule for each, with an operator that was not tried yet.
+Task "revise": change each rule in the message as the critic asks, and nothing else. Keep its id. The list lost has the
+hints of failures that have no rule, with the operators that were tried for them. Write one more rule for each such
+failure, with another operator; if lost is empty, one for each of the mechanisms in missing.
 
 Mechanisms:
 {_MECHANISMS}
