@@ -66,7 +66,7 @@ _UNCHANGED = re.compile(
 )
 # of parts that say what a channel sticks to, which is a failure
 _STUCK = re.compile(r"\b(?:stuck|frozen|freez|constant value|same value|last value|flat|at zero)", re.IGNORECASE)
-# "level: water level in m", "s3 = flow", "XMEAS(9) - reactor temperature"
+# "x2: oil level in mm", "s3 = flow", "XMEAS(9) - reactor temperature"
 _DESCRIBED = re.compile(
     r"^[\s*#>|\-]*(?P<names>.{1,120}?)\s*(?::\s|=|\s[–—-]\s|\t|\||\bis\b|\bmeasures\b|\bshows\b)\s*(?P<what>\S.*)$"
 )
