@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -44,15 +47,38 @@ def test_branch_is_a_separate_thread(say, data, tmp_path):
     assert "stuck sensor" in say("--resume", out, lines=["list the rules"])
 
 
-def test_empty_line_or_end_of_input_ends(say, data, tmp_path):
-    assert "resume with" in say(data, "--out", tmp_path / "a", lines=["", "help"])
+def test_an_empty_line_is_ignored_and_the_end_of_input_ends(say, data, tmp_path):
+    printed = say(data, "--out", tmp_path / "a", lines=["", "  ", "help"])
+    assert "> help\nI understand" in printed and "resume with" in printed
     assert "resume with" in say(data, "--out", tmp_path / "b")
 
 
-def test_quit_ends(say, data, tmp_path):
-    printed = say(data, "--out", tmp_path / "a", lines=["Quit", "what does the series do?"])
-    assert "resume with" in printed and "1000 points" not in printed.partition("resume with")[2]
-    assert "describe_series" not in printed
+@pytest.mark.parametrize("word", ["Quit", "exit()", ":q", "bye!", "/quit"])
+def test_words_that_end(say, data, tmp_path, word):
+    printed = say(data, "--out", tmp_path / "a", lines=["mine", word, "what does the series do?"])
+    assert "resume with" in printed.splitlines()[-1] and "describe_series" not in printed
+
+
+def test_a_question_is_asked_again_until_it_is_answered(say, data, tmp_path):
+    printed = say(data, "--out", tmp_path / "a", lines=["mine", "perhaps", "", "branch", "N", "list the rules"])
+    assert printed.count("First answer the question: yes or no.") == 2
+    assert printed.count("yes or no> ") == 4 and "Cancelled" in printed and "> list the rules" in printed
+    assert "branch-1" not in printed
+
+
+def test_the_resume_line_can_be_typed(say, data, tmp_path):
+    folder = tmp_path / ("a folder's name that is long " * 5)
+    line = say(data, "--out", folder, lines=["help", "branch"]).splitlines()[-1]
+    words = shlex.split(line.removeprefix("resume with: "))
+    assert words == ["ape", "chat", "--resume", str(folder), "--thread", "branch-1"]
+    assert "I understand" in say(*words[2:])
+
+
+@pytest.mark.extended
+def test_bytes_that_are_no_text_do_not_end_it(data, tmp_path):
+    line = [sys.executable, "-m", "ape.cli.main", "chat", str(data), "--out", str(tmp_path / "a")]
+    done = subprocess.run(line, input=b"help \xff\xfe\nhelp\n", capture_output=True, check=False)
+    assert done.returncode == 0 and done.stderr == b"" and done.stdout.count(b"> help") == 2
 
 
 def test_calls_are_printed_once_and_readable(say, tmp_path):
