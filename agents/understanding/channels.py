@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
+from ape.agents.understanding.words import WORDS
 from ape.series.units import BRACKETED, OF_UNIT, SUFFIXED, without_unit
 
-WORDS = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 QUANTITY: dict[str, str] = {word: quantity for quantity, words in WORDS["quantity"].items() for word in words}
 ABBREVIATION: dict[str, str] = WORDS["abbreviation"]
 LETTER: dict[str, str] = WORDS["letter"]

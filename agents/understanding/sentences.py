@@ -1,4 +1,4 @@
-"""Split texts and logs into sentences."""
+"""Split texts and logs into sentences, and sentences into clauses."""
 
 from __future__ import annotations
 
@@ -6,19 +6,44 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# a sentence; a full stop inside a number or a name does not end it
+from ape.agents.understanding.words import WORDS
+
+# a sentence; a full stop inside a number, a name or an abbreviation does not end it
 _SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|$)[^.!?]*)*[.!?]*", re.DOTALL)
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:e\.g|i\.e|approx|ca|resp|incl|max|min|no|nos|nr|fig|vs|temp|press|etc|dept|dr|mr|st|cf|abb|bzw|z\.B)\.|\b[A-Z]\."
+    r"|^\s*(?:\d{1,2}|[a-z])\.)\s*$",
+    re.IGNORECASE,
+)
+# marks of a list item or a heading at the beginning of a sentence
+_MARK = re.compile(r"^(?:\s*(?:[-*•>|+]|#{1,6}|\(?\d{1,2}[.)]|\(?[a-z]\)|\[[ xX]\])\s+)+")
 # beginning of a list item, a heading, a dated line or a labelled line
-_BLOCK_START = re.compile(r"\s*(?:[-*#>\[]|\d{4}-\d\d-\d\d|\w{3} +\d+ \d\d:|\w+:\s)")
+_BLOCK_START = re.compile(r"\s*(?:[-*•#>\[|]|\(?\d{1,2}[.)]\s|\d{4}-\d\d-\d\d|\w{3} +\d+ \d\d:|[\w()\[\]]+:\s)")
+_HEADING = re.compile(r"^\s*#{1,6}\s|^\s*[A-Z][A-Z\s/&-]{5,}:?\s*$")
+# words of headings that introduce what follows
+_HEADING_WORDS = frozenset(WORDS["words"]["heading"])
 WRAPPED_SHARE = 0.7  # of the longest line, from which a line may continue on the next one
+LONGEST_HEADING = 6  # words
+# before a clause about something else, or about another way to fail
+_CLAUSE = re.compile(r"\s*;\s+|,?\s+(?:or(?: else)?|but|while|whereas|yet|although)\s+|,\s+(?:and\s+)?|\s+and\s+")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of a text, joined into one line, and the number of its first line."""
+    """A sentence of a text, joined into one line, and the number of its first line.
+
+    Parameters
+    ----------
+    line : int
+    text : str
+        As it is written, without the marks of lists and headings.
+    heading : bool
+        Whether it introduces the sentences after it.
+    """
 
     line: int
     text: str
+    heading: bool = False
 
 
 def sentences(lines: Iterable[tuple[int, str]]) -> list[Sentence]:
@@ -33,12 +58,43 @@ def sentences(lines: Iterable[tuple[int, str]]) -> list[Sentence]:
         for number, line in block:
             starts.append((len(text), number))
             text += line + " "
-        for match in _SENTENCE.finditer(text):
-            if match[0].strip():
-                first = len(match[0]) - len(match[0].lstrip()) + match.start()
-                line_number = max((start, number) for start, number in starts if start <= first)[1]
-                split.append(Sentence(line_number, match[0].strip()))
+        for start, sentence in _sentences(text):
+            line_number = max((begin, number) for begin, number in starts if begin <= start)[1]
+            stripped = _MARK.sub("", sentence).strip(" |*_")
+            if re.search(r"\w", stripped):
+                split.append(Sentence(line_number, stripped, _is_heading(sentence)))
     return split
+
+
+def clauses(text: str) -> list[str]:
+    """Split a sentence at its conjunctions, semicolons and commas; the label before a colon goes with the first one."""
+    return [part for part in (part.strip(" ,;.") for part in _CLAUSE.split(text)) if part]
+
+
+def _sentences(text: str) -> list[tuple[int, str]]:
+    """Sentences of a block, and where they start."""
+    found: list[tuple[int, str]] = []
+    held = ""
+    for match in _SENTENCE.finditer(text):
+        held += match[0]
+        following = text[match.end() :].lstrip()
+        if _ABBREVIATED.search(held) and following and not (following[0].isupper() and len(held.split()) > 3):
+            continue
+        if held.strip():
+            start = match.end() - len(held)
+            found.append((start + len(held) - len(held.lstrip()), held.strip()))
+        held = ""
+    return [*found, (len(text) - len(held), held.strip())] if held.strip() else found
+
+
+def _is_heading(sentence: str) -> bool:
+    if _HEADING.match(sentence):
+        return True
+    words = re.findall(r"[\w'-]+", _MARK.sub("", sentence).lower())
+    if not words or len(words) > LONGEST_HEADING:
+        return False
+    generic = sum(word in _HEADING_WORDS for word in words) / len(words)
+    return generic == 1 or sentence.rstrip().endswith(":")
 
 
 def _blocks(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
@@ -47,8 +103,8 @@ def _blocks(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
     blocks: list[list[tuple[int, str]]] = []
     last = ""
     for number, line in lines:
-        starts_block = len(last) < wrapped or not line.strip() or _BLOCK_START.match(line)
-        if starts_block or not blocks:
+        continues = len(last) >= wrapped or (re.match(r"\s*[a-zß-ÿ]", line) is not None and last[-1:] not in ".!?:;")
+        if not last.strip() or not continues or not line.strip() or _BLOCK_START.match(line) or not blocks:
             blocks.append([])
         blocks[-1].append((number, line.strip()))
         last = line.rstrip()
