@@ -155,10 +155,11 @@ def bank(arguments: argparse.Namespace) -> None:
         return
     print_document(loaded.model_dump(mode="json"))
     print_lines([loaded.scenario, loaded.ended], 0)
+    shares = loaded.shares()
     for rule in (*loaded.rules, *loaded.benign):
         figures = rule.history[-1].figures if rule.history else {}
-        kind = "benign, " if rule in loaded.benign else ""
-        console.print(f"{rule.id}: {kind}{rule.mechanism}, {rule.morphology}, weight {rule.weight:.2g}", style="bold")
+        share = f"{shares[rule.id]:.0%} of incidents" if rule.id in shares else "must not alarm"
+        console.print(f"{rule.id}: {rule.mechanism}, {rule.morphology}, {share}", style="bold")
         properties = {
             "program": " + ".join(step.operator for step in rule.program),
             "scale": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {rule.scale.unit}",
@@ -269,6 +270,7 @@ def _bank_path(given: str) -> Path:
 
 def _execute(run: Run, arguments: argparse.Namespace, dropped: list[str] | None = None) -> int:
     """Execute or resume a run with live progress, then print its outcome, its events and its files."""
+    from ape.cli.bank_listing import print_bank
     from ape.cli.events import report_events
     from ape.posttrain.steps import describe_outcome
     from ape.runs import Callbacks, execute
@@ -276,6 +278,7 @@ def _execute(run: Run, arguments: argparse.Namespace, dropped: list[str] | None 
     print_reading(run.series)
     with Display(console) as display:
         outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
+    print_bank(outcome.bank)
     if outcome.post_training:
         console.print(describe_outcome(outcome.post_training))
     code = report_events(arguments, run.folder, **outcome.post_training, awaits_approval=outcome.awaits_approval)

@@ -263,7 +263,7 @@ async def place_benign(
         figures = (await asyncio.to_thread(discriminability, [rule], [], rule_context, hosts, context.seed))[rule.id]
         fits = THRESHOLDS["placed"].passes(figures["placed"])
         verdict, reason = ("accept", "can be placed") if fits else ("reject", "cannot be placed in the training part")
-        record(runtime, "planner", "benign", f"{rule.id} {reason}: {rule.note}"[:600], rule=rule.id, figures=figures)
+        record(runtime, "planner", "benign", f"{rule.id} {reason}: {rule.note}"[:600], figures=figures)
         context.listen("planner", f"benign rule {rule.id} {reason}")
         if fits:
             placed.append(with_entry(rule, "planner", 0, verdict, reason, figures))

@@ -82,6 +82,11 @@ class RuleBank(Record):
         """Write `to_json` to ``path`` atomically."""
         write_text(path, self.to_json())
 
+    def shares(self) -> dict[str, float]:
+        """Return the expected share of all incidents of each rule, by its id."""
+        total = sum(rule.weight for rule in self.rules)
+        return {rule.id: rule.weight / total for rule in self.rules}
+
     def sample(self, windows: torch.Tensor, generator: torch.Generator, starts: torch.Tensor | None = None) -> Sample:
         """Give every host window one non-empty pseudo-anomaly. Rules are drawn by their weights.
 

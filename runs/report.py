@@ -50,6 +50,14 @@ MEANINGS = {  # of the entries of the post-training report
     "acceptance": "average precision of each score on anomalies that were put into held-out normal data",
     "seconds": "time of each part",
 }
+USES = {  # of a sentence
+    "rule": "rule",
+    "benign": "must not alarm:",
+    "normal": "describes what is normal",
+    "other": "is about something else",
+    "no rule": "gave no rule",
+    "not understood": "not understood",
+}
 
 
 @dataclass(frozen=True)
@@ -154,6 +162,8 @@ def write_report(folder: Path, series: Series) -> None:
         others=data_uri(draw_whole(shown, others, found, columns=2), "webp") if others else "",
         counts=(len(first), len(others)),
         bank=bank,
+        shares=bank.shares(),
+        uses=USES,
         rules=rules,
         text=text,
         notes=notes,

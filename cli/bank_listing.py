@@ -1,0 +1,82 @@
+"""Print what mining found: the rules with their shares and sources, and what became of each sentence of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ape.cli.terminal import console, print_lines, print_table
+
+if TYPE_CHECKING:
+    from ape.rules import Rule, RuleBank
+    from ape.rules.schema import SentenceUse
+
+QUOTED = 100  # characters of a sentence
+MOST_LISTED = 20  # sentences of a kind
+ADVICE = (
+    "Say each failure in one plain English sentence: what happens, on which channel, how much, for how long, how often."
+)
+
+
+def print_bank(bank: RuleBank) -> None:
+    """Print the rules, those that must not alarm, and the sentences that gave no rule or only a part of one."""
+    if bank.rules:
+        _print_rules("share", "what goes wrong", bank, bank.rules)
+    else:
+        console.print("the Rule Bank has no rules")
+    if bank.benign:
+        _print_rules("normal", "what must not alarm", bank, bank.benign)
+    without = [each for each in bank.sentences if each.use == "no rule"]
+    unclear = [each for each in bank.sentences if each.use == "not understood"]
+    partly = [each for each in bank.sentences if each.use in ("rule", "benign", "normal") and each.reason]
+    _print_sentences("used in part", partly)
+    _print_sentences("gave no rule", without)
+    _print_sentences("not understood", unclear)
+    if without or unclear:
+        print_lines([ADVICE], 2)
+
+
+def source_text(bank: RuleBank, rule: Rule) -> str:
+    """Return the sentence that a rule comes from, with its line."""
+    said = next((each for each in bank.sentences if rule.id in each.rules), None)
+    if said is not None:
+        return f"{_line(said)}: {_quote(said.text)}"
+    quoted = next((item for item in rule.evidence if item.kind == "text"), None)
+    return "the series" if quoted is None else f"{quoted.id}: {_quote(quoted.quote)}"
+
+
+def _print_rules(first: str, second: str, bank: RuleBank, rules: Iterable[Rule]) -> None:
+    shares = bank.shares()
+    rows = [
+        (
+            f"{shares[rule.id]:.0%}" if rule.id in shares else "",
+            rule.id,
+            rule.mechanism.replace("_", " "),
+            source_text(bank, rule),
+        )
+        for rule in sorted(rules, key=lambda rule: -rule.weight)
+    ]
+    print_table((first, "rule", second, "comes from"), rows)
+
+
+def _print_sentences(title: str, sentences: list[SentenceUse]) -> None:
+    if not sentences:
+        return
+    console.print(f"{title}:", style="bold")
+    print_lines(
+        (
+            f"  {_line(each)}: {_quote(each.text)}{' - ' if each.reason else ''}{each.reason}"
+            for each in sentences[:MOST_LISTED]
+        ),
+        6,
+    )
+    if len(sentences) > MOST_LISTED:
+        console.print(f"  and {len(sentences) - MOST_LISTED} more, see bank.json")
+
+
+def _line(said: SentenceUse) -> str:
+    return f"{'log ' if said.source == 'log' else ''}line {said.line}"
+
+
+def _quote(text: str) -> str:
+    return f"'{text}'" if len(text) <= QUOTED else f"'{text[: QUOTED - 3]}...'"
