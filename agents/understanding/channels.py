@@ -44,10 +44,13 @@ _ALL = re.compile(
     re.IGNORECASE,
 )
 # conditions and comparisons, which speak of other channels than those affected
+WHEN = re.compile(
+    r"\b(?:when|while|if) (?:the )?[\w ]{1,30} (?:is|are|gets?) (?:very )?(?:high|low|full|empty|hot|cold|idle|busy)\b",
+    re.IGNORECASE,
+)
 _CONDITION = re.compile(
     r"\b(?:at|under|in|during|on|with|from) (?:very |rather )?(?:high|low|full|heavy|peak|maximum|light|partial|no) \w+"
-    r"|\b(?:when|while|if) (?:the )?[\w ]{1,30} (?:is|are) (?:very )?(?:high|low|full|empty|hot|cold|idle|busy)\b"
-    r"|\bthan\b[^,;.]*|\bunder load\b",
+    rf"|{WHEN.pattern}|\bthan\b[^,;.]*|\bunder load\b",
     re.IGNORECASE,
 )
 _COMPOUND = re.compile(rf"\b(?:{'|'.join(COMPOUND)})\b", re.IGNORECASE)
@@ -187,7 +190,7 @@ def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
             found[channel.name] = match.start()
             text = text[: match.start()] + "\x00" * len(match[0]) + text[match.end() :]
     tokens = [(match.start(), match[0].lower()) for match in _TOKEN.finditer(text)]
-    unsure: dict[str, set[str]] = {}
+    unsure: dict[frozenset[str], str] = {}
     for i, (start, token) in enumerate(tokens):
         fits = [channel for channel in channels if _concept(token) in channel.heads]
         if not fits or (token in _STATE and not _BECOMES & {word for _, word in tokens[max(0, i - 2) : i]}):
@@ -200,8 +203,12 @@ def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
             for channel in fits:
                 found.setdefault(channel.name, start)
         elif fits:
-            unsure[" ".join([*(word for word in before if word not in _LINK), token])] = {each.name for each in fits}
-    ambiguous = [words for words, names in unsure.items() if not names & set(found)]
+            unsure[frozenset(channel.name for channel in fits)] = token
+    ambiguous = [
+        f"{token} ({' or '.join(channel.name for channel in channels if channel.name in names)})"
+        for names, token in unsure.items()
+        if not names & set(found)
+    ]
     return Mentions(sorted(found, key=lambda name: found[name]), ambiguous)
 
 

@@ -10,7 +10,8 @@ Direction = Literal["up", "down", "either"]
 _UP = re.compile(
     r"\b(?:ris(?:e|es|en|ing)|rose|rais\w+|climb\w*|increas\w+|jump(?:s|ed)?|surg\w+|grow\w*|grew|higher|upwards?"
     r"|gain(?:s|ed)"
-    r"|up|spik(?:e|es|ed|ing)|shoot\w*|shot|soar\w*|swell\w*|warm\w*|hot(?:ter)?|overheat\w*|faster|stronger|doubl\w+"
+    r"|(?:go(?:es|ing)?|went|com\w+|creep\w*|crept|drift\w*|mov\w+|build\w*|ramp\w*|step\w*|tick\w*|swing\w*) up|up by"
+    r"|spik(?:e|es|ed|ing)|shoot\w*|shot|soar\w*|swell\w*|warm\w*|hot(?:ter)?|overheat\w*|faster|stronger|doubl\w+"
     r"|tripl\w+|too (?:high|warm|hot|much|fast|many)|over-?read\w*|over-?shoot\w*|above|more|excess\w*|heavier"
     r"|taller|high)\b",
     re.IGNORECASE,

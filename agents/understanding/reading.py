@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ape.agents.records import Hint, Remark
-from ape.agents.understanding.hints import _changed_channels, _level
+from ape.agents.understanding.channels import WHEN, Channel, affected, describe_channels, mentioned
+from ape.agents.understanding.direction import Direction, direction
+from ape.agents.understanding.frequency import shares
 from ape.agents.understanding.meaning import Meaning, meanings
-from ape.agents.understanding.quantities import changes, durations, sampling_step
-from ape.agents.understanding.sentences import Sentence, sentences
+from ape.agents.understanding.quantities import durations, in_samples
+from ape.agents.understanding.roles import Statement, statements
+from ape.agents.understanding.sentences import clauses, sentences
+from ape.agents.understanding.sizes import resolve, sizes
+from ape.agents.understanding.subjects import acts_on
+from ape.agents.understanding.times import after_change, hours, level, weekdays
+from ape.rules import OPERATORS
 from ape.rules.schema import Range
 
 Source = Literal["text", "log"]
+LONGEST_QUOTE = 200  # characters
+CLEAR_CLAUSE = 0.5  # probability of its mechanism, from which a clause can name a failure of its own
+TYPICAL = 1.5  # factor for morphologies that are typical of the mechanism
+MOST_HINTS = 3  # of a sentence
+MOST_CHANNELS = 8  # of a hint
+MOST_UNRESOLVED = 4
+LEAST_STRENGTH = 0.05
+FALLBACK = ("abrupt_change", "step")  # of what must not alarm, if its words do not say what it looks like
+# time, level and origin at the beginning of a line of a log
+_STAMP = re.compile(
+    r"^\W*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|[A-Z][a-z]{2} {1,2}\d{1,2})"
+    r"(?:[T ,]+\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?)?"
+    r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\W*(?:(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b\W*)?",
+)
+_OR = re.compile(r"(?:,|\b)\s*or(?: else)?\s|;\s+(?:it |they |also |sometimes |at times |another)", re.IGNORECASE)
+_TYPICAL_OF: dict[str, set[str]] = {}
+for _operator in OPERATORS.values():
+    _TYPICAL_OF.setdefault(_operator.broad.mechanism, set()).add(_operator.broad.morphology)
 
 
 @dataclass(frozen=True)
@@ -56,37 +82,186 @@ def read_statements(
     Reading
         Each sentence is the quote of at least one hint, or of one remark.
     """
+    numbered = list(lines)
+    split = sentences(numbered)
+    known = describe_channels(channels, [text for _, text in numbered] if source == "text" else [])
+    bare = [_STAMP.sub("", sentence.text) or sentence.text for sentence in split]
+    told = statements(split, _meanings(bare), known)
+    reader = _Reader(known, source, step_seconds)
     hints: list[Hint] = []
     remarks: list[Remark] = []
-    split = sentences(lines)
-    for sentence, meaning in zip(split, meanings([sentence.text for sentence in split]), strict=True):
-        role = max(meaning.roles, key=lambda each: meaning.roles[each])
-        if role in ("failure", "benign") and meaning.mechanisms:
-            hints.append(_hint(sentence, meaning, channels, source, benign=role == "benign"))
-        else:
-            described = sampling_step(sentence.text) is not None
-            use = "not understood" if role in ("failure", "benign", "not understood") and not described else role
-            remarks.append(
-                Remark(line=sentence.line, quote=sentence.text[:200], use="normal" if described else use)  # type: ignore[arg-type]
-            )
+    texts: list[str] = []
+    for statement, text in zip(told, bare, strict=True):
+        found = reader.hints(statement, text, hints)
+        hints += found
+        texts += [text] * len(found)
+        if not found:
+            remarks.append(_remark(statement))
+    failures = [k for k, hint in enumerate(hints) if not hint.benign]
+    for k, share in zip(failures, shares([texts[k] for k in failures]), strict=True):
+        hints[k] = hints[k].model_copy(update={"share": share})
     return Reading(hints, remarks)
 
 
-def _hint(sentence: Sentence, meaning: Meaning, channels: Sequence[str], source: Source, *, benign: bool) -> Hint:
-    text = sentence.text
-    mechanism = max(meaning.mechanisms, key=lambda term: meaning.mechanisms[term])
-    spans, sizes = durations(text), changes(text)
-    return Hint(
-        rationale=f"names {mechanism.replace('_', ' ')}",
-        quote=text[:200],
-        source=source,
-        line=sentence.line,
-        benign=benign,
-        mechanism=mechanism,
-        strength=round(meaning.mechanisms[mechanism], 3),
-        morphology=max(meaning.morphologies, key=lambda term: meaning.morphologies[term], default=None),
-        seconds=Range(low=spans[0][0], high=spans[0][1]) if spans else None,
-        change=Range(low=sizes[0][0], high=sizes[0][1]) if sizes else None,
-        level=_level(text),
-        channels=_changed_channels(text, channels),
+@dataclass(frozen=True)
+class _Reader:
+    """Writes the hints of sentences about some channels."""
+
+    channels: Sequence[Channel]
+    source: Source
+    step_seconds: float | None
+
+    def hints(self, statement: Statement, text: str, before: Sequence[Hint]) -> list[Hint]:
+        """Hints of a sentence; one that continues the sentence before it repeats that one's failure."""
+        if statement.continues and before:
+            hint = self._continued(statement, text, before[-1])
+            return [hint] if hint is not None else []
+        if statement.role == "benign":
+            return [self._hint(statement, text, text, statement.meaning)]
+        if statement.role != "failure" or not statement.meaning.mechanisms:
+            return []
+        if statement.label:
+            text = f"{statement.label}: {text}"
+        parts = self._failures(text, statement.meaning)
+        return [
+            self._hint(statement, part, text, meaning, secondary=k > 0 and not alternative)
+            for k, (part, meaning, alternative) in enumerate(parts[:MOST_HINTS])
+        ]
+
+    def _failures(self, text: str, meaning: Meaning) -> list[tuple[str, Meaning, bool]]:
+        """Clauses that name different failures, with their meanings, and whether each is an alternative to the first.
+
+        A clause joined by "or" is an alternative. Other clauses tell what else the failure does, which is an anomaly of
+        its own only if they name other channels.
+        """
+        parts = clauses(text)
+        if len(parts) < 2:
+            return [(text, meaning, False)]
+        groups: list[tuple[str, Meaning, bool]] = []
+        position = 0
+        for part, each in zip(parts, _meanings(parts), strict=True):
+            start = text.find(part, position)
+            alternative = _OR.search(text[max(0, position - 2) : start + 1]) is not None
+            position = start + len(part)
+            mechanism = _best(each.mechanisms)
+            clear = each.roles["failure"] >= CLEAR_CLAUSE and each.mechanisms.get(mechanism, 0.0) >= CLEAR_CLAUSE
+            same = next((k for k, (_, other, _) in enumerate(groups) if _best(other.mechanisms) == mechanism), None)
+            if not clear or same is not None:
+                if groups:
+                    k = len(groups) - 1 if same is None else same
+                    groups[k] = (f"{groups[k][0]}, {part}", *groups[k][1:])
+                else:
+                    groups.append((part, each if clear else Meaning(each.roles, {}, {}), False))
+            elif groups and not groups[0][1].mechanisms:
+                groups[0] = (f"{groups[0][0]}, {part}", each, False)
+            else:
+                groups.append((part, each, alternative))
+        first = set(affected(groups[0][0], self.channels).names)
+        kept = [
+            group
+            for group in groups[1:]
+            if group[2] or (first and set(affected(group[0], self.channels).names) - first)
+        ]
+        if not kept:
+            return [(text, meaning, False)]
+        return [groups[0], *kept]
+
+    def _hint(self, statement: Statement, part: str, text: str, meaning: Meaning, *, secondary: bool = False) -> Hint:
+        """The hint of a clause; what it does not say itself, the sentence says."""
+        mechanism = _best(meaning.mechanisms) or FALLBACK[0]
+        morphologies = {
+            term: share * (TYPICAL if term in _TYPICAL_OF[mechanism] else 1.0)
+            for term, share in meaning.morphologies.items()
+        }
+        mentions = affected(part, self.channels)
+        if not mentions.names and not mentions.ambiguous and part != text:
+            mentions = affected(text, self.channels)
+        spans = durations(part, self.step_seconds) or durations(text, self.step_seconds)
+        seconds = Range(low=spans[0][0], high=spans[0][1]) if spans else None
+        names, unresolved = list(mentions.names), [] if mentions.names else list(mentions.ambiguous)
+        change = amount = None
+        way: Direction = direction(part)
+        for size in sizes(part):
+            resolved = resolve(size, names, self.channels, seconds)
+            if resolved.unresolved is not None:
+                unresolved.append(resolved.unresolved)
+            elif change is None and amount is None:
+                change, amount = resolved.change, resolved.amount
+                way = size.direction if size.direction != "either" else way
+                names = [*names, resolved.channel] if resolved.channel and not names else names
+        if not spans and (words := in_samples(part)) is not None:
+            unresolved.append(words)
+        strength = meaning.mechanisms.get(mechanism, 0.0) * max(meaning.roles["failure"], meaning.roles["benign"])
+        return Hint(
+            rationale=f"'{part[:120]}' is a case of {mechanism.replace('_', ' ')}",
+            quote=statement.sentence.text[:LONGEST_QUOTE],
+            source=self.source,
+            line=statement.sentence.line,
+            benign=statement.role == "benign",
+            mechanism=mechanism,
+            strength=round(min(1.0, max(LEAST_STRENGTH, strength * (0.5 if secondary else 1.0))), 3),
+            morphology=_best(morphologies) or (FALLBACK[1] if not meaning.mechanisms else None),
+            acts_on=acts_on(part) or acts_on(text),
+            seconds=seconds,
+            change=change,
+            amount=amount,
+            direction=way,
+            level=level(self._about(names, text)),
+            hours=hours(text),
+            weekdays=weekdays(text),
+            after_change=after_change(text),
+            channels=names[:MOST_CHANNELS],
+            unresolved=list(dict.fromkeys(each[:80] for each in unresolved))[:MOST_UNRESOLVED],
+        )
+
+    def _about(self, names: Sequence[str], text: str) -> str:
+        """The text without conditions on other channels than those affected."""
+        return WHEN.sub(
+            lambda match: match[0] if set(mentioned(match[0], self.channels).names) <= set(names) else " ", text
+        )
+
+    def _continued(self, statement: Statement, text: str, before: Hint) -> Hint | None:
+        """The failure of the sentence before with what this one adds; None if it adds nothing."""
+        own = self._hint(statement, text, text, statement.meaning)
+        added = {
+            field: value
+            for field in ("seconds", "change", "amount", "level", "hours", "weekdays", "after_change", "unresolved")
+            if (value := getattr(own, field))
+        }
+        if not added and not own.channels:
+            return None
+        return before.model_copy(
+            update={
+                **added,
+                "rationale": f"more about '{before.quote[:120]}'",
+                "quote": own.quote,
+                "line": own.line,
+                "direction": before.direction if own.direction == "either" else own.direction,
+                "channels": before.channels or own.channels,
+            }
+        )
+
+
+def _meanings(texts: Sequence[str]) -> list[Meaning]:
+    """Meanings of texts, of which those that differ in numbers only are looked up once."""
+    keys = [re.sub(r"\d+", "0", text) for text in texts]
+    first = dict(zip(reversed(keys), reversed(texts), strict=True))
+    found = dict(zip(first, meanings(list(first.values())), strict=True))
+    return [found[key] for key in keys]
+
+
+def _best(shares: dict[str, float]) -> str:
+    return max(shares, key=lambda term: shares[term], default="")
+
+
+def _remark(statement: Statement) -> Remark:
+    role = statement.role
+    use: Literal["normal", "other", "not understood"] = "normal"
+    if role == "other":
+        use = "other"
+    elif role in ("failure", "not understood") and not statement.continues:
+        use = "not understood"
+    reason = "about the sentence before it" if statement.continues else statement.reason
+    return Remark(
+        line=statement.sentence.line, quote=statement.sentence.text[:LONGEST_QUOTE], use=use, reason=reason[:200]
     )

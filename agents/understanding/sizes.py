@@ -103,7 +103,11 @@ _LEVEL_BEFORE = re.compile(
     r"(?: (?:of|the|about|around|a|only|its))*\s*$",
     re.IGNORECASE,
 )
-_MORE_BEFORE = re.compile(r"\b(?:up to|as much as|at least|at most|more than|less than|over)\s*$", re.IGNORECASE)
+_MORE_BEFORE = re.compile(
+    r"\b(?<!come )(?<!comes )(?<!goes )(?<!go )(?<!climbs )(?<!rises )(?:up to|as much as|at least|at most"
+    r"|more than|less than|over)\s*$",
+    re.IGNORECASE,
+)
 _AFTER = re.compile(
     r"^\s*(?:-\s*)?(?:too|lower|higher|more|less|above|below|off\b|out\b|short\b|drop|fall|dip|rise|jump|step"
     r"|spike|shift|offset|bias"

@@ -1,0 +1,188 @@
+"""What each sentence is for: a failure, something normal that must not alarm, a description, or another machine.
+
+The form of a text says much that the words of one sentence do not: headings, descriptions of channels, the sampling,
+"that is normal" after a sentence, another machine's number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ape.agents.understanding.channels import Channel, description
+from ape.agents.understanding.meaning import Meaning, Role
+from ape.agents.understanding.sentences import Sentence
+from ape.agents.understanding.subjects import other_machine, own_tags
+
+SECTION_WEIGHT = 3.0  # of what a section's heading announces
+DESCRIBES = "describes"
+CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
+# headings that announce failures, or what is normal
+_OF_FAILURES = re.compile(
+    r"\b(?:fail\w*|faults?|problems?|issues?|troubles?|incidents?|symptoms?|wrong|alarms?|anomal\w+|break\w*|defects?"
+    r"|fmea)\b",
+    re.IGNORECASE,
+)
+_OF_NORMAL = re.compile(
+    r"\b(?:normal|planned|expected|benign|routine|harmless|exceptions?|do not alert|no alert|ignore|regular)\b",
+    re.IGNORECASE,
+)
+_OF_CHANNELS = re.compile(
+    r"\b(?:channels?|signals?|sensors?|tags?|columns?|measure\w*|instrument\w*|data)\b", re.IGNORECASE
+)
+_SAMPLING = re.compile(
+    r"\b(?:sampled|samples? (?:rate|every|per|an?)|sampling|recorded|logged|averages? (?:over|of)|averaged"
+    r"|counted|polled"
+    r"|scraped|aggregated|resolution of|one (?:sample|value|reading) (?:a|every|each|per)"
+    r"|\d+[- ](?:minute|second|hour) (?:averages|means))\b"
+    r"|\bat \d+ ?k?Hz\b",
+    re.IGNORECASE,
+)
+# what must not alarm
+_QUIET = re.compile(
+    r"\b(?:do(?:es)? not|don'?t|never|no need to|should not|must not|shouldn't|mustn't|please don'?t|without)"
+    r" (?:\w+ ){0,2}(?:alert|alarm|page|flag|report|warn|notify|worry|trigger|be (?:alerted|flagged|reported"
+    r"|alarmed))\w*\b"
+    r"|\b(?:can|may|should|must|to) be (?:safely )?(?:ignored|disregarded|left alone)\b|\bplease ignore\b|^ignore\b"
+    r"|\b(?:is|are|was|were|all|as)\s+(?:\w+ly |quite |all |also )?(?:normal|expected|harmless|intended|wanted"
+    r"|fine|ok|okay)\b"
+    r"|\b(?:is|are|was|were|and|but|means?)\s+(?:not an?|no|never an?)\s+(?:\w+ )?(?:fault|failure|error|anomal\w+"
+    r"|problem|defect|malfunction|incident|cause for concern|reason to)\w*|\bby design\b|\bno (?:fault|failure"
+    r"|anomaly)\s*\.?$"
+    r"|\bfalse alarms?\b|\bnothing (?:to worry|is wrong|wrong)\b",
+    re.IGNORECASE,
+)
+_LOOKS_LIKE = re.compile(
+    r"\b(?:(?:public |bank )?holidays?|vacations?|christmas|new year|bridge days?|school breaks?|festivals?"
+    r"|feast days?)\b"
+    r".*\b(?:looks?|runs?|behaves?|counts?|is|are|follows?)\b.*\b(?:like|as|sundays?|weekends?|low|quiet)\b",
+    re.IGNORECASE,
+)
+_STATES_NORMAL = re.compile(
+    r"^(?:\w+ )?(?:normal(?:ly)?|usual(?:ly)?|regular operation|in normal operation|background)\s*:", re.I
+)
+# a sentence about the sentence before it
+_REFERS = re.compile(
+    r"^(?:and |but )?(?:that|this|it|these|those|they|which|both|the latter|all of (?:this|these|that)|such \w+)\b",
+    re.I,
+)
+_CONTINUES = re.compile(
+    r"^(?:and |but )?(?:that|this|it|these|those|they|then|afterwards|after that|thereafter|usually|typically"
+    r"|mostly|often"
+    r"|the (?:value|reading|effect|signal|change|fault|failure|problem|error|jump|drop|rise|deviation|event)s?\b"
+    r"|recovery|lasts?"
+    r"|duration|magnitude|size|amplitude|happens?|occurs?|seen|in (?:this|that|such) cases?|when (?:this|that"
+    r"|it) happens)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence and what it is for.
+
+    Parameters
+    ----------
+    sentence : Sentence
+    meaning : Meaning
+    role : str
+    reason : str
+        In a few words, for those that name nothing.
+    continues : bool
+        Whether it says more about the sentence before it.
+    label : str
+        Heading that it stands under, if this names something.
+    """
+
+    sentence: Sentence
+    meaning: Meaning
+    role: Role
+    reason: str = ""
+    continues: bool = False
+    label: str = ""
+
+
+def statements(
+    sentences: Sequence[Sentence], meanings: Sequence[Meaning], channels: Sequence[Channel]
+) -> list[Statement]:
+    """Return what each sentence of a text is for, given what its words mean."""
+    found: list[Statement] = []
+    section, label = "", ""
+    own = own_tags([channel.name for channel in channels] + [each.text for each in sentences[:1]])
+    for k, (sentence, meaning) in enumerate(zip(sentences, meanings, strict=True)):
+        if sentence.heading:
+            section, label = _section(sentence.text, meaning, section)
+            found.append(Statement(sentence, meaning, "normal", "heading"))
+            continue
+        before = found[-1] if found else None
+        role, reason = _role(sentence, meaning, channels, section, own, before.reason if before else "", first=k == 0)
+        named = before is not None and before.role in ("failure", "benign")
+        if named and _REFERS.match(sentence.text) and _QUIET.search(sentence.text):
+            assert before is not None
+            found[-1] = replace(before, role="benign")
+            found.append(Statement(sentence, meaning, "normal", "about the sentence before it"))
+            continue
+        weak = role != "failure" or max(meaning.mechanisms.values(), default=0.0) < CLEAR
+        continues = named and role in ("failure", "normal", "not understood") and weak and _continues(sentence.text)
+        found.append(Statement(sentence, meaning, role, reason, continues, label))
+    return found
+
+
+def _section(text: str, meaning: Meaning, section: str) -> tuple[str, str]:
+    """What a heading announces, and the heading itself if it names something."""
+    if _OF_NORMAL.search(text):
+        return "benign", ""
+    if _OF_FAILURES.search(text):
+        return "failure", ""
+    if _OF_CHANNELS.search(text):
+        return "normal", ""
+    named = meaning.mechanisms and meaning.roles["failure"] >= max(meaning.roles.values())
+    return section, text.rstrip(":") if named or section == "failure" else ""
+
+
+def _role(
+    sentence: Sentence,
+    meaning: Meaning,
+    channels: Sequence[Channel],
+    section: str,
+    own: dict[str, set[str]],
+    before: str,
+    *,
+    first: bool,
+) -> tuple[Role, str]:
+    """The role of a sentence, and the reason; ``before`` is the reason of the sentence before it."""
+    text, failure = sentence.text, meaning.roles["failure"]
+    other = other_machine(text, own)
+    if other is not None and not first:
+        return "other", f"about {other}"
+    described = description(text, channels)
+    among = described is not None and before.startswith(DESCRIBES)
+    if described is not None and (among or failure < CLEAR or section == "normal" or _is_description(described[1])):
+        return "normal", f"{DESCRIBES} {', '.join(channel.name for channel in described[0])}"[:200]
+    if _SAMPLING.search(text) and (section != "failure" or failure < CLEAR):
+        return "normal", "how the series is measured"
+    if _STATES_NORMAL.match(text):
+        return "normal", "what is normal"
+    if _QUIET.search(text) or _LOOKS_LIKE.search(text):
+        return "benign", ""
+    weights = {role: share * (SECTION_WEIGHT if role == section else 1.0) for role, share in meaning.roles.items()}
+    role = max(weights, key=lambda each: weights[each])
+    if role == "benign" and section == "failure" and meaning.roles["benign"] < 0.5:
+        role = "failure" if failure > meaning.roles["normal"] else "normal"
+    if first and role in ("normal", "not understood"):
+        return "normal", "describes the scenario"
+    return role, "" if role in ("failure", "benign") else _reason(role)
+
+
+def _is_description(what: str) -> bool:
+    """Whether what follows the name of a channel gives its unit at once, and so is no failure."""
+    return re.match(r"[^.;]{0,80}?(?:,|\bin|\(|^)\s*\S{1,8}\s*(?:$|[.;,)])", what) is not None and len(what) < 120
+
+
+def _reason(role: Role) -> str:
+    return {"normal": "what is normal", "other": "about another machine"}.get(role, "no failure recognised")
+
+
+def _continues(text: str) -> bool:
+    return _CONTINUES.match(text) is not None
