@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from ape.agents.answers import Mismatch, read_answer, read_valid_items
 from ape.agents.brain import Brain
+from ape.agents.expert.model import ANSWERS, ExpertChatModel
 from ape.agents.prompts import SYSTEM
 from ape.agents.replies import Usage, request_reply
 from ape.agents.tool_calls import (
@@ -31,6 +33,7 @@ from ape.tools.artefacts import Artefacts
 MAX_ROUNDS = 6  # of tool calls
 MAX_ATTEMPTS = 2  # at an answer that matches the schema
 PICTURE_CHARACTERS = 1100  # a picture uses as much of the budget as a text of this length
+QUOTED_ANSWER = 2000  # characters of an invalid answer that the model sees again
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -47,12 +50,21 @@ class Consultation:
         Evidence ids of the tool calls, in order.
     usage : Usage
         Cost of the replies.
+    notes : tuple of str
+        What was wrong with the answer and what was done about it; empty if nothing was wrong.
     """
 
     agent: str
     answer: Any
     evidence: tuple[str, ...]
     usage: Usage
+    notes: tuple[str, ...] = ()
+
+
+class AnswerError(InputError):
+    """A model gave no valid answer; ``usage`` is what its replies cost."""
+
+    usage: Usage = Usage()
 
 
 async def consult(
@@ -88,8 +100,10 @@ async def consult(
 
     Raises
     ------
+    AnswerError
+        No answer matches the schema.
     InputError
-        No answer matches the schema, or the brain's server fails.
+        The brain's server fails.
     """
     dialogue = _Dialogue(brain, agent, {tool.name: tool for tool in tools}, artefacts, listen, brain.character_budget)
     dialogue.messages += [
@@ -100,7 +114,39 @@ async def consult(
         if not await dialogue.call_tools():
             break
     answer = await dialogue.request_answer(schema)
-    return Consultation(agent, answer, tuple(dialogue.evidence.values()), dialogue.usage)
+    return Consultation(agent, answer, tuple(dialogue.evidence.values()), dialogue.usage, tuple(dialogue.notes))
+
+
+async def consult_or_replace(
+    brain: Brain,
+    agent: str,
+    task: dict[str, Any],
+    tools: Sequence[BaseTool],
+    schema: type[Answer],
+    artefacts: Artefacts,
+    listen: Listener = lambda agent, note: None,
+) -> Consultation:
+    """Consult an agent; the embedded agent does the task if a served model gives no valid answer to it.
+
+    See `consult` for the parameters. The notes of the consultation say that the agent was replaced and why.
+
+    Raises
+    ------
+    AnswerError
+        No answer matches the schema, and there is no embedded agent for the task.
+    InputError
+        The brain's server fails.
+    """
+    try:
+        return await consult(brain, agent, task, tools, schema, artefacts, listen)
+    except AnswerError as error:
+        if brain.server is None or schema.__name__ not in ANSWERS:
+            raise
+        note = f"the embedded {agent} answers in place of the model: {error.what}"
+        cost = error.usage + Usage(replaced=1)
+    listen(agent, note)
+    done = await consult(Brain(ExpertChatModel()), agent, task, tools, schema, artefacts, listen)
+    return replace(done, usage=cost, notes=(note, *done.notes))
 
 
 @dataclass
@@ -115,6 +161,7 @@ class _Dialogue:
     character_budget: float
     messages: list[BaseMessage] = field(default_factory=list)
     evidence: dict[str, str] = field(default_factory=dict)  # evidence id by call
+    notes: list[str] = field(default_factory=list)
     pictures_shown: int = 0
     usage: Usage = field(default_factory=Usage)
 
@@ -159,20 +206,33 @@ class _Dialogue:
         self.character_budget -= PICTURE_CHARACTERS * len(shown)
 
     async def request_answer(self, schema: type[Answer]) -> Answer:
-        """Ask for the answer, again if it does not match the schema."""
+        """Ask for the answer, again if it does not match the schema; then invalid items of its lists are left out."""
         messages = [*self.messages, HumanMessage(f"Answer now with a {schema.__name__}, as JSON.")]
-        problem = ""
+        answers: list[str] = []
         for _ in range(MAX_ATTEMPTS):
             reply, usage = await request_reply(self.brain, messages, schema=schema)
             self.usage += usage
+            answers.append(str(reply.content))
             try:
-                return schema.model_validate_json(str(reply.content))
-            except ValidationError as error:
-                first = error.errors(include_url=False, include_input=False)[0]
-                problem = f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg']}"
-            messages.append(HumanMessage(f"That answer does not match the schema: {problem[:400]}. Answer again."))
-        raise InputError(
+                return read_answer(answers[-1], schema)
+            except Mismatch as mismatch:
+                problem = str(mismatch)
+            request = f"That answer does not match the schema: {problem[:400]}. Answer again."
+            if self.brain.server is not None:  # it may not enforce schemas, and then the model has not seen it
+                request += f" The schema:\n{json.dumps(schema.model_json_schema())}"
+            messages += [AIMessage(answers[-1][:QUOTED_ANSWER] or "(empty)"), HumanMessage(request)]
+        for text in reversed(answers):
+            try:
+                answer, problems = read_valid_items(text, schema)
+            except Mismatch:
+                continue
+            self.notes.append(f"{len(problems)} invalid items of the {schema.__name__} are left out: {problems[0]}")
+            self.listen(self.agent, self.notes[-1])
+            return answer
+        error = AnswerError(
             f"the {self.agent} gave no valid {schema.__name__}: {problem[:200]}",
-            "brain",
-            "use a model that follows JSON schemas",
+            self.brain.server or "brain",
+            "use a model that follows JSON schemas; 'ape brain check' tests that",
         )
+        error.usage = self.usage
+        raise error

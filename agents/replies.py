@@ -1,11 +1,16 @@
-"""Request one reply of the brain: from the cache or the server, with retries and a count of the cost."""
+"""Request one reply of the brain: from the cache or the server, with retries and a count of the cost.
+
+A reply of a server is read as it comes: without its thoughts, with the calls that the model wrote as text, and with an
+id for each call.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,18 +19,21 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, stop_after_delay, wait_exponential
 
 from ape.agents import reply_cache
 from ape.agents.brain import Brain
 from ape.agents.request_slots import request_slot
+from ape.agents.thoughts import split_thoughts
+from ape.agents.written_calls import UNREADABLE, read_arguments, written_calls
 
 CACHED_REPLY = "cached reply"  # name of the callback event
 RETRY_SECONDS = 120.0  # for a server that fails or restarts
 LONGEST_PAUSE = 20.0  # seconds between two attempts
 LONGEST_TOOL_REPLY = 1024  # tokens of a reply that may call tools
-WRITTEN_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.DOTALL)
 PICTURES_REMOVED = "(this server accepts no pictures)"
+ABOUT_SCHEMA = re.compile(r"response_format|schema|grammar", re.IGNORECASE)
+CALL_ID_LENGTH = 9  # characters; the templates of some models accept no other length
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class Usage:
     tokens_in, tokens_out : int
     seconds : float
         Time spent waiting for the server.
+    replaced : int
+        Consultations that the embedded agent answered, because the model gave no valid answer.
     """
 
     calls: int = 0
@@ -48,6 +58,7 @@ class Usage:
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    replaced: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
@@ -90,18 +101,93 @@ async def request_reply(
     if schema is not None:
         options["response_format"] = response_format(schema)
     if brain.server is None:
-        return _with_written_calls(await brain.model.bind(**options).ainvoke(list(messages))), Usage(calls=1)
+        return await brain.model.bind(**options).ainvoke(list(messages)), Usage(calls=1)
     path = reply_cache.cache_path(brain.name, messages, options)
     if (cached := reply_cache.load_reply(path)) is not None:
         dispatch_custom_event(CACHED_REPLY, {"content": cached.content, "tool_calls": cached.tool_calls})
         return cached, Usage(known=1)
     start = time.perf_counter()
-    reply = await _ask_server(brain, list(messages), options | {"stream": stream})
+    raw = await _ask_server(brain, list(messages), options | {"stream": stream})
+    reply = read_reply(raw, messages, {tool.name: list(tool.args) for tool in tools}, schema)
     seconds, tokens = time.perf_counter() - start, reply.usage_metadata
     reply_cache.store_reply(path, reply)
     return reply, Usage(
         1, 0, tokens["input_tokens"] if tokens else 0, tokens["output_tokens"] if tokens else 0, seconds
     )
+
+
+def read_reply(
+    raw: AIMessage,
+    messages: Iterable[BaseMessage],
+    tools: Mapping[str, Sequence[str]],
+    schema: type[BaseModel] | None,
+) -> AIMessage:
+    """Return a server's reply in the form that the agents work with.
+
+    Parameters
+    ----------
+    raw : AIMessage
+        The reply of `ape.agents.served_chat.ServedChat`.
+    messages : iterable of BaseMessage
+        The conversation before it, whose calls have ids.
+    tools : mapping of str to sequence of str
+        The tools that the reply may call, with their parameters.
+    schema : type of BaseModel or None
+        Record that the reply must match.
+
+    Returns
+    -------
+    AIMessage
+        The content is what the model says, without its thoughts. If it says nothing, the content of a reply that must
+        match a schema is what it thinks, or the arguments of its call.
+    """
+    from ape.agents.served_chat import THOUGHT, WHOLE
+
+    said, thought = split_thoughts(str(raw.additional_kwargs.get(WHOLE, raw.content)))
+    thought = "\n".join(filter(None, [raw.additional_kwargs.get(THOUGHT, ""), thought]))
+    calls = [
+        {
+            "name": str(call["name"]),
+            "args": _arguments(call["args"], tools.get(str(call["name"]), ())),
+            "id": call["id"],
+        }
+        for call in (*raw.tool_calls, *raw.invalid_tool_calls)
+        if call["name"]
+    ]
+    if schema is not None and not said:
+        said = json.dumps(calls[0]["args"]) if calls else thought
+    if not tools:
+        calls = []
+    elif not calls and (calls := written_calls(said, tools) or written_calls(thought, tools)):
+        said = ""
+    return raw.model_copy(
+        update={
+            "content": said,
+            "tool_calls": _with_ids(calls, messages),
+            "invalid_tool_calls": [],
+            "additional_kwargs": {},
+        }
+    )
+
+
+def _arguments(given: Any, parameters: Sequence[str]) -> dict[str, Any]:
+    if isinstance(given, dict) and given.keys() == {UNREADABLE}:
+        given = given[UNREADABLE]  # may be a list, which could not be read without the parameters
+    return read_arguments(given, parameters)
+
+
+def _with_ids(calls: list[dict[str, Any]], messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:
+    """Calls with ids that are new in the conversation; servers may send none, or the same one again."""
+    used = {call["id"] for message in messages for call in getattr(message, "tool_calls", [])}
+    complete = []
+    for call in calls:
+        given = call.get("id")
+        if not given or given in used:
+            text = json.dumps([len(used), call["name"], call["args"]], sort_keys=True, default=str)
+            given = hashlib.sha256(text.encode()).hexdigest()[:CALL_ID_LENGTH]
+        used.add(given)
+        complete.append({"name": call["name"], "args": call["args"], "id": given, "type": "tool_call"})
+    return complete
 
 
 def response_format(schema: type[BaseModel]) -> dict[str, Any]:
@@ -111,56 +197,76 @@ def response_format(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 async def _ask_server(brain: Brain, messages: list[BaseMessage], options: dict[str, Any]) -> AIMessage:
-    """Ask with retries; ask a server that rejects pictures again without them."""
+    """Ask with retries; ask a server that rejects pictures or schemas again without them."""
     import openai  # slow to load, and the embedded brain does not need it
 
-    from ape.agents.server import server_error
+    from ape.agents.served_chat import OddReply
+    from ape.agents.server import odd_reply_error, server_error
 
-    try:
+    while True:
         try:
             return await _ask_with_retries(brain, messages, options)
-        except (openai.BadRequestError, openai.InternalServerError):  # some servers report a picture as their own error
-            without_pictures = [_without_pictures(message) for message in messages]
-            if without_pictures == messages:
-                raise
-            return await _ask_with_retries(brain, without_pictures, options)
-    except openai.LengthFinishReasonError as error:  # the caller's validation notices that the answer is cut off
-        return AIMessage(error.completion.choices[0].message.content or "")
-    except openai.OpenAIError as error:
-        raise server_error(error, str(brain.server)) from error
+        except openai.APIStatusError as error:
+            simpler = _simpler_request(messages, options, str(error))
+            rejected = 400 <= error.status_code < 500 or error.status_code == 500  # some report a picture as a fault
+            if simpler is None or not rejected:
+                raise server_error(error, str(brain.server)) from error
+            messages, options = simpler
+        except openai.OpenAIError as error:
+            raise server_error(error, str(brain.server)) from error
+        except OddReply as reply:
+            raise odd_reply_error(reply, str(brain.server)) from reply
+
+
+def _simpler_request(
+    messages: list[BaseMessage], options: dict[str, Any], error: str
+) -> tuple[list[BaseMessage], dict[str, Any]] | None:
+    """The request without the option that the server rejects, or without pictures; ``None`` if there are none."""
+    if "response_format" in options and ABOUT_SCHEMA.search(error):
+        schema = json.dumps(options["response_format"]["json_schema"]["schema"])
+        described = HumanMessage(f"The JSON schema of the answer:\n{schema}")
+        return [*messages, described], {name: value for name, value in options.items() if name != "response_format"}
+    without_pictures = [_without_pictures(message) for message in messages]
+    return None if without_pictures == messages else (without_pictures, options)
 
 
 async def _ask_with_retries(brain: Brain, messages: list[BaseMessage], options: dict[str, Any]) -> AIMessage:
     import openai
 
+    from ape.agents.served_chat import THOUGHT, OddReply
+
     temporary = openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError
-    limit = {"max_completion_tokens": LONGEST_TOOL_REPLY} if "tools" in options else {}
-    model = brain.model.bind(**options, **limit)
+    options = dict(options)
+    if answer := options.pop("response_format", None):
+        options["extra_body"] = {"response_format": answer}  # the client would parse the answer of a known option
 
-    async def ask() -> Any:
+    def may_pass(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, OddReply):
+            options["stream"] = False  # some servers cannot
+            return error.temporary or state.attempt_number < 2
+        return isinstance(error, temporary) and "image" not in str(error)
+
+    async def ask(limit: dict[str, int]) -> Any:
         async with request_slot(str(brain.server), reply_cache.cache_folder().parent / "slots"):
-            return await model.ainvoke(messages)
+            return await brain.model.bind(**options, **limit).ainvoke(messages)
 
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, temporary) and "image" not in str(error)),
-        stop=stop_after_delay(RETRY_SECONDS),
-        wait=wait_exponential(max=LONGEST_PAUSE),
-        reraise=True,
-    )
-    return _with_written_calls(await retrying(ask))
+    async def ask_with_retries(limit: dict[str, int]) -> Any:
+        retrying = AsyncRetrying(
+            retry=may_pass,
+            stop=stop_after_delay(RETRY_SECONDS),
+            wait=wait_exponential(max=LONGEST_PAUSE),
+            reraise=True,
+        )
+        return await retrying(ask, limit)
 
-
-def _with_written_calls(message: Any) -> AIMessage:
-    """Parse tool calls in the text, which a server with another model's parser leaves there."""
-    texts = [] if message.tool_calls else WRITTEN_CALL.findall(str(message.content))
-    calls = []
-    for number, text in enumerate(texts):
-        try:
-            body = json.loads(text)
-            calls.append({"name": str(body["name"]), "args": dict(body["arguments"]), "id": f"written_{number}"})
-        except (ValueError, KeyError, TypeError):
-            continue
-    return message if not calls else AIMessage("", tool_calls=calls, usage_metadata=message.usage_metadata)
+    if "tools" not in options:
+        return await ask_with_retries({})
+    reply = await ask_with_retries({"max_completion_tokens": LONGEST_TOOL_REPLY})
+    thinks = reply.additional_kwargs.get(THOUGHT) or split_thoughts(str(reply.content))[1]
+    if reply.response_metadata.get("finish_reason") == "length" and thinks and not reply.tool_calls:
+        return await ask_with_retries({})  # it needs more tokens to think
+    return reply
 
 
 def _without_pictures(message: BaseMessage) -> BaseMessage:

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import openai
-from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from ape.agents.served_chat import OddReply, ServedChat
 from ape.core.errors import InputError
 
 KEY_VARIABLE = "APE_BRAIN_KEY"
@@ -34,14 +34,14 @@ class Connection:
     server : str
         Base address.
     model : str
-    chat : ChatOpenAI
+    chat : ServedChat
     context_tokens : float
         Longest conversation with the model, infinity if the server does not state it.
     """
 
     server: str
     model: str
-    chat: ChatOpenAI
+    chat: ServedChat
     context_tokens: float
 
     @property
@@ -65,7 +65,7 @@ def connect(address: str, model: str | None, seed: int) -> Connection:
     if model is not None and model not in served:
         raise InputError(f"the server has no model '{model}'", server, f"use one of: {', '.join(served)[:200]}")
     name = model or next(iter(served))
-    chat = ChatOpenAI(
+    chat = ServedChat(
         base_url=server,
         api_key=SecretStr(_key()),
         model=name,
@@ -125,6 +125,12 @@ def server_error(error: openai.OpenAIError, server: str) -> InputError:
         return InputError(f"the server rejects the request: {_message_of(error)}", server, hint)
     hint = "read the server's log, restart the server, then resume"
     return InputError(f"the server fails: {_message_of(error)}", server, hint)
+
+
+def odd_reply_error(reply: OddReply, server: str) -> InputError:
+    """Return the error of a reply that is none of a model."""
+    hint = "wait and resume" if reply.temporary else "check the address and the server's log, then resume"
+    return InputError(f"the server gave no reply of a model: {reply.what}", server, hint)
 
 
 def _key() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 
+from ape.agents.written_calls import UNREADABLE
 from ape.tools.artefacts import Artefacts, evidence_id, evidence_record
 
 MAX_CALLS = 40
@@ -44,6 +45,8 @@ def call_tool(tools: dict[str, BaseTool], call: ToolCall) -> dict[str, Any]:
     tool = tools.get(call["name"])
     if tool is None:
         return {"error": f"no tool '{call['name']}'; use one of {sorted(tools)}"}
+    if UNREADABLE in call["args"]:
+        return {"error": f"the arguments are no JSON object with the fields {sorted(tool.args)}"}
     try:
         result = tool.invoke(call["args"])
     except ValueError as error:  # includes pydantic's error for invalid arguments

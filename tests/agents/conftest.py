@@ -22,6 +22,7 @@ from ape.agents.expert.model import ExpertChatModel
 from ape.agents.records import Spotting
 
 MODEL = "expert-on-loopback"
+PAGE = "page"  # key of a reply that is a page of HTML
 Script = Callable[[dict[str, Any]], dict[str, Any] | None]  # takes a request; returns a reply, or None for the model's
 
 
@@ -111,7 +112,7 @@ def stream_chunks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     calls = [{"index": place, **call} for place, call in enumerate(message.get("tool_calls", []))]
     last = {"role": "assistant", "tool_calls": calls} if calls else {}
     yield chunk | {"choices": [{"index": 0, "delta": last, "finish_reason": choice["finish_reason"]}]}
-    yield chunk | {"choices": [], "usage": body["usage"]}
+    yield chunk | {"choices": [], "usage": body.get("usage")}
 
 
 def parse_messages(entries: list[dict[str, Any]]) -> list[BaseMessage]:
@@ -164,7 +165,7 @@ def loopback(model: BaseChatModel) -> Iterator[LoopbackServer]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             try:
                 answer = state.answer(body)
-                self.stream(answer) if body.get("stream") else self.send(answer, 200)
+                self.stream(answer) if body.get("stream") and PAGE not in answer else self.send(answer, 200)
             except HttpError as error:
                 if error.status == 0:
                     self.close_connection = True
@@ -172,9 +173,10 @@ def loopback(model: BaseChatModel) -> Iterator[LoopbackServer]:
                 self.send({"error": {"message": error.message, "type": "server", "code": error.status}}, error.status)
 
         def send(self, body: dict[str, Any], status: int) -> None:
-            data = json.dumps(body).encode()
+            page = body.get(PAGE)
+            data = json.dumps(body).encode() if page is None else page.encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "application/json" if page is None else "text/html")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

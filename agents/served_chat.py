@@ -1,0 +1,165 @@
+"""A chat model on a server that accepts replies as servers really send them.
+
+LangChain's client expects OpenAI's exact format. Other servers send arguments as objects, content as a list of parts,
+calls in the old format, an error with status 200, or a page of HTML.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import AsyncIterator
+from typing import Any
+
+import openai
+from langchain_core.messages import AIMessageChunk, BaseMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+
+from ape.agents.thoughts import Screen
+from ape.agents.written_calls import read_arguments
+
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+THOUGHT, WHOLE = "thought", "whole text"  # keys in a message's additional arguments
+QUOTED = 120  # characters of an odd reply
+
+# The client warns of every field that has another type than OpenAI's; they are read here.
+warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
+
+
+class OddReply(Exception):
+    """The server answered, but with no reply of a model: an error, a page, or something else.
+
+    Parameters
+    ----------
+    what : str
+        What it sent, in a few words.
+    temporary : bool
+        Whether the server says that it may work later.
+    """
+
+    def __init__(self, what: str, temporary: bool = False) -> None:
+        super().__init__(what)
+        self.what, self.temporary = what, temporary
+
+
+class ServedChat(ChatOpenAI):
+    """`ChatOpenAI` for all servers, see the module's docstring.
+
+    The thoughts of a reply are in ``additional_kwargs["thought"]``. A streamed reply shows neither thoughts nor calls
+    written as text; its whole text is in ``additional_kwargs["whole text"]``.
+    """
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        body = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
+        choice = _first_choice(body)
+        message = _plain_message(choice.get("message") or {"content": choice.get("text")})
+        usage = body.get("usage") if isinstance(body.get("usage"), dict) else None
+        plain = body | {"choices": [{**choice, "message": message}], "usage": usage, "error": None}
+        result = super()._create_chat_result(plain, generation_info)
+        result.generations[0].message.additional_kwargs = {THOUGHT: message["thought"]} if message["thought"] else {}
+        return result
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type[BaseMessageChunk], base_generation_info: Any
+    ) -> ChatGenerationChunk | None:
+        if chunk.get("error"):
+            raise _error_reply(chunk["error"])
+        choices = [choice for choice in chunk.get("choices") or [] if isinstance(choice, dict)][:1]
+        thought = ""
+        for choice in choices:
+            choice["delta"] = delta = _plain_message(choice.get("delta") or choice.get("message") or {}, streamed=True)
+            thought = delta["thought"]
+        made = super()._convert_chunk_to_generation_chunk(
+            chunk | {"choices": choices}, default_chunk_class, base_generation_info
+        )
+        if made is not None and isinstance(made.message, AIMessageChunk):
+            made.message.additional_kwargs = {THOUGHT: thought} if thought else {}
+        return made
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        screen, received = Screen(), False
+        async for chunk in super()._astream(*args, **kwargs):
+            received = True
+            if piece := str(chunk.message.content):
+                chunk.message.additional_kwargs[WHOLE] = piece
+                chunk.message.content = screen.show(piece)
+                chunk = ChatGenerationChunk(message=chunk.message, generation_info=chunk.generation_info)
+            yield chunk
+        if not received:
+            raise OddReply("it sent no stream")
+
+
+def _first_choice(body: Any) -> dict[str, Any]:
+    """First choice of a reply; no choice is an empty reply.
+
+    Raises
+    ------
+    OddReply
+        The body is no reply of a model.
+    """
+    if not isinstance(body, dict):
+        raise OddReply(f"it sent {_quoted(body)}")
+    if body.get("error"):
+        raise _error_reply(body["error"])
+    if not any(body.get(field) for field in ("choices", "message", "model", "usage")) and body.get("choices") != []:
+        sent = {name: value for name, value in body.items() if value is not None}
+        raise OddReply(f"it sent {_quoted(json.dumps(sent, default=str))}")
+    choices = body.get("choices") or [{"message": body.get("message") or {}}]
+    return choices[0] if isinstance(choices, list) and isinstance(choices[0], dict) else {}
+
+
+def _error_reply(error: Any) -> OddReply:
+    details = error if isinstance(error, dict) else {"message": error}
+    code = str(details.get("code") or details.get("status") or "")
+    temporary = code == "429" or (len(code) == 3 and code.startswith("5"))
+    return OddReply(str(details.get("message") or error)[:300], temporary)
+
+
+def _plain_message(message: dict[str, Any], streamed: bool = False) -> dict[str, Any]:
+    """Message with its content as one text, calls in the current format with arguments as text, and its thought."""
+    content, thought = _parts(message.get("content"))
+    thought += "".join(str(message[field]) for field in THOUGHT_FIELDS if isinstance(message.get(field), str))
+    entries = message.get("tool_calls") or []
+    calls = entries if isinstance(entries, list) else [entries]
+    if isinstance(legacy := message.get("function_call"), dict):
+        calls = [*calls, {"function": legacy}]
+    plain_calls = [_plain_call(call, place, streamed) for place, call in enumerate(calls) if isinstance(call, dict)]
+    return {"role": "assistant", "content": content, "thought": thought, "tool_calls": plain_calls}
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """Text and thought of a content, which may be a list of parts."""
+    if not isinstance(content, list):
+        return (content if isinstance(content, str) else "" if content is None else json.dumps(content)), ""
+    said, thought = [], []
+    for part in content:
+        if isinstance(part, dict):
+            text = part.get("text") or part.get("content") or part.get("thinking") or part.get("reasoning") or ""
+            text = text if isinstance(text, str) else _parts(text)[0]
+            (thought if str(part.get("type", "")).startswith(("think", "reason")) else said).append(text)
+        else:
+            said.append(str(part))
+    return "".join(said), "".join(thought)
+
+
+def _plain_call(call: dict[str, Any], place: int, streamed: bool) -> dict[str, Any]:
+    body = call["function"] if isinstance(call.get("function"), dict) else call
+    given = body.get("arguments", body.get("parameters", body.get("input")))
+    if not streamed:
+        arguments = json.dumps(read_arguments(given))
+    else:  # a piece of the arguments
+        arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given)
+    name = body.get("name")
+    function = {"name": name if streamed or isinstance(name, str) else "", "arguments": arguments}
+    index = call.get("index")
+    return {
+        "id": call["id"] if isinstance(call.get("id"), str) else None,
+        "type": "function",
+        "function": function,
+        "index": index if isinstance(index, int) else place,
+    }
+
+
+def _quoted(body: Any) -> str:
+    return repr(" ".join(str(body).split())[:QUOTED])
