@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import geometric_mean
 
 from ape.agents.understanding.quantities import FRACTIONS, NUMBER, SECONDS, any_of, number
 
@@ -104,7 +105,7 @@ def shares(texts: Sequence[str]) -> list[float]:
     """Return how often each of some failures happens, relative to the others, by the sentences about them."""
     rates, claims = [rate_per_year(text) for text in texts], [claimed_share(text) for text in texts]
     known = [rate for rate in rates if rate is not None]
-    usual = known[0] if len(known) == len(texts) > 1 else USUAL_RATE
+    usual = geometric_mean(known) if len(known) == len(texts) > 1 else USUAL_RATE
     relative = [relative_share(text) if rate is None else rate / usual for text, rate in zip(texts, rates, strict=True)]
     claimed = sum(claim for claim in claims if claim is not None)
     if claimed:

@@ -233,8 +233,8 @@ def _in_unit(channels: Sequence[Channel], kind: str | None) -> list[Channel]:
 
 
 def _unresolved(size: Size, fits: Sequence[Channel]) -> Resolved:
-    which = f"of {' or '.join(channel.name for channel in fits[:3])}" if fits else "no channel has this unit"
-    return Resolved(unresolved=f"{size.text} ({which})"[:80])
+    which = f" (of {' or '.join(channel.name for channel in fits[:3])})" if fits else ""
+    return Resolved(unresolved=f"{size.text}{which}"[:80])
 
 
 def _counted(text: str) -> list[Size]:
