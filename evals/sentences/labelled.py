@@ -1,8 +1,8 @@
 """The labelled sentences and their two halves.
 
-The sentences are invented, from general engineering knowledge: notes, manuals, log lines and chat messages about plants,
-computers, buildings, vehicles, medicine, the grid, space, laboratories and shops. Each has the role, and the mechanism
-and morphology where it names something unusual. Sentences in languages other than English have theirs too.
+The sentences are invented, from general engineering knowledge: notes, manuals, log lines and chat messages about
+plants, computers, buildings, vehicles, medicine, the grid, space, laboratories and shops. Each has the role, and the
+mechanism and morphology where it names something unusual. Sentences in languages other than English have theirs too.
 """
 
 from __future__ import annotations
