@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -18,26 +18,41 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
+from pydantic import Field
 
 from ape.agents.brain import Brain
 from ape.agents.replies import request_reply
 from ape.agents.tool_calls import call_key, call_tool, refusal, result_message, store_evidence
 from ape.graphs.conversation_prompt import build_prompt, last_turn, length, message_budget, split_turns
-from ape.graphs.desk import Desk, desk_tools
+from ape.graphs.desk import Desk
+from ape.graphs.desk_tools import Asked, desk_tools
 from ape.graphs.state import RecordDecision
-from ape.rules import Rule, RuleBank
+from ape.rules import Rule, RuleBank, RuleDraft
+from ape.rules.schema import SentenceUse
 from ape.tools import inspector_tools, profiler_tools
 from ape.tools.boundary import agent_tool
 from ape.tools.scenario import scenario_tools
 from ape.tools.workbench import Workbench
 
-# Tools that take long or are final, with the question that the person must answer first.
-CONFIRMED = {
-    "mine_rules": "Mine the series for rules? This takes some seconds to a minute.",
-    "train_and_score": "Train a detector, post-train it with the rules on the desk, and score the series? This takes"
-    " half a minute to some minutes.",
+Rank = Annotated[int, Field(ge=1, description="rank of the event, 1 is the worst")]
+Question = Callable[[dict[str, Any]], str]  # what the person must answer before a call with these arguments
+# Tools that take long or are final, with the question.
+CONFIRMED: dict[str, Question] = {
+    "mine_rules": lambda arguments: "Mine the series for rules? This takes some seconds to a minute.",
+    "train_and_score": lambda arguments: (
+        "Train a detector, post-train it with the rules on the desk, and score the series? This takes half a minute to"
+        " some minutes."
+    ),
+    "add_benign_rule": lambda arguments: (
+        f"Take this as normal from the next training on: {what_is_normal(arguments)}? What looks like it there and then"
+        " will not be reported."
+    ),
 }
-RECORDED = ("add_rule", "change_rule", "drop_rule", "restore_rule", "mine_rules")  # tools that change the desk
+# tools that change the desk
+RECORDED = (
+    "add_rule", "add_benign_rule", "add_benign_event", "change_rule", "drop_rule", "restore_rule", "undo", "mine_rules",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MAX_ROUNDS = 8  # of tool calls for one message of the person
 
 
@@ -49,7 +64,33 @@ class ConversationState(TypedDict, total=False):
     dropped: list[Rule]
     figures: dict[str, dict[str, float]]
     versions: list[list[Rule]]
+    benign: list[str]
+    sentences: list[SentenceUse]
     period: int | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What can be asked about the whole series once it is scored. Mining and measuring see the training part alone.
+
+    Parameters
+    ----------
+    facts : dict
+        What the guide knows of it at once: the number of points, and the first and the last time.
+    tools : sequence of BaseTool
+    questions : dict of callable
+        Of the tools that are final, see `CONFIRMED`.
+    events : callable
+        Returns the worst events as plain data, with the artefact id of a picture.
+    benign_draft : callable
+        Returns the draft of a benign rule for an event, given its rank or a time in it; raises a `ValueError` without.
+    """
+
+    facts: dict[str, Any]
+    tools: Sequence[BaseTool]
+    questions: Mapping[str, Question]
+    events: Callable[[], dict[str, Any]]
+    benign_draft: Callable[[int | None, str | None], RuleDraft]
 
 
 @dataclass(frozen=True)
@@ -67,10 +108,8 @@ class ConversationContext:
         Mines the series and returns its Rule Bank.
     train : callable
         Trains, post-trains with a Rule Bank and scores; returns the post-training report.
-    scores : callable
-        Returns a PNG of the scores before and after post-training; raises a `ValueError` before the first training.
-    events : callable
-        Returns the events of the series as plain data, and a PNG of them; raises a `ValueError` likewise.
+    scored : callable
+        Returns what can be asked about the scored series; None before it is scored.
     """
 
     workbench: Workbench
@@ -79,20 +118,19 @@ class ConversationContext:
     seed: int
     mine: Callable[[], RuleBank]
     train: Callable[[RuleBank], dict[str, Any]]
-    scores: Callable[[], bytes]
-    events: Callable[[], tuple[dict[str, Any], bytes]]
+    scored: Callable[[], Scored | None]
 
 
 async def think(state: ConversationState, runtime: Runtime[ConversationContext]) -> ConversationState:
     """Let the guide answer the person, or call tools."""
     context, messages = runtime.context, state["messages"]
-    desk = desk_of(state, context.workbench, context.seed)
-    tools = conversation_tools(desk, context)
+    desk, scored = desk_of(state, context.workbench, context.seed), context.scored()
+    tools = conversation_tools(desk, context, scored)
     budget = message_budget(context.brain, tools)
     rounds = sum(bool(getattr(message, "tool_calls", None)) for message in split_turns(messages)[-1])
     if rounds >= MAX_ROUNDS or (rounds and length(last_turn(messages, budget)) > budget):
         return {"messages": [AIMessage("I stop here, after many attempts. Ask again in other words, or for less.")]}
-    prompt = build_prompt(messages, desk, context.brain, budget)
+    prompt = build_prompt(messages, desk, context.brain, budget, scored.facts if scored else None)
     reply, _ = await request_reply(context.brain, prompt, tools, stream=True)
     return {"messages": [reply]}
 
@@ -101,18 +139,22 @@ async def act(state: ConversationState, runtime: Runtime[ConversationContext]) -
     """Call the tools; first ask the person if a call takes long or is final."""
     context = runtime.context
     calls: list[ToolCall] = state["messages"][-1].tool_calls  # type: ignore[union-attr]
-    confirmed = [call["name"] for call in calls if call["name"] in CONFIRMED]
-    agreed = not confirmed or bool(interrupt({"tool": confirmed[0], "question": CONFIRMED[confirmed[0]]}))
+    scored = context.scored()
+    questions = {**CONFIRMED, **(scored.questions if scored else {})}
+    asked = next((call for call in calls if call["name"] in questions), None)
+    unasked = _ask(asked, questions) if asked is not None else {}
     desk = desk_of(state, context.workbench, context.seed)
-    tools = {tool.name: tool for tool in conversation_tools(desk, context)}
+    tools = {tool.name: tool for tool in conversation_tools(desk, context, scored)}
     messages: list[AnyMessage] = []
     evidence_by_call = _earlier_calls(state)
     for call in calls:
         key = call_key(call["name"], call["args"])
         if reason := refusal(len(evidence_by_call), math.inf, evidence_by_call.get(key)):
             result: dict[str, Any] = {"error": reason}
-        elif call["name"] in CONFIRMED and not agreed:
-            result = {"declined": call["name"]}
+        elif call["name"] in questions and call is not asked:
+            result = {"error": "one such step at a time: call it again afterwards"}
+        elif call is asked and unasked:
+            result = unasked
         else:
             result = await asyncio.to_thread(call_tool, tools, call)
         evidence = store_evidence(call, result, context.workbench.artefacts)
@@ -126,8 +168,19 @@ async def act(state: ConversationState, runtime: Runtime[ConversationContext]) -
         "dropped": list(desk.dropped.values()),
         "figures": desk.figures,
         "versions": desk.versions,
+        "benign": desk.benign,
+        "sentences": desk.sentences,
         "period": desk.period,
     }
+
+
+def _ask(call: ToolCall, questions: Mapping[str, Question]) -> dict[str, Any]:
+    """Ask the person before a call; return its result if it must not be made, else nothing."""
+    try:
+        question = questions[call["name"]](call["args"])
+    except (ValueError, TypeError, KeyError) as error:  # arguments that the tool would refuse, too
+        return {"error": str(error)[:400]}
+    return {} if interrupt({"tool": call["name"], "question": question}) else {"declined": call["name"]}
 
 
 def _earlier_calls(state: ConversationState) -> dict[str, str]:
@@ -142,7 +195,7 @@ def _record(call: ToolCall, result: dict[str, Any], evidence: str, desk: Desk, c
     changed = result.get("rule") or result.get("dropped")
     rule = changed if isinstance(changed, str) else None
     context.record(
-        "person", call["name"], str(call["args"].get("asked", CONFIRMED.get(call["name"], ""))), rule=rule,
+        "person", call["name"], str(call["args"].get("asked", call["name"])), rule=rule,
         iteration=len(desk.versions), evidence=(evidence,), figures=desk.figures.get(rule, {}) if rule else {},
     )  # fmt: skip
 
@@ -179,23 +232,20 @@ def desk_of(state: ConversationState, workbench: Workbench, seed: int) -> Desk:
         {rule.id: rule for rule in state.get("dropped", [])},
         dict(state.get("figures", {})),
         list(state.get("versions", [])),
+        list(state.get("benign", [])),
+        list(state.get("sentences", [])),
     )
 
 
-def conversation_tools(desk: Desk, context: ConversationContext) -> list[BaseTool]:
-    """Return the guide's tools: measurements, pictures, the desk, mining, training, scores and events."""
-    artefacts = context.workbench.artefacts
-
-    def found_events() -> dict[str, Any]:
-        events, picture = context.events()
-        return {**events, "artefact": artefacts.put_bytes(picture, ".png")}
+def conversation_tools(desk: Desk, context: ConversationContext, scored: Scored | None) -> list[BaseTool]:
+    """Return the guide's tools: measurements, pictures, the desk, mining, training, and those on the scored series."""
 
     @agent_tool
     def mine_rules() -> dict[str, Any]:
         """Let the agents mine the series, and put the rules that they accept on the desk. Takes long."""
         bank = context.mine()
         desk.put_bank(bank)
-        rules = [desk.describe(rule) for rule in bank.rules]
+        rules = [desk.describe(rule) for rule in (*bank.rules, *bank.benign)]
         return {"rules": rules, "dropped": list(desk.dropped), "ended": bank.ended}
 
     @agent_tool
@@ -207,21 +257,32 @@ def conversation_tools(desk: Desk, context: ConversationContext) -> list[BaseToo
             raise ValueError(msg)
         report = context.train(bank)
         outcome = {"accepted": report["accepted"], "reason": report["reason"], "rules": len(bank.rules)}
-        return {**outcome, **found_events()}
+        after = context.scored()
+        return {**outcome, **(after.events() if after else {})}
 
     @agent_tool
-    def show_scores() -> dict[str, Any]:
-        """Draw the whole series with its scores before and after post-training."""
-        return {"artefact": artefacts.put_bytes(context.scores(), ".png")}
-
-    @agent_tool
-    def show_events() -> dict[str, Any]:
-        """List where the series is anomalous, since when, in which channels, like which rule, and the threshold."""
-        return found_events()
+    def add_benign_event(asked: Asked, rank: Rank | None = None, at: str | None = None) -> dict[str, Any]:
+        """Add a benign rule for what looks like an event, given its rank or a time in it: the person says it is normal."""
+        if scored is None:
+            msg = "nothing was scored yet, so there are no events"
+            raise ValueError(msg)
+        return desk.put_benign(scored.benign_draft(rank, at), asked)
 
     measurements = [
         *scenario_tools(context.workbench),
         *profiler_tools(context.workbench),
         *inspector_tools(context.workbench),
     ]
-    return [*measurements, *desk_tools(desk), mine_rules, train_and_score, show_scores, show_events]
+    own = [mine_rules, train_and_score, *([add_benign_event, *scored.tools] if scored else [])]
+    return [*measurements, *desk_tools(desk), *own]
+
+
+def what_is_normal(arguments: dict[str, Any]) -> str:
+    """Return what a benign rule is about, for the question before it is added."""
+    draft = RuleDraft.model_validate(arguments["draft"])
+    prior = draft.context
+    where = f" in {', '.join(prior.channels)}" if prior.channels else ""
+    hours = f", from {prior.hours.low % 24:g} to {prior.hours.high % 24:g} h" if prior.hours else ""
+    days = f", on {', '.join(WEEKDAYS[day] for day in prior.weekdays)}" if prior.weekdays else ""
+    length = f"{draft.duration.low:.3g} to {draft.duration.high:.3g} {draft.duration.unit}"
+    return f"{draft.morphology.replace('_', ' ')}{where}, {length} long{hours}{days}"

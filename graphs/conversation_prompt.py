@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
@@ -29,8 +30,10 @@ def message_budget(brain: Brain, tools: Sequence[BaseTool]) -> float:
     return brain.character_budget - definitions / DEFINITION_CHARACTERS_PER_TOKEN
 
 
-def build_prompt(messages: Sequence[BaseMessage], desk: Desk, brain: Brain, budget: float) -> list[BaseMessage]:
-    """Return the messages to send, within a budget of characters.
+def build_prompt(
+    messages: Sequence[BaseMessage], desk: Desk, brain: Brain, budget: float, scored: dict[str, Any] | None = None
+) -> list[BaseMessage]:
+    """Return the messages to send, within a budget of characters; ``scored`` is known of the scored series.
 
     The last turn is always sent, see `last_turn`; earlier turns are sent from the latest back, while they fit.
     """
@@ -44,7 +47,7 @@ def build_prompt(messages: Sequence[BaseMessage], desk: Desk, brain: Brain, budg
         sent = [*turn, *sent]
     if brain.server is not None and (message := _last_pictures(sent, desk.workbench.artefacts)):
         sent.append(message)
-    return [SystemMessage(SYSTEM["guide"]), _task_message(desk), *sent]
+    return [SystemMessage(SYSTEM["guide"]), _task_message(desk, scored), *sent]
 
 
 def last_turn(messages: Sequence[BaseMessage], budget: float) -> list[BaseMessage]:
@@ -74,8 +77,8 @@ def length(messages: Sequence[BaseMessage]) -> int:
     return sum(len(str(each.content)) + len(json.dumps(getattr(each, "tool_calls", []))) for each in messages)
 
 
-def _task_message(desk: Desk) -> HumanMessage:
-    series = desk.workbench.series
+def _task_message(desk: Desk, scored: dict[str, Any] | None) -> HumanMessage:
+    series, rules = desk.workbench.series, [*desk.rules.values(), *desk.dropped.values()]
     task = {
         "task": "converse",
         "channels": list(series.channels),
@@ -84,7 +87,10 @@ def _task_message(desk: Desk) -> HumanMessage:
         **desk.workbench.span(0, series.length),
         "rules": list(desk.rules),
         "dropped": list(desk.dropped),
+        "kinds": {rule.id: [rule.mechanism, rule.morphology] for rule in rules},
+        "benign": [rule for rule in desk.benign if rule in desk.rules],
         "changes": len(desk.versions),
+        "scored": scored,
     }
     return HumanMessage(f"What is known:\n```json\n{json.dumps(task, indent=1)}\n```")
 

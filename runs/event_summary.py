@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ape.monitor.times import span_text
@@ -10,35 +11,40 @@ from ape.runs.result import Result
 MOST = 10  # events
 
 
-def event_summary(result: Result) -> dict[str, Any]:
-    """Return the worst events with their times in words, and what the threshold means.
+def event_summary(result: Result, numbers: Sequence[int] | None = None) -> dict[str, Any]:
+    """Return events with their times in words, and what the threshold means.
 
     Parameters
     ----------
     result : Result
+    numbers : sequence of int, optional
+        Of the events, the worst is 0. By default the worst ones.
 
     Returns
     -------
     dict
         ``count`` of all events; ``threshold``, a score; ``accepted_false_alarms``; ``whole_series``, whether events are
-        looked for in the part that the detector has learned, too; ``events``, the worst first.
+        looked for in the part that the detector has learned, too; ``events``, in the order of ``numbers``.
     """
+    shown = range(min(MOST, len(result.events))) if numbers is None else numbers
     return {
         "count": len(result.events),
         "threshold": round(result.threshold.level, 2),
         "accepted_false_alarms": str(result.threshold.rate),
         "whole_series": result.series.train_end is None,
-        "events": [
-            {
-                "rank": record["rank"],
-                "when": span_text(result.series, event.begin, event.end),
-                "channels": [name for name, _ in event.channels],
-                "like": record["rule"],
-                "probability": record["rule_probability"],
-                "score": round(event.score, 1),
-                "by_chance_once_in": record["expected_every"],
-                "reason": event.reason,
-            }
-            for event, record in zip(result.events[:MOST], result.records, strict=False)
-        ],
+        "events": [_summary(result, number) for number in shown],
+    }
+
+
+def _summary(result: Result, number: int) -> dict[str, Any]:
+    event, record = result.events[number], result.records[number]
+    return {
+        "rank": record["rank"],
+        "when": span_text(result.series, event.begin, event.end),
+        "channels": [name for name, _ in event.channels],
+        "like": record["rule"],
+        "probability": record["rule_probability"],
+        "score": round(event.score, 1),
+        "by_chance_once_in": record["expected_every"],
+        "reason": event.reason,
     }

@@ -80,15 +80,22 @@ def draw_whole(series: Series, channels: Sequence[int], events: Sequence[Event] 
     return small(_png(figure))
 
 
-def draw_events(result: Result) -> bytes:
+def draw_events(result: Result, events: Sequence[Event] | None = None) -> bytes:
     """Draw the channels at fault over the whole series, above the score with its threshold, and return a PNG.
 
-    The events have their ranks.
+    The events, by default all, have their ranks.
     """
-    series, axis = result.series, TimeAxis.of(result.series)
-    drawn = result.order[:MOST_AT_FAULT]
-    figure, panels = _panels(11, [1.1] * len(drawn) + [1.0], top=0.42, bottom=0.55)
-    for axes, channel in zip(panels, drawn, strict=False):
+    return draw_part(result, 0, result.series.length, result.order[:MOST_AT_FAULT], events)
+
+
+def draw_part(
+    result: Result, begin: int, end: int, channels: Sequence[int], events: Sequence[Event] | None = None
+) -> bytes:
+    """Draw channels in a part of the series, above the score with its threshold, and return a PNG; see `draw_events`."""
+    series, axis = result.series, TimeAxis.of(result.series, begin, end)
+    shown = [event for event in events or result.events if event.begin < end and event.end > begin]
+    figure, panels = _panels(11, [1.1] * len(channels) + [1.0], top=0.42, bottom=0.55)
+    for axes, channel in zip(panels, channels, strict=False):
         axis.draw(axes, exact_values(series, channel), LINE_COLOUR, filled(series, channel), lw=0.7)
         _title(axes, series.channels[channel])
     axis.draw(panels[-1], result.score, LINE_COLOUR, lw=0.9)
@@ -96,14 +103,14 @@ def draw_events(result: Result) -> bytes:
     panels[-1].set_ylim(bottom=0)
     panels[-1].set_title("score, with its threshold", fontsize=9, loc="left", fontweight="bold", y=1.0, pad=3)
     for axes in panels:
-        _shade_events(axes, axis, result.events)
+        _shade_events(axes, axis, shown)
         axis.shade(axes)
         _plain(axes)
-    for rank, event in enumerate(result.events[:MOST_RANKS], 1):
-        place = (axis.place(event.peak), 1.0)
+    for event in shown[:MOST_RANKS]:
+        place = (axis.place(min(max(event.peak, begin), end - 1)), 1.0)
         panels[0].annotate(
-            str(rank), place, xycoords=("data", "axes fraction"), xytext=(0, 2), textcoords="offset points",
-            ha="center", color=EVENT_COLOUR, fontsize=9, fontweight="bold",
+            str(result.events.index(event) + 1), place, xycoords=("data", "axes fraction"), xytext=(0, 2),
+            textcoords="offset points", ha="center", color=EVENT_COLOUR, fontsize=9, fontweight="bold",
         )  # fmt: skip
     axis.label(panels[-1], 8)
     return _png(figure)

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -27,15 +27,13 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
-from ape.core.run_files import ARTEFACTS, BANK, EVENTS_JSON, LEDGER, SCORES
-from ape.graphs.conversation import ConversationContext, ConversationState, build_conversation, desk_of
+from ape.core.run_files import ARTEFACTS, LEDGER
+from ape.graphs.conversation import ConversationContext, ConversationState, Scored, build_conversation, desk_of
 from ape.rules import RuleBank
-from ape.runs.event_summary import event_summary
 from ape.runs.execution import Callbacks, execute, post_train_with_bank
-from ape.runs.folder import Request, Run
+from ape.runs.folder import Request, Run, read_request
 from ape.runs.ledger import Ledger
-from ape.runs.pictures import draw_events, draw_scores
-from ape.runs.result import read_result, read_scores
+from ape.runs.scored import ScoredRun
 from ape.runs.stopping import STOPPED, Stopper, answer_stopped_calls
 from ape.runs.tracing import record_spans
 from ape.runs.updates import Update, updates_of_message, updates_of_stream
@@ -179,7 +177,7 @@ class Session:
         ValueError
             Nothing was trained yet.
         """
-        return self._store_picture(self._draw_scores())
+        return self._store_picture(self._require_scored().scores_picture())
 
     def events(self) -> tuple[dict[str, Any], Path]:
         """Return the events as the tools report them, and a picture of them.
@@ -189,8 +187,8 @@ class Session:
         ValueError
             Nothing was scored yet.
         """
-        found, picture = self._find_events()
-        return found, self._store_picture(picture)
+        found = self._require_scored().events()
+        return found, self._artefacts.path(found["artefact"])
 
     def threads(self) -> list[str]:
         """Return the names of the main thread and of all branches."""
@@ -244,16 +242,16 @@ class Session:
         def progress(step: str, done: int, total: int, note: str = "") -> None:
             on_update(Update("progress", f"{step} {done} of {total} {note}".strip()))
 
-        callbacks, request = Callbacks(listen, progress), self.run.request
+        callbacks, request = Callbacks(listen, progress), read_request(self.folder)
+        run = replace(self.run, request=request)  # the person may have changed the rate of alarms
         return ConversationContext(
             workbench=Workbench(self.run.series, self._artefacts),
             brain=open_brain(request.brain, request.model, request.seed),
             record=Ledger(self.folder / LEDGER).write,
             seed=request.seed,
-            mine=lambda: cast(RuleBank, _isolated(execute, self.run, callbacks, mine_only=True).mined),
-            train=lambda bank: _isolated(post_train_with_bank, self.run, bank, callbacks).post_training,
-            scores=self._draw_scores,
-            events=self._find_events,
+            mine=lambda: cast(RuleBank, _isolated(execute, run, callbacks, mine_only=True).mined),
+            train=lambda bank: _isolated(post_train_with_bank, run, bank, callbacks).post_training,
+            scored=self._scored,
         )
 
     def _turn(self, prepare: Prepare) -> Iterator[Update]:
@@ -328,20 +326,16 @@ class Session:
                 f"the conversation cannot be used: {error}", path, "free space, or move the file away"
             ) from error
 
-    def _draw_scores(self) -> bytes:
-        path = self.folder / SCORES
-        if not path.is_file():
-            msg = "there are no scores yet: say 'go' first"
-            raise ValueError(msg)
-        return draw_scores(self.run.series, read_scores(self.folder, self.run.series))
+    def _scored(self) -> Scored | None:
+        found = ScoredRun.of(self.run, self._artefacts)
+        return None if found is None else found.for_guide()
 
-    def _find_events(self) -> tuple[dict[str, Any], bytes]:
-        if not (self.folder / EVENTS_JSON).is_file():
-            msg = "nothing was scored yet, so there are no events: say 'go' first"
+    def _require_scored(self) -> ScoredRun:
+        found = ScoredRun.of(self.run, self._artefacts)
+        if found is None:
+            msg = "there are no scores yet, and no events: say 'go' first"
             raise ValueError(msg)
-        bank = RuleBank.load(self.folder / BANK)
-        result = read_result(self.folder, self.run.series, bank, self.run.request.text_file)
-        return event_summary(result), draw_events(result)
+        return found
 
     def _store_picture(self, png: bytes) -> Path:
         return self._artefacts.path(self._artefacts.put_bytes(png, ".png"))

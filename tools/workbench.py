@@ -50,8 +50,7 @@ class Workbench:
 
     def time(self, position: int) -> str | None:
         """Return the time of a position with its zone; None if the series has no times."""
-        text, step = self.series.time_text(position), self.series.step
-        return text if text is None or (step is not None and step < 1) else re.sub(r"\.\d+", "", text)
+        return time_without_fraction(self.series, position)
 
     def clock_text(self, stamp: np.datetime64) -> str:
         """Return a time on the scale of the series' timestamps as text, on the clock of the series with its zone."""
@@ -92,3 +91,9 @@ class Workbench:
         """Return what to add to the values of `column` for data units."""
         offset = self.series.offset
         return 0.0 if offset is None else float(offset[self.series.channels.index(channel)])
+
+
+def time_without_fraction(series: Series, position: int) -> str | None:
+    """Return the time of a position without a fraction of a second, unless the series is sampled faster than that."""
+    text, step = series.time_text(position), series.step
+    return text if text is None or (step is not None and step < 1) else re.sub(r"\.\d+", "", text)

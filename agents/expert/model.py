@@ -17,8 +17,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
 
-from ape.agents.expert import critic, guide, inspector, planner, profiler
+from ape.agents.expert import critic, inspector, planner, profiler
 from ape.agents.expert.transcript import ToolCalls, Transcript, parse_messages
+from ape.agents.guide import guide
 
 NEXT_CALLS: dict[str, Callable[[Transcript], ToolCalls]] = {
     "planner": planner.next_calls,

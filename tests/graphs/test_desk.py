@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ape.graphs.desk import Desk, desk_tools
+from ape.graphs.desk import Desk
+from ape.graphs.desk_tools import desk_tools
 from ape.rules import broad_rule
 from ape.rules.check import failures
 from ape.series import from_array, from_dataframe

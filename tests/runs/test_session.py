@@ -16,7 +16,7 @@ from ape.detectors.registry import BACKBONES
 from ape.graphs import review
 from ape.monitor import read_events
 from ape.rules import RuleBank
-from ape.runs import session as session_module
+from ape.runs import scored
 from ape.runs.explanation import explain_rule
 from ape.runs.folder import Request
 from ape.runs.session import DATABASE, LOCK, Session
@@ -220,7 +220,8 @@ def test_damaged_database_is_an_input_error(session):
 
 
 def test_conversation_continues_after_a_tool_fails(session, monkeypatch):
-    monkeypatch.setattr(session_module, "draw_scores", lambda *_: 1 / 0)
+    monkeypatch.setattr(scored, "draw_scores", lambda *_: 1 / 0)
+    (session.folder / "events.json").write_text("{}")
     rows = "".join(f"{position},1,1\n" for position in range(session.run.series.length))
     (session.folder / "scores.csv").write_text(f"position,before,after\n{rows}")
     monkeypatch.setattr(threading, "excepthook", lambda *_: None)

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from ape.agents.expert.model import ExpertChatModel
-from ape.agents.expert.summaries import summarise
+from ape.agents.guide.answers import summarise
 from ape.agents.expert.transcript import ToolResult
 from ape.agents.prompts import SYSTEM
 from ape.rules import RuleDraft
@@ -16,8 +16,13 @@ from ape.rules import RuleDraft
 KNOWN = {
     "channels": ["flow", "pressure"], "period": 50, "step_seconds": 60.0, "dropped": ["spike-local"], "changes": 3,
     "rules": ["level-jump", "level-jump-2", "reading-stuck"],
+    "kinds": {
+        "level-jump": ["abrupt_change", "step"], "level-jump-2": ["abrupt_change", "step"],
+        "reading-stuck": ["stuck_sensor", "plateau"], "spike-local": ["transient", "spike"],
+    },
 }  # fmt: skip
 
+SCORED = {"points": 9000, "first_time": "2026-02-01 00:00:00", "last_time": "2026-03-14 23:50:00"}
 STUCK = "add a rule: the sensor gets stuck for 1 to 3 seconds"
 
 
@@ -38,7 +43,9 @@ def reply_of(messages) -> AIMessage:
         "change_points",
         "render_overview", "render_zoom", "render_cycles", "render_stl", "render_matrix_profile", "render_spectrogram",
         "list_rules", "add_rule", "change_rule", "drop_rule", "restore_rule", "show_examples", "why_rule",
-        "compare_banks", "mine_rules", "train_and_score", "show_scores", "show_events",
+        "compare_banks", "mine_rules", "train_and_score", "add_benign_rule", "undo", "try_kind", "list_sentences",
+        "list_normal", "correlation", "show_scores", "show_events", "explain_event", "show_stretch", "show_alert_rates",
+        "set_alert_rate", "compare_scores", "export_events", "add_benign_event",
     )  # fmt: skip
     tools = [{"type": "function", "function": {"name": name}} for name in names]
     return ExpertChatModel().invoke(messages, tools=tools)
@@ -74,18 +81,44 @@ def call(*texts: str, **known) -> tuple[str, dict]:
         ("compare with the mined ones", "compare_banks", {"version": 1}),
         ("what changed since 2", "compare_banks", {"version": 2}),
         ("go", "train_and_score", {}),
-        ("show me the scores", "show_scores", {}),
-        ("events", "show_events", {}),
-        ("show me the events", "show_events", {}),
-        ("Where is it anomalous?", "show_events", {}),
-        ("are there any anomalies since March?", "show_events", {}),
-        ("what is the threshold?", "show_events", {}),
-        ("how many alerts would that have been?", "show_events", {}),
-        ("why is that an anomaly?", "show_events", {}),
     ],
 )
 def test_request_becomes_a_call(request_text, tool, arguments):
     assert call(request_text) == (tool, arguments)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "tool", "arguments"),
+    [
+        ("show me the scores", "show_scores", {}),
+        ("events", "show_events", {}),
+        ("show me the events", "show_events", {}),
+        ("Where is it anomalous?", "show_events", {}),
+        ("where is it odd?", "show_events", {}),
+        ("the top five anomalies", "show_events", {"top": 5}),
+        ("are there any anomalies since 1 March?", "show_events", {"begin": "2026-03-01", "end": "2026-03-14 23:50"}),
+        ("events in pressure", "show_events", {"channel": "pressure"}),
+        ("why is that an anomaly?", "show_events", {}),
+        ("why was 7 March 12:30 flagged?", "explain_event", {"at": "2026-03-07 12:30"}),
+        ("why event 2?", "explain_event", {"rank": 2}),
+        ("what is the threshold?", "show_alert_rates", {}),
+        ("how many alerts would that have been?", "show_alert_rates", {}),
+        ("fewer alerts, please", "set_alert_rate", {"direction": "fewer"}),
+        ("accept 2 false alarms a day", "set_alert_rate", {"number": 2.0, "per": "day"}),
+        ("show last week", "show_stretch", {"begin": "2026-03-07 23:51", "end": "2026-03-14 23:50"}),
+        ("show 7900 to 8100", "show_stretch", {"begin": 7900, "end": 8100}),
+        ("is it better than before, and how do you know?", "compare_scores", {}),
+        ("export the events", "export_events", {}),
+    ],
+)
+def test_request_about_the_scored_series(request_text, tool, arguments):
+    assert call(request_text, scored=SCORED) == (tool, arguments)
+
+
+@pytest.mark.parametrize("request_text", ["events", "what is the threshold", "fewer alerts", "why event 2", "export"])
+def test_scores_are_needed_for_events(request_text):
+    reply = reply_to(request_text)
+    assert reply.tool_calls == [] and "nothing was scored yet" in reply.content and "say 'go' first" in reply.content
 
 
 @pytest.mark.parametrize(
@@ -153,8 +186,13 @@ def test_unclear_request_gets_an_answer_and_no_call(request_text):
 
 
 def test_bound_to_dates_is_refused():
-    reply = reply_to("make level-jump happen only on weekends")
+    reply = reply_to("make level-jump happen only in winter")
     assert reply.tool_calls == [] and "but not to dates" in reply.content
+
+
+def test_rule_is_bound_to_days_of_the_week():
+    assert call("make level-jump happen only on weekends")[1]["weekdays"] == [5, 6]
+    assert call("level-jump only during office hours on weekdays")[1]["weekdays"] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

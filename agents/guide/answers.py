@@ -6,10 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from ape.agents.expert.transcript import ToolResult
+from ape.agents.guide import event_answers
+from ape.agents.guide.event_answers import events_text
 from ape.series.reading.grid import step_name
 
-EVENT_COLUMNS = ("#", "when", "channels", "like", "score", "by chance once in")
-REASONS = 3  # of the worst events
+DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+USES = {  # of sentences, in the order of the answer
+    "not understood": "Not understood; please say it in other words",
+    "no rule": "A failure for which no rule passed its check",
+    "other": "About something else",
+    "normal": "Describes what is normal",
+    "benign": "Taken as normal, by a benign rule",
+    "rule": "Led to a rule",
+}
+MOST_QUOTES = 8  # of sentences of one use
 
 
 def summarise(result: ToolResult, step: float | None = None) -> str:
@@ -108,6 +118,8 @@ def _rule(value: dict[str, Any]) -> str:
     bounds = ", ".join(_bound(name, bound) for name, bound in value["where"].items())
     where = f"; only {bounds}" if bounds else ""
     verdict = "It passes its check" if value["passes"] else "It fails its check and is not in the bank"
+    if value["benign"]:
+        verdict = "It is taken as normal"
     fails = "".join(f"; {name} {why}" for name, why in value["fails"].items())
     pace = ", builds up slowly" if value["gradual"] else ""
     return (
@@ -116,7 +128,52 @@ def _rule(value: dict[str, Any]) -> str:
     )
 
 
+def _benign(value: dict[str, Any]) -> str:
+    return f"Taken as normal: {_rule(value)} It counts from the next training on: say 'go'. 'undo' takes it back."
+
+
+def _sentences(value: dict[str, Any]) -> str:
+    """Answer which rules came from the text, and what became of its sentences."""
+    if not value["has_text"] and not value["rules"]:
+        return "There are no notes: give some with --text or --log."
+    lines = [f'- {rule}: "{quotes[0]}"' for rule, quotes in value["rules"].items()]
+    parts = ["Rules with words from you:", *lines] if lines else ["No rule is from your words."]
+    for use, title in USES.items():
+        found = [each for each in value["sentences"] if each["use"] == use]
+        if found and use != "rule":
+            more = f"; and {len(found) - MOST_QUOTES} more" if len(found) > MOST_QUOTES else ""
+            quoted = "; ".join(f'line {each["line"]}, "{each["text"]}"' for each in found[:MOST_QUOTES])
+            parts.append(f"{title}: {quoted}{more}.")
+    if not value["sentences"] and value["has_text"]:
+        parts.append("What became of each sentence is known after mining: say 'mine'.")
+    return "\n".join(parts)
+
+
+def _normal(value: dict[str, Any]) -> str:
+    span = value["training"]
+    times = f", {span['first_time']} to {span['last_time']}" if "first_time" in span else ""
+    parts = [f"Normal is what the training part shows{times}."]
+    if value["said"]:
+        parts.append("You said: " + "; ".join(f'"{text}"' for text in value["said"][:MOST_QUOTES]) + ".")
+    if value["benign"]:
+        parts += ["Unusual but normal:", *(f"- {_rule(rule)}" for rule in value["benign"])]
+    else:
+        parts.append("Nothing unusual is taken as normal; say for example 'do not alert when ... at night'.")
+    return "\n".join(parts)
+
+
+def _correlation(value: dict[str, Any]) -> str:
+    pairs = [f"{' and '.join(each['channels'])} ({each['correlation']:.2f})" for each in value["strongest"][:3]]
+    return f"These go together most: {', '.join(pairs)}." if pairs else "There is only one channel that varies."
+
+
+def _words(term: str) -> str:
+    return term.replace("_", " ")
+
+
 def _bound(name: str, bound: Any) -> str:
+    if name == "weekdays":
+        return f"on {', '.join(DAYS[day] for day in bound)}"
     if isinstance(bound, dict):
         low, high = (float(bound[end]) % 24 if name == "hours" else float(bound[end]) for end in ("low", "high"))
         unit = {"hours": "h", "phase": "of the cycle"}.get(name, "samples")
@@ -135,46 +192,6 @@ def _comparison(value: dict[str, Any]) -> str:
     parts = [f"{name}: {', '.join(value[name])}" for name in ("new", "gone") if value[name]]
     parts += [f"{rule}: {', '.join(fields)} changed" for rule, fields in value["changed"].items()]
     return "; ".join(parts) + "." if parts else "Nothing has changed."
-
-
-def _training(value: dict[str, Any]) -> str:
-    outcome = f"{'Enhanced' if value['accepted'] else 'The original detector was kept'}: {value['reason']}."
-    return f"{outcome}\n\n{events_text(value)}"
-
-
-def events_text(value: dict[str, Any]) -> str:
-    """Return the events as a table of Markdown, and the reasons of the worst ones."""
-    verdict = _events_verdict(value)
-    if not value["events"]:
-        return verdict
-    rows = [list(EVENT_COLUMNS), ["---"] * len(EVENT_COLUMNS), *map(_event_cells, value["events"])]
-    reasons = [f"{event['rank']}. {event['reason']}" for event in value["events"][:REASONS]]
-    return "\n\n".join([verdict, "\n".join(map(_line, rows)), "\n".join(reasons)])
-
-
-def _events_verdict(value: dict[str, Any]) -> str:
-    """Return how many events there are, and what the threshold means."""
-    count, shown = value["count"], len(value["events"])
-    parts = [f"{count} event{'s' * (count != 1)}." if count else "No event: no score reaches the threshold."]
-    accepted = f"accepted false alarms in normal data: {value['accepted_false_alarms']}"
-    parts.append(f"The threshold is a score of {value['threshold']:g}; {accepted}.")
-    if value["whole_series"]:
-        parts.append("No end of the training part is given, so that events are sought in the part learned from, too.")
-    if count > shown:
-        parts.append(f"These are the worst {shown}; events.csv lists all.")
-    return " ".join(parts)
-
-
-def _line(cells: list[str]) -> str:
-    """Return a line of a table of Markdown."""
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-
-def _event_cells(event: dict[str, Any]) -> list[str]:
-    """Return the cells of an event below `EVENT_COLUMNS`."""
-    like = "-" if event["like"] is None else f"{event['like']}, {100 * event['probability']:.0f} %"
-    figures = [f"{event['score']:.1f}", event["by_chance_once_in"]]
-    return [str(event["rank"]), event["when"], ", ".join(event["channels"]), like, *figures]
 
 
 # Called with the result, " of CHANNEL" or nothing, and the seconds between samples.
@@ -197,6 +214,23 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     ),
     "why_rule": _reasons,
     "compare_banks": _comparison,
-    "train_and_score": _training,
+    "add_benign_rule": _benign,
+    "add_benign_event": _benign,
+    "undo": lambda value: f"Undone: {_comparison(value)}",
+    "try_kind": lambda value: (
+        f"{value['count']} examples of {_words(value['mechanism'])} ({_words(value['morphology'])}) as it would look here,"
+        " in red, over normal windows in grey. No rule was added; 'add a rule: ...' adds one."
+    ),
+    "list_sentences": _sentences,
+    "list_normal": _normal,
+    "correlation": _correlation,
+    "train_and_score": event_answers.training,
     "show_events": events_text,
+    "explain_event": event_answers.explained,
+    "show_stretch": event_answers.stretch,
+    "show_scores": lambda value: "The scores before and after post-training, below the series.",
+    "show_alert_rates": event_answers.rates,
+    "set_alert_rate": event_answers.rate_changed,
+    "compare_scores": event_answers.compared,
+    "export_events": event_answers.exported,
 }

@@ -1,0 +1,72 @@
+"""The embedded guide: turns a person's request into tool calls, and their results into an answer.
+
+It never acts on a guess. It asks where a request fits several things, and names the nearest ones where it fits none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
+from ape.agents.guide.answers import summarise
+from ape.agents.guide.clarify import ask, chosen, example_of, nearest
+from ape.agents.guide.drafts import READ_TEXT
+from ape.agents.guide.intents import Intent, rank
+from ape.agents.guide.requests import ACTIONS, Response, add_rule, asks_for_new_rule
+
+UNDERSTOOD = 0.2  # least probability of what is only shown or measured
+SURE = 0.35  # least probability of what changes something
+AHEAD = 1.5  # times the probability of the next, at least, for what changes something
+_NEGATED = re.compile(
+    r"^\W*(?:please )?(?:don'?t|do not|never|not)\b|\bwithout (?:train|min|dropp|chang)ing anything", re.IGNORECASE
+)
+_HYPOTHETICAL = re.compile(r"\b(?:what (?:happens|if|would happen)|what would change|suppose)\b", re.IGNORECASE)
+
+
+def next_calls(transcript: Transcript) -> ToolCalls:
+    """Return the tool calls for the last request; none once they are done, or if there is nothing to call."""
+    if _results(transcript):
+        return []
+    response = _respond(transcript)
+    return response if isinstance(response, list) else []
+
+
+def answer(transcript: Transcript) -> str:
+    """Return a summary of the results, or an answer or a question without any."""
+    if results := _results(transcript):
+        return "\n\n".join(summarise(result, transcript.task.get("step_seconds")) for result in results)
+    response = _respond(transcript)
+    return (
+        response if isinstance(response, str) else nearest([intent for intent, _ in rank(transcript)[:2]], transcript)
+    )
+
+
+def _results(transcript: Transcript) -> list[ToolResult]:
+    """Results for the last request, without the text that was only read to understand it."""
+    return [result for result in transcript.results[transcript.results_before :] if result.tool != READ_TEXT]
+
+
+def _respond(transcript: Transcript) -> Response:
+    """Tool calls for the last request, or an answer."""
+    transcript = chosen(transcript)
+    if asks_for_new_rule(transcript.request):
+        return add_rule(transcript)
+    (first, share), (second, next_share), *_ = rank(transcript)
+    if share < UNDERSTOOD:
+        return nearest([first, second], transcript)
+    if first.acts:
+        if _HYPOTHETICAL.search(transcript.request):
+            return nearest([first, second], transcript)
+        if _NEGATED.search(transcript.request) and first.id not in ("benign", "change", "rate"):
+            return "All right, nothing was changed."
+        if share < SURE or share < AHEAD * next_share:
+            return _which([first, second], transcript)
+    return ACTIONS[first.id](transcript)
+
+
+def _which(intents: list[Intent], transcript: Transcript) -> str:
+    titles = " or ".join(intent.title for intent in intents)
+    return ask(
+        f"I am not sure what you mean, and did nothing: to {titles}?",
+        [example_of(each, transcript) for each in intents],
+    )

@@ -1,0 +1,128 @@
+"""What a request asks for: it is compared with the phrases of `intents.toml` by its words and by their meaning.
+
+A linear model over sentence vectors, words and a few cues is fitted to the phrases when the first request comes.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ape.agents.expert.transcript import Transcript
+from ape.agents.guide.names import mechanisms_in, named_rules, without_channels, without_rules
+from ape.agents.guide.times import Span, without_times
+from ape.agents.guide.vectors import vectors
+
+STAND_INS = {  # words that sentence vectors know, for the stand-ins of the phrases
+    "xrule": "the rule", "xtime": "that time", "xchannel": "the sensor", "xnumber": "five", "xfailure": "a fault",
+}  # fmt: skip
+CUES = tuple(  # patterns over requests with stand-ins
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        "xrule", "xtime", "xchannel", "xnumber", "xfailure", "(?:event|anomaly|alarm|alert) (?:number )?xnumber",
+        r"^\W*(?:why|how|what|which|where|when|who|is|are|does|do|did|was|were|can|could|should|would)\b",
+        r"\b(?:not|never|no)\b|n't\b",
+    )
+)  # fmt: skip
+VECTOR_WEIGHT = 3.0  # of the sentence vectors, compared with words and cues
+PENALTY = 3.0  # inverse strength of the regularisation
+_NUMBER = re.compile(
+    r"\b(?:\d+(?:\.\d+)?|two|three|four|five|six|seven|eight|nine|ten|twenty|second|third)(?:st|nd|rd|th)?\b"
+)
+_NO_RULE = {"sensor", "signal", "level", "levels", "limits", "limit", "cycles", "pattern", "noise", "relation", "loss"}
+_DEFINITE = re.compile(r"\b(?:the|that|those|these|my|your) (?P<word>[a-z]+)\b|(?<!a )(?<!an )\b(?P<plural>[a-z]+s)\b")
+_WORD = re.compile(r"[a-z']+")
+_SUFFIX = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Something that the guide can do.
+
+    Parameters
+    ----------
+    id : str
+    title, example : str
+        What it is, and a request for it, for people.
+    phrases : tuple of str
+        Ways to ask for it.
+    acts : bool
+        Whether it changes something.
+    """
+
+    id: str
+    title: str
+    example: str
+    phrases: tuple[str, ...]
+    acts: bool = False
+
+
+def _read() -> dict[str, Intent]:
+    table = tomllib.loads((Path(__file__).parent / "intents.toml").read_text(encoding="utf-8"))
+    return {name: Intent(name, **{**entry, "phrases": tuple(entry["phrases"])}) for name, entry in table.items()}
+
+
+INTENTS = _read()
+
+
+def rank(transcript: Transcript) -> list[tuple[Intent, float]]:
+    """Return what the last request may ask for, with probabilities, the most probable first."""
+    vectoriser, model = _model()
+    shares = model.predict_proba(_features([generalised(transcript)], vectoriser))[0]
+    order = np.argsort(-shares, kind="stable")
+    return [(INTENTS[model.classes_[each]], float(shares[each])) for each in order]
+
+
+def generalised(transcript: Transcript) -> str:
+    """Return the request with stand-ins for the rules, times, channels, numbers and failures that it names."""
+    task = transcript.task
+    text = transcript.request.strip().lower()
+    text = without_rules(text, [*task.get("rules", []), *task.get("dropped", [])], "xrule")
+    text = _without_described(text, transcript)
+    text = without_channels(text, [name.lower() for name in task.get("channels", [])], "xchannel")
+    text = without_times(text, Span.of(task), "xtime")
+    text = _NUMBER.sub("xnumber", text)
+    return f"{text} xfailure" if "xrule" not in text and mechanisms_in(text) else text
+
+
+def _without_described(text: str, transcript: Transcript) -> str:
+    """Return a text with stand-ins for words such as "the drift" or "jumps" that fit a known rule."""
+
+    def stand_in(match: re.Match[str]) -> str:
+        if (word := match["word"] or match["plural"]) in _NO_RULE:
+            return match[0]
+        return "xrule" if named_rules(replace(transcript, request=word, earlier=[])).how == "words" else match[0]
+
+    return _DEFINITE.sub(stand_in, text)
+
+
+@cache
+def _model() -> tuple[Any, Any]:
+    """Fit the model to the phrases."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    phrases = [phrase for intent in INTENTS.values() for phrase in intent.phrases]
+    labels = [intent.id for intent in INTENTS.values() for _ in intent.phrases]
+    phrases = [f"{each} xfailure" if "xfailure" not in each and mechanisms_in(each) else each for each in phrases]
+    vectoriser = TfidfVectorizer(analyzer=_stems, sublinear_tf=True).fit(phrases)
+    model = LogisticRegression(C=PENALTY, max_iter=500).fit(_features(phrases, vectoriser), labels)
+    return vectoriser, model
+
+
+def _features(texts: Sequence[str], vectoriser: Any) -> np.ndarray:
+    """Return vectors, words and cues of texts, float64 [n, k]."""
+    natural = [re.sub("|".join(STAND_INS), lambda match: STAND_INS[match[0]], text) for text in texts]
+    cues = np.array([[float(cue.search(text) is not None) for cue in CUES] for text in texts])
+    return np.hstack([VECTOR_WEIGHT * vectors(natural), vectoriser.transform(texts).toarray(), cues])
+
+
+def _stems(text: str) -> list[str]:
+    return [_SUFFIX.sub("", word) for word in _WORD.findall(text.lower())]
