@@ -49,3 +49,9 @@ def direction(text: str, near: int | None = None) -> Direction:
     if ups and downs:
         return "either"
     return "up" if ups else "down" if downs else "either"
+
+
+def moves(text: str) -> bool:
+    """Return whether a text says that values rise or fall."""
+    text = _NEITHER.sub(" ", text)
+    return _UP.search(text) is not None or _DOWN.search(text) is not None

@@ -9,11 +9,11 @@ from typing import Literal
 
 from ape.agents.records import Hint, Remark
 from ape.agents.understanding.channels import WHEN, Channel, affected, describe_channels, mentioned
-from ape.agents.understanding.direction import Direction, direction
+from ape.agents.understanding.direction import Direction, direction, moves
 from ape.agents.understanding.frequency import shares
 from ape.agents.understanding.meaning import Meaning, meanings
 from ape.agents.understanding.quantities import durations, in_samples
-from ape.agents.understanding.roles import Statement, statements
+from ape.agents.understanding.roles import Statement, clarity, statements
 from ape.agents.understanding.sentences import clauses, sentences
 from ape.agents.understanding.sizes import resolve, sizes
 from ape.agents.understanding.subjects import acts_on
@@ -23,13 +23,19 @@ from ape.rules.schema import Range
 
 Source = Literal["text", "log"]
 LONGEST_QUOTE = 200  # characters
-CLEAR_CLAUSE = 0.5  # probability of its mechanism, from which a clause can name a failure of its own
-TYPICAL = 1.5  # factor for morphologies that are typical of the mechanism
+CLEAR_ALTERNATIVE, CLEAR_EFFECT = 0.35, 0.5  # clarity, from which a clause can name a failure of its own
+TYPICAL = 3.0  # factor for morphologies that are typical of the mechanism
+BY_PROCESS = 0.5  # factor of stuck sensors, if a text blames a process
+VAGUE = 0.3  # probability of the best mechanism, below which the movement that a text tells decides
 MOST_HINTS = 3  # of a sentence
 MOST_CHANNELS = 8  # of a hint
 MOST_UNRESOLVED = 4
 LEAST_STRENGTH = 0.05
-FALLBACK = ("abrupt_change", "step")  # of what must not alarm, if its words do not say what it looks like
+_SLOWLY = re.compile(
+    r"\b(?:slow(?:ly)?|gradual(?:ly)?|creep\w*|little by little|bit by bit|drift\w*|over (?:\w+ )?(?:days|weeks"
+    r"|months|years)|steadily)\b",
+    re.IGNORECASE,
+)
 # time, level and origin at the beginning of a line of a log
 _STAMP = re.compile(
     r"^\W*(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|[A-Z][a-z]{2} {1,2}\d{1,2})"
@@ -86,20 +92,25 @@ def read_statements(
     split = sentences(numbered)
     known = describe_channels(channels, [text for _, text in numbered] if source == "text" else [])
     bare = [_STAMP.sub("", sentence.text) or sentence.text for sentence in split]
-    told = statements(split, _meanings(bare), known)
+    told = statements(split, _meanings(bare), known, source)
     reader = _Reader(known, source, step_seconds)
     hints: list[Hint] = []
     remarks: list[Remark] = []
-    texts: list[str] = []
+    topics: list[tuple[list[int], str]] = []  # hints of one failure, and all that the text says about it
     for statement, text in zip(told, bare, strict=True):
         found = reader.hints(statement, text, hints)
+        new = list(range(len(hints), len(hints) + len(found)))
+        if statement.continues and topics:
+            indices, said = topics[-1]
+            topics[-1] = ([*indices, *new], f"{said} {text}")
+        elif found and not found[0].benign:
+            topics.append((new, text))
         hints += found
-        texts += [text] * len(found)
         if not found:
             remarks.append(_remark(statement))
-    failures = [k for k, hint in enumerate(hints) if not hint.benign]
-    for k, share in zip(failures, shares([texts[k] for k in failures]), strict=True):
-        hints[k] = hints[k].model_copy(update={"share": share})
+    for (indices, _), share in zip(topics, shares([said for _, said in topics]), strict=True):
+        for k in indices:
+            hints[k] = hints[k].model_copy(update={"share": share})
     return Reading(hints, remarks)
 
 
@@ -118,7 +129,7 @@ class _Reader:
             return [hint] if hint is not None else []
         if statement.role == "benign":
             return [self._hint(statement, text, text, statement.meaning)]
-        if statement.role != "failure" or not statement.meaning.mechanisms:
+        if statement.role != "failure":
             return []
         if statement.label:
             text = f"{statement.label}: {text}"
@@ -144,7 +155,7 @@ class _Reader:
             alternative = _OR.search(text[max(0, position - 2) : start + 1]) is not None
             position = start + len(part)
             mechanism = _best(each.mechanisms)
-            clear = each.roles["failure"] >= CLEAR_CLAUSE and each.mechanisms.get(mechanism, 0.0) >= CLEAR_CLAUSE
+            clear = clarity(each) >= (CLEAR_ALTERNATIVE if alternative or not groups else CLEAR_EFFECT)
             same = next((k for k, (_, other, _) in enumerate(groups) if _best(other.mechanisms) == mechanism), None)
             if not clear or same is not None:
                 if groups:
@@ -168,11 +179,9 @@ class _Reader:
 
     def _hint(self, statement: Statement, part: str, text: str, meaning: Meaning, *, secondary: bool = False) -> Hint:
         """The hint of a clause; what it does not say itself, the sentence says."""
-        mechanism = _best(meaning.mechanisms) or FALLBACK[0]
-        morphologies = {
-            term: share * (TYPICAL if term in _TYPICAL_OF[mechanism] else 1.0)
-            for term, share in meaning.morphologies.items()
-        }
+        blamed = acts_on(part) or acts_on(text)
+        mechanisms, morphologies = _with_circumstances(meaning, part, blamed)
+        mechanism = _best(mechanisms)
         mentions = affected(part, self.channels)
         if not mentions.names and not mentions.ambiguous and part != text:
             mentions = affected(text, self.channels)
@@ -191,7 +200,7 @@ class _Reader:
                 names = [*names, resolved.channel] if resolved.channel and not names else names
         if not spans and (words := in_samples(part)) is not None:
             unresolved.append(words)
-        strength = meaning.mechanisms.get(mechanism, 0.0) * max(meaning.roles["failure"], meaning.roles["benign"])
+        strength = mechanisms[mechanism] * (1.0 if statement.role == "benign" else meaning.roles["failure"])
         return Hint(
             rationale=f"'{part[:120]}' is a case of {mechanism.replace('_', ' ')}",
             quote=statement.sentence.text[:LONGEST_QUOTE],
@@ -200,8 +209,8 @@ class _Reader:
             benign=statement.role == "benign",
             mechanism=mechanism,
             strength=round(min(1.0, max(LEAST_STRENGTH, strength * (0.5 if secondary else 1.0))), 3),
-            morphology=_best(morphologies) or (FALLBACK[1] if not meaning.mechanisms else None),
-            acts_on=acts_on(part) or acts_on(text),
+            morphology=_best(_typical(morphologies, mechanism)),
+            acts_on=blamed,
             seconds=seconds,
             change=change,
             amount=amount,
@@ -248,6 +257,24 @@ def _meanings(texts: Sequence[str]) -> list[Meaning]:
     first = dict(zip(reversed(keys), reversed(texts), strict=True))
     found = dict(zip(first, meanings(list(first.values())), strict=True))
     return [found[key] for key in keys]
+
+
+def _with_circumstances(meaning: Meaning, text: str, blamed: str | None) -> tuple[dict[str, float], dict[str, float]]:
+    """Mechanisms and morphologies, given whom a text blames, and that it tells a movement if its words are vague."""
+    mechanisms, morphologies = dict(meaning.mechanisms), dict(meaning.morphologies)
+    if blamed == "process":
+        mechanisms["stuck_sensor"] *= BY_PROCESS
+    if max(mechanisms.values()) < VAGUE and moves(text):
+        slow = _SLOWLY.search(text) is not None
+        mechanisms["gradual_drift" if slow else "abrupt_change"] = VAGUE
+        morphologies = {"ramp" if slow else "step": 1.0}
+    return mechanisms, morphologies
+
+
+def _typical(morphologies: dict[str, float], mechanism: str) -> dict[str, float]:
+    """Morphologies, with those that are typical of the mechanism more likely."""
+    typical = _TYPICAL_OF[mechanism]
+    return {term: share * (TYPICAL if term in typical else 1.0) for term, share in morphologies.items()}
 
 
 def _best(shares: dict[str, float]) -> str:

@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ape.agents.understanding.channels import Channel, description
+from ape.agents.understanding.language import ENGLISH
 from ape.agents.understanding.meaning import Meaning, Role
 from ape.agents.understanding.sentences import Sentence
 from ape.agents.understanding.subjects import other_machine, own_tags
 
 SECTION_WEIGHT = 3.0  # of what a section's heading announces
 DESCRIBES = "describes"
+CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
+LEAST_CLARITY = {"text": 0.4, "log": 0.3}  # of a failure in the first sentence of a text, and in a line of a log
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
 # headings that announce failures, or what is normal
 _OF_FAILURES = re.compile(
@@ -50,7 +53,16 @@ _QUIET = re.compile(
     r"|\b(?:is|are|was|were|and|but|means?)\s+(?:not an?|no|never an?)\s+(?:\w+ )?(?:fault|failure|error|anomal\w+"
     r"|problem|defect|malfunction|incident|cause for concern|reason to)\w*|\bby design\b|\bno (?:fault|failure"
     r"|anomaly)\s*\.?$"
+    r"|\b(?:is|are) (?:just |only |merely )?(?:the )?(?:weather|seasonal|routine|business as usual)\b"
     r"|\bfalse alarms?\b|\bnothing (?:to worry|is wrong|wrong)\b",
+    re.IGNORECASE,
+)
+# what never happened
+_DENIED = re.compile(
+    r"^(?:never|not yet) (?:yet )?(?:seen|observed|happened|occurred|reported)|\b(?:has|have|had|was"
+    r"|were) never\b|\bruled out\b"
+    r"|\b(?:there|we) (?:is|are|was|were|have|had) (?:never )?no\b|^no (?:known )?(?:\w+ )?(?:fail\w+|faults?"
+    r"|leaks?|problems?|issues?)\b",
     re.IGNORECASE,
 )
 _LOOKS_LIKE = re.compile(
@@ -104,9 +116,9 @@ class Statement:
 
 
 def statements(
-    sentences: Sequence[Sentence], meanings: Sequence[Meaning], channels: Sequence[Channel]
+    sentences: Sequence[Sentence], meanings: Sequence[Meaning], channels: Sequence[Channel], source: str
 ) -> list[Statement]:
-    """Return what each sentence of a text is for, given what its words mean."""
+    """Return what each sentence of a text or log is for, given what its words mean."""
     found: list[Statement] = []
     section, label = "", ""
     own = own_tags([channel.name for channel in channels] + [each.text for each in sentences[:1]])
@@ -116,17 +128,31 @@ def statements(
             found.append(Statement(sentence, meaning, "normal", "heading"))
             continue
         before = found[-1] if found else None
-        role, reason = _role(sentence, meaning, channels, section, own, before.reason if before else "", first=k == 0)
+        role, reason = _role(
+            sentence,
+            meaning,
+            channels,
+            section,
+            own,
+            before.reason if before else "",
+            source=source,
+            first=k == 0 and source == "text",
+        )
         named = before is not None and before.role in ("failure", "benign")
         if named and _REFERS.match(sentence.text) and _QUIET.search(sentence.text):
             assert before is not None
             found[-1] = replace(before, role="benign")
             found.append(Statement(sentence, meaning, "normal", "about the sentence before it"))
             continue
-        weak = role != "failure" or max(meaning.mechanisms.values(), default=0.0) < CLEAR
-        continues = named and role in ("failure", "normal", "not understood") and weak and _continues(sentence.text)
+        weak = role in ("normal", "not understood") or (role == "failure" and clarity(meaning) < CLEAR_NEW)
+        continues = named and weak and _CONTINUES.match(sentence.text) is not None
         found.append(Statement(sentence, meaning, role, reason, continues, label))
     return found
+
+
+def clarity(meaning: Meaning) -> float:
+    """Return how clearly a sentence names a failure of a certain mechanism: the probability of both."""
+    return meaning.roles["failure"] * max(meaning.mechanisms.values(), default=0.0)
 
 
 def _section(text: str, meaning: Meaning, section: str) -> tuple[str, str]:
@@ -149,6 +175,7 @@ def _role(
     own: dict[str, set[str]],
     before: str,
     *,
+    source: str,
     first: bool,
 ) -> tuple[Role, str]:
     """The role of a sentence, and the reason; ``before`` is the reason of the sentence before it."""
@@ -164,14 +191,20 @@ def _role(
         return "normal", "how the series is measured"
     if _STATES_NORMAL.match(text):
         return "normal", "what is normal"
+    if _DENIED.search(text):
+        return "normal", "says that it does not happen"
     if _QUIET.search(text) or _LOOKS_LIKE.search(text):
         return "benign", ""
     weights = {role: share * (SECTION_WEIGHT if role == section else 1.0) for role, share in meaning.roles.items()}
     role = max(weights, key=lambda each: weights[each])
     if role == "benign" and section == "failure" and meaning.roles["benign"] < 0.5:
         role = "failure" if failure > meaning.roles["normal"] else "normal"
-    if first and role in ("normal", "not understood"):
+    if meaning.language != ENGLISH:
+        return "not understood", f"written in {meaning.language}"
+    if first and (role in ("normal", "not understood") or clarity(meaning) < LEAST_CLARITY["text"]):
         return "normal", "describes the scenario"
+    if source == "log" and role == "failure" and clarity(meaning) < LEAST_CLARITY["log"]:
+        return "normal", "routine"
     return role, "" if role in ("failure", "benign") else _reason(role)
 
 
@@ -182,7 +215,3 @@ def _is_description(what: str) -> bool:
 
 def _reason(role: Role) -> str:
     return {"normal": "what is normal", "other": "about another machine"}.get(role, "no failure recognised")
-
-
-def _continues(text: str) -> bool:
-    return _CONTINUES.match(text) is not None

@@ -25,7 +25,10 @@ _HEADING_WORDS = frozenset(WORDS["words"]["heading"])
 WRAPPED_SHARE = 0.7  # of the longest line, from which a line may continue on the next one
 LONGEST_HEADING = 6  # words
 # before a clause about something else, or about another way to fail
-_CLAUSE = re.compile(r"\s*;\s+|,?\s+(?:or(?: else)?|but|while|whereas|yet|although)\s+|,\s+(?:and\s+)?|\s+and\s+")
+_CLAUSE = re.compile(
+    r"\s*;\s+|,?\s+(?:or(?: else)?|but|while|whereas|yet|although)\s+|,\s+(?:and\s+)?"
+    r"|\s+and\s+(?!(?:down|off|forth|on|again|more|out|then|less|over)\b)"
+)
 
 
 @dataclass(frozen=True)
