@@ -42,11 +42,12 @@ def add_form(defaults: Request) -> dict[str, gr.components.Component]:
         fields["data"] = gr.File(
             label="series: CSV, Parquet, Feather, NPZ or UCR text", file_types=[*SUFFIXES, *COMPRESSED], scale=2
         )
-        text("train_end", "end of the training part, taken as normal", "a row, a date, or 60% (empty: all)")
+        with gr.Column(scale=1, min_width=200):
+            several("column", "channels to use (none: all)")
+            text("train_end", "end of the training part, taken as normal", "row, date, or 60% (empty: all)")
         text("text", "what is known about possible failures", lines=3, scale=2)
     with gr.Accordion("reading the file (by default everything is inferred)", open=False):
         with gr.Row():
-            several("column", "channels to use (none: all)")
             choice("decimal", "decimal mark", [INFERRED, ".", ","])
             several("missing", "cells that mean a missing value")
             choice("header", "the first row names the columns", [INFERRED, *YES_OR_NO])

@@ -25,7 +25,7 @@ NO_EVENTS = "No events yet: say *go* to train a detector and to score the series
 HINT = "Ask what the series does, say 'mine', or 'help'."
 # Hide Gradio's "Share", which sends a picture to another machine, and "Clear", which would not delete anything.
 CSS = """.card img {max-height: 9rem; object-fit: contain}
-.rules {max-height: 760px; overflow-y: auto; flex-wrap: nowrap !important} .rules > * {flex-shrink: 0}
+.rules {max-height: 78vh; overflow-y: auto; flex-wrap: nowrap !important} .rules > * {flex-shrink: 0}
 footer, button[aria-label="Share"], button[aria-label="Clear"] {display: none !important}
 .prose {overflow-x: auto} .prose th, .prose td {overflow-wrap: normal; word-break: normal}
 .events table {font-size: .85em} .events th, .events td {padding: .2em .5em !important}
@@ -62,7 +62,14 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
         notice = gr.Markdown(elem_id="notice")
         with gr.Row():
             with gr.Column(scale=4, min_width=400):
-                chat = gr.Chatbot(height=620, show_label=False, buttons=["copy"], placeholder=HINT, allow_tags=False)
+                chat = gr.Chatbot(
+                    height="60vh",
+                    min_height=360,
+                    show_label=False,
+                    buttons=["copy"],
+                    placeholder=HINT,
+                    allow_tags=False,
+                )
                 with gr.Row(visible=False) as question:
                     yes, no = gr.Button("yes, do it", variant="primary"), gr.Button("no")
                 status = gr.Markdown(elem_id="status")

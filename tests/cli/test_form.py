@@ -12,9 +12,9 @@ pytest.importorskip("gradio")
 import gradio as gr
 from PIL import Image
 
+from ape.cli.conversations import look, start
 from ape.cli.form import add_form, request_of_form, values_of
 from ape.cli.main import build_parser
-from ape.cli.page import look, start
 from ape.core.errors import InputError
 from ape.monitor import AlertRate
 from ape.runs import Request
@@ -85,7 +85,8 @@ def test_the_page_shows_the_block_of_the_command_before_and_after_the_start(ape,
     request = Request(
         "chat", str(european), train_end="2024-02-01 20:00", reading=ReadOptions(decimal=",", dayfirst=True)
     )
-    block, picture = look(tmp_path, request)
+    found = look(tmp_path, request)
+    block, picture = found.lines, found.picture
     command = ("--decimal", ",", "--dayfirst", "--train-end", "2024-02-01 20:00")
     assert block == ape("check", european, *command).out.rstrip("\n")
     assert "day first" in block and "2024-02-01 00:00:00" in block and picture.endswith(".png")
