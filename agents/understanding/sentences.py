@@ -18,7 +18,7 @@ _ABBREVIATED = re.compile(
 # marks of a list item or a heading at the beginning of a sentence
 _MARK = re.compile(r"^(?:\s*(?:[-*•>|+]|#{1,6}|\(?\d{1,2}[.)]|\(?[a-z]\)|\[[ xX]\])\s+)+")
 # beginning of a list item, a heading, a dated line or a labelled line
-_BLOCK_START = re.compile(r"\s*(?:[-*•#>\[|]|\(?\d{1,2}[.)]\s|\d{4}-\d\d-\d\d|\w{3} +\d+ \d\d:|[\w()\[\]]+:\s)")
+_BLOCK_START = re.compile(r"\s*(?:[-*•#>\[|]|\(?\d{1,2}[.)]\s|\d{4}-\d\d-\d\d|\w{3} +\d+ \d\d:|[\w()\[\]]+(?::| =)\s)")
 _HEADING = re.compile(r"^\s*#{1,6}\s|^\s*[A-Z][A-Z\s/&-]{5,}:?\s*$")
 # words of headings that introduce what follows
 _HEADING_WORDS = frozenset(WORDS["words"]["heading"])

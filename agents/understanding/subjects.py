@@ -49,7 +49,7 @@ def own_tags(texts: Iterable[str]) -> dict[str, set[str]]:
     """Return the numbers of the machines that texts name, by the kind of the tag or the noun before the number."""
     tags: dict[str, set[str]] = {}
     for text in texts:
-        for kind, number in _tags(text):
+        for kind, number, _ in _tags(text):
             tags.setdefault(kind, set()).add(number)
     return tags
 
@@ -57,20 +57,21 @@ def own_tags(texts: Iterable[str]) -> dict[str, set[str]]:
 def other_machine(text: str, own: dict[str, set[str]]) -> str | None:
     """Return the words of a text that name another machine than one's own, None if it speaks of no other."""
     named = list(_tags(text))
-    if any(number in own.get(kind, ()) for kind, number in named):
+    if any(number in own.get(kind, ()) for kind, number, _ in named):
         return None
-    for kind, number in named:
+    for kind, _, words in named:
         if kind in own:
-            return f"{kind} {number}"
+            return words
     match = _ELSEWHERE.search(text)
     return None if match is None or _HERE.search(text[: match.start()]) else match[0]
 
 
-def _tags(text: str) -> Sequence[tuple[str, str]]:
-    found = [(match["kind"], match["number"].upper()) for match in _TAG.finditer(text)]
+def _tags(text: str) -> Sequence[tuple[str, str, str]]:
+    """Kind, number and words of each tag."""
+    found = [(match["kind"], match["number"].upper(), match[0]) for match in _TAG.finditer(text)]
     for match in _NUMBERED.finditer(text):
         if (kind := match["kind"].lower()) in _UNITS:
-            found.append((kind, match["number"].upper()))
+            found.append((kind, match["number"].upper(), match[0]))
     return found
 
 

@@ -42,7 +42,7 @@ _BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _AT = re.compile(
-    r"\b(?P<how>at|around|about|towards|near|after|before|since|from)\s+(?:about |around |roughly )?"
+    r"\b(?P<how>at|around|about|towards|near|after|before|since|from)\s+(?P<about>about |around |roughly )?"
     rf"{_FIRST}(?![\w%°/.,:-]*\d|[%°/]|\s*(?:to|-|–)\s*\d)",
     re.IGNORECASE,
 )
@@ -125,6 +125,7 @@ def hours(text: str) -> Range | None:
         how = (clock.groupdict().get("how") or "at").lower()
         spans = {"after": (0.0, 3.0), "since": (0.0, 3.0), "from": (0.0, 3.0), "before": (-3.0, 0.0)}
         spans |= dict.fromkeys(("around", "about", "towards", "near"), (-ABOUT, ABOUT))
+        how = "about" if how == "at" and clock.groupdict().get("about") else how
         before, after = spans.get(how, (-AROUND, AROUND))
         low = hour + before
         return Range(low=low % 24, high=low % 24 + after - before)

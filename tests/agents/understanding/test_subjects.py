@@ -24,8 +24,8 @@ def test_sensor_or_process(text, blamed):
 
 def test_other_number_of_the_same_kind_is_another_machine():
     own = own_tags(["Centrifugal pump P-101 of unit 3"])
-    assert other_machine("P-102 leaks.", own) == "P 102"
-    assert other_machine("Unit 4 was noisy.", own) == "unit 4"
+    assert other_machine("P-102 leaks.", own) == "P-102"
+    assert other_machine("Unit 4 was noisy.", own) == "Unit 4"
     assert other_machine("P-101 leaks.", own) is None
     assert other_machine("Valve V-7 leaks.", own) is None
 
