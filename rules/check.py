@@ -7,13 +7,14 @@ data. Rules are designed on the part before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ape.core.errors import InputError
-from ape.rules.placement import allowed_starts, channel_indices
+from ape.rules.placement import MAX_SHARE, allowed_starts, channel_indices
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Rule
 from ape.series import Series
@@ -22,6 +23,8 @@ from ape.series.windows import count_points, longest_window, sliding, split_star
 
 HELD_OUT_SHARE = 0.35  # of the training part, for the hosts of the check
 HOSTS = 192  # windows that get an anomaly, and as many that stay normal
+PLACED_SHARE = 0.95  # of the hosts, from which all of them serve a rule; otherwise it gets hosts of its own
+MOST_TRIED, LEAST_OWN = 3072, 16  # windows that are searched for hosts of a rule, and hosts that must be found
 REFERENCES = 800  # at most; earlier windows that are searched for the nearest one
 FOLDS = 4  # of the cross-validation; contiguous in time
 RIDGE = 10.0  # penalty
@@ -54,6 +57,13 @@ THRESHOLDS: dict[str, Threshold] = {
 }
 
 
+class Compared(NamedTuple):
+    """Positions [N] and features [N, F] of anomalies that other rules are compared with."""
+
+    starts: np.ndarray
+    features: np.ndarray
+
+
 @dataclass(frozen=True)
 class Hosts:
     """Windows that rules are checked on.
@@ -69,8 +79,12 @@ class Hosts:
     normal_starts : ndarray, int64 [N]
     reference : ndarray, float32 [M, C * L]
         Earlier windows, for the distance to the nearest normal window.
+    views : ndarray, float32 [T - L + 1, C, L]
+        All windows of the series, without a copy.
+    pool : ndarray, int64 [P]
+        Positions of the windows that hosts may be drawn from.
     accepted_features : dict
-        Cache: features of the anomalies of accepted rules.
+        Cache: hosts' positions and features of the anomalies of accepted rules.
     """
 
     windows: torch.Tensor
@@ -78,7 +92,9 @@ class Hosts:
     normal: np.ndarray
     normal_starts: np.ndarray
     reference: np.ndarray
-    accepted_features: dict[str, np.ndarray] = field(default_factory=dict)
+    views: np.ndarray
+    pool: np.ndarray
+    accepted_features: dict[str, Compared] = field(default_factory=dict)
 
 
 def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = True) -> Hosts:
@@ -112,6 +128,8 @@ def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = 
         normal=views[picks[1]],
         normal_starts=picks[1],
         reference=views[compared].reshape(len(compared), -1),
+        views=views,
+        pool=pool,
     )
 
 
@@ -138,32 +156,36 @@ def discriminability(
         5 % and 95 % quantile of the peak change, in the unit of the rule's scale prior); and ``realised_duration``
         (median, in samples).
     """
-    order = np.concatenate([hosts.normal_starts, hosts.starts.numpy()])
     units = power_of_two(np.array([channel.scale for channel in context.channels]))
-    normal = _features(hosts.normal, hosts, units)
-    pair_order = np.concatenate([hosts.starts.numpy()] * 2)  # two rules have their anomalies in the same hosts
-    compared = [_accepted_features(rule, context, hosts, seed, normal, units) for rule in accepted]
+    usual = _features(hosts.normal, hosts, units)
+    compared = [_accepted_features(rule, context, hosts, seed, usual, units) for rule in accepted]
     figures = {}
     for rule in pending:
-        sample, passed = _sample(rule, context, hosts, seed)
+        chosen = _hosts_for(rule, context, hosts, seed)
+        starts, normal = chosen.starts.numpy(), usual if chosen is hosts else _features(chosen.normal, chosen, units)
+        order = np.concatenate([chosen.normal_starts, starts])
+        sample, passed = _sample(rule, context, chosen, seed)
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()
-        features = _standardise(_features(pseudo, hosts, units), normal)
+        made = _features(pseudo, chosen, units)
+        features = _standardise(made, usual)
         own = channel_indices(rule.context, context)  # those that follow may have other units
-        peak = np.abs((pseudo - hosts.windows.numpy()) / _scale_unit(rule, context))[:, own].max(axis=(1, 2))
+        peak = np.abs((pseudo - chosen.windows.numpy()) / _scale_unit(rule, context))[:, own].max(axis=(1, 2))
         sized = (peak >= MIN_SCALE_FACTOR * rule.scale.low) & (peak <= MAX_SCALE_FACTOR * rule.scale.high)
         figures[rule.id] = {
-            "visible": _auc(_standardise(normal, normal), features, order),
-            "border": 0.5 if rule.may_jump else _border_auc(hosts, pseudo, mask, float(units.max())),
+            "visible": _auc(_standardise(normal, normal), _standardise(made, normal), order),
+            "border": 0.5 if rule.may_jump else _border_auc(chosen, pseudo, mask, float(units.max())),
             "plausible": float(np.mean(_inside_limits(rule, pseudo, mask, context) & sized)),
             "own": float(passed.double().mean()),
-            "new": min([1.0, *(_auc(other, features, pair_order) for other in compared)]),
-            "placed": _share_placed(rule, context, hosts, mask),
+            "new": min(
+                [1.0, *(_auc(e.features, features, np.concatenate([e.starts, starts])) for e in compared)],
+            ),
+            "placed": _share_placed(rule, context, chosen, mask),
             "realised_scale": float(np.median(peak)),
             "realised_low": float(np.quantile(peak, 1 - HIGH_QUANTILE)),
             "realised_high": float(np.quantile(peak, HIGH_QUANTILE)),
             "realised_duration": float(np.median(_durations(np.any(mask, axis=1)))),
         }
-        compared.append(features)
+        compared.append(Compared(starts, features))
     return figures
 
 
@@ -204,15 +226,47 @@ def _nearest_distance(flat: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(square.min(axis=1), 0.0))
 
 
+def _hosts_for(rule: Rule, context: Context, hosts: Hosts, seed: int) -> Hosts:
+    """Return the hosts, or others in which a rule that is bound to hours or regimes has a place.
+
+    Anomalies in the others are compared with the same windows as they are, so that the hour alone tells nothing.
+    """
+    if _has_place(rule, context, hosts.windows, hosts.starts).mean() >= PLACED_SHARE:
+        return hosts
+    rng = np.random.default_rng([seed, HOSTS])
+    tried, found = rng.permutation(hosts.pool)[:MOST_TRIED], np.zeros(0, dtype=np.int64)
+    for part in np.array_split(tried, -(-len(tried) // HOSTS)):
+        if len(found) < HOSTS:
+            windows = torch.from_numpy(hosts.views[part].copy())
+            found = np.concatenate([found, part[_has_place(rule, context, windows, torch.from_numpy(part))]])
+    if len(found) < LEAST_OWN:
+        return hosts
+    starts = np.sort(found[:HOSTS] if len(found) >= HOSTS else rng.choice(found, HOSTS))
+    own = hosts.views[starts].copy()
+    return replace(
+        hosts, windows=torch.from_numpy(own), starts=torch.from_numpy(starts), normal=own, normal_starts=starts
+    )
+
+
+def _has_place(rule: Rule, context: Context, windows: torch.Tensor, starts: torch.Tensor) -> np.ndarray:
+    """Return whether each window has an allowed start at which an anomaly of the usual length fits, bool [N]."""
+    length = np.sqrt(rule.duration.low * rule.duration.high)
+    length *= context.cycle if rule.duration.unit == "periods" else 1
+    last = max(1, windows.shape[2] - int(min(length, MAX_SHARE * windows.shape[2])))
+    return allowed_starts(rule.context, context, windows, starts)[:, :last].any(dim=1).numpy()
+
+
 def _accepted_features(
     rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray, units: np.ndarray
-) -> np.ndarray:
+) -> Compared:
     """Return the features of an accepted rule's anomalies, from the cache if possible."""
     key = rule.model_dump_json(exclude={"history"})
     if key not in hosts.accepted_features:
         # Another seed than for pending rules, so that the anomalies of both are independent draws in the same hosts.
-        sample, _ = _sample(rule, context, hosts, seed + 1)
-        hosts.accepted_features[key] = _standardise(_features(sample.pseudo.numpy(), hosts, units), normal)
+        chosen = _hosts_for(rule, context, hosts, seed)
+        sample, _ = _sample(rule, context, chosen, seed + 1)
+        features = _standardise(_features(sample.pseudo.numpy(), hosts, units), normal)
+        hosts.accepted_features[key] = Compared(chosen.starts.numpy(), features)
     return hosts.accepted_features[key]
 
 

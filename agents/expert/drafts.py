@@ -14,6 +14,7 @@ from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter
 REGIME_STRENGTH = 0.5  # of variance_changes, from which rules are bound to a regime
 LONGEST_SHARE = 1 / 6  # of the training part
 CREEP = Range(low=0.5, high=1.0)  # of a gradual drift by an operator that has no slope of its own
+BENIGN_SECONDS = (600.0, 14_400.0)  # of what is normal at an hour of the day, if nobody says how long it takes
 AFTER_CHANGE = 12  # samples within which what comes after a change begins, at least
 AFTER_CHANGE_SHARE = 0.1  # the same, as a share of the period
 WIDEST = 50  # the upper end of a named size as a multiple of the lower one, at most
@@ -142,6 +143,8 @@ def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
         most = max(4.0, LONGEST_SHARE * points) if points else seconds.high / step
         high, unit = min(max(seconds.high / step, 2.0), most), "samples"
         low = max(1.0, min(seconds.low / step, high / 2))
+    elif step and choice.hints and choice.hints[0].benign and choice.hints[0].hours:
+        low, high, unit = max(1.0, BENIGN_SECONDS[0] / step), max(2.0, BENIGN_SECONDS[1] / step), "samples"
     return DurationPrior(low=low, high=high, unit=unit)  # type: ignore[arg-type]
 
 

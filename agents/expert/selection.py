@@ -17,6 +17,8 @@ MOST_NAMED = 12  # rules of a proposal
 LEAST_SCORE = 0.4  # of a kind of rule that nobody names
 LEAST_NEEDED = 0.3  # strength of a finding that a kind of rule needs
 NAMED_SHARE = 0.9  # of all incidents, if people name failures
+MOST_BENIGN = 4  # things that are normal although they look unusual
+CLEAR, UNCLEAR = 0.5, "level-jump"  # strength of a hint that says how it looks, and the kind where it does not
 TIE_WEIGHT = 0.3  # of the series' evidence among operators for what people name
 SAME_MORPHOLOGY, SAME_MECHANISM = 1.0, 0.6  # fit of a kind to a failure
 SIZED = 0.3  # fit of a kind that takes a size to a failure that has one, if it names no morphology
@@ -95,16 +97,18 @@ def select_lost(transcript: Transcript) -> list[list[Choice]]:
 
 
 def select_benign(transcript: Transcript) -> list[Choice]:
-    """Return the best kind for each thing that people call normal although it looks unusual."""
-    named = named_failures(hints_of(transcript, benign=True))
-    wanted = [(alternatives(transcript, each), each) for each in named]
-    wanted = [(kinds, each) for kinds, each in wanted if kinds][:8]
-    weights = _shares([each.weight for _, each in wanted], 1.0)
-    choices = [
-        [Choice("", kinds[0], each.mechanism, weight, each.hints)]
-        for (kinds, each), weight in zip(wanted, weights, strict=True)
-    ]
-    return [choice for (choice,) in with_ids(choices, prefix="normal-")]
+    """Return the best kind for each thing that people call normal although it looks unusual.
+
+    Where they hardly say how it looks, a change of level is the second.
+    """
+    wanted: list[list[Choice]] = []
+    named = named_failures(hints_of(transcript, benign=True))[:MOST_BENIGN]
+    for each, weight in zip(named, _shares([each.weight for each in named], 1.0), strict=True):
+        kinds = alternatives(transcript, each)[:1]
+        if each.hints[0].strength < CLEAR:
+            kinds += [kind for kind in RULE_KINDS if kind.id == UNCLEAR and kind not in kinds]
+        wanted += [[Choice("", kind, kind.mechanism, weight / len(kinds), each.hints)] for kind in kinds]
+    return [choice for (choice,) in with_ids(wanted, prefix="normal-")]
 
 
 def hints_of(transcript: Transcript, *, benign: bool = False) -> list[Hint]:

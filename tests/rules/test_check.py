@@ -10,7 +10,8 @@ from support import with_gaps
 
 from ape.core.errors import InputError
 from ape.rules import THRESHOLDS, broad_rule, build_context, discriminability, draw_hosts, failures
-from ape.rules.schema import ScalePrior
+from ape.rules.placement import allowed_starts
+from ape.rules.schema import ContextualPrior, Range, ScalePrior
 from ape.series import from_array
 
 T = 2000
@@ -55,6 +56,19 @@ def test_anomalies_without_an_effect_are_replaced_and_reported(series, context):
     rule = broad_rule("noise_burst").model_copy(update={"scale": tiny})
     figures = discriminability([rule], [], context, draw_hosts(series, context, 0))[rule.id]
     assert {"plausible", "own"} <= set(failures(figures)) and figures["own"] == 0
+
+
+def test_a_rule_for_an_hour_is_checked_in_windows_that_have_it(series):
+    clock = build_context(series).model_copy(update={"first_hour": 0.0, "hours_per_step": 0.1})  # a day is 240 samples
+    hosts = draw_hosts(series, clock, 0)
+    prior = ContextualPrior(hours=Range(low=2, high=3))
+    rule = broad_rule("level_shift").model_copy(update={"context": prior})
+    has_it = allowed_starts(prior, clock, hosts.windows, hosts.starts).any(dim=1)
+    assert has_it.double().mean() < 0.6  # most hosts have no such hour
+    figures = discriminability([rule], [], clock, hosts)[rule.id]
+    assert figures["own"] > 0.9 and figures["placed"] > 0.9 and failures(figures) == []
+    never = rule.model_copy(update={"context": ContextualPrior(after_change=Range(low=1e6, high=2e6))})
+    assert "own" in failures(discriminability([never], [], clock, hosts)[never.id])
 
 
 @pytest.mark.parametrize("gaps", [(700,), (300, 320, 900, 1200, 1480)])
