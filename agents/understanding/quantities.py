@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 SECONDS = {
     "millisecond": 1e-3, "msec": 1e-3, "ms": 1e-3, "second": 1.0, "sec": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0,
@@ -112,24 +112,6 @@ _RATE = re.compile(
     re.IGNORECASE,
 )
 _HERTZ = re.compile(r"(\d+(?:[.,]\d+)?)\s*(k?)hz\b", re.IGNORECASE)
-# "20 to 30 % lower"
-_CHANGE = re.compile(
-    r"(?<!\w)(?P<low>\d+(?:[.,]\d+)?)(?:\s*(?:to|-|–|and)\s*(?P<high>\d+(?:[.,]\d+)?))?\s*(?:%|per ?cent)\s*"
-    r"(?:lower|less|higher|more|above|below|too|down|up|drop|rise|fall|loss|increase|decrease|of )",
-    re.IGNORECASE,
-)
-# "by 10 %", "by a third"
-_BY = re.compile(
-    r"\bby (?:about |some |up to |roughly )?"
-    r"(?:(?P<low>\d+(?:[.,]\d+)?)(?:\s*(?:to|-|–|and)\s*(?P<high>\d+(?:[.,]\d+)?))?"
-    rf"\s*(?:%|per ?cent)|(?P<part>{any_of(FRACTIONS)})\b)",
-    re.IGNORECASE,
-)
-# stems of verbs, and the change that they mean
-_VERBS = (("doubl", 1.0), ("tripl", 2.0), ("halv", 0.5))
-_FALL = re.compile(
-    r"\b(?:lower|less|below|sinks?|sank|sunk|sag|falls?|fell|drop|down|reduc|decreas|loss|loses?|halv|weak)", re.I
-)
 
 
 def durations(text: str, step_seconds: float | None = None) -> list[tuple[float, float]]:
@@ -187,30 +169,6 @@ def sampling_step(text: str) -> float | None:
     if (hertz := _HERTZ.search(text)) is not None:
         return 1.0 / max(number(hertz[1]) * (1000.0 if hertz[2] else 1.0), 1e-9)
     return None
-
-
-def changes(text: str) -> list[tuple[float, float]]:
-    """Return the relative changes that a text names, as lowest and highest share of the usual value.
-
-    Falls are negative.
-    """
-    fall = _FALL.search(text) is not None
-    return [(-high, -low) if fall else (low, high) for low, high in _unsigned_changes(text)]
-
-
-def _unsigned_changes(text: str) -> Iterator[tuple[float, float]]:
-    for match in [*_CHANGE.finditer(text), *_BY.finditer(text)]:
-        groups = match.groupdict()
-        if groups.get("part"):
-            share = FRACTIONS[groups["part"].lower()]
-            yield share / TOLERANCE, share * TOLERANCE
-        else:
-            low = number(groups["low"]) / 100
-            high = number(groups["high"]) / 100 if groups.get("high") else None
-            yield (low, high) if high is not None and high > low else (low / TOLERANCE, low * TOLERANCE)
-    for stem, share in _VERBS:
-        if re.search(rf"\b{stem}", text, re.IGNORECASE):
-            yield share / TOLERANCE, share * TOLERANCE
 
 
 def _says_length(text: str, match: re.Match[str]) -> bool:

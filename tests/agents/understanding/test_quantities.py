@@ -1,4 +1,4 @@
-"""Durations, sampling steps and relative changes in texts."""
+"""Durations and sampling steps in texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.agents.understanding.quantities import changes, durations, sampling_step
+from ape.agents.understanding.quantities import durations, in_samples, sampling_step
 
 HOUR = 3600.0
 
@@ -57,24 +57,31 @@ def test_sampling_step(text, step):
 
 
 @pytest.mark.parametrize(
-    ("text", "share"),
+    ("text", "seconds"),
     [
-        ("flow is 20 to 30 % lower", (-0.3, -0.2)),
-        ("rises by 10 %", (0.1 / 1.5, 0.15)),
-        ("pressure had sunk by a third", (-0.5, -2 / 9)),
-        ("load doubled", (1 / 1.5, 1.5)),
+        ("for most of an hour", (1800, HOUR)),
+        ("up to 3 hours", (HOUR * 0.6, 3 * HOUR)),
+        ("at least 2 h", (2 * HOUR, 6 * HOUR)),
+        ("all night", (21_000, 33_000)),
+        ("1 h 30 min", (HOUR, 8100)),
+        ("for 3 samples", (20, 45)),
+        ("for a few scans", (20, 60)),
     ],
 )
-def test_changes_have_a_direction(text, share):
-    assert changes(text) == [pytest.approx(share)]
+def test_lengths_in_words_and_samples(text, seconds):
+    assert durations(text, step_seconds=10.0) == [pytest.approx(seconds)]
 
 
-def test_percentage_without_a_comparison_is_no_change():
-    assert changes("humidity is near 100 % in fog") == []
+def test_length_comes_before_other_spans():
+    assert durations("the job is 3 h late, then it lasts 20 to 30 minutes") == [(1200, 1800)]
+    assert durations("a 5 minute job hangs for 2 to 3 hours")[0] == (2 * HOUR, 3 * HOUR)
+
+
+def test_samples_without_a_step_are_told():
+    assert durations("it freezes for 3 scans") == [] and in_samples("it freezes for 3 scans") == "3 scans"
 
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_parsed(text):
     assert all(0 < low < high for low, high in durations(text))
-    assert all(low < high for low, high in changes(text))
     assert sampling_step(text) is None or sampling_step(text) > 0
