@@ -5,32 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ape.cli.terminal import console, print_document, print_table
 from ape.core.errors import InputError
-from ape.core.files import read_json
-from ape.core.run_files import (
-    BANK,
-    DETECTOR,
-    ENHANCED,
-    EVENTS_CSV,
-    EVENTS_JSON,
-    POSTTRAIN,
-    RECORD,
-    REPORT,
-    SCORES,
-    THRESHOLD,
-)
-from ape.monitor import Answer, Threshold, answer, read_events, threshold_for, write_events
+from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, RECORD, REPORT, SCORES
+from ape.monitor import read_events
 from ape.monitor.event_files import NONE, event_file
 from ape.monitor.reason import LIKELY, PERHAPS
-from ape.rules import RuleBank
-
-if TYPE_CHECKING:
-    from ape.runs import Run
 
 EVENTS_FOUND = 3  # exit code
 SHOWN = 10  # events at the end of a run
@@ -63,47 +46,20 @@ def events(arguments: argparse.Namespace) -> int:
 
 def _found_again(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Score the series of a run again; save what is found if requested."""
-    from ape import posttrain
     from ape.runs import Run
+    from ape.runs.rates import find_again, save_found
 
     if not (folder / RECORD).is_file():
         hint = "score the series again: ape score DATA --detector DIR --alerts-per PERIOD --out DIR"
         raise InputError("only the events of a run can be sought again", arguments.run, hint)
     run = Run.open(folder)
-    if not (folder / ENHANCED).is_dir():
-        raise InputError("the run has no detector yet", arguments.run, f"ape run --resume {arguments.run}")
     console.print(f"scores {run.series.name} again")
-    detector = posttrain.load(folder / ENHANCED)
-    rate = arguments.alerts_per or run.request.alerts
-    if (folder / ENHANCED / THRESHOLD).is_file():
-        threshold = Threshold.load(folder / ENHANCED).at(rate)
-    else:
-        threshold = threshold_for(detector, run.series, rate)
-    bank = RuleBank.load(folder / BANK)
-    found = answer(detector, run.series, threshold, bank, run.request.text_file)
+    found = find_again(run, arguments.alerts_per)
     if arguments.save:
-        _save(run, found)
+        save_found(run, found)
         console.print(f"saved in {folder}")
     document: dict[str, Any] = event_file(found).model_dump(mode="json")
     return document
-
-
-def _save(run: Run, found: Answer) -> None:
-    """Write events and thresholds into the run folder, record the rate, and write the report again."""
-    from ape.runs.folder import update_record
-    from ape.runs.report import write_report
-    from ape.runs.result import read_scores
-
-    read_scores(run.folder, run.series)  # nothing is written if the report cannot be
-    read_json(run.folder / POSTTRAIN, "post-training report")
-    rate = found.threshold.rate
-    for name in (DETECTOR, ENHANCED):
-        if (run.folder / name / THRESHOLD).is_file():
-            Threshold.load(run.folder / name).at(rate).save(run.folder / name)
-    found.threshold.save(run.folder / ENHANCED)
-    write_events(run.folder, found)
-    update_record(run.folder, arguments=asdict(replace(run.request, alerts=rate)))
-    write_report(run.folder, run.series)
 
 
 def report_events(arguments: argparse.Namespace, folder: Path, **more: Any) -> int:

@@ -369,6 +369,10 @@ class ScoredRun:
             raise ValueError(msg)
         point, last = place_of(self.result.series, at), place_of(self.result.series, at, ends=True)
         during = [n for n, event in enumerate(events) if event.begin < max(last, point + 1) and event.end > point]
+        if len(during) > 1:
+            ranks = ", ".join(str(n + 1) for n in during)
+            msg = f"there are several events then: {ranks}; say which one"
+            raise ValueError(msg)
         return during[0] if during else None
 
     def _surroundings(self, begin: int, end: int) -> tuple[int, int]:

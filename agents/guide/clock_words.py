@@ -1,9 +1,11 @@
-"""Times of the day, days of the week and numbers in words: "half past twelve", "2 to 6 pm", "at night", "weekdays"."""
+"""Times of the day and numbers in words: "half past twelve", "2 to 6 pm", "4 in the morning"."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from ape.agents.understanding.times import hours
 
 NUMBERS = {
     "a": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0, "seven": 7.0, "eight": 8.0,
@@ -15,14 +17,6 @@ UNITS = {  # seconds
     "day": 86_400.0, "night": 86_400.0, "weeks": 604_800.0, "week": 604_800.0, "months": 2_592_000.0,
     "month": 2_592_000.0,
 }  # fmt: skip
-PARTS_OF_DAY = {  # hours; those after 24 are of the next day
-    "office hours": (8.0, 17.0), "working hours": (8.0, 17.0), "business hours": (8.0, 17.0), "work hours": (8.0, 17.0),
-    "night": (22.0, 30.0), "nights": (22.0, 30.0), "overnight": (22.0, 30.0), "daytime": (6.0, 18.0),
-    "mornings": (6.0, 12.0), "morning": (6.0, 12.0), "afternoons": (12.0, 18.0), "afternoon": (12.0, 18.0),
-    "evenings": (18.0, 23.0), "evening": (18.0, 23.0), "tonight": (18.0, 24.0), "day": (6.0, 18.0),
-}  # fmt: skip
-DAYS_OF_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-WORKDAYS, WEEKEND = [0, 1, 2, 3, 4], [5, 6]
 
 _HOUR = rf"(?P<hour>\d{{1,2}}|{'|'.join(word for word in NUMBERS if word != 'a' and NUMBERS[word] <= 12)})"
 _HALF = r"(?: ?(?P<half>[ap]\.?m\b\.?|in the (?:morning|afternoon|evening)|at night))"
@@ -94,37 +88,8 @@ def hours_in(text: str) -> tuple[float, float] | None:
     if len(times) > 1:
         low, high = times[0].minutes / 60, times[1].minutes / 60
         return low, high if high > low else high + 24
-    return part_of_day(text)
-
-
-def part_of_day(text: str) -> tuple[float, float] | None:
-    """Return the hours of the part of the day that a text names."""
-    for words, hours in PARTS_OF_DAY.items():
-        before = r"(?:by|during the|during|in the|at) " if words == "day" else ""
-        if re.search(rf"\b{before}{words}\b", text, re.IGNORECASE):
-            return hours
-    return None
-
-
-def weekdays_in(text: str) -> list[int]:
-    """Return the days of the week that a text names, 0 is Monday; none if it names none."""
-    if re.search(r"\b(?:weekdays?|working days?|work ?days?|business days?)\b", text, re.IGNORECASE):
-        days = WORKDAYS
-    elif re.search(r"\bweek-?ends?\b", text, re.IGNORECASE):
-        days = WEEKEND
-    else:
-        days = [
-            number for number, day in enumerate(DAYS_OF_WEEK) if re.search(rf"\b{day[:3]}(?:{day[3:]}|\b)", text, re.I)
-        ]
-        if len(days) == 2 and re.search(rf"{DAYS_OF_WEEK[days[0]]}s? (?:to|until|through|till|-|–) ", text, re.I):
-            days = list(range(days[0], days[1] + 1))
-    if days and re.search(
-        r"\b(?:not|never|except|but not) (?:\w+ ){0,2}(?:on |at )?(?:the )?(?:week|mon|tue|wed|thu|fri|sat|sun)",
-        text,
-        re.I,
-    ):
-        return [day for day in range(7) if day not in days]
-    return list(days)
+    named = hours(text)
+    return None if named is None else (named.low, named.high)
 
 
 def _clock(match: re.Match[str]) -> Clock:

@@ -7,12 +7,13 @@ from typing import Any
 
 from ape.agents.expert.rule_kinds import RULE_KINDS, RuleKind
 from ape.agents.expert.transcript import Transcript
-from ape.agents.guide.clock_words import clocks, hours_in, weekdays_in
+from ape.agents.guide.clock_words import clocks, hours_in
 from ape.agents.guide.names import channels_in, mechanisms_in
 from ape.agents.guide.rule_change import length_in_samples
 from ape.agents.records import Hint
 from ape.agents.understanding.quantities import durations, sampling_step
 from ape.agents.understanding.reading import read_statements
+from ape.agents.understanding.times import weekdays
 from ape.rules import OPERATORS
 from ape.rules.schema import (
     CONVERSATION,
@@ -86,7 +87,7 @@ def draft_of(text: str, hint: Hint, kind: RuleKind, transcript: Transcript, *, i
             level=hint.level if len(hint.level) == 1 else [],
             channels=hint.channels,
             hours=_hours(text),
-            weekdays=hint.weekdays or weekdays_in(text),
+            weekdays=hint.weekdays or weekdays(text),
         ),
         scale=ScalePrior(
             low=low or scale[0],

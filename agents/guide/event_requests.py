@@ -12,7 +12,7 @@ from ape.agents.guide.drafts import draft_of, failure_in, kind_of
 from ape.agents.guide.event_numbers import event_number
 from ape.agents.guide.names import channels_in
 from ape.agents.guide.stretches import question, stretch_of
-from ape.agents.guide.times import Unclear
+from ape.agents.guide.times import Stretch, Unclear
 
 MOST = 50  # events in a table
 ASKED = 400  # characters of a request that are recorded
@@ -34,10 +34,10 @@ _RATE = re.compile(
 )
 _FEWER = re.compile(
     r"\b(?:fewer|less|too many|too much|too (?:often|nervous|sensitive)|so many|reduce|cut|calm|raise the threshold|higher"
-    r" threshold|increase the threshold|stricter|only (?:alert|warn|the)|down|rarer|quieter|cry wolf|false alarms?)\b", re.I
+    r" threshold|increase the threshold|stricter|only (?:alert|warn|the)|down|rarer|quieter|cry wolf|false alarms?|halve|fewer|tolerant|not so (?:many|often))\b", re.I
 )  # fmt: skip
 _MORE = re.compile(
-    r"\b(?:more (?:\w+ )?(?:alerts?|alarms?|sensitive|often|events?)|too (?:few|rare\w*|seldom)|lower the threshold|lower threshold|"
+    r"\b(?:more (?:\w+ )?(?:alerts?|alarms?|warnings?|notifications?|sensitive|often|events?)|double|too (?:few|rare\w*|seldom)|lower the threshold|lower threshold|"
     r"decrease the threshold|miss(?:es|ed)?|sensitivity up|up the sensitivity)\b", re.IGNORECASE
 )  # fmt: skip
 _LESS_SENSITIVE = re.compile(r"\b(?:less|not so|not that) sensitive\b", re.IGNORECASE)
@@ -56,6 +56,9 @@ def list_events(transcript: Transcript) -> ToolCalls | str:
     arguments = _narrowed(transcript)
     if isinstance(arguments, str):
         return arguments
+    stretch = stretch_of(transcript)
+    if isinstance(stretch, Stretch) and stretch.is_moment:
+        return [("explain_event", {"at": stretch.begin})]
     if _BY_TIME.search(transcript.request) and "begin" not in arguments:
         arguments["order"] = "time"
     return [("show_events", arguments)]
@@ -108,31 +111,23 @@ def change_rate(transcript: Transcript) -> ToolCalls | str:
 def take_as_normal(transcript: Transcript) -> ToolCalls | str:
     """Return the call that adds a benign rule for what a request describes, or for an event; otherwise a question."""
     text, asked = transcript.request, transcript.request[:ASKED]
-    rank = event_number(transcript)
+    which: dict[str, Any] = {"rank": event_number(transcript)}
     stretch = stretch_of(transcript)
-    if (
-        rank is None
-        and not isinstance(stretch, Unclear)
-        and stretch is not None
-        and stretch.is_moment
-        and not isinstance(stretch.begin, int)
-    ):
-        return (
-            [("add_benign_event", {"at": stretch.begin, "asked": asked})]
-            if transcript.task.get("scored")
-            else _describe_it(transcript)
-        )
-    if rank is not None:
-        return (
-            [("add_benign_event", {"rank": rank, "asked": asked})]
-            if transcript.task.get("scored")
-            else _describe_it(transcript)
-        )
+    if which["rank"] is None and isinstance(stretch, Stretch) and isinstance(stretch.begin, str) and _dated(stretch):
+        which = {"at": stretch.begin}
+    if which.get("rank") or which.get("at"):
+        scored = transcript.task.get("scored")
+        return [("add_benign_event", {**which, "asked": asked})] if scored else _describe_it(transcript)
     hint = failure_in(text, transcript)
     kind = None if hint is None else kind_of(hint, transcript)
     if hint is None or kind is None:
         return _describe_it(transcript)
     return [("add_benign_rule", {"draft": draft_of(text, hint, kind, transcript, id_prefix="normal-"), "asked": asked})]
+
+
+def _dated(stretch: Stretch) -> bool:
+    """Whether a stretch is a moment or a day, rather than a time of the day."""
+    return stretch.begin == stretch.end and str(stretch.begin)[:4].isdecimal()
 
 
 def _describe_it(transcript: Transcript) -> str:

@@ -11,12 +11,19 @@ from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.guide.answers import summarise
 from ape.agents.guide.clarify import ask, chosen, example_of, nearest
 from ape.agents.guide.drafts import READ_TEXT
-from ape.agents.guide.intents import Intent, rank
+from ape.agents.guide.intents import INTENTS, Intent, Reading, read_request
+from ape.agents.guide.names import unsure_channels
 from ape.agents.guide.requests import ACTIONS, Response, add_rule, asks_for_new_rule
 
 UNDERSTOOD = 0.2  # least probability of what is only shown or measured
 SURE = 0.35  # least probability of what changes something
 AHEAD = 1.5  # times the probability of the next, at least, for what changes something
+FAMILIAR, KNOWN = 0.35, 0.48  # least similarity to a phrase if the intent is clear, and if it is not
+CLEAR = 0.6  # probability of a clear intent
+SMALL_TALK, SAID = ("thanks", "quit", "help"), 0.65  # they need a phrase that is as similar
+MOST_OPTIONS = 4  # channels that a question names
+# intents that look at the channel that a request names
+OF_CHANNELS = ("period", "trend", "spectrum", "changes", "values", "odd", "events", "show", "change", "export")
 _NEGATED = re.compile(
     r"^\W*(?:please )?(?:don'?t|do not|never|not)\b|\bwithout (?:train|min|dropp|chang)ing anything", re.IGNORECASE
 )
@@ -51,17 +58,35 @@ def _respond(transcript: Transcript) -> Response:
     transcript = chosen(transcript)
     if asks_for_new_rule(transcript.request):
         return add_rule(transcript)
-    (first, share), (second, next_share), *_ = rank(transcript)
-    if share < UNDERSTOOD:
-        return nearest([first, second], transcript)
+    reading = read_request(transcript)
+    (first, share), (second, next_share), *_ = reading.ranked
+    if not _understood(reading) or (first.acts and _HYPOTHETICAL.search(transcript.request)):
+        return _not_understood(reading, transcript)
     if first.acts:
-        if _HYPOTHETICAL.search(transcript.request):
-            return nearest([first, second], transcript)
-        if _NEGATED.search(transcript.request) and first.id not in ("benign", "change", "rate"):
+        if _NEGATED.search(transcript.request) and first.id == "change":
+            return _which([first, INTENTS["benign"]], transcript)
+        if _NEGATED.search(transcript.request) and first.id not in ("benign", "rate"):
             return "All right, nothing was changed."
         if share < SURE or share < AHEAD * next_share:
             return _which([first, second], transcript)
+    if first.id in OF_CHANNELS and (
+        channels := unsure_channels(transcript.request, transcript.task.get("channels", []))
+    ):
+        options = [f"{transcript.request.strip(' .?!')} in {name}" for name in channels[:MOST_OPTIONS]]
+        return ask(f"Which channel do you mean: {', '.join(channels)}?", options)
     return ACTIONS[first.id](transcript)
+
+
+def _understood(reading: Reading) -> bool:
+    intent, share = reading.ranked[0]
+    if intent.id in SMALL_TALK:
+        return reading.familiar >= SAID
+    return share >= UNDERSTOOD and reading.familiar >= (FAMILIAR if share >= CLEAR else KNOWN)
+
+
+def _not_understood(reading: Reading, transcript: Transcript) -> str:
+    listed = [intent for intent, _ in reading.ranked if intent.id not in SMALL_TALK]
+    return nearest(listed[:2], transcript)
 
 
 def _which(intents: list[Intent], transcript: Transcript) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from ape.agents.expert.transcript import Transcript
 from ape.agents.guide.names import mechanisms_in, named_rules, without_channels, without_rules
 from ape.agents.guide.times import Span, without_times
-from ape.agents.guide.vectors import vectors
+from ape.agents.understanding.vectors import vectors
 
 STAND_INS = {  # words that sentence vectors know, for the stand-ins of the phrases
     "xrule": "the rule", "xtime": "that time", "xchannel": "the sensor", "xnumber": "five", "xfailure": "a fault",
@@ -37,7 +37,9 @@ _NUMBER = re.compile(
     r"\b(?:\d+(?:\.\d+)?|two|three|four|five|six|seven|eight|nine|ten|twenty|second|third)(?:st|nd|rd|th)?\b"
 )
 _NO_RULE = {"sensor", "signal", "level", "levels", "limits", "limit", "cycles", "pattern", "noise", "relation", "loss"}
-_DEFINITE = re.compile(r"\b(?:the|that|those|these|my|your) (?P<word>[a-z]+)\b|(?<!a )(?<!an )\b(?P<plural>[a-z]+s)\b")
+_DEFINITE = re.compile(
+    r"\b(?:the|those|these|my|your) (?P<word>[a-z]+)\b|(?<!a )(?<!an )(?<!some )(?<!any )(?<!few )(?<!like )\b(?P<plural>[a-z]+s)\b"
+)
 _WORD = re.compile(r"[a-z']+")
 _SUFFIX = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")
 
@@ -72,12 +74,30 @@ def _read() -> dict[str, Intent]:
 INTENTS = _read()
 
 
-def rank(transcript: Transcript) -> list[tuple[Intent, float]]:
-    """Return what the last request may ask for, with probabilities, the most probable first."""
-    vectoriser, model = _model()
-    shares = model.predict_proba(_features([generalised(transcript)], vectoriser))[0]
+@dataclass(frozen=True)
+class Reading:
+    """What a request may ask for.
+
+    Parameters
+    ----------
+    ranked : list of (Intent, float)
+        With probabilities, the most probable first.
+    familiar : float
+        Similarity to the most similar phrase, 0 to 1: low for what is about something else.
+    """
+
+    ranked: list[tuple[Intent, float]]
+    familiar: float
+
+
+def read_request(transcript: Transcript) -> Reading:
+    """Return what the last request may ask for."""
+    vectoriser, model, phrases = _model()
+    features = _features([generalised(transcript)], vectoriser)
+    shares = model.predict_proba(features)[0]
     order = np.argsort(-shares, kind="stable")
-    return [(INTENTS[model.classes_[each]], float(shares[each])) for each in order]
+    ranked = [(INTENTS[model.classes_[each]], float(shares[each])) for each in order]
+    return Reading(ranked, float((phrases @ _unit(features)[0]).max()))
 
 
 def generalised(transcript: Transcript) -> str:
@@ -104,8 +124,8 @@ def _without_described(text: str, transcript: Transcript) -> str:
 
 
 @cache
-def _model() -> tuple[Any, Any]:
-    """Fit the model to the phrases."""
+def _model() -> tuple[Any, Any, np.ndarray]:
+    """Fit the model to the phrases; return the words, the model, and the phrases as unit vectors [n, k]."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -113,8 +133,12 @@ def _model() -> tuple[Any, Any]:
     labels = [intent.id for intent in INTENTS.values() for _ in intent.phrases]
     phrases = [f"{each} xfailure" if "xfailure" not in each and mechanisms_in(each) else each for each in phrases]
     vectoriser = TfidfVectorizer(analyzer=_stems, sublinear_tf=True).fit(phrases)
-    model = LogisticRegression(C=PENALTY, max_iter=500).fit(_features(phrases, vectoriser), labels)
-    return vectoriser, model
+    features = _features(phrases, vectoriser)
+    return vectoriser, LogisticRegression(C=PENALTY, max_iter=500).fit(features, labels), _unit(features)
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
 
 
 def _features(texts: Sequence[str], vectoriser: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ape.agents.expert.transcript import Transcript
+from ape.agents.understanding.channels import describe_channels, mentioned
 
 FAILURE_WORDS = {  # everyday nouns and adjectives of each mechanism, as stems
     "stuck_sensor": "stuck stick freez frozen froze flat flatlin plateau hang jam standstill",
@@ -95,15 +96,16 @@ def without_channels(text: str, channels: list[str], stand_in: str) -> str:
 
 
 def channels_in(text: str, channels: list[str]) -> list[str]:
-    """Return the channels that a text names, with spaces or underscores between the words, in their order."""
-    found = []
-    for name in sorted(channels, key=len, reverse=True):
-        spaced = r"[\s_-]+".join(map(re.escape, re.split(r"[_\s-]+", name)))
-        pattern = re.compile(rf"(?<!\w){spaced}(?!\w)", re.IGNORECASE)
-        if pattern.search(text):
-            found.append(name)
-            text = pattern.sub(" ", text)
+    """Return the channels that a text names, by their names or by what they measure, in their order."""
+    found = mentioned(text, describe_channels(channels)).names
     return [name for name in channels if name in found]
+
+
+def unsure_channels(text: str, channels: list[str]) -> list[str]:
+    """Return the channels of which a text may mean one, if it names none plainly."""
+    found = mentioned(text, describe_channels(channels))
+    words = " ".join(found.ambiguous)
+    return [] if found.names else [name for name in channels if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", words)]
 
 
 def mechanisms_in(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from ape.agents.guide.event_requests import (
     take_as_normal,
 )
 from ape.agents.guide.intents import INTENTS
-from ape.agents.guide.names import channels_in, named_rules, without_rules
+from ape.agents.guide.names import Named, channels_in, named_rules, without_rules
 from ape.agents.guide.rule_change import length_in_samples, parse_change
 from ape.agents.guide.stretches import show_stretch
 
@@ -31,6 +31,7 @@ MOST_EXAMPLES = 30
 EXAMPLES = 6
 FALLBACK_WINDOW = 64  # samples of the compared stretches if the series has no period
 MOST_OPTIONS = 4  # rules that a question names
+MOST_WORDS = 7  # of a request to drop a rule that it only describes
 ASKED = 400  # characters of a request that are recorded
 NOT_SCORED = "There are no scores and no events, because nothing was scored yet: say 'go' first."
 NO_RULES = "There are no rules yet: say 'mine'."
@@ -38,7 +39,9 @@ QUIT = "Everything is stored. In the terminal, 'quit' or Ctrl-D ends; on the pag
 _COUNT = re.compile(rf"\b(\d+|{'|'.join(NUMBERS)})\s+(?:\w+\s+)?(?:examples?|samples?)\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:it|that|this|one)\b", re.IGNORECASE)
 _ADD = re.compile(
-    r"^\s*(?:please\s+)?(?:add|propose|write|include|create|make)\b[^:]*?\b(?:rule|failure|mode|anomal\w+)\b\s*:?", re.I
+    r"^\s*(?:please |can you |could you |now |and |then )*(?:(?:add|propose|write|include|create) (?:a|an|another|one more|the"
+    r" following|new)\b[^:]*?\b(?:rule|failure|mode|anomal\w+)\b|(?:add|new rule|rule)\s*:)\s*:?",
+    re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"\b(?:the|that|this|my|your|a) (?:[\w-]+ ){1,3}?(?:one|rule|ones|rules)\b", re.IGNORECASE)
 
@@ -68,7 +71,7 @@ def for_rule(action: Callable[[Transcript, str], Response], *, dropped: bool = F
 
     def with_rule(transcript: Transcript) -> Response:
         named = named_rules(transcript, dropped)
-        vague = sure and named.how in ("earlier", "only") and not _PRONOUN.search(transcript.request)
+        vague = sure and _is_vague(named, transcript)
         if named.rule is not None and not vague:
             return action(transcript, named.rule)
         known = transcript.task.get("dropped" if dropped else "rules", [])
@@ -81,6 +84,13 @@ def for_rule(action: Callable[[Transcript, str], Response], *, dropped: bool = F
     return with_rule
 
 
+def _is_vague(named: Named, transcript: Transcript) -> bool:
+    """Whether a request only may mean a rule: it names none and does not say "it", or tells more than that."""
+    if named.how in ("earlier", "only"):
+        return not _PRONOUN.search(transcript.request)
+    return named.how == "words" and len(transcript.request.split()) > MOST_WORDS
+
+
 def _with_id(transcript: Transcript, rule: str) -> str:
     """Return the request with the id of a rule instead of what stands for it."""
     request = transcript.request.strip(" .?!")
@@ -88,6 +98,7 @@ def _with_id(transcript: Transcript, rule: str) -> str:
         if pattern.search(request):
             return pattern.sub(rule, request, count=1)
     bare = without_rules(request, [*transcript.task.get("rules", []), *transcript.task.get("dropped", [])], rule)
+    bare = re.sub(rf"{re.escape(rule)}(?:\W+(?:and |or )?{re.escape(rule)})+", rule, bare)
     return bare if bare != request else f"{request} {rule}"
 
 
@@ -116,7 +127,7 @@ def _on_rule(tool: str) -> Callable[[Transcript, str], Response]:
 
 def asks_for_new_rule(text: str) -> bool:
     """Return whether a request is plainly to add a rule: "add a rule: ..."."""
-    return _ADD.match(text) is not None and ":" in text
+    return _ADD.match(text) is not None
 
 
 def add_rule(transcript: Transcript) -> Response:
@@ -235,9 +246,11 @@ def _scored(action: Action) -> Action:
 
 
 def _why(transcript: Transcript) -> Response:
-    return (
-        [("why_rule", {"rule_id": rule})] if (rule := named_rules(transcript).rule) else for_rule(_why_rule)(transcript)
-    )
+    """Say why each rule is there that the request names; ask if it names none by its id and several fit."""
+    named = named_rules(transcript)
+    if named.how == "id":
+        return [("why_rule", {"rule_id": rule}) for rule in named.rules[:MOST_OPTIONS]]
+    return for_rule(_why_rule)(transcript)
 
 
 def _why_rule(transcript: Transcript, rule: str) -> Response:

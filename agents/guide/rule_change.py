@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ape.agents.guide.clock_words import hours_in, weekdays_in, without_clocks
+from ape.agents.guide.clock_words import hours_in, without_clocks
 from ape.agents.guide.names import channels_in
 from ape.agents.understanding.quantities import durations
+from ape.agents.understanding.times import weekdays
 
 MORE, LESS = 1.5, 0.67  # factors of a change without a number
 NUMBERS = {"two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "ten": 10.0}
@@ -106,13 +107,13 @@ def _time_and_place(text: str, channels: Sequence[str]) -> dict[str, Any]:
         if _EXCEPT.search(text):
             hours = (hours[1] % 24, hours[0] % 24 + 24 * (hours[1] % 24 > hours[0] % 24))
         bounds["hours"] = {"low": hours[0], "high": hours[1]}
-    if weekdays := weekdays_in(text):
-        bounds["weekdays"] = weekdays
+    if days := weekdays(text):
+        bounds["weekdays"] = days
     if level := re.search(r"\b(?:when|while|at)\b.*\b(high|low|middle)\b", text, re.I):
         bounds["level"] = [level[1].lower()]
     elif activity := re.search(r"\b(?:when|while)\b.*\b(busy|lively|active|quiet|calm|idle)\b", text, re.I):
         bounds["activity"] = ["low" if activity[1].lower() in ("quiet", "calm", "idle") else "high"]
     named = channels_in(text, list(channels))
-    if named and re.search(r"\b(?:on|in|for|to|only)\b", text, re.I):
+    if named and re.search(r"\b(?:on|in|for|to|only|affects?|hits?|concerns?)\b", text, re.I):
         bounds["channels"] = named
     return bounds

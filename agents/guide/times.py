@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from ape.agents.guide.clock_words import NUMBERS, UNITS, Clock, clocks, part_of_day
+from ape.agents.guide.clock_words import NUMBERS, UNITS, Clock, clocks
+from ape.agents.understanding.times import hours
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,7 +37,7 @@ _DATES = tuple(
         r"(?<![\w./-])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?!\d)",
         r"\b(?:on |the )?the (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
         r"\bon (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
-        r"\b(?P<relative>day before yesterday|yesterday|today|tonight|last night|this (?:morning|afternoon|evening))\b",
+        r"\b(?P<relative>day before yesterday|yesterday|today|tonight|last night|this (?:morning|afternoon|evening)|(?:last|this|at the) weekend)\b",
         r"\b(?:(?:on|last|this|past|since|from|to|until) )+(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?)\b",
     )
 )
@@ -57,8 +58,9 @@ _POSITIONS = re.compile(
 _POSITION = re.compile(
     r"\b(?:at|around|near|position|point|row|sample|index|step|about|value)\s+#?(\d{2,})\b(?![:/.-])", re.I
 )
+_PART = re.compile(r"\b(?:morning|afternoon|evening|night)\b", re.IGNORECASE)
 _AROUND = re.compile(r"\b(?:around|about|near|roughly|approximately|close to|circa)\b|~", re.IGNORECASE)
-_SINCE = re.compile(r"\b(?:since|after|from)\b", re.IGNORECASE)
+_SINCE = re.compile(r"\b(?:since|after)\b", re.IGNORECASE)
 _FROM_TO = re.compile(r"\b(?:to|until|till|through|and)\b|-|–", re.IGNORECASE)
 
 
@@ -239,7 +241,9 @@ def _dated(request: str, span: Span) -> Stretch | Unclear | None:
             around=_AROUND.search(request) is not None,
         )
     relative = request[named[0][0] : named[0][0] + len(named[0][1])]
-    if part := part_of_day(f"{relative} {bare}"):
+    if "weekend" in relative.lower():
+        return Stretch(str(first), str(first + DAY), text, f"{first} and {first + DAY}")
+    if (part := _part_of_day(f"{relative} {bare}")) is not None:
         begin, end = (datetime.combine(first, datetime.min.time()) + timedelta(hours=hour) for hour in part)
         return Stretch(_text(begin), _text(end), text, f"{_text(begin)} to {_text(end)}")
     meaning = "" if re.search(r"\d{4}", relative) else f"{first}"
@@ -297,7 +301,9 @@ def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
     year = _int(groups.get("year"))
     if word := groups.get("relative"):
         if span.last is not None:
+            to_saturday = (span.last.weekday() - WEEKDAYS.index("sat")) % 7
             back = {"day before yesterday": 2, "yesterday": 1, "last night": 1}.get(word.lower(), 0)
+            back = to_saturday if "weekend" in word.lower() else back
             yield span.last.date() - back * DAY
     elif word := groups.get("weekday"):
         if span.last is not None:
@@ -347,6 +353,15 @@ def _which(text: str, days: list[date], span: Span, whole: str = "") -> Unclear:
         else names
     )
     return Unclear(text, f"Do you mean {' or '.join(names)}?", options)
+
+
+def _part_of_day(text: str) -> tuple[float, float] | None:
+    """Return the hours of the part of the day that a text names, also without a preposition: "7 March evening"."""
+    words = _PART.search(text)
+    named = (
+        None if words is None else hours(f"{'at' if words[0].lower() in ('night', 'tonight') else 'in the'} {words[0]}")
+    )
+    return None if named is None else (named.low, named.high)
 
 
 def _at(day: date, time: Clock | None) -> str:

@@ -146,7 +146,7 @@ def test_a_request_about_a_rule_may_speak_of_anomalies(request_text, tool):
         ("make level-jump slower", {"gradual": True, "length": 1.5}),
         ("make level-jump more abrupt", {"gradual": False, "length": 0.67}),
         ("make level-jump rarer", {"weight": 0.67}),
-        ("level-jump only at night", {"hours": {"low": 22.0, "high": 30.0}}),
+        ("level-jump only at night", {"hours": {"low": 21.0, "high": 30.0}}),
         ("level-jump only between 8 and 17 h", {"hours": {"low": 8.0, "high": 17.0}}),
         ("level-jump only between 22 and 6 h", {"hours": {"low": 22.0, "high": 30.0}}),
         ("level-jump only when the value is high", {"level": ["high"]}),
@@ -155,7 +155,7 @@ def test_a_request_about_a_rule_may_speak_of_anomalies(request_text, tool):
         ("let level-jump happen anywhere", {"anywhere": True}),
         (
             "make level-jump slower, only at night",
-            {"gradual": True, "length": 1.5, "hours": {"low": 22.0, "high": 30.0}},
+            {"gradual": True, "length": 1.5, "hours": {"low": 21.0, "high": 30.0}},
         ),
     ],
 )

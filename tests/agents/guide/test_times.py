@@ -46,7 +46,7 @@ def test_stretch_needs_no_data_if_it_is_complete(request_text, stretch):
         ("the last 3 hours", ("2026-03-14 21:00", "2026-03-14 23:50")),
         ("show the final 200 points", (5848, 6047)),
         ("yesterday", ("2026-03-13", "2026-03-13")),
-        ("last night", ("2026-03-13 22:00", "2026-03-14 06:00")),
+        ("last night", ("2026-03-13 21:00", "2026-03-14 06:00")),
         ("what did last Tuesday look like", ("2026-03-10", "2026-03-10")),
         ("events since Monday", ("2026-03-09", "2026-03-14 23:50")),
         ("in the first week of March", ("2026-03-01", "2026-03-07")),
