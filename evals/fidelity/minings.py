@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ape.evals.fidelity.alignment import alignment, windows_of
-from ape.evals.fidelity.semantics import semantics
+from ape.evals.fidelity.own_rules import ceilings, own_rule
+from ape.evals.fidelity.semantics import TOP, semantics
 from ape.evals.oracle import oracle_bank
 from ape.evals.timeanomalybench import SCENARIOS, Instance, Scenario, make
 from ape.evals.timeanomalybench.texts import draw_texts
@@ -74,6 +75,8 @@ def measure_mining(job: str) -> dict[str, Any]:
                     "rules": len(rules.rules),
                     "true_windows": len(windows.true),
                     **semantics(rules, instances[0]),
+                    **own_rule(rules, scenario, instances[0].events[0].fault),
+                    **ceilings(scenario.faults, instances[0].events[0].fault, TOP),
                     **alignment(judged, windows, context, seed),
                 }
             )

@@ -34,5 +34,11 @@ def tables(rows: pd.DataFrame) -> str:
 
 
 def _intervals(table: pd.DataFrame) -> dict[str, str]:
-    faults = pd.Series(range(len(table)), index=table.index)
-    return {name: "{:.2f} [{:.2f}, {:.2f}]".format(*interval(table[name], faults)) for name in table.columns}
+    return {name: _interval(table[name].dropna()) for name in table.columns}
+
+
+def _interval(values: pd.Series) -> str:
+    """Mean and interval over faults; a figure that was not measured is a dash."""
+    if values.empty:
+        return "-"
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*interval(values, pd.Series(range(len(values)), index=values.index)))

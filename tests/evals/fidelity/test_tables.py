@@ -27,3 +27,13 @@ def test_each_step_of_mining_has_a_difference():
         }
     )  # fmt: skip
     assert "+ text less profile  0.50 [0.00, 1.00]" in tables(rows)
+
+
+def test_what_was_not_measured_is_a_dash():
+    rows = pd.DataFrame(
+        {
+            "scenario": "a", "confirmation": False, "fault": ["f", "g"], "bank": "profile", "seed": 0, "rules": 3,
+            "true_windows": 9, "mechanism@1": [0.0, 1.0], "own_mechanism": [np.nan, np.nan],
+        }
+    )  # fmt: skip
+    assert tables(rows).splitlines()[-1].endswith(" -")
