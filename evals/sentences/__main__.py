@@ -1,36 +1,79 @@
-"""``python -m ape.evals.sentences train``: train the models of meaning."""
+"""Train the models of meaning, or compare ways to understand sentences on the held-out half."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
+from ape.agents.understanding.features import PARTS, features
 from ape.agents.understanding.meaning import WEIGHTS
 from ape.core.files import write_bytes
+from ape.evals.sentences.comparison import Figures, Way, by_language, encoder, figures, linear, prototypes, stems
 from ape.evals.sentences.heads import TASKS, train
-from ape.evals.sentences.labelled import labelled
+from ape.evals.sentences.labelled import Half, labelled
 from ape.evals.sentences.training import composed
 
-COMPOSED = 3000
+COMPOSED = 3000  # composed sentences drawn
+COMBINATIONS = (("words", "pieces"), ("stems", "words", "pieces"), ("vectors",), ("vectors", "stems"), PARTS)
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m ape.evals.sentences", description=__doc__)
-    parser.add_argument("command", choices=["train"])
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("command", choices=["train", "compare"])
+    parser.add_argument(
+        "--encoder", type=Path, help="folder of a sentence encoder to compare, which needs transformers"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of composed sentences and folds")
     options = parser.parse_args()
-    arrays = {}
+    if options.command == "train":
+        _train(options.seed)
+    else:
+        sys.stdout.write(f"| way | {' | '.join(field.name for field in dataclasses.fields(Figures))} |\n")
+        for name, way in _ways(options.encoder, options.seed):
+            row = dataclasses.astuple(figures(way, labelled("held out")))
+            sys.stdout.write(f"| {name} | {' | '.join(f'{figure:.2f}' for figure in row)} |\n")
+            sys.stdout.flush()
+
+
+def _train(seed: int, half: Half = "tuning") -> None:
+    """Write the weights of the three models, trained on the tuning half, so that held-out figures stay true."""
+    arrays: dict[str, np.ndarray] = {}
     for task in TASKS:
-        head = train(labelled("tuning"), composed(COMPOSED, options.seed), task, seed=options.seed)
+        head = train(labelled(half), composed(COMPOSED, seed), task, seed=seed)
         arrays[f"{task}_terms"] = np.array(head.terms)
         arrays[f"{task}_weights"] = head.weights.astype(np.float16)
         arrays[f"{task}_bias"] = head.bias.astype(np.float32)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_bytes(WEIGHTS, buffer.getvalue())
+
+
+def _ways(folder: Path | None, seed: int) -> Iterator[tuple[str, Way]]:
+    rows, extra = labelled("tuning"), composed(COMPOSED, seed)
+    english = [row for row in rows if row.language == "en"]
+    yield "stems, as before", stems
+    yield "vectors, nearest prototypes", by_language(prototypes(english, extra))
+    for parts in COMBINATIONS:
+        yield " + ".join(parts), by_language(linear(rows, extra, partial(features, parts=parts), seed))
+    yield " + ".join(PARTS) + ", labelled sentences alone", by_language(linear(rows, [], features, seed))
+    if folder is not None:
+        embed = encoder(folder)
+        yield folder.name, by_language(linear(rows, extra, embed, seed))
+        yield f"{folder.name} + {' + '.join(PARTS)}", by_language(linear(rows, extra, _joined(embed), seed))
+
+
+def _joined(embed):  # type: ignore[no-untyped-def]
+    import scipy.sparse
+
+    return lambda texts: scipy.sparse.hstack([scipy.sparse.csr_matrix(2 * embed(texts)), features(texts)], format="csr")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -11,7 +12,7 @@ import scipy.special
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from ape.agents.understanding.features import PARTS, features
+from ape.agents.understanding.features import features
 from ape.agents.understanding.meaning import Head
 from ape.evals.sentences.labelled import Labelled
 
@@ -20,18 +21,23 @@ REGULARISATION = 8.0  # inverse strength, chosen by cross validation on the tuni
 COMPOSED_WEIGHT = 0.3  # of a composed sentence, relative to a labelled one; likewise
 FOLDS = 5
 
+Embedding = Callable[[Sequence[str]], Any]
+
 
 def answers(row: Labelled, task: str) -> tuple[str, ...]:
-    """Return the right answers for a sentence; none where the task does not apply to it."""
+    """Return the right answers for a sentence; none where the task does not apply to it.
+
+    The models know English alone: a sentence in another language is "not understood".
+    """
     if task == "role":
-        return (row.role,)
-    if row.role not in ("failure", "benign"):
+        return (row.role if row.language == "en" else "not understood",)
+    if row.language != "en" or row.role not in ("failure", "benign"):
         return ()
     return row.mechanisms if task == "mechanism" else row.morphologies
 
 
 def train(
-    rows: Sequence[Labelled], composed: Sequence[Labelled], task: str, parts: Sequence[str] = PARTS, seed: int = 0
+    rows: Sequence[Labelled], composed: Sequence[Labelled], task: str, embed: Embedding = features, seed: int = 0
 ) -> Head:
     """Train the model of one task, with a temperature from cross validation over the labelled sentences.
 
@@ -43,14 +49,14 @@ def train(
         Composed sentences, which weigh less.
     task : str
         One of ``TASKS``.
-    parts : sequence of str
-        Parts of the features.
+    embed : callable
+        Turns texts into the rows of a matrix.
     seed : int
         For the folds.
     """
     labelled = [row for row in rows if row.language == "en" and answers(row, task)]
     extra = [row for row in composed if answers(row, task)]
-    x = features([row.text for row in [*labelled, *extra]], parts)
+    x = scipy.sparse.csr_matrix(embed([row.text for row in [*labelled, *extra]]))
     y = np.array([answers(row, task)[0] for row in [*labelled, *extra]])
     weights = np.r_[np.ones(len(labelled)), np.full(len(extra), COMPOSED_WEIGHT)]
     count, others = len(labelled), np.arange(len(labelled), len(y))
