@@ -53,7 +53,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             chosen = gr.Dropdown([], label="conversation", scale=3)
             thread = gr.Dropdown([MAIN], value=MAIN, label="thread", scale=1)
             branch = gr.Button("branch from here", scale=1, size="sm")
-        with gr.Accordion("new conversation", open=not conversations(root)) as new:
+        with gr.Accordion("new conversation", open=False) as new:
             fields = add_form(defaults)
             with gr.Row():
                 check = gr.Button("how is it read?")
@@ -111,7 +111,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             run = place.get("run") if place.get("run") in known else (known[0] if known else "")
             return (
                 gr.update(choices=known, value=run or None),
-                gr.update(open=not known),
+                gr.skip() if known else gr.update(open=True),
                 *show(run, place.get("thread", MAIN)),
             )
 
@@ -133,7 +133,7 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                 name = start(root, request_of_form(dict(zip(names, values, strict=True))))
             except InputError as error:
                 return *(gr.skip() for _ in (chosen, new, *inputs, *opened[:-1])), _bold(error)
-            empty = values_of(defaults).values()
+            empty = [values_of(defaults)[field] for field in names]
             return (
                 gr.update(choices=conversations(root), value=name),
                 gr.update(open=False),

@@ -49,7 +49,7 @@ def test_branch_is_a_separate_thread(say, data, tmp_path):
 
 def test_an_empty_line_is_ignored_and_the_end_of_input_ends(say, data, tmp_path):
     printed = say(data, "--out", tmp_path / "a", lines=["", "  ", "help"])
-    assert "> help\nI understand" in printed and "resume with" in printed
+    assert "> help\nIn your own words" in printed and "resume with" in printed
     assert "resume with" in say(data, "--out", tmp_path / "b")
 
 
@@ -71,7 +71,7 @@ def test_the_resume_line_can_be_typed(say, data, tmp_path):
     line = say(data, "--out", folder, lines=["help", "branch"]).splitlines()[-1]
     words = shlex.split(line.removeprefix("resume with: "))
     assert words == ["ape", "chat", "--resume", str(folder), "--thread", "branch-1"]
-    assert "I understand" in say(*words[2:])
+    assert "In your own words" in say(*words[2:])
 
 
 @pytest.mark.extended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from filelock import FileLock
+
+from ape.runs.session import LOCK
 
 HTML_NAME = "<img src=x onerror=alert(1)>"
 TIMEOUT = 60_000  # milliseconds
@@ -149,11 +153,69 @@ def test_second_tab_is_equal_and_a_double_click_sends_once(tab, server, tmp_path
     begin(tab, path)
     tab.locator("#message textarea, #message input").first.fill("help")
     tab.get_by_role("button", name="send").dblclick()
-    tab.get_by_text("I understand").last.wait_for()
+    tab.get_by_text("In your own words").last.wait_for()
     other = tab.context.new_page()
     other.goto(server.url)
-    other.get_by_text("I understand").last.wait_for(timeout=TIMEOUT)
-    assert tab.get_by_text("I understand").count() == other.get_by_text("I understand").count() == 1
+    other.get_by_text("In your own words").last.wait_for(timeout=TIMEOUT)
+    assert tab.get_by_text("In your own words").count() == other.get_by_text("In your own words").count() == 1
+
+
+@pytest.mark.extended
+def test_the_form_offers_the_channels_of_the_file_then_closes_and_empties(tab, server, tmp_path):
+    path = tmp_path / "two.csv"
+    rows = np.sin(np.arange(600)[:, None] / (4, 7))
+    path.write_text("\n".join(["flow,level", *(f"{flow:.4f},{level:.4f}" for flow, level in rows)]))
+    start = tab.get_by_role("button", name="start", exact=True)
+    if not start.is_visible():
+        tab.get_by_role("button", name="new conversation").click()
+    tab.set_input_files("input[type=file]", path)
+    tab.wait_for_function("[...document.querySelectorAll('textarea')].some(each => each.value.includes('600 points'))")
+    tab.get_by_label("channels to use").click()
+    tab.get_by_role("option", name="level").click()
+    tab.keyboard.press("Escape")
+    tab.get_by_label("what is known about").fill("It sticks.")
+    start.click()
+    wait_until_open(tab, "two")
+    start.wait_for(state="hidden")
+    assert json.loads((server.root / "two" / "run.json").read_text())["arguments"]["column"] == ["level"]
+    tab.get_by_role("button", name="new conversation").click()
+    start.wait_for()
+    assert tab.get_by_label("what is known about").input_value() == ""
+    assert tab.get_by_text("two.csv").count() == 0
+
+
+@pytest.mark.extended
+def test_messages_sent_while_it_works_wait_and_are_answered(tab, server, tmp_path, pump):
+    path = tmp_path / "busy.csv"
+    path.write_text(pump.read_text())
+    begin(tab, path)
+    with FileLock(server.root / "busy" / LOCK):  # a turn of another tab
+        say(tab, "what is its period?", "Waits until the last request is done: what is its period?")
+        say(tab, "help", "Waits until the last request is done: what is its period?; help")
+        tab.locator("#message textarea, #message input").first.fill("half a li")
+    tab.get_by_text("In your own words").last.wait_for()
+    tab.get_by_text("repeats every").last.wait_for()
+    assert tab.locator("#message textarea, #message input").first.input_value() == "half a li"
+    tab.locator("#waiting").get_by_text("Waits").wait_for(state="hidden")
+    say(tab, "mine", "Mine the series for rules")
+    say(tab, "go", "First answer the question")
+    assert tab.locator("#message textarea, #message input").first.input_value() == "go"
+    tab.get_by_role("button", name="no", exact=True).click()
+    tab.get_by_text("Cancelled").last.wait_for()
+    tab.get_by_role("button", name="no", exact=True).wait_for(state="hidden")
+
+
+@pytest.mark.extended
+def test_a_conversation_without_its_data_is_one_line(tab, server, tmp_path, pump):
+    path = tmp_path / "lost.csv"
+    path.write_text(pump.read_text())
+    begin(tab, path)
+    (server.root / "series" / "lost.csv").unlink()
+    server.kill()
+    server.start()
+    tab.reload()
+    tab.locator("#notice").get_by_text("lost.csv").wait_for()
+    shutil.rmtree(server.root / "lost")
 
 
 @pytest.mark.extended

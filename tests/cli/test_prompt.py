@@ -96,7 +96,7 @@ def test_lines_are_edited_and_remembered_and_the_resume_line_works(terminal, dat
     first = terminal("chat", data, "--out", folder)
     first.wait_for(READY)
     first.type("lp" + TO_START + "he\r")
-    first.wait_for("I understand")
+    first.wait_for("In your own words")
     first.wait_for(READY)
     first.type("mine\r")
     first.wait_for("yes or no>")
@@ -113,7 +113,7 @@ def test_lines_are_edited_and_remembered_and_the_resume_line_works(terminal, dat
     second.wait_for("Cancelled")
     second.wait_for(READY)
     second.type(UP + UP + UP + "\r")  # bye, mine, help; but neither the answer nor the cancelled line
-    second.wait_for("I understand")
+    second.wait_for("In your own words")
     second.wait_for(READY)
     second.type(CTRL_D)
     assert second.ended()[0] == 0
