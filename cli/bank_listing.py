@@ -28,7 +28,7 @@ def print_bank(bank: RuleBank) -> None:
         _print_rules("normal", "what must not alarm", bank, bank.benign)
     without = [each for each in bank.sentences if each.use == "no rule"]
     unclear = [each for each in bank.sentences if each.use == "not understood"]
-    partly = [each for each in bank.sentences if each.use in ("rule", "benign", "normal") and each.reason]
+    partly = [each for each in bank.sentences if each.use in ("rule", "benign") and each.reason]
     _print_sentences("used in part", partly)
     _print_sentences("gave no rule", without)
     _print_sentences("not understood", unclear)

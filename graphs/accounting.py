@@ -22,7 +22,7 @@ SAME_WORDS = 0.8  # of the shorter text, from which a quote is of a sentence of 
 MOST_SENTENCES = 1000  # of a bank
 FAILED = {  # what a figure of the check means that does not pass
     "visible": "hardly differs from normal data",
-    "border": "only its borders could be made to differ",
+    "border": "its borders alone would give it away",
     "plausible": "no plausible size was found",
     "own": "cannot happen as and where it is described",
     "new": "is like another rule",
@@ -136,7 +136,7 @@ def _outcome(failure: Failure, rules: Sequence[Rule], rejected: Sequence[Rule]) 
     if not found:
         tried = rules_from(failure, rejected)
         figures = tried[-1].history[-1].figures if tried and tried[-1].history else {}
-        why = " and ".join(FAILED[name] for name in failures(figures)) if figures else ""
+        why = next((FAILED[name] for name in failures(figures)), "") if figures else ""
         kind = failure.mechanism.replace("_", " ")
         reasons.append(f"{kind}: {why or 'this series has nothing that such a failure could change'}")
     return _Outcome(failure.hints, "rule" if found else "no rule", found, "; ".join(reasons))
@@ -144,8 +144,8 @@ def _outcome(failure: Failure, rules: Sequence[Rule], rejected: Sequence[Rule]) 
 
 def _benign_outcome(normal: Failure, benign: Sequence[Rule]) -> _Outcome:
     found = [rule.id for rule in rules_from(normal, benign)]
-    why = "" if found else "nothing like it can be placed in the training part"
-    return _Outcome(normal.hints, "benign" if found else "normal", found, why)
+    why = "" if found else "normal, but nothing like it can be placed in the training part, so that it may alarm"
+    return _Outcome(normal.hints, "benign" if found else "no rule", found, why)
 
 
 def _use(
@@ -162,7 +162,7 @@ def _use(
         if any(h.source == source and _same(h.quote, h.line, sentence.text, sentence.line) for h in outcome.hints)
     ]
     use, found, reasons = "not understood", [], []
-    for each in ("normal", "benign", "no rule", "rule"):
+    for each in ("no rule", "benign", "rule"):
         use = each if any(outcome.use == each for outcome in about) else use
     if about:
         found = [rule for outcome in about for rule in outcome.rules]

@@ -63,7 +63,8 @@ def test_a_failure_without_a_rule_says_which_figure_failed():
     rejected = rule("flatline_hold", (STUCK, 1)).model_copy(update={"history": history})
     use, rules, reason = uses(rejected=[rejected])[STUCK]
     assert (use, rules) == ("no rule", []) and reason == "stuck sensor: hardly differs from normal data"
-    assert uses()["Cleaning on Mondays is normal."][0] == "normal"
+    use, _, reason = uses()["Cleaning on Mondays is normal."]
+    assert use == "no rule" and reason.startswith("normal, but")
 
 
 FIGURES = {"visible": 0.5, "border": 0.5, "plausible": 1.0, "own": 1.0, "new": 1.0, "placed": 1.0}
