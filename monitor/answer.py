@@ -13,6 +13,7 @@ from ape.monitor.context import Context
 from ape.monitor.edges import joined, sharpened
 from ape.monitor.event import Event
 from ape.monitor.findings import MOSTLY, findings
+from ape.monitor.quiet import Quieted, quieted
 from ape.monitor.reason import reason
 from ape.monitor.spans import Span
 from ape.monitor.threshold import Threshold
@@ -41,6 +42,8 @@ class Answer:
         The worst first.
     context : Context
         What the events are explained with.
+    quiet : tuple of Quieted
+        What would be an event without benign rules, in order of time.
     """
 
     series: Series
@@ -49,6 +52,7 @@ class Answer:
     threshold: Threshold
     events: tuple[Event, ...]
     context: Context
+    quiet: tuple[Quieted, ...] = ()
 
 
 def answer(
@@ -84,7 +88,7 @@ def answer(
     worst_first = sorted(sharp, key=lambda event: (-event.score, event.begin))
     final = (event if event in found else examined(event, context) for event in worst_first)
     events = tuple(replace(event, reason=reason(event, event.findings, context)) for event in final)
-    return Answer(series, assessment, score, threshold, events, context)
+    return Answer(series, assessment, score, threshold, events, context, quieted(assessment, raised, context))
 
 
 def examined(event: Event, context: Context) -> Event:

@@ -17,7 +17,8 @@ from ape.core.validation import validated
 from ape.monitor.answer import Answer
 from ape.monitor.durations import expectation
 from ape.monitor.event import Event, Finding
-from ape.monitor.event_schema import ChannelRecord, EventFile, EventRecord, RuleRecord
+from ape.monitor.event_schema import ChannelRecord, EventFile, EventRecord, QuietRecord, RuleRecord
+from ape.monitor.quiet import Quieted
 from ape.monitor.reason import rule_named
 
 COLUMNS = (
@@ -78,6 +79,7 @@ def event_file(answer: Answer) -> EventFile:
         threshold=round(threshold.level, 4),
         alerts=str(threshold.rate),
         events=[_record(rank, event, answer, rows) for rank, event in enumerate(answer.events, 1)],
+        quiet=[_quiet(each, answer, rows) for each in answer.quiet],
     )
 
 
@@ -88,22 +90,14 @@ def event_records(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _record(rank: int, event: Event, answer: Answer, rows: np.ndarray) -> EventRecord:
-    series = answer.series
-
-    def time(point: int) -> str | None:
-        return series.time_text(int(series.row_points[rows[point]]))
-
-    chance = expectation(event.score, series.step, answer.threshold.trained)
+    chance = expectation(event.score, answer.series.step, answer.threshold.trained)
     best = event.rules[0] if event.rules else None
     return EventRecord(
         rank=rank,
         id=f"event-{rows[event.peak]}",
-        start=int(rows[event.begin]),
-        end=int(rows[event.end - 1]) + 1,
+        **_place(event, answer, rows),
         peak=int(rows[event.peak]),
-        start_time=time(event.begin),
-        end_time=time(event.end - 1),
-        peak_time=time(event.peak),
+        peak_time=_time(event.peak, answer, rows),
         ongoing=event.ongoing,
         score=round(event.score, 3),
         expected_every=chance.words,
@@ -115,6 +109,24 @@ def _record(rank: int, event: Event, answer: Answer, rows: np.ndarray) -> EventR
         rules=[_rule(*each, answer) for each in event.rules if each[1] >= LEAST_PROBABILITY],
         reason=event.reason,
     )
+
+
+def _quiet(each: Quieted, answer: Answer, rows: np.ndarray) -> QuietRecord:
+    return QuietRecord(**_place(each, answer, rows), score=round(each.score, 3), rule=each.rule, reason=each.reason)
+
+
+def _place(span: Event | Quieted, answer: Answer, rows: np.ndarray) -> dict[str, Any]:
+    """Return the fields that say where a span is."""
+    return {
+        "start": int(rows[span.begin]),
+        "end": int(rows[span.end - 1]) + 1,
+        "start_time": _time(span.begin, answer, rows),
+        "end_time": _time(span.end - 1, answer, rows),
+    }
+
+
+def _time(point: int, answer: Answer, rows: np.ndarray) -> str | None:
+    return answer.series.time_text(int(answer.series.row_points[rows[point]]))
 
 
 def _channels(event: Event) -> list[ChannelRecord]:

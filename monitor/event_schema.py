@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ape.rules.schema import Evidence, Record
 
@@ -73,6 +73,18 @@ class EventRecord(Record):
         return self
 
 
+class QuietRecord(Record):
+    """What would be an event without a benign rule."""
+
+    start: int = Field(ge=0)
+    end: int = Field(description="exclusive")
+    start_time: str | None
+    end_time: str | None = Field(description="of the last row")
+    score: float = Field(description="that it would have without the rule")
+    rule: str = Field(description="id of the benign rule")
+    reason: str = Field(description="one sentence")
+
+
 class EventFile(Record):
     """The content of ``events.json``."""
 
@@ -84,3 +96,13 @@ class EventFile(Record):
     threshold: float = Field(description="score at which an event is reported")
     alerts: str = Field(description="accepted false alarms that the threshold was chosen for")
     events: list[EventRecord]
+    quiet: list[QuietRecord] = Field(
+        default_factory=list, description="what benign rules keep quiet, in order of time; left out if there is none"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_quiet(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        if not self.quiet:
+            data.pop("quiet", None)
+        return data

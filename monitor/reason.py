@@ -69,7 +69,7 @@ def _like(event: Event, found: Sequence[Finding], context: Context) -> str:
     if rule is None:
         return f"like '{name}'"
     unclear = [MECHANISMS[rule.mechanism]] if all(each.kind == UNLIKE for each in found) else []
-    notes = "; ".join([*unclear, *_quotes(rule, context.text)])
+    notes = "; ".join([*unclear, *quotes(rule, context.text)])
     return f"like '{name}' ({notes})" if notes else f"like '{name}'"
 
 
@@ -79,7 +79,7 @@ def rule_named(context: Context, name: str) -> Rule | None:
     return next((rule for rule in rules if rule.id == name), None)
 
 
-def _quotes(rule: Rule, text: str) -> list[str]:
+def quotes(rule: Rule, text: str) -> list[str]:
     """Return the first quoted line of the text that a rule comes from, if there is one."""
     for evidence in rule.evidence:
         if evidence.kind == "text" and evidence.quote:

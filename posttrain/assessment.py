@@ -10,6 +10,25 @@ from ape.posttrain.calibration import log_added
 
 
 @dataclass(frozen=True)
+class Quiet:
+    """What benign rules keep quiet.
+
+    Parameters
+    ----------
+    score : ndarray, float32 [T]
+        As it would be without benign rules.
+    rule : ndarray, int64 [T]
+        The benign rule that says most; -1 where none can hold.
+    rules : tuple of str
+        Ids of the benign rules.
+    """
+
+    score: np.ndarray
+    rule: np.ndarray
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Assessment:
     """The assessment of the T points of a series. Points without a score are NaN throughout.
 
@@ -24,6 +43,8 @@ class Assessment:
         Given an anomaly, the probability of each rule and, last, of none of them.
     rules : tuple of str
         Ids of the bank's rules.
+    quiet : Quiet or None
+        None: the detector has no benign rules.
     """
 
     score: np.ndarray
@@ -31,6 +52,7 @@ class Assessment:
     log_odds: np.ndarray | None = None
     rule_shares: np.ndarray | None = None
     rules: tuple[str, ...] = ()
+    quiet: Quiet | None = None
 
     def ranking(self, begin: int, end: int) -> list[tuple[str | None, float]]:
         """Return which rules an event looks like; see `ranked`. Empty if the detector has no rules."""

@@ -111,7 +111,7 @@ class Calibration:
         latency : int
         """
         bank, generic = _usual(normal.bank) - np.log(weight), _usual(normal.generic) - np.log(generic_weight)
-        rules = Tail.fit(_rules_evidence(normal, bank, generic))
+        rules = Tail.fit(rules_evidence(normal, bank, generic))
         free = tuple(Tail.fit(column[np.isfinite(column)]) for column in normal.free.T)
         return cls(bank, generic, rules, free, latency, {})
 
@@ -143,7 +143,7 @@ class Calibration:
 
     def surprise(self, peaks: Peaks) -> dict[Voice, np.ndarray]:
         """Return the calibrated voices and their fusion before the last calibration, float64 [n] each."""
-        rules = self.rules(_rules_evidence(peaks, self.bank, self.generic))
+        rules = self.rules(rules_evidence(peaks, self.bank, self.generic))
         free = self.free_surprise(peaks.free)
         return {"rules": rules, "free": free, "both": fuse(rules, free)}
 
@@ -156,7 +156,11 @@ class Calibration:
 
         Where training points and held-out points differ, the larger share counts.
         """
-        stage, values = self.stage_of(peaks.age), self.surprise(peaks)[voice]
+        return self.score_of(self.surprise(peaks)[voice], peaks.age, voice)
+
+    def score_of(self, values: np.ndarray, age: np.ndarray, voice: Voice) -> np.ndarray:
+        """Return the score of points, float32 [n], from a voice before the last calibration and the points' ages."""
+        stage = self.stage_of(age)
         *stages, trained = self.scores[voice]
         score = trained(values).astype(np.float32)
         for k, tail in enumerate(stages):
@@ -181,6 +185,6 @@ def _usual(odds: np.ndarray) -> np.ndarray:
     return np.partition(odds, place, axis=0)[place]
 
 
-def _rules_evidence(peaks: Peaks, bank: np.ndarray, generic: np.ndarray) -> np.ndarray:
+def rules_evidence(peaks: Peaks, bank: np.ndarray, generic: np.ndarray) -> np.ndarray:
     """Log-add the evidence of the bank's rules and of all operators, float64 [n]; the latter count less."""
     return mixed(peaks.bank - bank, peaks.generic - generic)

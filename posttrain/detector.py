@@ -17,7 +17,7 @@ from ape import detectors
 from ape.core.errors import InputError
 from ape.detectors import Detector, WrappedDetector
 from ape.detectors.inputs import prepared
-from ape.posttrain.assessment import Assessment, over_channels
+from ape.posttrain.assessment import Assessment, Quiet, over_channels
 from ape.posttrain.backbone_inputs import BackboneStatistics, backbone_inputs
 from ape.posttrain.calibration import VOICES, Calibration, Peaks, Voice
 from ape.posttrain.detector_folder import is_enhanced, read_folder, save_folder
@@ -28,9 +28,12 @@ from ape.posttrain.discriminator.rules import BankDiscriminator, generic_discrim
 from ape.posttrain.discriminator.streaming import Scoring
 from ape.posttrain.explanation import Explanation, channel_shares, explain
 from ape.posttrain.following import Follower, Highest, feed, missing_points
+from ape.posttrain.gates import Gates
 from ape.posttrain.normal_part import NormalPart
+from ape.posttrain.quieting import benign_odds, best_benign, quiet_score, relief
 from ape.rules import RuleBank
 from ape.series import Requirements, Series
+from ape.series.series import Gap
 from ape.series.windows import usable
 
 ANY = "pseudo-anomaly"  # the only rule of a model that was trained on other anomalies than those of a bank
@@ -182,12 +185,35 @@ class EnhancedDetector:
         if length > trained or not continues:
             yield scoring.newest()
 
+    def gates(self, position: int | None) -> Gates:
+        """Return what says where the benign rules can hold, ``position`` points after the begin of the training part.
+
+        It is 0, the length of the training part, or None if it is not known.
+        """
+        rules = self.bank.benign[: self.model.question.benign]  # a model without the bank's rules asks for none
+        gates = Gates(rules, self.bank.context, None if position is None else 0)
+        if position:
+            names = tuple(channel.name for channel in self.bank.context.channels)
+            gaps = (Gap(gap.position, gap.missing, 0.0) for gap in self.bank.context.gaps if gap.position < position)
+            gates.priors(Series(self.normal.values, names, gaps=tuple(gaps)))
+        return gates
+
+    @torch.no_grad()
+    def relieved(self, series: Series) -> Iterator[tuple[Evidence, np.ndarray]]:
+        """Yield `evidence` with the log-odds of the benign rules, float64 [n, C, Q], see `quieting.benign_odds`."""
+        at = 0
+        where = self.gates(0 if self.begins(series) else None).priors(series)
+        for piece in self.evidence(series):
+            yield piece, benign_odds(piece, where[at : at + len(piece)])
+            at += len(piece)
+
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
         """Return the anomaly score of each point, float32 [T]; NaN in stretches shorter than a window.
 
         It is minus log10 of the share of normal points that score as high: 2 is reached by one in a hundred. The last
-        points of a stretch are provisional, see `latency`. Channels are matched by name, see
-        `ape.detectors.inputs.prepared`. Points with missing values get the highest score so far, and at least 6.
+        points of a stretch are provisional, see `latency`. It is lower where a benign rule explains a point. Channels
+        are matched by name, see `ape.detectors.inputs.prepared`. Points with missing values get the highest score so
+        far, and at least 6.
 
         Parameters
         ----------
@@ -201,7 +227,9 @@ class EnhancedDetector:
             A channel is missing, or no stretch of the series is as long as a window.
         """
         series, calibration = prepared(self, series), self.require_calibration()
-        pieces = [calibration.score(Peaks.of(piece), self.kept) for piece in self.evidence(series)]
+        pieces = [
+            quiet_score(piece, calibration, self.kept, relief(piece, benign)) for piece, benign in self.relieved(series)
+        ]
         return self.raised(np.concatenate(pieces), series)
 
     def raised(self, score: np.ndarray, series: Series) -> np.ndarray:
@@ -213,8 +241,12 @@ class EnhancedDetector:
     def voices(self, series: Series) -> dict[Voice, np.ndarray]:
         """Return the score by each choice of voices, float32 [T] each. Missing values are not treated."""
         series, calibration = prepared(self, series), self.require_calibration()
-        peaks = Peaks.joined(Peaks.of(piece) for piece in self.evidence(series))
-        return {voice: calibration.score(peaks, voice) for voice in VOICES}
+        pieces: dict[Voice, list[np.ndarray]] = {voice: [] for voice in VOICES}
+        for piece, benign in self.relieved(series):
+            lowered = relief(piece, benign)
+            for voice in VOICES:
+                pieces[voice].append(quiet_score(piece, calibration, voice, lowered))
+        return {voice: np.concatenate(own) for voice, own in pieces.items()}
 
     def assess(self, series: Series) -> Assessment:
         """Return score, channels at fault and rules of every point in one pass.
@@ -224,17 +256,25 @@ class EnhancedDetector:
         """
         series, calibration = prepared(self, series), self.require_calibration()
         columns = []
-        for piece in self.evidence(series):
-            score = calibration.score(Peaks.of(piece), self.kept)
-            shares = channel_shares(piece, calibration, self.kept)
-            columns.append((score, shares, *over_channels(*explain(piece, calibration, self.named))))
-        score, share, log_odds, rule_shares = (np.concatenate(column) for column in zip(*columns, strict=True))
+        for piece, benign in self.relieved(series):
+            lowered = relief(piece, benign)
+            score = quiet_score(piece, calibration, self.kept, lowered)
+            loud = calibration.score(Peaks.of(piece), self.kept)
+            shares = channel_shares(piece, calibration, self.kept, lowered)
+            explained = over_channels(*explain(piece, calibration, self.named, lowered))
+            columns.append((score, shares, *explained, loud, best_benign(benign)))
+        score, share, log_odds, rule_shares, loud, benign_rule = (
+            np.concatenate(column) for column in zip(*columns, strict=True)
+        )
         culprits = self.normal.far(series.values)
         if series.missing is not None:
             culprits = np.where(series.missing.any(axis=1, keepdims=True), series.missing, culprits)
         clear = culprits.any(axis=1) & np.isfinite(share).all(axis=1)
         share[clear] = culprits[clear] / culprits[clear].sum(axis=1, keepdims=True)
-        return Assessment(self.raised(score, series), share.astype(np.float32), log_odds, rule_shares, self.rule_names)
+        quiet = Quiet(loud, benign_rule, tuple(rule.id for rule in self.bank.benign)) if self.bank.benign else None
+        return Assessment(
+            self.raised(score, series), share.astype(np.float32), log_odds, rule_shares, self.rule_names, quiet
+        )
 
     def explain(self, series: Series, begin: int = 0, end: int | None = None) -> Explanation:
         """Return which rules the points of a series look like, and how likely they are anomalies.
@@ -248,9 +288,10 @@ class EnhancedDetector:
         series, calibration = prepared(self, series), self.require_calibration()
         begin, stop = max(begin, 0), series.length if end is None else min(end, series.length)
         at, parts = 0, []
-        for piece in self.evidence(series):
+        for piece, benign in self.relieved(series):
             wanted = slice(max(begin - at, 0), max(stop - at, 0))
-            parts.append(explain(piece.take(wanted), calibration, self.named))
+            some = piece.take(wanted)
+            parts.append(explain(some, calibration, self.named, relief(some, benign[wanted])))
             at += len(piece)
             if at >= stop:
                 break
@@ -267,6 +308,7 @@ class EnhancedDetector:
         """Whether a rule of the bank uses an operator at a channel, bool [C, K]."""
         question, operators = self.model.question, self.generic.question.operator
         uses = question.operator[:, None] == operators
+        uses &= question.rule[:, None] < question.rules
         return ((question.channels[question.rule].float().T @ uses.float()) > 0).numpy()
 
     def follow(self, continues: bool = True) -> Follower:
@@ -279,7 +321,8 @@ class EnhancedDetector:
         """
         scoring, calibration = self.scoring(continues), self.require_calibration()
         prepare, last = partial(prepared, self), self.normal.values[-1:]
-        return Follower(prepare, self.required, scoring, calibration, self.kept, last)
+        gates = self.gates(len(self.normal.values) if continues else None)
+        return Follower(prepare, self.required, scoring, calibration, self.kept, last, gates)
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""

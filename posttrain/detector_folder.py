@@ -149,7 +149,7 @@ def _assemble(
     model = BankDiscriminator(network, question, BACKBONE_INPUTS if further else 0)
     _load(model, "model", tensors)
     statistics = _statistics(backbone, further).to(device) if further else None
-    sizes = len(question.weight), len(broad_bank(bank.context).rules)
+    sizes = question.rules, len(broad_bank(bank.context).rules)
     free = len([factor for factor in FREE_FACTORS if factor in factors])
     calibration = _calibration(select_prefix("calibration", tensors), sizes, free, latency)
     return normal, model.to(device).eval(), network.to(device).eval(), statistics, calibration

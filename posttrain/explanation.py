@@ -59,7 +59,9 @@ class Explanation:
         return ranked(*over_channels(self.log_odds[where], self.posterior[where]), self.rules)
 
 
-def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def explain(
+    evidence: Evidence, calibration: Calibration, named: np.ndarray, lowered: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-odds and the posterior of an `Explanation` of n points.
 
     Parameters
@@ -68,6 +70,8 @@ def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> 
     calibration : Calibration
     named : ndarray, bool [C, K]
         Whether a rule of the bank uses an operator at a channel. The others are evidence of none of the rules.
+    lowered : ndarray [n, C]
+        By how much benign rules lower all log-odds, see `ape.posttrain.quieting.relief`.
     """
     rules = as_array(evidence.bank) - calibration.bank
     operators = as_array(evidence.generic) - calibration.generic - GENERIC
@@ -78,17 +82,20 @@ def explain(evidence: Evidence, calibration: Calibration, named: np.ndarray) -> 
     total = log_added(every)
     prior = np.log(PRIOR / (1 - PRIOR))
     posterior = np.exp(every - total[:, :, None])
-    return (total + prior).astype(np.float32), posterior.astype(np.float32)
+    return (total + prior - lowered).astype(np.float32), posterior.astype(np.float32)
 
 
-def channel_shares(evidence: Evidence, calibration: Calibration, voice: Voice) -> np.ndarray:
-    """Return the share of each channel in the score, float64 [n, C].
+def channel_shares(
+    evidence: Evidence, calibration: Calibration, voice: Voice, lowered: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Return the share of each channel in the score, float64 [n, C]; for ``lowered`` see `explain`.
 
     In the voice of the rules, a channel counts by the odds of an anomaly in it, in the free voice by its squared
     distance to the nearest window. In the fused score, each voice has the part that it adds.
     """
     rules = mixed(as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic)
-    shares = {"rules": _softmax(rules), "free": _softmax(np.fmax.reduce(as_array(evidence.free), axis=1))}
+    free = np.fmax.reduce(as_array(evidence.free), axis=1)
+    shares = {"rules": _softmax(rules - lowered), "free": _softmax(free - lowered)}
     if voice != "both":
         return shares[voice]
     voices = calibration.surprise(Peaks.of(evidence))

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from ape.core.errors import InputError
-from ape.posttrain.calibration import Calibration, Peaks, Voice
+from ape.posttrain.calibration import Calibration, Voice
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.gates import Gates
+from ape.posttrain.quieting import benign_odds, quiet_score, relief
 from ape.series import Requirements, Series
 from ape.series.windows import clip
 
@@ -87,6 +89,8 @@ class Follower:
         Voices that the score consists of.
     last : ndarray, float32 [1, C]
         Values before the first points, which take the place of missing ones.
+    gates : Gates
+        Where benign rules can hold.
     """
 
     def __init__(
@@ -97,10 +101,12 @@ class Follower:
         calibration: Calibration,
         voice: Voice,
         last: np.ndarray,
+        gates: Gates,
     ) -> None:
         self.prepare, self.required, self.scoring = prepare, required, scoring
         self.calibration, self.voice, self.last = calibration, voice, last
-        self.highest = Highest()
+        self.gates, self.highest = gates, Highest()
+        self.priors: np.ndarray = np.zeros((0, len(gates.openings)))  # of the points without a final score
         self.missing: np.ndarray = np.zeros(0, dtype=bool)  # of the points without a final score
 
     @torch.no_grad()
@@ -111,7 +117,8 @@ class Follower:
         ----------
         points : Series or ndarray [m, C]
             Channels of a series are matched by name. An array has data units and the channels of training in their
-            order; NaN is a missing value. A dead sensor is recognised if it stands still long enough within one piece.
+            order; NaN is a missing value. It has no times, so that no benign rule with hours or weekdays holds. A dead
+            sensor is recognised if it stands still long enough within one piece.
         gap : bool
             Whether points are missing before these. Those before the gap then keep their provisional scores.
 
@@ -124,9 +131,10 @@ class Follower:
         missing = missing_points(series)
         evidence = self.scoring.add(series.values, gap=gap, missing=missing)
         self.missing, self.last = np.concatenate([self.missing, missing]), series.values[-1:]
+        self.priors = np.concatenate([self.priors, self.gates.priors(series, gap)])
         score = self._score(evidence)
         score = self.highest.raised(score, self.missing[: len(score)])
-        self.missing = self.missing[len(score) :]
+        self.missing, self.priors = self.missing[len(score) :], self.priors[len(score) :]
         return score
 
     def _series(self, points: np.ndarray) -> Series:
@@ -156,4 +164,5 @@ class Follower:
         return Newest(score, evidence.age.cpu().numpy())
 
     def _score(self, evidence: Evidence) -> np.ndarray:
-        return self.calibration.score(Peaks.of(evidence), self.voice)
+        lowered = relief(evidence, benign_odds(evidence, self.priors[: len(evidence)]))
+        return quiet_score(evidence, self.calibration, self.voice, lowered)

@@ -89,6 +89,7 @@ def calibrated(detector: EnhancedDetector) -> tuple[Calibration, Peaks]:
     scoring = detector.scoring(continues=True)
     peaks = Peaks.of(scoring.trained())
     weight, generic_weight = as_array(detector.model.weight), as_array(detector.generic.weight)
+    weight = weight[: detector.reader.rules]
     normal = peaks.take(detector.normal.is_clean & peaks.known)
     return Calibration.fit(normal, weight, generic_weight, scoring.latency), normal
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ape.core.errors import InputError
+from ape.posttrain.discriminator.benign import benign_windows
 from ape.posttrain.discriminator.inputs import inputs, measure_usual, standardise
 from ape.posttrain.discriminator.labels import share_of_change
 from ape.posttrain.discriminator.normal import Normal
@@ -112,7 +113,7 @@ def draw_branches(
     """Draw the three branches at all factors.
 
     Windows lie in clean stretches of the normal part, after the references. All rules are drawn equally often, so that
-    one of small weight is not drowned.
+    one of small weight is not drowned. Each benign rule is a class of its own, and so are other anomalies next to them.
 
     Parameters
     ----------
@@ -154,18 +155,23 @@ def draw_branches(
     hosts, at = draw_windows(whole.values, starts(room, stretch), stretch, STRETCHES, generator)
     if negatives is None:
         pseudo, _, rule = _equally_weighted(bank).sample(hosts, generator, at)
+        if bank.benign:
+            own, at = draw_windows(whole.values, starts(room, stretch), stretch, STRETCHES, generator)
+            further_windows = benign_windows(bank, own, at, generator)
+            hosts, pseudo, rule = map(torch.cat, zip((hosts, pseudo, rule), further_windows, strict=True))
     else:
         pseudo, rule = negatives(hosts, generator, at), torch.zeros(STRETCHES, dtype=torch.int64)
     share = _share(pseudo, hosts, bank.context)
+    counts = (STRETCHES, len(rule) - STRETCHES, NORMALS, NORMALS)
     rule = torch.cat([rule, torch.full((2 * NORMALS,), -1)])
-    held_out = torch.cat([torch.arange(count) < HELD_OUT * count for count in (STRETCHES, NORMALS, NORMALS)])
+    held_out = torch.cat([torch.arange(count) < HELD_OUT * count for count in counts])
     windows, rows = [], []
     for number, factor in enumerate(factors):
         length = width * factor
         crop = draw_crops((pseudo != hosts).any(1), length, generator)[:, None, None] + torch.arange(length)
         crop = crop.expand(-1, hosts.shape[1], -1)
         raw, at = draw_windows(whole.values, starts(room, length), length, NORMALS, generator)
-        mild = augment(raw, generator, bank.context, bank.benign, at)
+        mild = augment(raw, generator, bank.context, () if negatives is None else bank.benign, at)
         every = torch.cat([pseudo.gather(2, crop), raw, mild])
         labels = torch.cat([share.gather(2, crop), torch.zeros(2 * NORMALS, *crop.shape[1:])])
         labels = labels.unflatten(2, (width, factor)).amax(3)

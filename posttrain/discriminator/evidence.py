@@ -31,6 +31,8 @@ class Evidence:
         Place of the points in the training part or in the scored series.
     age : Tensor, int64 [n]
         Samples without a gap that followed a point when it was read; `Scoring.latency` if no later one changes it.
+    benign : Tensor, float32 [n, C, Q + 1]
+        The same as ``bank`` for each benign rule, and last for any other anomaly than these; [n, C, 0] without any.
     """
 
     bank: Tensor
@@ -38,6 +40,7 @@ class Evidence:
     free: Tensor
     time: Tensor
     age: Tensor
+    benign: Tensor
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -74,12 +77,13 @@ class Reader:
     @property
     def rules(self) -> int:
         """Number of rules R of the bank."""
-        return 0 if self.bank is None else self.bank.channels.shape[0]
+        return 0 if self.bank is None else self.bank.question.rules
 
     @property
     def voices(self) -> int:
-        """Number of values at a point and channel: rules, operators, and the free voice."""
-        return self.rules + self.generic.channels.shape[0] + 1
+        """Number of values at a point and channel: outputs of the bank's model, operators, and the free voice."""
+        outputs = 0 if self.bank is None else self.bank.channels.shape[0]
+        return outputs + self.generic.channels.shape[0] + 1
 
     @cached_property
     def same_trunk(self) -> bool:
@@ -93,7 +97,7 @@ class Reader:
         return all(x is y or torch.equal(x, y) for x, y in zip(own, other, strict=True))
 
     def read(self, seen: Tensor, raw: Tensor | None, factor: int) -> Tensor:
-        """Return what all voices say, [B, C, R + K + 1, cells]: bank, generic, free.
+        """Return what all voices say, [B, C, V, cells]: the bank's model, generic, free.
 
         Parameters
         ----------
@@ -118,7 +122,7 @@ class Reader:
 
         Parameters
         ----------
-        means : mapping of int to Tensor [n, C, R + K + 1], or None
+        means : mapping of int to Tensor [n, C, V], or None
             By factor: the mean over windows; None where no window fits.
         time, age : Tensor, int64 [n]
         """
@@ -128,4 +132,6 @@ class Reader:
         odds = reduce(torch.add, fitting)[..., :-1] / len(fitting)
         of_free = [means[factor] for factor in FREE_FACTORS if factor in means]
         free = torch.stack([(nothing if mean is None else mean)[..., -1] for mean in of_free], 1)
-        return Evidence(odds[..., : self.rules], odds[..., self.rules :], free, time, age)
+        count = self.generic.channels.shape[0]
+        bank, benign, generic = odds.tensor_split((self.rules, odds.shape[-1] - count), -1)
+        return Evidence(bank, generic, free, time, age, benign)

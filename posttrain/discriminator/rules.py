@@ -25,6 +25,9 @@ SPREAD = 4  # dilation of the adapter's second layer
 class Question:
     """What a bank of R rules asks: the operators of all rules, one after the other, and what the rules say.
 
+    Its benign rules are asked for like the others and come after them. Then comes any other anomaly, which a variant of
+    a benign rule has to be told from.
+
     Parameters
     ----------
     operator : Tensor, int64 [K]
@@ -39,7 +42,9 @@ class Question:
     channels : Tensor, bool [R, C]
         Channels that each rule may change.
     weight : Tensor [R]
-        Adds up to 1.
+        Adds up to 1; that of the benign rules adds up to 1 as well.
+    benign : int
+        How many of the rules are benign.
     """
 
     operator: Tensor
@@ -49,24 +54,39 @@ class Question:
     creep: Tensor
     channels: Tensor
     weight: Tensor
+    benign: int = 0
 
     @classmethod
     def of(cls, bank: RuleBank, *, say: bool = True) -> Question:
         """Ask for the rules of a bank; without ``say``, size, length and creep are left out."""
-        steps = [(r, step.operator) for r, rule in enumerate(bank.rules) for step in rule.program]
+        rules = [*bank.rules, *bank.benign]
+        steps = [(r, step.operator) for r, rule in enumerate(rules) for step in rule.program]
         owner = torch.tensor([r for r, _ in steps])
-        said = torch.tensor([_said(rule, bank.context) if say else [torch.nan] * 5 for rule in bank.rules])[owner]
-        channels = [reached_channels(rule, bank.context) for rule in bank.rules]
-        weight = torch.tensor([rule.weight for rule in bank.rules])
-        return cls(
+        said = torch.tensor([_said(rule, bank.context) if say else [torch.nan] * 5 for rule in rules])[owner]
+        channels = [reached_channels(rule, bank.context) for rule in rules]
+        weights = [torch.tensor([rule.weight for rule in part]) for part in (bank.rules, bank.benign) if part]
+        question = cls(
             operator=torch.tensor([NAMES.index(name) for _, name in steps]),
             rule=owner,
             size=said[:, :2],
             length=said[:, 2:4],
             creep=said[:, 4],
             channels=torch.tensor(channels),
-            weight=weight / weight.sum(),
+            weight=torch.cat([weight / weight.sum() for weight in weights]),
+            benign=len(bank.benign),
         )
+        return question.followed_by(cls.any_anomaly(bank.context)) if bank.benign else question
+
+    @property
+    def rules(self) -> int:
+        """Number of rules R of the bank that are not benign."""
+        return len(self.weight) - (self.benign + 1 if self.benign else 0)
+
+    def followed_by(self, other: Question) -> Question:
+        """Return both questions as one, in which the number of benign rules stays the same."""
+        shifted = replace(other, rule=other.rule + len(self.weight))
+        names = ("operator", "rule", "size", "length", "creep", "channels", "weight")
+        return replace(self, **{name: torch.cat([getattr(self, name), getattr(shifted, name)]) for name in names})
 
     @classmethod
     def any_anomaly(cls, context: Context) -> Question:
@@ -110,7 +130,7 @@ class Adapter(nn.Sequential):
 
 
 class BankDiscriminator(nn.Module):
-    """Log-odds of the rules of one bank against normal.
+    """Log-odds of the rules of one bank, also of the benign ones, against normal.
 
     Parameters
     ----------

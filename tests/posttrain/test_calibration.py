@@ -29,7 +29,7 @@ def fitted(normal, weight=(0.5, 0.5)):
 def test_largest_evidence_of_all_channels_counts():
     bank = torch.tensor([[[1.0, -torch.inf], [0.0, 3.0]]])  # one point, two channels, two rules
     generic, free = torch.tensor([[[5.0], [6.0]]]), torch.tensor([[[1.0, 2.0], [4.0, 3.0]]])
-    peaks = Peaks.of(Evidence(bank, generic, free, torch.tensor([7]), torch.tensor([9])))
+    peaks = Peaks.of(Evidence(bank, generic, free, torch.tensor([7]), torch.tensor([9]), bank[..., :0]))
     assert peaks.bank.tolist() == [[1, 3]] and peaks.generic.tolist() == [[6]]
     assert peaks.free.tolist() == [[2, 4]] and peaks.age.tolist() == [9]
 

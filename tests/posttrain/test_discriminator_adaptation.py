@@ -238,15 +238,44 @@ def test_windows_avoid_suspicious_places_and_gaps(normal, bank):
     assert result.rows.hidden.isfinite().all()
 
 
-def test_benign_variants_are_normal_windows(normal, bank, series):
-    benign = broad_bank(build_context(series), ["level_shift"]).rules[0]
-    benign.id, benign.scale = "benign", ScalePrior(low=20, high=21, unit="series_sd")
-    for rules in [benign], []:
-        result = drawn(normal, bank.model_copy(update={"benign": rules}))
-        change = [(windows[46:] - windows[30:46]).flatten(1).abs().amax(1) for windows in result.windows]
+def benign_rule(context, **update):
+    rule = broad_bank(context, ["level_shift"]).rules[0]
+    scale = ScalePrior(low=20, high=21, unit="series_sd", direction="up")
+    return rule.model_copy(update={"id": "benign", "scale": scale} | update)
+
+
+def test_each_benign_rule_is_a_class_of_its_own_and_so_are_other_anomalies(normal, bank, series):
+    count, known = len(bank.rules), bank.model_copy(update={"benign": [benign_rule(build_context(series))]})
+    rows = drawn(normal, known).rows
+    assert set(rows.rule.tolist()) == {-1, *range(count + 2)}
+    assert rows.share[rows.rule == count].any() and not rows.share[rows.rule < 0].any()
+    without = drawn(normal, bank).rows
+    assert set(without.rule.tolist()) == {-1, *range(count)}
+    again = drawn(normal, bank.model_copy(update={"benign": []})).rows
+    assert torch.equal(without.hidden, again.hidden)
+
+
+def test_controls_see_benign_variants_as_normal_windows(normal, bank, series):
+    def windows(benign):
+        model = BankDiscriminator(load_pretrained(), Question.any_anomaly(bank.context)).eval()
+        known, generator = bank.model_copy(update={"benign": benign}), torch.Generator().manual_seed(0)
+        return draw_branches(model, no_inputs, normal, known, generator, lambda hosts, *_: hosts + 1).windows
+
+    for benign in [benign_rule(build_context(series))], []:
+        change = [(some[46:] - some[30:46]).flatten(1).abs().amax(1) for some in windows(benign)]
         changed = (torch.cat(change) > 2).float().mean()
-        assert changed > 0.2 if rules else changed == 0
-    assert not result.rows.share[result.rows.rule < 0].any()
+        assert changed > 0.2 if benign else changed == 0
+
+
+def test_a_model_tells_benign_variants_from_near_misses(normal, bank, series):
+    context = build_context(series)
+    known = bank.model_copy(
+        update={"benign": [benign_rule(context, scale=ScalePrior(low=2, high=3, unit="series_sd", direction="up"))]}
+    )
+    result = run(normal, known, None)
+    assert result.model.question.rules == len(bank.rules)
+    assert result.model.channels.shape[0] == len(bank.rules) + 2
+    assert result.report["curve"][-1]["loss"] < result.report["curve"][0]["loss"]
 
 
 @pytest.mark.extended  # fits and post-trains nine detectors

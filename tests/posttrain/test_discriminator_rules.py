@@ -8,7 +8,7 @@ from ape.posttrain.discriminator.inputs import INPUTS
 from ape.posttrain.discriminator.network import NAMES, RuleDiscriminator, condition
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question, generic_discriminator
 from ape.rules import broad_bank, build_context
-from ape.rules.schema import ContextualPrior, Step
+from ape.rules.schema import ContextualPrior, Response, Step
 from ape.series import from_array
 
 
@@ -36,6 +36,29 @@ def test_question_reads_the_rules(bank):
     assert question.length[0].tolist() == pytest.approx([10, 80])  # a quarter to two periods of 40
     assert question.size[0].tolist() == pytest.approx([0.75, 3.0])
     assert question.creep.isnan().all()
+
+
+def test_benign_rules_and_other_anomalies_are_asked_for_after_the_rules(bank):
+    benign = [rule.model_copy(update={"id": f"benign-{rule.id}", "weight": 2.0}) for rule in bank.rules[:2]]
+    question, plain = Question.of(bank.model_copy(update={"benign": benign})), Question.of(bank)
+    assert (question.rules, question.benign, plain.rules, plain.benign) == (3, 2, 3, 0)
+    assert question.weight.tolist() == pytest.approx([0.2, 0.6, 0.2, 0.5, 0.5, 1.0])
+    assert torch.equal(question.operator[:3], plain.operator) and question.rule[:5].tolist() == [0, 1, 2, 3, 4]
+    others = question.operator[question.rule == 5]
+    assert len(others) == len(broad_bank(bank.context).rules) and question.size[5:].isnan().all()
+    assert question.channels[3].tolist() == [False, True] and question.channels[5].all()
+    model = BankDiscriminator(RuleDiscriminator(), question).eval()
+    assert model.log_odds(torch.randn(1, 2, INPUTS, 64), 1).shape == (1, 2, 6, 64)
+
+
+def test_a_rule_of_the_process_may_change_the_channels_that_follow(bank):
+    first = bank.context.channels[0].model_copy(update={"responses": []})
+    second = bank.context.channels[1].model_copy(update={"responses": [Response(channel="a", slope=1.0)]})
+    context = bank.context.model_copy(update={"channels": [first, second]})
+    for acts_on in ("sensor", "process"):
+        rule = bank.rules[0].model_copy(update={"acts_on": acts_on})
+        question = Question.of(bank.model_copy(update={"rules": [rule], "context": context}))
+        assert question.channels.tolist() == [[acts_on == "process", True]]
 
 
 def test_what_is_unsaid_does_not_move_a_prototype():

@@ -28,7 +28,7 @@ def evidence(bank, generic=None, free=None):
     n, channels = bank.shape[:2]
     generic = torch.full((n, channels, 2), QUIET) if generic is None else torch.tensor(generic)
     free = torch.full((n, 1, channels), -1.0) if free is None else torch.tensor(free)[:, None]
-    return Evidence(bank, generic, free, torch.arange(n), torch.full((n,), 8))
+    return Evidence(bank, generic, free, torch.arange(n), torch.full((n,), 8), bank[..., :0])
 
 
 NOTHING_NAMED = np.zeros((1, 2), dtype=bool)

@@ -1,0 +1,158 @@
+"""Benign rules keep the score low where they hold, by hand and from end to end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import ape.detectors
+import ape.posttrain
+from ape.posttrain import enhance
+from ape.posttrain.calibration import Calibration, Peaks
+from ape.posttrain.discriminator.evidence import Evidence
+from ape.posttrain.discriminator.tail import GRID, Tail
+from ape.posttrain.quieting import LIKELY, benign_odds, best_benign, quiet_score, relief
+from ape.rules import broad_bank, broad_rule, build_context
+from ape.rules.schema import ContextualPrior, DurationPrior, Range, ScalePrior
+from ape.series import from_array
+
+FLAT = Tail(np.linspace(0, 1, GRID), 1.0)
+OPEN = np.zeros((1, 1))
+
+
+def calibration():
+    tails = (FLAT,) * 6
+    return Calibration(np.zeros(1), np.zeros(1), FLAT, (FLAT,), 8, dict.fromkeys(("rules", "free", "both"), tails))
+
+
+def evidence(rule, benign, other, free=-1.0):
+    """One point and one channel: a rule of the bank, one benign rule, any other anomaly."""
+    own = torch.tensor([[[benign, other]]], dtype=torch.float64)
+    bank, generic = torch.tensor([[[rule]]], dtype=torch.float64), torch.full((1, 1, 1), -20.0, dtype=torch.float64)
+    return Evidence(bank, generic, torch.tensor([[[free]]]), torch.tensor([0]), torch.tensor([8]), own)
+
+
+def lowered(rule, benign, other, gates=OPEN):
+    seen = evidence(rule, benign, other)
+    return float(relief(seen, benign_odds(seen, gates))[0, 0])
+
+
+def test_relief_by_hand():
+    assert lowered(5.0, 8.0, -50.0) == pytest.approx(
+        np.log1p(np.exp(8 + LIKELY)) / (1 + np.exp(5 - 8 - LIKELY)), rel=1e-6
+    )
+    assert lowered(5.0, 8.0, -50.0, np.array([[-np.inf]])) == 0
+    assert lowered(-9.0, -9.0, -9.0) < 0.02  # nothing unusual
+    assert lowered(-5.0, 8.0, 20.0) < 0.1  # an anomaly of another kind
+    assert lowered(20.0, 8.0, -5.0) < 0.1  # a rule of the bank
+
+
+def test_points_without_evidence_stay_without():
+    seen = evidence(np.nan, np.nan, np.nan)
+    odds = benign_odds(seen, OPEN)
+    assert relief(seen, odds).tolist() == [[0.0]] and best_benign(odds).tolist() == [-1]
+
+
+def test_best_benign_rule():
+    odds = np.array([[[1.0, 2.0]], [[-np.inf, -np.inf]], [[3.0, -np.inf]]])
+    assert best_benign(odds).tolist() == [1, -1, 0]
+    assert best_benign(np.zeros((2, 1, 0))).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("voice", ["rules", "free", "both"])
+@pytest.mark.parametrize("free", [0.5, 40.0])
+def test_score_falls_with_the_relief_and_never_rises(voice, free):
+    seen, known = evidence(12.0, 12.0, -5.0, free), calibration()
+    plain = known.score(Peaks.of(seen), voice)[0]
+    falling = [quiet_score(seen, known, voice, np.array([[by]]))[0] for by in (0.0, 1.0, 4.0, 40.0)]
+    assert falling[0] == plain and falling[1] < plain
+    assert falling == sorted(falling, reverse=True) and falling[-1] < 0.6
+
+
+HOURLY, TRAIN_END, LENGTH, SIZE = 60, 2400, 4000, 3.0
+BACKUPS, ELSEWHERE, DROP = (2880, 3600), 3300, 3120  # whole hours, except for ELSEWHERE
+
+
+def dated(values):
+    times = np.datetime64("2026-03-02T00:00") + np.arange(len(values)) * np.timedelta64(1, "m")
+    return from_array(values[:, None], train_end=TRAIN_END, timestamps=times)
+
+
+def waves():
+    rng = np.random.default_rng(0)
+    return np.sin(2 * np.pi * np.arange(LENGTH) / 40) + 0.1 * rng.standard_normal(LENGTH)
+
+
+def backup(hours):
+    return broad_rule("level_shift").model_copy(
+        update={
+            "id": "backup",
+            "scale": ScalePrior(low=2, high=4, unit="data", direction="up"),
+            "duration": DurationPrior(low=15, high=30, unit="samples"),
+            "context": ContextualPrior(hours=hours),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def series():
+    """A wave; after the training part the level is up at 00:00 and 12:00 of the third day, and at another hour."""
+    values = waves()
+    for begin in (*BACKUPS, ELSEWHERE):
+        values[begin : begin + 20] += SIZE
+    values[DROP : DROP + 20] -= 2 * SIZE
+    return dated(values)
+
+
+@pytest.fixture(scope="module")
+def enhanced(series):
+    """Detectors of a bank without and with a benign rule for the hours of the backups and of the drop."""
+    plain = ape.detectors.create("vae", window=32, device="cpu")
+    plain.budget = replace(plain.budget, steps=60)
+    plain.fit(series, seed=0)
+    bank = broad_bank(build_context(series), ["level_shift", "flatline_hold", "dropout_zero"])
+    rules = [[], [backup(Range(low=0, high=0.2)), backup(Range(low=12, high=12.2)).model_copy(update={"id": "noon"})]]
+    rules[1].append(backup(Range(low=4, high=4.2)).model_copy(update={"id": "morning"}))
+    return [enhance(plain, bank.model_copy(update={"benign": benign}), series).candidate for benign in rules]
+
+
+def peak(score, begin):
+    return float(score[begin : begin + 20].max())
+
+
+@pytest.mark.extended  # post-trains two detectors
+def test_only_what_the_rule_means_is_quiet(enhanced, series):
+    before, after = (detector.score(series) for detector in enhanced)
+    for begin in BACKUPS:
+        assert peak(before, begin) > 4 and peak(after, begin) < 2
+    assert peak(after, ELSEWHERE) > 4
+    assert peak(after, DROP) > 4  # at an hour of the rule, and another thing
+    assessed = enhanced[1].assess(series)
+    np.testing.assert_array_equal(assessed.score, after)
+    assert (assessed.score <= assessed.quiet.score).all()
+    assert {assessed.quiet.rules[k] for k in assessed.quiet.rule[BACKUPS[1] : BACKUPS[1] + 20]} == {"noon"}
+    assert (assessed.quiet.rule[ELSEWHERE : ELSEWHERE + 20] == -1).all()
+    explained = enhanced[1].explain(series)
+    assert explained.probability[BACKUPS[0] + 5].max() < 0.5 < explained.probability[ELSEWHERE + 5].max()
+
+
+@pytest.mark.extended  # post-trains two detectors
+def test_pieces_have_the_same_scores_and_a_saved_detector_too(enhanced, series, tmp_path):
+    detector = enhanced[1]
+    whole = detector.score(series)
+    follower, parts = detector.follow(), []
+    for begin, end in ((TRAIN_END, 2890), (2890, 2900), (2900, 3611), (3611, LENGTH)):
+        piece = replace(
+            series, values=series.values[begin:end], timestamps=series.timestamps[begin:end], train_end=None
+        )
+        parts.append(follower.add(piece))
+    scores = np.concatenate([*parts, follower.newest().score])
+    assert scores.tobytes() == whole[TRAIN_END:].tobytes()
+    detector.save(tmp_path / "saved")
+    assert ape.posttrain.load(tmp_path / "saved").score(series).tobytes() == whole.tobytes()
+    values = series.values[TRAIN_END:]
+    without_times = detector.follow().add(values)
+    assert peak(without_times, BACKUPS[0] - TRAIN_END) > 4
