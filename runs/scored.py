@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pandas as pd
 from langchain_core.tools import BaseTool
 from PIL import Image
 from pydantic import Field
@@ -205,13 +206,11 @@ class ScoredRun:
     def _unflagged(self, point: int) -> dict[str, Any]:
         """Return why a point is in no event."""
         result, series = self.result, self.result.series
-        near = slice(max(point - 1, 0), point + 2)
-        known = result.score[near][np.isfinite(result.score[near])]
         closest = min(result.events, key=lambda event: abs(event.peak - point), default=None)
         return {
             "flagged": False,
             "when": span_text(series, point, point + 1),
-            "score": round(float(known.max()), 2) if len(known) else None,
+            "score": _highest(result.score[point : point + 1]),
             "threshold": round(result.threshold.level, 2),
             "learned": point < result.searched.start,
             "closest": None if closest is None else event_summary(result, [result.events.index(closest)])["events"][0],
@@ -409,8 +408,6 @@ def _quoted(rule: Any) -> dict[str, str]:
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    import pandas as pd
-
     return str(pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False))
 
 

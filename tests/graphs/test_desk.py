@@ -14,6 +14,7 @@ from ape.graphs.desk import Desk
 from ape.graphs.desk_tools import desk_tools
 from ape.rules import broad_rule
 from ape.rules.check import failures
+from ape.rules.schema import SentenceUse
 from ape.series import from_array, from_dataframe
 from ape.tools.artefacts import Artefacts
 from ape.tools.workbench import Workbench
@@ -87,6 +88,54 @@ def test_dropped_rules_can_be_restored_and_versions_compared(desk):
     use(desk, "change_rule", rule_id="loud", asked="c", weight=2)
     assert use(desk, "compare_banks", version=2)["changed"] == {"loud": {"weight": [1.0, 2.0]}}
     assert "0 to 4" in use(desk, "compare_banks", version=99)["error"]
+
+
+def test_undo_goes_back_one_change_after_the_other(desk):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    before = desk.rules["held"]
+    use(desk, "change_rule", rule_id="held", asked="b", size=2)
+    use(desk, "drop_rule", rule_id="held", asked="c")
+    assert use(desk, "undo")["new"] == ["held"] and desk.dropped == {}
+    assert use(desk, "undo")["changed"]["held"].keys() == {"scale"}
+    assert desk.rules == {"held": before}
+    assert use(desk, "undo")["gone"] == ["held"] and list(desk.dropped) == ["held"]
+    assert "nothing to undo" in use(desk, "undo")["error"]
+    assert use(desk, "restore_rule", rule_id="held", asked="d")["rule"] == "held"
+
+
+def test_benign_rule_needs_a_place_only_and_enters_the_bank_as_such(desk):
+    tiny = draft(id="calm", scale={"low": 1e-6, "high": 2e-6, "unit": "series_sd"}, program=[{"operator": "level_shift"}])
+    description = use(desk, "add_benign_rule", draft=tiny, asked="that is normal")
+    assert description["benign"] and description["passes"]
+    bank = desk.bank()
+    assert bank.rules == [] and [rule.id for rule in bank.benign] == ["calm"]
+    again = Desk(desk.workbench, 0)
+    again.put_bank(bank)
+    assert again.benign == ["calm"] and [rule["rule"] for rule in use(again, "list_normal")["benign"]] == ["calm"]
+    use(again, "drop_rule", rule_id="calm", asked="no")
+    assert again.bank().benign == []
+
+
+def test_trial_of_a_kind_draws_and_adds_nothing(desk, tmp_path):
+    drawn = use(desk, "try_kind", draft=draft(), count=3)
+    assert (tmp_path / drawn["artefact"]).stat().st_size > 0 and drawn["count"] == 3
+    assert desk.rules == {} and desk.versions == []
+
+
+def test_length_can_be_given_in_samples(desk):
+    use(desk, "add_rule", draft=draft(), asked="a")
+    use(desk, "change_rule", rule_id="held", asked="b", samples={"low": 5, "high": 9})
+    duration = desk.rules["held"].duration
+    assert (duration.low, duration.high, duration.unit) == (5, 9, "samples")
+
+
+def test_sentences_are_listed_with_the_rules_that_cite_them(desk):
+    quoted = draft(evidence=[{"kind": "text", "id": "text", "quote": "It may freeze.", "line": 2}])
+    use(desk, "add_rule", draft=quoted, asked="a")
+    desk.sentences = [SentenceUse(line=1, text="A pump.", use="not understood")]
+    answer = use(desk, "list_sentences")
+    assert answer["rules"] == {"held": ["It may freeze."]}
+    assert [(each["line"], each["use"]) for each in answer["sentences"]] == [(1, "not understood")]
 
 
 def test_rule_that_cannot_be_placed_stays_dropped(desk, monkeypatch):
