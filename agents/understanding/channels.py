@@ -74,6 +74,8 @@ _DESCRIBED = re.compile(
 _PHRASE_END = re.compile(
     r"[.;,:(\[]|\b(?:of|at|in|on|for|by|per|to|from|that|which|what|with|over|through|after|before)\b"
 )
+# "Pressure behind the pump (bar)"
+_BRACKETS = re.compile(r"[^()\[\].;,]*[(\[](?P<unit>[^()\[\]]{1,12})[)\]]")
 # "in m", ", mm/s.", "(bar)", "[°C]"
 _UNIT = re.compile(r"(?:^|\bin |, ?(?!in\b)|[(\[])(?P<unit>[^\s,;()\[\]]{1,8}?)(?=[.,;:)\]](?:\s|$)|$)")
 
@@ -115,9 +117,17 @@ class Channel:
         if self.name in ("A", "a", "I", "i"):
             return None
         pattern = r"[\s_\-.()\[\]]*".join(map(re.escape, tokens))
+        if len(tokens) == 1 and tokens[0].lower() in ABBREVIATION and tokens[0] != self.name:
+            tokens = [self.name]
         plural = "" if _singular(tokens[-1].lower()) in QUANTITY else "s?"
         flags = 0 if len(self.name) <= 2 else re.IGNORECASE
         return re.compile(rf"(?<!\w)(?:{re.escape(self.name)}|{pattern}{plural})(?!\w)", flags)
+
+    def unit_in(self, text: str) -> str | None:
+        """Return the unit in the first brackets after the name in a text."""
+        match = self.pattern.search(text) if self.pattern is not None else None
+        unit = _BRACKETS.match(text, match.end()) if match is not None else None
+        return unit["unit"] if unit is not None and dimension(unit["unit"]) else None
 
 
 @dataclass(frozen=True)
@@ -137,13 +147,13 @@ def dimension(unit: str) -> str | None:
 def describe_channels(names: Sequence[str], lines: Iterable[str] = ()) -> list[Channel]:
     """Return what the names of channels, and the lines that describe them, say about each."""
     channels = {name: _from_name(name) for name in names}
-    for line in lines:
+    for line in (part for whole in lines for part in re.split(r"(?<=[;.])\s", whole)):
         described, what = description(line, list(channels.values())) or ([], "")
         for channel in described:
             channels[channel.name] = _with_description(channels[channel.name], what)
         for channel in channels.values():
-            if channel.unit is None and channel.pattern is not None and (match := channel.pattern.search(line)):
-                channels[channel.name] = replace(channel, unit=_bracketed_unit(line[match.end() :]))
+            if channel.unit is None and (unit := channel.unit_in(line)) is not None:
+                channels[channel.name] = replace(channel, unit=unit)
     return list(channels.values())
 
 
@@ -296,12 +306,6 @@ def _with_description(channel: Channel, what: str) -> Channel:
         if unit is None and dimension(match["unit"]) is not None:
             unit = match["unit"]
     return replace(channel, heads=channel.heads | heads, of=channel.of | of - channel.heads, unit=unit)
-
-
-def _bracketed_unit(rest: str) -> str | None:
-    """The unit in the first brackets before the end of a clause."""
-    match = re.match(r"[^()\[\].;,]*[(\[](?P<unit>[^()\[\]]{1,12})[)\]]", rest)
-    return match["unit"] if match and dimension(match["unit"]) else None
 
 
 def _concept(token: str) -> str:

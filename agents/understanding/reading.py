@@ -26,6 +26,7 @@ LONGEST_QUOTE = 200  # characters
 CLEAR_ALTERNATIVE, CLEAR_EFFECT = 0.35, 0.5  # clarity, from which a clause can name a failure of its own
 TYPICAL = 3.0  # factor for morphologies that are typical of the mechanism
 BY_PROCESS = 0.5  # factor of stuck sensors, if a text blames a process
+RATE = 0.8  # probability of a drift, if a text gives a rate
 VAGUE = 0.3  # probability of the best mechanism, below which the movement that a text tells decides
 MOST_HINTS = 3  # of a sentence
 MOST_CHANNELS = 8  # of a hint
@@ -154,28 +155,30 @@ class _Reader:
             start = text.find(part, position)
             alternative = _OR.search(text[max(0, position - 2) : start + 1]) is not None
             position = start + len(part)
-            mechanism = _best(each.mechanisms)
+            same = next(
+                (k for k, group in enumerate(groups) if _best(group[1].mechanisms) == _best(each.mechanisms)), None
+            )
             clear = clarity(each) >= (CLEAR_ALTERNATIVE if alternative or not groups else CLEAR_EFFECT)
-            same = next((k for k, (_, other, _) in enumerate(groups) if _best(other.mechanisms) == mechanism), None)
-            if not clear or same is not None:
-                if groups:
-                    k = len(groups) - 1 if same is None else same
-                    groups[k] = (f"{groups[k][0]}, {part}", *groups[k][1:])
-                else:
-                    groups.append((part, each if clear else Meaning(each.roles, {}, {}), False))
+            measured = bool(groups) and self._measured(part, groups[0][0])
+            if groups and not measured and (not clear or same is not None):
+                k = len(groups) - 1 if same is None or not clear else same
+                groups[k] = (f"{groups[k][0]}, {part}", *groups[k][1:])
             elif groups and not groups[0][1].mechanisms:
                 groups[0] = (f"{groups[0][0]}, {part}", each, False)
             else:
-                groups.append((part, each, alternative))
+                groups.append((part, each if clear or measured else Meaning(each.roles, {}, {}), alternative))
         first = set(affected(groups[0][0], self.channels).names)
         kept = [
             group
             for group in groups[1:]
             if group[2] or (first and set(affected(group[0], self.channels).names) - first)
         ]
-        if not kept:
-            return [(text, meaning, False)]
-        return [groups[0], *kept]
+        return [groups[0], *kept] if kept and groups[0][1].mechanisms else [(text, meaning, False)]
+
+    def _measured(self, part: str, first: str) -> bool:
+        """Whether a clause gives the size of a change of other channels than the first one."""
+        names = set(affected(part, self.channels).names)
+        return bool(names and sizes(part) and not names & set(affected(first, self.channels).names))
 
     def _hint(self, statement: Statement, part: str, text: str, meaning: Meaning, *, secondary: bool = False) -> Hint:
         """The hint of a clause; what it does not say itself, the sentence says."""
@@ -264,6 +267,8 @@ def _with_circumstances(meaning: Meaning, text: str, blamed: str | None) -> tupl
     mechanisms, morphologies = dict(meaning.mechanisms), dict(meaning.morphologies)
     if blamed == "process":
         mechanisms["stuck_sensor"] *= BY_PROCESS
+    if any(size.per is not None for size in sizes(text)):
+        mechanisms = {term: (1 - RATE) * share for term, share in mechanisms.items()} | {"gradual_drift": RATE}
     if max(mechanisms.values()) < VAGUE and moves(text):
         slow = _SLOWLY.search(text) is not None
         mechanisms["gradual_drift" if slow else "abrupt_change"] = VAGUE

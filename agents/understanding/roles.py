@@ -18,8 +18,9 @@ from ape.agents.understanding.subjects import other_machine, own_tags
 
 SECTION_WEIGHT = 3.0  # of what a section's heading announces
 DESCRIBES = "describes"
+LEAST_BENIGN = 0.6  # probability; less is a failure, since what is benign never alarms
 CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
-LEAST_CLARITY = {"text": 0.4, "log": 0.3}  # of a failure in the first sentence of a text, and in a line of a log
+LEAST_CLARITY = {"text": 0.4, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
 # headings that announce failures, or what is normal
 _OF_FAILURES = re.compile(
@@ -27,10 +28,13 @@ _OF_FAILURES = re.compile(
     r"|fmea)\b",
     re.IGNORECASE,
 )
-_OF_NORMAL = re.compile(
-    r"\b(?:normal|planned|expected|benign|routine|harmless|exceptions?|do not alert|no alert|ignore|regular)\b",
+_OF_QUIET = re.compile(
+    r"\b(?:planned|expected|benign|harmless|exceptions?|no alerts?|ignore|fine|not an? (?:problem|fault|failure"
+    r"|issue|error)"
+    r"|no (?:problem|fault|failure)s?|(?:do(?: not|n'?t)|not to) (?:alert|flag|report))\b",
     re.IGNORECASE,
 )
+_OF_NORMAL = re.compile(r"\b(?:normal|routine|regular)\b", re.IGNORECASE)
 _OF_CHANNELS = re.compile(
     r"\b(?:channels?|signals?|sensors?|tags?|columns?|measure\w*|instrument\w*|data)\b", re.IGNORECASE
 )
@@ -39,7 +43,9 @@ _SAMPLING = re.compile(
     r"|counted|polled"
     r"|scraped|aggregated|resolution of|one (?:sample|value|reading) (?:a|every|each|per)"
     r"|\d+[- ](?:minute|second|hour) (?:averages|means))\b"
-    r"|\bat \d+ ?k?Hz\b",
+    r"|\b(?:log|measure|record|sample|collect|read|store)s?\b.*\b(?:once|every|each|times) (?:a|an|per|each|every"
+    r"|\d+)?\s*"
+    r"(?:\d+ )?(?:milli)?(?:seconds?|minutes?|hours?|s|ms|min|h)\b|\bat \d+ ?k?Hz\b",
     re.IGNORECASE,
 )
 # what must not alarm
@@ -54,7 +60,9 @@ _QUIET = re.compile(
     r"|problem|defect|malfunction|incident|cause for concern|reason to)\w*|\bby design\b|\bno (?:fault|failure"
     r"|anomaly)\s*\.?$"
     r"|\b(?:is|are) (?:just |only |merely )?(?:the )?(?:weather|seasonal|routine|business as usual)\b"
-    r"|\bfalse alarms?\b|\bnothing (?:to worry|is wrong|wrong)\b",
+    r"|\bfalse alarms?\b"
+    r"|\bthat'?s (?:fine|ok|okay|normal|expected)\b|[-–—,(] ?(?:all )?(?:as )?(?:expected|normal|harmless)\W*$"
+    r"|\bignore (?:this|that|it|them|these)\b|\bnothing (?:to worry|is wrong|wrong)\b",
     re.IGNORECASE,
 )
 # what never happened
@@ -90,6 +98,17 @@ _CONTINUES = re.compile(
 )
 
 
+# in few words, about the sentence before
+_FRAGMENT = re.compile(
+    r"^(?:very |quite |rather |mostly |usually )?(?:slow|fast|sudden|gradual|rare|frequent|common|seldom|short"
+    r"|long|for|up to"
+    r"|over (?:\w+ )?(?:minutes|hours|days|weeks|months|years)|once|twice|several times|happens|lasts"
+    r"|takes)(?:ly)?\b",
+    re.IGNORECASE,
+)
+LONGEST_FRAGMENT = 5  # words
+
+
 @dataclass(frozen=True)
 class Statement:
     """A sentence and what it is for.
@@ -122,12 +141,14 @@ def statements(
     found: list[Statement] = []
     section, label = "", ""
     own = own_tags([channel.name for channel in channels] + [each.text for each in sentences[:1]])
+    start = next((k for k, each in enumerate(sentences) if each.heading and _OF_FAILURES.search(each.text)), 0)
     for k, (sentence, meaning) in enumerate(zip(sentences, meanings, strict=True)):
         if sentence.heading:
             section, label = _section(sentence.text, meaning, section)
             found.append(Statement(sentence, meaning, "normal", "heading"))
             continue
         before = found[-1] if found else None
+        preface = source == "text" and k < max(start, 1)
         role, reason = _role(
             sentence,
             meaning,
@@ -136,7 +157,7 @@ def statements(
             own,
             before.reason if before else "",
             source=source,
-            first=k == 0 and source == "text",
+            preface=preface,
         )
         named = before is not None and before.role in ("failure", "benign")
         if named and _REFERS.match(sentence.text) and _QUIET.search(sentence.text):
@@ -145,9 +166,13 @@ def statements(
             found.append(Statement(sentence, meaning, "normal", "about the sentence before it"))
             continue
         weak = role in ("normal", "not understood") or (role == "failure" and clarity(meaning) < CLEAR_NEW)
-        continues = named and weak and _CONTINUES.match(sentence.text) is not None
+        continues = named and (_is_fragment(sentence.text) or (weak and _CONTINUES.match(sentence.text) is not None))
         found.append(Statement(sentence, meaning, role, reason, continues, label))
     return found
+
+
+def _is_fragment(text: str) -> bool:
+    return len(text.split()) <= LONGEST_FRAGMENT and _FRAGMENT.match(text) is not None
 
 
 def clarity(meaning: Meaning) -> float:
@@ -157,8 +182,10 @@ def clarity(meaning: Meaning) -> float:
 
 def _section(text: str, meaning: Meaning, section: str) -> tuple[str, str]:
     """What a heading announces, and the heading itself if it names something."""
-    if _OF_NORMAL.search(text):
+    if _OF_QUIET.search(text):
         return "benign", ""
+    if _OF_NORMAL.search(text):
+        return "normal", ""
     if _OF_FAILURES.search(text):
         return "failure", ""
     if _OF_CHANNELS.search(text):
@@ -176,32 +203,42 @@ def _role(
     before: str,
     *,
     source: str,
-    first: bool,
+    preface: bool,
 ) -> tuple[Role, str]:
-    """The role of a sentence, and the reason; ``before`` is the reason of the sentence before it."""
+    """The role of a sentence, and the reason.
+
+    ``before`` is the reason of the sentence before it, ``preface`` whether it is the first one or stands before the
+    heading of failures.
+    """
     text, failure = sentence.text, meaning.roles["failure"]
     other = other_machine(text, own)
-    if other is not None and not first:
+    if other is not None and not preface:
         return "other", f"about {other}"
     described = description(text, channels)
     among = described is not None and before.startswith(DESCRIBES)
     if described is not None and (among or failure < CLEAR or section == "normal" or _is_description(described[1])):
         return "normal", f"{DESCRIBES} {', '.join(channel.name for channel in described[0])}"[:200]
+    units = [channel.name for channel in channels if channel.unit_in(text)]
+    if len(units) > 1 and failure < CLEAR:
+        return "normal", f"{DESCRIBES} {', '.join(units)}"[:200]
     if _SAMPLING.search(text) and (section != "failure" or failure < CLEAR):
         return "normal", "how the series is measured"
     if _STATES_NORMAL.match(text):
         return "normal", "what is normal"
     if _DENIED.search(text):
         return "normal", "says that it does not happen"
-    if _QUIET.search(text) or _LOOKS_LIKE.search(text):
+    if meaning.language == ENGLISH and (section == "benign" or _QUIET.search(text) or _LOOKS_LIKE.search(text)):
         return "benign", ""
-    weights = {role: share * (SECTION_WEIGHT if role == section else 1.0) for role, share in meaning.roles.items()}
+    weights = dict(meaning.roles)
+    if section in weights:
+        weights[section] *= SECTION_WEIGHT  # type: ignore[index]
+    if section == "failure" or weights["benign"] < LEAST_BENIGN:
+        weights["failure"] += weights["benign"]
+        weights["benign"] = 0.0
     role = max(weights, key=lambda each: weights[each])
-    if role == "benign" and section == "failure" and meaning.roles["benign"] < 0.5:
-        role = "failure" if failure > meaning.roles["normal"] else "normal"
     if meaning.language != ENGLISH:
         return "not understood", f"written in {meaning.language}"
-    if first and (role in ("normal", "not understood") or clarity(meaning) < LEAST_CLARITY["text"]):
+    if preface and (role in ("normal", "not understood") or clarity(meaning) < LEAST_CLARITY["text"]):
         return "normal", "describes the scenario"
     if source == "log" and role == "failure" and clarity(meaning) < LEAST_CLARITY["log"]:
         return "normal", "routine"

@@ -23,6 +23,7 @@ _HEADING = re.compile(r"^\s*#{1,6}\s|^\s*[A-Z][A-Z\s/&-]{5,}:?\s*$")
 # words of headings that introduce what follows
 _HEADING_WORDS = frozenset(WORDS["words"]["heading"])
 WRAPPED_SHARE = 0.7  # of the longest line, from which a line may continue on the next one
+LEAST_STOPS = 0.25  # full stops a line; a text with fewer has one statement a line
 LONGEST_HEADING = 6  # words
 # before a clause about something else, or about another way to fail
 _CLAUSE = re.compile(
@@ -53,7 +54,7 @@ def sentences(lines: Iterable[tuple[int, str]]) -> list[Sentence]:
     """Split numbered lines into sentences, which may continue over wrapped lines.
 
     A sentence ends before a blank line, before a line that starts with a date, a bullet, a heading or a label, and
-    after a line too short to be wrapped.
+    after a line too short to be wrapped. In a text with hardly any full stops, each line is a sentence.
     """
     split = []
     for block in _blocks(list(lines)):
@@ -71,7 +72,10 @@ def sentences(lines: Iterable[tuple[int, str]]) -> list[Sentence]:
 
 def clauses(text: str) -> list[str]:
     """Split a sentence at its conjunctions, semicolons and commas; the label before a colon goes with the first one."""
-    return [part for part in (part.strip(" ,;.") for part in _CLAUSE.split(text)) if part]
+    label = re.match(r"[^:;]{1,80}: ", text)
+    start = label.end() if label else 0
+    parts = [part.strip(" ,;.") for part in _CLAUSE.split(text[start:])]
+    return [part for part in [text[:start] + parts[0], *parts[1:]] if part]
 
 
 def _sentences(text: str) -> list[tuple[int, str]]:
@@ -102,6 +106,10 @@ def _is_heading(sentence: str) -> bool:
 
 def _blocks(lines: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
     """Group lines that belong together because each but the last is wrapped."""
+    filled = sum(bool(line.strip()) for _, line in lines)
+    stops = sum(len(re.findall(r"[.!?](?:\s|$)", line)) for _, line in lines)
+    if stops < LEAST_STOPS * filled:
+        return [[(number, line.strip())] for number, line in lines]
     wrapped = WRAPPED_SHARE * max((len(line.rstrip()) for _, line in lines), default=0)
     blocks: list[list[tuple[int, str]]] = []
     last = ""
