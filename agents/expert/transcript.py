@@ -43,7 +43,7 @@ class Transcript:
     request : str
         The person's last message.
     earlier : list of str
-        All texts before it, of the person and of the agent.
+        All texts before it, of the person and of the agent, in order.
     results_before : int
         Number of results before the person's last message.
     """
@@ -67,11 +67,12 @@ class Transcript:
 
 def parse_messages(messages: Sequence[BaseMessage]) -> Transcript:
     """Parse a conversation; parts that cannot be parsed are ignored."""
-    agent, request, results_before = "", "", 0
+    agent, results_before = "", 0
     task: dict[str, Any] = {}
     results: list[ToolResult] = []
     pictures: dict[str, bytes] = {}
-    earlier: list[str] = []
+    texts: list[str] = [""]
+    last = 0  # of the person, in the texts
     for message in messages:
         if isinstance(message, SystemMessage):
             match = ROLE.search(str(message.content))
@@ -84,11 +85,11 @@ def parse_messages(messages: Sequence[BaseMessage]) -> Transcript:
             elif not task and (block := JSON_BLOCK.search(message.content)):
                 task = _parse_object(block.group(1))
             else:
-                earlier.append(request)
-                request, results_before = message.content, len(results)
+                last, results_before = len(texts), len(results)
+                texts.append(message.content)
         elif isinstance(message, AIMessage):
-            earlier.append(str(message.content))
-    return Transcript(agent, task, results, pictures, request, earlier, results_before)
+            texts.append(str(message.content))
+    return Transcript(agent, task, results, pictures, texts[last], texts[:last], results_before)
 
 
 def _parse_result(message: ToolMessage) -> ToolResult:

@@ -110,11 +110,12 @@ def _values(value: dict[str, Any], of: str, step: float | None) -> str:
 def _rules(value: dict[str, Any]) -> str:
     if not value["rules"]:
         return "There are no rules yet: say 'mine', or add one."
-    lines = [f"- {_rule(rule)}" for rule in value["rules"]]
+    lines = [f"- {rule_text(rule)}" for rule in value["rules"]]
     return "\n".join([*lines, *([f"Dropped: {', '.join(value['dropped'])}."] if value["dropped"] else [])])
 
 
-def _rule(value: dict[str, Any]) -> str:
+def rule_text(value: dict[str, Any]) -> str:
+    """Return the summary of a rule, as the tools report it, in a sentence or two."""
     bounds = ", ".join(_bound(name, bound) for name, bound in value["where"].items())
     where = f"; only {bounds}" if bounds else ""
     verdict = "It passes its check" if value["passes"] else "It fails its check and is not in the bank"
@@ -129,7 +130,7 @@ def _rule(value: dict[str, Any]) -> str:
 
 
 def _benign(value: dict[str, Any]) -> str:
-    return f"Taken as normal: {_rule(value)} It counts from the next training on: say 'go'. 'undo' takes it back."
+    return f"Taken as normal: {rule_text(value)} It counts from the next training on: say 'go'. 'undo' takes it back."
 
 
 def _sentences(value: dict[str, Any]) -> str:
@@ -156,7 +157,7 @@ def _normal(value: dict[str, Any]) -> str:
     if value["said"]:
         parts.append("You said: " + "; ".join(f'"{text}"' for text in value["said"][:MOST_QUOTES]) + ".")
     if value["benign"]:
-        parts += ["Unusual but normal:", *(f"- {_rule(rule)}" for rule in value["benign"])]
+        parts += ["Unusual but normal:", *(f"- {rule_text(rule)}" for rule in value["benign"])]
     else:
         parts.append("Nothing unusual is taken as normal; say for example 'do not alert when ... at night'.")
     return "\n".join(parts)
@@ -205,9 +206,9 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "describe_series": _series,
     "list_rules": _rules,
     "mine_rules": _rules,
-    "add_rule": _rule,
-    "change_rule": _rule,
-    "restore_rule": _rule,
+    "add_rule": rule_text,
+    "change_rule": rule_text,
+    "restore_rule": rule_text,
     "drop_rule": lambda value: f"Dropped {value['dropped']}; 'restore {value['dropped']}' brings it back.",
     "show_examples": lambda value: (
         f"{value['count']} anomalies of {value['rule']} in red, over normal windows in grey."

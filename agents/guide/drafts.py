@@ -31,6 +31,7 @@ READ_TEXT = "read_text"  # the tool
 FALLBACK_PERIOD = 64  # samples, for durations in periods if the series has no period
 AROUND = 0.5  # hours around a single time of the day
 _MOVES = re.compile(r"\b(?:drop|fall|sink|rise|climb|surge|plunge|go(?:es)? (?:up|down))(?:s|ped|en)?\b", re.I)
+_SLOWLY = re.compile(r"\b(?:slow|gradual|creep|steadi|little by little|over (?:days|weeks|months))", re.IGNORECASE)
 UNKNOWN_KIND = (
     "I do not see which kind of failure you mean. Describe what happens: it sticks, drifts, jumps, drops out, ..."
 )
@@ -44,6 +45,8 @@ def failure_in(text: str, transcript: Transcript) -> Hint | None:
     """Return what a person's sentence says about a failure; None if it names none that is known."""
     channels, step = transcript.task.get("channels", []), step_seconds(transcript, text)
     named = mechanisms_in(text)
+    if not named and _MOVES.search(text):
+        named = ["gradual_drift" if _SLOWLY.search(text) else "abrupt_change"]
     readings = (read_statements([(1, each)], channels, step_seconds=step) for each in (text, _MOVES.sub("jumps", text)))
     hints = next((reading.hints for reading in readings if reading.hints), [])
     hint = max(hints, key=lambda each: (each.mechanism in named, each.strength), default=None)

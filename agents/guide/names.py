@@ -89,10 +89,15 @@ def without_rules(text: str, rules: list[str], stand_in: str) -> str:
 
 
 def without_channels(text: str, channels: list[str], stand_in: str) -> str:
-    """Return a text with a stand-in for each channel that it names."""
+    """Return a text with a stand-in for each channel that it names, and for what the channels measure."""
     for name in sorted(channels, key=len, reverse=True):
-        text = re.sub(rf"\b{re.escape(name)}\b", stand_in, text, flags=re.IGNORECASE)
-    return text
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", stand_in, text, flags=re.IGNORECASE)
+    known = describe_channels(channels)
+    heads = "|".join(sorted({re.escape(head) for channel in known for head in channel.heads if len(head) > 1}))
+    if not heads:
+        return text
+    of = "|".join(sorted({re.escape(word) for channel in known for word in channel.of if len(word) > 1})) or "(?!)"
+    return re.sub(rf"\b(?:(?:{of}) )*(?:{heads})s?\b", stand_in, text, flags=re.IGNORECASE)
 
 
 def channels_in(text: str, channels: list[str]) -> list[str]:
