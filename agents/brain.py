@@ -29,12 +29,15 @@ class Brain:
         Base address of the server, ``None`` for a model in this process.
     character_budget : float
         Number of characters of tool results that fit into a conversation beside the instructions and an answer.
+    cached : bool
+        Whether replies of the server are kept for reruns.
     """
 
     model: BaseChatModel
     name: str = EMBEDDED
     server: str | None = None
     character_budget: float = math.inf
+    cached: bool = True
 
 
 def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0) -> Brain:

@@ -16,6 +16,7 @@ from ape.agents.answers import Mismatch, read_answer, read_valid_items
 from ape.agents.brain import Brain
 from ape.agents.expert.model import ANSWERS, ExpertChatModel
 from ape.agents.prompts import SYSTEM
+from ape.agents.records import Spotting
 from ape.agents.replies import Usage, request_reply
 from ape.agents.tool_calls import (
     MAX_PICTURES,
@@ -52,6 +53,8 @@ class Consultation:
         Cost of the replies.
     notes : tuple of str
         What was wrong with the answer and what was done about it; empty if nothing was wrong.
+    pictures : tuple of str
+        Artefact ids of the pictures that the agent was shown, in order.
     """
 
     agent: str
@@ -59,6 +62,7 @@ class Consultation:
     evidence: tuple[str, ...]
     usage: Usage
     notes: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
 
 
 class AnswerError(InputError):
@@ -114,7 +118,8 @@ async def consult(
         if not await dialogue.call_tools():
             break
     answer = await dialogue.request_answer(schema)
-    return Consultation(agent, answer, tuple(dialogue.evidence.values()), dialogue.usage, tuple(dialogue.notes))
+    evidence, notes, pictures = tuple(dialogue.evidence.values()), tuple(dialogue.notes), tuple(dialogue.pictures)
+    return Consultation(agent, answer, evidence, dialogue.usage, notes, pictures)
 
 
 async def consult_or_replace(
@@ -132,19 +137,20 @@ async def consult_or_replace(
 
     Raises
     ------
-    AnswerError
-        No answer matches the schema, and there is no embedded agent for the task.
     InputError
         The brain's server fails.
     """
     try:
         return await consult(brain, agent, task, tools, schema, artefacts, listen)
     except AnswerError as error:
-        if brain.server is None or schema.__name__ not in ANSWERS:
+        if brain.server is None:
             raise
-        note = f"the embedded {agent} answers in place of the model: {error.what}"
+        stand_in = f"the embedded {agent}" if schema.__name__ in ANSWERS else "nobody"
+        note = f"{stand_in} answers in place of the model: {error.what}"
         cost = error.usage + Usage(replaced=1)
     listen(agent, note)
+    if schema is Spotting:  # the embedded inspector does not spot differences
+        return Consultation(agent, Spotting(rationale=note[:600], sees_pictures=False), (), cost, (note,))
     done = await consult(Brain(ExpertChatModel()), agent, task, tools, schema, artefacts, listen)
     return replace(done, usage=cost, notes=(note, *done.notes))
 
@@ -162,7 +168,7 @@ class _Dialogue:
     messages: list[BaseMessage] = field(default_factory=list)
     evidence: dict[str, str] = field(default_factory=dict)  # evidence id by call
     notes: list[str] = field(default_factory=list)
-    pictures_shown: int = 0
+    pictures: list[str] = field(default_factory=list)  # shown so far
     usage: Usage = field(default_factory=Usage)
 
     async def call_tools(self) -> bool:
@@ -200,9 +206,9 @@ class _Dialogue:
         """Append the tools' pictures, up to the limit."""
         if not pictures:
             return
-        shown = pictures[: MAX_PICTURES - self.pictures_shown]
+        shown = pictures[: MAX_PICTURES - len(self.pictures)]
         self.messages.append(picture_message(shown, len(pictures), self.artefacts))
-        self.pictures_shown += len(shown)
+        self.pictures += shown
         self.character_budget -= PICTURE_CHARACTERS * len(shown)
 
     async def request_answer(self, schema: type[Answer]) -> Answer:

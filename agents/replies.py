@@ -103,14 +103,15 @@ async def request_reply(
     if brain.server is None:
         return await brain.model.bind(**options).ainvoke(list(messages)), Usage(calls=1)
     path = reply_cache.cache_path(brain.name, messages, options)
-    if (cached := reply_cache.load_reply(path)) is not None:
+    if brain.cached and (cached := reply_cache.load_reply(path)) is not None:
         dispatch_custom_event(CACHED_REPLY, {"content": cached.content, "tool_calls": cached.tool_calls})
         return cached, Usage(known=1)
     start = time.perf_counter()
     raw = await _ask_server(brain, list(messages), options | {"stream": stream})
     reply = read_reply(raw, messages, {tool.name: list(tool.args) for tool in tools}, schema)
     seconds, tokens = time.perf_counter() - start, reply.usage_metadata
-    reply_cache.store_reply(path, reply)
+    if brain.cached and (reply.content or reply.tool_calls):  # an empty reply may be another one next time
+        reply_cache.store_reply(path, reply)
     return reply, Usage(
         1, 0, tokens["input_tokens"] if tokens else 0, tokens["output_tokens"] if tokens else 0, seconds
     )

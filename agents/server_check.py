@@ -11,25 +11,32 @@ from typing import Any
 
 import openai
 from PIL import Image
-from pydantic import ValidationError
 
+from ape.agents.answers import Mismatch, read_answer
+from ape.agents.brain import Brain
 from ape.agents.records import Proposal
-from ape.agents.replies import response_format
-from ape.agents.server import LONGEST_REPLY, connect, server_error
+from ape.agents.replies import read_reply, response_format
+from ape.agents.served_chat import OddReply
+from ape.agents.server import LONGEST_REPLY, connect, odd_reply_error, server_error
+from ape.agents.trial_consultations import try_consultations
 from ape.agents.vllm_command import CONTEXT_TOKENS
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A capability that the agents need, whether the server has it, and details or a hint."""
+    """A capability that the agents use, whether the server has it, and details or a hint.
+
+    The agents can work without one that is not ``needed``, with poorer results.
+    """
 
     name: str
     met: bool
     detail: str
+    needed: bool = True
 
 
 def check_server(address: str, model: str | None = None) -> list[Requirement]:
-    """Test each requirement of the agents on a running server.
+    """Test each requirement of the agents on a running server, and consult two agents.
 
     Raises
     ------
@@ -43,13 +50,17 @@ def check_server(address: str, model: str | None = None) -> list[Requirement]:
             return probe(connection.chat)
         except openai.OpenAIError as error:
             return False, server_error(error, connection.server).what
+        except OddReply as reply:
+            return False, odd_reply_error(reply, connection.server).what
 
+    brain = Brain(connection.chat, connection.model, connection.server, connection.character_budget, cached=False)
     return [
         Requirement("model", True, connection.model),
         Requirement("context", *_check_context(connection.context_tokens)),
         Requirement("JSON schema", *test(_check_schema)),
         Requirement("tool calls", *test(_check_tool_calls)),
         Requirement("vision", *test(_check_vision)),
+        *(Requirement(*found, needed=False) for found in try_consultations(brain)),
     ]
 
 
@@ -63,10 +74,11 @@ def _check_context(tokens: float) -> tuple[bool, str]:
 
 def _check_schema(chat: Any) -> tuple[bool, str]:
     request = "No rule fits this scenario. Answer with a Proposal that says so and has no rules."
-    content = str(chat.invoke(request, response_format=response_format(Proposal)).content)
+    raw = chat.invoke(request, extra_body={"response_format": response_format(Proposal)})
+    content = str(read_reply(raw, (), {}, Proposal).content)
     try:
-        Proposal.model_validate_json(content)
-    except ValidationError:
+        read_answer(content, Proposal)
+    except Mismatch:
         return False, f"the answer does not match the schema: {content[:80]!r}"
     return True, "answers in the largest of the agents' records"
 
@@ -83,10 +95,10 @@ def _check_tool_calls(chat: Any) -> tuple[bool, str]:
         },
     }
     reply = chat.invoke(request, tools=[tool])
-    if reply.tool_calls:
+    if reply.tool_calls or reply.invalid_tool_calls:
         return True, "calls a tool on request"
-    if "<tool_call>" in str(reply.content):
-        return True, "writes calls as text, which also works; serve with --tool-call-parser hermes"
+    if read_reply(reply, (), {"robust_stats": ["channel"]}, None).tool_calls:
+        return True, "writes calls as text, which also works; a --tool-call-parser of the server is better"
     if chat.invoke(request, tools=[tool], tool_choice="required").tool_calls:
         return True, "calls a tool only when forced; a larger model calls tools by itself"
     return False, "the model calls no tool"
@@ -98,4 +110,5 @@ def _check_vision(chat: Any) -> tuple[bool, str]:
     picture = {"type": "image", "base64": base64.b64encode(png.getvalue()).decode(), "mime_type": "image/png"}
     question = {"type": "text", "text": "Which colour is this square? One word."}
     reply = chat.invoke([("user", [question, picture])], max_completion_tokens=min(32, LONGEST_REPLY))
-    return True, f"accepts pictures; describes a red square as {str(reply.content)[:40]!r}"
+    said = str(read_reply(reply, (), {}, None).content)
+    return True, f"accepts pictures; describes a red square as {said[:40]!r}"

@@ -6,8 +6,9 @@ import argparse
 import os
 import shlex
 import shutil
+from dataclasses import asdict
 
-from ape.cli.terminal import console, print_document
+from ape.cli.terminal import console, print_document, print_lines
 from ape.core.errors import InputError
 
 
@@ -30,7 +31,7 @@ def serve(arguments: argparse.Namespace) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Check what the agents need from a server; a missing feature is an error."""
+    """Check what the agents need from a server, and what its model can do; a missing feature is an error."""
     from ape.agents.brain import MODEL_VARIABLE, URL_VARIABLE
     from ape.agents.server_check import check_server
 
@@ -39,7 +40,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise InputError("no server address", "ape brain check", f"give the address, or set {URL_VARIABLE}")
     needs = check_server(address, os.environ.get(MODEL_VARIABLE))
     for need in needs:
-        console.print(f"{'ok' if need.met else 'missing':<8} {need.name:<12} {need.detail}")
-    print_document([{"name": need.name, "met": need.met, "detail": need.detail} for need in needs])
-    if missing := [need.name for need in needs if not need.met]:
+        state = ("ok" if need.met else "missing") if need.needed else ("can" if need.met else "cannot")
+        print_lines([f"{state:<8} {need.name:<16} {need.detail}"], 26)
+    print_document([asdict(need) for need in needs])
+    if missing := [need.name for need in needs if need.needed and not need.met]:
         raise InputError(f"the server lacks {', '.join(missing)}", address, "start it as 'ape brain serve' prints")

@@ -16,6 +16,7 @@ from langgraph.runtime import Runtime
 
 from ape.agents import Brain, open_brain
 from ape.agents.records import Inspection, Plan, Profile, Proposal
+from ape.agents.sightings import with_known_pictures
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener
@@ -71,8 +72,9 @@ async def inspect(state: MiningState, runtime: Runtime[MiningContext]) -> Mining
     task = {"task": "inspect", "channels": state["plan"].channels, "users_pictures": len(context.pictures)}
     tools = inspector_tools(context.workbench, context.pictures)
     consultation = await ask(runtime, "visual inspector", task, tools, Inspection)
-    record(runtime, "visual inspector", "inspect", consultation.answer.rationale, evidence=consultation.evidence)
-    return {"inspection": consultation.answer, **costs(consultation)}
+    inspection = with_known_pictures(consultation.answer, consultation.pictures)
+    record(runtime, "visual inspector", "inspect", inspection.rationale, evidence=consultation.evidence)
+    return {"inspection": inspection, **costs(consultation)}
 
 
 async def propose(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
@@ -121,6 +123,8 @@ def _bank(state: MiningState, context: MiningContext) -> RuleBank:
     )
     if pending:
         ended += f"; {len(pending)} undecided when the budget of tool calls ran out"
+    if replaced := [agent for agent, cost in state["spent"].items() if cost.get("replaced")]:
+        ended += f"; embedded in place of the model: {', '.join(replaced)}"
     rules, benign = with_shares(state["accepted"]), with_shares(state.get("benign", []))
     bank = RuleBank(
         scenario=state["plan"].scenario,

@@ -10,7 +10,7 @@ from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.runnables import RunnableLambda
 from langgraph.runtime import Runtime
 
-from ape.agents.consult import Consultation, consult
+from ape.agents.consult import Consultation, consult_or_replace
 from ape.graphs.state import AGENT, DECISION, MiningContext, MiningState, add_costs
 from ape.rules import Rule, RuleDraft
 from ape.rules.schema import HistoryEntry
@@ -22,15 +22,21 @@ MAX_REASON = 600  # characters
 async def ask(
     runtime: Runtime[MiningContext], agent: str, task: dict[str, Any], tools: list[Any], schema: type
 ) -> Consultation:
-    """Consult an agent."""
+    """Consult an agent; record what was wrong with its answer."""
     load_stumpy()  # agents consulted at the same time call tools in threads
     context = runtime.context
     context.listen(agent, f"starts to {task['task']}")
 
     async def consulted(task: dict[str, Any]) -> Consultation:
-        return await consult(context.brain, agent, task, tools, schema, context.workbench.artefacts, context.listen)
+        artefacts = context.workbench.artefacts
+        return await consult_or_replace(context.brain, agent, task, tools, schema, artefacts, context.listen)
 
-    return await RunnableLambda(consulted).ainvoke(task, {"run_name": agent, "metadata": {AGENT: agent}})
+    consultation: Consultation = await RunnableLambda(consulted).ainvoke(
+        task, {"run_name": agent, "metadata": {AGENT: agent}}
+    )
+    for note in consultation.notes:
+        record(runtime, agent, "bad answer", f"{task['task']}: {note}"[:MAX_REASON])
+    return consultation
 
 
 def record(runtime: Runtime[Any], agent: str, decision: str, rationale: str, **details: Any) -> None:
@@ -51,7 +57,7 @@ def findings(state: MiningState, context: MiningContext) -> dict[str, Any]:
     return {
         "channels": list(context.series.channels),
         "training_points": len(context.series.train),
-        "plan": state["plan"].model_dump(),
+        "plan": state["plan"].model_dump(exclude={"remarks"}),  # words that no rule comes from
         "profile": state["profile"].model_dump(),
         "inspection": state["inspection"].model_dump(),
     }

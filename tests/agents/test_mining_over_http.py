@@ -145,6 +145,39 @@ def test_served_inspector_spots_generated_windows(mine_into, server, embedded, t
     assert verdict["figures"]["spotted"] == entries[rule]["figures"]["spotted"] != 0
 
 
+@pytest.mark.extended
+def test_model_without_valid_answers_is_replaced_and_the_ledger_says_so(mine_into, server, script, embedded, tmp_path):
+    server.every_script = script.saying("I am only a small model.")
+    bank = mine_into(run := tmp_path / "run")
+    assert bank.rules == embedded.rules and "embedded in place of the model: planner" in bank.ended
+    entries = [entry for entry in ledger(run) if entry["decision"] == "bad answer"]
+    assert {entry["agent"] for entry in entries} == ROLES
+    assert all("only a small model" in entry["rationale"] for entry in entries)
+
+
+@pytest.mark.extended
+def test_served_inspectors_sightings_are_cited(mine_into, server, embedded, tmp_path):
+    forgotten = [
+        rule.model_dump(exclude={"history"})
+        | {"evidence": [item.model_dump() for item in rule.evidence if item.kind != "picture"]}
+        for rule in embedded.rules
+    ]
+    seen = {"rationale": "ups and downs", "look": "regular_cycles", "channel": "value", "left": 0, "right": 1000}
+    sightings = [seen | {"strength": 1, "evidence": "Picture 1"}, seen | {"strength": 1, "evidence": "0" * 64 + ".png"}]
+    inspection = {"rationale": "regular", "sees_pictures": True, "sightings": sightings}
+
+    def answers(body):
+        name = body.get("response_format", {}).get("json_schema", {}).get("name")
+        given = {"Proposal": {"rationale": "few", "rules": forgotten}, "Inspection": inspection}.get(name)
+        return given and reply_with({"role": "assistant", "content": json.dumps(given)})
+
+    server.every_script = answers
+    mine_into(run := tmp_path / "run")
+    proposed = [entry["evidence"] for entry in ledger(run) if entry["decision"] == "proposed"]
+    pictures = {name for evidence in proposed for name in evidence if name.endswith(".png")}
+    assert len(pictures) == 1 and (run / "artefacts" / pictures.pop()).is_file()
+
+
 def test_missing_server_is_one_line_and_exit_code_2(data, tmp_path, capsys):
     command = ["mine", str(data), "--brain", "http://127.0.0.1:9", "--out", str(tmp_path / "out")]
     assert main(command) == 2
