@@ -94,6 +94,8 @@ _LENGTH = re.compile(
     r"|the|another|is|:))*\W*$",
     re.IGNORECASE,
 )
+# "after 18h", which is a time of day
+_HOUR, _SINCE = re.compile(r"\d{1,2}h"), re.compile(r"\b(?:after|at|since|from|until|before)\s*$", re.IGNORECASE)
 # before a span that is a rate, a sampling step or an age
 _NO_SPAN = re.compile(r"(?:\b(?:every|each|per|times|once|twice|last|sampled|age|old)|/)\s*$", re.IGNORECASE)
 _MEASURED = r"(?:sampl|averag|mean|count|record|measur|logg|read|report|poll|scrap|interval|resolution|step|aggregat)"
@@ -134,7 +136,9 @@ def durations(text: str, step_seconds: float | None = None) -> list[tuple[float,
             spans.append((True, match.start(), (low * unit, high * unit)))
         taken = pattern.sub(lambda match: " " * len(match[0]), taken)
     for match in _SPAN.finditer(taken):
-        if not match["short"] and not _NO_SPAN.search(text[: match.start()]):
+        before = text[: match.start()]
+        clock = _HOUR.fullmatch(match[0]) is not None and _SINCE.search(before) is not None
+        if not match["short"] and not clock and not _NO_SPAN.search(before):
             spans.append((_says_length(text, match), match.start(), _limited(text, match, *_span_seconds(match))))
     for match in _BARE.finditer(taken):
         low, high = VAGUE_COUNTS[""]

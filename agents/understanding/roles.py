@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ape.agents.understanding.channels import Channel, description
+from ape.agents.understanding.direction import moves
 from ape.agents.understanding.language import ENGLISH
 from ape.agents.understanding.meaning import Meaning, Role
 from ape.agents.understanding.sentences import Sentence
@@ -18,7 +19,8 @@ from ape.agents.understanding.subjects import other_machine, own_tags
 
 SECTION_WEIGHT = 3.0  # of what a section's heading announces
 DESCRIBES = "describes"
-LEAST_BENIGN = 0.6  # probability; less is a failure, since what is benign never alarms
+LEAST_BENIGN = 0.6  # probability without a cue, since what is benign never alarms
+LEAST_FAILURE = 0.1  # clarity of a failure that does not say how the values move
 CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
 LEAST_CLARITY = {"text": 0.4, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
@@ -232,8 +234,9 @@ def _role(
     weights = dict(meaning.roles)
     if section in weights:
         weights[section] *= SECTION_WEIGHT  # type: ignore[index]
-    if section == "failure" or weights["benign"] < LEAST_BENIGN:
+    if section == "failure":
         weights["failure"] += weights["benign"]
+    if section == "failure" or weights["benign"] < LEAST_BENIGN:
         weights["benign"] = 0.0
     role = max(weights, key=lambda each: weights[each])
     if meaning.language != ENGLISH:
@@ -242,6 +245,8 @@ def _role(
         return "normal", "describes the scenario"
     if source == "log" and role == "failure" and clarity(meaning) < LEAST_CLARITY["log"]:
         return "normal", "routine"
+    if role == "failure" and clarity(meaning) < LEAST_FAILURE and not moves(text):
+        return "not understood", "does not say what happens to the values"
     return role, "" if role in ("failure", "benign") else _reason(role)
 
 

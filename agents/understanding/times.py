@@ -53,6 +53,7 @@ _NOT_THEN = re.compile(
     r"|\bday (?:and|or) $",
     re.IGNORECASE,
 )
+_UNAFFECTED = re.compile(r" (?:is|are|stays?|remains?) (?:right|fine|normal|ok|quiet|unaffected|good)\b", re.IGNORECASE)
 _DAY = rf"(?:{'|'.join(WEEKDAY_NAMES)})"
 _SHORT_DAY = r"(?:Mon|Tues?|Wed|Thu|Thurs?|Fri|Sat|Sun|MON|TUE|WED|THU|FRI|SAT|SUN)"
 _DAY_SPAN = re.compile(
@@ -129,11 +130,16 @@ def hours(text: str) -> Range | None:
         before, after = spans.get(how, (-AROUND, AROUND))
         low = hour + before
         return Range(low=low % 24, high=low % 24 + after - before)
-    for pattern, (low, high) in _PARTS:
-        for match in pattern.finditer(text):
-            if not _NOT_THEN.search(text[: match.start()]):
-                return Range(low=low, high=high)
-    return None
+    named = [
+        (match.start(), span)
+        for pattern, span in _PARTS
+        for match in pattern.finditer(text)
+        if not _NOT_THEN.search(text[: match.start()]) and not _UNAFFECTED.match(text[match.end() :])
+    ]
+    if not named:
+        return None
+    low, high = min(named, key=lambda each: each[0])[1]
+    return Range(low=low, high=high)
 
 
 def weekdays(text: str) -> list[int]:

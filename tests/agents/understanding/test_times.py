@@ -27,6 +27,7 @@ WORKDAYS = [0, 1, 2, 3, 4]
         ("in the afternoon", (12, 18)),
         ("during office hours", (8, 18)),
         ("outside office hours", (18, 31)),
+        ("too warm in sunshine; nights are right", (7, 19)),
     ],
 )
 def test_hours(text, span):
