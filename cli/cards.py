@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ape.agents.guide.answers import rule_text
 from ape.cli.conversations import Place, open_session
 from ape.cli.turns import act, escape
 from ape.core.errors import InputError
@@ -27,18 +28,22 @@ def add_cards(root: Path, place: gr.BrowserState, changed: gr.State, turn: list[
             return
         if not cards:
             gr.Markdown("No rules yet: say *mine*, or add one in words.")
+        counted = {card.rule: card.summary["weight"] for card in cards if _counts(card.summary)}
         for card in cards:
-            _add_card(root, card, place, turn)
+            share = counted.get(card.rule, 0) / sum(counted.values()) if counted else 0
+            _add_card(root, card, f" {share:.0%} of incidents." if share else "", place, turn)
 
 
-def _add_card(root: Path, card: Card, place: gr.BrowserState, turn: list[Any]) -> None:
+def _counts(summary: dict[str, Any]) -> bool:
+    """Whether a rule is one of those that incidents are expected to be like."""
+    return summary["passes"] and not summary["benign"]
+
+
+def _add_card(root: Path, card: Card, share: str, place: gr.BrowserState, turn: list[Any]) -> None:
     rule, summary = card.rule, card.summary
-    verdict = "passes its check" if summary["passes"] else f"fails {', '.join(summary['fails'])}: not in the bank"
-    kind = f"{summary['mechanism']}, {summary['morphology']}".replace("_", " ")
+    name, _, text = escape(rule_text(summary)).partition(": ")
     with gr.Group(elem_classes="card"):
-        gr.Markdown(
-            f"**{rule}**: {kind}; {verdict}\n\nsize {summary['size']}, length {summary['length']}", padding=True
-        )
+        gr.Markdown(f"**{name}**: {text}{share}", padding=True)
         gr.Image(str(card.picture), show_label=False, interactive=False, alt_text=f"examples of {rule}")
         with gr.Row():
             size = gr.Number(1.0, label="size times", minimum=0.05, maximum=20, min_width=60)

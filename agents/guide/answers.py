@@ -219,7 +219,8 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "add_benign_event": _benign,
     "undo": lambda value: f"Undone: {_comparison(value)}",
     "try_kind": lambda value: (
-        f"{value['count']} examples of {_words(value['mechanism'])} ({_words(value['morphology'])}) as it would look here,"
+        f"{value['count']} examples of {_words(value['mechanism'])} ({_words(value['morphology'])}) as it would"
+        f" look here,"
         " in red, over normal windows in grey. No rule was added; 'add a rule: ...' adds one."
     ),
     "list_sentences": _sentences,
