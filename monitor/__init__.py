@@ -6,6 +6,7 @@ from ape.monitor.durations import Expectation, duration_text, expectation
 from ape.monitor.event import Event, Finding
 from ape.monitor.event_files import events_frame, read_events, write_events
 from ape.monitor.expected import Expected, expected
+from ape.monitor.quiet import Quieted
 from ape.monitor.threshold import Threshold, threshold_for
 from ape.monitor.times import span_text
 
@@ -16,6 +17,7 @@ __all__ = [
     "Expectation",
     "Expected",
     "Finding",
+    "Quieted",
     "Threshold",
     "answer",
     "duration_text",

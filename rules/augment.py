@@ -43,7 +43,7 @@ def augment(
     benign : sequence of Rule
         Benign rules of a bank.
     starts : Tensor, int64 [B], optional
-        Positions of the windows in the series. Without them, rules with a phase or hour prior are left out.
+        Positions of the windows in the series. Without them, rules with a prior on phase, hours or days are left out.
 
     Returns
     -------

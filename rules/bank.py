@@ -97,7 +97,8 @@ class RuleBank(Record):
         generator : torch.Generator
             On the CPU. The same state gives the same anomalies.
         starts : Tensor, int64 [B], optional
-            Positions of the windows in the series. Without them, rules with a phase or hour prior are left out.
+            Positions of the windows in the series. Without them, rules with a prior on phase, hours or days
+            are left out.
 
         Returns
         -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -86,7 +87,8 @@ class Question:
         """Return both questions as one, in which the number of benign rules stays the same."""
         shifted = replace(other, rule=other.rule + len(self.weight))
         names = ("operator", "rule", "size", "length", "creep", "channels", "weight")
-        return replace(self, **{name: torch.cat([getattr(self, name), getattr(shifted, name)]) for name in names})
+        both: dict[str, Any] = {name: torch.cat([getattr(self, name), getattr(shifted, name)]) for name in names}
+        return replace(self, **both)
 
     @classmethod
     def any_anomaly(cls, context: Context) -> Question:
