@@ -133,7 +133,7 @@ async def criticise(state: MiningState, runtime: Runtime[MiningContext]) -> Mini
         "rejected": sorted_rules["reject"],
     }
     missing: list[str] = []
-    if revisions_left > 0 and "check" not in context.without:
+    if revisions_left > 0 and not context.without & {"critic", "check"}:
         named = failures_of(state["plan"])
         lost = [failure.mechanism for failure in _lost({**state, **sorted_state})]
         missing = lost if named else [mechanism for mechanism in critique.missing if mechanism in MECHANISMS]

@@ -198,3 +198,23 @@ def test_the_ledger_records_who_decided_what_and_why(mined):
     order = [entry["decision"] for entry in mined.ledger]
     assert order[0] == "plan" and set(order[1:3]) == {"profile", "inspect"} and order[-1] == "commit"
     assert all(entry["rationale"] for entry in mined.ledger)
+
+
+NOTES = """Level of a water tank.
+The float gets stuck at its last reading.
+The nightly flush is normal, do not alert on it.
+Der Messwert bleibt manchmal stehen."""
+
+
+@pytest.mark.extended
+def test_a_bank_says_what_became_of_each_sentence_and_its_weights_are_shares(mined, tmp_path):
+    bank = mine_into(tmp_path / "run", replace(mined.series, text=NOTES))
+    used = {each.line: each for each in bank.sentences}
+    assert [each.text for each in bank.sentences] == NOTES.splitlines()
+    stuck = [rule for rule in bank.rules if rule.id in used[2].rules]
+    assert used[2].use == "rule" and {rule.mechanism for rule in stuck} == {"stuck_sensor"}
+    assert used[3].use == "benign" and set(used[3].rules) == {rule.id for rule in bank.benign}
+    assert len(bank.rules) <= 4 and sum(rule.weight for rule in bank.rules) == pytest.approx(1, abs=0.01)
+    named = [rule for rule in bank.rules if any(item.kind == "text" for item in rule.evidence)]
+    assert sum(rule.weight for rule in named) >= 0.89
+    assert RuleBank.load(tmp_path / "run" / "bank.json") == bank

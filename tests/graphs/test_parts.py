@@ -14,13 +14,15 @@ from ape.agents import Brain
 from ape.agents.expert.model import ExpertChatModel
 from ape.core.errors import InputError
 from ape.graphs import mine
+from ape.graphs.state import MAX_ITERATIONS
 from ape.rules.check import failures
 
 
 class Refusing(ExpertChatModel):
-    """The embedded expert, with a critic that always rejects one rule."""
+    """The embedded expert, with a critic that rejects rules of a mechanism, or all rules, in some iterations."""
 
-    refused: str
+    mechanism: str = ""  # empty: all
+    iterations: int = 99
 
     def _generate(self, messages, *args, response_format=None, **kwargs):
         result = super()._generate(messages, *args, response_format=response_format, **kwargs)
@@ -28,10 +30,11 @@ class Refusing(ExpertChatModel):
             return result
         answer = json.loads(result.generations[0].message.content)
         task = json.loads(messages[1].content.split("```json\n")[1].split("\n```")[0])
-        for verdict in answer["verdicts"]:
-            if verdict["rule_id"] == self.refused:
-                verdict["verdict"] = "reject"
-                answer["missing"] = [i["rule"]["mechanism"] for i in task["rules"] if i["rule"]["id"] == self.refused]
+        mechanism_of = {item["rule"]["id"]: item["rule"]["mechanism"] for item in task["rules"]}
+        if task["revisions_left"] > MAX_ITERATIONS - 1 - self.iterations:
+            for verdict in answer["verdicts"]:
+                if self.mechanism in ("", mechanism_of[verdict["rule_id"]]):
+                    verdict["verdict"] = "reject"
         return ChatResult(generations=[ChatGeneration(message=AIMessage(json.dumps(answer)))])
 
 
@@ -53,11 +56,13 @@ def test_the_critic_judges_the_bank(watch, mined, tmp_path):
 @pytest.mark.extended
 def test_a_missing_mechanism_is_proposed_with_another_operator(mined, tmp_path):
     series = replace(mined.series, text="With a worn belt the strokes come late.")
-    bank = mine_into(tmp_path / "run", series, brain=Brain(Refusing(refused="cycle-shifted")))
-    entries = [e for e in ledger(tmp_path / "run") if e["decision"] == "proposed" and e["iteration"] == 1]
-    assert entries and all("timing_disturbance" in entry["rationale"] for entry in entries)
-    timing = [rule for rule in bank.rules if rule.mechanism == "timing_disturbance"]
-    assert all(rule.program[0].operator != "phase_shift" for rule in timing)
+    brain = Brain(Refusing(mechanism="timing_disturbance", iterations=1))
+    bank = mine_into(tmp_path / "run", series, brain=brain)
+    entries = [e for e in ledger(tmp_path / "run") if e["decision"] == "proposed"]
+    first, second = ([e for e in entries if e["iteration"] == number] for number in (0, 1))
+    assert [e["rationale"].startswith("timing_disturbance") for e in second] == [True]
+    [timing] = [rule for rule in bank.rules if rule.mechanism == "timing_disturbance"]
+    assert timing.id == second[0]["rule"] and timing.id not in {e["rule"] for e in first}
 
 
 @pytest.mark.extended
@@ -88,3 +93,12 @@ def test_without_the_check_every_proposed_rule_is_accepted(squares, tmp_path):
 def test_an_unknown_part_is_refused(mined):
     with pytest.raises(InputError, match="no part"):
         mine(mined.series, without=["planner"])
+
+
+@pytest.mark.extended
+def test_a_failure_that_no_operator_can_make_is_reported_and_replaced_by_nothing(mined, tmp_path):
+    series = replace(mined.series, text="With a worn belt the strokes come late.")
+    bank = mine_into(tmp_path / "run", series, brain=Brain(Refusing()))
+    proposed = [entry for entry in ledger(tmp_path / "run") if entry["decision"] == "proposed" and entry["iteration"]]
+    assert proposed and {entry["rationale"].split(":")[0] for entry in proposed} == {"timing_disturbance"}
+    assert bank.rules == [] and [each.use for each in bank.sentences] == ["no rule"]
