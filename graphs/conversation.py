@@ -132,6 +132,8 @@ async def think(state: ConversationState, runtime: Runtime[ConversationContext])
         return {"messages": [AIMessage("I stop here, after many attempts. Ask again in other words, or for less.")]}
     prompt = build_prompt(messages, desk, context.brain, budget, scored.facts if scored else None)
     reply, _ = await request_reply(context.brain, prompt, tools, stream=True)
+    if not reply.content and not reply.tool_calls:
+        reply = AIMessage("The model sent an empty reply. Say it again, or in other words.")
     return {"messages": [reply]}
 
 
@@ -262,7 +264,7 @@ def conversation_tools(desk: Desk, context: ConversationContext, scored: Scored 
 
     @agent_tool
     def add_benign_event(asked: Asked, rank: Rank | None = None, at: str | None = None) -> dict[str, Any]:
-        """Add a benign rule for what looks like an event, given its rank or a time in it: the person says it is normal."""
+        """Add a benign rule for what looks like an event, by its rank or a time in it: the person calls it normal."""
         if scored is None:
             msg = "nothing was scored yet, so there are no events"
             raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""A benign rule for what looks like an event that a person calls normal: the same kind, size, length and time of day."""
+"""A benign rule for what looks like an event that a person calls normal: its kind, size, length and time of day."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def draw_events(result: Result, events: Sequence[Event] | None = None) -> bytes:
 def draw_part(
     result: Result, begin: int, end: int, channels: Sequence[int], events: Sequence[Event] | None = None
 ) -> bytes:
-    """Draw channels in a part of the series, above the score with its threshold, and return a PNG; see `draw_events`."""
+    """Draw channels in a part of the series, above the score, and return a PNG; see `draw_events`."""
     series, axis = result.series, TimeAxis.of(result.series, begin, end)
     shown = [event for event in events or result.events if event.begin < end and event.end > begin]
     figure, panels = _panels(11, [1.1] * len(channels) + [1.0], top=0.42, bottom=0.55)

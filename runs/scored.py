@@ -29,7 +29,7 @@ from ape.runs.event_summary import MOST, event_summary
 from ape.runs.folder import Run
 from ape.runs.moments import place_of
 from ape.runs.pictures import MARGIN, draw_event, draw_events, draw_part, draw_scores
-from ape.runs.rates import count_at, find_again, next_step, save_found, steps_of
+from ape.runs.rates import count_at, find_again, next_step, save_found
 from ape.runs.result import Result, read_result, read_scores
 from ape.tools.artefacts import Artefacts
 from ape.tools.boundary import agent_tool
@@ -112,7 +112,7 @@ class ScoredRun:
 
         @agent_tool
         def explain_event(rank: Rank | None = None, at: Moment | None = None) -> dict[str, Any]:
-            """Tell why an event was flagged, given its rank or a time; or what the score was at a time without event."""
+            """Tell why an event was flagged, given its rank or a time; or the score at a time without event."""
             return self._explained(rank, at)
 
         @agent_tool
@@ -282,7 +282,8 @@ class ScoredRun:
         now, then, result = len(self.result.events), self._at(rate), self.result
         return (
             f"Accept {then['rate']} instead of {result.threshold.rate} false alarms? The threshold becomes"
-            f" {then['threshold']:g} instead of {result.threshold.level:.2f}, and there are about {then['events']} events"
+            f" {then['threshold']:g} instead of {result.threshold.level:.2f}, and there are about {then['events']}"
+            f" events"
             f" instead of {now}. This overwrites the events and the report of {self.run.folder}."
         )
 
@@ -351,7 +352,8 @@ class ScoredRun:
         event = event_summary(self.result, [number])["events"][0]
         return (
             f"Take what looks like event {event['rank']} as normal from the next training on ({event['when']}, in"
-            f" {', '.join(event['channels'])}: {event['reason']})? What looks like it at that time of the day will not be"
+            f" {', '.join(event['channels'])}: {event['reason']})? What looks like it at that time of the day will"
+            f" not be"
             " reported."
         )
 

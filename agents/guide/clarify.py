@@ -13,6 +13,7 @@ from ape.agents.expert.transcript import Transcript
 from ape.agents.guide.intents import Intent
 
 SAY = "Say for example"
+UNKNOWN = "I did not understand that, and did nothing. The nearest that I can do:"
 _OPTIONS = re.compile(rf"(?:{SAY}|You can say):? (.*)", re.DOTALL)
 _QUOTED = re.compile(r'"([^"\n]+)"')
 _YES = re.compile(
@@ -49,7 +50,7 @@ def ask(question: str, options: Sequence[str]) -> str:
 def nearest(intents: Sequence[Intent], transcript: Transcript) -> str:
     """Return that a request was not understood, and the nearest things that can be done."""
     listed = " or ".join(f'{intent.title}: "{example_of(intent, transcript)}"' for intent in intents)
-    return f"I did not understand that, and did nothing. The nearest that I can do. You can say: to {listed}. 'help' lists all."
+    return f"{UNKNOWN} You can say: to {listed}. 'help' lists all."
 
 
 def example_of(intent: Intent, transcript: Transcript) -> str:

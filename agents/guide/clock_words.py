@@ -21,7 +21,8 @@ UNITS = {  # seconds
 _HOUR = rf"(?P<hour>\d{{1,2}}|{'|'.join(word for word in NUMBERS if word != 'a' and NUMBERS[word] <= 12)})"
 _HALF = r"(?: ?(?P<half>[ap]\.?m\b\.?|in the (?:morning|afternoon|evening)|at night))"
 _CLOCK = re.compile(
-    r"(?<![\w./:-])(?P<days>\d+ days?,? )?(?P<h>\d{1,6}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:\.\d+)?)?(?: ?(?P<half>[ap]m)\b)?"
+    r"(?<![\w./:-])(?P<days>\d+ days?,? )?(?P<h>\d{1,6}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:\.\d+)?)?"
+    r"(?: ?(?P<half>[ap]m)\b)?"
     r"(?: ?(?P<zone>UTC\b|Z\b|[+-]\d\d:?\d\d\b))?"
     r"|\b(?P<past>half past|quarter past|quarter to) (?P<word>\w+)"
     r"|\b(?P<noon>noon|midday|midnight)\b",
@@ -29,17 +30,20 @@ _CLOCK = re.compile(
 )
 _FULL_HOUR = re.compile(
     rf"(?<![\w./:-]){_HOUR}(?:{_HALF}| ?(?P<sure>h\b|o'?clock))(?:{_HALF.replace('half', 'later')})?"
-    rf"|\b(?:at|around|about|near) {_HOUR.replace('hour', 'bare')}\b(?![:./-]|\s*(?:%|\w*(?:samples?|points?|rows?)\b))",
+    rf"|\b(?:at|around|about|near) {_HOUR.replace('hour', 'bare')}\b(?![:./-]|\s*(?:%|\w*(?:samples?|points?"
+    rf"|rows?)\b))",
     re.IGNORECASE,
 )
 _TWO_HOURS = re.compile(
-    rf"\b(?:between |from )?{_HOUR.replace('hour', 'low')}(?::00)?(?: ?(?P<lowhalf>[ap]m))?\s*(?:and|to|until|till|-|–)\s*"
+    rf"\b(?:between |from )?{_HOUR.replace('hour', 'low')}(?::00)?(?: ?(?P<lowhalf>[ap]m))?\s*(?:and|to|until|till"
+    rf"|-|–)\s*"
     rf"{_HOUR.replace('hour', 'high')}(?::00)?(?: ?(?P<highhalf>[ap]\.?m\b|h\b|o'?clock|hours?\b))",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
     rf"\b(?:between|from) {_HOUR.replace('hour', 'low')}(?::00)?\s*(?:h|[ap]m)?\s*(?:and|to|until|till|-|–) "
-    rf"?{_HOUR.replace('hour', 'high')}(?::00)?\b(?!:|\s*(?:%|samples?|points?|rows?|seconds?|minutes?|days?|degrees?))",
+    rf"?{_HOUR.replace('hour', 'high')}(?::00)?\b(?!:|\s*(?:%|samples?|points?|rows?|seconds?|minutes?|days?"
+    rf"|degrees?))",
     re.IGNORECASE,
 )
 

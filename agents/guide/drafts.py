@@ -153,4 +153,5 @@ def _duration(transcript: Transcript, kind: RuleKind, hint: Hint, text: str) -> 
     if unit == "periods" and not transcript.task.get("period"):
         low, high = low * FALLBACK_PERIOD, max(high * FALLBACK_PERIOD, low * FALLBACK_PERIOD)
         unit = "samples"
-    return DurationPrior(low=max(low, 1.0) if unit == "samples" else low, high=high, unit=unit)  # type: ignore[arg-type]
+    low = max(low, 1.0) if unit == "samples" else low
+    return DurationPrior(low=low, high=high, unit=unit)  # type: ignore[arg-type]

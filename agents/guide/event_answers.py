@@ -64,9 +64,8 @@ def explained(value: dict[str, Any]) -> str:
     """Return why an event was flagged, or why a time was not."""
     if value.get("flagged") is False:
         return _unflagged(value)
-    parts = [
-        f"Event {value['rank']}, {value['when']}, lasts {value['lasts']}{' so far' if value['ongoing'] else ''}: {value['reason']}"
-    ]
+    lasts = f"{value['lasts']} so far" if value["ongoing"] else value["lasts"]
+    parts = [f"Event {value['rank']}, {value['when']}, lasts {lasts}: {value['reason']}"]
     parts += [f"- {each['channel']}: {each['text']}" for each in value["findings"]]
     high = f"The score is {value['score']:g}, above the threshold of {value['threshold']:g}"
     parts.append(
@@ -113,7 +112,8 @@ def stretch(value: dict[str, Any]) -> str:
 def rates(value: dict[str, Any]) -> str:
     """Return the threshold, the number of alerts, and that at other rates."""
     parts = [
-        f"The threshold is a score of {value['threshold']:g}: {value['rate']} false alarms are accepted in normal data. In"
+        f"The threshold is a score of {value['threshold']:g}: {value['rate']} false alarms are accepted in normal"
+        f" data. In"
         f" {value['searched']} there are {_count(value)}; about {value['by_chance']:g} would be expected by chance."
     ]
     if value["asked"]:
@@ -127,16 +127,16 @@ def rates(value: dict[str, Any]) -> str:
 def rate_changed(value: dict[str, Any]) -> str:
     """Return what a new rate of false alarms changed."""
     before = value["before"]
-    changed = f"Accepted are {value['rate']} instead of {before['rate']} false alarms; events: {value['count']} instead of {before['events']}."
+    rates = f"Accepted are {value['rate']} instead of {before['rate']} false alarms"
+    changed = f"{rates}; events: {value['count']} instead of {before['events']}."
     return f"{changed} The events and the report in {value['folder']} were written again.\n\n{events_text(value)}"
 
 
 def compared(value: dict[str, Any]) -> str:
     """Return how the detector compares with the one before, and what that is based on."""
     kept = f"Kept is: {value['kept']}. {value['reason']}"
-    parts = [
-        f"{'It was accepted as better' if value['accepted'] else 'It was not accepted, the original detector is used'}. {kept}."
-    ]
+    verdict = "It was accepted as better" if value["accepted"] else "It was not accepted, the original detector is used"
+    parts = [f"{verdict}. {kept}."]
     for kind, figures in value["evidence"].items():
         listed = ", ".join(f"{name} {figure:.2f}" for name, figure in figures.items() if figure is not None)
         what = "pseudo-anomalies of your rules" if kind == "bank" else "anomalies of other kinds"
@@ -146,7 +146,8 @@ def compared(value: dict[str, Any]) -> str:
         f" {value['shared']} of them were found before, too."
     )
     parts.append(
-        "How I know: from generated anomalies in normal data that was held out, not from labels. There are none, so whether"
+        "How I know: from generated anomalies in normal data that was held out, not from labels. There are none, so"
+        " whether"
         " the events are real faults only you can tell: look at some, and say 'event 1 is normal' if it is."
     )
     return "\n".join(parts)

@@ -17,7 +17,8 @@ from ape.agents.guide.times import Stretch, Unclear
 MOST = 50  # events in a table
 ASKED = 400  # characters of a request that are recorded
 _TOP = re.compile(
-    rf"\b(?:top|first|worst|largest|biggest)?\s*(?P<count>\d{{1,3}}|{'|'.join(NUMBERS)})\s+(?:(?:worst|biggest|largest|top|most"
+    rf"\b(?:top|first|worst|largest|biggest)?\s*(?P<count>\d{{1,3}}|{'|'.join(NUMBERS)})\s+(?:(?:worst|biggest"
+    rf"|largest|top|most"
     r" \w+|strongest)\s+)?(?:events?|anomal\w+|alarms?|alerts?|problems?|incidents?|findings?|ones)\b"
     rf"|\b(?:top|worst|first) (?P<top>\d{{1,3}}|{'|'.join(NUMBERS)})\b",
     re.IGNORECASE,
@@ -27,17 +28,21 @@ _BY_TIME = re.compile(
     r"\b(?:order of time|by (?:time|date)|chronolog\w+|sorted by (?:time|date)|latest|most recent|newest|last)\b", re.I
 )
 _RATE = re.compile(
-    rf"\b(?P<count>\d+(?:\.\d+)?|once|twice|{'|'.join(NUMBERS)})(?: or (?:two|less|fewer))?(?: (?:\w+ ){{0,2}}(?:alarms?|alerts?|times?|events?))?"
+    rf"\b(?P<count>\d+(?:\.\d+)?|once|twice|{'|'.join(NUMBERS)})(?: or (?:two|less"
+    rf"|fewer))?(?: (?:\w+ ){{0,2}}(?:alarms?|alerts?|times?|events?))?"
     r" (?:a|an|per|each|every|in a) (?:(?P<some>couple of|few|two|three|\d+) )?(?P<per>hour|day|week|month|year)s?\b"
     r"|\b(?P<adverb>hourly|daily|weekly|monthly|yearly)\b",
     re.IGNORECASE,
 )
 _FEWER = re.compile(
-    r"\b(?:fewer|less|too many|too much|too (?:often|nervous|sensitive)|so many|reduce|cut|calm|raise the threshold|higher"
-    r" threshold|increase the threshold|stricter|only (?:alert|warn|the)|down|rarer|quieter|cry wolf|false alarms?|halve|fewer|tolerant|not so (?:many|often))\b", re.I
+    r"\b(?:fewer|less|too many|too much|too (?:often|nervous|sensitive)|so many|reduce|cut|calm|raise the threshold"
+    r"|higher"
+    r" threshold|increase the threshold|stricter|only (?:alert|warn|the)|down|rarer|quieter|cry wolf|false alarms?"
+    r"|halve|fewer|tolerant|not so (?:many|often))\b", re.I
 )  # fmt: skip
 _MORE = re.compile(
-    r"\b(?:more (?:\w+ )?(?:alerts?|alarms?|warnings?|notifications?|sensitive|often|events?)|double|too (?:few|rare\w*|seldom)|lower the threshold|lower threshold|"
+    r"\b(?:more (?:\w+ )?(?:alerts?|alarms?|warnings?|notifications?|sensitive|often|events?)|double|too (?:few"
+    r"|rare\w*|seldom)|lower the threshold|lower threshold|"
     r"decrease the threshold|miss(?:es|ed)?|sensitivity up|up the sensitivity)\b", re.IGNORECASE
 )  # fmt: skip
 _LESS_SENSITIVE = re.compile(r"\b(?:less|not so|not that) sensitive\b", re.IGNORECASE)

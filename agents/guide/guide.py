@@ -43,9 +43,7 @@ def answer(transcript: Transcript) -> str:
     if results := _results(transcript):
         return "\n\n".join(summarise(result, transcript.task.get("step_seconds")) for result in results)
     response = _respond(transcript)
-    return (
-        response if isinstance(response, str) else nearest([intent for intent, _ in rank(transcript)[:2]], transcript)
-    )
+    return response if isinstance(response, str) else _not_understood(read_request(transcript), transcript)
 
 
 def _results(transcript: Transcript) -> list[ToolResult]:

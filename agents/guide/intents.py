@@ -38,7 +38,8 @@ _NUMBER = re.compile(
 )
 _NO_RULE = {"sensor", "signal", "level", "levels", "limits", "limit", "cycles", "pattern", "noise", "relation", "loss"}
 _DEFINITE = re.compile(
-    r"\b(?:the|those|these|my|your) (?P<word>[a-z]+)\b|(?<!a )(?<!an )(?<!some )(?<!any )(?<!few )(?<!like )\b(?P<plural>[a-z]+s)\b"
+    r"\b(?:the|those|these|my|your) (?P<word>[a-z]+)\b"
+    r"|(?<!a )(?<!an )(?<!some )(?<!any )(?<!few )(?<!like )\b(?P<plural>[a-z]+s)\b"
 )
 _WORD = re.compile(r"[a-z']+")
 _SUFFIX = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")

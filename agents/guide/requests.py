@@ -39,7 +39,8 @@ QUIT = "Everything is stored. In the terminal, 'quit' or Ctrl-D ends; on the pag
 _COUNT = re.compile(rf"\b(\d+|{'|'.join(NUMBERS)})\s+(?:\w+\s+)?(?:examples?|samples?)\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:it|that|this|one)\b", re.IGNORECASE)
 _ADD = re.compile(
-    r"^\s*(?:please |can you |could you |now |and |then )*(?:(?:add|propose|write|include|create) (?:a|an|another|one more|the"
+    r"^\s*(?:please |can you |could you |now |and |then )*(?:(?:add|propose|write|include|create) (?:a|an|another"
+    r"|one more|the"
     r" following|new)\b[^:]*?\b(?:rule|failure|mode|anomal\w+)\b|(?:add|new rule|rule)\s*:)\s*:?",
     re.IGNORECASE,
 )
@@ -50,7 +51,8 @@ def help_text() -> str:
     """Return all that the guide can do, with examples."""
     lines = [f"- {intent.title}: *{intent.example}*" for intent in INTENTS.values() if intent.id != "thanks"]
     notes = (
-        "RULE is a name from the list; 'it' is the rule that we talked about last. Times are on the clock of the data, and"
+        "RULE is a name from the list; 'it' is the rule that we talked about last. Times are on the clock of the"
+        " data, and"
         " 'yesterday' or 'last week' is at their end. Before anything long or final, I ask."
     )
     return "\n".join(["In your own words, ask me to", *lines, "", notes])
@@ -213,7 +215,7 @@ def _find_odd_stretches(transcript: Transcript) -> Response:
 def _describe(transcript: Transcript) -> Response:
     channel, channels = channel_of(transcript), transcript.task.get("channels", [])
     named = channels_in(transcript.request, channels)
-    picture = ("render_overview", {"channel": channel})
+    picture: tuple[str, dict[str, Any]] = ("render_overview", {"channel": channel})
     if len(channels) > 1 and len(named) != 1:
         picture = ("render_channels", {"channels": (named or channels)[:MOST_CHANNELS]})
     measurements = [(tool, {"channel": channel}) for tool in ("robust_stats", "autocorrelation")]

@@ -21,21 +21,27 @@ CHANGES = tuple(
     for words, argument, increases in (
         (rf"larger|bigger|stronger|greater|higher|taller|as (?:large|big|strong|high)|too (?:small|weak|little|low)|"
          rf"(?:increase|raise|double|triple) (?:the |its )?{_SIZE}", "size", True),
-        (rf"smaller|weaker|subtler|milder|lower|too (?:large|big|strong|high)|(?:reduce|decrease|halve|lower) (?:the |its )?{_SIZE}",
+        (rf"smaller|weaker|subtler|milder|lower|too (?:large|big|strong|high)|(?:reduce|decrease|halve"
+         rf"|lower) (?:the |its )?{_SIZE}",
          "size", False),
-        (rf"longer|as long|too (?:short|brief)|prolong|extend|lengthen|(?:increase|double|triple) (?:the |its )?{_LENGTH}", "length", True),
+        (rf"longer|as long|too (?:short|brief)|prolong|extend|lengthen|(?:increase|double|triple) (?:the "
+         rf"|its )?{_LENGTH}", "length", True),
         (rf"shorter|briefer|too long|shorten|(?:reduce|decrease|halve) (?:the |its )?{_LENGTH}", "length", False),
-        (r"(?:more|much more|as) (?:often|frequent\w*|common|likely)|weigh\w* more|too (?:rare|seldom)", "weight", True),
-        (r"rarer|less (?:often|frequent\w*|common|likely)|weigh\w* less|too (?:often|frequent|common)|seldom|rarely", "weight", False),
+        (r"(?:more|much more|as) (?:often|frequent\w*|common|likely)|weigh\w* more|too (?:rare"
+         r"|seldom)", "weight", True),
+        (r"rarer|less (?:often|frequent\w*|common|likely)|weigh\w* less|too (?:often|frequent|common)|seldom"
+         r"|rarely", "weight", False),
     )
 )  # fmt: skip
 _KEPT = re.compile(
-    r",?\s*\b(?:without (?:changing|touching|affecting|altering)|but keep|keep(?:ing)?|leave|leaving|not) (?:its |the |it )?"
+    r",?\s*\b(?:without (?:changing|touching|affecting|altering)|but keep|keep(?:ing)?|leave|leaving|not) (?:its "
+    r"|the |it )?"
     rf"(?P<what>{_SIZE}|{_LENGTH}|as (?:large|big|long))[^,;.]*",
     re.IGNORECASE,
 )
 _FACTOR = re.compile(
-    r"\b(?P<number>\d+(?:\.\d+)?|two|three|four|five|ten) times\b|\b(?P<twice>twice|doubl\w*)\b|\b(?P<thrice>tripl\w*)\b",
+    r"\b(?P<number>\d+(?:\.\d+)?|two|three|four|five|ten) times\b|\b(?P<twice>twice|doubl\w*)\b"
+    r"|\b(?P<thrice>tripl\w*)\b",
     re.I,
 )
 _PERCENT = re.compile(r"\b(\d+(?:\.\d+)?) ?(?:%|per ?cent)", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """Find the stretch or the moment that a request names: "last week", "around noon on the 7th", "7900 to 8100".
 
-Times without a date, a month or a year are looked up in the span of the data, and words such as "yesterday" are relative
-to its end. Where two moments fit, both are returned for a question.
+Times without a date, a month or a year are looked up in the span of the data. Words such as "yesterday" are relative to
+its end. Where two moments fit, both are returned for a question.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from ape.agents.guide.clock_words import NUMBERS, UNITS, Clock, clocks
 from ape.agents.understanding.times import hours
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ORDINALS = ("first", "second", "third", "fourth")
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 _MONTH = (
     r"(?P<{0}>january|february|march|april|may|june|july|august|september|october|november|december"
@@ -32,13 +33,16 @@ _DATES = tuple(
         r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})(?![\d/-])",
         rf"\b{_NTH.format('day')}(?: of)? {_MONTH.format('name')}{_YEAR.format('year')}",
         rf"\b{_MONTH.format('name')} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!:){_YEAR.format('year')}",
-        rf"\b(?:in|of|for|during|since|from|until|to|show|see|plot|draw) {_MONTH.format('name')}(?: (?P<year>\d{{4}}))?\b",
+        rf"\b(?:in|of|for|during|since|from|until|to|show|see|plot"
+        rf"|draw) {_MONTH.format('name')}(?: (?P<year>\d{{4}}))?\b",
         r"(?<![\w./-])(?P<first>\d{1,2})/(?P<second>\d{1,2})(?![\d/])",
         r"(?<![\w./-])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?!\d)",
         r"\b(?:on |the )?the (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
         r"\bon (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
-        r"\b(?P<relative>day before yesterday|yesterday|today|tonight|last night|this (?:morning|afternoon|evening)|(?:last|this|at the) weekend)\b",
-        r"\b(?:(?:on|last|this|past|since|from|to|until) )+(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?)\b",
+        r"\b(?P<relative>day before yesterday|yesterday|today|tonight|last night|this (?:morning|afternoon|evening)"
+        r"|(?:last|this|at the) weekend)\b",
+        r"\b(?:(?:on|last|this|past|since|from|to|until) )+(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri"
+        r"|sat(?:ur)?|sun)(?:day)?)\b",
     )
 )
 _COUNT = rf"(?:(?P<count>\d+(?:\.\d+)?|{'|'.join(NUMBERS)}) )?"
@@ -59,7 +63,6 @@ _POSITION = re.compile(
     r"\b(?:at|around|near|position|point|row|sample|index|step|about|value)\s+#?(\d{2,})\b(?![:/.-])", re.I
 )
 _PART = re.compile(r"\b(?:morning|afternoon|evening|night)\b", re.IGNORECASE)
-_AROUND = re.compile(r"\b(?:around|about|near|roughly|approximately|close to|circa)\b|~", re.IGNORECASE)
 _SINCE = re.compile(r"\b(?:since|after)\b", re.IGNORECASE)
 _FROM_TO = re.compile(r"\b(?:to|until|till|through|and)\b|-|–", re.IGNORECASE)
 
@@ -90,14 +93,12 @@ class Stretch:
     begin, end : int or str
         Positions, or times on the clock of the file.
     text : str
-        The part of the request that names it, and what it stands for if that is not obvious.
+        The part of the request that names it.
     """
 
     begin: int | str
     end: int | str
     text: str
-    meaning: str = ""
-    around: bool = False
 
     @property
     def is_moment(self) -> bool:
@@ -114,6 +115,19 @@ class Unclear:
     options: tuple[str, ...] = ()
 
 
+class _Day(NamedTuple):
+    """A day or month that a request names: where, in which words, what it may be, whether it is a month."""
+
+    begin: int
+    words: str
+    days: list[date]
+    is_month: bool
+
+    @property
+    def end(self) -> int:
+        return self.begin + len(self.words)
+
+
 def find_stretch(request: str, span: Span) -> Stretch | Unclear | None:
     """Return the stretch or the moment that a request names; None if it names none."""
     request = _spelt_out(request)
@@ -128,7 +142,7 @@ def without_times(request: str, span: Span, stand_in: str) -> str:
     request = _spelt_out(request)
     patterns = (_NTH_WEEK, _RECENT, _POSITIONS, _POSITION)
     spans = [match.span() for pattern in patterns for match in pattern.finditer(request)]
-    spans += [(begin, begin + len(words)) for begin, words, _, _ in _named_days(request, span)]
+    spans += [(day.begin, day.end) for day in _named_days(request, span)]
     spans += [(time.begin, time.end) for time in clocks(request)]
     end, parts = 0, []
     for first, last in sorted(spans):
@@ -157,16 +171,13 @@ def _nth_week(request: str, span: Span) -> Stretch | Unclear | None:
     match = _NTH_WEEK.search(request)
     if match is None:
         return None
-    month = _month(match["name"])
-    days = list(_days(span, month=month, day=1, year=_int(match["year"])))
+    days = list(_days(span, month=_month(match["name"]), year=_int(match["year"])))
     if len(days) != 1:
         return _which(match[0], days, span)
-    following = (days[0] + timedelta(days=32)).replace(day=1)
-    number = (
-        ("first", "second", "third", "fourth").index(match["which"].lower()) if match["which"].lower() != "last" else -1
-    )
-    begin = following - timedelta(days=7) if number < 0 else days[0] + timedelta(days=7 * number)
-    return Stretch(str(begin), str(begin + timedelta(days=6)), match[0], f"{begin} to {begin + timedelta(days=6)}")
+    begin = days[0] + 7 * DAY * (*ORDINALS, "last").index(match["which"].lower())
+    if match["which"].lower() == "last":
+        begin = (days[0] + 32 * DAY).replace(day=1) - 7 * DAY
+    return Stretch(str(begin), str(begin + 6 * DAY), match[0])
 
 
 def _recent(request: str, span: Span) -> Stretch | Unclear | None:
@@ -176,78 +187,70 @@ def _recent(request: str, span: Span) -> Stretch | Unclear | None:
         return None
     at_end = match["which"].lower() not in ("first", "initial")
     count, unit = _count(match["count"]), match["unit"].lower().removesuffix("s")
-    if unit == "night":
-        return None  # a part of a day
-    if unit in ("sample", "point", "row", "step", "value"):
-        if match["count"] is None:
-            return None
-        points = int(count)
-    elif span.first is not None and span.last is not None:
-        length = timedelta(seconds=count * UNITS[unit])
-        step = timedelta(seconds=span.step or 0)
-        begin, end = (span.last - length + step, span.last) if at_end else (span.first, span.first + length - step)
+    counted = unit in ("sample", "point", "row", "step", "value")
+    if unit == "night" or (counted and match["count"] is None):
+        return None  # a part of a day, or the name of something else
+    if not counted and span.first is not None and span.last is not None:
+        length, step = timedelta(seconds=count * UNITS[unit]), timedelta(seconds=span.step or 0)
+        first, last = (span.last - length + step, span.last) if at_end else (span.first, span.first + length - step)
         if unit == "day" and at_end and count == 1:
-            begin = datetime.combine(span.last.date(), datetime.min.time())
-        return Stretch(
-            _text(begin), _text(end), match[0], f"{_text(begin)} to {_text(end)}, at the {_end(at_end)} of the data"
-        )
-    elif span.step is None:
-        return Unclear(match[0], "The series has no times. Say how many points, or give positions such as 200 to 900.")
-    else:
-        points = round(count * UNITS[unit] / span.step)
-    if span.points is None:
-        return Unclear(match[0], "I do not know how long the series is; give positions such as 200 to 900.")
+            first = datetime.combine(span.last.date(), datetime.min.time())
+        return Stretch(_text(first), _text(last), match[0])
+    if span.points is None or (not counted and span.step is None):
+        return Unclear(match[0], "The series has no times. Give positions, such as 200 to 900.")
+    points = int(count) if counted else round(count * UNITS[unit] / (span.step or 1.0))
     points = min(max(points, 1), span.points)
     begin = span.points - points if at_end else 0
-    return Stretch(begin, begin + points - 1, match[0], f"the {'last' if at_end else 'first'} {points} points")
+    return Stretch(begin, begin + points - 1, match[0])
 
 
 def _dated(request: str, span: Span) -> Stretch | Unclear | None:
     """Find one or two days, with or without times of the day."""
-    named = list(_named_days(request, span))
+    named = _named_days(request, span)
     if not named:
         return None
-    unclear = next(((text, days) for _, text, days, _ in named if len(days) != 1), None)
-    if unclear is not None:
-        return _which(*unclear, span, whole=request)
-    text = request[named[0][0] : named[-1][0] + len(named[-1][1])]
+    for each in named:
+        if len(each.days) != 1:
+            return _which(each.words, each.days, span, whole=request)
     bare = request
-    for begin, words, _, _ in named:
-        bare = bare[:begin] + " " * len(words) + bare[begin + len(words) :]
+    for each in named:
+        bare = bare[: each.begin] + " " * len(each.words) + bare[each.end :]
     times = clocks(bare)
-    first, last = named[0][2][0], named[-1][2][0]
-    months = [kind == "month" for *_, kind in named]
-    if len(named) > 1 and _FROM_TO.search(request[named[0][0] : named[-1][0] + 1]):
-        begin = _at(first, next((t for t in times if t.begin < named[-1][0]), None))
-        end = _at(
-            last,
-            next((t for t in reversed(times) if t.begin > named[0][0] + len(named[0][1])), None)
-            if len(times) > 1 or (times and times[0].begin > named[-1][0])
-            else None,
-        )
-        return Stretch(begin, _month_end(end) if months[-1] else end, text)
-    if months[0]:
-        return Stretch(str(first), _month_end(str(first)), text)
+    if len(named) > 1 and _FROM_TO.search(request[named[0].begin : named[-1].begin + 1]):
+        return _from_day_to_day(request, named[0], named[-1], times)
+    return _on_day(request, named[0], times, bare, span)
+
+
+def _from_day_to_day(request: str, first: _Day, last: _Day, times: list[Clock]) -> Stretch:
+    """Return the stretch from one day to another; a time of the day belongs to the day that is closest before it."""
+    early = next((time for time in times if time.begin < last.begin), None)
+    late = next((time for time in times if time.begin > last.begin), None)
+    end = _at(last.days[0], late)
+    return Stretch(
+        _at(first.days[0], early), _month_end(end) if last.is_month else end, request[first.begin : last.end]
+    )
+
+
+def _on_day(request: str, named: _Day, times: list[Clock], bare: str, span: Span) -> Stretch:
+    """Return a day, a part of it, a time on it, or what is since then; ``bare`` is the request without the day."""
+    day, words = named.days[0], named.words
+    if named.is_month:
+        return Stretch(str(day), _month_end(str(day)), words)
     if len(times) > 1:
-        begin, end = _at(first, times[0]), _at(first + (times[1].minutes <= times[0].minutes) * DAY, times[1])
-        return Stretch(begin, end, text)
-    since = _SINCE.search(request[max(0, named[0][0] - 6) : named[0][0] + 6]) and span.last is not None
+        following = times[1].minutes <= times[0].minutes
+        return Stretch(_at(day, times[0]), _at(day + following * DAY, times[1]), words)
+    since = _SINCE.search(request[max(0, named.begin - 6) : named.begin + 6]) and span.last is not None
+    if since and span.last is not None:
+        return Stretch(_at(day, times[0] if times else None), _text(span.last), words)
     if times:
-        moment = _at(first, times[0])
-        return Stretch(
-            moment,
-            _text(span.last) if since and span.last else moment,
-            text,
-            around=_AROUND.search(request) is not None,
-        )
-    relative = request[named[0][0] : named[0][0] + len(named[0][1])]
-    if "weekend" in relative.lower():
-        return Stretch(str(first), str(first + DAY), text, f"{first} and {first + DAY}")
-    if (part := _part_of_day(f"{relative} {bare}")) is not None:
-        begin, end = (datetime.combine(first, datetime.min.time()) + timedelta(hours=hour) for hour in part)
-        return Stretch(_text(begin), _text(end), text, f"{_text(begin)} to {_text(end)}")
-    meaning = "" if re.search(r"\d{4}", relative) else f"{first}"
-    return Stretch(str(first), _text(span.last) if since and span.last else str(first), text, meaning)
+        return Stretch(_at(day, times[0]), _at(day, times[0]), words)
+    if "weekend" in words.lower():
+        return Stretch(str(day), str(day + DAY), words)
+    if (part := _part_of_day(f"{words} {bare}")) is not None:
+        midnight = datetime.combine(day, datetime.min.time())
+        begin, end = (midnight + timedelta(hours=hour) for hour in part)
+        return Stretch(_text(begin), _text(end), words)
+    return Stretch(str(day), str(day), words)
 
 
 def _clock_only(request: str, span: Span) -> Stretch | Unclear | None:
@@ -278,22 +281,18 @@ def _positions(request: str, span: Span) -> Stretch | None:
     return None
 
 
-def _named_days(request: str, span: Span) -> Iterator[tuple[int, str, list[date], str]]:
-    """Yield the days that a request names: where, in which words, the days that fit, and ``day`` or ``month``."""
-    found: list[tuple[int, str, list[date], str]] = []
+def _named_days(request: str, span: Span) -> list[_Day]:
+    """Return the days that a request names, in its order."""
+    found: list[_Day] = []
     for pattern in _DATES:
         for match in pattern.finditer(request):
-            begin, end = match.span()
-            if all(end <= at or begin >= at + len(words) for at, words, _, _ in found):
-                days = sorted(set(_days_of(match.groupdict(), span)))
-                if days or not pattern.pattern.startswith(r"(?<![\w./-])(?P<first>"):
-                    is_month = match.groupdict().get("day") is None and not match.groupdict().keys() & {
-                        "relative",
-                        "weekday",
-                        "first",
-                    }
-                    found.append((begin, match[0], days, "month" if is_month else "day"))
-    yield from sorted(found)
+            groups = match.groupdict()
+            is_date = groups.keys() & {"relative", "weekday", "first"} or groups.get("day") is not None
+            day = _Day(match.start(), match[0], sorted(set(_days_of(groups, span))), not is_date)
+            taken = any(day.begin < other.end and day.end > other.begin for other in found)
+            if not taken and (day.days or "first" not in groups):
+                found.append(day)
+    return sorted(found, key=lambda day: day.begin)
 
 
 def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
@@ -310,13 +309,14 @@ def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
             wanted = WEEKDAYS.index(word[:3].lower())
             yield span.last.date() - ((span.last.weekday() - wanted) % 7) * DAY
     elif first := groups.get("first"):
-        day, month = int(first), int(groups["second"])
-        either = [*_days(span, year, month, day), *(_days(span, year, day, month) if groups.get("mark") != "." else ())]
+        numbers = int(first), int(groups["second"])
+        orders = [numbers] if groups.get("mark") == "." else [numbers, numbers[::-1]]
+        either = [candidate for day, month in orders for candidate in _days(span, year, month, day)]
         inside = [each for each in either if span.first and span.last and span.first.date() <= each <= span.last.date()]
         yield from inside or either
     else:
-        month = _month(groups["name"]) if groups.get("name") else _int(groups.get("month"))
-        yield from _days(span, year, month, _int(groups.get("day")) or 1)
+        named = _month(groups["name"]) if groups.get("name") else _int(groups.get("month"))
+        yield from _days(span, year, named, _int(groups.get("day")) or 1)
 
 
 def _days(span: Span, year: int | None = None, month: int | None = None, day: int = 1) -> Iterator[date]:
@@ -402,7 +402,3 @@ def _int(text: str | None) -> int | None:
 
 def _count(text: str | None) -> float:
     return 1.0 if text is None else NUMBERS.get(text.lower()) or float(text)
-
-
-def _end(at_end: bool) -> str:
-    return "end" if at_end else "beginning"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 
 from ape.evals.wordings.wordings import FILES, OUTCOMES, react, read_wordings
@@ -13,18 +14,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m ape.evals.wordings", description=__doc__)
     parser.add_argument("--list", action="store_true", help="also list the wordings that were not understood")
     arguments = parser.parse_args()
-    print(f"| wordings | {' | '.join(OUTCOMES)} | of |")
-    print("| --- |" + " ---: |" * (len(OUTCOMES) + 1))
+    write(f"| wordings | {' | '.join(OUTCOMES)} | of |")
+    write("| --- |" + " ---: |" * (len(OUTCOMES) + 1))
     for name, what in FILES.items():
         reactions = react(read_wordings(name))
         if not reactions:
             continue
         counts = Counter(reaction.outcome for reaction in reactions)
         shares = " | ".join(f"{100 * counts[outcome] / len(reactions):.0f} %" for outcome in OUTCOMES)
-        print(f"| {name} half, {what} | {shares} | {len(reactions)} |")
+        write(f"| {name} half, {what} | {shares} | {len(reactions)} |")
         for reaction in reactions if arguments.list else ():
             if reaction.outcome != "right":
-                print(f"  - [{reaction.outcome}] {reaction.wording.says!r} -> {reaction.did[:300]}")
+                write(f"  - [{reaction.outcome}] {reaction.wording.says!r} -> {reaction.did[:300]}")
+
+
+def write(line: str) -> None:
+    """Write a line to the standard output."""
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

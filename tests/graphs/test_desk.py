@@ -104,7 +104,9 @@ def test_undo_goes_back_one_change_after_the_other(desk):
 
 
 def test_benign_rule_needs_a_place_only_and_enters_the_bank_as_such(desk):
-    tiny = draft(id="calm", scale={"low": 1e-6, "high": 2e-6, "unit": "series_sd"}, program=[{"operator": "level_shift"}])
+    tiny = draft(
+        id="calm", scale={"low": 1e-6, "high": 2e-6, "unit": "series_sd"}, program=[{"operator": "level_shift"}]
+    )
     description = use(desk, "add_benign_rule", draft=tiny, asked="that is normal")
     assert description["benign"] and description["passes"]
     bank = desk.bank()

@@ -34,7 +34,8 @@ def series() -> Series:
 def scored(series, tmp_path) -> ScoredRun:
     """Two events: the worst in the flow, from 1500 to 1539; an earlier one in the pressure, from 1200 to 1209."""
     found = ScoredRun(Run(tmp_path, Request("chat", "series of the test"), series), Artefacts(tmp_path / "artefacts"))
-    found.__dict__["result"] = result_of(series, (1500, 1540, 9.0, ["flow"]), (1200, 1210, 4.0, ["pressure"]), level=3.5)
+    events = (1500, 1540, 9.0, ["flow"]), (1200, 1210, 4.0, ["pressure"])
+    found.__dict__["result"] = result_of(series, *events, level=3.5)
     return found
 
 

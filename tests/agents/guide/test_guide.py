@@ -8,8 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from ape.agents.expert.model import ExpertChatModel
-from ape.agents.guide.answers import summarise
 from ape.agents.expert.transcript import ToolResult
+from ape.agents.guide.answers import summarise
 from ape.agents.prompts import SYSTEM
 from ape.rules import RuleDraft
 
