@@ -66,7 +66,8 @@ def read_valid_items(text: str, schema: type[Answer]) -> tuple[Answer, list[str]
             return schema.model_validate(value), []
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
-        faulty = {(e["loc"][0], e["loc"][1]) for e in problems if len(e["loc"]) > 1 and isinstance(e["loc"][1], int)}
+        places = [problem["loc"] for problem in problems if len(problem["loc"]) > 1]
+        faulty = {(str(place[0]), place[1]) for place in places if isinstance(place[1], int)}
         kept = {
             field: [item for place, item in enumerate(items) if (field, place) not in faulty]
             if isinstance(items, list)
@@ -93,15 +94,19 @@ def _candidates(text: str, schema: type[BaseModel]) -> list[dict[str, Any]]:
 def _unwrapped(value: Any, schema: type[BaseModel]) -> Any:
     """The record inside lists of one item, objects around it, and texts that contain JSON."""
     fields = schema.model_fields.keys()
+    inner: list[Any]
     for _ in range(MOST_WRAPPERS):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         elif isinstance(value, str):
             value = next(iter(find_values(value)), None)
         elif isinstance(value, dict) and not value.keys() & fields:
-            inner = [item for item in value.values() if isinstance(item, dict | list | str)]
-            records = [item for item in inner if isinstance(item, dict) and item.keys() & fields]
-            inner = records or [item for item in inner if not isinstance(item, str) or "{" in item]
+            inner = [item for item in value.values() if isinstance(item, dict) and item.keys() & fields]
+            inner = inner or [
+                item
+                for item in value.values()
+                if isinstance(item, dict | list) or (isinstance(item, str) and "{" in item)
+            ]
             if len(inner) != 1:
                 break
             value = inner[0]

@@ -132,7 +132,8 @@ def _parts(content: Any) -> tuple[str, str]:
     """Text and thought of a content, which may be a list of parts."""
     if not isinstance(content, list):
         return (content if isinstance(content, str) else "" if content is None else json.dumps(content)), ""
-    said, thought = [], []
+    said: list[str] = []
+    thought: list[str] = []
     for part in content:
         if isinstance(part, dict):
             text = part.get("text") or part.get("content") or part.get("thinking") or part.get("reasoning") or ""

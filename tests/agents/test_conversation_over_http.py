@@ -52,6 +52,18 @@ def test_reply_is_streamed(talk, server, script):
     assert [update.kind for update in talk.history()] == ["person", "reply"]
 
 
+def test_thoughts_are_not_shown(talk, server, script):
+    server.next_scripts = [script.saying("<think> They greet me, so I greet them. </think> Good morning.")]
+    updates = list(talk.say("hello"))
+    assert "".join(update.text for update in updates if update.kind == "token").strip() == "Good morning."
+    assert updates[-1].text == "Good morning."
+
+
+def test_reply_of_thoughts_alone_is_said_to_be_empty(talk, server, script):
+    server.next_scripts = [script.saying("<think> They greet me, so")]
+    assert "empty reply" in list(talk.say("hello"))[-1].text
+
+
 def test_broken_stream_is_retried(talk, server, script):
     server.next_scripts = [script.breaking("Never received."), script.saying("Received.")]
     updates = list(talk.say("hello"))

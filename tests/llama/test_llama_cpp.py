@@ -15,7 +15,6 @@ import pytest
 
 from ape.agents import reply_cache
 from ape.agents.server_check import check_server
-from ape.core.errors import InputError
 from ape.rules.check import failures
 from ape.runs.execution import execute
 from ape.runs.folder import Request, Run
@@ -58,14 +57,10 @@ def test_check_reports_that_the_model_cannot_see(address):
     assert checked["model"] and checked["JSON schema"] and not checked["vision"]
 
 
-def test_small_model_completes_the_graph_or_fails_in_one_line(address, tmp_path, monkeypatch):
+def test_small_model_completes_the_graph(address, tmp_path, monkeypatch):
+    """The model may repeat itself until its context is full; then the embedded agent takes its place."""
     monkeypatch.setattr(reply_cache, "cache_folder", lambda: tmp_path / "replies")
-    try:
-        bank = execute(create_run(tmp_path / "run", address)).bank
-    except InputError as error:  # the model may repeat itself until its context is full, after a valid plan
-        assert "gave no valid" in str(error)
-        assert [entry for entry in ledger(tmp_path / "run") if entry["decision"] == "plan"]
-        return
+    bank = execute(create_run(tmp_path / "run", address)).bank
     assert all(not failures(rule.history[-1].figures) for rule in bank.rules)
     usage = {entry["agent"]: entry["figures"] for entry in ledger(tmp_path / "run") if entry["decision"] == "spent"}
     assert usage.keys() == ROLES and all(figures["tokens_out"] > 0 for figures in usage.values())
