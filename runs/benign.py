@@ -47,8 +47,8 @@ def _scale(result: Result, number: int) -> ScalePrior | None:
     size = known[0]["value"] - usual
     if not size:
         return None
-    direction = "up" if size > 0 else "down"
-    return ScalePrior(low=SIZES[0] * abs(size), high=SIZES[1] * abs(size), unit="data", direction=direction)
+    low, high = SIZES[0] * abs(size), SIZES[1] * abs(size)
+    return ScalePrior(low=low, high=high, unit="data", direction="up" if size > 0 else "down")
 
 
 def _hours(result: Result, begin: int) -> Range | None:
