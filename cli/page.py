@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -150,13 +150,16 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
 
         update_results = {"fn": partial(_result_values, root), "inputs": place, "outputs": results}
         blocks.load(on_load, place, [chosen, new, *opened]).then(**update_results)
-        fields["data"].change(on_file, inputs, checks)
+        cast(gr.File, fields["data"]).change(on_file, inputs, checks)
         check.click(on_check, inputs, checks)
         begin.click(on_begin, inputs, [chosen, new, *inputs, *opened]).then(**update_results)
         chosen.input(lambda run: show(run, MAIN), chosen, opened).then(**update_results)
         thread.input(lambda place, name: show(place.get("run"), name), [place, thread], opened)
         branch.click(on_branch, place, opened)
-        many = {"concurrency_limit": None, "show_progress": "hidden"}  # a message that waits does not block others
+        many: dict[str, Any] = {
+            "concurrency_limit": None,
+            "show_progress": "hidden",
+        }  # a message that waits does not block others
         for trigger in (message.submit, send.click):
             sent = trigger(
                 partial(say, root), [place, message], [message, *turn, waiting], trigger_mode="multiple", **many

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -64,7 +64,7 @@ def _terminal_reader(console: Console) -> LineReader:
         history = FileHistory(str(path))
     except OSError:  # a home folder that cannot be written
         history = DummyHistory()
-    output = create_output(stdout=console.file)
+    output = create_output(stdout=cast(TextIO, console.file))
     messages: PromptSession[str] = PromptSession(history=history, output=output, enable_suspend=True)
     answers: PromptSession[str] = PromptSession(history=DummyHistory(), output=output)
 

@@ -131,12 +131,16 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, pump):
     restarted.wait_for_function(left, timeout=TIMEOUT)
 
 
-@pytest.mark.extended
-def test_events_of_a_run_are_shown_in_the_conversation_and_beside_it(tab, server, finished):
+@pytest.fixture
+def latest(server, finished):
+    """The finished run as the latest conversation, which a page opens that has opened none before."""
     folder = shutil.copytree(finished.folder, server.root / "finished")
     later = time.time() + 3600
-    os.utime(folder, (later, later))  # the page opens the latest one
-    tab.reload()
+    os.utime(folder, (later, later))
+
+
+@pytest.mark.extended
+def test_events_of_a_run_are_shown_in_the_conversation_and_beside_it(latest, tab):
     wait_until_open(tab, "finished")
     say(tab, "where is it anomalous?", "The threshold is a score of")
     tab.get_by_role("tab", name="events", exact=True).click()
