@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ape.agents.understanding.words import WORDS
 from ape.series.units import BRACKETED, OF_UNIT, SUFFIXED, without_unit
@@ -28,6 +28,7 @@ MEASURED = {
     "volume": "",
     "mass": "weight",
 }
+MOST_LISTED = 3  # channels that a word may mean
 BEFORE, AFTER = 4, 5  # words around a quantity that may say of what it is
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _NAME_TOKEN = re.compile(r"[^\W\d_a-z]+(?![a-z])|[^\W\d_]?[a-zß-ÿ]+|\d+|[^\W\d_]+")
@@ -56,6 +57,7 @@ _CONDITION = re.compile(
 _COMPOUND = re.compile(rf"\b(?:{'|'.join(COMPOUND)})\b", re.IGNORECASE)
 # borders of clauses, then of parts that may be items of one list
 _BORDER = re.compile(r"[;:.]\s|\b(?:but|while|whereas|yet|although|though|even if)\b", re.IGNORECASE)
+_LABEL = re.compile(r"[^:;,.]{1,30}: ")
 _PART = re.compile(r",|\band\b|\bor\b|\bnor\b", re.IGNORECASE)
 # a part about channels that do not change
 _UNCHANGED = re.compile(
@@ -177,6 +179,7 @@ def affected(text: str, channels: Sequence[Channel]) -> Mentions:
     changed, unchanged, ambiguous = Counter[str](), set[str](), list[str]()
     if _ALL.search(text):
         changed.update(channel.name for channel in channels)
+    label = _LABEL.match(text)
     for clause in _BORDER.split(text):
         for part in _parts(clause, channels):
             mentions = mentioned(part, channels)
@@ -185,7 +188,10 @@ def affected(text: str, channels: Sequence[Channel]) -> Mentions:
             else:
                 changed.update(mentions.names)
                 ambiguous += mentions.ambiguous
-    return Mentions([name for name in changed if name not in unchanged], list(dict.fromkeys(ambiguous)))
+    names = [name for name in changed if name not in unchanged]
+    if label is not None and (rest := affected(text[label.end() :], channels)).names:
+        return rest  # what comes after "Valves:" says which
+    return Mentions(names, list(dict.fromkeys(ambiguous)))
 
 
 def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
@@ -200,9 +206,10 @@ def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
             found[channel.name] = match.start()
             text = text[: match.start()] + "\x00" * len(match[0]) + text[match.end() :]
     tokens = [(match.start(), match[0].lower()) for match in _TOKEN.finditer(text)]
-    unsure: dict[frozenset[str], str] = {}
+    unsure: dict[tuple[str, ...], str] = {}
     for i, (start, token) in enumerate(tokens):
-        fits = [channel for channel in channels if _concept(token) in channel.heads]
+        concept = _concept(token)
+        fits = [channel for channel in channels if concept in channel.heads]
         if not fits or (token in _STATE and not _BECOMES & {word for _, word in tokens[max(0, i - 2) : i]}):
             continue
         before, after = _around([each for _, each in tokens], i)
@@ -212,13 +219,9 @@ def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
         if fits and (alike or plural or _SEVERAL & set(before)):
             for channel in fits:
                 found.setdefault(channel.name, start)
-        elif fits:
-            unsure[frozenset(channel.name for channel in fits)] = token
-    ambiguous = [
-        f"{token} ({' or '.join(channel.name for channel in channels if channel.name in names)})"
-        for names, token in unsure.items()
-        if not names & set(found)
-    ]
+        elif fits and concept in QUANTITIES:
+            unsure[tuple(channel.name for channel in fits)] = token
+    ambiguous = [f"{token} ({_either(names)})" for names, token in unsure.items() if not set(names) & set(found)]
     return Mentions(sorted(found, key=lambda name: found[name]), ambiguous)
 
 
@@ -253,17 +256,32 @@ def _around(tokens: list[str], i: int) -> tuple[list[str], list[str]]:
     return before, after
 
 
+def _either(names: Sequence[str]) -> str:
+    """The first names of several."""
+    return " or ".join([*names[:MOST_LISTED], *(["..."] if len(names) > MOST_LISTED else [])])
+
+
 def _parts(clause: str, channels: Sequence[Channel]) -> list[str]:
     """Parts of a clause; items of a list of channels stay with the part that ends the list."""
+    whole = [
+        match.span()
+        for channel in channels
+        if channel.pattern is not None and _PART.search(channel.name)
+        for match in channel.pattern.finditer(clause)
+    ]
     parts: list[str] = []
-    held = ""
-    for part in _PART.split(clause):
-        if _only_mentions(part, channels):
+    held, position = "", 0
+    for border in [*_PART.finditer(clause), None]:
+        if border is not None and any(begin <= border.start() < end for begin, end in whole):
+            continue
+        part = clause[position : border.start() if border else len(clause)]
+        position = border.end() if border else position
+        if border is not None and _only_mentions(part, channels):
             held += part + ", "
         else:
             parts.append(held + part)
             held = ""
-    return [*parts, held] if held else parts
+    return parts
 
 
 def _only_mentions(part: str, channels: Sequence[Channel]) -> bool:
@@ -308,6 +326,7 @@ def _with_description(channel: Channel, what: str) -> Channel:
     return replace(channel, heads=channel.heads | heads, of=channel.of | of - channel.heads, unit=unit)
 
 
+@lru_cache(maxsize=4096)
 def _concept(token: str) -> str:
     """The quantity that a word of a text stands for, or its singular."""
     return QUANTITY.get(token) or QUANTITY.get(_singular(token)) or _singular(token)

@@ -220,7 +220,7 @@ def _role(
     among = described is not None and before.startswith(DESCRIBES)
     if described is not None and (among or failure < CLEAR or section == "normal" or _is_description(described[1])):
         return "normal", f"{DESCRIBES} {', '.join(channel.name for channel in described[0])}"[:200]
-    units = [channel.name for channel in channels if channel.unit_in(text)]
+    units = [channel.name for channel in channels if channel.unit_in(text)] if re.search(r"[(\[]", text) else []
     if len(units) > 1 and failure < CLEAR:
         return "normal", f"{DESCRIBES} {', '.join(units)}"[:200]
     if _SAMPLING.search(text) and (section != "failure" or failure < CLEAR):
@@ -233,7 +233,7 @@ def _role(
         return "benign", ""
     weights = dict(meaning.roles)
     if section in weights:
-        weights[section] *= SECTION_WEIGHT  # type: ignore[index]
+        weights[section] *= SECTION_WEIGHT
     if section == "failure":
         weights["failure"] += weights["benign"]
     if section == "failure" or weights["benign"] < LEAST_BENIGN:

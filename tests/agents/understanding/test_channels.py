@@ -58,6 +58,16 @@ def test_word_that_fits_several_channels_names_none_and_is_said():
     assert mentions.names == [] and mentions.ambiguous == ["pressure (p_suction_bar or p_discharge_bar)"]
 
 
+def test_label_counts_only_if_nothing_else_is_named():
+    names = ["inlet valve", "outlet valve", "bypass valve"]
+    assert named("Valves: the valve at the inlet sticks.", names) == ["inlet valve"]
+    assert named("Inlet valve: it sticks.", names) == ["inlet valve"]
+
+
+def test_name_with_and_is_one_name():
+    assert named("The N and P feed stops, P dose holds.", ["N feed", "N and P feed", "P dose"]) == ["N and P feed"]
+
+
 def test_qualifier_of_another_thing_does_not_fit():
     assert named("the oil temperature rises") == []
 
