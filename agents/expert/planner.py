@@ -22,6 +22,7 @@ MOST_TRIALS = 3  # of alternatives of a rule
 MOST_READS = 5  # of pages of the text, and of the channels
 MOST_HINTS, MOST_LOG_HINTS, MOST_REMARKS = 48, 16, 400
 STUDIED = 4  # channels, unless people speak of more
+LEAST_NAME = 3  # letters of a channel's name that is sought in sentences which name no failure
 RARE_LINE, FREQUENT_LINE = 0.7, 0.3  # factors on the strength of a log's hints, relative to a text's
 
 
@@ -99,8 +100,12 @@ def plan(transcript: Transcript) -> Plan:
 def _channels(described: dict[str, Any], names: list[str], hints: list[Hint], remarks: list[Remark]) -> list[str]:
     """Channels that people speak of, those of failures first; then one of each group that goes together."""
     affected = [name for hint in sorted(hints, key=lambda hint: hint.benign) for name in hint.channels]
-    quotes = " ".join(each.quote for each in (*hints, *remarks))
-    mentioned = [name for name in names if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", quotes, re.IGNORECASE)]
+    quotes = " ".join([*(hint.quote for hint in hints), *(remark.quote for remark in remarks)])
+    mentioned = [
+        name
+        for name in names
+        if len(name) >= LEAST_NAME and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", quotes, re.IGNORECASE)
+    ]
     spoken_of = list(dict.fromkeys([*affected, *mentioned]))[:8]
     groups = described.get("groups", [])
     of_group = {name: group["representative"] for group in groups for name in group["channels"]}
