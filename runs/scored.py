@@ -20,7 +20,7 @@ from ape.core.alert_rates import WORDS, AlertRate
 from ape.core.files import read_json, write_json, write_text
 from ape.core.run_files import BANK, DETECTOR, EVENTS_JSON, POSTTRAIN, REPORT, SCORES
 from ape.graphs.conversation import Rank, Scored
-from ape.monitor import Threshold, duration_text, span_text
+from ape.monitor import Threshold, duration_text, read_events, span_text
 from ape.monitor.alarms import alarms
 from ape.monitor.event_files import COLUMNS
 from ape.rules import RuleBank
@@ -213,9 +213,16 @@ class ScoredRun:
             "score": _highest(result.score[point : point + 1]),
             "threshold": round(result.threshold.level, 2),
             "learned": point < result.searched.start,
+            "quiet": self._quiet(point),
             "closest": None if closest is None else event_summary(result, [result.events.index(closest)])["events"][0],
             "artefact": self._put(draw_part(result, *self._surroundings(point, point + 1), result.order[:2])),
         }
+
+    def _quiet(self, point: int) -> str | None:
+        """Return why a benign rule keeps a point quiet; None if none does."""
+        row = int(self.result.series.point_rows[point])
+        quiet = read_events(self.run.folder).get("quiet", [])
+        return next((str(each["reason"]) for each in quiet if each["start"] <= row < each["end"]), None)
 
     def _stretch(self, channels: list[str] | None, begin: Moment | None, end: Moment | None) -> dict[str, Any]:
         result, series = self.result, self.result.series

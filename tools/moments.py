@@ -19,7 +19,7 @@ MONTH = re.compile(r"^\d{4}[-/]\d{1,2}$")
 
 def position_of(workbench: Workbench, moment: int | str, *, ends: bool = False) -> int:
     """Return the first position of the training part at or after a moment, see `position_in`."""
-    return position_in(workbench.series, moment, ends=ends, part="the training part, which is all that I see")
+    return position_in(workbench.series, moment, ends=ends, part="the training part")
 
 
 def position_in(series: Series, moment: int | str, *, ends: bool = False, part: str = "the series") -> int:
@@ -62,7 +62,7 @@ def position_in(series: Series, moment: int | str, *, ends: bool = False, part: 
     stamps = clock if parsed.zone is None or series.timestamps is None else series.timestamps
     first, after = _extent(parsed.stamps[0], word)
     if first > stamps[-1] or after <= stamps[0]:
-        msg = f"{word} is outside of {example} to {time_without_fraction(series, len(stamps) - 1)}: {part}"
+        msg = f"{word} is outside {part}, {example} to {time_without_fraction(series, len(stamps) - 1)}"
         raise ValueError(msg)
     later = stamps >= (after if ends else first)
     return int(later.argmax()) if later.any() else len(stamps)

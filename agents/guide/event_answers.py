@@ -83,6 +83,8 @@ def explained(value: dict[str, Any]) -> str:
 
 def _unflagged(value: dict[str, Any]) -> str:
     parts = [f"Nothing was flagged at {value['when']}."]
+    if value["quiet"]:
+        parts.append(f"A benign rule keeps it quiet: {value['quiet']}.")
     if value["learned"]:
         parts.append("It is in the training part, which is taken as normal: no events are sought there.")
     elif value["score"] is not None:

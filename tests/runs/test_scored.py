@@ -12,6 +12,7 @@ from run_results import result_of
 
 from ape.rules import Rule, build_context
 from ape.runs import rates
+from ape.runs import scored as scored_module
 from ape.runs.folder import Request, Run
 from ape.runs.scored import ScoredRun
 from ape.series import Series, from_dataframe
@@ -73,9 +74,12 @@ def test_an_event_is_explained_by_rank_row_or_time(scored, where):
     assert answer["artefact"].endswith(".png")
 
 
-def test_a_time_without_event_is_said_with_its_score_and_the_closest_event(scored):
+def test_a_time_without_event_is_said_with_its_score_and_the_closest_event(scored, monkeypatch):
+    quiet = {"start": 1540, "end": 1550, "reason": "quiet because of 'backup'"}
+    monkeypatch.setattr(scored_module, "read_events", lambda folder: {"quiet": [quiet]})
     answer = use(scored, "explain_event", at=1540)
     assert answer["flagged"] is False and answer["score"] < answer["threshold"] and answer["closest"]["rank"] == 1
+    assert answer["quiet"] == quiet["reason"] and use(scored, "explain_event", at=1560)["quiet"] is None
     assert not answer["learned"] and use(scored, "explain_event", at=10)["learned"]
 
 

@@ -115,6 +115,12 @@ def test_mined_changed_and_dropped_rules_decide_what_is_trained(session, quick_t
         assert (changed.history[-1].agent, changed.history[-1].verdict) == ("person", "revise")
     assert session.scores().is_file() and picture.is_file()
     assert (session.folder / "report.html").is_file() and (session.folder / "scores.csv").is_file()
+    assert "Wrote" in last(session.say("export the events")).text and list(session.folder.glob("exported-events.csv"))
+    before = read_events(session.folder)["alerts"]
+    question = last(session.say("accept 3 false alarms in a time as long as the training part, please: more alerts"))
+    if question.kind == "question":  # there is another rate with more alerts
+        assert "overwrites" in question.text and read_events(session.folder)["alerts"] == before
+        assert "instead of" in last(session.say("yes")).text and read_events(session.folder)["alerts"] != before
     decisions = [(each["agent"], each["decision"]) for each in explain_rule(session.folder, rules[0]).decisions]
     assert decisions[-1] == ("person", "drop_rule")
     list(session.say(f"drop {bank.rules[-1].id}"))
