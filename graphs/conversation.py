@@ -28,7 +28,7 @@ from ape.graphs.desk import Desk
 from ape.graphs.desk_tools import Asked, desk_tools
 from ape.graphs.state import RecordDecision
 from ape.rules import Rule, RuleBank, RuleDraft
-from ape.rules.schema import SentenceUse
+from ape.rules.schema import CONVERSATION, Evidence, SentenceUse
 from ape.tools import inspector_tools, profiler_tools
 from ape.tools.boundary import agent_tool
 from ape.tools.scenario import scenario_tools
@@ -268,7 +268,8 @@ def conversation_tools(desk: Desk, context: ConversationContext, scored: Scored 
         if scored is None:
             msg = "nothing was scored yet, so there are no events"
             raise ValueError(msg)
-        return desk.put_benign(scored.benign_draft(rank, at), asked)
+        words = Evidence(kind="text", id=CONVERSATION, quote=asked[:300])
+        return desk.put_benign(scored.benign_draft(rank, at).model_copy(update={"evidence": [words]}), asked)
 
     measurements = [
         *scenario_tools(context.workbench),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ape.rules import RuleDraft, broad_rule
-from ape.rules.schema import CONVERSATION, ContextualPrior, DurationPrior, Evidence, Range, ScalePrior
+from ape.rules.schema import ContextualPrior, DurationPrior, Range, ScalePrior
 from ape.runs.result import Result
 
 OPERATOR_OF = {  # by the kind of finding
@@ -34,7 +34,6 @@ def draft_of_event(result: Result, number: int) -> RuleDraft:
         scale=_scale(result, number) or rule.scale,
         duration=DurationPrior(low=max(LENGTHS[0] * length, 1.0), high=LENGTHS[1] * length, unit="samples"),
         program=rule.program,
-        evidence=[Evidence(kind="text", id=CONVERSATION, quote=event.reason[:300])],
     )
 
 

@@ -13,8 +13,8 @@ from ape.agents.expert.transcript import Transcript
 from ape.agents.guide.intents import Intent
 
 SAY = "Say for example"
-UNKNOWN = "I did not understand that, and did nothing. The nearest that I can do:"
-_OPTIONS = re.compile(rf"(?:{SAY}|You can say):? (.*)", re.DOTALL)
+NEAREST = "The nearest that I can do is"
+_OPTIONS = re.compile(rf"(?:{SAY}|{NEAREST}) (.*)", re.DOTALL)
 _QUOTED = re.compile(r'"([^"\n]+)"')
 _YES = re.compile(
     r"^\W*(?:yes|y|yeah|yep|sure|ok(?:ay)?|do (?:it|that)|please(?: do)?|right|exactly|correct|that(?: one)?)\W*$", re.I
@@ -50,7 +50,7 @@ def ask(question: str, options: Sequence[str]) -> str:
 def nearest(intents: Sequence[Intent], transcript: Transcript) -> str:
     """Return that a request was not understood, and the nearest things that can be done."""
     listed = " or ".join(f'{intent.title}: "{example_of(intent, transcript)}"' for intent in intents)
-    return f"{UNKNOWN} You can say: to {listed}. 'help' lists all."
+    return f"I did not understand that, and did nothing. {NEAREST} to {listed}. 'help' lists all."
 
 
 def example_of(intent: Intent, transcript: Transcript) -> str:

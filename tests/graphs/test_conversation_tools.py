@@ -62,6 +62,7 @@ def test_measuring_and_mining_see_the_training_part_alone(bench, scored):
 def test_an_event_that_is_normal_becomes_a_benign_rule(bench):
     desk, tools = tools_of(bench, SCORED)
     added = json.loads(tools["add_benign_event"].invoke({"rank": 1, "asked": "that is normal"}))
+    assert [item.quote for item in desk.rules["normal-event"].evidence] == ["that is normal"]
     assert added["benign"] and desk.bank().rules == [] and [rule.id for rule in desk.bank().benign] == ["normal-event"]
 
 
