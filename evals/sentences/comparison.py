@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from ape.agents.understanding.hints import _HARMLESS, MECHANISM, MORPHOLOGY, _weights
 from ape.agents.understanding.language import ENGLISH, language
+from ape.agents.understanding.meaning import meanings
 from ape.agents.understanding.vectors import vectors
 from ape.evals.sentences.heads import TASKS, Embedding, answers, train
 from ape.evals.sentences.labelled import Labelled
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
 Answer = dict[str, dict[str, float]]  # probabilities of the terms of each task
+EDGES = (0.0, 0.4, 0.6, 0.8, 1.0)  # of the ranges of probability
 Way = Callable[[Sequence[str]], list[Answer]]
 
 
@@ -70,6 +73,23 @@ def figures(way: Way, rows: Sequence[Labelled]) -> Figures:
     )
 
 
+def reliability(rows: Sequence[Labelled]) -> list[str]:
+    """Return, for each task and range of the highest probability, how often the shipped models are right."""
+    found = [vars(meaning) for meaning in meanings([row.text for row in rows])]
+    lines = []
+    for task, field in zip(TASKS, ("roles", "mechanisms", "morphologies"), strict=True):
+        best = [
+            (max(meaning[field].values()), _first(meaning[field], 1)[0] in answers(row, task))
+            for meaning, row in zip(found, rows, strict=True)
+            if answers(row, task) and row.language == "en"
+        ]
+        for low, high in pairwise(EDGES):
+            some = [(share, right) for share, right in best if low <= share < high or high == share == 1]
+            share, right = (_mean(column) for column in zip(*some, strict=True)) if some else (0.0, 0.0)
+            lines.append(f"{task} | {low:.1f} to {high:.1f} | {len(some)} | {share:.2f} | {right:.2f}")
+    return lines
+
+
 def stems(texts: Sequence[str]) -> list[Answer]:
     """What the stems of the lexicon say alone: the way that was used before."""
     found = []
@@ -107,9 +127,9 @@ def prototypes(rows: Sequence[Labelled], extra: Sequence[Labelled]) -> Way:
     return way
 
 
-def linear(rows: Sequence[Labelled], extra: Sequence[Labelled], embed: Embedding, seed: int = 0) -> Way:
+def linear(rows: Sequence[Labelled], extra: Sequence[Labelled], embed: Embedding) -> Way:
     """Return the way of linear models over some features."""
-    heads = {task: train(rows, extra, task, embed, seed) for task in TASKS}
+    heads = {task: train(rows, extra, task, embed) for task in TASKS}
 
     def way(texts: Sequence[str]) -> list[Answer]:
         x = embed(texts)

@@ -17,9 +17,9 @@ from ape.agents.understanding.meaning import Head
 from ape.evals.sentences.labelled import Labelled
 
 TASKS = ("role", "mechanism", "morphology")
-REGULARISATION = 8.0  # inverse strength, chosen by cross validation on the tuning half
+REGULARISATION = 3.0  # inverse strength, chosen by cross validation on the tuning half
 COMPOSED_WEIGHT = 0.3  # of a composed sentence, relative to a labelled one; likewise
-FOLDS = 5
+FOLDS = 3
 
 Embedding = Callable[[Sequence[str]], Any]
 
@@ -36,10 +36,8 @@ def answers(row: Labelled, task: str) -> tuple[str, ...]:
     return row.mechanisms if task == "mechanism" else row.morphologies
 
 
-def train(
-    rows: Sequence[Labelled], composed: Sequence[Labelled], task: str, embed: Embedding = features, seed: int = 0
-) -> Head:
-    """Train the model of one task, with a temperature from cross validation over the labelled sentences.
+def train(rows: Sequence[Labelled], composed: Sequence[Labelled], task: str, embed: Embedding = features) -> Head:
+    """Train the model of one task. Its probabilities are not calibrated.
 
     Parameters
     ----------
@@ -51,33 +49,60 @@ def train(
         One of ``TASKS``.
     embed : callable
         Turns texts into the rows of a matrix.
+    """
+    x, y, weights, _ = _material(rows, composed, task, embed)
+    model = _fitted(x, y, weights)
+    return Head(tuple(map(str, model.classes_)), model.coef_.T, model.intercept_)
+
+
+def calibrated(
+    head: Head,
+    rows: Sequence[Labelled],
+    composed: Sequence[Labelled],
+    task: str,
+    embed: Embedding = features,
+    seed: int = 0,
+) -> Head:
+    """Return a trained model with the temperature that cross validation over the labelled sentences gives.
+
+    The temperature has the highest likelihood (Guo et al. 2017, On calibration of modern neural networks).
+
+    Parameters
+    ----------
+    head : Head
+        From `train` with the same sentences.
+    rows, composed, task, embed
+        As for `train`.
     seed : int
         For the folds.
     """
-    labelled = [row for row in rows if row.language == "en" and answers(row, task)]
-    extra = [row for row in composed if answers(row, task)]
-    x = scipy.sparse.csr_matrix(embed([row.text for row in [*labelled, *extra]]))
-    y = np.array([answers(row, task)[0] for row in [*labelled, *extra]])
-    weights = np.r_[np.ones(len(labelled)), np.full(len(extra), COMPOSED_WEIGHT)]
-    count, others = len(labelled), np.arange(len(labelled), len(y))
-    logits = np.zeros((count, len(np.unique(y))))
+    x, y, weights, count = _material(rows, composed, task, embed)
+    others = np.arange(count, len(y))
+    logits = np.zeros((count, len(head.terms)))
     for fold, rest in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(np.zeros(count), y[:count]):
         used = np.r_[fold, others]
         logits[rest] = _fitted(x[used], y[used], weights[used]).decision_function(x[rest])
-    model = _fitted(x, y, weights)
-    temperature = _temperature(logits, np.searchsorted(model.classes_, y[:count]))
-    return Head(tuple(map(str, model.classes_)), model.coef_.T / temperature, model.intercept_ / temperature)
-
-
-def _fitted(x: scipy.sparse.csr_matrix, y: np.ndarray, weights: np.ndarray) -> LogisticRegression:
-    return LogisticRegression(C=REGULARISATION, max_iter=150, tol=1e-2).fit(x, y, sample_weight=weights)
-
-
-def _temperature(logits: np.ndarray, right: np.ndarray) -> float:
-    """The temperature with the highest likelihood (Guo et al. 2017, On calibration of modern neural networks)."""
+    right = np.searchsorted(head.terms, y[:count])
 
     def loss(log_temperature: float) -> float:
         shares = scipy.special.log_softmax(logits / np.exp(log_temperature), axis=1)
-        return -float(shares[np.arange(len(right)), right].mean())
+        return -float(shares[np.arange(count), right].mean())
 
-    return float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
+    temperature = float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
+    return Head(head.terms, head.weights / temperature, head.bias / temperature)
+
+
+def _material(
+    rows: Sequence[Labelled], composed: Sequence[Labelled], task: str, embed: Embedding
+) -> tuple[scipy.sparse.csr_matrix, np.ndarray, np.ndarray, int]:
+    """Features, answers and weights of the sentences of a task, and how many of them, the first, are labelled."""
+    labelled = [row for row in rows if row.language == "en" and answers(row, task)]
+    sentences = [*labelled, *(row for row in composed if answers(row, task))]
+    weights = np.full(len(sentences), COMPOSED_WEIGHT)
+    weights[: len(labelled)] = 1.0
+    x = scipy.sparse.csr_matrix(embed([row.text for row in sentences]))
+    return x, np.array([answers(row, task)[0] for row in sentences]), weights, len(labelled)
+
+
+def _fitted(x: scipy.sparse.csr_matrix, y: np.ndarray, weights: np.ndarray) -> LogisticRegression:
+    return LogisticRegression(C=REGULARISATION, max_iter=100, tol=1e-3).fit(x, y, sample_weight=weights)
