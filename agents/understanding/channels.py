@@ -40,17 +40,20 @@ _LINK, _STOP, _SEVERAL, _STATE, _BECOMES = (
 )
 _ALL = re.compile(
     r"\b(?:all|every|each)(?: of)?(?: the| its| our)?(?: other| single)?"
-    r" (?:sensors?|channels?|readings?|signals?|values?|measurements?|tags?|metrics?|sums|graphs?|curves?|series)\b"
+    r" (?:sensors?|channels?|readings?|signals?|values?|measurements?|tags?|metrics?|sums|graphs?|curves?"
+    r"|series)\b(?! (?:of|from)\b)"
     r"|\ball of (?:them|it)\b",
     re.IGNORECASE,
 )
 # conditions and comparisons, which speak of other channels than those affected
 WHEN = re.compile(
-    r"\b(?:when|while|if) (?:the )?[\w ]{1,30} (?:is|are|gets?) (?:very )?(?:high|low|full|empty|hot|cold|idle|busy)\b",
+    r"\b(?:when|while|if) (?:the )?[\w ]{1,30} (?:is|are|gets?) (?:very )?(?:high|low|full|empty|hot|cold|idle"
+    r"|busy)\b",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"\b(?:at|under|in|during|on|with|from) (?:very |rather )?(?:high|low|full|heavy|peak|maximum|light|partial|no) \w+"
+    r"\b(?:at|under|in|during|on|with|from) (?:very |rather )?(?:high|low|full|heavy|peak|maximum|light|partial"
+    r"|no) \w+"
     rf"|{WHEN.pattern}|\bthan\b[^,;.]*|\bunder load\b",
     re.IGNORECASE,
 )

@@ -16,7 +16,7 @@ MOST_COMMON = 0.9  # largest share of all incidents that a text may claim for so
 # how often, relative to a failure about which the text says nothing
 _OFTEN: tuple[tuple[str, float], ...] = (
     (
-        r"most (?:common|frequent|likely|usual)|number one|main (?:problem|trouble|cause|failure|issue)|by far"
+        r"most (?:common|frequent|likely|usual|often)|number one|main (?:problem|trouble|cause|failure|issue)|by far"
         r"|mostly? (?:of the|of all) (?:failures|incidents|alarms|faults|trouble\w*|stops|outages)",
         3.0,
     ),

@@ -188,7 +188,7 @@ class _Reader:
         mentions = affected(part, self.channels)
         if not mentions.names and not mentions.ambiguous and part != text:
             mentions = affected(text, self.channels)
-        spans = durations(part, self.step_seconds) or durations(text, self.step_seconds)
+        spans = durations(_without_sizes(part), self.step_seconds) or durations(_without_sizes(text), self.step_seconds)
         seconds = Range(low=spans[0][0], high=spans[0][1]) if spans else None
         names, unresolved = list(mentions.names), [] if mentions.names else list(mentions.ambiguous)
         change = amount = None
@@ -269,11 +269,19 @@ def _with_circumstances(meaning: Meaning, text: str, blamed: str | None) -> tupl
         mechanisms["stuck_sensor"] *= BY_PROCESS
     if any(size.per is not None for size in sizes(text)):
         mechanisms = {term: (1 - RATE) * share for term, share in mechanisms.items()} | {"gradual_drift": RATE}
+        morphologies = {"ramp": 1.0}
     if max(mechanisms.values()) < VAGUE and moves(text):
         slow = _SLOWLY.search(text) is not None
         mechanisms["gradual_drift" if slow else "abrupt_change"] = VAGUE
         morphologies = {"ramp" if slow else "step": 1.0}
     return mechanisms, morphologies
+
+
+def _without_sizes(text: str) -> str:
+    """The text without sizes of changes, of which rates and changes of times look like lengths."""
+    for size in sizes(text):
+        text = text[: size.start] + " " * len(size.text) + text[size.start + len(size.text) :]
+    return text
 
 
 def _typical(morphologies: dict[str, float], mechanism: str) -> dict[str, float]:

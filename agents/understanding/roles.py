@@ -89,6 +89,12 @@ _REFERS = re.compile(
     r"^(?:and |but )?(?:that|this|it|these|those|they|which|both|the latter|all of (?:this|these|that)|such \w+)\b",
     re.I,
 )
+_VERDICT = re.compile(
+    r"^(?:all |perfectly |quite |completely )?(?:normal|expected|harmless|fine|ok|okay|by design|no (?:fault"
+    r"|failure|problem)"
+    r"|not an? (?:fault|failure|problem))\W*$",
+    re.IGNORECASE,
+)
 _CONTINUES = re.compile(
     r"^(?:and |but )?(?:that|this|it|these|those|they|then|afterwards|after that|thereafter|usually|typically"
     r"|mostly|often"
@@ -145,11 +151,16 @@ def statements(
     own = own_tags([channel.name for channel in channels] + [each.text for each in sentences[:1]])
     start = next((k for k, each in enumerate(sentences) if each.heading and _OF_FAILURES.search(each.text)), 0)
     for k, (sentence, meaning) in enumerate(zip(sentences, meanings, strict=True)):
+        before = found[-1] if found else None
+        named = before is not None and before.role in ("failure", "benign")
+        if before is not None and named and _is_verdict(sentence, before.sentence):
+            found[-1] = replace(before, role="benign")
+            found.append(Statement(sentence, meaning, "normal", "about the sentence before it"))
+            continue
         if sentence.heading:
             section, label = _section(sentence.text, meaning, section)
             found.append(Statement(sentence, meaning, "normal", "heading"))
             continue
-        before = found[-1] if found else None
         preface = source == "text" and k < max(start, 1)
         role, reason = _role(
             sentence,
@@ -161,16 +172,16 @@ def statements(
             source=source,
             preface=preface,
         )
-        named = before is not None and before.role in ("failure", "benign")
-        if named and _REFERS.match(sentence.text) and _QUIET.search(sentence.text):
-            assert before is not None
-            found[-1] = replace(before, role="benign")
-            found.append(Statement(sentence, meaning, "normal", "about the sentence before it"))
-            continue
         weak = role in ("normal", "not understood") or (role == "failure" and clarity(meaning) < CLEAR_NEW)
         continues = named and (_is_fragment(sentence.text) or (weak and _CONTINUES.match(sentence.text) is not None))
         found.append(Statement(sentence, meaning, role, reason, continues, label))
     return found
+
+
+def _is_verdict(sentence: Sentence, before: Sentence) -> bool:
+    """Whether a sentence says that what the one before tells is normal."""
+    alone = sentence.line == before.line and _VERDICT.match(sentence.text) is not None
+    return alone or (_REFERS.match(sentence.text) is not None and _QUIET.search(sentence.text) is not None)
 
 
 def _is_fragment(text: str) -> bool:

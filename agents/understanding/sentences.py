@@ -11,7 +11,7 @@ from ape.agents.understanding.words import WORDS
 # a sentence; a full stop inside a number, a name or an abbreviation does not end it
 _SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|$)[^.!?]*)*[.!?]*", re.DOTALL)
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:e\.g|i\.e|approx|ca|resp|incl|max|min|no|nos|nr|fig|vs|temp|press|etc|dept|dr|mr|st|cf|abb|bzw|z\.B)\.|\b[A-Z]\."
+    r"(?:\b(?:e\.g|i\.e|approx|ca|resp|incl|max|min|no|nos|nr|fig|vs|temp|press|etc|dept|dr|mr|st|cf|abb|bzw|z\.B)\.|(?-i:(?<=\s)[A-Z])\."
     r"|^\s*(?:\d{1,2}|[a-z])\.)\s*$",
     re.IGNORECASE,
 )

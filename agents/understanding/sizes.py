@@ -34,9 +34,8 @@ _FROM_TO = re.compile(
 _LEFT = FRACTIONS | {"twice": 2.0, "double": 2.0, "three times": 3.0, "ten times": 10.0}
 # "to half of its value", "at a third of the usual flow", "to 20 % of normal"
 _TO_PART = re.compile(
-    rf"\b(?:to|at) (?:about |only |some |roughly |almost |nearly )?(?:(?P<percent>\d+(?:[.,]\d+)?)\s*(?:%"
-    rf"|per ?cent) of"
-    rf"|(?P<part>{any_of(_LEFT)})\b)",
+    r"\b(?:to|at(?=[^,;.]* (?:of|the|its|normal|usual)\b)) (?:about |only |some |roughly |almost |nearly )?"
+    rf"(?:(?P<percent>\d+(?:[.,]\d+)?)\s*(?:%|per ?cent) of|(?P<part>{any_of(_LEFT)})\b)",
     re.IGNORECASE,
 )
 _PART = re.compile(
@@ -256,10 +255,9 @@ def _counted(text: str) -> list[Size]:
         low, high = _ends(match, before)
         per = SECONDS[match["per"].lower()] if match["per"] else None
         way = direction(text, match.start())
-        shown = re.sub(r"\s+", " ", match[0])
         if after.lower().lstrip().startswith(("of its", "of the usual", "of the normal", "of normal")) and unit == "%":
             low, high, unit = low / 100, high / 100, "share"
-        found.append(Size(low, high, unit, shown, match.start(), way, per))
+        found.append(Size(low, high, unit, match[0], match.start(), way, per))
     return found
 
 

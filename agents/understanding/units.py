@@ -7,6 +7,7 @@ from ape.agents.understanding.quantities import any_of
 # units in words, as in `DIMENSIONS`; "degrees" without a scale are those of the channel
 SPELLED = {
     "degrees celsius": "degc", "degree celsius": "degc", "degrees fahrenheit": "degf", "degree fahrenheit": "degf",
+    "degrees c": "degc", "degree c": "degc", "degrees f": "degf", "degree f": "degf",
     "degrees": "°", "degree": "°", "degs": "°", "kelvin": "k", "kelvins": "k", "volts": "v", "volt": "v",
     "millivolts": "mv", "amps": "a", "amp": "a", "amperes": "a", "ampere": "a", "milliamps": "ma", "watts": "w",
     "watt": "w", "kilowatts": "kw", "kilowatt": "kw", "megawatts": "MW", "megawatt": "MW", "metres": "m",

@@ -55,6 +55,12 @@ def test_length_in_samples_needs_the_step():
     assert seconds.low < 300 < seconds.high
 
 
+def test_rate_is_a_drift_and_no_length():
+    hint = only_hint("The bearing temperature climbs 0.5 °C a day for a week.")
+    assert (hint.mechanism, hint.morphology, hint.direction) == ("gradual_drift", "ramp", "up")
+    assert hint.seconds.low < 7 * 86_400 < hint.seconds.high and hint.amount.low < 3.5 < hint.amount.high
+
+
 def test_alternatives_are_two_failures():
     text = "The flow meter may freeze at its last value, or drift slowly downwards as it gets dirty."
     first, second = read(f"A pump.\n{text}").hints
@@ -92,6 +98,7 @@ def test_frequency_in_the_next_sentence_counts_for_the_failure_before():
         "The nightly backup at 02:00 is normal, do not alert on it.",
         "Every night at 02:00 the backup lifts the flow. That is expected.",
         "Please ignore the jump of the backup at 02:00.",
+        "The backup lifts the flow at 02:00. Normal.",
     ],
 )
 def test_what_must_not_alarm_is_benign(text):

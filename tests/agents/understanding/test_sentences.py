@@ -41,6 +41,14 @@ def test_full_stop_of_an_abbreviation_or_a_number_ends_no_sentence(text):
     assert split(text) == [text]
 
 
+def test_unit_at_the_end_of_a_sentence_ends_it():
+    assert split("x1: wind speed, m/s. x2: oil temperature, °C. It drifts.") == [
+        "x1: wind speed, m/s.",
+        "x2: oil temperature, °C.",
+        "It drifts.",
+    ]
+
+
 @pytest.mark.parametrize("text", ["# Cavitation of the pump", "Known issues", "Typical failures:", "NORMAL OPERATION"])
 def test_headings(text):
     assert sentences([(1, text)])[0].heading
