@@ -17,7 +17,7 @@ from ape.rules.check import THRESHOLDS
 from ape.rules.schema import DurationPrior, Evidence, Parameter, Step
 
 LEAST_SIZE = 0.05  # share of the largest size
-LEAST_OWN, LEAST_VISIBLE = 0.8, 0.6  # figures of a trial, below which another operator is tried
+LEAST_OWN, LEAST_VISIBLE = 0.5, 0.6  # figures of a trial, below which another operator is tried
 MOST_TRIALS = 3  # of alternatives of a rule
 MOST_READS = 5  # of pages of the text, and of the channels
 MOST_HINTS, MOST_LOG_HINTS, MOST_REMARKS = 48, 16, 400
