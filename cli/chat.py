@@ -45,7 +45,10 @@ def chat(arguments: argparse.Namespace) -> int:
     asks = _print_updates(history)
     if session.thread == MAIN and not history:
         console.print("Ask what the series does, say 'mine', or 'help'. 'quit' ends; everything is stored.")
-    session, interrupted = _converse(session, asks)
+    try:
+        session, interrupted = _converse(session, asks)
+    except KeyboardInterrupt:  # between two messages
+        interrupted = True
     _print_resume_line(session)
     said = [{"kind": update.kind, "text": update.text, "picture": update.picture} for update in session.history()]
     print_document({"run": str(session.folder), "thread": session.thread, "messages": said})

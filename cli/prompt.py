@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Protocol, TextIO, cast
@@ -53,6 +54,7 @@ def history_path() -> Path:
 
 def _terminal_reader(console: Console) -> LineReader:
     from prompt_toolkit import PromptSession  # takes 0.1 s to import
+    from prompt_toolkit.application import get_app
     from prompt_toolkit.history import DummyHistory, FileHistory, History
     from prompt_toolkit.output import create_output
 
@@ -69,6 +71,16 @@ def _terminal_reader(console: Console) -> LineReader:
     answers: PromptSession[str] = PromptSession(history=DummyHistory(), output=output)
 
     def read(mark: str, *, remember: bool = True) -> str:
-        return (messages if remember else answers).prompt(mark)
+        pressed: list[int] = []  # Ctrl-C before the prompt is ready, which must not interrupt its set-up
+        before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+
+        def on_ready() -> None:
+            if pressed:
+                get_app().exit(exception=KeyboardInterrupt())
+
+        try:
+            return (messages if remember else answers).prompt(mark, pre_run=on_ready)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     return read

@@ -15,7 +15,7 @@ from ape.agents.tool_calls import result_message, store_evidence
 from ape.runs.updates import Update
 from ape.tools.artefacts import Artefacts
 
-STOPPED = "Stopped. The rules are as before; ask again to resume."
+STOPPED = "Stopped. What was not finished is dropped; ask again to resume."
 
 
 class StoppedError(Exception):

@@ -130,13 +130,13 @@ def test_ctrl_c_stops_a_step_and_twice_ends(terminal, data, tmp_path):
     opened.type("y\r")
     opened.wait_for("profiler")
     opened.type(CTRL_C)
-    opened.wait_for("Stopped. The rules are as before")
+    opened.wait_for("Stopped. What was not finished")
     opened.wait_for(READY)
     opened.type(CTRL_C)
     opened.wait_for("Ctrl-C again")
     opened.type(CTRL_C)
     code, rest = opened.ended()
-    assert code == 130 and "resume with: ape chat" in rest and "Traceback" not in rest
+    assert code == 130 and "resume with: ape chat" in rest and "Traceback" not in rest, rest
 
 
 @pytest.mark.extended
@@ -153,4 +153,4 @@ def test_a_second_ctrl_c_during_a_step_ends_at_once(terminal, data, tmp_path):
         opened.type(CTRL_C)
         opened.read()
     code, rest = opened.ended()
-    assert code == 130 and "resume with: ape chat" in rest and "Traceback" not in rest
+    assert code == 130 and "resume with: ape chat" in rest and "Traceback" not in rest, rest
