@@ -172,7 +172,7 @@ class _Dialogue:
     usage: Usage = field(default_factory=Usage)
 
     async def call_tools(self) -> bool:
-        """Ask for tool calls and make them; return whether there were any."""
+        """Ask for tool calls and make them; return whether any was made."""
         reply, usage = await request_reply(self.brain, self.messages, list(self.tools.values()))
         self.usage += usage
         self.character_budget -= len(str(reply.content)) + len(json.dumps(reply.tool_calls))
@@ -181,7 +181,7 @@ class _Dialogue:
         self.messages.append(reply)
         results = [await self._make_call(call) for call in reply.tool_calls]
         self._show([result["artefact"] for result in results if str(result.get("artefact", "")).endswith(".png")])
-        return True
+        return any(results)
 
     async def _make_call(self, call: ToolCall) -> dict[str, Any]:
         """Make a call, or refuse it; append the result to the messages."""

@@ -142,6 +142,14 @@ def test_repeated_call_is_refused(profile):
     assert all(f"its result is {consultation.evidence[0]}" in str(message.content) for message in repeated)
 
 
+def test_model_that_only_repeats_calls_is_asked_for_its_answer(server, script, bench):
+    calling = script.saying("", calls=[{"name": "robust_stats", "args": {"channel": "value"}, "id": "1"}])
+    server.every_script = lambda body: None if "response_format" in body else calling(body)
+    tools = profiler_tools(bench)
+    asyncio.run(consult(open_brain(server.url), "profiler", TASK, tools, Profile, bench.artefacts))
+    assert len(server.requests) == 3
+
+
 def test_without_budget_no_tool_is_called(bench):
     brain = Brain(ExpertChatModel(), character_budget=0)
     task = {"task": "inspect", "channels": ["value"]}
