@@ -17,14 +17,14 @@ from PIL import Image
 from pydantic import Field
 
 from ape.core.alert_rates import WORDS, AlertRate
-from ape.core.files import read_json, write_json, write_text
-from ape.core.run_files import BANK, DETECTOR, EVENTS_JSON, POSTTRAIN, REPORT, SCORES
+from ape.core.files import write_json, write_text
+from ape.core.run_files import BANK, EVENTS_JSON, REPORT, SCORES
 from ape.graphs.conversation import Rank, Scored
-from ape.monitor import Threshold, duration_text, read_events, span_text
-from ape.monitor.alarms import alarms
+from ape.monitor import duration_text, read_events, span_text
 from ape.monitor.event_files import COLUMNS
 from ape.rules import RuleBank
 from ape.runs.benign import draft_of_event
+from ape.runs.comparison import compare
 from ape.runs.event_summary import MOST, event_summary
 from ape.runs.folder import Run
 from ape.runs.moments import place_of
@@ -144,7 +144,7 @@ class ScoredRun:
         @agent_tool
         def compare_scores() -> dict[str, Any]:
             """Compare the detector before and after post-training, with the evidence that there is without labels."""
-            return self._compared()
+            return {**compare(self.run, self.result), "artefact": self._put(self.scores_picture())}
 
         @agent_tool
         def export_events(
@@ -306,29 +306,6 @@ class ScoredRun:
             "folder": str(self.run.folder),
         }
 
-    def _compared(self) -> dict[str, Any]:
-        folder, result = self.run.folder, self.result
-        report = read_json(folder / POSTTRAIN, "post-training report")
-        before = read_scores(folder, self.run.series)["before"].to_numpy(dtype=float)[self.run.series.point_rows]
-        threshold = Threshold.load(folder / DETECTOR)
-        calibrated = before if threshold.errors is None else threshold.errors(before)
-        old = alarms(result.series, calibrated, threshold.level)
-        shared = sum(any(span.begin < event.end and event.begin < span.end for span in old) for event in result.events)
-        return {
-            "accepted": report["accepted"],
-            "kept": report["kept"],
-            "reason": report["reason"],
-            "evidence": {
-                kind: each["average_precision"]
-                for kind, each in report["acceptance"].items()
-                if isinstance(each, dict) and "average_precision" in each
-            },
-            "events_before": len(old),
-            "events_after": len(result.events),
-            "shared": shared,
-            "artefact": self._put(self.scores_picture()),
-        }
-
     def _exported(self, chosen: Sequence[int], kind: str) -> dict[str, Any]:
         records = [self.result.records[number] for number in chosen]
         path = self.run.folder / f"{EXPORT}.{kind}"
@@ -345,17 +322,10 @@ class ScoredRun:
         }
 
     def _benign_draft(self, rank: int | None, at: str | None) -> Any:
-        number = self._number(rank, at)
-        if number is None:
-            msg = "there is no event then: give its number, or describe what is normal"
-            raise ValueError(msg)
-        return draft_of_event(self.result, number)
+        return draft_of_event(self.result, self._event_number(rank, at))
 
     def _benign_question(self, arguments: dict[str, Any]) -> str:
-        number = self._number(arguments.get("rank"), arguments.get("at"))
-        if number is None:
-            msg = "there is no event then: give its number, or describe what is normal"
-            raise ValueError(msg)
+        number = self._event_number(arguments.get("rank"), arguments.get("at"))
         event = event_summary(self.result, [number])["events"][0]
         return (
             f"Take what looks like event {event['rank']} as normal from the next training on ({event['when']}, in"
@@ -363,6 +333,13 @@ class ScoredRun:
             f" not be"
             " reported."
         )
+
+    def _event_number(self, rank: int | None, at: Moment | None) -> int:
+        number = self._number(rank, at)
+        if number is None:
+            msg = "there is no event then: give its number, or describe what is normal"
+            raise ValueError(msg)
+        return number
 
     def _number(self, rank: int | None, at: Moment | None) -> int | None:
         """Return the number of an event, counted from 0; None if there is none at a time."""

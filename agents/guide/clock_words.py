@@ -18,6 +18,8 @@ UNITS = {  # seconds
     "month": 2_592_000.0,
 }  # fmt: skip
 
+DAYTIME = (7.0, 19.0)  # hours
+_BY_DAY = re.compile(r"\b(?:during|by|in|over) the day\b", re.IGNORECASE)
 _HOUR = rf"(?P<hour>\d{{1,2}}|{'|'.join(word for word in NUMBERS if word != 'a' and NUMBERS[word] <= 12)})"
 _HALF = r"(?: ?(?P<half>[ap]\.?m\b\.?|in the (?:morning|afternoon|evening)|at night))"
 _CLOCK = re.compile(
@@ -93,7 +95,9 @@ def hours_in(text: str) -> tuple[float, float] | None:
         low, high = times[0].minutes / 60, times[1].minutes / 60
         return low, high if high > low else high + 24
     named = hours(text)
-    return None if named is None else (named.low, named.high)
+    if named is None:
+        return DAYTIME if _BY_DAY.search(text) else None
+    return named.low, named.high
 
 
 def _clock(match: re.Match[str]) -> Clock:

@@ -46,6 +46,7 @@ _MORE = re.compile(
     r"decrease the threshold|miss(?:es|ed)?|sensitivity up|up the sensitivity)\b", re.IGNORECASE
 )  # fmt: skip
 _LESS_SENSITIVE = re.compile(r"\b(?:less|not so|not that) sensitive\b", re.IGNORECASE)
+_EVENT = re.compile(r"\b(?:that|this|the) (?:event|anomaly|alarm|alert)\b", re.IGNORECASE)
 _PER_WEEK = {
     "hour": 168.0,
     "hourly": 168.0,
@@ -123,6 +124,8 @@ def take_as_normal(transcript: Transcript) -> ToolCalls | str:
     if which.get("rank") or which.get("at"):
         scored = transcript.task.get("scored")
         return [("add_benign_event", {**which, "asked": asked})] if scored else _describe_it(transcript)
+    if _EVENT.search(text):
+        return ask("Which event is normal?", ["event 1 is normal", "event 2 is normal"])
     hint = failure_in(text, transcript)
     kind = None if hint is None else kind_of(hint, transcript)
     if hint is None or kind is None:

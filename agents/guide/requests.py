@@ -44,6 +44,7 @@ _ADD = re.compile(
     r" following|new)\b[^:]*?\b(?:rule|failure|mode|anomal\w+)\b|(?:add|new rule|rule)\s*:)\s*:?",
     re.IGNORECASE,
 )
+_ALL = re.compile(r"\b(?:all (?:of )?(?:the |these )?rules|everything|all of (?:them|it))\b", re.IGNORECASE)
 _DESCRIBED = re.compile(r"\b(?:the|that|this|my|your|a) (?:[\w-]+ ){1,3}?(?:one|rule|ones|rules)\b", re.IGNORECASE)
 
 
@@ -96,7 +97,7 @@ def _is_vague(named: Named, transcript: Transcript) -> bool:
 def _with_id(transcript: Transcript, rule: str) -> str:
     """Return the request with the id of a rule instead of what stands for it."""
     request = transcript.request.strip(" .?!")
-    for pattern in (_DESCRIBED, _PRONOUN):
+    for pattern in (_ALL, _DESCRIBED, _PRONOUN):
         if pattern.search(request):
             return pattern.sub(rule, request, count=1)
     bare = without_rules(request, [*transcript.task.get("rules", []), *transcript.task.get("dropped", [])], rule)

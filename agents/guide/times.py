@@ -171,7 +171,7 @@ def _nth_week(request: str, span: Span) -> Stretch | Unclear | None:
     match = _NTH_WEEK.search(request)
     if match is None:
         return None
-    days = list(_days(span, month=_month(match["name"]), year=_int(match["year"])))
+    days = list(_days(span, month=_month(match["name"]), year=_number(match["year"])))
     if len(days) != 1:
         return _which(match[0], days, span)
     begin = days[0] + 7 * DAY * (*ORDINALS, "last").index(match["which"].lower())
@@ -297,7 +297,7 @@ def _named_days(request: str, span: Span) -> list[_Day]:
 
 def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
     """Yield the days that the parts of a date may mean."""
-    year = _int(groups.get("year"))
+    year = _number(groups.get("year"))
     if word := groups.get("relative"):
         if span.last is not None:
             to_saturday = (span.last.weekday() - WEEKDAYS.index("sat")) % 7
@@ -315,8 +315,8 @@ def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
         inside = [each for each in either if span.first and span.last and span.first.date() <= each <= span.last.date()]
         yield from inside or either
     else:
-        named = _month(groups["name"]) if groups.get("name") else _int(groups.get("month"))
-        yield from _days(span, year, named, _int(groups.get("day")) or 1)
+        named = _month(groups["name"]) if groups.get("name") else _number(groups.get("month"))
+        yield from _days(span, year, named, _number(groups.get("day")) or 1)
 
 
 def _days(span: Span, year: int | None = None, month: int | None = None, day: int = 1) -> Iterator[date]:
@@ -396,9 +396,9 @@ def _month(name: str) -> int:
     return MONTHS.index(name[:3].lower()) + 1
 
 
-def _int(text: str | None) -> int | None:
-    return None if text is None else int(text)
-
-
 def _count(text: str | None) -> float:
     return 1.0 if text is None else NUMBERS.get(text.lower()) or float(text)
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
