@@ -64,7 +64,10 @@ def figures(way: Way, rows: Sequence[Labelled]) -> Figures:
     ]
     return Figures(
         _mean(said == right for said, right in pairs),
-        *(_hits(found, rows, task, count) for task in ("mechanism", "morphology") for count in (1, 3)),
+        _hits(found, rows, "mechanism", 1),
+        _hits(found, rows, "mechanism", 3),
+        _hits(found, rows, "morphology", 1),
+        _hits(found, rows, "morphology", 3),
         _mean(said == "benign" for said, right in pairs if right == "benign"),
         _mean(right == "benign" for said, right in pairs if said == "benign"),
         _mean(said == "failure" for said, right in pairs if right in ("normal", "other")),
