@@ -22,7 +22,7 @@ DESCRIBES = "describes"
 LEAST_BENIGN = 0.6  # probability without a cue, since what is benign never alarms
 LEAST_FAILURE = 0.1  # clarity of a failure that does not say how the values move
 CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
-LEAST_CLARITY = {"text": 0.4, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
+LEAST_CLARITY = {"text": 0.7, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
 # headings that announce failures, or what is normal
 _OF_FAILURES = re.compile(
@@ -41,9 +41,9 @@ _OF_CHANNELS = re.compile(
     r"\b(?:channels?|signals?|sensors?|tags?|columns?|measure\w*|instrument\w*|data)\b", re.IGNORECASE
 )
 _SAMPLING = re.compile(
-    r"\b(?:sampled|samples? (?:rate|every|per|an?)|sampling|recorded|logged|averages? (?:over|of)|averaged"
-    r"|counted|polled"
-    r"|scraped|aggregated|resolution of|one (?:sample|value|reading) (?:a|every|each|per)"
+    r"\b(?:sampled|samples? (?:rate|every|per|an?)|sampling|averages? (?:over|of)|resolution of"
+    r"|(?:recorded|logged|averaged|counted|polled|scraped|measured) (?:every|once|twice|at|over|per|each|\d+)"
+    r"|one (?:sample|value|reading) (?:a|every|each|per)"
     r"|\d+[- ](?:minute|second|hour) (?:averages|means))\b"
     r"|\b(?:log|measure|record|sample|collect|read|store)s?\b.*\b(?:once|every|each|times) (?:a|an|per|each|every"
     r"|\d+)?\s*"
@@ -234,7 +234,7 @@ def _role(
     units = [channel.name for channel in channels if channel.unit_in(text)] if re.search(r"[(\[]", text) else []
     if len(units) > 1 and failure < CLEAR:
         return "normal", f"{DESCRIBES} {', '.join(units)}"[:200]
-    if _SAMPLING.search(text) and (section != "failure" or failure < CLEAR):
+    if _SAMPLING.search(text) and clarity(meaning) < CLEAR_NEW:
         return "normal", "how the series is measured"
     if _STATES_NORMAL.match(text):
         return "normal", "what is normal"

@@ -31,6 +31,7 @@ def only_hint(text: str, **kwargs):
         ("Now and then single spikes appear in the suction pressure.", "transient"),
         ("The reading drops to zero when the cable is unplugged.", "signal_loss"),
         ("The flow saturates at the upper limit of the transmitter.", "saturation"),
+        ("The flow that is recorded over the day freezes at its last value.", "stuck_sensor"),
     ],
 )
 def test_failure_and_mechanism(text, mechanism):
