@@ -1,4 +1,4 @@
-"""Train the models of meaning, or compare ways to understand sentences on the held-out half."""
+"""Train the models of meaning, compare ways to understand sentences on the held-out half, or read the fresh texts."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from ape.evals.sentences.comparison import (
     reliability,
     stems,
 )
+from ape.evals.sentences.fresh import table
 from ape.evals.sentences.heads import TASKS, calibrated, train
 from ape.evals.sentences.labelled import labelled
 from ape.evals.sentences.training import composed
@@ -37,7 +38,7 @@ COMBINATIONS = (("words", "pieces"), ("stems", "words", "pieces"), ("vectors",),
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m ape.evals.sentences", description=__doc__)
-    parser.add_argument("command", choices=["train", "compare"])
+    parser.add_argument("command", choices=["train", "compare", "fresh"])
     parser.add_argument(
         "--encoder", type=Path, help="folder of a sentence encoder to compare, which needs transformers"
     )
@@ -45,6 +46,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "train":
         _train(options.seed)
+    elif options.command == "fresh":
+        sys.stdout.write("| what | sentences | right |\n")
+        for line in table():
+            sys.stdout.write(f"| {line} |\n")
     else:
         sys.stdout.write(f"| way | {' | '.join(field.name for field in dataclasses.fields(Figures))} |\n")
         for name, way in _ways(options.encoder, options.seed):
