@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
 from typing import TYPE_CHECKING
 
 from ape.cli.terminal import console, print_lines, print_table
@@ -20,12 +20,15 @@ ADVICE = (
 
 def print_bank(bank: RuleBank) -> None:
     """Print the rules, those that must not alarm, and the sentences that gave no rule or only a part of one."""
+    shares = bank.shares()
+    heaviest = sorted(bank.rules, key=lambda rule: -rule.weight)
     if bank.rules:
-        _print_rules("share", "what goes wrong", bank, bank.rules)
+        rows = [(f"{shares[rule.id]:.0%}", *_row(bank, rule)) for rule in heaviest]
+        print_table(("share", "rule", "what goes wrong", "comes from"), rows)
     else:
         console.print("the Rule Bank has no rules")
     if bank.benign:
-        _print_rules("normal", "what must not alarm", bank, bank.benign)
+        print_table(("must not alarm", "what happens", "comes from"), [_row(bank, rule) for rule in bank.benign])
     without = [each for each in bank.sentences if each.use == "no rule"]
     unclear = [each for each in bank.sentences if each.use == "not understood"]
     partly = [each for each in bank.sentences if each.use in ("rule", "benign") and each.reason]
@@ -45,18 +48,9 @@ def source_text(bank: RuleBank, rule: Rule) -> str:
     return "the series" if quoted is None else f"{quoted.id}: {_quote(quoted.quote)}"
 
 
-def _print_rules(first: str, second: str, bank: RuleBank, rules: Iterable[Rule]) -> None:
-    shares = bank.shares()
-    rows = [
-        (
-            f"{shares[rule.id]:.0%}" if rule.id in shares else "",
-            rule.id,
-            rule.mechanism.replace("_", " "),
-            source_text(bank, rule),
-        )
-        for rule in sorted(rules, key=lambda rule: -rule.weight)
-    ]
-    print_table((first, "rule", second, "comes from"), rows)
+def _row(bank: RuleBank, rule: Rule) -> tuple[str, str, str]:
+    """Return the name of a rule, its mechanism in words, and its source."""
+    return rule.id, rule.mechanism.replace("_", " "), source_text(bank, rule)
 
 
 def _print_sentences(title: str, sentences: list[SentenceUse]) -> None:
@@ -79,4 +73,5 @@ def _line(said: SentenceUse) -> str:
 
 
 def _quote(text: str) -> str:
-    return f"'{text}'" if len(text) <= QUOTED else f"'{text[: QUOTED - 3]}...'"
+    """Return a sentence in quotation marks; a long one is cut after a word."""
+    return f"'{textwrap.shorten(text, QUOTED, placeholder=' ...')}'"

@@ -44,17 +44,23 @@ def test_rules_have_their_share_and_their_sentence(printed):
     assert step.split()[0] == "25%" and step.endswith("the series")
     [normal] = [line for line in out.splitlines() if "line 5" in line]
     assert "%" not in normal and ADVICE.split()[0] not in out
+    assert normal.startswith("backup") and any(line.startswith("must not alarm") for line in out.splitlines())
+
+
+def test_a_long_sentence_is_cut_after_a_word(printed):
+    out = " ".join(printed(said("word " * 60, "not understood")).split())
+    assert "word ...'" in out and out.count("word") < 30
 
 
 def test_sentences_without_a_rule_are_listed_with_the_reason_and_advice(printed):
     out = printed(
         said("Es klemmt.", "not understood", 2, reason="German"),
         said("It squeaks.", "no rule", 3, reason="noise increase: hardly differs from normal data"),
-        said("It rises 3 mol/l.", "rule", 6, rules=["level_shift"], reason="the series has no mol/l"),
+        said("It rises 3 mol/l.", "rule", 6, rules=["level_shift"], reason="not used: 3 mol/l"),
         said("All fine.", "normal", 7),
     )
     assert "line 2: 'Es klemmt.' - German" in out and "line 3: 'It squeaks.' - noise increase" in out
-    assert "the series has no mol/l" in out and "All fine" not in out
+    assert "not used: 3 mol/l" in out and "All fine" not in out
     assert ADVICE.split(":")[0] in out
 
 
