@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ape.agents.expert.transcript import Transcript
+from ape.agents.guide.days import Span
 from ape.agents.guide.names import mechanisms_in, named_rules, without_channels, without_rules
-from ape.agents.guide.times import Span, without_times
+from ape.agents.guide.times import without_times
 from ape.agents.understanding.vectors import vectors
 
 STAND_INS = {  # words that sentence vectors know, for the stand-ins of the phrases

@@ -7,9 +7,10 @@ from typing import Any
 
 from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.guide.clarify import ask
+from ape.agents.guide.days import Span
 from ape.agents.guide.event_numbers import event_number
 from ape.agents.guide.names import channels_in, without_channels
-from ape.agents.guide.times import Span, Stretch, Unclear, find_stretch
+from ape.agents.guide.times import Stretch, Unclear, find_stretch
 
 
 def stretch_of(transcript: Transcript) -> Stretch | Unclear | None:

@@ -7,52 +7,23 @@ its end. Where two moments fit, both are returned for a question.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
 
 from ape.agents.guide.clock_words import NUMBERS, UNITS, Clock, clocks
+from ape.agents.guide.days import DAY, MONTH, YEAR, Day, Span, days_with, month_of, named_days, number_of
 from ape.agents.understanding.times import hours
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ORDINALS = ("first", "second", "third", "fourth")
-DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
-_MONTH = (
-    r"(?P<{0}>january|february|march|april|may|june|july|august|september|october|november|december"
-    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?"
-)
-_NTH = r"(?P<{0}>\d{{1,2}})(?:st|nd|rd|th|\.)?"
-_YEAR = r"(?:,? (?P<{0}>\d{{4}})\b)?"
-# dates, the surest first
-_DATES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(?<![\w./-])(?P<year>\d{4})-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?(?![\d/-])",
-        r"(?<![\w./-])(?P<first>\d{1,2})(?P<mark>[./-])(?P<second>\d{1,2})(?P=mark)(?P<year>\d{4})(?![\d/-])",
-        rf"\b{_NTH.format('day')}(?: of)? {_MONTH.format('name')}{_YEAR.format('year')}",
-        rf"\b{_MONTH.format('name')} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!:){_YEAR.format('year')}",
-        rf"\b(?:in|of|for|during|since|from|until|to|show|see|plot"
-        rf"|draw) {_MONTH.format('name')}(?: (?P<year>\d{{4}}))?\b",
-        r"(?<![\w./-])(?P<first>\d{1,2})/(?P<second>\d{1,2})(?![\d/])",
-        r"(?<![\w./-])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?!\d)",
-        r"\b(?:on |the )?the (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
-        r"\bon (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
-        r"\b(?P<relative>day before yesterday|yesterday|today|tonight|last night|this (?:morning|afternoon|evening)"
-        r"|(?:last|this|at the) weekend)\b",
-        r"\b(?:(?:on|last|this|past|since|from|to|until) )+(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri"
-        r"|sat(?:ur)?|sun)(?:day)?)\b",
-    )
-)
+MINUTE = timedelta(minutes=1)
 _COUNT = rf"(?:(?P<count>\d+(?:\.\d+)?|{'|'.join(NUMBERS)}) )?"
 _RECENT = re.compile(
     rf"\b(?:the )?(?P<which>last|past|final|latest|recent|first|initial) {_COUNT}(?P<unit>{'|'.join(UNITS)}"
-    r"|samples?|points?|rows?|steps?|values?)\b(?: of " + _MONTH.format("name") + ")?",
+    r"|samples?|points?|rows?|steps?|values?)\b(?: of " + MONTH.format("name") + ")?",
     re.IGNORECASE,
 )
 _NTH_WEEK = re.compile(
-    rf"\b(?P<which>first|second|third|fourth|last) week (?:of|in) {_MONTH.format('name')}{_YEAR.format('year')}", re.I
+    rf"\b(?P<which>first|second|third|fourth|last) week (?:of|in) {MONTH.format('name')}{YEAR.format('year')}", re.I
 )
 _POSITIONS = re.compile(
     r"(?<![\w./:-])(\d+)\s*(?:to|-|–|and|until|\.\.)\s*(\d+)(?![\w/:-]|\.\d"
@@ -63,25 +34,10 @@ _POSITION = re.compile(
     r"\b(?:at|around|near|position|point|row|sample|index|step|about|value)\s+#?(\d{2,})\b(?![:/.-])", re.I
 )
 _PART = re.compile(r"\b(?:morning|afternoon|evening|night)\b", re.IGNORECASE)
-_SINCE = re.compile(r"\b(?:since|after)\b", re.IGNORECASE)
+_SINCE = re.compile(r"\b(?:since|after|starting)\b", re.IGNORECASE)
+_ONWARDS = re.compile(r"^\W*(?:and )?(?:on|onwards?|later|forward)\b", re.IGNORECASE)
+_UNTIL = re.compile(r"\b(?:until|till|before)\b", re.IGNORECASE)
 _FROM_TO = re.compile(r"\b(?:to|until|till|through|and)\b|-|–", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Span:
-    """The span of the data that a request speaks of; ``first`` and ``last`` are on the clock of the file."""
-
-    first: datetime | None
-    last: datetime | None
-    points: int | None
-    step: float | None
-
-    @classmethod
-    def of(cls, task: dict[str, Any]) -> Span:
-        """Take the scored series; before there is one, the training part."""
-        known = task.get("scored") or task
-        first, last = (_read(known.get(name)) for name in ("first_time", "last_time"))
-        return cls(first, last, known.get("points"), task.get("step_seconds"))
 
 
 @dataclass(frozen=True)
@@ -115,19 +71,6 @@ class Unclear:
     options: tuple[str, ...] = ()
 
 
-class _Day(NamedTuple):
-    """A day or month that a request names: where, in which words, what it may be, whether it is a month."""
-
-    begin: int
-    words: str
-    days: list[date]
-    is_month: bool
-
-    @property
-    def end(self) -> int:
-        return self.begin + len(self.words)
-
-
 def find_stretch(request: str, span: Span) -> Stretch | Unclear | None:
     """Return the stretch or the moment that a request names; None if it names none."""
     request = _spelt_out(request)
@@ -142,7 +85,7 @@ def without_times(request: str, span: Span, stand_in: str) -> str:
     request = _spelt_out(request)
     patterns = (_NTH_WEEK, _RECENT, _POSITIONS, _POSITION)
     spans = [match.span() for pattern in patterns for match in pattern.finditer(request)]
-    spans += [(day.begin, day.end) for day in _named_days(request, span)]
+    spans += [(day.begin, day.end) for day in named_days(request, span)]
     spans += [(time.begin, time.end) for time in clocks(request)]
     end, parts = 0, []
     for first, last in sorted(spans):
@@ -156,7 +99,7 @@ def without_times(request: str, span: Span, stand_in: str) -> str:
 def _spelt_out(request: str) -> str:
     """Repeat the month in "5 to 7 March" and "March 5-7", and separate a date from its clock."""
     request = re.sub(r"(?<=\d)T(?=\d\d:)", " ", request)
-    month = _MONTH.format("name").removesuffix(r"\.?")
+    month = MONTH.format("name").removesuffix(r"\.?")
     nth, to = r"(\d{1,2})(?:st|nd|rd|th|\.)?", r"(to|-|–|until|and|through) ?"
     request = re.sub(
         rf"(?<![\d:.])\b{nth} ?{to}(\d{{1,2}}(?:st|nd|rd|th|\.)?) {month}",
@@ -171,7 +114,7 @@ def _nth_week(request: str, span: Span) -> Stretch | Unclear | None:
     match = _NTH_WEEK.search(request)
     if match is None:
         return None
-    days = list(_days(span, month=_month(match["name"]), year=_number(match["year"])))
+    days = list(days_with(span, month=month_of(match["name"]), year=number_of(match["year"])))
     if len(days) != 1:
         return _which(match[0], days, span)
     begin = days[0] + 7 * DAY * (*ORDINALS, "last").index(match["which"].lower())
@@ -206,7 +149,7 @@ def _recent(request: str, span: Span) -> Stretch | Unclear | None:
 
 def _dated(request: str, span: Span) -> Stretch | Unclear | None:
     """Find one or two days, with or without times of the day."""
-    named = _named_days(request, span)
+    named = named_days(request, span)
     if not named:
         return None
     for each in named:
@@ -221,7 +164,7 @@ def _dated(request: str, span: Span) -> Stretch | Unclear | None:
     return _on_day(request, named[0], times, bare, span)
 
 
-def _from_day_to_day(request: str, first: _Day, last: _Day, times: list[Clock]) -> Stretch:
+def _from_day_to_day(request: str, first: Day, last: Day, times: list[Clock]) -> Stretch:
     """Return the stretch from one day to another; a time of the day belongs to the day that is closest before it."""
     early = next((time for time in times if time.begin < last.begin), None)
     late = next((time for time in times if time.begin > last.begin), None)
@@ -231,7 +174,7 @@ def _from_day_to_day(request: str, first: _Day, last: _Day, times: list[Clock]) 
     )
 
 
-def _on_day(request: str, named: _Day, times: list[Clock], bare: str, span: Span) -> Stretch:
+def _on_day(request: str, named: Day, times: list[Clock], bare: str, span: Span) -> Stretch:
     """Return a day, a part of it, a time on it, or what is since then; ``bare`` is the request without the day."""
     day, words = named.days[0], named.words
     if named.is_month:
@@ -239,9 +182,12 @@ def _on_day(request: str, named: _Day, times: list[Clock], bare: str, span: Span
     if len(times) > 1:
         following = times[1].minutes <= times[0].minutes
         return Stretch(_at(day, times[0]), _at(day + following * DAY, times[1]), words)
-    since = _SINCE.search(request[max(0, named.begin - 6) : named.begin + 6]) and span.last is not None
-    if since and span.last is not None:
+    around = request[max(0, named.begin - 8) : named.begin + 8], request[named.end : named.end + 12]
+    if span.last is not None and (_SINCE.search(around[0]) or _ONWARDS.search(around[1])):
         return Stretch(_at(day, times[0] if times else None), _text(span.last), words)
+    if span.first is not None and _UNTIL.search(around[0]):
+        until = _at(day, times[0]) if times else str(day - DAY * ("before" in around[0].lower()))
+        return Stretch(_text(span.first), until, words)
     if times:
         return Stretch(_at(day, times[0]), _at(day, times[0]), words)
     if "weekend" in words.lower():
@@ -279,64 +225,6 @@ def _positions(request: str, span: Span) -> Stretch | None:
     if match := _POSITION.search(request):
         return Stretch(int(match[1]), int(match[1]), match[0])
     return None
-
-
-def _named_days(request: str, span: Span) -> list[_Day]:
-    """Return the days that a request names, in its order."""
-    found: list[_Day] = []
-    for pattern in _DATES:
-        for match in pattern.finditer(request):
-            groups = match.groupdict()
-            is_date = groups.keys() & {"relative", "weekday", "first"} or groups.get("day") is not None
-            day = _Day(match.start(), match[0], sorted(set(_days_of(groups, span))), not is_date)
-            taken = any(day.begin < other.end and day.end > other.begin for other in found)
-            if not taken and (day.days or "first" not in groups):
-                found.append(day)
-    return sorted(found, key=lambda day: day.begin)
-
-
-def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
-    """Yield the days that the parts of a date may mean."""
-    year = _number(groups.get("year"))
-    if word := groups.get("relative"):
-        if span.last is not None:
-            to_saturday = (span.last.weekday() - WEEKDAYS.index("sat")) % 7
-            back = {"day before yesterday": 2, "yesterday": 1, "last night": 1}.get(word.lower(), 0)
-            back = to_saturday if "weekend" in word.lower() else back
-            yield span.last.date() - back * DAY
-    elif word := groups.get("weekday"):
-        if span.last is not None:
-            wanted = WEEKDAYS.index(word[:3].lower())
-            yield span.last.date() - ((span.last.weekday() - wanted) % 7) * DAY
-    elif first := groups.get("first"):
-        numbers = int(first), int(groups["second"])
-        orders = [numbers] if groups.get("mark") == "." else [numbers, numbers[::-1]]
-        either = [candidate for day, month in orders for candidate in _days(span, year, month, day)]
-        inside = [each for each in either if span.first and span.last and span.first.date() <= each <= span.last.date()]
-        yield from inside or either
-    else:
-        named = _month(groups["name"]) if groups.get("name") else _number(groups.get("month"))
-        yield from _days(span, year, named, _number(groups.get("day")) or 1)
-
-
-def _days(span: Span, year: int | None = None, month: int | None = None, day: int = 1) -> Iterator[date]:
-    """Yield the days of the data with these parts; with all parts, the day itself even outside of the data."""
-    if year is not None and month is not None:
-        if (whole := _date(year, month, day)) is not None:
-            yield whole
-        return
-    if span.first is None or span.last is None:
-        return
-    for each in range(span.first.year * 12 + span.first.month - 1, span.last.year * 12 + span.last.month):
-        candidate = _date(each // 12, each % 12 + 1, day)
-        if (
-            candidate is None
-            or (month or candidate.month) != candidate.month
-            or (year or candidate.year) != candidate.year
-        ):
-            continue
-        if day == 1 or span.first.date() <= candidate <= span.last.date():
-            yield candidate
 
 
 def _which(text: str, days: list[date], span: Span, whole: str = "") -> Unclear:
@@ -380,25 +268,5 @@ def _text(moment: datetime) -> str:
     return text.removesuffix(":00") if text.count(":") > 1 else text
 
 
-def _read(text: Any) -> datetime | None:
-    match = re.match(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?)?", str(text or ""))
-    return None if match is None else datetime.fromisoformat(match[0])
-
-
-def _date(year: int, month: int, day: int) -> date | None:
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _month(name: str) -> int:
-    return MONTHS.index(name[:3].lower()) + 1
-
-
 def _count(text: str | None) -> float:
     return 1.0 if text is None else NUMBERS.get(text.lower()) or float(text)
-
-
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(text)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from ape.agents.guide.times import Span, Stretch, Unclear, find_stretch, without_times
+from ape.agents.guide.days import Span
+from ape.agents.guide.times import Stretch, Unclear, find_stretch, without_times
 
 NO_TIMES = Span(None, None, None, None)
 DATA = Span(datetime(2026, 2, 1), datetime(2026, 3, 14, 23, 50), 6048, 600.0)  # a Saturday at its end
@@ -92,3 +93,19 @@ def test_times_are_replaced_by_a_stand_in():
     assert without_times("why was 7 March 12:30 flagged?", DATA, "THEN") == "why was THEN flagged?"
     assert without_times("show 200 to 900", DATA, "THEN") == "show THEN"
     assert without_times("nothing here", DATA, "THEN") == "nothing here"
+
+
+@pytest.mark.parametrize(
+    ("request_text", "begin", "end"),
+    [
+        ("show everything from 9 March onwards", "2026-03-09", "2026-03-14 23:50"),
+        ("from 9 March on", "2026-03-09", "2026-03-14 23:50"),
+        ("until 9 March 12:00", "2026-02-01 00:00", "2026-03-09 12:00"),
+        ("show what was before 9 March", "2026-02-01 00:00", "2026-03-08"),
+        ("the day before yesterday", "2026-03-12", "2026-03-12"),
+    ],
+)
+def test_open_ends(request_text, begin, end):
+    span = Span(datetime(2026, 2, 1), datetime(2026, 3, 14, 23, 50), 6048, 600.0)
+    found = find_stretch(request_text, span)
+    assert (found.begin, found.end) == (begin, end)
