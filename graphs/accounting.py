@@ -132,7 +132,7 @@ class _Outcome(NamedTuple):
 def _outcome(failure: Failure, rules: Sequence[Rule], rejected: Sequence[Rule]) -> _Outcome:
     found = [rule.id for rule in rules_from(failure, rules)]
     unresolved = list(dict.fromkeys(each for hint in failure.hints for each in hint.unresolved))
-    reasons = [f"the series has no {', no '.join(unresolved)}"] if unresolved else []
+    reasons = [f"not used: {', '.join(unresolved)}"] if unresolved else []
     if not found:
         tried = rules_from(failure, rejected)
         figures = tried[-1].history[-1].figures if tried and tried[-1].history else {}

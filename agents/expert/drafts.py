@@ -135,14 +135,17 @@ def _described(transcript: Transcript) -> dict[str, Any]:
 
 
 def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
-    """The duration that people name, if the step between samples is known."""
+    """The duration that people name in samples, or in time if the step between samples is known."""
     low, high, unit = choice.kind.duration
     step, points = transcript.task["plan"].get("step_seconds"), transcript.task.get("training_points")
     seconds = choice.failure and choice.failure.first("seconds")
+    samples = choice.failure and choice.failure.first("samples")
     if seconds and step:
-        most = max(4.0, LONGEST_SHARE * points) if points else seconds.high / step
-        high, unit = min(max(seconds.high / step, 2.0), most), "samples"
-        low = max(1.0, min(seconds.low / step, high / 2))
+        samples = Range(low=seconds.low / step, high=seconds.high / step)
+    if samples:
+        most = max(4.0, LONGEST_SHARE * points) if points else samples.high
+        high, unit = min(max(samples.high, 2.0), most), "samples"
+        low = max(1.0, min(samples.low, high / 2))
     elif step and choice.hints and choice.hints[0].benign and choice.hints[0].hours:
         low, high, unit = max(1.0, BENIGN_SECONDS[0] / step), max(2.0, BENIGN_SECONDS[1] / step), "samples"
     return DurationPrior(low=low, high=high, unit=unit)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ape.agents.understanding.hints import _HARMLESS, MECHANISM, MORPHOLOGY, _weights
+from ape.agents.understanding.stems import HARMLESS, MECHANISM, MORPHOLOGY, weights
 from ape.agents.understanding.vectors import vectors
 
 PARTS = ("vectors", "words", "pieces", "stems")
@@ -41,9 +41,9 @@ def _hashed(texts: Sequence[str], **options: Any) -> scipy.sparse.csr_matrix:
 def _stems(texts: Sequence[str]) -> scipy.sparse.csr_matrix:
     rows = []
     for text in texts:
-        found = [(_weights(text, patterns), patterns) for patterns in (MECHANISM, MORPHOLOGY)]
-        counts = [weights.get(term, (0.0, ""))[0] for weights, patterns in found for term in patterns]
-        rows.append([*counts, float(bool(_HARMLESS.search(text)))])
+        stems = [(weights(text, patterns), patterns) for patterns in (MECHANISM, MORPHOLOGY)]
+        counts = [named.get(term, (0.0, ""))[0] for named, patterns in stems for term in patterns]
+        rows.append([*counts, float(bool(HARMLESS.search(text)))])
     return scipy.sparse.csr_matrix(np.array(rows).reshape(len(texts), len(MECHANISM) + len(MORPHOLOGY) + 1))
 
 

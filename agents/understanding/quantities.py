@@ -152,10 +152,10 @@ def durations(text: str, step_seconds: float | None = None) -> list[tuple[float,
     return [span for _, _, span in sorted(spans, key=lambda each: (not each[0], each[1]))]
 
 
-def in_samples(text: str) -> str | None:
-    """Return the words of a text that give a length in samples, None if there are none."""
+def in_samples(text: str) -> tuple[float, float] | None:
+    """Return the lowest and highest length in samples that a text names, None if it names none."""
     match = next((m for m in _SAMPLES.finditer(text) if _says_length(text, m)), None)
-    return None if match is None else match[0]
+    return None if match is None else _limited(text, match, *_span_of(match, 1.0))
 
 
 def sampling_step(text: str) -> float | None:

@@ -201,8 +201,7 @@ class _Reader:
                 change, amount = resolved.change, resolved.amount
                 way = size.direction if size.direction != "either" else way
                 names = [*names, resolved.channel] if resolved.channel and not names else names
-        if not spans and (words := in_samples(part)) is not None:
-            unresolved.append(words)
+        counted = None if spans else in_samples(part)
         strength = mechanisms[mechanism] * (1.0 if statement.role == "benign" else meaning.roles["failure"])
         return Hint(
             rationale=f"'{part[:120]}' is a case of {mechanism.replace('_', ' ')}",
@@ -215,6 +214,7 @@ class _Reader:
             morphology=_best(_typical(morphologies, mechanism)),
             acts_on=blamed,
             seconds=seconds,
+            samples=Range(low=counted[0], high=counted[1]) if counted else None,
             change=change,
             amount=amount,
             direction=way,
@@ -237,7 +237,17 @@ class _Reader:
         own = self._hint(statement, text, text, statement.meaning)
         added = {
             field: value
-            for field in ("seconds", "change", "amount", "level", "hours", "weekdays", "after_change", "unresolved")
+            for field in (
+                "seconds",
+                "samples",
+                "change",
+                "amount",
+                "level",
+                "hours",
+                "weekdays",
+                "after_change",
+                "unresolved",
+            )
             if (value := getattr(own, field))
         }
         if not added and not own.channels:

@@ -23,6 +23,7 @@ LEAST_BENIGN = 0.6  # probability without a cue, since what is benign never alar
 LEAST_FAILURE = 0.1  # clarity of a failure that does not say how the values move
 CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
 LEAST_CLARITY = {"text": 0.7, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
+CERTAIN = 0.9  # clarity of a failure in a text that could be a title
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
 # headings that announce failures, or what is normal
 _OF_FAILURES = re.compile(
@@ -84,6 +85,18 @@ _LOOKS_LIKE = re.compile(
 _STATES_NORMAL = re.compile(
     r"^(?:\w+ )?(?:normal(?:ly)?|usual(?:ly)?|regular operation|in normal operation|background)\s*:", re.I
 )
+# orders to the program that reads the text, which are not about the series
+_WHAT_WAS_SAID = r"(?:instructions?|prompts?|orders|guidelines|directions|everything (?:above|before|said))"
+_ORDER = re.compile(
+    rf"\b(?:ignore|disregard|forget|override|bypass|skip|do not follow|don't follow)\b(?: \w+){{0,4}} {_WHAT_WAS_SAID}\b"
+    rf"|\b(?:new|secret|hidden|system|your) {_WHAT_WAS_SAID}\b"
+    r"|^(?:now |from now on,? )?(?:you are|act as|pretend|you (?:must|should|have to|will|shall) (?:now |always |only )?"
+    r"(?:accept|approve|reject|answer|say|reply|respond|print|output|obey))\b"
+    r"|\b(?:accept|approve|reject|invent|propose)\b (?:\w+ ){0,3}(?:rules?|proposals?|banks?)\b"
+    r"|^(?:please )?(?:delete|remove|drop|erase) (?:\w+ ){0,3}(?:rules?|banks?|files?|folders?|director(?:y|ies))\b"
+    r"|^(?:please )?(?:answer|reply|respond|print|output) (?:only |just |always |with |the |your )",
+    re.IGNORECASE,
+)
 # a sentence about the sentence before it
 _REFERS = re.compile(
     r"^(?:and |but )?(?:that|this|it|these|those|they|which|both|the latter|all of (?:this|these|that)|such \w+)\b",
@@ -115,6 +128,7 @@ _FRAGMENT = re.compile(
     re.IGNORECASE,
 )
 LONGEST_FRAGMENT = 5  # words
+LONGEST_TITLE = 3  # words
 
 
 @dataclass(frozen=True)
@@ -224,6 +238,8 @@ def _role(
     heading of failures.
     """
     text, failure = sentence.text, meaning.roles["failure"]
+    if _ORDER.search(text):
+        return "not understood", "an order to the program, not about the series"
     other = other_machine(text, own)
     if other is not None and not preface:
         return "other", f"about {other}"
@@ -234,6 +250,8 @@ def _role(
     units = [channel.name for channel in channels if channel.unit_in(text)] if re.search(r"[(\[]", text) else []
     if len(units) > 1 and failure < CLEAR:
         return "normal", f"{DESCRIBES} {', '.join(units)}"[:200]
+    if preface and _is_title(text) and clarity(meaning) < CERTAIN:
+        return "normal", "title"
     if _SAMPLING.search(text) and clarity(meaning) < CLEAR_NEW:
         return "normal", "how the series is measured"
     if _STATES_NORMAL.match(text):
@@ -259,6 +277,12 @@ def _role(
     if role == "failure" and clarity(meaning) < LEAST_FAILURE and not moves(text):
         return "not understood", "does not say what happens to the values"
     return role, "" if role in ("failure", "benign") else _reason(role)
+
+
+def _is_title(text: str) -> bool:
+    """Whether a text names a thing in a few words, and not what it does."""
+    words = text.split()
+    return len(words) <= LONGEST_TITLE and re.match(r"(?:an?|the|our) ", text, re.I) is not None and not moves(text)
 
 
 def _is_description(what: str) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ape.agents.understanding.hints import _HARMLESS, MECHANISM, MORPHOLOGY, _weights
 from ape.agents.understanding.language import ENGLISH, language
 from ape.agents.understanding.meaning import meanings
+from ape.agents.understanding.stems import HARMLESS, MECHANISM, MORPHOLOGY, weights
 from ape.agents.understanding.vectors import vectors
 from ape.evals.sentences.heads import TASKS, Embedding, answers, train
 from ape.evals.sentences.labelled import Labelled
@@ -98,10 +98,10 @@ def stems(texts: Sequence[str]) -> list[Answer]:
     found = []
     for text in texts:
         mechanisms, morphologies = (
-            {term: weight for term, (weight, _) in _weights(text, patterns).items()}
+            {term: weight for term, (weight, _) in weights(text, patterns).items()}
             for patterns in (MECHANISM, MORPHOLOGY)
         )
-        role = "normal" if _HARMLESS.search(text) else "failure" if mechanisms else "not understood"
+        role = "normal" if HARMLESS.search(text) else "failure" if mechanisms else "not understood"
         found.append({"role": {role: 1.0}, "mechanism": mechanisms, "morphology": morphologies})
     return found
 

@@ -12,7 +12,7 @@ _DENIAL = re.compile(
     r"\b(?:no|not|never|without|free of|hardly|rarely|isn't|doesn't|don't)\b(?! longer)(?: \w+){0,3} ?$", re.IGNORECASE
 )
 # in a sentence about something normal
-_HARMLESS = re.compile(
+HARMLESS = re.compile(
     r"\b(?:(?:is|are|all) (?:normal|expected|harmless|routine|weather)|no failures?\b|not a (?:fault|failure)|excluded|"
     r"ruled out|as (?:expected|usual|planned)|by order of|on purpose|test signal|not affected|announced)",
     re.IGNORECASE,
@@ -22,9 +22,9 @@ STRONG, WEAK = 1.0, 0.5
 Patterns = Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]]  # strong and weak stems of a term
 
 
-def _weights(text: str, patterns: Patterns) -> dict[str, tuple[float, str]]:
+def weights(text: str, patterns: Patterns) -> dict[str, tuple[float, str]]:
     """Weight and strongest stem of each term that the text names without denying it."""
-    weights: dict[str, tuple[float, str]] = {}
+    found: dict[str, tuple[float, str]] = {}
     for term, (strong, weak) in patterns.items():
         stems: dict[str, float] = {}
         for pattern, weight in ((strong, STRONG), (weak, WEAK)):
@@ -32,8 +32,8 @@ def _weights(text: str, patterns: Patterns) -> dict[str, tuple[float, str]]:
                 if not _DENIAL.search(text[max(0, match.start() - 40) : match.start()]):
                     stems.setdefault(match[0].lower(), weight)
         if stems:
-            weights[term] = (sum(stems.values()), max(stems, key=lambda stem: (stems[stem], len(stem))))
-    return weights
+            found[term] = (sum(stems.values()), max(stems, key=lambda stem: (stems[stem], len(stem))))
+    return found
 
 
 def _pattern(stems: Sequence[str]) -> re.Pattern[str]:

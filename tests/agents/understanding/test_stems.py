@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import ape
-from ape.agents.understanding.hints import MECHANISM, MORPHOLOGY, _weights
+from ape.agents.understanding.stems import MECHANISM, MORPHOLOGY, weights
 from ape.evals.timeanomalybench import SCENARIOS
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
@@ -16,8 +16,8 @@ ROOT = Path(ape.__file__).parent
 
 
 def best(text: str) -> str | None:
-    weights = _weights(text, MECHANISM)
-    return max(weights, key=lambda term: weights[term][0], default=None)
+    named = weights(text, MECHANISM)
+    return max(named, key=lambda term: named[term][0], default=None)
 
 
 @pytest.mark.parametrize(
