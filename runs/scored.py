@@ -290,8 +290,7 @@ class ScoredRun:
         return (
             f"Accept {then['rate']} instead of {result.threshold.rate} false alarms? The threshold becomes"
             f" {then['threshold']:g} instead of {result.threshold.level:.2f}, and there are about {then['events']}"
-            f" events"
-            f" instead of {now}. This overwrites the events and the report of {self.run.folder}."
+            f" events instead of {now}. This overwrites the events and the report of {self.run.folder}."
         )
 
     def _set_rate(self, rate: AlertRate) -> dict[str, Any]:
@@ -299,12 +298,8 @@ class ScoredRun:
         save_found(self.run, find_again(self.run, rate))
         self.run = Run.open(self.run.folder)
         self.__dict__.pop("result", None)
-        return {
-            **self.events(),
-            "before": before,
-            "rate": str(self.result.threshold.rate),
-            "folder": str(self.run.folder),
-        }
+        after = {"rate": str(self.result.threshold.rate), "folder": str(self.run.folder)}
+        return {**self.events(), "before": before, **after}
 
     def _exported(self, chosen: Sequence[int], kind: str) -> dict[str, Any]:
         records = [self.result.records[number] for number in chosen]
@@ -330,8 +325,7 @@ class ScoredRun:
         return (
             f"Take what looks like event {event['rank']} as normal from the next training on ({event['when']}, in"
             f" {', '.join(event['channels'])}: {event['reason']})? What looks like it at that time of the day will"
-            f" not be"
-            " reported."
+            " not be reported."
         )
 
     def _event_number(self, rank: int | None, at: Moment | None) -> int:
