@@ -56,7 +56,9 @@ def add_form(defaults: Request) -> dict[str, gr.components.Component]:
             choice("dayfirst", "01/02/2024 is 1 February", [INFERRED, *YES_OR_NO])
             text("timezone", "zone of times without an offset", "Europe/Berlin")
             text("series_column", "column that names the series of a long table", "sensor, or sensor=pump 1")
-            fields["difference"] = gr.Checkbox(values["difference"], label="read the increments of counters")
+            fields["difference"] = gr.Checkbox(
+                values["difference"], label="read the increments of counters", min_width=240
+            )
     with gr.Accordion("mining and training", open=False), gr.Row():
         choice("backbone", "backbone", list(BACKBONES))
         fields["seed"] = gr.Number(values["seed"], label="seed", precision=0, minimum=0, maximum=MAX_SEED)
