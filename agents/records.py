@@ -55,7 +55,7 @@ class Hint(Record):
     morphology: Morphology | None = None
     acts_on: Literal["sensor", "process"] | None = None
     seconds: Range | None = Field(default=None, description="duration, if the quote names one")
-    samples: Range | None = Field(default=None, description="duration in samples, if the step between them is not known")
+    samples: Range | None = Field(default=None, description="duration in samples, if their step is not known")
     change: Range | None = Field(
         default=None, description="change as a share of the usual value, if the quote names one; falls are negative"
     )

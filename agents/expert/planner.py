@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ape.agents.expert.drafts import write_draft
+from ape.agents.expert.drafts import FACTORS, write_draft
 from ape.agents.expert.rule_kinds import STRONG_END
-from ape.agents.expert.selection import Choice, select, select_benign, select_lost
+from ape.agents.expert.selection import Choice, hints_of, select, select_benign, select_lost
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.records import Hint, Plan, Proposal, Remark
 from ape.agents.understanding.quantities import sampling_step
@@ -189,14 +189,42 @@ def _revise(transcript: Transcript) -> Proposal:
     revised = []
     for item in transcript.task.get("rules", []):
         draft = RuleDraft.model_validate(item["rule"]).model_copy(update={"note": ""})
+        named = _named_fields(transcript, draft)
         for change in item["changes"]:
-            draft = _changed(draft, change["field"], float(change["factor"]), item["figures"])
+            field, factor = change["field"], float(change["factor"])
+            if field in named:
+                draft = _within_what_is_named(draft, field, factor)
+            else:
+                draft = _changed(draft, field, factor, item["figures"])
         revised.append(draft)
     new = _tried_drafts(transcript) if transcript.task.get("lost") else []
     rationale = f"{len(revised)} rules revised as the critic asked"
     if new:
         rationale += f"; {', '.join(draft.id for draft in new)} for failures without a rule"
     return Proposal(rationale=rationale[:600], rules=[*revised, *new])
+
+
+def _named_fields(transcript: Transcript, draft: RuleDraft) -> set[str]:
+    """Fields of a change that would alter the size or length that people name."""
+    quotes = {(item.id, item.line, item.quote) for item in draft.evidence if item.kind == "text"}
+    hints = [hint for hint in hints_of(transcript) if (hint.source, hint.line, hint.quote) in quotes]
+    operator = draft.program[0].operator
+    sized = any(hint.change or (hint.amount and draft.scale.unit == "data") for hint in hints)
+    fields = {"scale"} if sized and (OPERATORS[operator].additive or operator in FACTORS) else set()
+    return fields | ({"duration", "border"} if any(hint.seconds or hint.samples for hint in hints) else set())
+
+
+def _within_what_is_named(draft: RuleDraft, field: str, factor: float) -> RuleDraft:
+    """Use the larger or the smaller part of the named range; a larger size also where the series is quiet."""
+    name = "scale" if field == "scale" else "duration"
+    prior = getattr(draft, name)
+    ends = {"low": min(prior.low * factor, prior.high)} if factor > 1 else {"high": max(prior.high * factor, prior.low)}
+    update: dict[str, Any] = {name: prior.model_copy(update=ends)}
+    note = f"{name} within what people say"
+    if field == "scale" and factor > 1 and not draft.context.activity and not draft.context.level:
+        update["context"] = draft.context.model_copy(update={"activity": ["low"]})
+        note += ", where the series is quiet"
+    return draft.model_copy(update={**update, "note": "; ".join(filter(None, [draft.note, note]))[:400]})
 
 
 def _changed(draft: RuleDraft, field: str, factor: float, figures: dict[str, float]) -> RuleDraft:

@@ -16,7 +16,7 @@ from ape.agents.understanding.quantities import durations, in_samples
 from ape.agents.understanding.roles import Statement, clarity, statements
 from ape.agents.understanding.sentences import clauses, sentences
 from ape.agents.understanding.sizes import resolve, sizes
-from ape.agents.understanding.subjects import acts_on
+from ape.agents.understanding.subjects import acts_on, others_follow
 from ape.agents.understanding.times import after_change, hours, level, weekdays
 from ape.rules import OPERATORS
 from ape.rules.schema import Range
@@ -212,7 +212,7 @@ class _Reader:
             mechanism=mechanism,
             strength=round(min(1.0, max(LEAST_STRENGTH, strength * (0.5 if secondary else 1.0))), 3),
             morphology=_best(_typical(morphologies, mechanism)),
-            acts_on=blamed,
+            acts_on=blamed if blamed == "sensor" or others_follow(text) else None,
             seconds=seconds,
             samples=Range(low=counted[0], high=counted[1]) if counted else None,
             change=change,

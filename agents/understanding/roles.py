@@ -88,10 +88,11 @@ _STATES_NORMAL = re.compile(
 # orders to the program that reads the text, which are not about the series
 _WHAT_WAS_SAID = r"(?:instructions?|prompts?|orders|guidelines|directions|everything (?:above|before|said))"
 _ORDER = re.compile(
-    rf"\b(?:ignore|disregard|forget|override|bypass|skip|do not follow|don't follow)\b(?: \w+){{0,4}} {_WHAT_WAS_SAID}\b"
+    r"\b(?:ignore|disregard|forget|override|bypass|skip|do not follow|don't follow)\b(?: \w+){0,4}"
+    rf" {_WHAT_WAS_SAID}\b"
     rf"|\b(?:new|secret|hidden|system|your) {_WHAT_WAS_SAID}\b"
-    r"|^(?:now |from now on,? )?(?:you are|act as|pretend|you (?:must|should|have to|will|shall) (?:now |always |only )?"
-    r"(?:accept|approve|reject|answer|say|reply|respond|print|output|obey))\b"
+    r"|^(?:now |from now on,? )?(?:you are|act as|pretend|you (?:must|should|have to|will|shall)"
+    r" (?:now |always |only )?(?:accept|approve|reject|answer|say|reply|respond|print|output|obey))\b"
     r"|\b(?:accept|approve|reject|invent|propose)\b (?:\w+ ){0,3}(?:rules?|proposals?|banks?)\b"
     r"|^(?:please )?(?:delete|remove|drop|erase) (?:\w+ ){0,3}(?:rules?|banks?|files?|folders?|director(?:y|ies))\b"
     r"|^(?:please )?(?:answer|reply|respond|print|output) (?:only |just |always |with |the |your )",

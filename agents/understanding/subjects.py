@@ -27,6 +27,17 @@ _ELSEWHERE = re.compile(
 _HERE = re.compile(r"\b(?:this|our|the same|here|like (?:the|its|all)|as (?:with|on|in)|both|all)\b", re.IGNORECASE)
 
 
+# what else changes with a failure of the process
+_FOLLOWS = re.compile(
+    r"\b(?:others?|rest|neighbou?rs?|everything|downstream|(?:all|both) (?:the )?(?:other )?\w+)\b[^.;,]{0,40}?"
+    r"\b(?:follow|react|respond|change|move|rise|fall|drop|sink|go|goes|suffer|are affected|come down)\w*"
+    r"|\b(?:follows?|followed) (?:suit|along|it|them|too|after)\b|\bin turn\b|\b(?:along|together) with it\b"
+    r"|\b(?:and|which|that) (?:so )?(?:drags?|pulls?|takes|carries|pushes) (?:\w+ ){0,4}(?:down|up|along|with it)\b",
+    re.IGNORECASE,
+)
+_STAYS = re.compile(r"\b(?:no longer|not|never|without|n't|nothing|none|hardly)\b", re.IGNORECASE)
+
+
 def acts_on(text: str) -> Literal["sensor", "process"] | None:
     """Return whether a text blames a sensor (or what carries its readings) or the process; None if it blames neither.
 
@@ -43,6 +54,11 @@ def acts_on(text: str) -> Literal["sensor", "process"] | None:
         elif blamed is not None and not _noun_follows(token, following):
             return blamed
     return blamed
+
+
+def others_follow(text: str) -> bool:
+    """Return whether a text says clearly that other values change with the one that fails."""
+    return _FOLLOWS.search(text) is not None and _STAYS.search(text) is None
 
 
 def own_tags(texts: Iterable[str]) -> dict[str, set[str]]:

@@ -199,3 +199,25 @@ def test_channels_that_people_speak_of_are_studied_then_one_of_each_group():
         ToolResult("read_text", {}, {"lines": lines, "more": False}, "tool-2"),
     ]
     assert plan(Transcript("planner", {"task": "plan"}, results)).channels == ["s51", "s7", "s40", "s9"]
+
+
+def test_lengths_in_samples_need_no_clock():
+    said = hint("stuck_sensor", samples={"low": 10, "high": 20})
+    known = transcript(said, plan={"hints": [said], "step_seconds": None})
+    duration = write_draft(known, select(known)[0][0]).duration
+    assert (duration.low, duration.high, duration.unit) == (10, 20, "samples")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_size_and_a_length_that_people_name_are_kept_in_a_revision(answer_of, named):
+    priors = {"amount": {"low": 2.0, "high": 3.0}, "seconds": {"low": 1200.0, "high": 2400.0}} if named else {}
+    known = transcript(hint("abrupt_change", morphology="step", direction="up", channels=["a"], **priors))
+    before = write_draft(known, select(known)[0][0])
+    changes = [{"field": "scale", "factor": 1.5}, {"field": "duration", "factor": 1.3}]
+    figures = {"visible": 0.5, "realised_low": 1.0, "realised_high": 2.0}
+    item = {"rule": before.model_dump(), "figures": figures, "changes": changes}
+    task = {**known.task, "task": "revise", "rules": [item], "missing": [], "lost": [], "ids": [before.id]}
+    [after] = answer_of("planner", task, Proposal).rules
+    assert (after.scale.high == before.scale.high) == (after.duration.high == before.duration.high) == named
+    assert after.scale.low > before.scale.low and after.duration.low > before.duration.low
+    assert after.context.activity == (["low"] if named else before.context.activity)

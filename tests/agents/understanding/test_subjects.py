@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ape.agents.understanding.subjects import acts_on, other_machine, own_tags
+from ape.agents.understanding.subjects import acts_on, other_machine, others_follow, own_tags
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,17 @@ def test_other_number_of_the_same_kind_is_another_machine():
 def test_neighbours_are_other_machines():
     assert other_machine("The neighbouring plant had a leak.", {}) == "neighbouring plant"
     assert other_machine("As in the sister plant, it leaks.", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "follow"),
+    [
+        ("The pump trips and the other pressures fall with it.", True),
+        ("The valve closes, and downstream flows drop.", True),
+        ("A fouled cooler warms up, which drags the bearing temperature up.", True),
+        ("The pump leaks slowly.", False),
+        ("The pump loses flow, but the other channels do not follow.", False),
+    ],
+)
+def test_others_follow_only_where_the_text_says_so(text, follow):
+    assert others_follow(text) == follow
