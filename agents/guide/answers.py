@@ -138,7 +138,7 @@ def _sentences(value: dict[str, Any]) -> str:
     if not value["has_text"] and not value["rules"]:
         return "There are no notes: give some with --text or --log."
     lines = [f'- {rule}: "{quotes[0]}"' for rule, quotes in value["rules"].items()]
-    parts = ["Rules with words from you:", *lines] if lines else ["No rule is from your words."]
+    parts = ["Rules with words from you:", *lines, ""] if lines else ["No rule is from your words."]
     for use, title in USES.items():
         found = [each for each in value["sentences"] if each["use"] == use]
         if found and use != "rule":
