@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ape.agents.conform import conformed, shared_fields
 from ape.agents.json_text import find_values
 
 MOST_WRAPPERS = 4  # around the record
@@ -42,7 +43,7 @@ def read_answer(text: str, schema: type[Answer]) -> Answer:
     answer, problem = None, ""
     for value in _candidates(text, schema):
         try:
-            answer = schema.model_validate(value)
+            answer = schema.model_validate(conformed(value, schema))
             break
         except ValidationError as error:
             problem = problem or _problems(error)
@@ -61,9 +62,11 @@ def read_valid_items(text: str, schema: type[Answer]) -> tuple[Answer, list[str]
     Mismatch
         Something else is wrong with the record.
     """
-    for value in _candidates(text, schema):
+    for given in _candidates(text, schema):
+        value = conformed(given, schema, strict=False)
+        left_out = [f"{field}: unknown field" for field in given if field not in schema.model_fields]
         try:
-            return schema.model_validate(value), []
+            return schema.model_validate(value), left_out
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
         places = [problem["loc"] for problem in problems if len(problem["loc"]) > 1]
@@ -83,25 +86,30 @@ def read_valid_items(text: str, schema: type[Answer]) -> tuple[Answer, list[str]
 
 
 def _candidates(text: str, schema: type[BaseModel]) -> list[dict[str, Any]]:
-    """Objects in the text that can be the record, the likeliest first."""
+    """Objects in the text that can be the record, the likeliest first: those with most fields of it.
+
+    An object around the record may share a field with it, as in ``{"rationale": .., "plan": {..}}``.
+    """
     values = [_unwrapped(value, schema) for value in reversed(find_values(text))]
-    return sorted(
-        (value for value in values if isinstance(value, dict)),
-        key=lambda value: -len(value.keys() & schema.model_fields.keys()),
-    )
+    outer = [value for value in values if isinstance(value, dict)]
+    inner = [item for value in outer for key, item in value.items() if _inside(key, item, schema)]
+    return sorted([*outer, *inner], key=lambda value: -len(shared_fields(value, schema)))
+
+
+def _inside(key: str, item: Any, schema: type[BaseModel]) -> bool:
+    return isinstance(item, dict) and key not in schema.model_fields and bool(shared_fields(item, schema))
 
 
 def _unwrapped(value: Any, schema: type[BaseModel]) -> Any:
     """The record inside lists of one item, objects around it, and texts that contain JSON."""
-    fields = schema.model_fields.keys()
     inner: list[Any]
     for _ in range(MOST_WRAPPERS):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         elif isinstance(value, str):
             value = next(iter(find_values(value)), None)
-        elif isinstance(value, dict) and not value.keys() & fields:
-            inner = [item for item in value.values() if isinstance(item, dict) and item.keys() & fields]
+        elif isinstance(value, dict) and not shared_fields(value, schema):
+            inner = [item for item in value.values() if isinstance(item, dict) and shared_fields(item, schema)]
             inner = inner or [
                 item
                 for item in value.values()

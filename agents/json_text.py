@@ -40,8 +40,33 @@ def find_values(text: str) -> list[Any]:
                 break
             value, position = _repaired(text[opening.start() : end]), end
         if isinstance(value, dict | list):
-            values.append(value)
+            values.append(with_encodable_texts(value))
     return values
+
+
+def encodable(text: str) -> str:
+    """Return a text without halves of surrogate pairs, which no file or request can contain."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def with_encodable_texts(value: Any) -> Any:
+    """Return plain data with `encodable` texts."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [with_encodable_texts(item) for item in value]
+    if isinstance(value, dict):
+        return {encodable(str(name)): with_encodable_texts(item) for name, item in value.items()}
+    return value
+
+
+def is_complete(text: str) -> bool:
+    """Return whether a text is one JSON value and nothing else."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _balanced_end(text: str, start: int) -> int | None:

@@ -23,6 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, stop_after_delay, wait_expon
 
 from ape.agents import reply_cache
 from ape.agents.brain import Brain
+from ape.agents.dialogue import merge_users, plain_dialogue
 from ape.agents.request_slots import request_slot
 from ape.agents.thoughts import split_thoughts
 from ape.agents.written_calls import UNREADABLE, read_arguments, written_calls
@@ -33,6 +34,7 @@ LONGEST_PAUSE = 20.0  # seconds between two attempts
 LONGEST_TOOL_REPLY = 1024  # tokens of a reply that may call tools
 PICTURES_REMOVED = "(this server accepts no pictures)"
 ABOUT_SCHEMA = re.compile(r"response_format|schema|grammar", re.IGNORECASE)
+ABOUT_ROLES = re.compile(r"\broles?\b|alternat|jinja|template|system (?:message|prompt)", re.IGNORECASE)
 CALL_ID_LENGTH = 9  # characters; the templates of some models accept no other length
 
 
@@ -107,7 +109,7 @@ async def request_reply(
         dispatch_custom_event(CACHED_REPLY, {"content": cached.content, "tool_calls": cached.tool_calls})
         return cached, Usage(known=1)
     start = time.perf_counter()
-    raw = await _ask_server(brain, list(messages), options | {"stream": stream})
+    raw = await _ask_server(brain, merge_users(messages), options | {"stream": stream})
     reply = read_reply(raw, messages, {tool.name: list(tool.args) for tool in tools}, schema)
     seconds, tokens = time.perf_counter() - start, reply.usage_metadata
     if brain.cached and (reply.content or reply.tool_calls):  # an empty reply may be another one next time
@@ -222,11 +224,15 @@ async def _ask_server(brain: Brain, messages: list[BaseMessage], options: dict[s
 def _simpler_request(
     messages: list[BaseMessage], options: dict[str, Any], error: str
 ) -> tuple[list[BaseMessage], dict[str, Any]] | None:
-    """The request without the option that the server rejects, or without pictures; ``None`` if there are none."""
+    """The request without the option, the roles or the pictures that the server rejects; ``None`` without any."""
     if "response_format" in options and ABOUT_SCHEMA.search(error):
         schema = json.dumps(options["response_format"]["json_schema"]["schema"])
         described = HumanMessage(f"The JSON schema of the answer:\n{schema}")
-        return [*messages, described], {name: value for name, value in options.items() if name != "response_format"}
+        return merge_users([*messages, described]), {
+            name: value for name, value in options.items() if name != "response_format"
+        }
+    if ABOUT_ROLES.search(error) and (plain := plain_dialogue(messages)) != messages:
+        return plain, options
     without_pictures = [_without_pictures(message) for message in messages]
     return None if without_pictures == messages else (without_pictures, options)
 
@@ -246,7 +252,8 @@ async def _ask_with_retries(brain: Brain, messages: list[BaseMessage], options: 
         if isinstance(error, OddReply):
             options["stream"] = False  # some servers cannot
             return error.temporary or state.attempt_number < 2
-        return isinstance(error, temporary) and "image" not in str(error)
+        lasting = "image" in str(error) or ABOUT_ROLES.search(str(error))  # some report these as faults of their own
+        return isinstance(error, temporary) and not lasting
 
     async def ask(limit: dict[str, int]) -> Any:
         async with request_slot(str(brain.server), reply_cache.cache_folder().parent / "slots"):

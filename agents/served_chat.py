@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import openai
 from langchain_core.messages import AIMessageChunk, BaseMessageChunk
+from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
+from ape.agents.json_text import encodable, is_complete
 from ape.agents.thoughts import Screen
 from ape.agents.written_calls import read_arguments
 
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 THOUGHT, WHOLE = "thought", "whole text"  # keys in a message's additional arguments
 QUOTED = 120  # characters of an odd reply
+MOST_CHARACTERS = 200_000  # of a text; a reply is much shorter, unless a model repeats itself
+COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 # The client warns of every field that has another type than OpenAI's; they are read here.
 warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
@@ -53,8 +58,8 @@ class ServedChat(ChatOpenAI):
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         body = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
         choice = _first_choice(body)
-        message = _plain_message(choice.get("message") or {"content": choice.get("text")})
-        usage = body.get("usage") if isinstance(body.get("usage"), dict) else None
+        message = _plain_message(choice.get("message") or choice.get("text"))
+        usage = _plain_usage(body.get("usage"))
         plain = body | {"choices": [{**choice, "message": message}], "usage": usage, "error": None}
         result = super()._create_chat_result(plain, generation_info)
         result.generations[0].message.additional_kwargs = {THOUGHT: message["thought"]} if message["thought"] else {}
@@ -63,31 +68,89 @@ class ServedChat(ChatOpenAI):
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type[BaseMessageChunk], base_generation_info: Any
     ) -> ChatGenerationChunk | None:
+        if not isinstance(chunk, dict):
+            return None
         if chunk.get("error"):
             raise _error_reply(chunk["error"])
         choices = [choice for choice in chunk.get("choices") or [] if isinstance(choice, dict)][:1]
         thought = ""
         for choice in choices:
-            choice["delta"] = delta = _plain_message(choice.get("delta") or choice.get("message") or {}, streamed=True)
+            choice["delta"] = delta = _plain_message(choice.get("delta") or choice.get("message"), streamed=True)
             thought = delta["thought"]
         made = super()._convert_chunk_to_generation_chunk(
-            chunk | {"choices": choices}, default_chunk_class, base_generation_info
+            chunk | {"choices": choices, "usage": _plain_usage(chunk.get("usage"))},
+            default_chunk_class,
+            base_generation_info,
         )
         if made is not None and isinstance(made.message, AIMessageChunk):
             made.message.additional_kwargs = {THOUGHT: thought} if thought else {}
         return made
 
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        with _reading():
+            return super()._generate(*args, **kwargs)
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        with _reading():
+            return await super()._agenerate(*args, **kwargs)
+
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        screen, received = Screen(), False
-        async for chunk in super()._astream(*args, **kwargs):
-            received = True
-            if piece := str(chunk.message.content):
-                chunk.message.additional_kwargs[WHOLE] = piece
-                chunk.message.content = screen.show(piece)
-                chunk = ChatGenerationChunk(message=chunk.message, generation_info=chunk.generation_info)
-            yield chunk
+        screen, places, length = Screen(), CallPlaces(), 0
+        received = False
+        with _reading():
+            async for chunk in super()._astream(*args, **kwargs):
+                received = True
+                if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
+                    chunk.message.tool_call_chunks = places.separate(chunk.message.tool_call_chunks)
+                if piece := str(chunk.message.content):
+                    chunk.message.additional_kwargs[WHOLE] = piece
+                    chunk.message.content = screen.show(piece)
+                    chunk = ChatGenerationChunk(message=chunk.message, generation_info=chunk.generation_info)
+                    length += len(piece)
+                yield chunk
+                if length > MOST_CHARACTERS:
+                    break
         if not received:
             raise OddReply("it sent no stream")
+
+
+class CallPlaces:
+    """Give each call of a stream an index of its own; some servers send several calls with index 0."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, ToolCallChunk] = {}  # the last call of each index sent, with its arguments
+        self._count = 0
+
+    def separate(self, pieces: list[ToolCallChunk]) -> list[ToolCallChunk]:
+        """Return the pieces of calls with the indices of their calls; the first piece of a call has its name and id."""
+        return [self._placed(piece) for piece in pieces]
+
+    def _placed(self, piece: ToolCallChunk) -> ToolCallChunk:
+        sent, call = piece["index"] or 0, self._last.get(piece["index"] or 0)
+        if call is None or _begins_another(piece, call):
+            self._last[sent] = {**piece, "args": piece["args"] or "", "index": self._count}
+            self._count += 1
+            return self._last[sent].copy()
+        call["args"] = f"{call['args']}{piece['args'] or ''}"
+        return {**piece, "index": call["index"], "name": None, "id": None}
+
+
+def _begins_another(piece: ToolCallChunk, call: ToolCallChunk) -> bool:
+    """Whether a piece has another id or name than the call, or a name after complete arguments."""
+    if not piece["name"]:
+        return False
+    other_id = bool(piece["id"] and call["id"] and piece["id"] != call["id"])
+    return other_id or piece["name"] != call["name"] or (bool(piece["args"]) and is_complete(call["args"] or ""))
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn the errors of a client that reads an unexpected body into an `OddReply`."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:QUOTED]
+        raise OddReply(f"it cannot be read ({type(error).__name__}: {reason})") from error
 
 
 def _first_choice(body: Any) -> dict[str, Any]:
@@ -116,10 +179,18 @@ def _error_reply(error: Any) -> OddReply:
     return OddReply(str(details.get("message") or error)[:300], temporary)
 
 
-def _plain_message(message: dict[str, Any], streamed: bool = False) -> dict[str, Any]:
+def _plain_usage(usage: Any) -> dict[str, int] | None:
+    if not isinstance(usage, dict):
+        return None
+    return {name: int(usage[name]) if isinstance(usage.get(name), int | float) else 0 for name in COUNTS}
+
+
+def _plain_message(given: Any, streamed: bool = False) -> dict[str, Any]:
     """Message with its content as one text, calls in the current format with arguments as text, and its thought."""
-    content, thought = _parts(message.get("content"))
-    thought += "".join(str(message[field]) for field in THOUGHT_FIELDS if isinstance(message.get(field), str))
+    message: dict[str, Any] = given if isinstance(given, dict) else {"content": given}
+    content, thought = _parts(message.get("content") or message.get("refusal"))
+    content, thought = (encodable(text[:MOST_CHARACTERS]) for text in (content, thought))
+    thought += "".join(encodable(message[field]) for field in THOUGHT_FIELDS if isinstance(message.get(field), str))
     entries = message.get("tool_calls") or []
     calls = entries if isinstance(entries, list) else [entries]
     if isinstance(legacy := message.get("function_call"), dict):

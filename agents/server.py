@@ -59,7 +59,7 @@ def connect(address: str, model: str | None, seed: int) -> Connection:
         The server does not answer, or does not serve the model.
     """
     server = base_address(address)
-    served = {str(entry["id"]): entry for entry in served_models(server)}
+    served = {entry["id"]: entry for entry in served_models(server) if isinstance(entry.get("id"), str)}
     if not served:
         raise InputError("the server serves no model", server, START_HINT)
     if model is not None and model not in served:
@@ -140,7 +140,15 @@ def _key() -> str:
 
 def _context_tokens(entry: dict[str, Any]) -> float:
     """Context length in a model's entry, as vLLM or llama.cpp states it."""
-    return float(entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx_train") or math.inf)
+    meta = entry["meta"] if isinstance(entry.get("meta"), dict) else {}
+    for stated in (entry.get("max_model_len"), meta.get("n_ctx_train")):
+        try:
+            tokens = float(stated)  # type: ignore[arg-type]
+        except (ValueError, TypeError):
+            continue
+        if tokens > 0:
+            return tokens
+    return math.inf
 
 
 def _message_of(error: openai.OpenAIError) -> str:

@@ -7,7 +7,7 @@ import re
 _WORDS = "think|thinking|thought|reasoning|reflection"
 OPENING = rf"<(?:{_WORDS})>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|channel\|>\s*analysis\s*<\|message\|>"
 CLOSING = rf"</(?:{_WORDS})>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end\|>"
-THOUGHT = re.compile(rf"(?:{OPENING})(.*?)(?:{CLOSING})", re.DOTALL)
+BEGINNING, END = re.compile(OPENING), re.compile(CLOSING)
 BEFORE_CLOSING = re.compile(rf"\A(.*)(?:{CLOSING})(?=.*\S)", re.DOTALL)
 AFTER_OPENING = re.compile(rf"(?:{OPENING})(.*)", re.DOTALL)
 END_MARKS = re.compile(
@@ -32,8 +32,7 @@ def split_thoughts(text: str) -> tuple[str, str]:
     -------
     said, thought : str
     """
-    thoughts = THOUGHT.findall(text)
-    said = THOUGHT.sub("", text)
+    said, thoughts = _without_closed_thoughts(text)
     for pattern in (BEFORE_CLOSING, AFTER_OPENING):
         if match := pattern.search(said):
             thoughts.append(match[1])
@@ -41,19 +40,35 @@ def split_thoughts(text: str) -> tuple[str, str]:
     return END_MARKS.sub("", said).strip(), "\n".join(thoughts).strip()
 
 
+def _without_closed_thoughts(text: str) -> tuple[str, list[str]]:
+    """The text between the thoughts that are closed, and these thoughts."""
+    said, thoughts, position = [], [], 0
+    while (opening := BEGINNING.search(text, position)) and (closing := END.search(text, opening.end())):
+        said.append(text[position : opening.start()])
+        thoughts.append(text[opening.end() : closing.start()])
+        position = closing.end()
+    return "".join([*said, text[position:]]), thoughts
+
+
 class Screen:
     """Select the part of a stream that a person should see: no thoughts, and no calls written as text."""
 
     def __init__(self) -> None:
-        self._text = self._shown = ""
+        self._text = self._shown = ""  # since nothing was hidden the last time
+        self._begun = False
 
     def show(self, piece: str) -> str:
         """Take the next piece of the reply; return the text that becomes visible with it."""
         self._text += piece
-        visible = THOUGHT.sub("", self._text)
+        visible, _ = _without_closed_thoughts(self._text)
         for pattern in (AFTER_OPENING, END_MARKS, WRITTEN_CALL, START_OF_MARK):
             visible = pattern.sub("", visible)
-        visible = visible if visible.strip() else ""
-        new = visible.removeprefix(self._shown) if visible.startswith(self._shown) else ""
-        self._shown += new
+        self._begun = self._begun or bool(visible.strip())
+        if not self._begun or not visible.startswith(self._shown):
+            return ""
+        new = visible.removeprefix(self._shown)
+        if visible == self._text:
+            self._text = self._shown = ""
+        else:
+            self._shown = visible
         return new

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ape.agents.json_text import find_values
+from ape.agents.json_text import find_values, with_encodable_texts
 
 NAMES = ("name", "tool_name", "tool", "function", "function_name", "recipient_name")
 ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
@@ -76,7 +76,7 @@ def read_arguments(value: Any, parameters: Sequence[str] = ()) -> dict[str, Any]
 
 def _decoded(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=lambda _: None, strict=False)
+        return with_encodable_texts(json.loads(text, parse_constant=lambda _: None, strict=False))
     except (ValueError, RecursionError):
         return next(iter(find_values(text)), None)
 

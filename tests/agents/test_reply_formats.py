@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from ape.agents import open_brain
 from ape.agents.consult import AnswerError, consult, consult_or_replace
 from ape.agents.records import Profile, Spotting
 from ape.agents.replies import request_reply
+from ape.agents.served_chat import CallPlaces
 from ape.core.errors import InputError
 from ape.series import from_array
 from ape.tools import profiler_tools
@@ -229,3 +230,60 @@ async def streamed(brain, tools, shown):
         return await request_reply(brain, [HumanMessage("hello")], tools, stream=True)
 
     return await RunnableLambda(ask).ainvoke("", {"callbacks": [Tokens()]})
+
+
+def chat(server, message: str = "hello", stream: bool = False):
+    """Request one reply without tools."""
+    return asyncio.run(request_reply(open_brain(server.url), [HumanMessage(message)], stream=stream))[0]
+
+
+@pytest.mark.parametrize("page", ["", '{"id":', "null", "[1]"], ids=["empty", "half", "null", "list"])
+def test_body_that_is_no_reply_is_one_line(server, page):
+    server.every_script = lambda _: {"page": page}
+    with pytest.raises(InputError, match="no reply of a model") as caught:
+        chat(server)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        body_of({"role": None, "content": "hi"}),
+        {"model": "m", "choices": [{"message": "hi"}]},
+        {"model": "m", "choices": [{"message": [{"type": "text", "text": "hi"}]}]},
+        body_of({"role": "assistant", "content": None, "refusal": "hi"}),
+        body_of({"role": "assistant", "content": "hi"}) | {"usage": {"prompt_tokens_details": [1]}},
+        body_of({"role": "assistant", "content": "<think>" * 9000 + "</think>hi"}),
+    ],
+    ids=["no role", "text as message", "parts as message", "refusal", "odd usage", "endless thought"],
+)
+def test_odd_reply_is_read(server, odd):
+    server.every_script = lambda _: odd
+    assert chat(server).content == "hi"
+
+
+def test_template_that_knows_only_user_and_assistant(server, script):
+    server.next_scripts = [script.failing(400, "Conversation roles must alternate user/assistant"), script.saying("hi")]
+    messages = [SystemMessage("be brief"), HumanMessage("one"), HumanMessage("two")]
+    assert asyncio.run(request_reply(open_brain(server.url), messages))[0].content == "hi"
+    assert [len(request["messages"]) for request in server.requests] == [2, 1]
+    assert server.requests[1]["messages"] == [{"role": "user", "content": "be brief\n\none\n\ntwo"}]
+
+
+def piece(**fields):
+    return {"index": 0, "id": None, "name": None, "args": "", "type": "tool_call_chunk"} | fields
+
+
+def test_calls_that_share_an_index_are_separate():
+    pieces = [
+        piece(id="a", name="stl", args='{"chan'), piece(args='nel": "v"}'),
+        piece(id="b", name="stl", args='{"channel": "w"}'), piece(name="stl", args="{}"),
+    ]  # fmt: skip
+    placed = CallPlaces().separate(pieces)
+    assert [each["index"] for each in placed] == [0, 0, 1, 2]
+    assert [each["name"] for each in placed] == ["stl", None, "stl", "stl"]
+
+
+def test_name_sent_with_every_piece_is_one_call():
+    placed = CallPlaces().separate([piece(id="a", name="stl", args="{"), piece(id="a", name="stl", args="}")])
+    assert [(each["index"], each["name"]) for each in placed] == [(0, "stl"), (0, None)]
