@@ -151,6 +151,10 @@ class Calibration:
         """Return the largest calibrated distance of all lengths, [n, ...], of distances [n, F, ...]."""
         return np.asarray(np.fmax.reduce([tail(distances[:, k]) for k, tail in enumerate(self.free)]))
 
+    def free_evidence(self, distances: np.ndarray) -> np.ndarray:
+        """Return `free_surprise` as it counts next to log-odds, natural logarithm; see `fuse`."""
+        return np.log(10) * np.log1p(self.free_surprise(distances))
+
     def score(self, peaks: Peaks, voice: Voice) -> np.ndarray:
         """Return minus log10 of the share of normal points that score as high, float32 [n].
 

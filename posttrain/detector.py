@@ -200,11 +200,11 @@ class EnhancedDetector:
 
     @torch.no_grad()
     def relieved(self, series: Series) -> Iterator[tuple[Evidence, np.ndarray]]:
-        """Yield `evidence` with the log-odds of the benign rules, float64 [n, C, Q], see `quieting.benign_odds`."""
+        """Yield `evidence` with the priors of the benign rules, [n, Q], see `Gates.priors`."""
         at = 0
         where = self.gates(0 if self.begins(series) else None).priors(series)
         for piece in self.evidence(series):
-            yield piece, benign_odds(piece, where[at : at + len(piece)])
+            yield piece, where[at : at + len(piece)]
             at += len(piece)
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
@@ -228,7 +228,7 @@ class EnhancedDetector:
         """
         series, calibration = prepared(self, series), self.require_calibration()
         pieces = [
-            quiet_score(piece, calibration, self.kept, relief(piece, benign)) for piece, benign in self.relieved(series)
+            quiet_score(piece, calibration, self.kept, relief(piece, priors)) for piece, priors in self.relieved(series)
         ]
         return self.raised(np.concatenate(pieces), series)
 
@@ -242,10 +242,10 @@ class EnhancedDetector:
         """Return the score by each choice of voices, float32 [T] each. Missing values are not treated."""
         series, calibration = prepared(self, series), self.require_calibration()
         pieces: dict[Voice, list[np.ndarray]] = {voice: [] for voice in VOICES}
-        for piece, benign in self.relieved(series):
-            lowered = relief(piece, benign)
+        for piece, priors in self.relieved(series):
+            relieved = relief(piece, priors)
             for voice in VOICES:
-                pieces[voice].append(quiet_score(piece, calibration, voice, lowered))
+                pieces[voice].append(quiet_score(piece, calibration, voice, relieved))
         return {voice: np.concatenate(own) for voice, own in pieces.items()}
 
     def assess(self, series: Series) -> Assessment:
@@ -256,13 +256,13 @@ class EnhancedDetector:
         """
         series, calibration = prepared(self, series), self.require_calibration()
         columns = []
-        for piece, benign in self.relieved(series):
-            lowered = relief(piece, benign)
-            score = quiet_score(piece, calibration, self.kept, lowered)
+        for piece, priors in self.relieved(series):
+            relieved = relief(piece, priors)
+            score = quiet_score(piece, calibration, self.kept, relieved)
             loud = calibration.score(Peaks.of(piece), self.kept)
-            shares = channel_shares(piece, calibration, self.kept, lowered)
-            explained = over_channels(*explain(piece, calibration, self.named, lowered))
-            columns.append((score, shares, *explained, loud, best_benign(benign)))
+            shares = channel_shares(piece, calibration, self.kept, relieved)
+            explained = over_channels(*explain(piece, calibration, self.named, relieved))
+            columns.append((score, shares, *explained, loud, best_benign(benign_odds(piece, priors))))
         score, share, log_odds, rule_shares, loud, benign_rule = (
             np.concatenate(column) for column in zip(*columns, strict=True)
         )
@@ -288,10 +288,10 @@ class EnhancedDetector:
         series, calibration = prepared(self, series), self.require_calibration()
         begin, stop = max(begin, 0), series.length if end is None else min(end, series.length)
         at, parts = 0, []
-        for piece, benign in self.relieved(series):
+        for piece, priors in self.relieved(series):
             wanted = slice(max(begin - at, 0), max(stop - at, 0))
             some = piece.take(wanted)
-            parts.append(explain(some, calibration, self.named, relief(some, benign[wanted])))
+            parts.append(explain(some, calibration, self.named, relief(some, priors[wanted])))
             at += len(piece)
             if at >= stop:
                 break

@@ -9,6 +9,7 @@ import numpy as np
 from ape.posttrain.assessment import over_channels, ranked
 from ape.posttrain.calibration import GENERIC, Calibration, Peaks, Voice, as_array, log_added, mixed
 from ape.posttrain.discriminator.evidence import Evidence
+from ape.posttrain.quieting import Relief
 
 LEAST = 1e-6  # part of a voice in a score of zero
 PRIOR = 0.01  # probability of an anomaly at a point before anything is known
@@ -60,7 +61,7 @@ class Explanation:
 
 
 def explain(
-    evidence: Evidence, calibration: Calibration, named: np.ndarray, lowered: np.ndarray | float = 0.0
+    evidence: Evidence, calibration: Calibration, named: np.ndarray, relieved: Relief | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-odds and the posterior of an `Explanation` of n points.
 
@@ -70,32 +71,36 @@ def explain(
     calibration : Calibration
     named : ndarray, bool [C, K]
         Whether a rule of the bank uses an operator at a channel. The others are evidence of none of the rules.
-    lowered : ndarray [n, C]
-        By how much benign rules lower all log-odds, see `ape.posttrain.quieting.relief`.
+    relieved : Relief, optional
+        By how much benign rules lower the log-odds.
     """
     rules = as_array(evidence.bank) - calibration.bank
     operators = as_array(evidence.generic) - calibration.generic - GENERIC
     operators[:, named] = -np.inf
-    free = np.log(10) * np.log1p(calibration.free_surprise(as_array(evidence.free)))  # as in `fuse`
+    free = calibration.free_evidence(as_array(evidence.free))
     none = log_added(np.stack([log_added(operators), free], axis=2))
     every = np.concatenate([rules, none[:, :, None]], axis=2)
     total = log_added(every)
     prior = np.log(PRIOR / (1 - PRIOR))
     posterior = np.exp(every - total[:, :, None])
+    lowered = 0.0 if relieved is None else relieved.of(total)
     return (total + prior - lowered).astype(np.float32), posterior.astype(np.float32)
 
 
 def channel_shares(
-    evidence: Evidence, calibration: Calibration, voice: Voice, lowered: np.ndarray | float = 0.0
+    evidence: Evidence, calibration: Calibration, voice: Voice, relieved: Relief | None = None
 ) -> np.ndarray:
-    """Return the share of each channel in the score, float64 [n, C]; for ``lowered`` see `explain`.
+    """Return the share of each channel in the score, float64 [n, C]; for ``relieved`` see `explain`.
 
     In the voice of the rules, a channel counts by the odds of an anomaly in it, in the free voice by its squared
     distance to the nearest window. In the fused score, each voice has the part that it adds.
     """
     rules = mixed(as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic)
     free = np.fmax.reduce(as_array(evidence.free), axis=1)
-    shares = {"rules": _softmax(rules - lowered), "free": _softmax(free - lowered)}
+    if relieved is not None:
+        rules = rules - relieved.of(rules)
+        free = free - relieved.of(calibration.free_evidence(as_array(evidence.free)))
+    shares = {"rules": _softmax(rules), "free": _softmax(free)}
     if voice != "both":
         return shares[voice]
     voices = calibration.surprise(Peaks.of(evidence))

@@ -14,7 +14,7 @@ from ape.posttrain.calibration import Calibration, Voice
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.streaming import Scoring
 from ape.posttrain.gates import Gates
-from ape.posttrain.quieting import benign_odds, quiet_score, relief
+from ape.posttrain.quieting import quiet_score, relief
 from ape.series import Requirements, Series
 from ape.series.windows import clip
 
@@ -164,5 +164,5 @@ class Follower:
         return Newest(score, evidence.age.cpu().numpy())
 
     def _score(self, evidence: Evidence) -> np.ndarray:
-        lowered = relief(evidence, benign_odds(evidence, self.priors[: len(evidence)]))
-        return quiet_score(evidence, self.calibration, self.voice, lowered)
+        relieved = relief(evidence, self.priors[: len(evidence)])
+        return quiet_score(evidence, self.calibration, self.voice, relieved)

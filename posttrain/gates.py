@@ -14,6 +14,8 @@ from ape.series import Series
 WEEK, DAY = 7 * 24 * 60, 24 * 60  # minutes
 MONDAY = np.datetime64("1970-01-05T00:00")
 BINS = 1000  # of a period
+CHANGES = 0.005  # share of the points at which a channel moves by more than is usual, see `build_context`
+OFTEN = 0.5  # share of all times from which on a rule has no times of its own
 SLACK = 8  # samples by which evidence spreads to either side of where it belongs, and by which clocks may be off
 
 
@@ -28,8 +30,12 @@ class _Opening:
 
     @property
     def concentration(self) -> float:
-        """Logarithm of one by the share of all times at which the rule can hold."""
-        return float(-sum(np.log(max(part.mean(), 1e-9)) for part in (self.week, self.cycle) if part is not None))
+        """Logarithm of one by the share of all times at which the rule can hold; 0 if it can at half of them."""
+        shares = [max(part.mean(), 1e-9) for part in (self.week, self.cycle) if part is not None]
+        if self.since is not None:
+            shares.append(min(1.0, CHANGES * len(self.channels) * (self.since[1] - max(self.since[0], 0.0) + 1)))
+        share = float(np.prod(shares))
+        return -float(np.log(share)) if share < OFTEN else 0.0
 
 
 class Gates:
@@ -58,8 +64,8 @@ class Gates:
     def priors(self, series: Series, gap: bool = False) -> np.ndarray:
         """Return how much more likely each rule is at the next points than at any time, natural logarithm [n, Q].
 
-        It is minus infinity where the rule cannot hold. Elsewhere it is the logarithm of one by the share of hours and
-        phases at which it can.
+        It is minus infinity where the rule cannot hold. Elsewhere it is the logarithm of one by the share of times at
+        which it can; 0 if it can at half of them or more, as without any condition.
 
         Parameters
         ----------

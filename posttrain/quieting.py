@@ -1,22 +1,50 @@
 """Lower the score where a benign rule explains a point: what a bank calls normal is normal.
 
-All log-odds are against normal. With a benign rule of log-odds b, normal and benign together are 1 + exp(b) times as
-likely as normal alone, so that all evidence falls by log(1 + exp(b)). That counts by the share of benign rules among
-all that is not normal: an anomaly at the same time that looks like something else keeps its evidence.
+All log-odds are against normal. The share of the benign rules among all that is not normal says whether a point is
+benign. A rule that can hold at some times only takes this share off all evidence there, however loud it is. A rule
+that can hold at most times takes off a little, so that it cannot hide failures. An anomaly that looks like something
+else keeps its evidence, at the same time and in other channels.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.special import expit
 
-from ape.posttrain.calibration import Calibration, Peaks, Voice, as_array, log_added, rules_evidence
+from ape.posttrain.calibration import Calibration, Peaks, Voice, as_array, log_added, mixed, rules_evidence
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.tail import fuse
 
-LIKELY = 4.0  # natural logarithm of the odds of what a person calls normal against an anomaly, where it can be
+LIKELY = 4.0  # natural logarithm of the odds of what a person calls normal against an anomaly, at times of its own
+SHARP = 2.0  # factor of log-odds: for a score of 20, a probability of .9 is not clear enough
+MOST = np.log(10)  # that rules without times of their own take off: a score of 4 becomes about 3
+
+
+@dataclass(frozen=True)
+class Relief:
+    """By how much benign rules lower evidence at n points and C channels.
+
+    Parameters
+    ----------
+    clear : ndarray, float64 [n, C]
+        Share of the evidence that is taken off, because the point is clearly benign.
+    least : ndarray, float64 [n, C]
+        Natural logarithm that is taken off in any case.
+    """
+
+    clear: np.ndarray
+    least: np.ndarray
+
+    def of(self, loud: np.ndarray) -> np.ndarray:
+        """Return what is taken off evidence [n, C], natural logarithm; it does not fall when the evidence rises."""
+        return np.asarray(np.fmax(self.clear * loud, self.least))
+
+    def take(self, rows: np.ndarray) -> Relief:
+        """Return some points."""
+        return Relief(self.clear[rows], self.least[rows])
 
 
 def benign_odds(evidence: Evidence, priors: np.ndarray) -> np.ndarray:
@@ -28,20 +56,28 @@ def benign_odds(evidence: Evidence, priors: np.ndarray) -> np.ndarray:
     priors : ndarray [n, Q]
         See `ape.posttrain.gates.Gates.priors`.
     """
-    odds = as_array(evidence.benign)[..., : priors.shape[1]] + priors[:, None] + LIKELY
+    odds = as_array(evidence.benign)[..., : priors.shape[1]] + (priors + LIKELY * (priors > 0))[:, None]
     return np.where(np.isnan(odds), -np.inf, odds)
 
 
-def relief(evidence: Evidence, odds: np.ndarray) -> np.ndarray:
-    """Return by how much benign rules with log-odds [n, C, Q] lower all others, float64 [n, C]; zero without any."""
-    lowered = np.zeros(odds.shape[:2])
-    rows = np.flatnonzero(np.isfinite(odds).any(axis=(1, 2)))
+def relief(evidence: Evidence, priors: np.ndarray) -> Relief:
+    """Return by how much benign rules with priors [n, Q] lower the evidence; by nothing without any."""
+    clear, least = np.zeros((2, *evidence.bank.shape[:2]))
+    rows = np.flatnonzero(np.isfinite(priors).any(axis=1))
     if len(rows):
-        some, benign = evidence.take(evidence.time.new_tensor(rows)), log_added(odds[rows])
-        anomalies = log_added(as_array(torch.cat([some.bank, some.benign[..., -1:]], 2)))
-        share = 1 / (1 + np.exp(anomalies.clip(min=0) - benign))
-        lowered[rows] = share * np.logaddexp(0.0, benign)
-    return lowered
+        some, priors = evidence.take(evidence.time.new_tensor(rows)), priors[rows]
+        odds = benign_odds(some, priors)
+        anomalies = log_added(as_array(torch.cat([some.bank, some.benign[..., -1:]], 2))).clip(min=0)
+        timed, every = log_added(np.where(priors[:, None] > 0, odds, -np.inf)), log_added(odds)
+        clear[rows] = _share(SHARP * (timed - LIKELY - anomalies))
+        by_every = _share(every - anomalies) * np.logaddexp(0.0, every)
+        least[rows] = np.maximum(_share(timed - anomalies) * np.logaddexp(0.0, timed), by_every.clip(max=MOST))
+    return Relief(clear, least)
+
+
+def _share(log_odds: np.ndarray) -> np.ndarray:
+    """Return the probability of log-odds; 0 where they are not known."""
+    return np.nan_to_num(expit(log_odds))
 
 
 def best_benign(odds: np.ndarray) -> np.ndarray:
@@ -52,18 +88,19 @@ def best_benign(odds: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(most).any(axis=1), most.argmax(axis=1), -1)
 
 
-def quiet_score(evidence: Evidence, calibration: Calibration, voice: Voice, lowered: np.ndarray) -> np.ndarray:
-    """Return the score with all evidence lowered by ``lowered`` [n, C], float32 [n]; never above the plain score."""
+def quiet_score(evidence: Evidence, calibration: Calibration, voice: Voice, relieved: Relief) -> np.ndarray:
+    """Return the score with less evidence, float32 [n]; never above the plain score."""
     score = calibration.score(Peaks.of(evidence), voice)
-    rows = np.flatnonzero((lowered > 0).any(axis=1))
+    rows = np.flatnonzero((relieved.least > 0).any(axis=1))
     if len(rows) == 0:
         return score
-    some, less = evidence.take(evidence.time.new_tensor(rows)), lowered[rows]
-    by = some.bank.new_tensor(less)[..., None]
+    some, less = evidence.take(evidence.time.new_tensor(rows)), relieved.take(rows)
+    loud = mixed(as_array(some.bank) - calibration.bank, as_array(some.generic) - calibration.generic)
+    by = some.bank.new_tensor(less.of(loud))[..., None]
     peaks = Peaks.of(replace(some, bank=some.bank - by, generic=some.generic - by))
     rules = calibration.rules(rules_evidence(peaks, calibration.bank, calibration.generic))
-    distances = np.log1p(calibration.free_surprise(as_array(some.free))) - less / np.log(10)  # as in `fuse`
-    free = np.expm1(distances.max(axis=1).clip(min=0))
+    free_loud = calibration.free_evidence(as_array(some.free))
+    free = np.expm1((free_loud - less.of(free_loud)).max(axis=1).clip(min=0) / np.log(10))
     values: dict[Voice, np.ndarray] = {"rules": rules, "free": free, "both": fuse(rules, free)}
     score[rows] = np.fmin(score[rows], calibration.score_of(values[voice], peaks.age, voice))
     return score

@@ -151,3 +151,16 @@ def test_a_rule_is_the_more_likely_the_less_often_it_can_hold():
     priors = Gates([rule(prior), rule(ContextualPrior())], build_context(series), 0).priors(series)
     share = np.isfinite(priors[144:1872, 0]).mean()  # twelve whole days
     assert priors[:, 0].max() == pytest.approx(-np.log(share), rel=0.05) and (priors[:, 1] == 0).all()
+
+
+def test_a_rule_that_can_hold_most_of_the_time_has_no_times_of_its_own():
+    series = make_series()
+    rules = [
+        rule(ContextualPrior(hours=Range(low=6, high=22))),
+        rule(ContextualPrior(hours=Range(low=2, high=3)), longest=140),
+        rule(ContextualPrior(after_change=Range(low=0, high=10))),
+        rule(ContextualPrior(after_change=Range(low=0, high=100))),
+    ]
+    priors = Gates(rules, build_context(series), 0).priors(series).max(axis=0)
+    share = 0.005 * (10 + 6 + SLACK + 1)
+    np.testing.assert_allclose(priors, [0, 0, -np.log(share), 0], rtol=1e-6)

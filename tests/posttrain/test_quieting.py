@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import ape.detectors
 import ape.posttrain
@@ -14,13 +16,13 @@ from ape.posttrain import DEFAULT, enhance
 from ape.posttrain.calibration import Calibration, Peaks
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.tail import GRID, Tail
-from ape.posttrain.quieting import LIKELY, benign_odds, best_benign, quiet_score, relief
+from ape.posttrain.quieting import LIKELY, MOST, Relief, benign_odds, best_benign, quiet_score, relief
 from ape.rules import broad_bank, broad_rule, build_context
 from ape.rules.schema import ContextualPrior, DurationPrior, Range, ScalePrior
 from ape.series import from_array
 
 FLAT = Tail(np.linspace(0, 1, GRID), 1.0)
-OPEN = np.zeros((1, 1))
+TIMED, ANYTIME = 1.0, 0.0  # priors of a rule with times of its own, and of one without
 
 
 def calibration():
@@ -35,25 +37,50 @@ def evidence(rule, benign, other, free=-1.0):
     return Evidence(bank, generic, torch.tensor([[[free]]]), torch.tensor([0]), torch.tensor([8]), own)
 
 
-def lowered(rule, benign, other, gates=OPEN):
-    seen = evidence(rule, benign, other)
-    return float(relief(seen, benign_odds(seen, gates))[0, 0])
+def eased(rule, benign, other, prior=TIMED):
+    return relief(evidence(rule, benign, other), np.array([[prior]]))
+
+
+def lowered(rule, benign, other, prior=TIMED, loud=0.0):
+    return float(eased(rule, benign, other, prior).of(np.array([[loud]]))[0, 0])
 
 
 def test_relief_by_hand():
-    assert lowered(5.0, 8.0, -50.0) == pytest.approx(
-        np.log1p(np.exp(8 + LIKELY)) / (1 + np.exp(5 - 8 - LIKELY)), rel=1e-6
-    )
-    assert lowered(5.0, 8.0, -50.0, np.array([[-np.inf]])) == 0
+    odds = 3 + 1 + LIKELY
+    assert lowered(5.0, 3.0, -50.0) == pytest.approx(np.log1p(np.exp(odds)) / (1 + np.exp(5 - odds)), rel=1e-6)
+    assert lowered(5.0, 8.0, -50.0, -np.inf, 50.0) == 0
     assert lowered(-9.0, -9.0, -9.0) < 0.02  # nothing unusual
     assert lowered(-5.0, 8.0, 20.0) < 0.1  # an anomaly of another kind
     assert lowered(20.0, 8.0, -5.0) < 0.1  # a rule of the bank
 
 
+@given(loud=st.floats(0, 1000))
+def test_what_is_clearly_benign_is_quiet_however_loud_it_is(loud):
+    assert loud - lowered(0.0, 5.0, -50.0, loud=loud) <= 1e-4 * loud
+    assert lowered(5.0, 1.0, -50.0, loud=loud) <= max(lowered(5.0, 1.0, -50.0), 1e-2 * loud)  # a rule fits better
+
+
+@given(odds=st.floats(-20, 20), loud=st.floats(0, 1000))
+def test_a_rule_that_can_hold_at_any_time_takes_off_little(odds, loud):
+    assert lowered(0.0, odds, -50.0, ANYTIME, loud) <= MOST
+    assert lowered(0.0, 20.0, -50.0, ANYTIME, loud) == pytest.approx(MOST)
+
+
+def test_a_rule_with_times_and_one_without_count_together():
+    own = torch.tensor([[[5.0, 5.0, -9.0]]], dtype=torch.float64)
+    seen = replace(evidence(0.0, 0.0, 0.0), benign=own)
+    loud = np.array([[50.0]])
+    both, timed, untimed = (
+        relief(seen, np.array([priors])).of(loud)[0, 0] for priors in ([1, 0], [1, -np.inf], [-np.inf, 0])
+    )
+    assert both == timed > 49 and untimed == pytest.approx(MOST)
+
+
 def test_points_without_evidence_stay_without():
     seen = evidence(np.nan, np.nan, np.nan)
-    odds = benign_odds(seen, OPEN)
-    assert relief(seen, odds).tolist() == [[0.0]] and best_benign(odds).tolist() == [-1]
+    eased = relief(seen, np.full((1, 1), TIMED))
+    assert eased.clear.tolist() == eased.least.tolist() == [[0.0]]
+    assert best_benign(benign_odds(seen, np.full((1, 1), TIMED))).tolist() == [-1]
 
 
 def test_best_benign_rule():
@@ -67,9 +94,11 @@ def test_best_benign_rule():
 def test_score_falls_with_the_relief_and_never_rises(voice, free):
     seen, known = evidence(12.0, 12.0, -5.0, free), calibration()
     plain = known.score(Peaks.of(seen), voice)[0]
-    falling = [quiet_score(seen, known, voice, np.array([[by]]))[0] for by in (0.0, 1.0, 4.0, 40.0)]
+    falling = [quiet_score(seen, known, voice, Relief(*np.array([[[0.0]], [[by]]])))[0] for by in (0.0, 1.0, 4.0, 40.0)]
     assert falling[0] == plain and falling[1] < plain
     assert falling == sorted(falling, reverse=True) and falling[-1] < 0.6
+    shares = [quiet_score(seen, known, voice, Relief(*np.array([[[by]], [[0.1]]])))[0] for by in (0.0, 0.5, 0.9, 1.0)]
+    assert shares == sorted(shares, reverse=True) and shares[-1] < 0.6
 
 
 HOURLY, TRAIN_END, LENGTH, SIZE = 60, 2400, 4000, 3.0
@@ -125,7 +154,6 @@ def peak(score, begin):
 
 
 @pytest.mark.extended  # post-trains a detector
-@pytest.mark.xfail(reason="a backup that scores 20 falls to 4.4 only, if a rule of the bank has the same shape")
 def test_only_what_the_rule_means_is_quiet(enhanced, series):
     after, assessed = enhanced.score(series), enhanced.assess(series)
     np.testing.assert_array_equal(assessed.score, after)
@@ -139,6 +167,14 @@ def test_only_what_the_rule_means_is_quiet(enhanced, series):
     assert (assessed.quiet.rule[ELSEWHERE : ELSEWHERE + 20] == -1).all()
     explained = enhanced.explain(series)
     assert explained.probability[BACKUPS[0] + 5].max() < 0.5 < explained.probability[ELSEWHERE + 5].max()
+
+
+@pytest.mark.extended  # post-trains a detector
+@pytest.mark.xfail(reason="the points next to a very loud backup score about 10, and are not taken for a part of it")
+def test_the_edges_of_a_loud_backup_are_quiet(enhanced, series):
+    after = enhanced.score(series)
+    for begin in BACKUPS:
+        assert after[begin - 20 : begin + 40].max() < 4
 
 
 @pytest.mark.extended  # post-trains a detector
