@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Result:
         The events as in ``events.json``, in the same order.
     context : Context
         What the events are explained with.
+    quiet : list of dict
+        What benign rules keep quiet, as in ``events.json``, in order of time.
     """
 
     series: Series
@@ -46,6 +48,7 @@ class Result:
     events: tuple[Event, ...]
     records: list[dict[str, Any]]
     context: Context
+    quiet: list[dict[str, Any]] = field(default_factory=list)
 
     def chance(self, number: int) -> Expectation:
         """Return how often an event is expected by chance; ``number`` counts the worst as 0."""
@@ -87,14 +90,15 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str | None =
     """
     detector, threshold = posttrain.load(folder / ENHANCED), Threshold.load(folder / ENHANCED)
     scored = prepared(detector, series)
-    records = _records(folder, scored)
+    document = _document(folder, scored)
+    records = list(document["events"])
     after = read_scores(folder, series)["after"].to_numpy(dtype=float)[series.point_rows]
     events = tuple(_event(record, series.row_points) for record in records)
     alarms = [Span(event.begin, event.end, event.score) for event in events]
     context = Context.of(detector, scored, alarms, threshold, bank, text)
     score = after if threshold.errors is None else threshold.errors(after)
     as_read = replace(scored, missing=scored.absent if scored.absent.any() else None, dead=None)
-    return Result(as_read, score, threshold, events, records, context)
+    return Result(as_read, score, threshold, events, records, context, document.get("quiet", []))
 
 
 def read_scores(folder: Path, series: Series) -> pd.DataFrame:
@@ -117,8 +121,8 @@ def read_scores(folder: Path, series: Series) -> pd.DataFrame:
     return frame
 
 
-def _records(folder: Path, series: Series) -> list[dict[str, Any]]:
-    """Read the events of a run folder; those of another series are refused."""
+def _document(folder: Path, series: Series) -> dict[str, Any]:
+    """Read ``events.json`` of a run folder; the events of another series are refused."""
     document = read_events(folder)
     rows = len(series.row_points)
     named = {share["channel"] for record in document["events"] for share in record["channels"]}
@@ -126,7 +130,7 @@ def _records(folder: Path, series: Series) -> list[dict[str, Any]]:
     if document["rows"] != rows or last > rows or not named <= set(series.channels):
         hint = f"delete it, then ape run --resume {folder}"
         raise InputError("not the events of this series", str(folder / EVENTS_JSON), hint)
-    return list(document["events"])
+    return document
 
 
 def _event(record: dict[str, Any], points: np.ndarray) -> Event:

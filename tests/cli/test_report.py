@@ -113,6 +113,21 @@ def test_names_and_texts_are_escaped(finished, data, tmp_path):
     assert HTML_NAME not in report and Page(without_scripts(report)).text.count(HTML_NAME) >= 5
 
 
+def test_page_says_in_one_line_what_was_kept_quiet_and_why(finished, report, tmp_path):
+    assert "kept quiet" not in report
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    events = json.loads((folder / "events.json").read_text())
+    reason = f"rows 1450 to 1459: quiet because of 'backup' (line 4 of notes.txt: \"{HTML_NAME}\")"
+    times = {"start_time": None, "end_time": None}
+    events["quiet"] = [{"start": 1450, "end": 1460, **times, "score": 8.13, "rule": "backup", "reason": reason}]
+    (folder / "events.json").write_text(json.dumps(events))
+    write_report(folder, Run.open(finished.folder).series)
+    page = (folder / "report.html").read_text()
+    (line,) = [line for line in Page(page).text.splitlines() if "quiet because of" in line]
+    assert line.startswith(f"{reason}; its score would be 8.1 without the rule (threshold ")
+    assert "What benign rules kept quiet (1)" in page and HTML_NAME not in page
+
+
 def test_block_is_the_same_in_terminal_report_and_record(ape, finished, tmp_path):
     times = pd.date_range("2024-03-30", periods=400, freq="15min", tz="Europe/Berlin")
     rows = [f"{time.isoformat()};{k % 40},{k % 10};<b>on</b>" for k, time in enumerate(times)]
