@@ -14,12 +14,13 @@ from ape.agents.guide.names import channels_in
 from ape.agents.guide.stretches import question, stretch_of
 from ape.agents.guide.times import Stretch, Unclear
 
+EXPORT = "export the events"
+_RULES = re.compile(r"^(?!.*\b(?:events?|alarms?|alerts?|anomal)).*\b(?:rules?|bank)\b", re.IGNORECASE | re.DOTALL)
 MOST = 50  # events in a table
 ASKED = 400  # characters of a request that are recorded
 _TOP = re.compile(
     rf"\b(?:top|first|worst|largest|biggest)?\s*(?P<count>\d{{1,3}}|{'|'.join(NUMBERS)})\s+(?:(?:worst|biggest"
-    rf"|largest|top|most"
-    r" \w+|strongest)\s+)?(?:events?|anomal\w+|alarms?|alerts?|problems?|incidents?|findings?|ones)\b"
+    r"|largest|top|most \w+|strongest)\s+)?(?:events?|anomal\w+|alarms?|alerts?|problems?|incidents?|findings?|ones)\b"
     rf"|\b(?:top|worst|first) (?P<top>\d{{1,3}}|{'|'.join(NUMBERS)})\b",
     re.IGNORECASE,
 )
@@ -45,6 +46,7 @@ _MORE = re.compile(
     r"|rare\w*|seldom)|lower the threshold|lower threshold|"
     r"decrease the threshold|miss(?:es|ed)?|sensitivity up|up the sensitivity)\b", re.IGNORECASE
 )  # fmt: skip
+_ASKED_WHY = re.compile(r"^\W*(?:why|how (?:many|much|come|often)|what (?:is|are|does|would|if))\b", re.IGNORECASE)
 _LESS_SENSITIVE = re.compile(r"\b(?:less|not so|not that) sensitive\b", re.IGNORECASE)
 _EVENT = re.compile(r"\b(?:that|this|the) (?:event|anomaly|alarm|alert)\b", re.IGNORECASE)
 _PER_WEEK = {
@@ -72,6 +74,8 @@ def list_events(transcript: Transcript) -> ToolCalls | str:
 
 def export_events(transcript: Transcript) -> ToolCalls | str:
     """Return the call that writes events into a file."""
+    if _RULES.search(transcript.request):
+        return ask("Only the events can be written into another file; the rules are in the run folder.", [EXPORT])
     arguments = _narrowed(transcript)
     if isinstance(arguments, str):
         return arguments
@@ -101,16 +105,23 @@ def show_alert_rates(transcript: Transcript) -> ToolCalls | str:
 
 
 def change_rate(transcript: Transcript) -> ToolCalls | str:
-    """Return the call that changes the accepted rate of false alarms; the person is asked before it is made."""
+    """Return the call that changes the accepted rate of false alarms, or shows the rates if it is not clear to which.
+
+    The person is asked before it is made.
+    """
     rate = _rate(transcript.request)
+    if _ASKED_WHY.match(transcript.request):
+        return [("show_alert_rates", {})]
     if rate is not None:
         return [("set_alert_rate", {"number": rate[0], "per": rate[1]})]
     text = transcript.request
     more, fewer = _MORE.search(text) is not None, _FEWER.search(text) is not None
     if _LESS_SENSITIVE.search(text):
         more = False
-    if more == fewer:
+    if more and fewer:
         return ask("Do you want fewer alerts, or more?", ["fewer alerts", "more alerts"])
+    if not more and not fewer:
+        return [("show_alert_rates", {})]  # with what fewer and more would mean
     return [("set_alert_rate", {"direction": "more" if more else "fewer"})]
 
 

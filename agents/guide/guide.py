@@ -11,8 +11,9 @@ from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.guide.answers import summarise
 from ape.agents.guide.clarify import ask, chosen, example_of, nearest
 from ape.agents.guide.drafts import READ_TEXT
-from ape.agents.guide.intents import INTENTS, Intent, Reading, read_request
+from ape.agents.guide.intents import Intent, Reading, read_request
 from ape.agents.guide.names import unsure_channels
+from ape.agents.guide.orders import not_an_order
 from ape.agents.guide.requests import ACTIONS, Response, add_rule, asks_for_new_rule
 
 UNDERSTOOD = 0.2  # least probability of what is only shown or measured
@@ -24,9 +25,6 @@ SMALL_TALK, SAID = ("thanks", "quit", "help"), 0.65  # they need a phrase that i
 MOST_OPTIONS = 4  # channels that a question names
 # intents that look at the channel that a request names
 OF_CHANNELS = ("period", "trend", "spectrum", "changes", "values", "odd", "events", "show", "change", "export")
-_NEGATED = re.compile(
-    r"^\W*(?:please )?(?:don'?t|do not|never|not)\b|\bwithout (?:train|min|dropp|chang)ing anything", re.IGNORECASE
-)
 _HYPOTHETICAL = re.compile(r"\b(?:what (?:happens|if|would happen)|what would change|suppose)\b", re.IGNORECASE)
 
 
@@ -61,10 +59,8 @@ def _respond(transcript: Transcript) -> Response:
     if not _understood(reading) or (first.acts and _HYPOTHETICAL.search(transcript.request)):
         return _not_understood(reading, transcript)
     if first.acts:
-        if _NEGATED.search(transcript.request) and first.id == "change":
-            return _which([first, INTENTS["benign"]], transcript)
-        if _NEGATED.search(transcript.request) and first.id not in ("benign", "rate"):
-            return "All right, nothing was changed."
+        if (reply := not_an_order(first, transcript)) is not None:
+            return reply
         if share < SURE or share < AHEAD * next_share:
             return _which([first, second], transcript)
     if first.id in OF_CHANNELS and (

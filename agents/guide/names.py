@@ -10,7 +10,7 @@ from ape.agents.understanding.channels import describe_channels, mentioned
 
 FAILURE_WORDS = {  # everyday nouns and adjectives of each mechanism, as stems
     "stuck_sensor": "stuck stick freez frozen froze flat flatlin plateau hang jam standstill",
-    "gradual_drift": "drift creep ramp foul wear leak",
+    "gradual_drift": "drift creep ramp foul wear leak clog degrad corro sag",
     "abrupt_change": "jump step shift",
     "transient": "spik burst peak blip puls surg dip glitch bump hiccup",
     "signal_loss": "dropout gap loss lost outag zero drop-out blackout",
@@ -25,6 +25,7 @@ FAILURE_WORDS = {  # everyday nouns and adjectives of each mechanism, as stems
 }
 GENERIC = {"reading", "local", "level", "raised", "changed", "value", "stretch", "pattern", "change", "sensor", "cycle"}
 _PRONOUN = re.compile(r"\b(?:it|its|it's|that|this|that one|this one|the rule|the same)\b", re.IGNORECASE)
+_OF_EVENTS = re.compile(r"\b(?:events?|alarms?|alerts?)\b", re.IGNORECASE)
 # a rule that is described, such as "the stuck one" or "the drift rule"
 _DESCRIBED = re.compile(r"\b(?:the|that|this|my|your|a|of) ((?:[\w-]+ ){1,3}?)(?:one|rule|ones|rules)\b", re.IGNORECASE)
 
@@ -62,6 +63,8 @@ def named_rules(transcript: Transcript, dropped: bool = False) -> Named:
     if _DESCRIBED.search(transcript.request) and not _PRONOUN.search(transcript.request):
         return Named((), "unknown")
     for text in reversed(transcript.earlier):
+        if _OF_EVENTS.search(text):
+            return Named((), "unknown")  # "it" may be the event
         if by_id := rules_by_id(text, [*present, *gone]):
             return Named(tuple(by_id), "earlier")
     return Named((present[0],), "only") if len(present) == 1 else Named((), "unknown")
@@ -83,9 +86,14 @@ def rules_by_id(text: str, rules: list[str]) -> list[str]:
 
 def without_rules(text: str, rules: list[str], stand_in: str) -> str:
     """Return a text with a stand-in for each rule that it names or describes."""
+    parts = {part for rule in rules for part in re.split(r"[_\d-]+", rule) if len(part) > 3}
     for rule in sorted(rules, key=len, reverse=True):
         text = re.sub(rf"(?:\bthe |\brule )?{_id_pattern(rule).pattern}(?: rule| one)?", stand_in, text, flags=re.I)
-    return _DESCRIBED.sub(lambda match: stand_in if mechanisms_in(match[1]) else match[0], text)
+
+    def describes(words: str) -> bool:
+        return bool(mechanisms_in(words)) or any(_fits(word, part) for word in words.lower().split() for part in parts)
+
+    return _DESCRIBED.sub(lambda match: stand_in if describes(match[1]) else match[0], text)
 
 
 def without_channels(text: str, channels: list[str], stand_in: str) -> str:
@@ -124,7 +132,7 @@ def mechanisms_in(text: str) -> list[str]:
 def _by_words(request: str, rules: list[str], kinds: dict[str, list[str]]) -> list[str]:
     """Return the rules that most words of a request fit."""
     words = re.findall(r"[a-z]+", request.lower())
-    fits = {}
+    fits, vaguely, described = {}, {}, _DESCRIBED.search(request)
     for rule in rules:
         mechanism, *morphology = kinds.get(rule, [""])
         stems = {
@@ -132,8 +140,11 @@ def _by_words(request: str, rules: list[str], kinds: dict[str, list[str]]) -> li
             *FAILURE_WORDS.get(mechanism, "").split(),
             *" ".join(morphology).split("_"),
         }
-        stems = {stem for stem in stems if len(stem) > 3 and stem not in GENERIC} | (stems & {"gap"})
-        fits[rule] = len({stem for stem in stems if any(_fits(word, stem) for word in words)})
+        stems = {stem for stem in stems if len(stem) > 3} | (stems & {"gap"})
+        found = {stem for stem in stems if any(_fits(word, stem) for word in words)}
+        fits[rule] = len(found - GENERIC)
+        vaguely[rule] = len(found) if described else 0
+    fits = fits if any(fits.values()) else vaguely
     most = max(fits.values(), default=0)
     return [rule for rule, count in fits.items() if count == most] if most else []
 

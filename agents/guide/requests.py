@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ape.agents.expert.transcript import ToolCalls, Transcript
+from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.guide.clarify import ask
 from ape.agents.guide.clock_words import NUMBERS
 from ape.agents.guide.drafts import READ_TEXT, UNKNOWN_KIND, UNKNOWN_STEP, draft_of, failure_in, kind_of, step_seconds
@@ -34,6 +34,16 @@ MOST_OPTIONS = 4  # rules that a question names
 MOST_WORDS = 7  # of a request to drop a rule that it only describes
 ASKED = 400  # characters of a request that are recorded
 NOT_SCORED = "There are no scores and no events, because nothing was scored yet: say 'go' first."
+UNDO_RULES = "undo the last change of the rules"
+LASTING = {  # tools whose results stay
+    "set_alert_rate": "The last thing that changed is the rate of false alarms.",
+    "train_and_score": "The last thing that was done is the training.",
+    "export_events": "The last thing that was done is the export, and the file stays.",
+}
+DEEDS = (
+    *LASTING, "mine_rules", "add_rule", "add_benign_rule", "add_benign_event", "change_rule", "drop_rule",
+    "restore_rule", "undo",
+)  # fmt: skip
 NO_RULES = "There are no rules yet: say 'mine'."
 QUIT = "Everything is stored. In the terminal, 'quit' or Ctrl-D ends; on the page, just close it."
 _COUNT = re.compile(rf"\b(\d+|{'|'.join(NUMBERS)})\s+(?:\w+\s+)?(?:examples?|samples?)\b", re.IGNORECASE)
@@ -181,7 +191,18 @@ def _compare_banks(transcript: Transcript) -> Response:
 
 
 def _undo(transcript: Transcript) -> Response:
-    return [("undo", {})] if transcript.task.get("changes") else "There is nothing to undo: no rule was changed."
+    """Undo the last change of the rules; ask if something else was done after it, which `undo` does not take back."""
+    if not transcript.task.get("changes"):
+        return "There is nothing to undo: no rule was changed."
+    last = next((each.tool for each in reversed(transcript.results) if each.tool in DEEDS and _done(each)), None)
+    if last in LASTING and not re.search(r"\brules?\b", transcript.request, re.IGNORECASE):
+        other = ["more alerts"] if last == "set_alert_rate" else []
+        return ask(f"{LASTING[last]} Only changes of the rules can be undone.", [UNDO_RULES, *other])
+    return [("undo", {})]
+
+
+def _done(result: ToolResult) -> bool:
+    return not result.value.keys() & {"error", "declined"}
 
 
 def channel_of(transcript: Transcript) -> str:

@@ -27,9 +27,10 @@ CHANGES = tuple(
         (rf"longer|as long|too (?:short|brief)|prolong|extend|lengthen|(?:increase|double|triple) (?:the "
          rf"|its )?{_LENGTH}", "length", True),
         (rf"shorter|briefer|too long|shorten|(?:reduce|decrease|halve) (?:the |its )?{_LENGTH}", "length", False),
-        (r"(?:more|much more|as) (?:often|frequent\w*|common|likely)|weigh\w* more|too (?:rare"
-         r"|seldom)", "weight", True),
-        (r"rarer|less (?:often|frequent\w*|common|likely)|weigh\w* less|too (?:often|frequent|common)|seldom"
+        (r"(?:more|much more|as) (?:often|frequent\w*|common|likely|important)|(?:weigh\w*|matter|count)s? more"
+         r"|too (?:rare|seldom)", "weight", True),
+        (r"rarer|less (?:often|frequent\w*|common|likely|important)|(?:weigh\w*|matter|count)s? less"
+         r"|too (?:often|frequent|common)|seldom"
          r"|rarely", "weight", False),
     )
 )  # fmt: skip
