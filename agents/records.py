@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ape.rules.schema import Range, Record, RuleDraft, Tercile
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
@@ -37,8 +37,20 @@ SightingTerm = Literal[
 ]
 ChannelName = Annotated[str, Field(max_length=200)]
 EvidenceId = Annotated[str, Field(max_length=80)]
-Mechanism = Annotated[str, Field(json_schema_extra={"enum": list(MECHANISMS)})]
-Morphology = Annotated[str, Field(json_schema_extra={"enum": list(MORPHOLOGIES)})]
+
+
+def _in(vocabulary: dict[str, str]) -> AfterValidator:
+    def known(term: str) -> str:
+        if term not in vocabulary:
+            msg = f"'{term}' is not in the vocabulary: {', '.join(vocabulary)}"
+            raise ValueError(msg)
+        return term
+
+    return AfterValidator(known)
+
+
+Mechanism = Annotated[str, _in(MECHANISMS), Field(json_schema_extra={"enum": list(MECHANISMS)})]
+Morphology = Annotated[str, _in(MORPHOLOGIES), Field(json_schema_extra={"enum": list(MORPHOLOGIES)})]
 
 
 class Hint(Record):

@@ -58,3 +58,10 @@ def test_wrong_word_stays_wrong():
 def test_half_of_a_surrogate_pair_is_replaced():
     answer = read_answer('{"rationale": "a \\ud83d b", "scenario": "\\ud83d\\ude00", "channels": ["v"]}', Plan)
     assert answer.scenario == "\U0001f600" and answer.rationale.encode()
+
+
+def test_hint_with_an_unknown_mechanism_is_left_out():
+    text = json.dumps(PLAN | {"hints": [HINT, HINT | {"mechanism": "gremlins"}]})
+    with pytest.raises(Mismatch, match="gremlins"):
+        read_answer(text, Plan)
+    assert len(read_valid_items(text, Plan)[0].hints) == 1

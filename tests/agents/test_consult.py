@@ -67,7 +67,7 @@ def profile(bench):
 
 
 INVALID = ["", "I think the series is periodic.", "{", "[]", "null", '{"rationale": "x", "period": "often"}']
-INVALID += ['{"period": 30}', '{"rationale": "x", "period": 30, "extra": 1}', '{"rationale": "x", "period": -1}']
+INVALID += ['{"period": 30}', '{"rationale": "x", "period": [1, 2], "extra": [1]}', '{"rationale": "x", "period": -1}']
 
 
 @pytest.mark.parametrize("answer", INVALID)
