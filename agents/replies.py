@@ -23,7 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, stop_after_delay, wait_expon
 
 from ape.agents import reply_cache
 from ape.agents.brain import Brain
-from ape.agents.dialogue import merge_users, plain_dialogue
+from ape.agents.dialogue import plain_dialogue
 from ape.agents.request_slots import request_slot
 from ape.agents.thoughts import split_thoughts
 from ape.agents.written_calls import UNREADABLE, read_arguments, written_calls
@@ -109,7 +109,7 @@ async def request_reply(
         dispatch_custom_event(CACHED_REPLY, {"content": cached.content, "tool_calls": cached.tool_calls})
         return cached, Usage(known=1)
     start = time.perf_counter()
-    raw = await _ask_server(brain, merge_users(messages), options | {"stream": stream})
+    raw = await _ask_server(brain, list(messages), options | {"stream": stream})
     reply = read_reply(raw, messages, {tool.name: list(tool.args) for tool in tools}, schema)
     seconds, tokens = time.perf_counter() - start, reply.usage_metadata
     if brain.cached and (reply.content or reply.tool_calls):  # an empty reply may be another one next time

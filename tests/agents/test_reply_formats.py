@@ -266,7 +266,7 @@ def test_template_that_knows_only_user_and_assistant(server, script):
     server.next_scripts = [script.failing(400, "Conversation roles must alternate user/assistant"), script.saying("hi")]
     messages = [SystemMessage("be brief"), HumanMessage("one"), HumanMessage("two")]
     assert asyncio.run(request_reply(open_brain(server.url), messages))[0].content == "hi"
-    assert [len(request["messages"]) for request in server.requests] == [2, 1]
+    assert [len(request["messages"]) for request in server.requests] == [3, 1]
     assert server.requests[1]["messages"] == [{"role": "user", "content": "be brief\n\none\n\ntwo"}]
 
 
