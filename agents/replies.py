@@ -228,9 +228,7 @@ def _simpler_request(
     if "response_format" in options and ABOUT_SCHEMA.search(error):
         schema = json.dumps(options["response_format"]["json_schema"]["schema"])
         described = HumanMessage(f"The JSON schema of the answer:\n{schema}")
-        return merge_users([*messages, described]), {
-            name: value for name, value in options.items() if name != "response_format"
-        }
+        return [*messages, described], {name: value for name, value in options.items() if name != "response_format"}
     if ABOUT_ROLES.search(error) and (plain := plain_dialogue(messages)) != messages:
         return plain, options
     without_pictures = [_without_pictures(message) for message in messages]
