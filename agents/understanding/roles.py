@@ -23,7 +23,7 @@ LEAST_BENIGN = 0.6  # probability without a cue, since what is benign never alar
 LEAST_FAILURE = 0.1  # clarity of a failure that does not say how the values move
 CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
 LEAST_CLARITY = {"text": 0.7, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
-CERTAIN = 0.9  # clarity of a failure in a text that could be a title
+CERTAIN = 0.9  # clarity of a failure in a text that could be a title, and in a single word of a log
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description
 # headings that announce failures, or what is normal
 _OF_FAILURES = re.compile(
@@ -273,7 +273,7 @@ def _role(
         return "not understood", f"written in {meaning.language}"
     if preface and (role in ("normal", "not understood") or clarity(meaning) < LEAST_CLARITY["text"]):
         return "normal", "describes the scenario"
-    if source == "log" and role == "failure" and clarity(meaning) < LEAST_CLARITY["log"]:
+    if source == "log" and role == "failure" and clarity(meaning) < (LEAST_CLARITY["log"] if " " in text else CERTAIN):
         return "normal", "routine"
     if role == "failure" and clarity(meaning) < LEAST_FAILURE and not moves(text):
         return "not understood", "does not say what happens to the values"

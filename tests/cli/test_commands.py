@@ -133,7 +133,8 @@ def test_benign_rules_are_shown_and_counted_apart(ape, finished, tmp_path):
     bank = RuleBank.load(finished.folder / "bank.json")
     bank.benign.append(bank.rules[0].model_copy(update={"id": "nightly-backup"}))
     bank.save(tmp_path / "bank.json")
-    assert "nightly-backup: benign, " in ape("bank", "show", tmp_path / "bank.json").out
+    assert "nightly-backup: " in ape("bank", "show", tmp_path / "bank.json").out
+    assert "must not alarm" in ape("bank", "show", tmp_path / "bank.json").out
     assert f"valid, {len(bank.rules)} rules and 1 benign" in ape("bank", "validate", tmp_path / "bank.json").out
 
 

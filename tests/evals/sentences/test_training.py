@@ -32,4 +32,4 @@ def test_verbs_are_inflected():
     text = " ".join(row.text for row in composed(4000))
     assert " drifts slowly" in text
     assert " is stuck" in text or " gets stuck" in text
-    assert "bes " not in text
+    assert " bes " not in text
