@@ -103,8 +103,8 @@ def _stopped_by_ctrl_c(session: Session) -> Iterator[None]:
             session.stop()
             console.print("Stopping at the next step; Ctrl-C again ends the conversation.", style="dim")
             return
-        _print_resume_line(session)
-        sys.stdout.flush()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.write(sys.stdout.fileno(), f"\n{_resume_line(session)}\n".encode())  # the console may be printing
         os._exit(INTERRUPTED)  # a step that does not report would keep the process
 
     before = signal.signal(signal.SIGINT, stop)
@@ -115,10 +115,14 @@ def _stopped_by_ctrl_c(session: Session) -> Iterator[None]:
 
 
 def _print_resume_line(session: Session) -> None:
-    """Print the command that opens a thread again, as it has to be typed, on one line."""
+    console.print(_resume_line(session), soft_wrap=True)
+
+
+def _resume_line(session: Session) -> str:
+    """Return the command that opens a thread again, as it has to be typed."""
     words = ["ape", "chat", "--resume", str(session.folder)]
     words += [] if session.thread == MAIN else ["--thread", session.thread]
-    console.print(f"resume with: {shlex.join(words)}", soft_wrap=True)
+    return f"resume with: {shlex.join(words)}"
 
 
 def _clean(message: str) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from ape.monitor.alarms import alarms
 from ape.monitor.context import Context
+from ape.monitor.event import Event
+from ape.monitor.expected import expected
 from ape.monitor.reason import quotes
 from ape.monitor.spans import Span
 from ape.monitor.times import span_text
 from ape.posttrain.assessment import Assessment
+from ape.rules import Rule
+
+HALF = 0.5  # of its score that a point must lose, and of the points of a span that must lose so much
+SLACK = 1.5  # times the size and the length that a benign rule gives
+SMEAR = 32  # samples by which high scores spread to either side of what raises them
 
 
 @dataclass(frozen=True)
@@ -37,19 +45,76 @@ class Quieted:
     reason: str
 
 
-def quieted(assessment: Assessment, raised: list[Span], context: Context) -> tuple[Quieted, ...]:
-    """Return the spans that would raise an alarm without benign rules, and raise none with them, in order of time."""
-    quiet = assessment.quiet
-    if quiet is None:
-        return ()
-    found = []
-    for span in alarms(context.series, quiet.score, context.threshold.level):
-        rules = quiet.rule[span.begin : span.end]
-        rules = rules[rules >= 0]
-        if len(rules) and not any(span.begin < other.end and other.begin < span.end for other in raised):
-            name = quiet.rules[int(np.bincount(rules).argmax())]
+def settled(
+    assessment: Assessment, score: np.ndarray, raised: list[Span], context: Context
+) -> tuple[list[Span], tuple[Quieted, ...]]:
+    """Decide which spans benign rules keep quiet, each span as a whole.
+
+    A span that would raise an alarm without benign rules is quiet if one can hold there, if it halves most of the
+    score, and if it allows values so far and so long outside of what is usual. Without that, the edges would raise
+    alarms of their own, and a larger anomaly of the same shape would raise none, or at its edges alone.
+
+    Parameters
+    ----------
+    assessment : Assessment
+    score : ndarray [T]
+        With benign rules.
+    raised : list of Span
+        Alarms of this score.
+    context : Context
+
+    Returns
+    -------
+    spans : list of Span
+        Alarms, in order of time.
+    quiet : tuple of Quieted
+        In order of time.
+    """
+    quiet, level = assessment.quiet, context.threshold.level
+    if quiet is None or context.bank is None:
+        return raised, ()
+    kept, found = list(raised), []
+    rules = {rule.id: rule for rule in context.bank.benign}
+    for span in alarms(context.series, np.where(quiet.rule >= 0, quiet.score, -np.inf), level):
+        where = slice(span.begin, span.end)
+        able = [quiet.rules[k] for k, _ in Counter(quiet.rule[where].tolist()).most_common() if k >= 0]
+        lowered = (score[where] <= HALF * quiet.score[where]).mean() >= HALF
+        edges = [each for each in kept if span.begin - SMEAR <= each.begin and each.end <= span.end + SMEAR]
+        longer = [each for each in kept if each not in edges and span.begin < each.end and each.begin < span.end]
+        if not lowered:
+            continue
+        name = next((name for name in able if name in rules and _allows(rules[name], span, context)), None)
+        if name is None:
+            begins, ends, peaks = zip(span, *edges, *longer, strict=True)
+            kept = [each for each in kept if each not in (*edges, *longer)]
+            kept.append(Span(min(begins), max(ends), max(peaks)))
+        elif not longer:
+            kept = [each for each in kept if each not in edges]
             found.append(Quieted(span.begin, span.end, span.peak, name, _reason(span, name, context)))
-    return tuple(found)
+    return sorted(kept), tuple(found)
+
+
+def _allows(rule: Rule, span: Span, context: Context) -> bool:
+    """Whether the values of a span are outside of what is usual no farther and no longer than a benign rule says."""
+    bank = context.bank
+    if bank is None:
+        return False
+    longest = SLACK * rule.duration.high * (bank.context.cycle if rule.duration.unit == "periods" else 1)
+    if span.end - span.begin > longest + 2 * SMEAR:
+        return False
+    names = rule.context.channels or list(context.series.channels)
+    at = [context.channel(name) for name in names]
+    event = Event(span.begin, span.end, span.begin, span.peak, tuple((name, 1.0) for name in names), (), ongoing=False)
+    usual = expected(event, context)
+    offset = 0.0 if context.series.offset is None else context.series.offset
+    values = context.series.values[span.begin : span.end].astype(np.float64) + offset
+    outside = np.fmax(np.fmax(values - usual.high, usual.low - values), 0.0)[:, at]
+    of = {channel.name: channel for channel in bank.context.channels}
+    unit = {"series_sd": "scale", "residual_sd": "residual_scale"}.get(rule.scale.unit)
+    sizes = np.array([getattr(of[name], unit) if unit else 1.0 for name in names]) * rule.scale.high
+    return bool(
+        (np.nanmax(outside, axis=0, initial=0.0) <= SLACK * sizes).all() and (outside > 0).any(axis=1).sum() <= longest
+    )
 
 
 def _reason(span: Span, name: str, context: Context) -> str:

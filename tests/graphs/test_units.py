@@ -45,14 +45,14 @@ def post_trained_score(detector: Detector, bank: RuleBank, series: Series) -> np
 
 def numbers_of(channel: ChannelContext) -> np.ndarray:
     """Return all numbers of a channel's context."""
-    return np.hstack([value for name, value in channel.model_dump().items() if name != "name"])
+    return np.hstack([value for value in channel.model_dump(exclude={"name", "responses"}).values()])
 
 
 def with_unit(bank: RuleBank, factor: float) -> RuleBank:
     """Return the bank of a series times a factor, with all digits."""
     bank = bank.model_copy(deep=True)
     for channel in bank.context.channels:
-        for name, value in channel.model_dump(exclude={"name"}).items():
+        for name, value in channel.model_dump(exclude={"name", "responses"}).items():
             setattr(channel, name, tuple(factor * x for x in value) if isinstance(value, tuple) else factor * value)
     return bank
 

@@ -9,11 +9,11 @@ import pytest
 
 from ape.monitor import Quieted, read_events, write_events
 from ape.monitor.answer import Answer
-from ape.monitor.quiet import quieted
+from ape.monitor.quiet import settled
 from ape.monitor.spans import Span
 from ape.posttrain.assessment import Assessment, Quiet
 from ape.rules import RuleBank, broad_rule, build_context
-from ape.rules.schema import Evidence
+from ape.rules.schema import DurationPrior, Evidence, ScalePrior
 from ape.series import from_array
 
 LOUD = [(2400, 2440), (2600, 2640)]
@@ -33,35 +33,65 @@ def assessment(context, rule=1):
     """Two spans that would be loud; the benign rule can hold at both."""
     loud, rules = np.zeros(context.series.length, np.float32), np.full(context.series.length, -1)
     for begin, end in LOUD:
-        loud[begin:end], rules[begin + 5 : end] = 5, rule
+        loud[begin:end], rules[begin:end] = 5, rule
     return Assessment(np.zeros_like(loud), np.ones((len(loud), 1)), quiet=Quiet(loud, rules, ("start", "backup")))
 
 
+def quiet_spans(assessed, context):
+    kept, quiet = settled(assessed, assessed.score, [], context)
+    assert kept == []
+    return quiet
+
+
 def test_spans_without_an_alarm_are_quiet_because_of_the_rule(context):
-    first, second = quieted(assessment(context), [], context)
+    first, second = quiet_spans(assessment(context), context)
     assert (first.begin, first.end, first.rule, first.score) == (*LOUD[0], "backup", 5.0)
     assert (second.begin, second.end) == LOUD[1]
     assert "quiet because of 'backup' (line 4 of notes.txt: \"Nightly backup is normal.\")" in first.reason
 
 
 def test_a_rule_without_a_text_is_named_alone(context):
-    first, _ = quieted(assessment(context, rule=0), [], context)
+    first, _ = quiet_spans(assessment(context, rule=0), context)
     assert first.rule == "start" and first.reason.endswith("quiet because of 'start'")
 
 
-def test_what_raises_an_alarm_all_the_same_is_not_quiet(context):
-    (only,) = quieted(assessment(context), [Span(2430, 2470, 4.0)], context)
-    assert (only.begin, only.end) == LOUD[1]
+def test_edges_of_what_is_quiet_raise_no_alarm(context):
+    edges = [Span(2400, 2405, 4.0), Span(2438, 2440, 4.0), Span(2600, 2630, 4.0)]
+    assessed = assessment(context)
+    for begin, end, _ in edges:
+        assessed.score[begin:end] = 4
+    kept, (only,) = settled(assessed, assessed.score, edges, context)
+    assert (only.begin, only.end) == LOUD[0] and kept == [edges[2]]  # most of the last one is loud all the same
+
+
+@pytest.mark.parametrize(("size", "length", "is_quiet"), [(2, 30, True), (20, 30, False), (2, 40, False), (0, 0, True)])
+def test_what_is_larger_or_longer_than_the_rule_says_raises_an_alarm(context_of, wave, size, length, is_quiet):
+    changed = wave.copy()
+    changed[LOUD[0][0] : LOUD[0][0] + length] += size
+    rule = BACKUP.model_copy(
+        update={
+            "scale": ScalePrior(low=1, high=3, unit="data"),
+            "duration": DurationPrior(low=5, high=22, unit="samples"),
+        }
+    )
+    bank = RuleBank(context=build_context(from_array(wave)), benign=[OTHER, rule])
+    context = context_of(changed, bank=bank)
+    kept, quiet = settled(assessment(context), np.zeros(len(wave)), [], context)
+    assert [each.begin for each in quiet] == ([2400] * is_quiet) + [2600]
+    assert kept == ([] if is_quiet else [Span(*LOUD[0], 5.0)])
 
 
 def test_spans_where_no_benign_rule_can_hold_are_not_quiet(context):
-    assert quieted(assessment(context, rule=-1), [], context) == ()
-    assert quieted(Assessment(np.zeros(3000), np.ones((3000, 1))), [], context) == ()
+    raised = [Span(*LOUD[0], 5.0)]
+    assessed = assessment(context, rule=-1)
+    assert settled(assessed, assessed.score, raised, context) == (raised, ())
+    without = Assessment(np.zeros(3000), np.ones((3000, 1)))
+    assert settled(without, without.score, raised, context) == (raised, ())
 
 
 def test_events_json_lists_what_is_quiet_only_if_there_is_something(context, tmp_path):
     assessed = assessment(context)
-    for quiet in ((), quieted(assessed, [], context)):
+    for quiet in ((), quiet_spans(assessed, context)):
         answer = Answer(context.series, assessed, assessed.score, context.threshold, (), context, quiet)
         write_events(tmp_path, answer)
         stored = json.loads((tmp_path / "events.json").read_text())
