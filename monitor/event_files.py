@@ -5,6 +5,7 @@ The names of columns and fields are stable. Positions count rows of the file, fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ def write_events(folder: Path, answer: Answer) -> None:
 
 def events_frame(answer: Answer) -> pd.DataFrame:
     """Return the events as the rows of ``events.csv``, the worst first."""
-    records = event_records(answer)
+    return frame_of(event_records(answer))
+
+
+def frame_of(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return events of ``events.json`` as rows of ``events.csv``."""
     rows = [{**record, "channels": "; ".join(share["channel"] for share in record["channels"])} for record in records]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

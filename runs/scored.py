@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 from langchain_core.tools import BaseTool
 from PIL import Image
 from pydantic import Field
@@ -21,7 +20,7 @@ from ape.core.files import write_json, write_text
 from ape.core.run_files import BANK, EVENTS_JSON, REPORT, SCORES
 from ape.graphs.conversation import Rank, Scored
 from ape.monitor import duration_text, read_events, span_text
-from ape.monitor.event_files import COLUMNS
+from ape.monitor.event_files import frame_of
 from ape.rules import RuleBank
 from ape.runs.benign import draft_of_event
 from ape.runs.comparison import compare
@@ -307,8 +306,7 @@ class ScoredRun:
         if kind == "json":
             write_json(path, records)
         else:
-            rows = [{**each, "channels": "; ".join(share["channel"] for share in each["channels"])} for each in records]
-            write_text(path, _csv(rows))
+            write_text(path, frame_of(records).to_csv(index=False))
         return {
             "file": str(path),
             "events": len(records),
@@ -385,10 +383,6 @@ def _highest(score: np.ndarray) -> float | None:
 def _quoted(rule: Any) -> dict[str, str]:
     quotes = [item.quote for item in rule.evidence if item.quote] if rule is not None else []
     return {"quote": quotes[0]} if quotes else {}
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    return str(pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False))
 
 
 def _as_png(picture: bytes) -> bytes:

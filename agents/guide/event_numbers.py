@@ -27,14 +27,14 @@ _RANK = re.compile(
     rf"|\b(?P<worst>worst|biggest|most severe|largest|strongest|top)(?: (?:{_NOUN}|one)\b|$)",
     re.IGNORECASE,
 )
-_PRONOUN = re.compile(r"\b(?:it|that|this|one)\b", re.IGNORECASE)
+PRONOUN = re.compile(r"\b(?:it|that|this|one)\b", re.IGNORECASE)
 
 
 def event_number(transcript: Transcript) -> int | None:
     """Return the rank of the event that a request speaks of, 1 is the worst; None if it is not clear which."""
     if (rank := _rank(transcript.request)) is not None:
         return rank
-    if _PRONOUN.search(transcript.request):
+    if PRONOUN.search(transcript.request):
         for text in reversed(transcript.earlier):
             if (rank := _rank(text)) is not None:
                 return rank

@@ -10,6 +10,7 @@ from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.guide.clarify import ask
 from ape.agents.guide.clock_words import NUMBERS
 from ape.agents.guide.drafts import READ_TEXT, UNKNOWN_KIND, UNKNOWN_STEP, draft_of, failure_in, kind_of, step_seconds
+from ape.agents.guide.event_numbers import PRONOUN
 from ape.agents.guide.event_requests import (
     change_rate,
     explain_event,
@@ -47,7 +48,6 @@ DEEDS = (
 NO_RULES = "There are no rules yet: say 'mine'."
 QUIT = "Everything is stored. In the terminal, 'quit' or Ctrl-D ends; on the page, just close it."
 _COUNT = re.compile(rf"\b(\d+|{'|'.join(NUMBERS)})\s+(?:\w+\s+)?(?:examples?|samples?)\b", re.IGNORECASE)
-_PRONOUN = re.compile(r"\b(?:it|that|this|one)\b", re.IGNORECASE)
 _ADD = re.compile(
     r"^\s*(?:please |can you |could you |now |and |then )*(?:(?:add|propose|write|include|create) (?:a|an|another"
     r"|one more|the"
@@ -100,14 +100,14 @@ def for_rule(action: Callable[[Transcript, str], Response], *, dropped: bool = F
 def _is_vague(named: Named, transcript: Transcript) -> bool:
     """Whether a request only may mean a rule: it names none and does not say "it", or tells more than that."""
     if named.how in ("earlier", "only"):
-        return not _PRONOUN.search(transcript.request)
+        return not PRONOUN.search(transcript.request)
     return named.how == "words" and len(transcript.request.split()) > MOST_WORDS
 
 
 def _with_id(transcript: Transcript, rule: str) -> str:
     """Return the request with the id of a rule instead of what stands for it."""
     request = transcript.request.strip(" .?!")
-    for pattern in (_ALL, _DESCRIBED, _PRONOUN):
+    for pattern in (_ALL, _DESCRIBED, PRONOUN):
         if pattern.search(request):
             return pattern.sub(rule, request, count=1)
     bare = without_rules(request, [*transcript.task.get("rules", []), *transcript.task.get("dropped", [])], rule)

@@ -6,13 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ape.agents.guide.clock_words import hours_in, without_clocks
+from ape.agents.guide.clock_words import NUMBERS, hours_in, without_clocks
 from ape.agents.guide.names import channels_in
 from ape.agents.understanding.quantities import durations
 from ape.agents.understanding.times import weekdays
 
 MORE, LESS = 1.5, 0.67  # factors of a change without a number
-NUMBERS = {"two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "ten": 10.0}
 _SIZE = r"(?:size|height|amplitude|magnitude|strength)"
 _LENGTH = r"(?:length|duration|time)"
 # words, the argument of change_rule that they change, and whether they increase it

@@ -54,33 +54,7 @@ _VERBS = (
     (re.compile(r"\b(?:halv(?:e[sd]?|ing)|half (?:the|its|of (?:the|its)|as (?:much|high|many)))\b", re.I), -0.5),
 )
 _NOT_YET = re.compile(r"\b(?:not|never|no longer|don't|doesn't) (?:\w+ )?$", re.IGNORECASE)
-CHANGING = (
-    r"ris(?:e|es|en|ing)|rose|rais\w+|climb\w*|increas\w+|jump\w*|surg\w+|grow\w*|grew|gain(?:s|ed)?|spik\w+|soar\w*"
-    r"|shoot\w*|shot|swell\w*|fall\w*|fell|drop\w*|sink\w*|sank|sunk|sag\w*|dip\w*|declin\w+|decreas\w+|reduc\w+"
-    r"|los\w+"
-    r"|lower\w*|shift\w*|drift\w*|creep\w*|crept|chang\w+|deviat\w+|offset\w*|off|bias\w*|step\w*|swing\w*|swung"
-    r"|vari\w+"
-    r"|fluctuat\w+|wander\w*|move[sd]?|bump\w*|pulse\w*|kick\w*|error|differ\w*|wobbl\w+|oscillat\w+|scatter\w*|noise"
-    r"|excursion\w*|add\w*|tak\w+|slip\w*|down|up|higher|spread|ramp\w*|plung\w+|collaps\w*|over-?reads?"
-    r"|under-?reads?"
-    r"|lag\w*|short|overshoot\w*|undershoot\w*|stray\w*|disagree\w*|apart|peak\w*|burst\w*"
-)
-_ABOUT = (
-    r"(?:by|of|about|around|some|roughly|approximately|approx\.?|nearly|almost|up to|as much as|at least|at most"
-    r"|more than"
-    r"|less than|over|another|only|a|an|the|between|typically|usually|~|≈|±|\+|-|,|to)"
-)
-_BEFORE = re.compile(
-    rf"\b(?P<part>{any_of(FRACTIONS)}) (?:lower|less|higher|more|too (?:low|high)|below|above)\b", re.IGNORECASE
-)
-# stems of verbs, and the change that they mean
-_VERBS = (
-    (re.compile(r"\b(?:doubl(?:e[sd]?|ing)|twice (?:the|its|as (?:much|high|many))|two-?fold)\b", re.I), 1.0),
-    (re.compile(r"\b(?:tripl(?:e[sd]?|ing)|threefold|three times (?:the|its|as (?:much|high|many)))\b", re.I), 2.0),
-    (re.compile(r"\b(?:halv(?:e[sd]?|ing)|half (?:the|its|of (?:the|its)|as (?:much|high|many)))\b", re.I), -0.5),
-)
-_NOT_YET = re.compile(r"\b(?:not|never|no longer|don't|doesn't) (?:\w+ )?$", re.IGNORECASE)
-CHANGING = (
+_CHANGING = (
     r"ris(?:e|es|en|ing)|rose|rais\w+|climb\w*|increas\w+|jump\w*|surg\w+|grow\w*|grew|gain(?:s|ed)?|spik\w+|soar\w*"
     r"|shoot\w*|shot|swell\w*|fall\w*|fell|drop\w*|sink\w*|sank|sunk|sag\w*|dip\w*|declin\w+|decreas\w+|reduc\w+"
     r"|los\w+"
@@ -94,7 +68,7 @@ _ABOUT = (
     r"(?:by|of|about|around|some|roughly|approximately|approx\.?|nearly|almost|up to|as much as|at least|at most"
     r"|more than|less than|over|another|only|a|an|the|between|typically|usually|~|≈|±|\+|-|,|to)"
 )
-_BEFORE = re.compile(rf"(?:\b(?:{CHANGING})\b(?:\W+\w+){{0,2}}?|\bby)\W*(?:{_ABOUT}\W*){{0,3}}$", re.IGNORECASE)
+_BEFORE = re.compile(rf"(?:\b(?:{_CHANGING})\b(?:\W+\w+){{0,2}}?|\bby)\W*(?:{_ABOUT}\W*){{0,3}}$", re.IGNORECASE)
 _LEVEL_BEFORE = re.compile(
     r"\b(?:to|at|above|below|beneath|over|under|exceed\w*|beyond|than|near|reach\w*|is|are|was|held|kept|limit"
     r"|limits|set ?point"
