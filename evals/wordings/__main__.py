@@ -22,7 +22,7 @@ def main() -> None:
             continue
         counts = Counter(reaction.outcome for reaction in reactions)
         shares = " | ".join(f"{100 * counts[outcome] / len(reactions):.0f} %" for outcome in OUTCOMES)
-        write(f"| {name} half, {what} | {shares} | {len(reactions)} |")
+        write(f"| {name}, {what} | {shares} | {len(reactions)} |")
         for reaction in reactions if arguments.list else ():
             if reaction.outcome != "right":
                 write(f"  - [{reaction.outcome}] {reaction.wording.says!r} -> {reaction.did[:300]}")

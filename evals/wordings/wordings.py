@@ -16,7 +16,11 @@ from ape.agents.guide import guide
 from ape.agents.prompts import SYSTEM
 
 FOLDER = Path(__file__).parent
-FILES = {"first": "written before the guide", "second": "written afterwards, by somebody who does not know the guide"}
+FILES = {
+    "first": "written before the guide",
+    "second": "written afterwards, by somebody who does not know the guide",
+    "third": "a newcomer who trusts it little",
+}
 Outcome = Literal["right", "asked", "not understood", "wrong"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 ASKED = ("Say for example", "Which ", "On which ")  # in a question

@@ -41,4 +41,4 @@ def test_outcome_of_a_wording(wording, outcome):
 @pytest.mark.extended
 def test_program_prints_the_shares():
     done = subprocess.run([sys.executable, "-m", "ape.evals.wordings"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("| wordings | right |") and "first half" in done.stdout
+    assert done.stdout.startswith("| wordings | right |") and "| first, " in done.stdout
