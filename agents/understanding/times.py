@@ -6,6 +6,7 @@ import re
 
 from ape.agents.understanding.quantities import NUMBER_WORDS, any_of, number
 from ape.rules.schema import Range, Tercile
+from ape.series.units import OF_UNIT
 
 AROUND, ABOUT = 0.5, 1.0  # hours to both sides of a time of day, and of one with "about"
 # times of day in words, the more exact ones first; hours above 24 are of the next day
@@ -35,10 +36,26 @@ _CLOCK = (
     r"\s*(?P<s#>a\.?m\b\.?|p\.?m\b\.?|o'?clock|hrs\b|hours?\b|h\b)?"
 )
 _FIRST, _SECOND = _CLOCK.replace("#", "1"), _CLOCK.replace("#", "2")
+_SPAN = rf"{_FIRST}\s*(?:to|and|until|till|-|–)\s*{_SECOND}"
+_NAMED_DAY = (
+    r"(?:daily|nightly|(?:every|each|any|all|most) (?:\w+ )?(?:day|night|morning|afternoon|evening)s?"
+    rf"|(?:{'|'.join(WEEKDAY_NAMES)})s?|(?:week|work)-? ?days?|week-? ?ends?)"
+)
+# "from 9 to 11", "Mondays 9 to 11", "6-8 pm"
 _BETWEEN = re.compile(
-    rf"\b(?:between|from) {_FIRST}\s*(?:to|and|until|till|-|–)\s*{_SECOND}"
-    r"|(?<![\w:.-])(?P<hh>[01]?\d|2[0-3]):(?P<mm>[0-5]\d)\s*(?:-|–|to)"
-    r"\s*(?P<hh2>[01]?\d|2[0-4]):(?P<mm2>[0-5]\d)(?![\d:])",
+    rf"(?:(?P<day>\b{_NAMED_DAY}),? )?(?:\b(?P<word>between|from) |(?<![\w:.,/-])){_SPAN}(?![\d:%]|[.,]\d)",
+    re.IGNORECASE,
+)
+_A_DAY = re.compile(rf"\b{_NAMED_DAY}\b", re.IGNORECASE)
+_VALUES = re.compile(  # what stands before numbers that are no times of day
+    r"\b(?:is|are|be|was|were|lies?|stays?|remains?|rang\w+|jump\w*|var(?:y|ies)|swing\w*|mov\w+|goes|going|go|chang\w+"
+    r"|switch\w*|alternat\w+|oscillat\w+|cycl\w+|rise|rises|rising|falls?|falling|drop\w*|sinks?|climb\w*|grow\w*|values?"
+    r"|levels?|steps?|limits?|of|by|for) $",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(  # what follows times of day
+    r"\s*(?:$|[.,;:)]|(?:it|its|the|a|an|we|they|this|that|there|our|is|are|was|were|and|but|every|each|on|in|at|daily|because"
+    r"|when|while|all|no|only|everything|nothing|nobody|somebody)\b)",
     re.IGNORECASE,
 )
 _AT = re.compile(
@@ -46,7 +63,18 @@ _AT = re.compile(
     rf"{_FIRST}(?![\w%°/.,:-]*\d|[%°/]|\s*(?:to|-|–)\s*\d)",
     re.IGNORECASE,
 )
-_BARE_CLOCK = re.compile(r"(?<![\w:.-])(?P<h1>[01]?\d|2[0-3]):(?P<m1>[0-5]\d)(?![\d:])")
+_BARE_CLOCK = re.compile(
+    rf"(?<![\w:.-])(?:(?P<h1>[01]?\d|2[0-3]):(?P<m1>[0-5]\d)(?![\d:])|{_CLOCK.replace('#', '2')}(?<=[mk.]))",
+    re.IGNORECASE,
+)
+# "half past two", "at 0230 hours" and "to noon", which are read as 2:30 and 12:00
+_PAST = re.compile(
+    rf"\b(?P<part>half|(?:a )?quarter|(?:five|ten|twenty|\d\d?) minutes?) (?P<side>past|to)"
+    rf" (?P<hour>1[0-2]|\d|{_HOUR_WORDS})\b(?! ?[%°/]| \w+s\b)",
+    re.IGNORECASE,
+)
+_FOUR_DIGITS = re.compile(r"\b(?:(?<=at )|(?<=from )|(?<=by )|(?=0))([01]\d|2[0-4])([0-5]\d) ?(?:h|hrs|hours)\b")
+_NOON = re.compile(r"\b(to|until|till|and|-|–) ?(noon|midday|midnight)\b", re.IGNORECASE)
 _PART_OF_DAY = re.compile(r"(?:in the )?(?P<pm>afternoon|evening)\b|(?:in the )?morning\b|at night\b", re.IGNORECASE)
 _NOT_THEN = re.compile(
     r"\b(?:not|never|except|even|also|as|and|right|than|unlike|no matter|regardless of|last|by) (?:\w+ )?$"
@@ -117,12 +145,14 @@ _LEVELS: dict[Tercile, re.Pattern[str]] = {
 
 def hours(text: str) -> Range | None:
     """Return the hours of the day that a text names; [22, 30] is from 22 to 6 o'clock. None if it names none."""
-    if (match := _BETWEEN.search(text)) is not None and _are_clocks(match, text):
-        low, high = _between(match, text)
-        return Range(low=low, high=high if high > low else high + 24)
+    text = _in_digits(text)
+    for match in _BETWEEN.finditer(text):
+        if _are_clocks(match, text):
+            low, high = _between(match, text)
+            return Range(low=low, high=high if high > low else high + 24)
     clock = next((match for match in _AT.finditer(text) if _is_clock(match, text)), None) or _BARE_CLOCK.search(text)
     if clock is not None:
-        hour = _hour(clock, "1", text)
+        hour = _hour(clock, "1" if clock["h1"] or clock.groupdict().get("w1") else "2", text)
         how = (clock.groupdict().get("how") or "at").lower()
         spans = {"after": (0.0, 3.0), "since": (0.0, 3.0), "from": (0.0, 3.0), "before": (-3.0, 0.0)}
         spans |= dict.fromkeys(("around", "about", "towards", "near"), (-ABOUT, ABOUT))
@@ -186,15 +216,42 @@ def _is_clock(match: re.Match[str], text: str) -> bool:
     return re.match(r"$|[.,;:)]|(?:on|in the|at night|every|each|is|and|it|the)\b", after, re.IGNORECASE) is not None
 
 
+def _in_digits(text: str) -> str:
+    """The text with times of day in words and in four digits written as 14:30."""
+    text = _FOUR_DIGITS.sub(r"\1:\2", text)
+    text = _NOON.sub(lambda match: f"{match[1]} {'24:00' if match[2].lower() == 'midnight' else '12:00'}", text)
+    return _PAST.sub(_past, text)
+
+
+def _past(match: re.Match[str]) -> str:
+    part = match["part"].lower().removeprefix("a ")
+    minutes = {"half": 30.0, "quarter": 15.0}.get(part) or number(part.split()[0])
+    time = 60 * number(match["hour"]) + (minutes if match["side"].lower() == "past" else -minutes)
+    return f"{int(time // 60) % 24}:{int(time % 60):02d}"
+
+
 def _are_clocks(match: re.Match[str], text: str) -> bool:
-    """Whether two numbers are times of day."""
-    marks = ("hh", "m1", "m2", "s1", "s2")
-    return any(match[name] for name in marks) or _PART_OF_DAY.match(text[match.end() :].lstrip()) is not None
+    """Whether two numbers are times of day: they are written so, or stand where times of day stand."""
+    before, after = text[: match.start()], text[match.end() :]
+    halves = [(match[name] or "").lower() for name in ("s1", "s2")]
+    if match["m1"] or match["m2"] or any(half[:1] in ("a", "p", "o") for half in halves if half):
+        return True
+    if _PART_OF_DAY.match(after.lstrip()):
+        return bool(match["word"] or match["day"])
+    word = re.match(r"\s*([^\s.,;:)]*)", after)
+    if word is not None and (
+        word[1].lower() in OF_UNIT or word[1].lower() == "times" or (any(halves) and not match["day"])
+    ):
+        return False
+    if match["day"]:
+        return True
+    alone = not before.strip() or before.rstrip()[-1] in ".,;:("
+    return bool(match["word"] and _GOES_ON.match(after) and not _VALUES.search(before)) and (
+        alone or _A_DAY.search(text) is not None
+    )
 
 
 def _between(match: re.Match[str], text: str) -> tuple[float, float]:
-    if match["hh"]:
-        return float(match["hh"]) + float(match["mm"]) / 60, float(match["hh2"]) + float(match["mm2"]) / 60
     high = _hour(match, "2", text)
     half = (match["s2"] or "").lower().replace(".", "")
     low = _hour(match, "1", text)

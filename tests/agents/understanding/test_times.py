@@ -28,6 +28,16 @@ WORKDAYS = [0, 1, 2, 3, 4]
         ("during office hours", (8, 18)),
         ("outside office hours", (18, 31)),
         ("too warm in sunshine; nights are right", (7, 19)),
+        ("the 4am job", (3.5, 4.5)),
+        ("the 4 a.m. run", (3.5, 4.5)),
+        ("at half past two", (2, 3)),
+        ("at a quarter to six in the evening", (17.25, 18.25)),
+        ("at 0230 hours", (2, 3)),
+        ("cleaning on Mondays from 9 to 11 takes the probe out", (9, 11)),
+        ("every day 9 to 11 it is cleaned", (9, 11)),
+        ("between 9 and 11 it drifts", (9, 11)),
+        ("on Sundays from 10 to noon", (10, 12)),
+        ("6-8 pm", (18, 20)),
     ],
 )
 def test_hours(text, span):
@@ -45,6 +55,10 @@ def test_hours(text, span):
         "at 50 Hz",
         "the level is at 5",
         "at 3 of 4",
+        "it jumps between 9 and 11 every day",
+        "between 9 and 11 sensors fail",
+        "from 2 to 6 hours",
+        "half an hour after the start",
     ],
 )
 def test_other_numbers_and_denied_times_are_no_hours(text):
