@@ -42,7 +42,11 @@ class AlertRate:
         return cls(count, WORDS[word])
 
     @property
+    def word(self) -> str:
+        """The period as it is typed."""
+        return next(word for word, period in WORDS.items() if period == self.per)
+
+    @property
     def typed(self) -> str:
         """The text that `parse` turns into this rate."""
-        word = next(word for word, period in WORDS.items() if period == self.per)
-        return word if self.number == 1 else f"{word}={self.number!r}"
+        return self.word if self.number == 1 else f"{self.word}={self.number!r}"

@@ -21,6 +21,7 @@ from langgraph.types import interrupt
 from pydantic import Field
 
 from ape.agents.brain import Brain
+from ape.agents.guide.layout import clock_text
 from ape.agents.replies import request_reply
 from ape.agents.tool_calls import call_key, call_tool, refusal, result_message, store_evidence
 from ape.graphs.conversation_prompt import build_prompt, last_turn, length, message_budget, split_turns
@@ -42,10 +43,6 @@ CONFIRMED: dict[str, Question] = {
     "train_and_score": lambda arguments: (
         "Train a detector, post-train it with the rules on the desk, and score the series? This takes half a minute to"
         " some minutes."
-    ),
-    "add_benign_rule": lambda arguments: (
-        f"Take this as normal from the next training on: {what_is_normal(arguments)}? What looks like it there and then"
-        " will not be reported."
     ),
 }
 # tools that change the desk
@@ -128,6 +125,10 @@ async def think(state: ConversationState, runtime: Runtime[ConversationContext])
     tools = conversation_tools(desk, context, scored)
     budget = message_budget(context.brain, tools)
     rounds = sum(bool(getattr(message, "tool_calls", None)) for message in split_turns(messages)[-1])
+    if _repeats_itself(messages):
+        return {
+            "messages": [AIMessage("I stop here: the model asks for the same again and again. Say it in other words.")]
+        }
     if rounds >= MAX_ROUNDS or (rounds and length(last_turn(messages, budget)) > budget):
         return {"messages": [AIMessage("I stop here, after many attempts. Ask again in other words, or for less.")]}
     prompt = build_prompt(messages, desk, context.brain, budget, scored.facts if scored else None)
@@ -142,10 +143,11 @@ async def act(state: ConversationState, runtime: Runtime[ConversationContext]) -
     context = runtime.context
     calls: list[ToolCall] = state["messages"][-1].tool_calls  # type: ignore[union-attr]
     scored = context.scored()
-    questions = {**CONFIRMED, **(scored.questions if scored else {})}
+    desk = desk_of(state, context.workbench, context.seed)
+    asks_for_benign: dict[str, Question] = {"add_benign_rule": lambda arguments: benign_question(desk, arguments)}
+    questions = {**CONFIRMED, **asks_for_benign, **(scored.questions if scored else {})}
     asked = next((call for call in calls if call["name"] in questions), None)
     unasked = _ask(asked, questions) if asked is not None else {}
-    desk = desk_of(state, context.workbench, context.seed)
     tools = {tool.name: tool for tool in conversation_tools(desk, context, scored)}
     messages: list[AnyMessage] = []
     evidence_by_call = _earlier_calls(state)
@@ -183,6 +185,16 @@ def _ask(call: ToolCall, questions: Mapping[str, Question]) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as error:  # arguments that the tool would refuse, too
         return {"error": str(error)[:400]}
     return {} if interrupt({"tool": call["name"], "question": question}) else {"declined": call["name"]}
+
+
+def _repeats_itself(messages: Sequence[AnyMessage]) -> bool:
+    """Whether the last two replies only repeat calls that were made since the person's last message."""
+    rounds: list[set[str]] = []
+    for message in split_turns(messages)[-1]:
+        if calls := getattr(message, "tool_calls", None):
+            rounds.append({call_key(call["name"], call["args"]) for call in calls})
+    known: set[str] = set().union(*rounds[:-2])
+    return len(rounds) > 2 and all(calls <= known for calls in rounds[-2:])
 
 
 def _earlier_calls(state: ConversationState) -> dict[str, str]:
@@ -280,12 +292,22 @@ def conversation_tools(desk: Desk, context: ConversationContext, scored: Scored 
     return [*measurements, *desk_tools(desk), *own]
 
 
-def what_is_normal(arguments: dict[str, Any]) -> str:
-    """Return what a benign rule is about, for the question before it is added."""
+def benign_question(desk: Desk, arguments: dict[str, Any]) -> str:
+    """Return the question before a benign rule is added; it names the benign rules for the same time."""
     draft = RuleDraft.model_validate(arguments["draft"])
+    what = f"{what_is_normal(draft, desk)}? What looks like it there and then will not be reported."
+    if known := desk.normal_then(draft):
+        quotes = [f'{rule.id}, from "{item.quote}"' for rule in known for item in rule.evidence[:1] if item.quote]
+        listed = "; ".join(quotes) or ", ".join(rule.id for rule in known)
+        return f"Something is taken as normal then already ({listed}). Take this as normal, too: {what}"
+    return f"Take this as normal from the next training on: {what}"
+
+
+def what_is_normal(draft: RuleDraft, desk: Desk) -> str:
+    """Return what a benign rule is about."""
     prior = draft.context
     where = f" in {', '.join(prior.channels)}" if prior.channels else ""
-    hours = f", from {prior.hours.low % 24:g} to {prior.hours.high % 24:g} h" if prior.hours else ""
+    hours = f", beginning from {clock_text(prior.hours.low)} to {clock_text(prior.hours.high)}" if prior.hours else ""
     days = f", on {', '.join(WEEKDAYS[day] for day in prior.weekdays)}" if prior.weekdays else ""
-    length = f"{draft.duration.low:.3g} to {draft.duration.high:.3g} {draft.duration.unit}"
-    return f"{draft.morphology.replace('_', ' ')}{where}, {length} long{hours}{days}"
+    kind = f"{draft.mechanism}, {draft.morphology}".replace("_", " ")
+    return f"{kind}{where}, length {desk.length_text(draft.duration)}{hours}{days}"

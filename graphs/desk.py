@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from ape.monitor import duration_text
 from ape.rules import Context, Rule, RuleBank, RuleDraft, build_context
 from ape.rules.check import THRESHOLDS, Hosts, discriminability, draw_hosts, failures
-from ape.rules.schema import ContextualPrior, HistoryEntry, SentenceUse
+from ape.rules.schema import ContextualPrior, DurationPrior, HistoryEntry, Range, SentenceUse
 from ape.tools.workbench import Workbench
 
 MAX_VERSIONS = 50  # earlier versions of the desk that are stored
@@ -22,8 +23,6 @@ UNITS = {
     "series_sd": "standard deviations of the series",
     "residual_sd": "standard deviations of its residual",
     "data": "in the unit of the data",
-    "periods": "cycles",
-    "samples": "samples",
 }
 
 
@@ -151,7 +150,7 @@ class Desk:
             "mechanism": rule.mechanism,
             "morphology": rule.morphology,
             "size": f"{rule.scale.low:.3g} to {rule.scale.high:.3g} {UNITS[rule.scale.unit]}",
-            "length": f"{rule.duration.low:.3g} to {rule.duration.high:.3g} {UNITS[rule.duration.unit]}",
+            "length": self.length_text(rule.duration),
             "gradual": rule.creep is not None,
             "where": self._bounds(rule.context),
             "weight": rule.weight,
@@ -159,6 +158,31 @@ class Desk:
             "fails": {name: f"{value:.2f}, {THRESHOLDS[name].meaning}" for name, value in failed.items()},
             "asked_for": [entry.reason for entry in rule.history if entry.agent == "person"],
         }
+
+    def length_text(self, duration: DurationPrior) -> str:
+        """Return a length in samples or in cycles, if there are any, and in time, if the step is known."""
+        low, high = duration.low, duration.high
+        cycle = self.context.cycle if duration.unit == "periods" else 1
+        points = max(round(low * cycle), 1), max(round(high * cycle), 1)
+        in_cycles = duration.unit == "periods" and self.context.period is not None
+        text = f"{low:.3g} to {high:.3g} cycles" if in_cycles else f"{points[0]} to {points[1]} samples"
+        step = self.workbench.series.step
+        if step is None:
+            return text
+        first, last = (duration_text(each * step) for each in points)
+        return f"{text} ({first if first == last else f'{first} to {last}'})"
+
+    def normal_then(self, draft: RuleDraft) -> list[Rule]:
+        """Return the benign rules for the hours of a draft, of any kind, in one of its channels."""
+        hours, channels = draft.context.hours, set(draft.context.channels)
+        known = [self.rules[rule] for rule in self.benign if rule in self.rules and hours is not None]
+        return [
+            rule
+            for rule in known
+            if rule.context.hours is not None
+            and _overlap(rule.context.hours, hours)
+            and (not channels or not rule.context.channels or channels & set(rule.context.channels))
+        ]
 
     def failed_figures(self, rule_id: str) -> list[str]:
         """Return the names of the figures that fail their thresholds; benign rules need none."""
@@ -209,6 +233,13 @@ class Desk:
 
     def _save_version(self) -> None:
         self.versions = [*self.versions, list(self.rules.values())][-MAX_VERSIONS:]
+
+
+def _overlap(one: Range, other: Range | None) -> bool:
+    """Return whether two ranges of hours of the day have a time in common; those after midnight are above 24."""
+    if other is None:
+        return False
+    return any(one.low + day < other.high and other.low < one.high + day for day in (-24, 0, 24))
 
 
 def difference(before: dict[str, Rule], now: dict[str, Rule]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from langchain_core.tools import BaseTool
 from pydantic import Field
 
+from ape.agents.understanding.reading import read_statements
 from ape.graphs.desk import Desk, difference
 from ape.rules import RuleDraft
 from ape.rules.schema import ContextualPrior, DurationPrior, Range, Tercile
@@ -160,7 +161,8 @@ def desk_tools(desk: Desk) -> list[BaseTool]:
         return {
             "training": desk.workbench.span(0, desk.workbench.series.length),
             "benign": [desk.describe(rule) for rule in desk.rules.values() if rule.id in desk.benign],
-            "said": [use.text for use in desk.sentences if use.use in ("normal", "benign")][:MAX_SENTENCES],
+            "said": said_to_be_normal(desk)[:MAX_SENTENCES],
+            "mined": bool(desk.sentences),
         }
 
     return [
@@ -178,3 +180,15 @@ def desk_tools(desk: Desk) -> list[BaseTool]:
         list_sentences,
         list_normal,
     ]
+
+
+def said_to_be_normal(desk: Desk) -> list[str]:
+    """Return the sentences of the text about what is normal: as mining took them, or as they read before it."""
+    if desk.sentences:
+        return [use.text for use in desk.sentences if use.use in ("normal", "benign")]
+    series = desk.workbench.series
+    lines = list(enumerate((series.text or "").splitlines(), 1))
+    reading = read_statements(lines, list(series.channels), step_seconds=series.step)
+    normal = [(remark.line, remark.quote) for remark in reading.remarks if remark.use == "normal"]
+    benign = [(hint.line, hint.quote) for hint in reading.hints if hint.benign]
+    return [text for _, text in sorted(dict.fromkeys([*normal, *benign]), key=lambda said: said[0])]

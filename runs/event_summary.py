@@ -24,7 +24,8 @@ def event_summary(result: Result, numbers: Sequence[int] | None = None) -> dict[
     -------
     dict
         ``count`` of all events; ``threshold``, a score; ``accepted_false_alarms``; ``whole_series``, whether events are
-        looked for in the part that the detector has learned, too; ``events``, in the order of ``numbers``.
+        looked for in the part that the detector has learned, too; ``events``, in the order of ``numbers``, with the
+        ``reason`` in one sentence, and ``what`` it is without the time and the chance.
     """
     shown = range(min(MOST, len(result.events))) if numbers is None else numbers
     return {
@@ -38,13 +39,20 @@ def event_summary(result: Result, numbers: Sequence[int] | None = None) -> dict[
 
 def _summary(result: Result, number: int) -> dict[str, Any]:
     event, record = result.events[number], result.records[number]
+    when = span_text(result.series, event.begin, event.end)
     return {
         "rank": record["rank"],
-        "when": span_text(result.series, event.begin, event.end),
+        "when": when,
         "channels": [name for name, _ in event.channels],
         "like": record["rule"],
         "probability": record["rule_probability"],
         "score": round(event.score, 1),
         "by_chance_once_in": record["expected_every"],
         "reason": event.reason,
+        "what": _what(event.reason, when),
     }
+
+
+def _what(reason: str, when: str) -> str:
+    """Return a reason without the time and the chance, which stand beside it."""
+    return reason.removeprefix(f"{when}, ").split("; expected by chance ")[0]

@@ -16,7 +16,6 @@ from ape.runs.folder import Run, update_record
 from ape.runs.report import write_report
 from ape.runs.result import Result, read_scores
 
-PER_WEEK = {"day": 7.0, "week": 1.0}
 STEPS = (  # from many to few
     AlertRate(10, "day"), AlertRate(5, "day"), AlertRate(2, "day"), AlertRate(1, "day"), AlertRate(3, "week"),
     AlertRate(1, "week"), AlertRate(0.5, "week"), AlertRate(0.25, "week"), AlertRate(0.1, "week"),
@@ -45,6 +44,19 @@ def next_step(result: Result, *, fewer: bool) -> AlertRate | None:
     beyond = [rate for rate in beyond if result.threshold.at(rate).level != level]
     return next(
         (rate for rate in beyond if (count_at(result, rate) < now) == fewer and count_at(result, rate) != now), None
+    )
+
+
+def why_no_step(result: Result, *, fewer: bool) -> str:
+    """Return why `next_step` finds no rate with fewer or more alarms, in words."""
+    now, steps = len(result.events), steps_of(result)
+    if fewer and not now:
+        return "there is no event, so there cannot be fewer"
+    rate = steps[-1 if fewer else 0] if steps else result.threshold.rate
+    at = f"not even {rate} (a threshold of {result.threshold.at(rate).level:.2f})"
+    instead = ". If an event is normal, say so, for example 'event 1 is normal'" if fewer else ""
+    return (
+        f"no rate that the training part supports gives {'fewer' if fewer else 'more'} alerts than {now}, {at}{instead}"
     )
 
 

@@ -28,7 +28,7 @@ from ape.runs.event_summary import MOST, event_summary
 from ape.runs.folder import Run
 from ape.runs.moments import place_of
 from ape.runs.pictures import MARGIN, draw_event, draw_events, draw_part, draw_scores
-from ape.runs.rates import count_at, find_again, next_step, save_found
+from ape.runs.rates import count_at, find_again, next_step, save_found, why_no_step
 from ape.runs.result import Result, read_result, read_scores
 from ape.tools.artefacts import Artefacts
 from ape.tools.boundary import agent_tool
@@ -77,7 +77,10 @@ class ScoredRun:
     def for_guide(self) -> Scored:
         """Return what the guide can ask about the scored series."""
         series = self.run.series
-        facts: dict[str, Any] = {"points": len(series.row_points)}
+        facts: dict[str, Any] = {
+            "points": len(series.row_points),
+            "events": len(read_events(self.run.folder)["events"]),
+        }
         if series.time_text(0) is not None:
             facts |= {"first_time": series.time_text(0), "last_time": series.time_text(series.length - 1)}
         questions = {"set_alert_rate": self._rate_question, "add_benign_event": self._benign_question}
@@ -279,21 +282,26 @@ class ScoredRun:
             raise ValueError(msg)
         step = next_step(self.result, fewer=direction == "fewer")
         if step is None:
-            msg = f"there is no {'stricter' if direction == 'fewer' else 'looser'} rate with {direction} alerts"
-            raise ValueError(msg)
+            raise ValueError(why_no_step(self.result, fewer=direction == "fewer"))
         return step
 
     def _rate_question(self, arguments: dict[str, Any]) -> str:
         rate = self._wanted(arguments.get("number"), arguments.get("per"), arguments.get("direction"))
         now, then, result = len(self.result.events), self._at(rate), self.result
         return (
-            f"Accept {then['rate']} instead of {result.threshold.rate} false alarms? The threshold becomes"
+            f"Accepted false alarms: {then['rate']} instead of {result.threshold.rate}? The threshold becomes"
             f" {then['threshold']:g} instead of {result.threshold.level:.2f}, and there are about {then['events']}"
             f" events instead of {now}. This overwrites the events and the report of {self.run.folder}."
         )
 
     def _set_rate(self, rate: AlertRate) -> dict[str, Any]:
-        before = {"rate": str(self.result.threshold.rate), "events": len(self.result.events)}
+        rate_before = self.result.threshold.rate
+        before = {
+            "rate": str(rate_before),
+            "events": len(self.result.events),
+            "number": rate_before.number,
+            "per": rate_before.word,
+        }
         save_found(self.run, find_again(self.run, rate))
         self.run = Run.open(self.run.folder)
         self.__dict__.pop("result", None)

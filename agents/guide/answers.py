@@ -8,6 +8,7 @@ from typing import Any
 from ape.agents.expert.transcript import ToolResult
 from ape.agents.guide import event_answers
 from ape.agents.guide.event_answers import events_text
+from ape.agents.guide.layout import bullets, clock_text, paragraphs
 from ape.series.reading.grid import step_name
 
 DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
@@ -110,8 +111,8 @@ def _values(value: dict[str, Any], of: str, step: float | None) -> str:
 def _rules(value: dict[str, Any]) -> str:
     if not value["rules"]:
         return "There are no rules yet: say 'mine', or add one."
-    lines = [f"- {rule_text(rule)}" for rule in value["rules"]]
-    return "\n".join([*lines, *([f"Dropped: {', '.join(value['dropped'])}."] if value["dropped"] else [])])
+    dropped = f"Dropped: {', '.join(value['dropped'])}." if value["dropped"] else ""
+    return paragraphs(bullets(map(rule_text, value["rules"])), dropped)
 
 
 def rule_text(value: dict[str, Any]) -> str:
@@ -137,17 +138,17 @@ def _sentences(value: dict[str, Any]) -> str:
     """Answer which rules came from the text, and what became of its sentences."""
     if not value["has_text"] and not value["rules"]:
         return "There are no notes: give some with --text or --log."
-    lines = [f'- {rule}: "{quotes[0]}"' for rule, quotes in value["rules"].items()]
-    parts = ["Rules with words from you:", *lines, ""] if lines else ["No rule is from your words."]
+    lines = [f'{rule}: "{quotes[0]}"' for rule, quotes in value["rules"].items()]
+    parts = ["Rules with words from you:", bullets(lines)] if lines else ["No rule is from your words."]
     for use, title in USES.items():
         found = [each for each in value["sentences"] if each["use"] == use]
         if found and use != "rule":
-            more = f"; and {len(found) - MOST_QUOTES} more" if len(found) > MOST_QUOTES else ""
-            quoted = "; ".join(f'line {each["line"]}, "{each["text"]}"' for each in found[:MOST_QUOTES])
-            parts.append(f"{title}: {quoted}{more}.")
+            more = [f"and {len(found) - MOST_QUOTES} more"] if len(found) > MOST_QUOTES else []
+            quoted = [f'line {each["line"]}, "{each["text"]}"' for each in found[:MOST_QUOTES]]
+            parts += [f"{title}:", bullets([*quoted, *more])]
     if not value["sentences"] and value["has_text"]:
         parts.append("What became of each sentence is known after mining: say 'mine'.")
-    return "\n".join(parts)
+    return paragraphs(*parts)
 
 
 def _normal(value: dict[str, Any]) -> str:
@@ -155,12 +156,13 @@ def _normal(value: dict[str, Any]) -> str:
     times = f", {span['first_time']} to {span['last_time']}" if "first_time" in span else ""
     parts = [f"Normal is what the training part shows{times}."]
     if value["said"]:
-        parts.append("You said: " + "; ".join(f'"{text}"' for text in value["said"][:MOST_QUOTES]) + ".")
+        parts += ["Your notes say:", bullets(f'"{text}"' for text in value["said"][:MOST_QUOTES])]
     if value["benign"]:
-        parts += ["Unusual but normal:", *(f"- {rule_text(rule)}" for rule in value["benign"])]
+        parts += ["Unusual but normal:", bullets(map(rule_text, value["benign"]))]
     else:
-        parts.append("Nothing unusual is taken as normal; say for example 'do not alert when ... at night'.")
-    return "\n".join(parts)
+        mined = "" if value["mined"] or not value["said"] else "Say 'mine' and the notes count. "
+        parts.append(f"{mined}No rule takes anything unusual as normal; 'do not alert when ... at night' adds one.")
+    return paragraphs(*parts)
 
 
 def _correlation(value: dict[str, Any]) -> str:
@@ -176,17 +178,30 @@ def _bound(name: str, bound: Any) -> str:
     if name == "weekdays":
         return f"on {', '.join(DAYS[day] for day in bound)}"
     if isinstance(bound, dict):
-        low, high = (float(bound[end]) % 24 if name == "hours" else float(bound[end]) for end in ("low", "high"))
-        unit = {"hours": "h", "phase": "of the cycle"}.get(name, "samples")
+        low, high = float(bound["low"]), float(bound["high"])
+        if name == "hours":
+            return f"beginning from {clock_text(low)} to {clock_text(high)}"
+        unit = {"phase": "of the cycle"}.get(name, "samples")
         return f"{name.replace('_', ' ')} {low:g} to {high:g} {unit}"
     return f"{name} {', '.join(bound)}"
 
 
 def _reasons(value: dict[str, Any]) -> str:
-    evidence = [f"{e['kind']} {e['id']}" + (f': "{e["quote"]}"' if e.get("quote") else "") for e in value["evidence"]]
-    history = [f"- {event['agent']}: {event['verdict']}, {event['reason']}" for event in value["history"]]
-    listed = "; ".join(evidence) or "only your request"
-    return "\n".join([f"{value['rule']}. {value['note']}", f"Evidence: {listed}.", *history])
+    """Answer why a rule is there: the decisions about it and what they are based on, each quote once."""
+    history = [f"{event['agent']}: {event['verdict']}, {event['reason']}" for event in value["history"]]
+    said = "\n".join([value["note"], *history])
+    note = "" if any(value["note"] in each for each in history) else f" {value['note']}."
+    evidence = [_evidence(each, said) for each in value["evidence"]]
+    listed = f"Evidence: {'; '.join(evidence)}." if evidence else "Evidence: only your request."
+    return paragraphs(f"Why {value['rule']} is there:{note}", bullets(history), listed)
+
+
+def _evidence(item: dict[str, Any], said: str) -> str:
+    """Return a piece of evidence in words, with its quote unless that was ``said`` before."""
+    line = f"line {item['line']} of your notes" if item.get("line") else "your words"
+    name = line if item["kind"] == "text" else f"{item['kind']} {item['id']}"
+    quote = item.get("quote", "")
+    return name if not quote or quote in said else f'{name}: "{quote}"'
 
 
 def _comparison(value: dict[str, Any]) -> str:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from ape.agents.guide.layout import bullets, counted, paragraphs
+
 EVENT_COLUMNS = ("#", "when", "channels", "like", "score", "by chance once in")
 REASONS = 3  # of the worst events
 NO_EVENT = "No event: no score reaches the threshold."
-VOICES = {
-    "original": "before",
-    "both": "the rules and the distance to normal",
-    "rules": "the rules",
-    "free": "the distance to normal",
+SCORES = {  # that post-training compares
+    "original": "the detector before",
+    "rules": "the rules alone",
+    "free": "the distance to normal windows alone",
+    "both": "both together",
 }
 
 
 def training(value: dict[str, Any]) -> str:
     """Return how training ended, and the events."""
     outcome = f"{'Enhanced' if value['accepted'] else 'The original detector was kept'}: {value['reason']}."
-    return f"{outcome}\n\n{events_text(value)}"
+    return paragraphs(outcome, events_text(value))
 
 
 def events_text(value: dict[str, Any]) -> str:
@@ -27,17 +29,17 @@ def events_text(value: dict[str, Any]) -> str:
     if not value["events"]:
         return verdict
     rows = [list(EVENT_COLUMNS), ["---"] * len(EVENT_COLUMNS), *map(_event_cells, value["events"])]
-    reasons = [f"{event['rank']}. {event['reason']}" for event in value["events"][:REASONS]]
-    return "\n\n".join([verdict, "\n".join(map(_line, rows)), "\n".join(reasons)])
+    reasons = [f"{event['rank']}. {event['what']}" for event in value["events"][:REASONS]]
+    return paragraphs(verdict, "\n".join(map(_line, rows)), "\n".join(reasons))
 
 
 def _events_verdict(value: dict[str, Any]) -> str:
     """Return how many events there are, and what the threshold means."""
     count, shown = value["count"], len(value["events"])
-    parts = [f"{count} event{'s' * (count != 1)}." if count else NO_EVENT]
+    parts = [f"{counted(count, 'event')}." if count else NO_EVENT]
     if value.get("where"):
         matching = value["matching"]
-        parts = [f"{matching or 'No'} event{'s' * (matching != 1)} {value['where']}, of {count} in all."]
+        parts = [f"{counted(matching, 'event').capitalize()} {value['where']}, of {count} in all."]
         count = matching
     accepted = f"accepted false alarms in normal data: {value['accepted_false_alarms']}"
     parts.append(f"The threshold is a score of {value['threshold']:g}; {accepted}.")
@@ -64,21 +66,14 @@ def explained(value: dict[str, Any]) -> str:
     """Return why an event was flagged, or why a time was not."""
     if value.get("flagged") is False:
         return _unflagged(value)
-    lasts = f"{value['lasts']} so far" if value["ongoing"] else value["lasts"]
-    parts = [f"Event {value['rank']}, {value['when']}, lasts {lasts}: {value['reason']}"]
-    parts += [f"- {each['channel']}: {each['text']}" for each in value["findings"]]
-    high = f"The score is {value['score']:g}, above the threshold of {value['threshold']:g}"
-    parts.append(
-        f"{high}; by chance that happens once in {value['by_chance_once_in'].replace('more than', 'more than')}."
-    )
-    likely = [each for each in value["rules"] if each["rule"]]
+    lasts = f"has lasted {value['lasts']} so far" if value["ongoing"] else f"lasted {value['lasts']}"
+    parts = [f"Event {value['rank']}, {value['when']}, {lasts}. {_sentence(value['what'])}"]
+    chance = f"by chance that happens once in {value['by_chance_once_in']}"
+    scores = [f"The score is {value['score']:g}, above the threshold of {value['threshold']:g}; {chance}."]
+    likely = next((each for each in value["rules"] if each["rule"]), None)
     if likely:
-        quote = f', which is from "{likely[0]["quote"]}"' if likely[0].get("quote") else ""
-        parts.append(
-            f"It looks most like the rule {likely[0]['rule']} ({100 * likely[0]['probability']:.0f} %){quote}."
-        )
-    parts.append(f"If it is normal, say 'event {value['rank']} is normal'.")
-    return "\n".join(parts)
+        scores.append(f"Of the rules, {likely['rule']} fits best, with a probability of {_percent(likely)}.")
+    return paragraphs(*parts, " ".join(scores), f"If it is normal, say 'event {value['rank']} is normal'.")
 
 
 def _unflagged(value: dict[str, Any]) -> str:
@@ -113,55 +108,75 @@ def stretch(value: dict[str, Any]) -> str:
 
 def rates(value: dict[str, Any]) -> str:
     """Return the threshold, the number of alerts, and that at other rates."""
+    accepted = f"accepted false alarms in normal data: {value['rate']}"
     parts = [
-        f"The threshold is a score of {value['threshold']:g}: {value['rate']} false alarms are accepted in normal"
-        f" data. In"
-        f" {value['searched']} there are {_count(value)}; about {value['by_chance']:g} would be expected by chance."
+        f"The threshold is a score of {value['threshold']:g}; {accepted}. In {value['searched']} there"
+        f" {_is(value['events'])} {_count(value)}; about {value['by_chance']:g} would be expected by chance."
     ]
-    if value["asked"]:
-        parts.append(f"At {value['asked']['rate']} there would be about {_count(value['asked'])}.")
     others = [each for each in value["others"] if each != value["asked"]]
-    parts += [f"- at {each['rate']} (threshold {each['threshold']:g}): about {_count(each)}" for each in others]
-    parts.append("Nothing was changed; 'fewer alerts' or 'accept one false alarm a week' does.")
-    return "\n".join(parts)
+    listed = [f"{each['rate']} (threshold {each['threshold']:g}): about {_count(each)}" for each in others]
+    if value["asked"]:
+        parts.append(f"If {value['asked']['rate']} were accepted, there would be about {_count(value['asked'])}.")
+    if listed:
+        parts += ["At other rates:", bullets(listed)]
+    return paragraphs(*parts, "Nothing was changed; 'fewer alerts' or 'accept one false alarm a week' does.")
 
 
 def rate_changed(value: dict[str, Any]) -> str:
     """Return what a new rate of false alarms changed."""
     before = value["before"]
-    rates = f"Accepted are {value['rate']} instead of {before['rate']} false alarms"
-    changed = f"{rates}; events: {value['count']} instead of {before['events']}."
-    return f"{changed} The events and the report in {value['folder']} were written again.\n\n{events_text(value)}"
+    rates = f"Accepted false alarms: {value['rate']} instead of {before['rate']}"
+    changed = f"{rates}. Events: {value['count']} instead of {before['events']}."
+    written = f"The events and the report in {value['folder']} were written again; 'undo' takes it back."
+    return paragraphs(f"{changed} {written}", events_text(value))
 
 
 def compared(value: dict[str, Any]) -> str:
     """Return how the detector compares with the one before, and what that is based on."""
-    kept = f"Kept is: {value['kept']}. {value['reason']}"
-    verdict = "It was accepted as better" if value["accepted"] else "It was not accepted, the original detector is used"
-    parts = [f"{verdict}. {kept}."]
+    verdict = "The post-trained detector is used" if value["accepted"] else "The original detector was kept"
+    parts = [f"{verdict}: {value['reason']}."]
+    listed = []
     for kind, figures in value["evidence"].items():
-        listed = ", ".join(f"{name} {figure:.2f}" for name, figure in figures.items() if figure is not None)
+        known = [f"{SCORES.get(name, name)} {each:.2f}" for name, each in figures.items() if each is not None]
         what = "pseudo-anomalies of your rules" if kind == "bank" else "anomalies of other kinds"
-        parts.append(f"- average precision on {what}, put into held-out normal data: {listed}")
-    parts.append(
-        f"On this series, it finds {value['events_after']} events instead of {value['events_before']} before;"
-        f" {value['shared']} of them were found before, too."
+        listed.append(f"{what}: {', '.join(known)}")
+    if listed:
+        parts += ["Average precision on anomalies put into normal data that was held out:", bullets(listed)]
+    after, before = value["events_after"], value["events_before"]
+    shared = f"; {value['shared']} of them {_was(value['shared'])} found before, too" if after and before else ""
+    return paragraphs(
+        *parts,
+        f"On this series, it finds {counted(after, 'event')} instead of {before} before{shared}.",
+        "How I know: from these generated anomalies, not from labels. There are none, so whether the events are real"
+        " faults only you can tell: look at some, and say 'event 1 is normal' if it is.",
     )
-    parts.append(
-        "How I know: from generated anomalies in normal data that was held out, not from labels. There are none, so"
-        " whether"
-        " the events are real faults only you can tell: look at some, and say 'event 1 is normal' if it is."
-    )
-    return "\n".join(parts)
 
 
 def exported(value: dict[str, Any]) -> str:
     """Return where the events were written."""
-    which = f"{value['events']} of {value['all']}" if value["events"] != value["all"] else f"{value['events']}"
+    number, whole = value["events"], value["all"]
+    which = counted(number, "event") if number == whole else f"{number} of {counted(whole, 'event')}"
     where = f", {value['where']}" if value["where"] else ""
-    return f"Wrote {which} events{where} into {value['file']}. The report is {value['report']}."
+    return f"Wrote {which}{where} into {value['file']}. The report is {value['report']}."
+
+
+def _sentence(text: str) -> str:
+    """Return a text as a sentence; the name of a channel at its begin stays as it is."""
+    return text if text.endswith(".") else f"{text}."
+
+
+def _percent(rule: dict[str, Any]) -> str:
+    return f"{100 * rule['probability']:.0f} %"
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _count(value: dict[str, Any]) -> str:
-    events = f"{value['events']} event{'s' * (value['events'] != 1)}"
+    events = counted(value["events"], "event")
     return events if value["per_day"] is None else f"{events} ({value['per_day']:.2g} a day)"

@@ -92,7 +92,8 @@ def explain_event(transcript: Transcript) -> ToolCalls | str:
     if isinstance(stretch, Unclear):
         return question(stretch, transcript)
     if stretch is None:
-        return [("show_events", {})]
+        single = transcript.task["scored"].get("events") == 1
+        return [("explain_event", {"rank": 1}) if single else ("show_events", {})]
     if stretch.is_moment:
         return [("explain_event", {"at": stretch.begin})]
     return [("show_events", {"begin": stretch.begin, "end": stretch.end})]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
@@ -37,13 +37,16 @@ ASKED = 400  # characters of a request that are recorded
 NOT_SCORED = "There are no scores and no events, because nothing was scored yet: say 'go' first."
 UNDO_RULES = "undo the last change of the rules"
 LASTING = {  # tools whose results stay
-    "set_alert_rate": "The last thing that changed is the rate of false alarms.",
-    "train_and_score": "The last thing that was done is the training.",
-    "export_events": "The last thing that was done is the export, and the file stays.",
+    "train_and_score": (
+        "The last thing that was done is the training. That cannot be undone: its detector, scores and events took the"
+        " place of any earlier ones. The same rules give the same detector again: undo what you changed in the rules,"
+        " and say 'go'."
+    ),
+    "export_events": "The last thing that was done is the export, and its file stays.",
 }
 DEEDS = (
-    *LASTING, "mine_rules", "add_rule", "add_benign_rule", "add_benign_event", "change_rule", "drop_rule",
-    "restore_rule", "undo",
+    *LASTING, "set_alert_rate", "mine_rules", "add_rule", "add_benign_rule", "add_benign_event", "change_rule",
+    "drop_rule", "restore_rule", "undo",
 )  # fmt: skip
 NO_RULES = "There are no rules yet: say 'mine'."
 QUIT = "Everything is stored. In the terminal, 'quit' or Ctrl-D ends; on the page, just close it."
@@ -191,18 +194,31 @@ def _compare_banks(transcript: Transcript) -> Response:
 
 
 def _undo(transcript: Transcript) -> Response:
-    """Undo the last change of the rules; ask if something else was done after it, which `undo` does not take back."""
-    if not transcript.task.get("changes"):
-        return "There is nothing to undo: no rule was changed."
-    last = next((each.tool for each in reversed(transcript.results) if each.tool in DEEDS and _done(each)), None)
-    if last in LASTING and not re.search(r"\brules?\b", transcript.request, re.IGNORECASE):
-        other = ["more alerts"] if last == "set_alert_rate" else []
-        return ask(f"{LASTING[last]} Only changes of the rules can be undone.", [UNDO_RULES, *other])
-    return [("undo", {})]
+    """Undo the last change of the rules or of the rate; say so if the last thing that was done cannot be undone."""
+    last = _last_deed(transcript.results)
+    if last is not None and not re.search(r"\brules?\b", transcript.request, re.IGNORECASE):
+        if last.tool == "set_alert_rate":
+            return [("set_alert_rate", _rate_before(last))]
+        if last.tool in LASTING:
+            return ask(LASTING[last.tool], [UNDO_RULES]) if transcript.task.get("changes") else LASTING[last.tool]
+    return [("undo", {})] if transcript.task.get("changes") else "There is nothing to undo: no rule was changed."
 
 
-def _done(result: ToolResult) -> bool:
-    return not result.value.keys() & {"error", "declined"}
+def _last_deed(results: Sequence[ToolResult]) -> ToolResult | None:
+    """Return the last deed; a rate of alarms that was set back does not count, nor does what it took back."""
+    deeds: list[ToolResult] = []
+    for each in results:
+        if each.tool in DEEDS and not each.value.keys() & {"error", "declined"}:
+            rates = bool(deeds) and deeds[-1].tool == each.tool == "set_alert_rate"
+            if rates and _rate_before(deeds[-1]) == each.arguments:
+                deeds.pop()
+            else:
+                deeds.append(each)
+    return deeds[-1] if deeds else None
+
+
+def _rate_before(deed: ToolResult) -> dict[str, Any]:
+    return {name: deed.value["before"][name] for name in ("number", "per")}
 
 
 def channel_of(transcript: Transcript) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from ape.graphs.conversation import ConversationContext, Scored, conversation_tools, what_is_normal
 from ape.graphs.desk import Desk
-from ape.rules import broad_rule
+from ape.rules import RuleDraft, broad_rule
 from ape.series import from_array
 from ape.tools.artefacts import Artefacts
 from ape.tools.boundary import agent_tool
@@ -66,8 +66,9 @@ def test_an_event_that_is_normal_becomes_a_benign_rule(bench):
     assert added["benign"] and desk.bank().rules == [] and [rule.id for rule in desk.bank().benign] == ["normal-event"]
 
 
-def test_question_about_a_benign_rule_says_what_is_no_longer_reported():
+def test_question_about_a_benign_rule_says_what_is_no_longer_reported(bench):
+    desk, _ = tools_of(bench, None)
     draft = broad_rule("level_shift").model_dump(mode="json", exclude={"history"})
     draft["context"] |= {"hours": {"low": 23, "high": 25}, "weekdays": [6], "channels": ["flow"]}
-    text = what_is_normal({"draft": draft})
-    assert "step in flow" in text and "from 23 to 1 h" in text and "Sunday" in text
+    text = what_is_normal(RuleDraft.model_validate(draft), desk)
+    assert "step in flow" in text and "from 23:00 to 1:00" in text and "Sunday" in text

@@ -32,11 +32,12 @@ def series() -> Series:
 
 
 @pytest.fixture
-def scored(series, tmp_path) -> ScoredRun:
+def scored(series, tmp_path, monkeypatch) -> ScoredRun:
     """Two events: the worst in the flow, from 1500 to 1539; an earlier one in the pressure, from 1200 to 1209."""
     found = ScoredRun(Run(tmp_path, Request("chat", "series of the test"), series), Artefacts(tmp_path / "artefacts"))
     events = (1500, 1540, 9.0, ["flow"]), (1200, 1210, 4.0, ["pressure"])
     found.__dict__["result"] = result_of(series, *events, level=3.5)
+    monkeypatch.setattr(scored_module, "read_events", lambda folder: {"events": events, "quiet": []})
     return found
 
 
@@ -51,7 +52,7 @@ def ranks(answer: dict[str, Any]) -> list[int]:
 
 def test_facts_are_those_of_the_whole_series(scored):
     facts = scored.for_guide().facts
-    assert facts["points"] == 2000 and facts["first_time"].startswith("2026-03-02 00:00")
+    assert facts["points"] == 2000 and facts["events"] == 2 and facts["first_time"].startswith("2026-03-02 00:00")
     assert facts["last_time"].startswith("2026-03-03 09:19")
 
 
@@ -76,7 +77,7 @@ def test_an_event_is_explained_by_rank_row_or_time(scored, where):
 
 def test_a_time_without_event_is_said_with_its_score_and_the_closest_event(scored, monkeypatch):
     quiet = {"start": 1540, "end": 1550, "reason": "quiet because of 'backup'"}
-    monkeypatch.setattr(scored_module, "read_events", lambda folder: {"quiet": [quiet]})
+    monkeypatch.setattr(scored_module, "read_events", lambda folder: {"events": [], "quiet": [quiet]})
     answer = use(scored, "explain_event", at=1540)
     assert answer["flagged"] is False and answer["score"] < answer["threshold"] and answer["closest"]["rank"] == 1
     assert answer["quiet"] == quiet["reason"] and use(scored, "explain_event", at=1560)["quiet"] is None

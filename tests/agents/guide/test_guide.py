@@ -281,7 +281,7 @@ FOUND = {
     "events": [
         {
             "rank": rank, "when": f"2026-03-0{rank} 13:14 to 14:11", "channels": ["a|b", "flow"], "like": like,
-            "probability": probability, "score": 10.0, "by_chance_once_in": "4 months", "reason": f"because {rank}",
+            "probability": probability, "score": 10.0, "by_chance_once_in": "4 months", "what": f"because {rank}",
         }
         for rank, (like, probability) in enumerate(LIKE, 1)
     ],
