@@ -119,7 +119,7 @@ async def consult(
             break
     answer = await dialogue.request_answer(schema)
     evidence, notes, pictures = tuple(dialogue.evidence.values()), tuple(dialogue.notes), tuple(dialogue.pictures)
-    return Consultation(agent, answer, evidence, dialogue.usage, notes, pictures)
+    return Consultation(agent, answer, evidence, dialogue.usage + Usage(answered=1), notes, pictures)
 
 
 async def consult_or_replace(
@@ -130,24 +130,33 @@ async def consult_or_replace(
     schema: type[Answer],
     artefacts: Artefacts,
     listen: Listener = lambda agent, note: None,
+    unfit: bool = False,
 ) -> Consultation:
     """Consult an agent; the embedded agent does the task if a served model gives no valid answer to it.
 
-    See `consult` for the parameters. The notes of the consultation say that the agent was replaced and why.
+    See `consult` for the other parameters. The notes of the consultation say that the agent was replaced and why.
+
+    Parameters
+    ----------
+    unfit : bool
+        Whether the model gave no valid answer so often that it is not asked at all.
 
     Raises
     ------
     InputError
         The brain's server fails.
     """
-    try:
-        return await consult(brain, agent, task, tools, schema, artefacts, listen)
-    except AnswerError as error:
-        if brain.server is None:
-            raise
-        stand_in = f"the embedded {agent}" if schema.__name__ in ANSWERS else "nobody"
-        note = f"{stand_in} answers in place of the model: {error.what}"
-        cost = error.usage + Usage(replaced=1)
+    problem, cost = "it gave no valid answer to any task before", Usage()
+    if brain.server is None or not unfit:
+        try:
+            return await consult(brain, agent, task, tools, schema, artefacts, listen)
+        except AnswerError as error:
+            if brain.server is None:
+                raise
+            problem, cost = error.what, error.usage
+    stand_in = f"the embedded {agent}" if schema.__name__ in ANSWERS else "nobody"
+    note = f"{stand_in} answers in place of {brain.name} at {brain.server}: {problem}"
+    cost += Usage(replaced=1)
     listen(agent, note)
     if schema is Spotting:  # the embedded inspector does not spot differences
         return Consultation(agent, Spotting(rationale=note[:600], sees_pictures=False), (), cost, (note,))

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from tenacity import AsyncRetrying, RetryCallState, stop_after_delay, wait_exponential
 
 from ape.agents import reply_cache
+from ape.agents.answers import Mismatch, read_valid_items
 from ape.agents.brain import Brain
 from ape.agents.dialogue import plain_dialogue
 from ape.agents.request_slots import request_slot
@@ -51,6 +52,8 @@ class Usage:
     tokens_in, tokens_out : int
     seconds : float
         Time spent waiting for the server.
+    answered : int
+        Consultations that the model answered.
     replaced : int
         Consultations that the embedded agent answered, because the model gave no valid answer.
     """
@@ -60,6 +63,7 @@ class Usage:
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    answered: int = 0
     replaced: int = 0
 
     def __add__(self, other: Usage) -> Usage:
@@ -75,7 +79,8 @@ async def request_reply(
 ) -> tuple[AIMessage, Usage]:
     """Request the next message of a conversation.
 
-    Replies of a server are cached under the digest of all that they depend on.
+    Replies of a server are cached under the digest of all that they depend on, but those that cannot be used: they may
+    be others next time.
 
     Parameters
     ----------
@@ -112,7 +117,7 @@ async def request_reply(
     raw = await _ask_server(brain, list(messages), options | {"stream": stream})
     reply = read_reply(raw, messages, {tool.name: list(tool.args) for tool in tools}, schema)
     seconds, tokens = time.perf_counter() - start, reply.usage_metadata
-    if brain.cached and (reply.content or reply.tool_calls):  # an empty reply may be another one next time
+    if brain.cached and _is_usable(reply, schema):
         reply_cache.store_reply(path, reply)
     return reply, Usage(
         1, 0, tokens["input_tokens"] if tokens else 0, tokens["output_tokens"] if tokens else 0, seconds
@@ -171,6 +176,17 @@ def read_reply(
             "additional_kwargs": {},
         }
     )
+
+
+def _is_usable(reply: AIMessage, schema: type[BaseModel] | None) -> bool:
+    """Whether a reply is a call, a text, or the record that was asked for."""
+    if schema is None:
+        return bool(reply.content or reply.tool_calls)
+    try:
+        read_valid_items(str(reply.content), schema)
+    except Mismatch:
+        return False
+    return True
 
 
 def _arguments(given: Any, parameters: Sequence[str]) -> dict[str, Any]:

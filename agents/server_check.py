@@ -54,13 +54,14 @@ def check_server(address: str, model: str | None = None) -> list[Requirement]:
             return False, odd_reply_error(reply, connection.server).what
 
     brain = Brain(connection.chat, connection.model, connection.server, connection.character_budget, cached=False)
+    probes = {"JSON schema": _check_schema, "tool calls": _check_tool_calls, "vision": _check_vision}
+    replied = [Requirement(name, *test(probe)) for name, probe in probes.items()]
+    tried = try_consultations(brain) if any(each.met for each in replied) else []  # it would fail for minutes
     return [
         Requirement("model", True, connection.model),
         Requirement("context", *_check_context(connection.context_tokens)),
-        Requirement("JSON schema", *test(_check_schema)),
-        Requirement("tool calls", *test(_check_tool_calls)),
-        Requirement("vision", *test(_check_vision)),
-        *(Requirement(*found, needed=False) for found in try_consultations(brain)),
+        *replied,
+        *(Requirement(*found, needed=False) for found in tried),
     ]
 
 

@@ -39,7 +39,7 @@ async def plan(state: MiningState, runtime: Runtime[MiningContext]) -> MiningSta
     if context.log.note:
         context.listen("planner", f"reads the log: {context.log.note}")
     tools = planner_tools(context.workbench, context.log)
-    consultation = await ask(runtime, "planner", {"task": "plan"}, tools, Plan)
+    consultation = await ask(state, runtime, "planner", {"task": "plan"}, tools, Plan)
     answer: Plan = consultation.answer
     answer = _with_known_channels(answer, context.series.channels)
     record(runtime, "planner", "plan", answer.rationale, evidence=consultation.evidence)
@@ -59,7 +59,7 @@ def _with_known_channels(answer: Plan, channels: Sequence[str]) -> Plan:
 async def profile(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """2a. The profiler measures the planned channels."""
     task = {"task": "profile", "channels": state["plan"].channels}
-    consultation = await ask(runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
+    consultation = await ask(state, runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
     record(runtime, "profiler", "profile", consultation.answer.rationale, evidence=consultation.evidence)
     return {"profile": consultation.answer, **costs(consultation)}
 
@@ -71,7 +71,7 @@ async def inspect(state: MiningState, runtime: Runtime[MiningContext]) -> Mining
         return {"inspection": Inspection(rationale="pictures are left out", sees_pictures=False)}
     task = {"task": "inspect", "channels": state["plan"].channels, "users_pictures": len(context.pictures)}
     tools = inspector_tools(context.workbench, context.pictures)
-    consultation = await ask(runtime, "visual inspector", task, tools, Inspection)
+    consultation = await ask(state, runtime, "visual inspector", task, tools, Inspection)
     inspection = with_known_pictures(consultation.answer, consultation.pictures)
     record(runtime, "visual inspector", "inspect", inspection.rationale, evidence=consultation.evidence)
     return {"inspection": inspection, **costs(consultation)}
@@ -82,7 +82,7 @@ async def propose(state: MiningState, runtime: Runtime[MiningContext]) -> Mining
     context = runtime.context
     task = {"task": "propose", **findings(state, context)}
     tools = proposer_tools(context.workbench, context.rule_context(state["profile"]), context.seed)
-    consultation = await ask(runtime, "planner", task, tools, Proposal)
+    consultation = await ask(state, runtime, "planner", task, tools, Proposal)
     channels, failures = set(context.series.channels), failures_of(state["plan"])
     drafts = [
         with_sighting(with_quote(rule, failures), state["inspection"])

@@ -17,10 +17,16 @@ from ape.rules.schema import HistoryEntry
 from ape.series.matrix_profile import load_stumpy
 
 MAX_REASON = 600  # characters
+MOST_FAILURES = 3  # consultations without a valid answer, from which a model that gave none is not asked again
 
 
 async def ask(
-    runtime: Runtime[MiningContext], agent: str, task: dict[str, Any], tools: list[Any], schema: type
+    state: MiningState,
+    runtime: Runtime[MiningContext],
+    agent: str,
+    task: dict[str, Any],
+    tools: list[Any],
+    schema: type,
 ) -> Consultation:
     """Consult an agent; record what was wrong with its answer."""
     load_stumpy()  # agents consulted at the same time call tools in threads
@@ -28,8 +34,8 @@ async def ask(
     context.listen(agent, f"starts to {task['task']}")
 
     async def consulted(task: dict[str, Any]) -> Consultation:
-        artefacts = context.workbench.artefacts
-        return await consult_or_replace(context.brain, agent, task, tools, schema, artefacts, context.listen)
+        artefacts, unfit = context.workbench.artefacts, _is_unfit(state)
+        return await consult_or_replace(context.brain, agent, task, tools, schema, artefacts, context.listen, unfit)
 
     consultation: Consultation = await RunnableLambda(consulted).ainvoke(
         task, {"run_name": agent, "metadata": {AGENT: agent}}
@@ -37,6 +43,13 @@ async def ask(
     for note in consultation.notes:
         record(runtime, agent, "bad answer", f"{task['task']}: {note}"[:MAX_REASON])
     return consultation
+
+
+def _is_unfit(state: MiningState) -> bool:
+    """Whether the model answered no task so far, and was asked often enough."""
+    spent = state.get("spent", {}).values()
+    failed, answered = (sum(cost.get(name, 0) for cost in spent) for name in ("replaced", "answered"))
+    return failed >= MOST_FAILURES and not answered
 
 
 def record(runtime: Runtime[Any], agent: str, decision: str, rationale: str, **details: Any) -> None:

@@ -53,7 +53,7 @@ async def spot(state: MiningState, runtime: Runtime[MiningContext]) -> MiningSta
     batches = [rules[first : first + MAX_PICTURES] for first in range(0, len(rules), MAX_PICTURES)]
     consultations = await asyncio.gather(
         *(
-            ask(runtime, "visual inspector", {"task": "spot", "rules": batch}, spotter_tools(puzzles), Spotting)
+            ask(state, runtime, "visual inspector", {"task": "spot", "rules": batch}, spotter_tools(puzzles), Spotting)
             for batch in batches
         )
     )
@@ -187,7 +187,7 @@ async def _critique(
         ]
         return Critique(rationale="there is no critic", verdicts=verdicts), {}, ()
     tools = critic_tools({rule.id: state["examples"][rule.id] for rule in state["pending"]})
-    consultation = await ask(runtime, "rule critic", task, tools, Critique)
+    consultation = await ask(state, runtime, "rule critic", task, tools, Critique)
     return consultation.answer, costs(consultation), consultation.evidence
 
 
@@ -223,7 +223,7 @@ async def revise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningS
     }
     rule_context = context.rule_context(state["profile"])
     tools = proposer_tools(context.workbench, rule_context, context.seed) if missing else []
-    consultation = await ask(runtime, "planner", task, tools, Proposal)
+    consultation = await ask(state, runtime, "planner", task, tools, Proposal)
     proposed = {rule.id: rule for rule in rules_of(consultation.answer.rules, set(context.series.channels))}
     iteration = state["iteration"] + 1
     pending = []

@@ -154,7 +154,9 @@ def test_model_without_valid_answers_is_replaced_and_the_ledger_says_so(mine_int
     assert bank.rules == embedded.rules and "embedded in place of the model: planner" in bank.ended
     entries = [entry for entry in ledger(run) if entry["decision"] == "bad answer"]
     assert {entry["agent"] for entry in entries} == ROLES
-    assert all("only a small model" in entry["rationale"] for entry in entries)
+    assert all(server.url in entry["rationale"] for entry in entries)
+    asked = [entry for entry in entries if "only a small model" in entry["rationale"]]
+    assert len(asked) == 3 and len(server.requests) == 3 * 3  # and no more: one for calls, two for an answer
 
 
 @pytest.mark.extended

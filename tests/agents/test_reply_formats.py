@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from ape.agents import open_brain
 from ape.agents.consult import AnswerError, consult, consult_or_replace
 from ape.agents.records import Profile, Spotting
-from ape.agents.replies import request_reply
+from ape.agents.replies import Usage, request_reply
 from ape.agents.served_chat import CallPlaces
 from ape.core.errors import InputError
 from ape.series import from_array
@@ -205,8 +205,28 @@ def test_embedded_agent_takes_the_place_of_a_model_without_answers(server, bench
     )
     assert consultation.answer.findings and consultation.usage.replaced == 1 and consultation.usage.calls == 3
     (note,) = consultation.notes
-    assert note.startswith("the embedded profiler answers in place of the model") and "only a small model" in note
-    assert ("profiler", note) in heard
+    assert note.startswith("the embedded profiler answers in place of expert-on-loopback at http://127.0.0.1:")
+    assert "only a small model" in note and ("profiler", note) in heard
+
+
+def test_a_model_that_answered_nothing_so_far_is_not_asked(server, bench):
+    consultation = asyncio.run(
+        consult_or_replace(
+            open_brain(server.url), "profiler", TASK, profiler_tools(bench), Profile, bench.artefacts, unfit=True
+        )
+    )
+    assert consultation.answer.findings and consultation.usage == Usage(replaced=1) and not server.requests
+
+
+def test_an_unusable_answer_is_not_cached(server, bench, script, reply_folder):
+    brain = open_brain(server.url)
+    server.every_script = script.saying("I am only a small model.")
+    with pytest.raises(InputError, match="no valid Profile"):
+        asyncio.run(consult(brain, "profiler", TASK, [], Profile, bench.artefacts))
+    assert not list(reply_folder.glob("*.json"))
+    server.every_script = None
+    consultation = asyncio.run(consult(brain, "profiler", TASK, profiler_tools(bench), Profile, bench.artefacts))
+    assert consultation.usage.answered == 1
 
 
 def test_nobody_takes_the_place_of_the_spotter(server, bench, script):
