@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -95,9 +96,18 @@ def test_text_reaches_the_model_only_as_a_tool_result(talk, server):
 
 @pytest.mark.extended
 def test_endless_tool_calls_are_stopped(talk, server, script):
-    server.every_script = script.saying("", calls=[call("show_examples", rule_id="none")])
+    numbers = count()
+    server.every_script = lambda body: script.saying(
+        "", calls=[call("show_examples", rule_id=f"none-{next(numbers)}")]
+    )(body)
     updates = list(talk.say("look around"))
     assert updates[-1].kind == "reply" and GIVEN_UP in updates[-1].text and len(server.requests) <= MAX_ROUNDS + 1
+
+
+def test_a_call_that_is_only_repeated_is_stopped_after_two_repetitions(talk, server, script):
+    server.every_script = script.saying("", calls=[call("show_examples", rule_id="none")])
+    updates = list(talk.say("look around"))
+    assert updates[-1].kind == "reply" and "the same again" in updates[-1].text and len(server.requests) == 3
 
 
 def test_too_many_calls_in_one_reply_are_refused(talk, server, script):
