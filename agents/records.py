@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from ape.rules.schema import Range, Record, RuleDraft, Tercile
+from ape.rules.schema import Range, Record, RuleDraft, Tercile, Times
 from ape.rules.vocabulary import MECHANISMS, MORPHOLOGIES
 
 FindingTerm = Literal[
@@ -78,6 +78,7 @@ class Hint(Record):
     weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         default_factory=list, max_length=7, description="days of the week of the start, 0 is Monday"
     )
+    times: Times | None = Field(default=None, description="of planned work: from when to when, by its date")
     after_change: bool = Field(default=False, description="whether it starts after a switch, start or other change")
     channels: list[ChannelName] = Field(default_factory=list, max_length=8, description="affected channels")
     unresolved: list[Annotated[str, Field(max_length=80)]] = Field(

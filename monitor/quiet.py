@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from ape.rules import Rule
 
 HALF = 0.5  # of its score that a point must lose, and of the points of a span that must lose so much
 SLACK = 1.5  # times the size and the length that a benign rule gives
+EXACT = {"level", "peak", "ramp", "stuck", "missing"}  # findings whose events begin and end where values do
+EARLY_OR_LATE = 4  # samples by which planned work may begin or end at another time
 SMEAR = 32  # samples by which high scores spread to either side of what raises them
 
 
@@ -92,6 +95,43 @@ def settled(
             kept = [each for each in kept if each not in edges]
             found.append(Quieted(span.begin, span.end, span.peak, name, _reason(span, name, context)))
     return sorted(kept), tuple(found)
+
+
+def planned(events: Iterable[Event], context: Context) -> tuple[list[Event], tuple[Quieted, ...]]:
+    """Take the events out that lie in planned work, whatever they look like.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        With begin and end sharpened.
+    context : Context
+
+    Returns
+    -------
+    events : list of Event
+        The others. Those that begin before the work or go on after it are among them.
+    quiet : tuple of Quieted
+    """
+    kept, found = [], []
+    dated = [] if context.bank is None else [rule for rule in context.bank.benign if rule.context.times]
+    for event in events:
+        rule = next((rule for rule in dated if _in_work(rule, event, context)), None)
+        if rule is None:
+            kept.append(event)
+        else:
+            why = _reason(Span(event.begin, event.end, event.score), rule.id, context)
+            found.append(Quieted(event.begin, event.end, event.score, rule.id, why))
+    return kept, tuple(found)
+
+
+def _in_work(rule: Rule, event: Event, context: Context) -> bool:
+    clock, named = context.series.clock, rule.context.channels
+    if clock is None or (named and event.channels[0][0] not in named):
+        return False
+    exact = bool(event.findings) and event.findings[0].kind in EXACT
+    slack = (EARLY_OR_LATE if exact else SMEAR) * np.median(np.diff(clock))
+    first, last = clock[event.begin] + slack, clock[event.end - 1] - slack
+    return any(np.datetime64(each.begin) <= first and last < np.datetime64(each.end) for each in rule.context.times)
 
 
 def _allows(rule: Rule, span: Span, context: Context) -> bool:

@@ -42,8 +42,9 @@ class Gates:
     """Where benign rules can hold in a series that may arrive in pieces. The result does not depend on how it is cut.
 
     A rule can hold from where its contextual prior lets it start until its longest duration is over. Conditions on the
-    level or the activity at the start are left out, because the behaviour itself changes both. Without times, a rule
-    with hours or weekdays holds nowhere, and so does one with a phase where the phase is not known.
+    level or the activity at the start are left out, because the behaviour itself changes both. A rule with dates holds
+    nowhere: planned work may look like anything, and is quiet as a whole event, see `ape.monitor.quiet`. Without times,
+    a rule with hours or weekdays holds nowhere, and so does one with a phase where the phase is not known.
 
     Parameters
     ----------
@@ -122,6 +123,8 @@ def _opening(rule: Rule, context: Context) -> _Opening:
             starts &= np.isin(minutes // DAY, prior.weekdays)
         step = 60 * (context.hours_per_step or 0.0)
         week = _prolonged(starts, SLACK * step, longest * step)
+    if prior.times:
+        week = np.zeros(WEEK, dtype=bool)
     if prior.phase is not None and context.period is not None:
         starts = _within(np.arange(BINS) / BINS, prior.phase, 1.0, 1 / BINS)
         cycle = _prolonged(starts, SLACK * BINS / context.period, longest * BINS / context.period)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -96,6 +97,25 @@ class Step(Record):
 Tercile = Literal["low", "middle", "high"]
 
 
+class Times(Record):
+    """From when to when something is, on the clock of the series: ISO 8601 to the second, without a zone."""
+
+    begin: str = Field(max_length=40)
+    end: str = Field(max_length=40, description="exclusive")
+
+    @field_validator("begin", "end")
+    @classmethod
+    def _iso(cls, value: str) -> str:
+        return datetime.fromisoformat(value).replace(tzinfo=None).isoformat(timespec="seconds")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end <= self.begin:
+            msg = f"end {self.end} is not after begin {self.begin}"
+            raise ValueError(msg)
+        return self
+
+
 class ContextualPrior(Record):
     """Where and when the anomaly can start. Empty fields set no condition."""
 
@@ -109,6 +129,11 @@ class ContextualPrior(Record):
     )
     weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         default_factory=list, max_length=7, description="days of the week of the start, 0 is Monday; needs timestamps"
+    )
+    times: list[Times] = Field(
+        default_factory=list,
+        max_length=64,
+        description="of benign rules: planned work at these dates, during which anything is quiet",
     )
     after_change: Range | None = Field(
         default=None, description="samples since the last step that is larger than 99.5 % of the normal steps"

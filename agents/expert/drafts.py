@@ -22,6 +22,7 @@ FACTORS = {  # amplitude as a multiple of normal
     "amplitude_scale": {"up": (1.3, 2.2), "down": (0.25, 0.75)},
     "spectral_peak_scale": {"up": (1.6, 3.0), "down": (0.3, 0.6)},
 }
+MOST_TIMES = 64  # of planned work
 MOST_QUOTED = 10  # hints that are cited
 _ONE_OF = re.compile(r"\b(?:or|any|either|one of|some|single)\b", re.IGNORECASE)
 
@@ -69,6 +70,7 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
         level=sorted(level) if len(level) == 1 else [],
         hours=failure.first("hours") if clock else None,
         weekdays=(failure.first("weekdays") or []) if clock else [],
+        times=[hint.times for hint in failure.hints if hint.times][:MOST_TIMES] if clock else [],
         after_change=Range(low=0, high=after) if failure.first("after_change") else None,
         channels=channels,
         spread=_spread(failure) if failure.channels else spread,  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ape.agents.records import Hint, Remark
 from ape.agents.understanding.channels import WHEN, Channel, affected, describe_channels, mentioned
+from ape.agents.understanding.dates import dated_times, is_planned_work
 from ape.agents.understanding.direction import Direction, direction, moves
 from ape.agents.understanding.frequency import shares
 from ape.agents.understanding.meaning import Meaning, meanings
@@ -128,6 +129,8 @@ class _Reader:
         if statement.continues and before:
             hint = self._continued(statement, text, before[-1])
             return [hint] if hint is not None else []
+        if (planned := self._planned(statement)) is not None:
+            return [planned]
         if statement.role == "benign":
             return [self._hint(statement, text, text, statement.meaning)]
         if statement.role != "failure":
@@ -139,6 +142,23 @@ class _Reader:
             self._hint(statement, part, text, meaning, secondary=k > 0 and not alternative)
             for k, (part, meaning, alternative) in enumerate(parts[:MOST_HINTS])
         ]
+
+    def _planned(self, statement: Statement) -> Hint | None:
+        """The hint of a sentence that gives the date of planned work, or of something else that is normal."""
+        sentence = statement.sentence
+        known = statement.role == "benign" or (statement.role != "other" and is_planned_work(sentence.text))
+        times = dated_times(sentence.text) if known else None
+        if times is None:
+            return None
+        return Hint(
+            rationale=f"planned from {times.begin} to {times.end}",
+            quote=sentence.text[:LONGEST_QUOTE],
+            source=self.source,
+            line=sentence.line,
+            benign=True,
+            mechanism="abrupt_change",
+            times=times,
+        )
 
     def _failures(self, text: str, meaning: Meaning) -> list[tuple[str, Meaning, bool]]:
         """Clauses that name different failures, with their meanings, and whether each is an alternative to the first.

@@ -9,11 +9,11 @@ import pytest
 
 from ape.monitor import Quieted, read_events, write_events
 from ape.monitor.answer import Answer
-from ape.monitor.quiet import settled
+from ape.monitor.quiet import planned, settled
 from ape.monitor.spans import Span
 from ape.posttrain.assessment import Assessment, Quiet
 from ape.rules import RuleBank, broad_rule, build_context
-from ape.rules.schema import DurationPrior, Evidence, ScalePrior
+from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, ScalePrior, Times
 from ape.series import from_array
 
 LOUD = [(2400, 2440), (2600, 2640)]
@@ -87,6 +87,30 @@ def test_spans_where_no_benign_rule_can_hold_are_not_quiet(context):
     assert settled(assessed, assessed.score, raised, context) == (raised, ())
     without = Assessment(np.zeros(3000), np.ones((3000, 1)))
     assert settled(without, without.score, raised, context) == (raised, ())
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "is_quiet"),
+    [(2400, 2460, True), (2410, 2430, True), (2370, 2490, True), (2300, 2460, False), (2400, 2520, False)],
+)
+def test_events_during_planned_work_are_quiet_whatever_they_look_like(context_of, event_of, wave, begin, end, is_quiet):
+    clock = np.datetime64("2026-03-01T00:00") + np.arange(len(wave)) * np.timedelta64(1, "m")
+    times = Times(begin=str(clock[2400].astype("datetime64[s]")), end=str(clock[2460].astype("datetime64[s]")))
+    work = BACKUP.model_copy(update={"id": "work", "context": ContextualPrior(times=[times])})
+    bank = RuleBank(context=build_context(from_array(wave)), benign=[OTHER, work])
+    context = context_of(wave, bank=bank, timestamps=clock)
+    event = event_of(context, begin, end)
+    kept, quiet = planned([event], context)
+    assert kept == ([] if is_quiet else [event])
+    assert [(each.begin, each.end, each.rule) for each in quiet] == ([(begin, end, "work")] if is_quiet else [])
+
+
+def test_planned_work_needs_times_in_the_data(context_of, event_of, wave):
+    times = Times(begin="2026-03-01T00:00:00", end="2026-03-09T00:00:00")
+    work = BACKUP.model_copy(update={"context": ContextualPrior(times=[times])})
+    context = context_of(wave, bank=RuleBank(context=build_context(from_array(wave)), benign=[work]))
+    event = event_of(context)
+    assert planned([event], context) == ([event], ())
 
 
 def test_events_json_lists_what_is_quiet_only_if_there_is_something(context, tmp_path):
