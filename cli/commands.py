@@ -12,7 +12,8 @@ from ape.cli.options import load_series, read_options, refuse_fixed_options
 from ape.cli.terminal import console, print_document, print_lines, print_reading
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
-from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, SCORES, THRESHOLD, TRAINING
+from ape.core.files import read_json
+from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, RECORD, SCORES, THRESHOLD, TRAINING
 from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
@@ -130,13 +131,24 @@ def _answer(
 
     if not arguments.own and (folder / THRESHOLD).is_file():
         threshold, rate = Threshold.load(folder), arguments.alerts_per
-        return answer(detector, series, threshold if rate is None else threshold.at(rate))
+        text = _notes_of(folder.parent)
+        return answer(detector, series, threshold if rate is None else threshold.at(rate), text=text)
     why = "the score of the paper has no threshold" if arguments.own else "no threshold was saved with the detector"
     if arguments.fail_on_events or arguments.alerts_per:
         option = "--fail-on-events" if arguments.fail_on_events else "--alerts-per"
         raise InputError(why, option, "leave out --own" if arguments.own else "train the detector again")
     console.print(f"{why}: events are not listed")
     return None
+
+
+def _notes_of(folder: Path) -> str | None:
+    """Return the name of the text that the rules of a run quote; None if it is not known, as without a run folder."""
+    try:
+        record = read_json(folder / RECORD, "run record")
+    except InputError:
+        return None
+    arguments = record.get("arguments") if isinstance(record, dict) else None
+    return arguments.get("text_file") if isinstance(arguments, dict) else None
 
 
 def bank(arguments: argparse.Namespace) -> None:

@@ -65,7 +65,7 @@ class Context:
         """Take the normal values of an enhanced detector, or else those of the series.
 
         The normal values of a series are its training part. If the whole series is the training part, or if nothing of
-        it is usable, they are what lies outside of the events. Without a name, the text is "the text".
+        it is usable, they are what lies outside of the events. Without a name, the text is "the notes".
         """
         abnormal = np.zeros(series.length, dtype=bool)
         for span in alarms:
@@ -83,7 +83,7 @@ class Context:
             cuts = [begin for begin, _ in series.train_segments if begin]
         begins, ends = runs(usable, cuts)
         segments = list(zip(begins.tolist(), ends.tolist(), strict=True))
-        return cls(series, abnormal, normal, usable, segments, threshold, bank, text or "the text")
+        return cls(series, abnormal, normal, usable, segments, threshold, bank, text or "the notes")
 
     @cached_property
     def points(self) -> np.ndarray:

@@ -35,7 +35,7 @@ _DATES = tuple(
         r"\b(?:on |the )?the (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
         r"\bon (?P<day>\d{1,2})(?:st|nd|rd|th)\b",
         r"\b(?P<relative>day before yesterday|yesterday|today|tonight|last night|this (?:morning|afternoon|evening)"
-        r"|(?:last|this|at the) weekend)\b",
+        r"|(?:the )?weekend before last|(?:last|previous|past|this|the) weekend)\b",
         r"\b(?:(?:on|last|this|past|since|from|to|until) )+(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri"
         r"|sat(?:ur)?|sun)(?:day)?)\b",
     )
@@ -92,10 +92,9 @@ def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
     year = number_of(groups.get("year"))
     if word := groups.get("relative"):
         if span.last is not None:
-            to_saturday = (span.last.weekday() - WEEKDAYS.index("sat")) % 7
             back = {"day before yesterday": 2, "yesterday": 1, "last night": 1}.get(word.lower(), 0)
-            back = to_saturday if "weekend" in word.lower() else back
-            yield span.last.date() - back * DAY
+            day = span.last.date() - back * DAY
+            yield _saturday_of(word.lower(), span.last) if "weekend" in word.lower() else day
     elif word := groups.get("weekday"):
         if span.last is not None:
             wanted = WEEKDAYS.index(word[:3].lower())
@@ -109,6 +108,15 @@ def _days_of(groups: dict[str, Any], span: Span) -> Iterator[date]:
     else:
         named = month_of(groups["name"]) if groups.get("name") else number_of(groups.get("month"))
         yield from days_with(span, year, named, number_of(groups.get("day")) or 1)
+
+
+def _saturday_of(words: str, last: datetime) -> date:
+    """Return the Saturday of a weekend; the last one is over, as a Sunday is in its last hour."""
+    saturday = last.date() - ((last.weekday() - WEEKDAYS.index("sat")) % 7) * DAY
+    goes_on = last.weekday() == WEEKDAYS.index("sat") or (last.weekday() == WEEKDAYS.index("sun") and last.hour < 23)
+    if re.search(r"\b(?:last|previous|past)\b", words) and goes_on:
+        saturday -= 7 * DAY
+    return saturday - 7 * DAY * ("before last" in words)
 
 
 def days_with(span: Span, year: int | None = None, month: int | None = None, day: int = 1) -> Iterator[date]:

@@ -32,16 +32,17 @@ PRONOUN = re.compile(r"\b(?:it|that|this|one)\b", re.IGNORECASE)
 
 def event_number(transcript: Transcript) -> int | None:
     """Return the rank of the event that a request speaks of, 1 is the worst; None if it is not clear which."""
-    if (rank := _rank(transcript.request)) is not None:
+    if (rank := named_rank(transcript.request)) is not None:
         return rank
     if PRONOUN.search(transcript.request):
         for text in reversed(transcript.earlier):
-            if (rank := _rank(text)) is not None:
+            if (rank := named_rank(text)) is not None:
                 return rank
     return None
 
 
-def _rank(text: str) -> int | None:
+def named_rank(text: str) -> int | None:
+    """Return the rank that a text names; None if it names none."""
     match = _RANK.search(text)
     if match is None:
         return None

@@ -9,7 +9,7 @@ from ape.agents.expert.transcript import ToolCalls, Transcript
 from ape.agents.guide.clarify import ask
 from ape.agents.guide.clock_words import NUMBERS, hours_in
 from ape.agents.guide.drafts import draft_of, failure_in, kind_of
-from ape.agents.guide.event_numbers import event_number
+from ape.agents.guide.event_numbers import event_number, named_rank
 from ape.agents.guide.names import channels_in
 from ape.agents.guide.stretches import question, stretch_of
 from ape.agents.guide.times import Stretch, Unclear
@@ -20,7 +20,8 @@ MOST = 50  # events in a table
 ASKED = 400  # characters of a request that are recorded
 _TOP = re.compile(
     rf"\b(?:top|first|worst|largest|biggest)?\s*(?P<count>\d{{1,3}}|{'|'.join(NUMBERS)})\s+(?:(?:worst|biggest"
-    r"|largest|top|most \w+|strongest)\s+)?(?:events?|anomal\w+|alarms?|alerts?|problems?|incidents?|findings?|ones)\b"
+    r"|largest|top|most \w+|strongest)\s+)?(?:events?|anomal\w+|alarms?|alerts?|problems?|incidents?|findings?|ones"
+    rf"|cases|outliers|stretches|spots|places|moments|bits)\b"
     rf"|\b(?:top|worst|first) (?P<top>\d{{1,3}}|{'|'.join(NUMBERS)})\b",
     re.IGNORECASE,
 )
@@ -64,6 +65,8 @@ def list_events(transcript: Transcript) -> ToolCalls | str:
     arguments = _narrowed(transcript)
     if isinstance(arguments, str):
         return arguments
+    if not arguments and (rank := named_rank(transcript.request)) is not None:
+        return [("explain_event", {"rank": rank})]
     stretch = stretch_of(transcript)
     if isinstance(stretch, Stretch) and stretch.is_moment:
         return [("explain_event", {"at": stretch.begin})]

@@ -39,6 +39,20 @@ _ORDERS = {  # by intent
     "train": r"^$",
     "restore": r"^$",
 }
+# what takes an order back
+_WAIT = re.compile(
+    r"\b(?:no,? wait|wait,? no|hold on|hang on|not yet|on second thoughts?)\b|\bor (?:rather |maybe )?not\W*$"
+    r"|[,.;:?!-]\s*(?:actually,? )?(?:no|nope|never ?mind|forget it|don't|wait)\W*$",
+    re.IGNORECASE,
+)
+# a denial that names an order
+_NO_ORDER = re.compile(
+    r"(?:\bnot|\bnever|\bcannot|n't|\bdont|\bwithout) (?:\w+ ){0,2}(?:drop|remov|delet|discard|throw|kick|get rid|touch"
+    r"|chang|train|run|start|go|scor|min(?:e|ing)|add|restor|bring|put|undo|revert|do|want|need)", re.IGNORECASE,
+)  # fmt: skip
+_OPINION = re.compile(
+    r"\b(?:is|are|looks?|seems?|was) (?:\w+ )?(?:wrong|off|bad|odd|weird|strange|incorrect|not right)\b", re.I
+)
 _EXCEPT = re.compile(r"\b(?:except|apart from|other than|all but|everything but|instead of|rather than|unless)\b", re.I)
 _REPORTED = re.compile(
     r"\b(?:was|were|has|have|had|got|is|are|been)? ?(?:dropped|removed|deleted|restored|undone)\b", re.I
@@ -51,10 +65,10 @@ def not_an_order(intent: Intent, transcript: Transcript) -> str | None:
     A question is answered with what would have to be said, and so is a denial that may mean either.
     """
     text = transcript.request
-    if _NOTHING.match(text):
+    if _NOTHING.match(text) or (intent.id != "rate" and _WAIT.search(text)):
         return NOTHING
     denied = _NEGATED.search(text) is not None and not re.search(_ORDERS.get(intent.id, "^$"), text, re.IGNORECASE)
-    if denied and intent.id in ("drop", "restore", "undo", "train", "mine", "add"):
+    if denied and intent.id in ("drop", "restore", "undo", "train", "mine", "add") and _NO_ORDER.search(text):
         return NOTHING
     polite = _POLITE.search(text) is not None and not _STARTS.search(text)
     asked = not polite and (
@@ -62,6 +76,7 @@ def not_an_order(intent: Intent, transcript: Transcript) -> str | None:
     )
     asked = asked and intent.id not in ("mine", "rate")  # they ask before they do anything
     partly = intent.id in ("drop", "restore", "undo") and (_EXCEPT.search(text) or _REPORTED.search(text))
+    partly = partly or (intent.id == "drop" and _OPINION.search(text))
     if not (denied or asked or partly):
         return None
     return ask(

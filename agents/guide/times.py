@@ -191,7 +191,8 @@ def _on_day(request: str, named: Day, times: list[Clock], bare: str, span: Span)
     if times:
         return Stretch(_at(day, times[0]), _at(day, times[0]), words)
     if "weekend" in words.lower():
-        return Stretch(str(day), str(day + DAY), words)
+        sunday = day + DAY if span.last is None else min(day + DAY, span.last.date())
+        return Stretch(str(day), str(sunday), words)
     if (part := _part_of_day(f"{words} {bare}")) is not None:
         midnight = datetime.combine(day, datetime.min.time())
         begin, end = (midnight + timedelta(hours=hour) for hour in part)

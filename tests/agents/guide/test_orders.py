@@ -15,6 +15,8 @@ from ape.evals.wordings.wordings import Wording, react
         "did you drop level-jump?", "is level-jump too long?", "level-jump is not too long", "make level-jump longer?",
         "does level-jump only happen at night?", "why should I make level-jump longer", "what does undo do",
         "can I undo", "do not undo", "cancel", "event 3 is not normal", "is event 3 normal?", "did you train already",
+        "start the training? no, wait", "drop level-jump. wait", "train it, or rather not", "retrain, hold on",
+        "the jump is wrong", "Saturdays and Sundays don't count for the jump",
         "could the sensor get stuck?", "level-jump dropped on Tuesday", "event 3 is not a false alarm",
     ],
 )  # fmt: skip
@@ -31,6 +33,7 @@ def test_no_deed_without_an_order(says):
         ("I do not want level-jump", "drop_rule"),
         ("make level-jump longer without changing its size", "change_rule"),
         ("event 3 is not a problem", "add_benign_event"),
+        ("please don't alert when the pressure jumps at two", "add_benign_rule"),
     ],
 )
 def test_orders_are_done(says, tool):
@@ -47,3 +50,8 @@ def test_plain_words():
     assert in_plain_words("Hi, could you tell me whats wrong, please?", ()) == "what is wrong?"
     assert in_plain_words("annomalies pls", {"anomalies"}) == "anomalies"
     assert in_plain_words("thanks", ()) == "thanks"
+
+
+@pytest.mark.parametrize("one", ["weekend", "weekends", "strangely"])
+def test_other_forms_of_a_known_word_are_no_slips_that_change_the_number(one):
+    assert in_plain_words(f"show last {one}", {"weekends", "strange"}) != "show last weekends" or one == "weekends"

@@ -47,6 +47,9 @@ def test_stretch_needs_no_data_if_it_is_complete(request_text, stretch):
         ("the last 3 hours", ("2026-03-14 21:00", "2026-03-14 23:50")),
         ("show the final 200 points", (5848, 6047)),
         ("yesterday", ("2026-03-13", "2026-03-13")),
+        ("show last weekend", ("2026-03-07", "2026-03-08")),
+        ("this weekend", ("2026-03-14", "2026-03-14")),
+        ("the weekend before last", ("2026-02-28", "2026-03-01")),
         ("last night", ("2026-03-13 21:00", "2026-03-14 06:00")),
         ("what did last Tuesday look like", ("2026-03-10", "2026-03-10")),
         ("events since Monday", ("2026-03-09", "2026-03-14 23:50")),
@@ -109,3 +112,12 @@ def test_open_ends(request_text, begin, end):
     span = Span(datetime(2026, 2, 1), datetime(2026, 3, 14, 23, 50), 6048, 600.0)
     found = find_stretch(request_text, span)
     assert (found.begin, found.end) == (begin, end)
+
+
+@pytest.mark.parametrize(
+    ("last", "saturday"),
+    [("2026-03-15 12:00", "2026-03-07"), ("2026-03-15 23:59", "2026-03-14"), ("2026-03-18 08:00", "2026-03-14")],
+)
+def test_last_weekend_is_over_at_the_end_of_the_data(last, saturday):
+    span = Span(datetime(2026, 2, 1), datetime.fromisoformat(last), 6048, 600.0)
+    assert named("last weekend", span)[0] == saturday
