@@ -208,6 +208,12 @@ class Rule(RuleDraft):
     history: list[HistoryEntry] = Field(default_factory=list, max_length=64)
 
     @property
+    def anywhere(self) -> Rule:
+        """The rule without conditions on where and when the anomaly starts; its channels stay."""
+        context = ContextualPrior(channels=self.context.channels, spread=self.context.spread)
+        return self.model_copy(update={"context": context})
+
+    @property
     def may_jump(self) -> bool:
         """Whether the anomaly may have a sharp border."""
         return any(OPERATORS[step.operator].jumps for step in self.program)

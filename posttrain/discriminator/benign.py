@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ape.rules import OPERATORS, RuleBank, broad_bank
 from ape.rules.sampling import draw_anomalies, usable_rules
-from ape.rules.schema import ContextualPrior, Range, Rule
+from ape.rules.schema import Range, Rule
 
 LARGER, LONGER = (1.5, 4.0), (2.5, 5.0)  # times the most that a benign rule says: near misses
 OPPOSITE = {"up": "down", "down": "up"}
@@ -61,8 +61,7 @@ def _other_rules(bank: RuleBank) -> list[Rule]:
 
 def near_misses(rule: Rule) -> list[Rule]:
     """Return rules that a benign rule does not mean, though they are much like it; they can start anywhere."""
-    anywhere = ContextualPrior(channels=rule.context.channels, spread=rule.context.spread)
-    own = rule.model_copy(update={"context": anywhere})
+    own = rule.anywhere
     duration = rule.duration.model_copy(update=_beyond(rule.duration, LONGER))
     missed = [own.model_copy(update={"duration": duration})]
     if any(OPERATORS[step.operator].additive for step in rule.program):

@@ -113,7 +113,8 @@ def draw_branches(
     """Draw the three branches at all factors.
 
     Windows lie in clean stretches of the normal part, after the references. All rules are drawn equally often, so that
-    one of small weight is not drowned. Each benign rule is a class of its own, and so are other anomalies next to them.
+    one of small weight is not drowned, and half of the time without what they say about the start and the direction.
+    Each benign rule is a class of its own, and so are other anomalies next to them.
 
     Parameters
     ----------
@@ -154,7 +155,8 @@ def draw_branches(
         return None
     hosts, at = draw_windows(whole.values, starts(room, stretch), stretch, STRETCHES, generator)
     if negatives is None:
-        pseudo, _, rule = _equally_weighted(bank).sample(hosts, generator, at)
+        pseudo, _, rule = _doubled(bank).sample(hosts, generator, at)
+        rule = rule % len(bank.rules)
         if bank.benign:
             own, at = draw_windows(whole.values, starts(room, stretch), stretch, STRETCHES, generator)
             further_windows = benign_windows(bank, own, at, generator)
@@ -201,8 +203,14 @@ def _share(pseudo: Tensor, hosts: Tensor, context: Context) -> Tensor:
     return share_of_change(pseudo, hosts, *sizes)
 
 
-def _equally_weighted(bank: RuleBank) -> RuleBank:
-    return bank.model_copy(update={"rules": [rule.model_copy(update={"weight": 1.0}) for rule in bank.rules]})
+def _doubled(bank: RuleBank) -> RuleBank:
+    """Return a bank of equal weights: all rules, then all again without their conditions and direction.
+
+    What a text says about time and direction is often wrong, and few anomalies in few places are soon learnt by heart.
+    """
+    rules = [rule.model_copy(update={"weight": 1.0}) for rule in bank.rules]
+    loose = [r.anywhere.model_copy(update={"scale": r.scale.model_copy(update={"direction": "either"})}) for r in rules]
+    return bank.model_copy(update={"rules": rules + loose})
 
 
 def draw_crops(inside: Tensor, window: int, generator: torch.Generator) -> Tensor:

@@ -238,6 +238,15 @@ def test_windows_avoid_suspicious_places_and_gaps(normal, bank):
     assert result.rows.hidden.isfinite().all()
 
 
+def test_some_anomalies_are_where_the_rule_does_not_say_and_the_other_way(normal, series):
+    bank = broad_bank(build_context(series), ["level_shift"])
+    bank.rules[0].scale = ScalePrior(low=20, high=21, unit="series_sd", direction="up")
+    bank.rules[0].context = ContextualPrior(channels=["a"], level=["high"])
+    windows = drawn(normal, bank).windows[0][:30, 0]
+    down, up = (windows < -3).any(1).float().mean(), (windows > 3).any(1).float().mean()
+    assert up > 0.5 and 0.05 < down < 0.5  # a quarter is expected: half have any direction, and half of these go down
+
+
 def benign_rule(context, **update):
     rule = broad_bank(context, ["level_shift"]).rules[0]
     scale = ScalePrior(low=20, high=21, unit="series_sd", direction="up")
