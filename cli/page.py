@@ -23,10 +23,12 @@ from ape.runs.session import MAIN
 
 NO_EVENTS = "No events yet: say *go* to train a detector and to score the series."
 HINT = "Ask what the series does, say 'mine', or 'help'."
-# Hide Gradio's "Share", which sends a picture to another machine, and "Clear", which would not delete anything.
+# Hide Gradio's "Share", which sends a picture to another machine, and "Clear" and the crosses of results, which would
+# not delete anything.
 CSS = """.card img {max-height: 9rem; object-fit: contain}
 .rules {max-height: 78vh; overflow-y: auto; flex-wrap: nowrap !important} .rules > * {flex-shrink: 0}
-footer, button[aria-label="Share"], button[aria-label="Clear"] {display: none !important}
+footer, button[aria-label="Share"], button[aria-label="Clear"], .results button[aria-label="Remove this file"]
+{display: none !important}
 .prose {overflow-x: auto} .prose th, .prose td {overflow-wrap: normal; word-break: normal}
 .events table {font-size: .85em} .events th, .events td {padding: .2em .5em !important}
 .gradio-container {width: 100%; max-width: 1900px !important; margin: auto}"""
@@ -75,8 +77,10 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                 status = gr.Markdown(elem_id="status")
                 waiting = gr.Markdown(elem_id="waiting")
                 with gr.Row():
-                    message = gr.Textbox(show_label=False, placeholder="Message", scale=6, elem_id="message")
-                    send = gr.Button("send", variant="primary", scale=1, min_width=80)
+                    message = gr.Textbox(
+                        show_label=False, placeholder="Loading ...", interactive=False, scale=6, elem_id="message"
+                    )
+                    send = gr.Button("send", variant="primary", interactive=False, scale=1, min_width=80)
             with gr.Column(scale=3, min_width=300, elem_classes="rules"):
                 gr.Markdown("### Rule Bank")
                 add_cards(root, place, changed, [chat, question, status, changed])
@@ -84,7 +88,9 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                 with gr.Tab("events"):
                     events = gr.Markdown(NO_EVENTS, elem_classes="events")
                     marked = gr.Image(show_label=False, interactive=False, visible=False)
-                    files = gr.Files(label="report, events, bank, scores", interactive=False, visible=False)
+                    files = gr.Files(
+                        label="report, events, bank, scores", interactive=False, visible=False, elem_classes="results"
+                    )
                 with gr.Tab("scores"):
                     scores = gr.Image(show_label=False, interactive=False, visible=False)
                 with gr.Tab("series"):
@@ -121,6 +127,9 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
             except InputError as error:
                 return gr.update(visible=False), gr.update(visible=False), gr.skip(), _bold(error)
 
+        def on_loaded() -> tuple[Any, ...]:
+            return gr.update(interactive=True, placeholder="Message"), gr.update(interactive=True)
+
         def on_file(*values: Any) -> tuple[Any, ...]:
             typed = dict(zip(names, values, strict=True))
             if not typed["data"]:
@@ -149,13 +158,18 @@ def page(root: Path, defaults: Request) -> gr.Blocks:
                 return *(gr.skip() for _ in opened[:-1]), _bold(error)
 
         update_results = {"fn": partial(_result_values, root), "inputs": place, "outputs": results}
-        blocks.load(on_load, place, [chosen, new, *opened]).then(**update_results)
-        cast(gr.File, fields["data"]).change(on_file, inputs, checks)
-        check.click(on_check, inputs, checks)
-        begin.click(on_begin, inputs, [chosen, new, *inputs, *opened]).then(**update_results)
-        chosen.input(lambda run: show(run, MAIN), chosen, opened).then(**update_results)
-        thread.input(lambda place, name: show(place.get("run"), name), [place, thread], opened)
-        branch.click(on_branch, place, opened)
+        # One component shows that something is read or opened: on those of a form that closes, it would stay.
+        opens: dict[str, Any] = {"show_progress_on": chosen}
+        reads: dict[str, Any] = {"show_progress_on": fields["column"]}
+        loaded = blocks.load(on_load, place, [chosen, new, *opened], **opens)
+        loaded.then(on_loaded, None, [message, send], show_progress="hidden")
+        loaded.then(**update_results)
+        cast(gr.File, fields["data"]).change(on_file, inputs, checks, **reads)
+        check.click(on_check, inputs, checks, **reads)
+        begin.click(on_begin, inputs, [chosen, new, *inputs, *opened], **opens).then(**update_results)
+        chosen.input(lambda run: show(run, MAIN), chosen, opened, **opens).then(**update_results)
+        thread.input(lambda place, name: show(place.get("run"), name), [place, thread], opened, **opens)
+        branch.click(on_branch, place, opened, **opens)
         many: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",

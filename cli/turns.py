@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -79,12 +80,14 @@ def _first_update(
     session: Session, line: list[_Waiting], own: _Waiting
 ) -> tuple[Update | None, Iterator[Update]] | None:
     """Send the message if it is its turn; return the first update and the others, None if another turn still runs."""
-    own.tried = time.monotonic()
-    line[:] = [each for each in line if own.tried - each.tried < LOST]
+    own.tried = now = time.monotonic()
+    line[:] = [each for each in line if now - each.tried < LOST]
     if line[0] is not own:
         return None
+    own.tried = math.inf  # sending takes long on a busy machine; meanwhile the message is not lost
     updates = session.say(own.text)
     first = next(updates, None)
+    own.tried = time.monotonic()
     return None if first == Update("refused", BUSY) else (first, updates)
 
 

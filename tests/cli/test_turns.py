@@ -14,7 +14,7 @@ pytest.importorskip("gradio")
 from ape.cli import turns
 from ape.cli.conversations import look, open_session, start
 from ape.runs import Request
-from ape.runs.session import LOCK, UNANSWERED
+from ape.runs.session import LOCK, UNANSWERED, Session
 
 BOX, CHAT, QUESTION, STATUS, _REDRAWN, WAITING = range(6)
 
@@ -108,3 +108,27 @@ def test_a_damaged_conversation_is_one_line(root, say):
 
 def test_all_channels_can_be_chosen_whatever_is_chosen(root, tmp_path):
     assert look(tmp_path, Request("chat", str(tmp_path / "wave.csv"), column=("level",))).channels == ("flow", "level")
+
+
+def test_a_message_that_takes_long_to_send_is_not_given_up(say, root, monkeypatch):
+    monkeypatch.setattr(turns, "LOST", 0.5)
+    monkeypatch.setattr(turns, "POLL", 0.1)
+    begins = Session.say
+
+    def slow(session, text):
+        time.sleep(1.5)
+        yield from begins(session, text)
+
+    monkeypatch.setattr(Session, "say", slow)
+    ends = {}
+    tabs = [
+        threading.Thread(target=lambda text=text: ends.update({text: list(say(text))})) for text in ("help", "why?")
+    ]
+    for tab in tabs:
+        tab.start()
+        time.sleep(0.2)
+    for tab in tabs:
+        tab.join(60)
+    history = open_session(root, {"run": "wave"}).history()
+    assert {each.text for each in history if each.kind == "person"} == {"help", "why?"}
+    assert [values[-1][STATUS] for values in ends.values()] == ["", ""]
