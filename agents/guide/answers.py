@@ -11,6 +11,7 @@ from ape.agents.guide.event_answers import events_text
 from ape.agents.guide.layout import bullets, clock_text, paragraphs
 from ape.series.reading.grid import step_name
 
+GROUPS_OF_DAYS = {(0, 1, 2, 3, 4): "on weekdays", (5, 6): "at weekends"}
 DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 USES = {  # of sentences, in the order of the answer
     "not understood": "Not understood; please say it in other words",
@@ -21,6 +22,7 @@ USES = {  # of sentences, in the order of the answer
     "rule": "Led to a rule",
 }
 MOST_QUOTES = 8  # of sentences of one use
+RECOGNISED = 60  # first characters of a quote that other texts may cut off
 
 
 def summarise(result: ToolResult, step: float | None = None) -> str:
@@ -60,7 +62,7 @@ def _figures(value: dict[str, Any]) -> str:
 
 def _series(value: dict[str, Any]) -> str:
     names = ", ".join(map(str, value["channels"]))
-    step = f", one value every {value['step_seconds']:g} s" if value["step_seconds"] else ""
+    step = f", one value every {step_name(value['step_seconds'])}" if value["step_seconds"] else ""
     times = f", from {value['first_time']} to {value['last_time']}" if "first_time" in value else ""
     return f"I see the training part: {value['training_points']} points of {names}{step}{times}."
 
@@ -176,7 +178,7 @@ def _words(term: str) -> str:
 
 def _bound(name: str, bound: Any) -> str:
     if name == "weekdays":
-        return f"on {', '.join(DAYS[day] for day in bound)}"
+        return GROUPS_OF_DAYS.get(tuple(bound), f"on {', '.join(DAYS[day] for day in bound)}")
     if isinstance(bound, dict):
         low, high = float(bound["low"]), float(bound["high"])
         if name == "hours":
@@ -201,11 +203,11 @@ def _evidence(item: dict[str, Any], said: str) -> str:
     line = f"line {item['line']} of your notes" if item.get("line") else "your words"
     name = line if item["kind"] == "text" else f"{item['kind']} {item['id']}"
     quote = item.get("quote", "")
-    return name if not quote or quote in said else f'{name}: "{quote}"'
+    return name if not quote or quote[:RECOGNISED] in said else f'{name}: "{quote}"'
 
 
-def _comparison(value: dict[str, Any]) -> str:
-    parts = [f"{name}: {', '.join(value[name])}" for name in ("new", "gone") if value[name]]
+def _comparison(value: dict[str, Any], new: str = "new") -> str:
+    parts = [f"{name}: {', '.join(value[each])}" for each, name in (("new", new), ("gone", "gone")) if value[each]]
     parts += [f"{rule}: {', '.join(fields)} changed" for rule, fields in value["changed"].items()]
     return "; ".join(parts) + "." if parts else "Nothing has changed."
 
@@ -232,7 +234,7 @@ SUMMARIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "compare_banks": _comparison,
     "add_benign_rule": _benign,
     "add_benign_event": _benign,
-    "undo": lambda value: f"Undone: {_comparison(value)}",
+    "undo": lambda value: f"Undone; {_comparison(value, 'back')}",
     "try_kind": lambda value: (
         f"{value['count']} examples of {_words(value['mechanism'])} ({_words(value['morphology'])}) as it would"
         f" look here,"

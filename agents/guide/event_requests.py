@@ -10,9 +10,11 @@ from ape.agents.guide.clarify import ask
 from ape.agents.guide.clock_words import NUMBERS, hours_in
 from ape.agents.guide.drafts import draft_of, failure_in, kind_of
 from ape.agents.guide.event_numbers import event_number, named_rank
+from ape.agents.guide.layout import clock_text
 from ape.agents.guide.names import channels_in
 from ape.agents.guide.stretches import question, stretch_of
 from ape.agents.guide.times import Stretch, Unclear
+from ape.agents.records import Hint
 
 EXPORT = "export the events"
 _RULES = re.compile(r"^(?!.*\b(?:events?|alarms?|alerts?|anomal)).*\b(?:rules?|bank)\b", re.IGNORECASE | re.DOTALL)
@@ -142,6 +144,8 @@ def take_as_normal(transcript: Transcript) -> ToolCalls | str:
     if _EVENT.search(text):
         return ask("Which event is normal?", ["event 1 is normal", "event 2 is normal"])
     hint = failure_in(text, transcript)
+    if hint is None and hours_in(text) is not None:  # some work at that time; the person is asked before it counts
+        hint = Hint(rationale="benign", quote=text[:200], line=1, mechanism="abrupt_change", morphology="step")
     kind = None if hint is None else kind_of(hint, transcript)
     if hint is None or kind is None:
         return _describe_it(transcript)
@@ -156,7 +160,7 @@ def _dated(stretch: Stretch) -> bool:
 def _describe_it(transcript: Transcript) -> str:
     channel = transcript.task.get("channels", ["the value"])[0]
     hours = hours_in(transcript.request)
-    when = "at night" if hours is None else f"between {hours[0]:g} and {hours[1] % 24:g} h"
+    when = "at night" if hours is None else f"between {clock_text(hours[0])} and {clock_text(hours[1])}"
     options = [f"do not alert when {channel} jumps {when}"]
     if transcript.task.get("scored"):
         options.append("event 1 is normal")

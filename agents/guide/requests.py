@@ -200,7 +200,9 @@ def _undo(transcript: Transcript) -> Response:
         if last.tool == "set_alert_rate":
             return [("set_alert_rate", _rate_before(last))]
         if last.tool in LASTING:
-            return ask(LASTING[last.tool], [UNDO_RULES]) if transcript.task.get("changes") else LASTING[last.tool]
+            if not transcript.task.get("changes"):
+                return LASTING[last.tool]
+            return ask(f"{LASTING[last.tool]}{_last_change(transcript.results)}", [UNDO_RULES])
     return [("undo", {})] if transcript.task.get("changes") else "There is nothing to undo: no rule was changed."
 
 
@@ -215,6 +217,16 @@ def _last_deed(results: Sequence[ToolResult]) -> ToolResult | None:
             else:
                 deeds.append(each)
     return deeds[-1] if deeds else None
+
+
+def _last_change(results: Sequence[ToolResult]) -> str:
+    """Return what the last change of the rules was, as a sentence; empty if it is not known."""
+    changes = [each for each in results if each.tool in DEEDS and each.tool not in (*LASTING, "set_alert_rate")]
+    done = [each for each in changes if not each.value.keys() & {"error", "declined"}]
+    if not done or done[-1].tool == "undo":
+        return ""
+    said = "the mining" if done[-1].tool == "mine_rules" else f"'{done[-1].arguments.get('asked', done[-1].tool)}'"
+    return f" The last change of the rules was {said}."
 
 
 def _rate_before(deed: ToolResult) -> dict[str, Any]:

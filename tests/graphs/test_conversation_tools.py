@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from ape.graphs.conversation import ConversationContext, Scored, conversation_tools, what_is_normal
+from ape.graphs.conversation import (
+    ConversationContext,
+    Scored,
+    benign_question,
+    conversation_tools,
+    what_is_normal,
+)
 from ape.graphs.desk import Desk
 from ape.rules import RuleDraft, broad_rule
-from ape.series import from_array
+from ape.series import from_array, from_dataframe
 from ape.tools.artefacts import Artefacts
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
@@ -72,3 +79,24 @@ def test_question_about_a_benign_rule_says_what_is_no_longer_reported(bench):
     draft["context"] |= {"hours": {"low": 23, "high": 25}, "weekdays": [6], "channels": ["flow"]}
     text = what_is_normal(RuleDraft.model_validate(draft), desk)
     assert "step in flow" in text and "from 23:00 to 1:00" in text and "Sunday" in text
+
+
+def test_question_names_the_benign_rules_for_the_same_time(tmp_path):
+    times = pd.date_range("2026-03-02", periods=1500, freq="10min")
+    series = from_dataframe(pd.DataFrame({"time": times, "value": VALUES}), train_end=1200)
+    desk = Desk(Workbench(series, Artefacts(tmp_path)), 0)
+    draft = broad_rule("level_shift").model_dump(mode="json", exclude={"history"})
+    night = {**draft, "context": {**draft["context"], "hours": {"low": 25, "high": 27}}}
+    assert benign_question(desk, {"draft": night}).startswith("Take this as normal from the next training on:")
+    desk.put_benign(RuleDraft.model_validate({**night, "id": "backup"}), "the backup is normal")
+    assert "taken as normal then already (backup)" in benign_question(desk, {"draft": {**night, "id": "other"}})
+    noon = {**night, "id": "noon", "context": {**night["context"], "hours": {"low": 12, "high": 13}}}
+    assert "already" not in benign_question(desk, {"draft": noon})
+
+
+def test_notes_say_what_is_normal_before_mining(tmp_path):
+    text = "The nightly backup at 02:00 is normal, do not alert on it.\nThe sensor sometimes gets stuck."
+    bench = Workbench(from_array(VALUES, train_end=1200, text=text), Artefacts(tmp_path))
+    _, tools = tools_of(bench, None)
+    answer = json.loads(tools["list_normal"].invoke({}))
+    assert answer["said"] == [text.splitlines()[0]] and not answer["mined"]
