@@ -19,6 +19,7 @@ from ape.posttrain.assessment import Assessment
 from ape.rules import Rule
 
 HALF = 0.5  # of its score that a point must lose, and of the points of a span that must lose so much
+CLEARLY = 0.5  # of the farthest value outside of what is usual: values that are clearly outside
 SLACK = 1.5  # times the size and the length that a benign rule gives
 EXACT = {"level", "peak", "ramp", "stuck", "missing"}  # findings whose events begin and end where values do
 EARLY_OR_LATE = 4  # samples by which planned work may begin or end at another time
@@ -78,15 +79,16 @@ def settled(
         return raised, ()
     kept, found = list(raised), []
     rules = {rule.id: rule for rule in context.bank.benign}
-    for span in alarms(context.series, np.where(quiet.rule >= 0, quiet.score, -np.inf), level):
+    for span in alarms(context.series, quiet.score, level):
         where = slice(span.begin, span.end)
-        able = [quiet.rules[k] for k, _ in Counter(quiet.rule[where].tolist()).most_common() if k >= 0]
-        lowered = (score[where] <= HALF * quiet.score[where]).mean() >= HALF
+        able = quiet.rule[where] >= 0
+        names = [quiet.rules[k] for k, _ in Counter(quiet.rule[where][able].tolist()).most_common()]
+        core = able & (quiet.score[where] >= np.median(quiet.score[where]))  # less far out, windows hold little of it
+        if not core.any() or (score[where] <= HALF * quiet.score[where])[core].mean() < HALF:
+            continue
         edges = [each for each in kept if span.begin - SMEAR <= each.begin and each.end <= span.end + SMEAR]
         longer = [each for each in kept if each not in edges and span.begin < each.end and each.begin < span.end]
-        if not lowered:
-            continue
-        name = next((name for name in able if name in rules and _allows(rules[name], span, context)), None)
+        name = next((name for name in names if name in rules and _allows(rules[name], span, able, context)), None)
         if name is None:
             begins, ends, peaks = zip(span, *edges, *longer, strict=True)
             kept = [each for each in kept if each not in (*edges, *longer)]
@@ -134,13 +136,17 @@ def _in_work(rule: Rule, event: Event, context: Context) -> bool:
     return any(np.datetime64(each.begin) <= first and last < np.datetime64(each.end) for each in rule.context.times)
 
 
-def _allows(rule: Rule, span: Span, context: Context) -> bool:
-    """Whether the values of a span are outside of what is usual no farther and no longer than a benign rule says."""
+def _allows(rule: Rule, span: Span, able: np.ndarray, context: Context) -> bool:
+    """Whether the values of a span are outside of what is usual no farther and no longer than a benign rule says.
+
+    A high score spreads to both sides, so that a span may begin before the rule can hold (``able``, bool) and end
+    after; values that are clearly outside may not.
+    """
     bank = context.bank
     if bank is None:
         return False
     longest = SLACK * rule.duration.high * (bank.context.cycle if rule.duration.unit == "periods" else 1)
-    if span.end - span.begin > longest + 2 * SMEAR:
+    if able.sum() > longest + 2 * SMEAR:
         return False
     names = rule.context.channels or list(context.series.channels)
     at = [context.channel(name) for name in names]
@@ -148,12 +154,15 @@ def _allows(rule: Rule, span: Span, context: Context) -> bool:
     usual = expected(event, context)
     offset = 0.0 if context.series.offset is None else context.series.offset
     values = context.series.values[span.begin : span.end].astype(np.float64) + offset
-    outside = np.fmax(np.fmax(values - usual.high, usual.low - values), 0.0)[:, at]
+    outside = np.nan_to_num(np.fmax(np.fmax(values - usual.high, usual.low - values), 0.0)[:, at])
     of = {channel.name: channel for channel in bank.context.channels}
     unit = {"series_sd": "scale", "residual_sd": "residual_scale"}.get(rule.scale.unit)
     sizes = np.array([getattr(of[name], unit) if unit else 1.0 for name in names]) * rule.scale.high
+    clearly = (outside > CLEARLY * outside.max(axis=0)).any(axis=1)
     return bool(
-        (np.nanmax(outside, axis=0, initial=0.0) <= SLACK * sizes).all() and (outside > 0).any(axis=1).sum() <= longest
+        (outside.max(axis=0) <= SLACK * sizes).all()
+        and (outside > 0).any(axis=1)[able].sum() <= longest
+        and not clearly[~able].any()
     )
 
 

@@ -30,7 +30,7 @@ from ape.posttrain.explanation import Explanation, channel_shares, explain
 from ape.posttrain.following import Follower, Highest, feed, missing_points
 from ape.posttrain.gates import Gates
 from ape.posttrain.normal_part import NormalPart
-from ape.posttrain.quieting import benign_odds, best_benign, quiet_score, relief
+from ape.posttrain.quieting import alike, benign_odds, best_benign, quiet_score, relief
 from ape.rules import RuleBank
 from ape.series import Requirements, Series
 from ape.series.series import Gap
@@ -226,9 +226,10 @@ class EnhancedDetector:
         InputError
             A channel is missing, or no stretch of the series is as long as a window.
         """
-        series, calibration = prepared(self, series), self.require_calibration()
+        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
         pieces = [
-            quiet_score(piece, calibration, self.kept, relief(piece, priors)) for piece, priors in self.relieved(series)
+            quiet_score(piece, calibration, self.kept, relief(piece, priors, same))
+            for piece, priors in self.relieved(series)
         ]
         return self.raised(np.concatenate(pieces), series)
 
@@ -240,10 +241,10 @@ class EnhancedDetector:
 
     def voices(self, series: Series) -> dict[Voice, np.ndarray]:
         """Return the score by each choice of voices, float32 [T] each. Missing values are not treated."""
-        series, calibration = prepared(self, series), self.require_calibration()
+        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
         pieces: dict[Voice, list[np.ndarray]] = {voice: [] for voice in VOICES}
         for piece, priors in self.relieved(series):
-            relieved = relief(piece, priors)
+            relieved = relief(piece, priors, same)
             for voice in VOICES:
                 pieces[voice].append(quiet_score(piece, calibration, voice, relieved))
         return {voice: np.concatenate(own) for voice, own in pieces.items()}
@@ -254,10 +255,10 @@ class EnhancedDetector:
         Where values are missing or far outside the training range, only their channels have shares: those of others
         come from their relation to these.
         """
-        series, calibration = prepared(self, series), self.require_calibration()
+        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
         columns = []
         for piece, priors in self.relieved(series):
-            relieved = relief(piece, priors)
+            relieved = relief(piece, priors, same)
             score = quiet_score(piece, calibration, self.kept, relieved)
             loud = calibration.score(Peaks.of(piece), self.kept)
             shares = channel_shares(piece, calibration, self.kept, relieved)
@@ -285,13 +286,13 @@ class EnhancedDetector:
         begin, end : int
             Range of points, cut off at the ends of the series; memory grows with it. Default: all points.
         """
-        series, calibration = prepared(self, series), self.require_calibration()
+        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
         begin, stop = max(begin, 0), series.length if end is None else min(end, series.length)
         at, parts = 0, []
         for piece, priors in self.relieved(series):
             wanted = slice(max(begin - at, 0), max(stop - at, 0))
             some = piece.take(wanted)
-            parts.append(explain(some, calibration, self.named, relief(some, priors[wanted])))
+            parts.append(explain(some, calibration, self.named, relief(some, priors[wanted], same)))
             at += len(piece)
             if at >= stop:
                 break
@@ -322,7 +323,7 @@ class EnhancedDetector:
         scoring, calibration = self.scoring(continues), self.require_calibration()
         prepare, last = partial(prepared, self), self.normal.values[-1:]
         gates = self.gates(len(self.normal.values) if continues else None)
-        return Follower(prepare, self.required, scoring, calibration, self.kept, last, gates)
+        return Follower(prepare, self.required, scoring, calibration, self.kept, last, gates, alike(self.bank))
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""

@@ -91,6 +91,8 @@ class Follower:
         Values before the first points, which take the place of missing ones.
     gates : Gates
         Where benign rules can hold.
+    same : ndarray, bool [Q, R]
+        See `ape.posttrain.quieting.alike`.
     """
 
     def __init__(
@@ -102,10 +104,11 @@ class Follower:
         voice: Voice,
         last: np.ndarray,
         gates: Gates,
+        same: np.ndarray,
     ) -> None:
         self.prepare, self.required, self.scoring = prepare, required, scoring
         self.calibration, self.voice, self.last = calibration, voice, last
-        self.gates, self.highest = gates, Highest()
+        self.gates, self.same, self.highest = gates, same, Highest()
         self.priors: np.ndarray = np.zeros((0, len(gates.openings)))  # of the points without a final score
         self.missing: np.ndarray = np.zeros(0, dtype=bool)  # of the points without a final score
 
@@ -164,5 +167,5 @@ class Follower:
         return Newest(score, evidence.age.cpu().numpy())
 
     def _score(self, evidence: Evidence) -> np.ndarray:
-        relieved = relief(evidence, self.priors[: len(evidence)])
+        relieved = relief(evidence, self.priors[: len(evidence)], self.same)
         return quiet_score(evidence, self.calibration, self.voice, relieved)

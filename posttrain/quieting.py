@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from scipy.special import expit
 
 from ape.posttrain.calibration import Calibration, Peaks, Voice, as_array, log_added, mixed, rules_evidence
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.tail import fuse
+from ape.rules import RuleBank
 
 LIKELY = 4.0  # natural logarithm of the odds of what a person calls normal against an anomaly, at times of its own
 SHARP = 2.0  # factor of log-odds: for a score of 20, a probability of .9 is not clear enough
@@ -60,16 +60,29 @@ def benign_odds(evidence: Evidence, priors: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(odds), -np.inf, odds)
 
 
-def relief(evidence: Evidence, priors: np.ndarray) -> Relief:
-    """Return by how much benign rules with priors [n, Q] lower the evidence; by nothing without any."""
+def alike(bank: RuleBank) -> np.ndarray:
+    """Return which rules make the same kind of anomaly as each benign rule, bool [Q, R]."""
+    made = [[[step.operator for step in rule.program] for rule in part] for part in (bank.benign, bank.rules)]
+    return np.array([[own == other for other in made[1]] for own in made[0]], dtype=bool).reshape(*map(len, made))
+
+
+def relief(evidence: Evidence, priors: np.ndarray, same: np.ndarray) -> Relief:
+    """Return by how much benign rules with priors [n, Q] lower the evidence; by nothing without any.
+
+    A failure that makes the ``same`` kind of anomaly [Q, R], see `alike`, is no reason against a benign rule at its
+    times, because they differ in size and length alone: these are judged where the whole event is known.
+    """
     clear, least = np.zeros((2, *evidence.bank.shape[:2]))
     rows = np.flatnonzero(np.isfinite(priors).any(axis=1))
     if len(rows):
         some, priors = evidence.take(evidence.time.new_tensor(rows)), priors[rows]
         odds = benign_odds(some, priors)
-        anomalies = log_added(as_array(torch.cat([some.bank, some.benign[..., -1:]], 2))).clip(min=0)
+        bank, other = as_array(some.bank), as_array(some.benign[..., -1:])
+        told_apart = ~((priors > 0)[:, :, None] & same).any(axis=1)[:, None]
+        anomalies = log_added(np.concatenate([bank, other], axis=2)).clip(min=0)
+        others = log_added(np.concatenate([np.where(told_apart, bank, -np.inf), other], axis=2)).clip(min=0)
         timed, every = log_added(np.where(priors[:, None] > 0, odds, -np.inf)), log_added(odds)
-        clear[rows] = _share(SHARP * (timed - LIKELY - anomalies))
+        clear[rows] = _share(SHARP * (timed - LIKELY - others))
         by_every = _share(every - anomalies) * np.logaddexp(0.0, every)
         least[rows] = np.maximum(_share(timed - anomalies) * np.logaddexp(0.0, timed), by_every.clip(max=MOST))
     return Relief(clear, least)

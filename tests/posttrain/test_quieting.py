@@ -17,8 +17,8 @@ from ape.posttrain import DEFAULT, enhance
 from ape.posttrain.calibration import Calibration, Peaks
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.tail import GRID, Tail
-from ape.posttrain.quieting import LIKELY, MOST, Relief, benign_odds, best_benign, quiet_score, relief
-from ape.rules import broad_bank, broad_rule, build_context
+from ape.posttrain.quieting import LIKELY, MOST, Relief, alike, benign_odds, best_benign, quiet_score, relief
+from ape.rules import RuleBank, broad_bank, broad_rule, build_context
 from ape.rules.schema import ContextualPrior, DurationPrior, Range, ScalePrior
 from ape.series import from_array
 
@@ -38,12 +38,12 @@ def evidence(rule, benign, other, free=-1.0):
     return Evidence(bank, generic, torch.tensor([[[free]]]), torch.tensor([0]), torch.tensor([8]), own)
 
 
-def eased(rule, benign, other, prior=TIMED):
-    return relief(evidence(rule, benign, other), np.array([[prior]]))
+def eased(rule, benign, other, prior=TIMED, same=False):
+    return relief(evidence(rule, benign, other), np.array([[prior]]), np.array([[same]]))
 
 
-def lowered(rule, benign, other, prior=TIMED, loud=0.0):
-    return float(eased(rule, benign, other, prior).of(np.array([[loud]]))[0, 0])
+def lowered(rule, benign, other, prior=TIMED, loud=0.0, same=False):
+    return float(eased(rule, benign, other, prior, same).of(np.array([[loud]]))[0, 0])
 
 
 def test_relief_by_hand():
@@ -53,6 +53,23 @@ def test_relief_by_hand():
     assert lowered(-9.0, -9.0, -9.0) < 0.02  # nothing unusual
     assert lowered(-5.0, 8.0, 20.0) < 0.1  # an anomaly of another kind
     assert lowered(20.0, 8.0, -5.0) < 0.1  # a rule of the bank
+
+
+def test_a_failure_of_the_same_kind_is_no_reason_against_a_benign_rule_at_its_times():
+    assert lowered(12.0, 5.0, -50.0, loud=20.0) < 2  # another kind says much more
+    assert lowered(12.0, 5.0, -50.0, loud=20.0, same=True) > 19
+    assert lowered(12.0, 5.0, 20.0, loud=20.0, same=True) < 2  # but for any other anomaly
+    assert lowered(12.0, 5.0, -50.0, ANYTIME, loud=20.0, same=True) < 1  # a rule that can hold at most times
+
+
+def test_rules_of_the_same_kind_have_the_same_operators():
+    made = [
+        broad_rule(name).model_copy(update={"id": name.replace("_", "-")}) for name in ("level_shift", "noise_burst")
+    ]
+    context = build_context(from_array(np.sin(np.arange(500) / 5)))
+    bank = RuleBank(context=context, rules=made, benign=[made[1].model_copy(update={"id": "start"})])
+    assert alike(bank).tolist() == [[False, True]]
+    assert alike(RuleBank(context=context, rules=made)).shape == (0, 2)
 
 
 @given(loud=st.floats(0, 1000))
@@ -72,14 +89,15 @@ def test_a_rule_with_times_and_one_without_count_together():
     seen = replace(evidence(0.0, 0.0, 0.0), benign=own)
     loud = np.array([[50.0]])
     both, timed, untimed = (
-        relief(seen, np.array([priors])).of(loud)[0, 0] for priors in ([1, 0], [1, -np.inf], [-np.inf, 0])
+        relief(seen, np.array([priors]), np.zeros((2, 1), bool)).of(loud)[0, 0]
+        for priors in ([1, 0], [1, -np.inf], [-np.inf, 0])
     )
     assert both == timed > 49 and untimed == pytest.approx(MOST)
 
 
 def test_points_without_evidence_stay_without():
     seen = evidence(np.nan, np.nan, np.nan)
-    eased = relief(seen, np.full((1, 1), TIMED))
+    eased = relief(seen, np.full((1, 1), TIMED), np.zeros((1, 1), bool))
     assert eased.clear.tolist() == eased.least.tolist() == [[0.0]]
     assert best_benign(benign_odds(seen, np.full((1, 1), TIMED))).tolist() == [-1]
 
