@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from PIL import Image
 from pydantic import Field
 
 from ape.core.alert_rates import WORDS, AlertRate
+from ape.core.errors import InputError
 from ape.core.files import write_json, write_text
 from ape.core.run_files import BANK, EVENTS_JSON, REPORT, SCORES
 from ape.graphs.conversation import Rank, Scored
@@ -77,10 +79,9 @@ class ScoredRun:
     def for_guide(self) -> Scored:
         """Return what the guide can ask about the scored series."""
         series = self.run.series
-        facts: dict[str, Any] = {
-            "points": len(series.row_points),
-            "events": len(read_events(self.run.folder)["events"]),
-        }
+        facts: dict[str, Any] = {"points": len(series.row_points)}
+        with suppress(InputError):  # a damaged file fails in the tools that need it
+            facts["events"] = len(read_events(self.run.folder)["events"])
         if series.time_text(0) is not None:
             facts |= {"first_time": series.time_text(0), "last_time": series.time_text(series.length - 1)}
         questions = {"set_alert_rate": self._rate_question, "add_benign_event": self._benign_question}

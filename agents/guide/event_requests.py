@@ -144,9 +144,10 @@ def take_as_normal(transcript: Transcript) -> ToolCalls | str:
     if _EVENT.search(text):
         return ask("Which event is normal?", ["event 1 is normal", "event 2 is normal"])
     hint = failure_in(text, transcript)
-    if hint is None and hours_in(text) is not None:  # some work at that time; the person is asked before it counts
-        hint = Hint(rationale="benign", quote=text[:200], line=1, mechanism="abrupt_change", morphology="step")
     kind = None if hint is None else kind_of(hint, transcript)
+    if kind is None and hours_in(text) is not None:  # some work at that time; the person is asked before it counts
+        hint = Hint(rationale="benign", quote=text[:200], line=1, mechanism="abrupt_change", morphology="step")
+        kind = kind_of(hint, transcript)
     if hint is None or kind is None:
         return _describe_it(transcript)
     return [("add_benign_rule", {"draft": draft_of(text, hint, kind, transcript, id_prefix="normal-"), "asked": asked})]

@@ -1,0 +1,1 @@
+"""Conversations with the embedded guide, held again by a program and written down."""
