@@ -296,13 +296,8 @@ class ScoredRun:
         )
 
     def _set_rate(self, rate: AlertRate) -> dict[str, Any]:
-        rate_before = self.result.threshold.rate
-        before = {
-            "rate": str(rate_before),
-            "events": len(self.result.events),
-            "number": rate_before.number,
-            "per": rate_before.word,
-        }
+        old = self.result.threshold.rate
+        before = {"rate": str(old), "number": old.number, "per": old.word, "events": len(self.result.events)}
         save_found(self.run, find_again(self.run, rate))
         self.run = Run.open(self.run.folder)
         self.__dict__.pop("result", None)
