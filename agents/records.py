@@ -63,6 +63,8 @@ class Hint(Record):
     benign: bool = Field(default=False, description="whether the quote says that this is normal and must not alarm")
     mechanism: Mechanism
     strength: float = Field(default=0.5, ge=0, le=1, description="how clearly the quote says so")
+    second_mechanism: Mechanism | None = Field(default=None, description="what the quote may mean nearly as likely")
+    second_strength: float = Field(default=0.0, ge=0, le=1, description="how clearly the quote says the second one")
     share: float = Field(default=1.0, gt=0, le=10, description="how often, relative to the other failures")
     morphology: Morphology | None = None
     acts_on: Literal["sensor", "process"] | None = None

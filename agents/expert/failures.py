@@ -49,6 +49,15 @@ class Failure:
         share = next((hint.share for hint in self.hints if hint.share != 1.0), 1.0)
         return share * (1 - prod(1 - hint.strength for hint in self.hints))
 
+    @property
+    def second(self) -> Failure | None:
+        """The failure that the clearest hint may mean instead; None if its mechanism is sure."""
+        best = self.hints[0]
+        if best.second_mechanism is None:
+            return None
+        update = {"mechanism": best.second_mechanism, "strength": best.second_strength, "morphology": None}
+        return Failure((best.model_copy(update={**update, "second_mechanism": None}),))
+
     def first(self, field: str) -> Any:
         """Return a field of the clearest hint that has it."""
         return next((value for hint in self.hints if (value := getattr(hint, field))), None)

@@ -59,12 +59,13 @@ class Choice:
 def select(transcript: Transcript) -> list[list[Choice]]:
     """Return the wanted rules, by weight, each with its alternatives, best first.
 
-    Each failure that the text names gets one rule. Failures that the log alone names, and kinds that the series
-    supports, fill up to `FEW`.
+    Each failure that the text names gets one rule. Failures that the log alone names, what unclear sentences may mean
+    instead, and kinds that the series supports fill up to `FEW`.
     """
     failures = [failure for failure in named_failures(hints_of(transcript)) if alternatives(transcript, failure)]
     in_text = sum(failure.in_text for failure in failures)
     failures = failures[: min(MOST_NAMED, max(FEW, in_text))]
+    failures += _seconds(transcript, failures)[: max(0, FEW - len(failures))]
     kinds = _supported(transcript, {failure.mechanism for failure in failures})
     kinds = kinds[: FEW - len(failures) if failures else FEW_UNNAMED] if len(failures) < FEW else []
     strength = strengths(transcript)
@@ -99,15 +100,15 @@ def select_lost(transcript: Transcript) -> list[list[Choice]]:
 def select_benign(transcript: Transcript) -> list[Choice]:
     """Return the best kind for each thing that people call normal although it looks unusual.
 
-    Where they hardly say how it looks, a change of level is the second.
+    Where they hardly say how it looks, it is a change of level.
     """
     wanted: list[list[Choice]] = []
     named = named_failures(hints_of(transcript, benign=True))[:MOST_BENIGN]
     for each, weight in zip(named, _shares([each.weight for each in named], 1.0), strict=True):
-        kinds = alternatives(transcript, each)[:1]
+        kinds = alternatives(transcript, each)
         if each.hints[0].strength < CLEAR:
-            kinds += [kind for kind in RULE_KINDS if kind.id == UNCLEAR and kind not in kinds]
-        wanted += [[Choice("", kind, kind.mechanism, weight / len(kinds), each.hints)] for kind in kinds]
+            kinds = [kind for kind in RULE_KINDS if kind.id == UNCLEAR]
+        wanted += [[Choice("", kind, kind.mechanism, weight, each.hints)] for kind in kinds[:1]]
     return [choice for (choice,) in with_ids(wanted, prefix="normal-")]
 
 
@@ -150,6 +151,17 @@ def with_ids(wanted: list[list[Choice]], taken: Collection[str] = (), prefix: st
                 used.add(identity)
                 named[place].append(replace(choice, id=identity))
     return named
+
+
+def _seconds(transcript: Transcript, failures: Sequence[Failure]) -> list[Failure]:
+    """What unclear sentences may mean instead, the likeliest first: one of each mechanism that nobody names."""
+    found = {failure.mechanism: failure for failure in failures}
+    named = set(found)
+    seconds = (failure.second for failure in failures if failure.in_text)
+    for second in sorted(filter(None, seconds), key=lambda failure: -failure.weight):
+        if alternatives(transcript, second):
+            found.setdefault(second.mechanism, second)
+    return [failure for mechanism, failure in found.items() if mechanism not in named]
 
 
 def _possible(transcript: Transcript) -> list[RuleKind]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from ape.agents.understanding.words import WORDS
-from ape.series.units import BRACKETED, OF_UNIT, SUFFIXED, without_unit
+from ape.series.units import BRACKETED, OF_UNIT, SUFFIXED, UNSURE, without_unit
 
 QUANTITY: dict[str, str] = {word: quantity for quantity, words in WORDS["quantity"].items() for word in words}
 ABBREVIATION: dict[str, str] = WORDS["abbreviation"]
@@ -28,6 +28,16 @@ MEASURED = {
     "volume": "",
     "mass": "weight",
 }
+OF_WORD = {"rpm": "speed", "bpm": "pulse"}  # quantities of units that say more than their dimension
+DRIVES, DRIVEN = frozenset(WORDS["words"]["drives"]), frozenset(WORDS["words"]["driven"])
+OF_DRIVES = frozenset({"current", "power", "torque", "speed", "voltage"})
+# ends of names that are units, and say nothing else
+UNITS = (
+    (frozenset(OF_UNIT) | frozenset(WORDS["words"]["unit_end"]))
+    - UNSURE
+    - frozenset(ABBREVIATION)
+    - frozenset(QUANTITY)
+)
 MOST_LISTED = 3  # channels that a word may mean
 BEFORE, AFTER = 4, 5  # words around a quantity that may say of what it is
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
@@ -58,6 +68,8 @@ _CONDITION = re.compile(
     re.IGNORECASE,
 )
 _COMPOUND = re.compile(rf"\b(?:{'|'.join(COMPOUND)})\b", re.IGNORECASE)
+# a clause about what goes on as usual beside the failure
+_ALTHOUGH = re.compile(r"\b(?:although|(?:even )?though|despite|in spite of)\b[^;:.,]*", re.IGNORECASE)
 # borders of clauses, then of parts that may be items of one list
 _BORDER = re.compile(r"[;:.]\s|\b(?:but|while|whereas|yet|although|though|even if)\b", re.IGNORECASE)
 _LABEL = re.compile(r"[^:;,.]{1,30}: ")
@@ -178,7 +190,7 @@ def description(line: str, channels: Sequence[Channel]) -> tuple[list[Channel], 
 
 def affected(text: str, channels: Sequence[Channel]) -> Mentions:
     """Return the channels that a text speaks of, without those that it says do not change, or compares with."""
-    text = _CONDITION.sub(" ", text)
+    text = _ALTHOUGH.sub(" ", _CONDITION.sub(" ", text))
     changed, unchanged, ambiguous = Counter[str](), set[str](), list[str]()
     if _ALL.search(text):
         changed.update(channel.name for channel in channels)
@@ -228,13 +240,26 @@ def mentioned(text: str, channels: Sequence[Channel]) -> Mentions:
     return Mentions(sorted(found, key=lambda name: found[name]), ambiguous)
 
 
+def measured_in(text: str, channels: Sequence[Channel]) -> list[str]:
+    """Return the only channel in whose unit a text gives a number, if there is one."""
+    found = [
+        channel.name
+        for channel in channels
+        if channel.unit is not None
+        and channel.kind not in (None, "time", "share")
+        and re.search(rf"\d\s*°?{re.escape(channel.unit)}(?![\w/²³^-])", text)
+    ]
+    return found if len(found) == 1 else []
+
+
 def _best(fits: list[Channel], before: list[str], after: list[str], channels: Sequence[Channel]) -> list[Channel]:
     """Channels of a quantity that fit best what the text says it is of."""
     said = {_concept(word) for word in (*before, *after)}
     close = {_concept(word) for word in before[-1:]}
     things = THING | {word for channel in channels for word in channel.of}
-    # a pump is no bearing
-    fits = [c for c in fits if not (close & things) or close & (c.of | c.heads) or not c.of]
+    # a pump is no bearing, but the only motor may be that of the pump
+    if len(fits) != 1 or not (close & DRIVES and fits[0].of & DRIVEN and fits[0].heads & OF_DRIVES):
+        fits = [c for c in fits if not (close & things) or close & (c.of | c.heads) or not c.of]
     scores = {channel.name: len(said & (channel.of | channel.heads)) for channel in fits}
     best = max(scores.values(), default=0)
     top = [channel for channel in fits if scores[channel.name] == best]
@@ -299,18 +324,29 @@ def _only_mentions(part: str, channels: Sequence[Channel]) -> bool:
 
 def _from_name(name: str) -> Channel:
     base, unit = _base(name), _unit(name)
-    tokens = [token.lower() for token in _NAME_TOKEN.findall(base)]
-    words = [QUANTITY.get(token) or ABBREVIATION.get(token) or _singular(token) for token in tokens]
+    tokens = [token.lower() for token in _NAME_TOKEN.findall(base.replace("pH", "ph"))]
+    while len(tokens) > 1 and (tokens[-1] in UNITS or (tokens[-1].isdigit() and tokens[-2] in UNITS)):
+        tokens.pop()
+    words = [
+        QUANTITY.get(token) or ABBREVIATION.get(token) or ABBREVIATION.get(_singular(token)) or _singular(token)
+        for token in tokens
+    ]
     if tokens and tokens[0] in LETTER and (len(tokens) > 1 or unit):
         words[0] = LETTER[tokens[0]]
     elif len(tokens) > 1 and tokens[1].isdigit() and _TAG.fullmatch(tokens[0]):
         words[0] = TAG_LETTER[tokens[0][0]]
     heads = {word for word in words if word in QUANTITIES}
-    if unit and not heads and (quantity := MEASURED.get(kind := dimension(unit) or "", kind)):
-        heads = {quantity} & QUANTITIES
+    heads |= {token for token, word in zip(tokens, words, strict=True) if word in heads and len(token) > 2}
     said = [word for word in words if word not in GENERIC and not word.isdigit() and len(word) > 1]
-    if not heads and said:
-        heads = {said[-1]}
+    named = bool(heads)
+    if (
+        unit
+        and not heads
+        and (quantity := OF_WORD.get(unit.lower()) or MEASURED.get(kind := dimension(unit) or "", kind))
+    ):
+        heads = {quantity} & QUANTITIES
+    if said and (not heads or (not named and said[-1] not in THING)):
+        heads = heads | {said[-1]}
     of = {word for word in (*said, *(word for word in words if word.isdigit())) if word not in heads}
     return Channel(name, frozenset(heads), frozenset(of), unit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from ape.agents.understanding.stems import HARMLESS, MECHANISM, MORPHOLOGY, weig
 from ape.agents.understanding.vectors import vectors
 
 PARTS = ("vectors", "words", "pieces", "stems")
+COMPARED = ("vectors", "words", "pieces")  # the rows of each have length 1
 BUCKETS = 2**14  # that words and pieces are hashed to
 SCALES = {"vectors": 2.0, "stems": 0.7}  # so that no part outweighs the others
+
+Features = Mapping[str, Any]  # a matrix for each part, sparse except that of vectors
 
 
 def features(texts: Sequence[str], parts: Sequence[str] = PARTS) -> scipy.sparse.csr_matrix:
@@ -29,7 +32,29 @@ def features(texts: Sequence[str], parts: Sequence[str] = PARTS) -> scipy.sparse
     -------
     scipy.sparse.csr_matrix, shape (n_texts, n_features)
     """
-    return scipy.sparse.hstack([SCALES.get(part, 1.0) * _PARTS[part](texts) for part in parts], format="csr")
+    return stacked(features_by_part(texts, parts))
+
+
+def features_by_part(texts: Sequence[str], parts: Sequence[str] = PARTS) -> Features:
+    """Return the features of each part, of shape (n_texts, n_features_of_part)."""
+    return {part: _PARTS[part](texts) for part in parts}
+
+
+def stacked(parts: Features) -> scipy.sparse.csr_matrix:
+    """Return the features of all parts side by side, scaled."""
+    columns = [SCALES.get(part, 1.0) * scipy.sparse.csr_matrix(matrix) for part, matrix in parts.items()]
+    return scipy.sparse.hstack(columns, format="csr")
+
+
+def similarities(some: Features, others: Features) -> np.ndarray:
+    """Return how much texts resemble others: the sum of the cosines of their vectors, words and pieces.
+
+    Returns
+    -------
+    ndarray, shape (n_some, n_others)
+    """
+    products = (some[part] @ others[part].T for part in COMPARED)
+    return sum(product.toarray() if scipy.sparse.issparse(product) else product for product in products)
 
 
 def _hashed(texts: Sequence[str], **options: Any) -> scipy.sparse.csr_matrix:
@@ -48,7 +73,7 @@ def _stems(texts: Sequence[str]) -> scipy.sparse.csr_matrix:
 
 
 _PARTS = {
-    "vectors": lambda texts: scipy.sparse.csr_matrix(vectors(texts)),
+    "vectors": vectors,
     "words": lambda texts: _hashed(texts, ngram_range=(1, 2)),
     "pieces": lambda texts: _hashed(texts, analyzer="char_wb", ngram_range=(2, 5)),
     "stems": _stems,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ape.agents.records import Hint, Remark
-from ape.agents.understanding.channels import WHEN, Channel, affected, describe_channels, mentioned
+from ape.agents.understanding.channels import WHEN, Channel, affected, describe_channels, measured_in, mentioned
 from ape.agents.understanding.dates import dated_times, is_planned_work
 from ape.agents.understanding.direction import Direction, direction, moves
 from ape.agents.understanding.frequency import shares
@@ -33,6 +33,7 @@ MOST_HINTS = 3  # of a sentence
 MOST_CHANNELS = 8  # of a hint
 MOST_UNRESOLVED = 4
 LEAST_STRENGTH = 0.05
+NEAR = 1 / 3  # probability of the second mechanism relative to the first, from which it is kept
 _SLOWLY = re.compile(
     r"\b(?:slow(?:ly)?|gradual(?:ly)?|creep\w*|little by little|bit by bit|drift\w*|over (?:\w+ )?(?:days|weeks"
     r"|months|years)|steadily)\b",
@@ -221,8 +222,12 @@ class _Reader:
                 change, amount = resolved.change, resolved.amount
                 way = size.direction if size.direction != "either" else way
                 names = [*names, resolved.channel] if resolved.channel and not names else names
+        if not names and not unresolved:
+            names = measured_in(part, self.channels) or measured_in(text, self.channels)
         counted = None if spans else in_samples(part)
-        strength = mechanisms[mechanism] * (1.0 if statement.role == "benign" else meaning.roles["failure"])
+        clear = (1.0 if statement.role == "benign" else meaning.roles["failure"]) * (0.5 if secondary else 1.0)
+        second = _best({term: share for term, share in mechanisms.items() if term != mechanism})
+        near = not secondary and statement.role != "benign" and mechanisms[second] >= NEAR * mechanisms[mechanism]
         return Hint(
             rationale=f"'{part[:120]}' is a case of {mechanism.replace('_', ' ')}",
             quote=statement.sentence.text[:LONGEST_QUOTE],
@@ -230,7 +235,9 @@ class _Reader:
             line=statement.sentence.line,
             benign=statement.role == "benign",
             mechanism=mechanism,
-            strength=round(min(1.0, max(LEAST_STRENGTH, strength * (0.5 if secondary else 1.0))), 3),
+            strength=round(min(1.0, max(LEAST_STRENGTH, clear * mechanisms[mechanism])), 3),
+            second_mechanism=second if near else None,
+            second_strength=round(min(1.0, clear * mechanisms[second]), 3) if near else 0.0,
             morphology=_best(_typical(morphologies, mechanism)),
             acts_on=blamed if blamed == "sensor" or others_follow(text) else None,
             seconds=seconds,

@@ -20,8 +20,8 @@ from ape.agents.understanding.subjects import other_machine, own_tags
 SECTION_WEIGHT = 3.0  # of what a section's heading announces
 DESCRIBES = "describes"
 LEAST_BENIGN = 0.6  # probability without a cue, since what is benign never alarms
-LEAST_FAILURE = 0.1  # clarity of a failure that does not say how the values move
-CLEAR_NEW = 0.6  # clarity, from which a sentence that could continue the one before names a failure of its own
+LEAST_FAILURE = 0.05  # clarity of a failure that does not say how the values move
+CLEAR_NEW = 0.8  # clarity, from which a sentence that could continue the one before names a failure of its own
 LEAST_CLARITY = {"text": 0.7, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
 CERTAIN = 0.9  # clarity of a failure in a text that could be a title, and in a single word of a log
 CLEAR = 0.8  # probability of a failure in a sentence that looks like a description

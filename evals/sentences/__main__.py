@@ -29,7 +29,7 @@ from ape.evals.sentences.comparison import (
 from ape.evals.sentences.fresh import table
 from ape.evals.sentences.heads import TASKS, calibrated, train
 from ape.evals.sentences.labelled import labelled
-from ape.evals.sentences.training import composed
+from ape.evals.sentences.training import composed, phrases
 
 COMPOSED = 8000  # composed sentences drawn
 COMBINATIONS = (("words", "pieces"), ("stems", "words", "pieces"), ("vectors",), ("vectors", "stems"), PARTS)
@@ -64,12 +64,16 @@ def main() -> None:
 def _train(seed: int) -> None:
     """Write the weights of the three models, trained on the tuning half, so that held-out figures stay true."""
     arrays: dict[str, np.ndarray] = {}
-    rows, extra = labelled("tuning"), composed(COMPOSED, seed)
+    rows, extra, known = labelled("tuning"), composed(COMPOSED, seed), phrases()
+    arrays["phrases"] = np.array([row.text for row in known])
     for task in TASKS:
-        head = calibrated(train(rows, extra, task), rows, extra, task, seed=seed)
+        head = calibrated(train(rows, extra, task, phrases=known), rows, extra, task, known, seed)
         arrays[f"{task}_terms"] = np.array(head.terms)
         arrays[f"{task}_weights"] = head.weights.astype(np.float16)
         arrays[f"{task}_bias"] = head.bias.astype(np.float32)
+        arrays[f"{task}_temperature"] = np.float32(head.temperature)
+        if head.phrases is not None:
+            arrays[f"{task}_phrases"] = head.phrases
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_bytes(WEIGHTS, buffer.getvalue())
@@ -82,7 +86,8 @@ def _ways(folder: Path | None, seed: int) -> Iterator[tuple[str, Way]]:
     yield "vectors, nearest prototypes", by_language(prototypes(english, extra))
     for parts in COMBINATIONS:
         yield " + ".join(parts), by_language(linear(rows, extra, partial(features, parts=parts)))
-    yield " + ".join(PARTS) + ", labelled sentences alone", by_language(linear(rows, [], features))
+    yield "the same, with phrases", by_language(linear(rows, extra, features, phrases()))
+    yield "the same, labelled sentences alone", by_language(linear(rows, [], features))
     if folder is not None:
         yield f"encoder {folder.name}", by_language(linear(rows, extra, encoder(folder)))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ape.agents.understanding.features import COMPARED, features_by_part, similarities
 from ape.agents.understanding.language import ENGLISH, language
 from ape.agents.understanding.meaning import meanings
 from ape.agents.understanding.stems import HARMLESS, MECHANISM, MORPHOLOGY, weights
@@ -130,13 +131,17 @@ def prototypes(rows: Sequence[Labelled], extra: Sequence[Labelled]) -> Way:
     return way
 
 
-def linear(rows: Sequence[Labelled], extra: Sequence[Labelled], embed: Embedding) -> Way:
-    """Return the way of linear models over some features."""
-    heads = {task: train(rows, extra, task, embed) for task in TASKS}
+def linear(
+    rows: Sequence[Labelled], extra: Sequence[Labelled], embed: Embedding, phrases: Sequence[Labelled] = ()
+) -> Way:
+    """Return the way of linear models over some features, with the phrases that texts resemble if there are any."""
+    heads = {task: train(rows, extra, task, embed, phrases) for task in TASKS}
+    others = features_by_part([row.text for row in phrases], COMPARED) if phrases else None
 
     def way(texts: Sequence[str]) -> list[Answer]:
         x = embed(texts)
-        found = {task: head.probabilities(x) for task, head in heads.items()}
+        similar = None if others is None else similarities(features_by_part(texts, COMPARED), others)
+        found = {task: head.probabilities(x, similar) for task, head in heads.items()}
         return [{task: found[task][i] for task in TASKS} for i in range(len(texts))]
 
     return way

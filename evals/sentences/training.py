@@ -13,7 +13,7 @@ from ape.evals.sentences.labelled import Labelled
 
 FOLDER = Path(__file__).parent
 THIRD_PERSON = {"be": "is", "have": "has", "do": "does", "go": "goes"}
-SHARES = {"failure": 0.45, "benign": 0.2, "normal": 0.2, "other": 0.08, "not understood": 0.07}
+SHARES = {"failure": 0.38, "benign": 0.18, "normal": 0.28, "other": 0.09, "not understood": 0.07}
 DENIALS = 0.35  # of the normal sentences
 GAPS = ("subject", "frequency", "length", "size", "when", "machine", "tail", "aside", "fact")
 _NAMES_PHRASE = re.compile(r"\{(?:does|noun|cause)", re.IGNORECASE)
@@ -51,6 +51,16 @@ def composed(count: int, seed: int = 0) -> list[Labelled]:
             terms = ((named[0],), (named[1],)) if named else terms
         drawn.setdefault(text, Labelled(text, "en", str(role), *terms, "", "", "", "denial" if denial else ""))
     return list(drawn.values())
+
+
+def phrases() -> list[Labelled]:
+    """Return all phrases, with their mechanism and morphology."""
+    return [
+        Labelled(text, "en", "failure", (mechanism,), (morphology,), "", "", "", "")
+        for (mechanism, morphology), group in _kinds(_load("phrases.toml")).items()
+        for texts in group.values()
+        for text in texts
+    ]
 
 
 def _kinds(groups: dict[str, dict[str, dict[str, list[str]]]]) -> dict[tuple[str, str], dict[str, list[str]]]:

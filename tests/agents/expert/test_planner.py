@@ -112,6 +112,20 @@ def test_named_failures_lead_and_the_series_fills_up_to_four():
         assert sum(choices[0].weight for choices in wanted) == pytest.approx(1, abs=0.001)
 
 
+def test_what_an_unclear_sentence_may_mean_instead_takes_a_free_place():
+    unclear = hint("stuck_sensor", second_mechanism="damping", second_strength=0.4)
+    wanted = select(transcript(unclear, hint("transient", 2)))
+    weights = {choices[0].mechanism: choices[0].weight for choices in wanted if choices[0].hints}
+    assert set(weights) == {"stuck_sensor", "transient", "damping"} and len(wanted) == 4
+    assert weights["stuck_sensor"] > weights["damping"] > 0.1
+    four = ["stuck_sensor", "gradual_drift", "transient", "signal_loss"]
+    named = [hint(mechanism, line) for line, mechanism in enumerate(four, 1)]
+    named[0] |= {"second_mechanism": "damping", "second_strength": 0.4}
+    assert [choices[0].mechanism for choices in select(transcript(*named))] == four
+    twice = select(transcript(unclear, hint("damping", 2)))
+    assert [choices[0].mechanism for choices in twice].count("damping") == 1
+
+
 def test_a_text_with_many_failures_gives_a_rule_for_each_and_no_other():
     named = ["stuck_sensor", "gradual_drift", "transient", "signal_loss", "saturation", "damping"]
     wanted = select(transcript(*(hint(mechanism, line) for line, mechanism in enumerate(named, 1))))
@@ -130,6 +144,8 @@ def test_what_is_normal_gives_benign_rules_only():
     assert not [choices for choices in select(known) if choices[0].hints]
     [choice] = select_benign(known)
     assert choice.mechanism == "abrupt_change" and choice.id.startswith("normal-")
+    [choice] = select_benign(transcript(hint("misplaced_pattern", benign=True, strength=0.3)))
+    assert choice.kind.operator == "level_shift"
 
 
 def test_a_sensor_that_sticks_is_flat_whatever_else_the_sentence_names():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.agents.understanding.channels import affected, describe_channels
+from ape.agents.understanding.channels import affected, describe_channels, measured_in
 
 PUMP = ["flow_m3h", "p_suction_bar", "p_discharge_bar", "motor_amp", "bearing_temp_C", "vibration_mm_s"]
 
@@ -33,6 +33,27 @@ def named(text: str, names=PUMP, lines=()):
 )
 def test_channel_is_found_by_name_and_by_words(text, names):
     assert named(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("the nitrate analyser freezes", ["nitrate_mg_l"]),
+        ("pH sinks", ["pH"]),
+        ("mem creeps up", ["mem_used_gb"]),
+        ("the revs are too high", ["shaft_rpm"]),
+        ("nitrate is 0 although the shaft turns fast and pH changes", ["nitrate_mg_l"]),
+        ("the motor current flickers", ["fan_amps"]),
+    ],
+)
+def test_substances_abbreviations_and_units_in_names(text, names):
+    assert named(text, ["nitrate_mg_l", "pH", "mem_used_gb", "shaft_rpm", "fan_amps"]) == names
+
+
+def test_unit_of_one_channel_names_it():
+    channels = describe_channels(["force_N", "angle_deg", "turn_deg", "share_pct"])
+    assert measured_in("flat above 1000 N", channels) == ["force_N"]
+    assert measured_in("flat above 90 deg", channels) == measured_in("flat above 90 %", channels) == []
 
 
 def test_all_sensors_are_all_channels():
