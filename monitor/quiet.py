@@ -13,10 +13,11 @@ from ape.monitor.context import Context
 from ape.monitor.event import Event
 from ape.monitor.expected import expected
 from ape.monitor.reason import quotes
-from ape.monitor.spans import Span
+from ape.monitor.spans import BELOW, Span
 from ape.monitor.times import span_text
 from ape.posttrain.assessment import Assessment
 from ape.rules import Rule
+from ape.series.series import runs
 
 HALF = 0.5  # of its score that a point must lose, and of the points of a span that must lose so much
 CLEARLY = 0.5  # of the farthest value outside of what is usual: values that are clearly outside
@@ -79,16 +80,20 @@ def settled(
         return raised, ()
     kept, found = list(raised), []
     rules = {rule.id: rule for rule in context.bank.benign}
+    froms, tos = runs(np.nan_to_num(quiet.score) >= level - BELOW)
     for span in alarms(context.series, quiet.score, level):
+        first, last = (max(np.searchsorted(froms, at, "right") - 1, 0) for at in (span.begin, span.end - 1))
+        whole = Span(min(int(froms[first]), span.begin), max(int(tos[last]), span.end), span.peak)  # with its shoulders
         where = slice(span.begin, span.end)
         able = quiet.rule[where] >= 0
         names = [quiet.rules[k] for k, _ in Counter(quiet.rule[where][able].tolist()).most_common()]
         core = able & (quiet.score[where] >= np.median(quiet.score[where]))  # less far out, windows hold little of it
         if not core.any() or (score[where] <= HALF * quiet.score[where])[core].mean() < HALF:
             continue
-        edges = [each for each in kept if span.begin - SMEAR <= each.begin and each.end <= span.end + SMEAR]
+        edges = [each for each in kept if whole.begin - SMEAR <= each.begin and each.end <= whole.end + SMEAR]
         longer = [each for each in kept if each not in edges and span.begin < each.end and each.begin < span.end]
-        name = next((name for name in names if name in rules and _allows(rules[name], span, able, context)), None)
+        able = quiet.rule[whole.begin : whole.end] >= 0
+        name = next((name for name in names if name in rules and _allows(rules[name], whole, able, context)), None)
         if name is None:
             begins, ends, peaks = zip(span, *edges, *longer, strict=True)
             kept = [each for each in kept if each not in (*edges, *longer)]
