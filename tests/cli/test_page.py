@@ -20,7 +20,7 @@ from filelock import FileLock
 from ape.runs.session import LOCK
 
 HTML_NAME = "<img src=x onerror=alert(1)>"
-TIMEOUT = 60_000  # milliseconds
+TIMEOUT = 180_000  # milliseconds; a mining on a busy machine takes some minutes
 
 pytestmark = pytest.mark.browser
 pytest.importorskip("gradio")
@@ -70,7 +70,7 @@ def tab(browser, server):
     page.on("dialog", lambda dialog: (unexpected.append(dialog.message), dialog.dismiss()))
     page.set_default_timeout(TIMEOUT)
     page.goto(server.url)
-    page.wait_for_selector("#message")
+    page.wait_for_selector("#message textarea:enabled, #message input:enabled")  # the page is loaded
     yield page
     context.close()
     assert unexpected == []
@@ -148,6 +148,9 @@ def test_events_of_a_run_are_shown_in_the_conversation_and_beside_it(latest, tab
     said.nth(1).wait_for()
     assert said.count() == 2 and said.first.inner_text() == said.last.inner_text()
     assert tab.get_by_text("false alarms in normal data: 1 in a time as long as the training part").count() == 2
+    results = tab.locator(".results")
+    results.get_by_text("report").last.wait_for()
+    assert not results.get_by_label("Remove this file").first.is_visible()
 
 
 @pytest.mark.extended
@@ -186,6 +189,17 @@ def test_the_form_offers_the_channels_of_the_file_then_closes_and_empties(tab, s
     start.wait_for()
     assert tab.get_by_label("what is known about").input_value() == ""
     assert tab.get_by_text("two.csv").count() == 0
+
+
+@pytest.mark.extended
+def test_what_is_typed_while_the_page_loads_is_sent(tab, server, tmp_path, pump):
+    path = tmp_path / "early.csv"
+    path.write_text(pump.read_text())
+    begin(tab, path)
+    early = tab.context.new_page()
+    early.goto(server.url, wait_until="commit")
+    say(early, "help", "In your own words")  # the box opens when the conversation is open
+    early.locator("#message textarea[placeholder='Message'], #message input[placeholder='Message']").wait_for()
 
 
 @pytest.mark.extended
