@@ -15,7 +15,7 @@ from ape.monitor.expected import expected
 from ape.monitor.reason import quotes
 from ape.monitor.spans import BELOW, Span
 from ape.monitor.times import span_text
-from ape.posttrain.assessment import Assessment
+from ape.posttrain.assessment import Assessment, Quiet
 from ape.rules import Rule
 from ape.series.series import runs
 
@@ -24,6 +24,7 @@ CLEARLY = 0.5  # of the farthest value outside of what is usual: values that are
 SLACK = 1.5  # times the size and the length that a benign rule gives
 EXACT = {"level", "peak", "ramp", "stuck", "missing"}  # findings whose events begin and end where values do
 EARLY_OR_LATE = 4  # samples by which planned work may begin or end at another time
+LEVEL = 8  # samples of which a level is the median
 SMEAR = 32  # samples by which high scores spread to either side of what raises them
 
 
@@ -79,29 +80,48 @@ def settled(
     if quiet is None or context.bank is None:
         return raised, ()
     kept, found = list(raised), []
-    rules = {rule.id: rule for rule in context.bank.benign}
-    froms, tos = runs(np.nan_to_num(quiet.score) >= level - BELOW)
     for span in alarms(context.series, quiet.score, level):
-        first, last = (max(np.searchsorted(froms, at, "right") - 1, 0) for at in (span.begin, span.end - 1))
-        whole = Span(min(int(froms[first]), span.begin), max(int(tos[last]), span.end), span.peak)  # with its shoulders
-        where = slice(span.begin, span.end)
-        able = quiet.rule[where] >= 0
-        names = [quiet.rules[k] for k, _ in Counter(quiet.rule[where][able].tolist()).most_common()]
-        core = able & (quiet.score[where] >= np.median(quiet.score[where]))  # less far out, windows hold little of it
-        if not core.any() or (score[where] <= HALF * quiet.score[where])[core].mean() < HALF:
+        if not _lowered(span, score, quiet):
             continue
+        whole = _with_shoulders(span, quiet.score, level)
+        name = _allowed_by(span, whole, quiet, context)
         edges = [each for each in kept if whole.begin - SMEAR <= each.begin and each.end <= whole.end + SMEAR]
         longer = [each for each in kept if each not in edges and span.begin < each.end and each.begin < span.end]
-        able = quiet.rule[whole.begin : whole.end] >= 0
-        name = next((name for name in names if name in rules and _allows(rules[name], whole, able, context)), None)
-        if name is None:
+        if name is None:  # one alarm, as without the rule
             begins, ends, peaks = zip(span, *edges, *longer, strict=True)
             kept = [each for each in kept if each not in (*edges, *longer)]
             kept.append(Span(min(begins), max(ends), max(peaks)))
-        elif not longer:
+        elif not longer:  # an alarm that goes on outside of it is about more than what is quiet
             kept = [each for each in kept if each not in edges]
             found.append(Quieted(span.begin, span.end, span.peak, name, _reason(span, name, context)))
     return sorted(kept), tuple(found)
+
+
+def _lowered(span: Span, score: np.ndarray, quiet: Quiet) -> bool:
+    """Whether benign rules halve most of the score of a span.
+
+    Only the louder half of it counts: where the score is lower, windows hold little of what raises it.
+    """
+    loud = quiet.score[span.begin : span.end]
+    core = (quiet.rule[span.begin : span.end] >= 0) & (loud >= np.median(loud))
+    return bool(core.any()) and bool((score[span.begin : span.end] <= HALF * loud)[core].mean() >= HALF)
+
+
+def _with_shoulders(span: Span, loud: np.ndarray, level: float) -> Span:
+    """A span with all of the high score at both ends, of which `spans` leaves the lower part out."""
+    begins, ends = runs(np.nan_to_num(loud) >= level - BELOW)
+    first, last = (max(np.searchsorted(begins, at, "right") - 1, 0) for at in (span.begin, span.end - 1))
+    return Span(min(int(begins[first]), span.begin), max(int(ends[last]), span.end), span.peak)
+
+
+def _allowed_by(span: Span, whole: Span, quiet: Quiet, context: Context) -> str | None:
+    """The benign rule that allows the values of a span; of several, the one that says most at most of its points."""
+    benign = () if context.bank is None else context.bank.benign
+    rules = {rule.id: rule for rule in benign}
+    at = quiet.rule[span.begin : span.end]
+    names = [quiet.rules[k] for k, _ in Counter(at[at >= 0].tolist()).most_common()]
+    able = quiet.rule[whole.begin : whole.end] >= 0
+    return next((name for name in names if name in rules and _allows(rules[name], whole, able, context)), None)
 
 
 def planned(events: Iterable[Event], context: Context) -> tuple[list[Event], tuple[Quieted, ...]]:
@@ -151,7 +171,7 @@ def _allows(rule: Rule, span: Span, able: np.ndarray, context: Context) -> bool:
     if bank is None:
         return False
     longest = SLACK * rule.duration.high * (bank.context.cycle if rule.duration.unit == "periods" else 1)
-    if able.sum() > longest + 2 * SMEAR:
+    if able.sum() > longest + 2 * SMEAR or not _after_change(rule, span, int(longest), context):
         return False
     names = rule.context.channels or list(context.series.channels)
     at = [context.channel(name) for name in names]
@@ -169,6 +189,40 @@ def _allows(rule: Rule, span: Span, able: np.ndarray, context: Context) -> bool:
         and (outside > 0).any(axis=1)[able].sum() <= longest
         and not clearly[~able].any()
     )
+
+
+def _after_change(rule: Rule, span: Span, longest: int, context: Context) -> bool:
+    """Whether a span follows a change such as normal data have, if its rule asks for one.
+
+    Any step opens a rule for what comes after a change, also the step that an anomaly begins with. Where a start or a
+    switch lasts in normal data, as of a machine that is on afterwards, it must last here too.
+    """
+    if rule.context.after_change is None or context.bank is None:
+        return True
+    first = max(1, span.begin - int(rule.context.after_change.high))
+    lasting = False
+    for channel in context.bank.context.channels:
+        if rule.context.channels and channel.name not in rule.context.channels:
+            continue
+        at = context.channel(channel.name)
+        normal, values = context.normal[:, at], context.series.values[:, at]
+        known = context.usable[1:] & context.usable[:-1]
+        moved = np.where(known, np.abs(np.diff(normal)), 0.0)
+        large = 1 + np.flatnonzero(moved > max(channel.step, HALF * moved.max(initial=0.0)))
+        if not len(large) or (_moved_for_long(normal, large, longest) > channel.step).mean() < HALF:
+            continue
+        change = first + np.nanargmax(np.abs(np.diff(values[first - 1 : span.end])))
+        if _moved_for_long(values, np.array([change]), longest)[0] > channel.step:
+            return True
+        lasting = True
+    return not lasting
+
+
+def _moved_for_long(values: np.ndarray, at: np.ndarray, longest: int) -> np.ndarray:
+    """How far values [n] are from those before some points, ``longest`` samples later, float [len(at)]."""
+    before = (at[:, None] - 1 - np.arange(LEVEL)).clip(min=0)
+    after = (at[:, None] + longest + np.arange(LEVEL)).clip(max=len(values) - 1)
+    return np.asarray(np.abs(np.nanmedian(values[after], axis=1) - np.nanmedian(values[before], axis=1)))
 
 
 def _reason(span: Span, name: str, context: Context) -> str:

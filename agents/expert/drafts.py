@@ -15,8 +15,9 @@ REGIME_STRENGTH = 0.5  # of variance_changes, from which rules are bound to a re
 LONGEST_SHARE = 1 / 6  # of the training part
 CREEP = Range(low=0.5, high=1.0)  # of a gradual drift by an operator that has no slope of its own
 BENIGN_SECONDS = (600.0, 14_400.0)  # of what is normal at an hour of the day, if nobody says how long it takes
+BENIGN_SAMPLES = (4.0, 40.0)  # of what is normal after a change, if nobody says how long it takes
 AFTER_CHANGE = 12  # samples within which what comes after a change begins, at least
-AFTER_CHANGE_SHARE = 0.1  # the same, as a share of the period
+AFTER_CHANGE_SHARE = 0.1  # the same for failures, as a share of the period
 WIDEST = 50  # the upper end of a named size as a multiple of the lower one, at most
 FACTORS = {  # amplitude as a multiple of normal
     "amplitude_scale": {"up": (1.3, 2.2), "down": (0.25, 0.75)},
@@ -64,7 +65,9 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
     level = {tercile for hint in failure.hints for tercile in hint.level}
     channels = failure.channels or (_group(transcript) if OPERATORS[choice.kind.operator].relational else [])
     clock = "first_time" in _described(transcript)
-    after = max(AFTER_CHANGE, AFTER_CHANGE_SHARE * (transcript.task["profile"].get("period") or 0))
+    after = float(AFTER_CHANGE)
+    if not failure.hints[0].benign:  # what is normal after a change begins with it
+        after = max(after, AFTER_CHANGE_SHARE * (transcript.task["profile"].get("period") or 0))
     return ContextualPrior(
         activity=list(choice.kind.activity) if regime and not level else [],
         level=sorted(level) if len(level) == 1 else [],
@@ -148,6 +151,8 @@ def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:
         most = max(4.0, LONGEST_SHARE * points) if points else samples.high
         high, unit = min(max(samples.high, 2.0), most), "samples"
         low = max(1.0, min(samples.low, high / 2))
+    elif choice.hints and choice.hints[0].benign and choice.failure and choice.failure.first("after_change"):
+        low, high, unit = *BENIGN_SAMPLES, "samples"
     elif step and choice.hints and choice.hints[0].benign and choice.hints[0].hours:
         low, high, unit = max(1.0, BENIGN_SECONDS[0] / step), max(2.0, BENIGN_SECONDS[1] / step), "samples"
     return DurationPrior(low=low, high=high, unit=unit)  # type: ignore[arg-type]

@@ -54,8 +54,14 @@ _SAMPLES = re.compile(
     r"\s*-?(?P<unit>samples?|scans?|points?|readings?|values?|intervals?|time steps?|polls?|measurements?)\b",
     re.IGNORECASE,
 )
+# after "the first hours of", which are then a time of day or of the year and no length
+OF_CALENDAR = r"(?:the|a|an|each|every) (?:\w+ )?(?:mornings?|afternoons?|evenings?|nights?|days?|weeks?|months?|years?|shifts?)\b"
 # lengths in words, in seconds
 _NAMED = (
+    (rf"first (?P<unit>second|minute|hour|day)s(?! of {OF_CALENDAR})", (2.0, 20.0)),
+    (rf"first (?P<unit>minute|hour|day)(?! of {OF_CALENDAR})", (0.2, 1.0)),
+    (r"first half(?: an)?[ -](?P<unit>minute|hour)", (0.1, 0.5)),
+    (r"first quarter(?: of an)?[ -](?P<unit>hour)", (0.05, 0.25)),
     (r"most of (?:an?|the) (?P<unit>hour|day|night|shift|week|month|year|minute)", (0.5, 1.0)),
     (
         r"(?:all|the (?:whole|entire)|an? (?:whole|entire|full)|through(?:out)? the|until the end of the"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ape.agents.understanding.quantities import NUMBER_WORDS, any_of, number
+from ape.agents.understanding.quantities import NUMBER_WORDS, OF_CALENDAR, any_of, number
 from ape.rules.schema import Range, Tercile
 from ape.series.units import OF_UNIT
 
@@ -104,7 +104,7 @@ _CHANGE = (
     r"|power[- ]?ups?|power(?:ed|ing)? on|resets?|(?:re-?)?calibrations?|cleaning|replacements?|exchange"
     r"|turn(?:ed|ing)?"
     r" (?:on|off)|reclosing|refill\w*|service|repairs?|migration|commissioning|(?:de)?frost(?:ing)?|standstill|outage"
-    r"|stop)"
+    r"|stop|(?:comes?|coming|came|kicks?|cuts?) (?:on|in))"
 )
 _AFTER_CHANGE = re.compile(
     r"\b(?:after|following|upon|since|once) (?:(?:a|an|the|each|every|any|its|some) )?(?:[\w-]+ ){0,3}?"
@@ -113,7 +113,8 @@ _AFTER_CHANGE = re.compile(
     r"|restart(?:ing)?|warm-?up|switch(?:ing|-?over|ed on|-?on)|change-?over|power-?up|boot(?:ing)?"
     r"|cold start|load change)\b"
     r"|\bstarts? with (?:a|an|the|each|every) (?:\w+ )?(?:release|deploy\w*|update|restart|change|switch\w*)\b"
-    r"|\bfirst (?:\w+ )?(?:minutes?|hours?|seconds?|samples?|scans?|days?) (?:after|of)\b"
+    r"|\bfirst (?:[\w-]+ ){0,3}?(?:minutes?|hours?|seconds?|samples?|scans?|days?) (?:after|following|of)\b"
+    rf"(?! {OF_CALENDAR})"
     r"|\bwhen (?:the )?\w+(?: \w+)? (?:starts?|restarts?|is switched|switch(?:es)?)\b",
     re.IGNORECASE,
 )

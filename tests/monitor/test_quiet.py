@@ -13,7 +13,7 @@ from ape.monitor.quiet import planned, settled
 from ape.monitor.spans import Span
 from ape.posttrain.assessment import Assessment, Quiet
 from ape.rules import RuleBank, broad_rule, build_context
-from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, ScalePrior, Times
+from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Range, ScalePrior, Times
 from ape.series import from_array
 
 LOUD = [(2400, 2440), (2600, 2640)]
@@ -79,6 +79,30 @@ def test_what_is_larger_or_longer_than_the_rule_says_raises_an_alarm(context_of,
     kept, quiet = settled(assessment(context), np.zeros(len(wave)), [], context)
     assert [each.begin for each in quiet] == ([2400] * is_quiet) + [2600]
     assert kept == ([] if is_quiet else [Span(*LOUD[0], 5.0)])
+
+
+@pytest.mark.parametrize(
+    ("starts", "lasts", "is_quiet"), [(True, True, True), (True, False, False), (False, False, True)]
+)
+def test_what_comes_after_a_change_needs_a_change_that_lasts_as_in_normal_data(context_of, starts, lasts, is_quiet):
+    values = 10 + 0.05 * np.random.default_rng(0).standard_normal(3000)
+    if starts:
+        values[:2000] += 20 * (np.arange(2000) % 400 >= 200)
+    values[2400:2410] += 6
+    values[2400:2600] += 20 * lasts
+    rule = BACKUP.model_copy(
+        update={
+            "scale": ScalePrior(low=1, high=40, unit="data"),
+            "duration": DurationPrior(low=2, high=20, unit="samples"),
+            "context": ContextualPrior(after_change=Range(low=0, high=12)),
+        }
+    )
+    context = context_of(values, bank=RuleBank(context=build_context(from_array(values[:2000])), benign=[rule]))
+    loud, rules = np.zeros(3000, np.float32), np.full(3000, -1)
+    loud[2400:2412], rules[2400:2432] = 5, 0
+    assessed = Assessment(np.zeros(3000), np.ones((3000, 1)), quiet=Quiet(loud, rules, ("backup",)))
+    kept, quiet = settled(assessed, assessed.score, [], context)
+    assert len(quiet) == is_quiet and len(kept) == (not is_quiet)
 
 
 def test_spans_where_no_benign_rule_can_hold_are_not_quiet(context):

@@ -174,6 +174,13 @@ def test_lengths_and_times_become_priors():
     assert context.after_change.low == 0 and 12 <= context.after_change.high <= 50 and draft.acts_on == "process"
 
 
+def test_what_is_normal_after_a_change_begins_with_it_and_lasts_a_short_time():
+    known = transcript(hint("abrupt_change", benign=True, after_change=True))
+    draft = write_draft(known, select_benign(known)[0])
+    assert (draft.context.after_change.low, draft.context.after_change.high) == (0, 12)
+    assert (draft.duration.low, draft.duration.high, draft.duration.unit) == (4, 40, "samples")
+
+
 def test_without_a_clock_there_are_no_hours():
     series = {name: value for name, value in SERIES.items() if name != "first_time"}
     known = transcript(hint("abrupt_change", hours={"low": 2, "high": 4}, weekdays=[0]), series=series)

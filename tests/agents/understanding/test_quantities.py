@@ -23,6 +23,12 @@ HOUR = 3600.0
         ("two and a half hours", (6000, 13500)),
         ("a few days", (2 * 86400, 6 * 86400)),
         ("2.5 s", (2.5 / 1.5, 3.75)),
+        ("unsteady in the first minutes after a start", (120, 1200)),
+        ("the first hour after start-up", (720, HOUR)),
+        ("in the first half hour after switching on", (360, 1800)),
+        ("the first half an hour following a restart", (360, 1800)),
+        ("for the first quarter of an hour", (180, 900)),
+        ("the first 10 minutes after a restart", (400, 900)),
     ],
 )
 def test_durations(text, seconds):
@@ -31,7 +37,17 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize(
     "text",
-    ["20 times a second", "every five minutes", "per hour", "1/s", "40 km/h", "at 03:10", "long", "3 m/s"],
+    [
+        "20 times a second",
+        "every five minutes",
+        "per hour",
+        "1/s",
+        "40 km/h",
+        "at 03:10",
+        "long",
+        "3 m/s",
+        "the first hours of the night",
+    ],
 )
 def test_rates_intervals_and_clock_times_are_no_durations(text):
     assert durations(text) == []

@@ -93,13 +93,18 @@ def test_weekdays(text, days):
         "right after a deploy",
         "when it is switched on",
         "it starts with a release",
+        "in the first half hour after switching on",
+        "the first few minutes of operation",
+        "just after the pump comes on",
     ],
 )
 def test_after_a_change(text):
     assert after_change(text)
 
 
-@pytest.mark.parametrize("text", ["after two hours", "it leaves after the party", "it starts at noon"])
+@pytest.mark.parametrize(
+    "text", ["after two hours", "it leaves after the party", "it starts at noon", "in the first hours of the night"]
+)
 def test_not_after_a_change(text):
     assert not after_change(text)
 
