@@ -80,6 +80,9 @@ class Hint(Record):
     weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         default_factory=list, max_length=7, description="days of the week of the start, 0 is Monday"
     )
+    like_weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
+        default_factory=list, max_length=7, description="days of the week that other days, such as holidays, look like"
+    )
     times: Times | None = Field(default=None, description="of planned work: from when to when, by its date")
     after_change: bool = Field(default=False, description="whether it starts after a switch, start or other change")
     channels: list[ChannelName] = Field(default_factory=list, max_length=8, description="affected channels")

@@ -13,7 +13,7 @@ from ape.monitor.context import Context
 from ape.monitor.edges import joined, sharpened
 from ape.monitor.event import Event
 from ape.monitor.findings import MOSTLY, findings
-from ape.monitor.quiet import Quieted, planned, settled
+from ape.monitor.quiet import Quieted, quiet_events, settled
 from ape.monitor.reason import reason
 from ape.monitor.spans import Span
 from ape.monitor.threshold import Threshold
@@ -86,8 +86,8 @@ def answer(
     context = Context.of(detector, series, [*raised, *loud], threshold, bank, text)
     raised, quiet = settled(assessment, score, raised, context)
     found = [examined(_event(span, score, assessment, series), context) for span in raised]
-    sharp, at_work = planned(joined(sharpened(event, context) for event in found), context)
-    quiet = tuple(sorted((*quiet, *at_work), key=lambda each: each.begin))
+    sharp, whole = quiet_events(joined(sharpened(event, context) for event in found), context)
+    quiet = tuple(sorted((*quiet, *whole), key=lambda each: each.begin))
     worst_first = sorted(sharp, key=lambda event: (-event.score, event.begin))
     final = (event if event in found else examined(event, context) for event in worst_first)
     events = tuple(replace(event, reason=reason(event, event.findings, context)) for event in final)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ape.monitor.alarms import alarms
 from ape.monitor.context import Context
+from ape.monitor.days import looks_like
 from ape.monitor.event import Event
 from ape.monitor.expected import expected
 from ape.monitor.reason import quotes
@@ -124,8 +125,8 @@ def _allowed_by(span: Span, whole: Span, quiet: Quiet, context: Context) -> str 
     return next((name for name in names if name in rules and _allows(rules[name], whole, able, context)), None)
 
 
-def planned(events: Iterable[Event], context: Context) -> tuple[list[Event], tuple[Quieted, ...]]:
-    """Take the events out that lie in planned work, whatever they look like.
+def quiet_events(events: Iterable[Event], context: Context) -> tuple[list[Event], tuple[Quieted, ...]]:
+    """Take the events out that lie in planned work, whatever they look like, or in a day that looks like another.
 
     Parameters
     ----------
@@ -136,13 +137,14 @@ def planned(events: Iterable[Event], context: Context) -> tuple[list[Event], tup
     Returns
     -------
     events : list of Event
-        The others. Those that begin before the work or go on after it are among them.
+        The others. Those that begin before the work or go on after it are among them, and those on days that differ
+        from the day that they should look like.
     quiet : tuple of Quieted
     """
     kept, found = [], []
-    dated = [] if context.bank is None else [rule for rule in context.bank.benign if rule.context.times]
+    benign = [] if context.bank is None else context.bank.benign
     for event in events:
-        rule = next((rule for rule in dated if _in_work(rule, event, context)), None)
+        rule = next((rule for rule in benign if _in_work(rule, event, context) or _in_day(rule, event, context)), None)
         if rule is None:
             kept.append(event)
         else:
@@ -155,10 +157,19 @@ def _in_work(rule: Rule, event: Event, context: Context) -> bool:
     clock, named = context.series.clock, rule.context.channels
     if clock is None or (named and event.channels[0][0] not in named):
         return False
-    exact = bool(event.findings) and event.findings[0].kind in EXACT
-    slack = (EARLY_OR_LATE if exact else SMEAR) * np.median(np.diff(clock))
+    slack = _slack(event) * np.median(np.diff(clock))
     first, last = clock[event.begin] + slack, clock[event.end - 1] - slack
     return any(np.datetime64(each.begin) <= first and last < np.datetime64(each.end) for each in rule.context.times)
+
+
+def _in_day(rule: Rule, event: Event, context: Context) -> bool:
+    named, days = rule.context.channels, rule.context.like_weekdays
+    return bool(days) and looks_like(event, days, named or context.series.channels, context, _slack(event))
+
+
+def _slack(event: Event) -> int:
+    """Samples by which an event may begin before and end after what it is about."""
+    return EARLY_OR_LATE if event.findings and event.findings[0].kind in EXACT else SMEAR
 
 
 def _allows(rule: Rule, span: Span, able: np.ndarray, context: Context) -> bool:
@@ -208,11 +219,11 @@ def _after_change(rule: Rule, span: Span, longest: int, context: Context) -> boo
         normal, values = context.normal[:, at], context.series.values[:, at]
         known = context.usable[1:] & context.usable[:-1]
         moved = np.where(known, np.abs(np.diff(normal)), 0.0)
-        large = 1 + np.flatnonzero(moved > max(channel.step, HALF * moved.max(initial=0.0)))
-        if not len(large) or (_moved_for_long(normal, large, longest) > channel.step).mean() < HALF:
+        large = 1 + np.flatnonzero(moved > max(channel.change, HALF * moved.max(initial=0.0)))
+        if not len(large) or (_moved_for_long(normal, large, longest) > channel.change).mean() < HALF:
             continue
         change = first + np.nanargmax(np.abs(np.diff(values[first - 1 : span.end])))
-        if _moved_for_long(values, np.array([change]), longest)[0] > channel.step:
+        if _moved_for_long(values, np.array([change]), longest)[0] > channel.change:
             return True
         lasting = True
     return not lasting

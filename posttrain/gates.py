@@ -42,8 +42,9 @@ class Gates:
     """Where benign rules can hold in a series that may arrive in pieces. The result does not depend on how it is cut.
 
     A rule can hold from where its contextual prior lets it start until its longest duration is over. Conditions on the
-    level or the activity at the start are left out, because the behaviour itself changes both. A rule with dates holds
-    nowhere: planned work may look like anything, and is quiet as a whole event, see `ape.monitor.quiet`. Without times,
+    level or the activity at the start are left out, because the behaviour itself changes both. Rules with
+    dates, and rules of days that look like others, hold nowhere: planned work may look like anything, and a day is
+    compared as a whole, see `ape.monitor.quiet`. Without times,
     a rule with hours or weekdays holds nowhere, and so does one with a phase where the phase is not known.
 
     Parameters
@@ -58,7 +59,7 @@ class Gates:
     def __init__(self, rules: Sequence[Rule], context: Context, position: int | None) -> None:
         self.openings = [_opening(rule, context) for rule in rules]
         self.period, self.origin, self.position = context.period, context.phase_origin, position
-        self.steps = np.array([channel.step for channel in context.channels])
+        self.steps = np.array([channel.change for channel in context.channels])
         self.since = np.full(len(rules), np.inf)
         self.last: np.ndarray | None = None
 
@@ -123,7 +124,7 @@ def _opening(rule: Rule, context: Context) -> _Opening:
             starts &= np.isin(minutes // DAY, prior.weekdays)
         step = 60 * (context.hours_per_step or 0.0)
         week = _prolonged(starts, SLACK * step, longest * step)
-    if prior.times:
+    if prior.times or prior.like_weekdays:
         week = np.zeros(WEEK, dtype=bool)
     if prior.phase is not None and context.period is not None:
         starts = _within(np.arange(BINS) / BINS, prior.phase, 1.0, 1 / BINS)

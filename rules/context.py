@@ -13,6 +13,8 @@ from ape.series.numerics import NEGLIGIBLE, dominant_period, local_residual, rob
 from ape.series.windows import longest, usable
 
 FIRST_WEEKDAY = 3  # 1970-01-01 is a Thursday; 0 is Monday
+JUMP = 6.0  # standard deviations of usual steps, beyond which a step is a jump
+MAD_TO_SD = 1.4826  # of a normal distribution
 MIN_SHARE = 0.2  # of the standard deviation; the median deviation of a channel with rare bursts is near zero
 
 
@@ -45,7 +47,8 @@ def build_context(series: Series, period: int | None = None) -> Context:
     margin = np.maximum(maximum - minimum, scale)
     offset = np.zeros(len(scale)) if series.offset is None else series.offset
     ends_at_zero = (minimum >= 0) & (offset == 0)  # zero is out of reach of a channel with an offset
-    step = np.quantile(np.abs(np.concatenate([np.diff(part, axis=0) for part in parts])), 0.995, axis=0)
+    steps = np.abs(np.concatenate([np.diff(part, axis=0) for part in parts]))
+    step, jump = np.quantile(steps, 0.995, axis=0), JUMP * MAD_TO_SD * np.median(steps, axis=0)
     level_cuts = np.quantile(train, [1 / 3, 2 / 3], axis=0)
     activity_cuts = np.quantile(np.concatenate([rolling_std(part, width) for part in parts]), [1 / 3, 2 / 3], axis=0)
     responses = find_responses(series.values[begin:end], series.channels, period, width)
@@ -60,6 +63,7 @@ def build_context(series: Series, period: int | None = None) -> Context:
             limit_low=0.0 if ends_at_zero[c] else float(minimum[c] - margin[c]),
             limit_high=float(maximum[c] + margin[c]),
             step=float(step[c]),
+            jump=float(jump[c]) if jump[c] < step[c] else 0.0,
             level_cuts=(float(level_cuts[0, c]), float(level_cuts[1, c])),
             activity_cuts=(float(activity_cuts[0, c]), float(activity_cuts[1, c])),
             responses=responses[c],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +91,14 @@ def _hours(context: Context, starts: Tensor, window: int) -> Tensor:
     ahead = torch.tensor([0.0, *(change.hours for change in context.clock_changes)], device=starts.device).cumsum(0)
     points = starts[:, None] + torch.arange(window, device=starts.device)
     return hours + ahead[torch.searchsorted(at, points, right=True)]
+
+
+def hours_of_week(context: Context, length: int) -> np.ndarray | None:
+    """Return the hours since Monday, 0:00, of the first points of a series, float64 [length]; None without times."""
+    if context.first_weekday is None or context.first_hour is None or not context.hours_per_step:
+        return None
+    hours = _hours(context, torch.arange(length), 1)[:, 0]
+    return np.asarray((24.0 * context.first_weekday + hours).remainder(168.0))
 
 
 def needs_starts(prior: ContextualPrior) -> bool:

@@ -135,6 +135,11 @@ class ContextualPrior(Record):
         max_length=64,
         description="of benign rules: planned work at these dates, during which anything is quiet",
     )
+    like_weekdays: list[Annotated[int, Field(ge=0, le=6)]] = Field(
+        default_factory=list,
+        max_length=7,
+        description="of benign rules: other days, such as holidays, are quiet where they look like these, 0 is Monday",
+    )
     after_change: Range | None = Field(
         default=None, description="samples since the last step that is larger than 99.5 % of the normal steps"
     )
@@ -254,11 +259,21 @@ class ChannelContext(Record):
     limit_low: float = Field(description="smallest plausible value")
     limit_high: float = Field(description="largest plausible value")
     step: float = Field(ge=0, description="99.5 % quantile of the absolute difference between neighbouring samples")
+    jump: float = Field(
+        default=0.0,
+        ge=0,
+        description="least difference of a jump, where jumps are more than 0.5 % of all; left out of the JSON if zero",
+    )
     level_cuts: tuple[float, float]
     activity_cuts: tuple[float, float]
     responses: list[Response] = Field(
         default_factory=list, max_length=64, description="of channels that clearly follow; left out if there is none"
     )
+
+    @property
+    def change(self) -> float:
+        """The least difference between neighbouring samples that is a change."""
+        return self.jump or self.step
 
     @property
     def zero(self) -> float:
@@ -268,7 +283,7 @@ class ChannelContext(Record):
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = serialise(self)
-        for name in ("offset", "responses"):
+        for name in ("offset", "jump", "responses"):
             if not getattr(self, name):
                 data.pop(name, None)
         return data

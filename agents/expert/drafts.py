@@ -74,6 +74,7 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
         hours=failure.first("hours") if clock else None,
         weekdays=(failure.first("weekdays") or []) if clock else [],
         times=[hint.times for hint in failure.hints if hint.times][:MOST_TIMES] if clock else [],
+        like_weekdays=(failure.first("like_weekdays") or []) if clock else [],
         after_change=Range(low=0, high=after) if failure.first("after_change") else None,
         channels=channels,
         spread=_spread(failure) if failure.channels else spread,  # type: ignore[arg-type]

@@ -83,6 +83,8 @@ def named_failures(hints: Iterable[Hint]) -> list[Failure]:
 def _agree(hint: Hint, other: Hint) -> bool:
     if hint.mechanism != other.mechanism or (hint.times is None) != (other.times is None):
         return False
+    if hint.like_weekdays != other.like_weekdays:
+        return False
     pairs = ((hint.morphology, other.morphology), (hint.acts_on, other.acts_on))
     opposite = {hint.direction, other.direction} == {"up", "down"}
     elsewhere = hint.channels and other.channels and not set(hint.channels) & set(other.channels)

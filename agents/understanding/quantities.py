@@ -55,7 +55,10 @@ _SAMPLES = re.compile(
     re.IGNORECASE,
 )
 # after "the first hours of", which are then a time of day or of the year and no length
-OF_CALENDAR = r"(?:the|a|an|each|every) (?:\w+ )?(?:mornings?|afternoons?|evenings?|nights?|days?|weeks?|months?|years?|shifts?)\b"
+OF_CALENDAR = (
+    r"(?:the|a|an|each|every) (?:\w+ )?(?:mornings?|afternoons?|evenings?|nights?|days?|weeks?|months?|years?"
+    r"|shifts?)\b"
+)
 # lengths in words, in seconds
 _NAMED = (
     (rf"first (?P<unit>second|minute|hour|day)s(?! of {OF_CALENDAR})", (2.0, 20.0)),

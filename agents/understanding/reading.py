@@ -18,7 +18,7 @@ from ape.agents.understanding.roles import Statement, clarity, statements
 from ape.agents.understanding.sentences import clauses, sentences
 from ape.agents.understanding.sizes import resolve, sizes
 from ape.agents.understanding.subjects import acts_on, others_follow
-from ape.agents.understanding.times import after_change, hours, level, weekdays
+from ape.agents.understanding.times import WEEKDAY_NAMES, after_change, hours, level, like_weekdays, weekdays
 from ape.rules import OPERATORS
 from ape.rules.schema import Range
 
@@ -133,7 +133,7 @@ class _Reader:
         if (planned := self._planned(statement)) is not None:
             return [planned]
         if statement.role == "benign":
-            return [self._hint(statement, text, text, statement.meaning)]
+            return [self._like_days(statement) or self._hint(statement, text, text, statement.meaning)]
         if statement.role != "failure":
             return []
         if statement.label:
@@ -159,6 +159,22 @@ class _Reader:
             benign=True,
             mechanism="abrupt_change",
             times=times,
+        )
+
+    def _like_days(self, statement: Statement) -> Hint | None:
+        """The hint of a sentence that says that some days look like other days of the week."""
+        sentence = statement.sentence
+        days = like_weekdays(sentence.text)
+        if not days:
+            return None
+        return Hint(
+            rationale=f"days that look like {', '.join(WEEKDAY_NAMES[day].capitalize() for day in days)}",
+            quote=sentence.text[:LONGEST_QUOTE],
+            source=self.source,
+            line=sentence.line,
+            benign=True,
+            mechanism="abrupt_change",
+            like_weekdays=days,
         )
 
     def _failures(self, text: str, meaning: Meaning) -> list[tuple[str, Meaning, bool]]:

@@ -91,6 +91,9 @@ _DAY_NAME = re.compile(
     rf"\b(?P<day>{_DAY})s?\b|\b(?P<short>{_SHORT_DAY})\b(?=[,/ ]+(?:and )?{_SHORT_DAY}\b)", re.IGNORECASE
 )
 _LIKE_DAY = re.compile(r"\b(?:like|as|of|resembles?|similar to|than)(?: on)?(?: an?| the)?(?: \w+)? $", re.IGNORECASE)
+_LOOKS_LIKE_DAY = re.compile(
+    r"\b(?:like|as|resembles?|similar to|follows?)(?: on)?(?: an?| the| any)?(?: \w+)? $", re.IGNORECASE
+)
 _EXCEPT = re.compile(r"\b(?:except|not|never|but not|apart from|other than|excluding)(?: \w+){0,3} $", re.IGNORECASE)
 _WORKDAYS = re.compile(
     r"\b(?:week ?days?|work(?:ing)? ?days?|on business days|during the (?:working )?week)\b", re.IGNORECASE
@@ -180,10 +183,7 @@ def weekdays(text: str) -> list[int]:
     for match in _DAY_SPAN.finditer(text):
         first, last = _day(match["a"]), _day(match["b"])
         days.update((first + k) % 7 for k in range((last - first) % 7 + 1))
-    named = [(match.start(), {_day(match["day"] or match["short"])}) for match in _DAY_NAME.finditer(text)]
-    named += [(match.start(), set(range(5))) for match in _WORKDAYS.finditer(text)]
-    named += [(match.start(), {5, 6}) for match in _WEEKEND.finditer(text)]
-    for start, these in named:
+    for start, these in _named_days(text):
         before = text[:start]
         if _EXCEPT.search(before):
             excluded |= these
@@ -195,6 +195,12 @@ def weekdays(text: str) -> list[int]:
     return sorted(days) if len(days) < 7 else []
 
 
+def like_weekdays(text: str) -> list[int]:
+    """Return the days of the week that other days look like, as in "holidays run like weekends"; 0 is Monday."""
+    named = [these for start, these in _named_days(text) if _LOOKS_LIKE_DAY.search(text[:start])]
+    return sorted(set[int]().union(*named))
+
+
 def after_change(text: str) -> bool:
     """Return whether a text says that something happens after a start, a switch or another change."""
     return _AFTER_CHANGE.search(text) is not None
@@ -203,6 +209,13 @@ def after_change(text: str) -> bool:
 def level(text: str) -> list[Tercile]:
     """Return at which load or level something happens."""
     return [tercile for tercile, pattern in _LEVELS.items() if pattern.search(text)]
+
+
+def _named_days(text: str) -> list[tuple[int, set[int]]]:
+    """Where a text names days of the week, and which."""
+    named = [(match.start(), {_day(match["day"] or match["short"])}) for match in _DAY_NAME.finditer(text)]
+    named += [(match.start(), set(range(5))) for match in _WORKDAYS.finditer(text)]
+    return named + [(match.start(), {5, 6}) for match in _WEEKEND.finditer(text)]
 
 
 def _is_clock(match: re.Match[str], text: str) -> bool:

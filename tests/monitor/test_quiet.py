@@ -9,7 +9,7 @@ import pytest
 
 from ape.monitor import Quieted, read_events, write_events
 from ape.monitor.answer import Answer
-from ape.monitor.quiet import planned, settled
+from ape.monitor.quiet import quiet_events, settled
 from ape.monitor.spans import Span
 from ape.posttrain.assessment import Assessment, Quiet
 from ape.rules import RuleBank, broad_rule, build_context
@@ -124,7 +124,7 @@ def test_events_during_planned_work_are_quiet_whatever_they_look_like(context_of
     bank = RuleBank(context=build_context(from_array(wave)), benign=[OTHER, work])
     context = context_of(wave, bank=bank, timestamps=clock)
     event = event_of(context, begin, end)
-    kept, quiet = planned([event], context)
+    kept, quiet = quiet_events([event], context)
     assert kept == ([] if is_quiet else [event])
     assert [(each.begin, each.end, each.rule) for each in quiet] == ([(begin, end, "work")] if is_quiet else [])
 
@@ -134,7 +134,7 @@ def test_planned_work_needs_times_in_the_data(context_of, event_of, wave):
     work = BACKUP.model_copy(update={"context": ContextualPrior(times=[times])})
     context = context_of(wave, bank=RuleBank(context=build_context(from_array(wave)), benign=[work]))
     event = event_of(context)
-    assert planned([event], context) == ([event], ())
+    assert quiet_events([event], context) == ([event], ())
 
 
 def test_events_json_lists_what_is_quiet_only_if_there_is_something(context, tmp_path):

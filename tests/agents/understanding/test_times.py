@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ape.agents.understanding.times import after_change, hours, level, weekdays
+from ape.agents.understanding.times import after_change, hours, level, like_weekdays, weekdays
 
 WORKDAYS = [0, 1, 2, 3, 4]
 
@@ -123,6 +123,21 @@ def test_not_after_a_change(text):
 )
 def test_level(text, terciles):
     assert level(text) == terciles
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("a public holiday runs like a Sunday", [6]),
+        ("holidays look like weekends", [5, 6]),
+        ("on bridge days the demand is as on a normal Saturday", [5]),
+        ("feast days follow the Sunday profile", [6]),
+        ("lower than on a Sunday", []),
+        ("every Sunday", []),
+    ],
+)
+def test_days_that_other_days_look_like(text, days):
+    assert like_weekdays(text) == days
 
 
 @given(st.text(max_size=200))
