@@ -222,7 +222,8 @@ def _after_change(rule: Rule, span: Span, longest: int, context: Context) -> boo
         large = 1 + np.flatnonzero(moved > max(channel.change, HALF * moved.max(initial=0.0)))
         if not len(large) or (_moved_for_long(normal, large, longest) > channel.change).mean() < HALF:
             continue
-        change = first + np.nanargmax(np.abs(np.diff(values[first - 1 : span.end])))
+        here = np.nan_to_num(np.abs(np.diff(values[first - 1 : span.end])))
+        change = first + np.argmax(here >= HALF * here.max())  # the first: a later one may be its end
         if _moved_for_long(values, np.array([change]), longest)[0] > channel.change:
             return True
         lasting = True

@@ -88,7 +88,7 @@ def test_what_comes_after_a_change_needs_a_change_that_lasts_as_in_normal_data(c
     values = 10 + 0.05 * np.random.default_rng(0).standard_normal(3000)
     if starts:
         values[:2000] += 20 * (np.arange(2000) % 400 >= 200)
-    values[2400:2410] += 6
+    values[2400:2410] += np.linspace(6, 8, 10)  # the end is a larger step than the begin
     values[2400:2600] += 20 * lasts
     rule = BACKUP.model_copy(
         update={
