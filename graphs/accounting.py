@@ -145,6 +145,8 @@ def _outcome(failure: Failure, rules: Sequence[Rule], rejected: Sequence[Rule]) 
 def _benign_outcome(normal: Failure, benign: Sequence[Rule]) -> _Outcome:
     found = [rule.id for rule in rules_from(normal, benign)]
     why = "" if found else "normal, but nothing like it can be placed in the training part, so that it may alarm"
+    if not found and (normal.first("times") or normal.first("like_weekdays")):
+        why = "normal, but it needs times in the data, and two weeks of them to compare days, so that it may alarm"
     return _Outcome(normal.hints, "benign" if found else "no rule", found, why)
 
 

@@ -17,6 +17,7 @@ MOST_NAMED = 12  # rules of a proposal
 LEAST_SCORE = 0.4  # of a kind of rule that nobody names
 LEAST_NEEDED = 0.3  # strength of a finding that a kind of rule needs
 NAMED_SHARE = 0.9  # of all incidents, if people name failures
+TWO_WEEKS = 1_209_600.0  # seconds
 MOST_BENIGN = 4  # things that are normal although they look unusual
 CLEAR, UNCLEAR = 0.7, "level-jump"  # strength of a hint that says how it looks, and the kind where it does not
 TIE_WEIGHT = 0.3  # of the series' evidence among operators for what people name
@@ -100,16 +101,28 @@ def select_lost(transcript: Transcript) -> list[list[Choice]]:
 def select_benign(transcript: Transcript) -> list[Choice]:
     """Return the best kind for each thing that people call normal although it looks unusual.
 
-    Where they hardly say how it looks, it is a change of level.
+    Where they hardly say how it looks, it is a change of level. Dates need times in the data; days that look like
+    other days need two weeks of training data as well.
     """
     wanted: list[list[Choice]] = []
-    named = named_failures(hints_of(transcript, benign=True))[:MOST_BENIGN]
+    named = [each for each in named_failures(hints_of(transcript, benign=True)) if _has_days(transcript, each)]
+    named = named[:MOST_BENIGN]
     for each, weight in zip(named, _shares([each.weight for each in named], 1.0), strict=True):
         kinds = alternatives(transcript, each)
         if each.hints[0].strength < CLEAR:
             kinds = [kind for kind in RULE_KINDS if kind.id == UNCLEAR]
         wanted += [[Choice("", kind, kind.mechanism, weight, each.hints)] for kind in kinds[:1]]
     return [choice for (choice,) in with_ids(wanted, prefix="normal-")]
+
+
+def _has_days(transcript: Transcript, normal: Failure) -> bool:
+    """Whether the data have the times, and the training part the days, that something normal is told with."""
+    dated, days = normal.first("times"), normal.first("like_weekdays")
+    clock = any("first_time" in result.value for result in transcript.results_of("describe_series")[:1])
+    seconds = (transcript.task.get("training_points") or 0) * (
+        transcript.task.get("plan", {}).get("step_seconds") or 0.0
+    )
+    return (clock or not (dated or days)) and (seconds >= TWO_WEEKS or not days)
 
 
 def hints_of(transcript: Transcript, *, benign: bool = False) -> list[Hint]:

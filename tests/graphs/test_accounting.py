@@ -70,6 +70,13 @@ def test_a_failure_without_a_rule_says_which_figure_failed():
 FIGURES = {"visible": 0.5, "border": 0.5, "plausible": 1.0, "own": 1.0, "new": 1.0, "placed": 1.0}
 
 
+def test_a_holiday_without_a_rule_says_that_it_needs_times():
+    quote = "A holiday runs like a Sunday."
+    plan = PLAN.model_copy(update={"hints": [hint("abrupt_change", quote, 1, benign=True, like_weekdays=[6])]})
+    [use] = sentence_uses(quote, plan, [], [], [])
+    assert use.use == "no rule" and "it needs times in the data" in use.reason
+
+
 def test_lines_of_a_log_that_name_something_are_listed():
     plan = PLAN.model_copy(update={"hints": [hint("transient", "a spike came", 7, source="log")]})
     spike = rule("spike_global").model_copy(

@@ -181,6 +181,16 @@ def test_what_is_normal_after_a_change_begins_with_it_and_lasts_a_short_time():
     assert (draft.duration.low, draft.duration.high, draft.duration.unit) == (4, 40, "samples")
 
 
+def test_days_that_look_like_others_need_times_and_two_weeks_of_training_data():
+    like = hint("abrupt_change", benign=True, like_weekdays=[6])
+    work = hint("abrupt_change", benign=True, times={"begin": "2024-02-01T08:00:00", "end": "2024-02-01T09:00:00"})
+    no_clock = {name: value for name, value in SERIES.items() if name != "first_time"}
+    assert select_benign(transcript(like)) == []  # 6,000 minutes
+    assert select_benign(transcript(like, work, series=no_clock)) == []
+    [choice] = select_benign(transcript(work))
+    assert write_draft(transcript(work), choice).context.times[0].end == "2024-02-01T09:00:00"
+
+
 def test_without_a_clock_there_are_no_hours():
     series = {name: value for name, value in SERIES.items() if name != "first_time"}
     known = transcript(hint("abrupt_change", hours={"low": 2, "high": 4}, weekdays=[0]), series=series)
