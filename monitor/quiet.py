@@ -111,7 +111,7 @@ def _lowered(span: Span, score: np.ndarray, quiet: Quiet) -> bool:
 def _with_shoulders(span: Span, loud: np.ndarray, level: float) -> Span:
     """A span with all of the high score at both ends, of which `spans` leaves the lower part out."""
     begins, ends = runs(np.nan_to_num(loud) >= level - BELOW)
-    first, last = (max(np.searchsorted(begins, at, "right") - 1, 0) for at in (span.begin, span.end - 1))
+    first, last = (max(int(np.searchsorted(begins, at, "right")) - 1, 0) for at in (span.begin, span.end - 1))
     return Span(min(int(begins[first]), span.begin), max(int(ends[last]), span.end), span.peak)
 
 

@@ -42,7 +42,7 @@ def benign_rules(scenario: Scenario) -> list[Rule]:
     error = moved.mean(axis=1).std(axis=0) / np.sqrt(len(moved)) + 1e-9
     clear = (np.abs(mean) > CLEAR * error) & (np.abs(mean) > LEAST)
     clear[np.argmax(np.abs(mean))] = True
-    prior = {"hours": _hours(begins * scenario.step, scenario.step)}
+    hours = _hours(begins * scenario.step, scenario.step)
     rules = []
     for at in np.flatnonzero(clear):
         course = moved[..., at].mean(axis=0)
@@ -57,7 +57,7 @@ def benign_rules(scenario: Scenario) -> list[Rule]:
             "morphology": OPERATORS[name].broad.morphology,
             "scale": ScalePrior(low=low, high=high, unit="series_sd", direction="up" if mean[at] > 0 else "down"),
             "duration": DurationPrior(low=lengths.min(), high=lengths.max(), unit="samples"),
-            "context": ContextualPrior(channels=[channel], **prior),
+            "context": ContextualPrior(channels=[channel], hours=hours),
         }
         rules.append(broad_rule(name).model_copy(update=truth))
     return [Rule.model_validate(rule.model_dump()) for rule in rules]
