@@ -81,7 +81,7 @@ def draw(found: Answer, path: Path) -> None:
                 axes.axvspan(*ends, color=COLOURS[kind], alpha=0.25, lw=0)
             below.text(ends[0], below.get_ylim()[1] * 0.97, kind, fontsize=9, color=COLOURS[kind], va="top")
     below.set(ylabel="score", xlabel=f"hours after {TRAINING_DAYS} days of training data", xlim=(0, hours[-1]))
-    below.legend(loc="upper center", fontsize=9, frameon=False)
+    below.legend(loc="upper left", bbox_to_anchor=(0.64, 1.0), fontsize=9, frameon=False)
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure).print_png(path)
