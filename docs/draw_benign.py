@@ -90,4 +90,5 @@ def draw(found: Answer, path: Path) -> None:
 if __name__ == "__main__":
     told = answered()
     draw(told, Path(__file__).parent / "pictures" / "benign.png")
-    sys.stdout.write("".join(f"{each.reason}\n" for each in (*told.quiet, *told.events)))
+    reasons = [each.reason for each in told.quiet] + [event.reason for event in told.events]
+    sys.stdout.write("".join(f"{reason}\n" for reason in reasons))

@@ -71,7 +71,7 @@ def _train(seed: int) -> None:
         arrays[f"{task}_terms"] = np.array(head.terms)
         arrays[f"{task}_weights"] = head.weights.astype(np.float16)
         arrays[f"{task}_bias"] = head.bias.astype(np.float32)
-        arrays[f"{task}_temperature"] = np.float32(head.temperature)
+        arrays[f"{task}_temperature"] = np.array(head.temperature, np.float32)
         if head.phrases is not None:
             arrays[f"{task}_phrases"] = head.phrases
     buffer = io.BytesIO()
