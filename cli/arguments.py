@@ -96,6 +96,7 @@ def build_parser() -> Parser:
     _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=int, default=7860, metavar="N", help="default: 7860")
+    _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
     detectors = commands.add_parser("detectors", help="describe the backbones")
     detectors.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
@@ -292,6 +293,20 @@ def _add_chat(chat: Parser) -> None:
     chat.add_argument("--out", metavar="DIR", help="run folder; default: runs/chat-NAME")
     chat.add_argument("--resume", metavar="DIR", help="resume the conversation in DIR")
     chat.add_argument("--thread", default="main", metavar="NAME", help="with --resume: branch to use; default: main")
+
+
+def _add_api(api: Parser) -> None:
+    api.set_defaults(module="ape.cli.api")
+    api.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder of a detector; its name is served")
+    api.add_argument("--host", default="127.0.0.1", metavar="NAME", help="address to listen on; default: 127.0.0.1")
+    api.add_argument("--port", type=positive_number, default=8400, metavar="N", help="default: 8400")
+    api.add_argument("--workers", type=positive_number, default=1, metavar="N", help="number of processes; default: 1")
+    api.add_argument(
+        "--token-file", metavar="FILE", help="token that requests must bear; default: APE_API_TOKEN, or none"
+    )
+    api.add_argument(
+        "--allow-host", action="append", metavar="NAME", help="name by which others address the service; repeatable"
+    )
 
 
 def _add_brain(brain: Parser) -> None:

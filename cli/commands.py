@@ -99,18 +99,14 @@ def score(arguments: argparse.Namespace) -> int:
     """``ape score``: score a whole series into ``OUT/scores.csv``, and list its events."""
     from ape import posttrain
     from ape.cli.events import FILES, report_events, report_files
-    from ape.detectors.inputs import prepared, required_by
+    from ape.detectors.inputs import prepared, require_window, required_by
     from ape.monitor import write_events
     from ape.posttrain.steps import channel_scores, write_scores
 
     folder = _detector_folder(arguments.detector, ENHANCED, DETECTOR)
     detector = posttrain.load(folder)
     series = _load(arguments, required_by(detector), scoring=True)
-    longest = max(end - begin for begin, end in series.segments)
-    if longest < detector.window:
-        stretch = " of the longest stretch without a gap" if series.gaps else ""
-        what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
-        raise InputError(what, arguments.data, "give a longer series")
+    require_window(detector, series, arguments.data)
     target = _new(arguments.out, SCORES)
     found = _answer(detector, series, folder, arguments)
     series = prepared(detector, series) if found is None else found.series

@@ -18,6 +18,7 @@ FILES = {
     "log": "cannot read the log: no such file",
     "image": "cannot read the picture: no such file",
     "config": "no such file",
+    "token_file": "cannot read the token: no such file",
 }
 FOLDERS = ("detector", "run", "against", "before", "after")
 EITHER = ("bank", "manifest")  # files or folders; a manifest may be a glob
@@ -36,6 +37,10 @@ def require_inputs(arguments: argparse.Namespace) -> None:
     for name, value in given.items():
         if name in PACKAGED:
             _require_packaged(value, *PACKAGED[name])
+        elif name == "runs":
+            for folder in map(Path, value):
+                if not folder.is_dir():
+                    raise _missing("no such folder", folder)
         elif name in FOLDERS and not Path(value).is_dir():
             raise _missing("no such folder", Path(value))
         elif name == "run" and arguments.command == "events":
