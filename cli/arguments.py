@@ -48,6 +48,12 @@ def build_parser() -> Parser:
     run.add_argument("--out", metavar="DIR", help="run folder; default: runs/NAME")
     run.add_argument("--resume", metavar="DIR", help="resume the run in DIR")
     run.add_argument(
+        "--continue-from",
+        metavar="RUN",
+        help="mine and post-train again as RUN did; its events that are labelled as false alarms are normal then;"
+        " with DATA: for newer data",
+    )
+    run.add_argument(
         "--approve",
         action="store_true",
         help="stop before post-training until the rules are approved; with --resume: approve them",
@@ -74,6 +80,8 @@ def build_parser() -> Parser:
     score.add_argument("--own", action="store_true", help="score of the paper, not the reconstruction error")
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv, events.csv and events.json")
     _add_events(commands.add_parser("events", parents=[alerts, fails], help="list the events that a run has found"))
+    _add_watch(commands.add_parser("watch", help="score new rows as they arrive, and report events as they happen"))
+    _add_alerts(commands.add_parser("alerts", help="list the events of a watch; acknowledge them, or call them false"))
 
     check = commands.add_parser("check", parents=[series], help="show how a file is read, without running anything")
     check.set_defaults(module="ape.cli.check")
@@ -226,6 +234,36 @@ def _add_events(events: Parser) -> None:
         action="store_true",
         help="with --alerts-per: write the events and the threshold into the run folder, and the report again",
     )
+
+
+def _add_watch(watch: Parser) -> None:
+    watch.set_defaults(module="ape.cli.watch")
+    watch.add_argument("run", metavar="RUN", help="run folder, or folder of a detector; the state is kept in RUN/watch")
+    watch.add_argument(
+        "--input", required=True, metavar="WHERE", help="CSV or JSON lines: a growing file, a folder of files, or -"
+    )
+    watch.add_argument("--out", metavar="FILE", help="append events to FILE, each exactly once; default: print them")
+    watch.add_argument("--webhook", metavar="URL", help="also POST each event to URL; default: APE_WEBHOOK, or none")
+    watch.add_argument(
+        "--metrics", metavar="PORT", help="serve figures for Prometheus on this machine; HOST:PORT for others"
+    )
+    watch.add_argument(
+        "--every", type=positive_number, metavar="N", help="judge the newest rows each N rows; default: by their step"
+    )
+    watch.add_argument("--once", action="store_true", help="read what is there, and end")
+    watch.add_argument("--name", metavar="NAME", help="of this watch, if RUN has several; default: by the input")
+
+
+def _add_alerts(alerts: Parser) -> None:
+    alerts.set_defaults(module="ape.cli.watch")
+    alerts.add_argument("run", metavar="RUN", help="folder that 'ape watch' was given")
+    alerts.add_argument("event", nargs="?", metavar="ID", help="event to acknowledge or to label")
+    label = alerts.add_mutually_exclusive_group()
+    label.add_argument("--acknowledge", action="store_true", help="somebody takes care of ID")
+    label.add_argument(
+        "--false", action="store_true", help="ID was a false alarm: normal for 'ape run --continue-from RUN'"
+    )
+    alerts.add_argument("--note", default="", metavar="TEXT", help="with a label: why")
 
 
 def _mining_options() -> Parser:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -161,14 +161,8 @@ class Store:
     def add_records(self, records: Iterable[Record]) -> None:
         """Append records to the outbox, from which each sink delivers them."""
         for record in records:
-            body = json.dumps(asdict(record), ensure_ascii=False, allow_nan=False)
-            self._write(
-                "insert into records (id, sequence, body, at) values (?, ?, ?, ?)",
-                record.id,
-                record.sequence,
-                body,
-                time.time(),
-            )
+            statement = "insert into records (id, sequence, body, at) values (?, ?, ?, ?)"
+            self._write(statement, record.id, record.sequence, record.line(), time.time())
 
     def register(self, sink: str) -> None:
         """Make a sink known: it delivers the records that are added from now on."""
@@ -195,6 +189,10 @@ class Store:
         """Note that a sink has delivered the records up to a number."""
         self._write("update deliveries set number = ? where sink = ?", number, sink)
 
+    def has(self, event: str) -> bool:
+        """Return whether there is an event."""
+        return bool(self._read("select 1 from records where id = ? limit 1", event))
+
     def label(self, event: str, label: Label, note: str = "") -> None:
         """Note what a person says about an event; it replaces what was said before.
 
@@ -203,7 +201,7 @@ class Store:
         InputError
             There is no such event.
         """
-        if not self._read("select 1 from records where id = ? limit 1", event):
+        if not self.has(event):
             raise InputError(f"no event '{event[:80]}'", str(self.path), "see 'ape alerts RUN'")
         self._write("insert or replace into labels values (?, ?, ?, ?)", event, label, note, time.time())
 

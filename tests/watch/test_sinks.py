@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from watch_records import record
 
 from ape.core.errors import InputError
 from ape.watch.sinks import File, StandardOutput, Webhook, text_of
 from ape.watch.store import Line, Store
-
-
-@dataclass(frozen=True)
-class Record:
-    id: str
-    sequence: int
-    state: str = "open"
-    reason: str = "a peak of 9 °C"
 
 
 def lines_of(count):
@@ -125,16 +117,16 @@ def waiting(send):
 
 def test_webhook_sends_in_order_with_a_key_and_a_text(sending):
     receiver = Receiver()
-    sending(receiver.url, [Record("pump-7", 0), Record("pump-7", 1, "close")])
+    sending(receiver.url, [record("pump-7", 0), record("pump-7", 1, "close")])
     wait_for(lambda: not waiting(sending))
     assert receiver.accepted() == ["pump-7-0", "pump-7-1"]
     body = receiver.got[0][1]
-    assert body["id"] == "pump-7" and body["text"].startswith("anomaly since") and "9 °C" in body["text"]
+    assert body["id"] == "pump-7" and body["text"].startswith("anomaly since") and "65 °C" in body["text"]
 
 
 def test_webhook_tries_again_with_the_same_key(sending):
     receiver = Receiver([503, 429, 500])
-    sending(receiver.url, [Record("pump-7", 0), Record("pump-8", 0)])
+    sending(receiver.url, [record("pump-7", 0), record("pump-8", 0)])
     wait_for(lambda: not waiting(sending))
     assert [key for key, _, _ in receiver.got] == ["pump-7-0"] * 4 + ["pump-8-0"]
     assert sending.counts == ["failed"] * 3 + ["delivered"] * 2
@@ -145,14 +137,14 @@ def test_webhook_wakes_for_new_records(sending):
     receiver = Receiver()
     hook = sending(receiver.url)
     with Store(sending.path) as store:
-        store.add_records([Record("pump-7", 0)])
+        store.add_records([record("pump-7", 0)])
     hook.wake()
     wait_for(lambda: receiver.accepted() == ["pump-7-0"])
 
 
 def test_what_is_refused_goes_to_the_dead_letters(sending):
     receiver = Receiver([410])
-    sending(receiver.url, [Record("pump-7", 0), Record("pump-8", 0)])
+    sending(receiver.url, [record("pump-7", 0), record("pump-8", 0)])
     wait_for(lambda: not waiting(sending))
     (letter,) = [json.loads(line) for line in sending.dead.read_text().splitlines()]
     assert letter["record"]["id"] == "pump-7" and letter["failed"] == "127.0.0.1 answers 410"
@@ -164,14 +156,14 @@ def test_an_old_record_that_nobody_takes_goes_to_the_dead_letters(sending, monke
     receiver = Receiver()
     receiver.shutdown()
     receiver.server_close()  # nothing answers at this port
-    sending(receiver.url, [Record("pump-7", 0)])
+    sending(receiver.url, [record("pump-7", 0)])
     wait_for(lambda: not waiting(sending))
     assert json.loads(sending.dead.read_text())["failed"] == "127.0.0.1: ConnectError"
 
 
 def test_what_is_not_sent_when_the_watch_ends_is_sent_at_the_next_start(sending):
     receiver = Receiver([503] * 1000)
-    hook = sending(receiver.url, [Record("pump-7", 0)])
+    hook = sending(receiver.url, [record("pump-7", 0)])
     wait_for(lambda: len(receiver.got) > 1)
     begin = time.monotonic()
     hook.close()
@@ -188,7 +180,7 @@ def test_what_is_no_url_is_refused(sending, url):
 
 
 def test_text_says_when_and_why():
-    record = {
+    said = {
         "id": "pump-7",
         "state": "close",
         "start": 7,
@@ -196,5 +188,5 @@ def test_text_says_when_and_why():
         "end_time": "10:09",
         "reason": "a level",
     }
-    assert text_of(record) == "anomaly over, from 10:00 to 10:09: a level [pump-7]"
+    assert text_of(said) == "anomaly over, from 10:00 to 10:09: a level [pump-7]"
     assert text_of({"id": "pump-7", "state": "open", "start": 7}) == "anomaly since row 7 [pump-7]"

@@ -6,19 +6,12 @@ import json
 import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import pytest
+from watch_records import record
 
 from ape.core.errors import InputError
 from ape.watch.store import Store, alerts_of, locked, store_path
-
-
-@dataclass(frozen=True)
-class Record:
-    id: str
-    sequence: int
-    state: str = "open"
 
 
 @pytest.fixture
@@ -32,13 +25,14 @@ def test_state_and_records_outlive_the_process(path):
         with store.transaction():
             store.put("offset", b"12")
             store.put("offset", b"13")
-            store.add_records([Record("pump-7", 0), Record("pump-7", 1, "close")])
+            store.add_records([record("pump-7", 0), record("pump-7", 1, "close")])
     with Store(path) as store:
         assert store.get("offset") == b"13" and store.get("scorer") is None
         lines = store.pending("file")
-        assert [json.loads(line.body) for line in lines] == [
-            {"id": "pump-7", "sequence": 0, "state": "open"},
-            {"id": "pump-7", "sequence": 1, "state": "close"},
+        bodies = [json.loads(line.body) for line in lines]
+        assert [(body["id"], body["sequence"], body["state"]) for body in bodies] == [
+            ("pump-7", 0, "open"),
+            ("pump-7", 1, "close"),
         ]
 
 
@@ -47,7 +41,7 @@ def test_a_failed_block_changes_nothing(path):
         store.register("file")
         with pytest.raises(RuntimeError), store.transaction():
             store.put("offset", b"12")
-            store.add_records([Record("pump-7", 0)])
+            store.add_records([record("pump-7", 0)])
             raise RuntimeError
         assert store.get("offset") is None and store.pending("file") == []
 
@@ -70,9 +64,9 @@ with store.transaction():
 def test_each_sink_has_its_own_place(path):
     with Store(path) as store:
         store.register("file")
-        store.add_records([Record("pump-7", 0)])
+        store.add_records([record("pump-7", 0)])
         store.register("webhook")  # later: it gets what comes from now on
-        store.add_records([Record("pump-9", 0)])
+        store.add_records([record("pump-9", 0)])
         assert [line.id for line in store.pending("file")] == ["pump-7", "pump-9"]
         assert [line.id for line in store.pending("webhook")] == ["pump-9"]
         store.delivered("file", store.pending("file")[0].number)
@@ -83,14 +77,14 @@ def test_each_sink_has_its_own_place(path):
 
 def test_a_record_is_stored_once(path):
     with Store(path) as store:
-        store.add_records([Record("pump-7", 0)])
+        store.add_records([record("pump-7", 0)])
         with pytest.raises(InputError):
-            store.add_records([Record("pump-7", 0)])
+            store.add_records([record("pump-7", 0)])
 
 
 def test_labels_are_kept_and_replaced(path, tmp_path):
     with Store(path) as store:
-        store.add_records([Record("pump-7", 0), Record("pump-9", 0), Record("pump-7", 1, "close")])
+        store.add_records([record("pump-7", 0), record("pump-9", 0), record("pump-7", 1, "close")])
         store.label("pump-7", "acknowledged")
         store.label("pump-7", "false", "cleaning")
         with pytest.raises(InputError, match="no event 'pump-8'"):
@@ -104,7 +98,7 @@ def test_labels_are_kept_and_replaced(path, tmp_path):
 
 def test_labels_are_given_while_another_process_watches(path):
     with locked(path), Store(path) as store, Store(path) as other:
-        store.add_records([Record("pump-7", 0)])
+        store.add_records([record("pump-7", 0)])
         other.label("pump-7", "acknowledged")
         assert store.alerts()[0].label == "acknowledged"
 
