@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -228,7 +230,7 @@ def test_neither_cuts_nor_restarts_change_anything(events: list[str], cuts: list
         text += lines
     data = text.encode()
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    pieces = [data[begin:end] for begin, end in pairwise(edges)]
     same(came(pieces, restarts=sorted(restarts)), came([data]))
 
 
