@@ -8,7 +8,7 @@ from typing import Literal, Self
 import numpy as np
 
 Kind = Literal[
-    "late", "repeated", "missing", "rotated", "truncated", "new channel", "lost channel", "clock", "unreadable"
+    "late", "repeated", "missing", "rotated", "truncated", "new channel", "lost channel", "clock", "unreadable", "drift"
 ]
 
 

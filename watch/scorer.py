@@ -143,6 +143,21 @@ class LiveScorer:
         if last and self.known < ready:
             yield self._judge(ready)
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels."""
+        return self.required.channels or tuple(f"channel {k}" for k in range(self._rows.values.shape[1]))
+
+    def values(self, begin: int, end: int) -> np.ndarray:
+        """Return the values of rows that are kept, float64 [n, C], data units; missing ones are filled or held."""
+        return self._rows.values[begin - self.start : end - self.start]
+
+    def time_text(self, row: int) -> str | None:
+        """Return the time of a row; None without times, or if the row is not kept any more."""
+        if self._rows.time is None or row < self.start:
+            return None
+        return str(self._rows.time[row - self.start].astype("datetime64[us]").item())
+
     def series(self) -> Series:
         """Return the rows that are kept and scored as a series; its first point is row `start`."""
         return self._series(self.start, self.known, alive=False)
@@ -225,7 +240,7 @@ class LiveScorer:
         time = None if rows.time is None else rows.time[part]
         return Series(
             values=(rows.values[part] - offset).clip(-LARGEST, LARGEST).astype(np.float32),
-            channels=self.required.channels or tuple(f"channel {k}" for k in range(len(offset))),
+            channels=self.channels,
             timestamps=time,
             name="the rows",
             step=self.required.step,
