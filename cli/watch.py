@@ -32,6 +32,7 @@ def watch(arguments: argparse.Namespace) -> int:
     from ape.runs.folder import Request, read_request
     from ape.series import Requirements
     from ape.watch.describing import Describer
+    from ape.watch.drift import DriftWatch
     from ape.watch.events import EventTracker
     from ape.watch.formats import known_format
     from ape.watch.loop import SCORER, Stop, Watch, stored_states
@@ -78,6 +79,7 @@ def watch(arguments: argparse.Namespace) -> int:
             ),
             metrics=metrics,
             say=_say,
+            drift=DriftWatch(scorer, path.with_suffix(".drift.png"), states["drift"]),
         )
         if arguments.metrics is not None:
             _say(f"metrics at port {metrics.serve(arguments.metrics)}")

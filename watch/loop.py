@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ape.watch.drift import DriftWatch
 from ape.watch.events import EventTracker, Record
 from ape.watch.metrics import Metrics
 from ape.watch.order import Order
@@ -28,7 +29,7 @@ POLL = 0.5  # seconds between two looks at the input
 LEFT = 30.0  # seconds that the webhook may take for the last records with --once
 TOLD = 3  # notes of one kind that are told in full at each poll
 SCORER = "scorer"  # key of its state in the store; those of the others are in STATES
-STATES = ("source", "parser", "order", "tracker")
+STATES = ("source", "parser", "order", "tracker", "drift")
 NOTHING = Rows(np.zeros((0, 1)), None, np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
 
 
@@ -110,6 +111,7 @@ class Watch:
     metrics : Metrics
     say : callable
         Gets a line about what is unusual.
+    drift : DriftWatch, optional
     """
 
     source: Source
@@ -122,6 +124,7 @@ class Watch:
     webhook: Webhook | None
     metrics: Metrics
     say: Callable[[str], None]
+    drift: DriftWatch | None = None
 
     def __post_init__(self) -> None:
         self._complaints: dict[str, str] = {}  # by the name of the sink
@@ -186,13 +189,15 @@ class Watch:
         for block in blocks:
             rows, more = self.order.add(block)
             notes += more
-            records += self._scored(rows)
+            self._score(rows, notes, records)
         if piece.ended:
             notes += self.order.finish()
-            records += self._scored(NOTHING, last=True)
+            self._score(NOTHING, notes, records, last=True)
         with self.store.transaction():
             for name in STATES:
-                self.store.put(name, json.dumps(getattr(self, name).state()).encode())
+                part = getattr(self, name)
+                if part is not None:
+                    self.store.put(name, json.dumps(part.state()).encode())
             self.store.put(SCORER, self.scorer.state())
             self.store.add_records(records)
         if blocks:
@@ -204,13 +209,12 @@ class Watch:
             self.metrics.records.labels(record.state).inc()
         return notes
 
-    def _scored(self, rows: Rows, *, last: bool = False) -> list[Record]:
-        """Score rows, and return what is to be told about events."""
-        records: list[Record] = []
+    def _score(self, rows: Rows, notes: list[Note], records: list[Record], *, last: bool = False) -> None:
+        """Score rows, and append what is to be told."""
         for judged in self.scorer.add(rows, last):
             records += self.tracker.add(judged)
+            notes += [] if self.drift is None else self.drift.add(judged)
             self.metrics.score.set(judged.score)
-        return records
 
     def _deliver(self) -> None:
         """Give each sink the records that it lacks; one that cannot take them now gets them later."""

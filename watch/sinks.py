@@ -26,7 +26,7 @@ from tenacity import (
 from ape.core.errors import InputError
 from ape.watch.store import Line, Store
 
-TAIL = 65_536  # bytes at the end of a file in which the last record is looked for
+TAIL = 4096  # bytes at the end of a file, and two records, in which the last record is looked for
 ANSWERS_WITHIN = 10.0  # seconds a webhook may take
 LONGEST_WAIT = 60.0  # seconds between two tries
 GIVES_UP = 3600.0  # age of a record in seconds from which a failed try is the last one
@@ -75,13 +75,13 @@ class File:
         """Append the lines that the file lacks; they are on the disk afterwards."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - TAIL, 0))
-            *whole, rest = file.read().split(b"\n")
             bodies = [line.body.encode() for line in lines]
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - TAIL - 2 * max(map(len, bodies)), 0))
+            *whole, rest = file.read().split(b"\n")
             present = {body: number for number, body in enumerate(bodies, start=1)}
             written = max((present.get(line, 0) for line in whole), default=0)
-            if rest and any(body.startswith(rest) for body in bodies[written:][:1]):
+            if rest and bodies[written:] and bodies[written].startswith(rest):
                 file.truncate(size - len(rest))
             elif rest:
                 file.write(b"\n")  # an unfinished line of something else

@@ -29,7 +29,7 @@ from ape.core.errors import InputError
 from ape.watch.lines import Lines, Mark, Piece
 from ape.watch.rows import Kind
 
-BLOCK = 1 << 20  # bytes that one call reads at most
+BLOCK = 1 << 14  # bytes that one call reads at most: a kill loses no more work than theirs
 FINGERPRINT = 1024  # bytes
 SETTLED = 2.0  # seconds without a change after which a file with a later one in its folder is complete
 MOST_FILES = 100_000  # in a folder: their names are compared at each call

@@ -36,6 +36,15 @@ def test_file_has_each_line_once_wherever_a_write_was_cut(tmp_path):
         assert path.read_bytes() == whole, size
 
 
+def test_long_lines_are_found_again(tmp_path):
+    path = tmp_path / "events.jsonl"
+    lines = [Line(n, f"pump-{n}", 0, json.dumps({"id": n, "text": "x" * 200_000}), 0) for n in range(3)]
+    for size in (len(content_of(lines)), len(content_of(lines)) - 7, len(content_of(lines[:2]))):
+        path.write_bytes(content_of(lines)[:size])
+        File(path).write(lines)
+        assert path.read_bytes() == content_of(lines)
+
+
 def test_file_keeps_what_something_else_wrote(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"title\nwithout an end")

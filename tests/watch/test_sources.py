@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ape.core.errors import InputError
 from ape.watch.lines import LONGEST_LINE, Mark
-from ape.watch.sources import BLOCK, Source, StandardInput, open_source
+from ape.watch.sources import Source, StandardInput, open_source
 
 
 def read(source: Source) -> list[str]:
@@ -123,7 +123,7 @@ def test_copy_that_begins_the_same_goes_on(path: Path) -> None:
 def test_line_of_megabytes_is_refused(path: Path, restart: bool) -> None:
     source = open_source(str(path))
     read(source)
-    append(path, "x" * (3 * BLOCK))
+    append(path, "x" * (3 << 20))
     assert read(source) == ["<unreadable>"]
     assert len(json.dumps(source.state())) < 500
     source = again(source, path) if restart else source
