@@ -18,6 +18,7 @@ from ape.watch.scorer import Judged, LiveScorer
 
 SHORTEST = 128  # rows of a block; otherwise the latency
 TYPICAL = 1.0  # median score of a block from which on it has moved: in training, one row in ten scores as high
+RARE = 6.0  # score of one normal point in a million
 OUTSIDE = 0.2  # or share of its rows outside of the training range of a channel
 RECENT, MANY, FEW = 10, 8, 2  # of the last 10 blocks: so many have moved; so few, and it may be said again
 MEASURED = 0.5  # share of the rows of a block that need values
@@ -93,7 +94,7 @@ class DriftWatch:
         block = np.concatenate([[first, np.median(rows[:, 0])], np.vstack([quantiles, outside[None]]).ravel()])
         self._blocks = np.concatenate([self._blocks, block[None]])[-SHOWN:]
         self._times = self._times[-SHOWN:]
-        moved = self._moved()[-RECENT:].sum()
+        moved = int(self._moved()[-RECENT:].sum())
         if self._said:
             self._said = moved > FEW
         elif moved >= MANY:
@@ -115,7 +116,8 @@ class DriftWatch:
         recent = moved[moved >= len(self._blocks) - RECENT]
         begin = int(recent[0])
         score = float(np.median(self._blocks[recent, 1]))
-        parts = [f"half of the rows score {score:.1f} or more, which 1 in {10**score:.0f} did in training"]
+        usual = f"1 in {10**score:.0f}" if score < RARE else "less than 1 in a million"
+        parts = [f"half of the rows score {score:.1f} or more, which {usual} did in training"]
         outside = self._outside()[recent].mean(axis=0)
         for channel in self._worst():
             if outside[channel] >= OUTSIDE:
