@@ -1,11 +1,12 @@
 # The service and the watch in one image: docker build -t ape .
-# torch comes from its index of CPU builds, which is 200 MB instead of 3 GB. All versions are those that the tests run with.
-ARG PYTHON=3.12-slim-bookworm
+# torch comes from its index of CPU builds, 200 MB instead of 3 GB: its version ends in +cpu, which pip takes for the newest.
+# All versions are those that the tests run with.
+ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
 RUN python -m venv /opt/ape
 COPY constraints.txt /src/
-RUN /opt/ape/bin/pip install --no-cache-dir -c /src/constraints.txt --index-url https://download.pytorch.org/whl/cpu torch
+RUN /opt/ape/bin/pip install --no-cache-dir -c /src/constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu torch
 COPY . /src/
 RUN /opt/ape/bin/pip install --no-cache-dir -c /src/constraints.txt "/src[api]"
 

@@ -88,7 +88,7 @@ def test_it_installs_what_the_tests_run_with_and_keeps_no_cache():
     assert len(installs) == 2 and all(
         "--no-cache-dir" in each and "-c /src/constraints.txt" in each for each in installs
     )
-    assert "https://download.pytorch.org/whl/cpu" in installs[0] and installs[0].endswith(" torch")
+    assert "--extra-index-url https://download.pytorch.org/whl/cpu" in installs[0] and installs[0].endswith(" torch")
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(re.search(r"\[(.*)\]", installs[1])[1].split(",")) <= set(extras)
 
