@@ -12,11 +12,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ape.core.errors import InputError
-from ape.runs.folder import Request
 from ape.series import ReadOptions, Requirements
 from ape.series.reading.columns import interpret
 from ape.series.reading.csv_file import read_csv
@@ -24,7 +24,7 @@ from ape.series.reading.decimal_mark import choose_decimal, find_marks
 from ape.series.reading.dialect import find_dialect
 from ape.series.reading.files import read_table
 from ape.series.reading.grid import on_grid
-from ape.series.reading.lines import split
+from ape.series.reading.lines import kind_of, split
 from ape.series.reading.missing import cleaned
 from ape.series.reading.number_cells import mostly_numbers, plainly_written
 from ape.series.reading.series_keys import keys_named
@@ -32,6 +32,9 @@ from ape.series.reading.table import Table, is_text, unique_names
 from ape.series.reading.time_columns import find_times
 from ape.series.reading.time_zones import is_zone
 from ape.watch.stamps import TimeFormat, read_stamps, time_format
+
+if TYPE_CHECKING:
+    from ape.runs.folder import Request
 
 MOST_LINES = 60  # until the format is decided
 HEAD = 1 << 22  # bytes of the training file that are read
@@ -163,13 +166,14 @@ def decide(
     if first is None:
         raise InputError("no line", where, "wait for one")
     if lines[first].lstrip().startswith(JSON_OBJECT):
-        row = json_cells(lines[first])
-        if row is None:
+        objects = [found for line in lines if (found := json_cells(line)) is not None]
+        if not objects:
             raise InputError("not an object of JSON", where, "write one object a line")
-        columns = {name: _text([cell]) for name, cell in row.items()}
+        columns = {name: _text([row.get(name, "") for row in objects]) for row in objects for name in row}
         form = _decided(Table(columns, "JSON lines"), required, replace(options, decimal="."), known, where, lost)
         return replace(form, json=True), first, tuple(columns)
-    dialect = find_dialect("\n".join(lines) + "\n", where, options.header, options.decimal)
+    # The last line twice: one row below a header is not enough to tell the separator.
+    dialect = find_dialect("\n".join([*lines, lines[-1], ""]), where, options.header, options.decimal)
     rows = [cells_of(line, dialect.separator, dialect.split_first) for line in lines[dialect.skip :] if line.strip()]
     width = len(dialect.names)
     rows = [row + [""] * (width - len(row)) for row in rows if len(row) <= width]
@@ -181,8 +185,11 @@ def decide(
         names = ["value"] if len(kept) == 1 else [f"channel{k}" for k in range(len(kept))]
     columns = unique_names([(name, _text([row[k] for row in rows])) for name, k in zip(names, kept, strict=True)])
     table = Table(columns, "CSV", dialect.skip, dialect.separator, (), dialect.header)
+    decided = _decided(table, required, options, known, where, lost)
+    if not any(kind_of(columns[name][-1].as_py()) in ("number", "missing") for name in decided.channels if name):
+        raise InputError("no row of numbers", where, "wait for one")
     form = replace(
-        _decided(table, required, options, known, where, lost),
+        decided,
         places=dict(zip(columns, kept, strict=True)),
         separator=dialect.separator,
         split_first=dialect.split_first,
