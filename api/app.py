@@ -16,18 +16,19 @@ from starlette.exceptions import HTTPException
 
 import ape
 from ape.api.guard import Guard, refusal
-from ape.api.messages import DetectorInfo, Health, Problem, RowsIn, Scored
+from ape.api.messages import DetectorInfo, Health, Problem, RowsIn, Scored, Streamed
 from ape.api.metrics import Measured, Metrics
 from ape.api.page import page
 from ape.api.scoring import read_csv, read_rows, scored
-from ape.api.served import Served
+from ape.api.served import NAME, Served
+from ape.api.streams import BusyError, follow, lines_of_csv, lines_of_rows
 from ape.core.errors import InputError
-from ape.series import Series
 
 T = TypeVar("T")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # of the page: it loads nothing
 HINTS = {404: "GET /detectors lists the detectors, GET /docs the paths", 415: "send application/json or text/csv"}
 READERS = {"application/json": read_rows, "text/csv": read_csv}  # by the type of the body
+LINES = {"application/json": lines_of_rows, "text/csv": lines_of_csv}
 BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -42,6 +43,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for code, words in {
         401: "no token, or a wrong one",
         404: "no such detector",
+        409: "another request has the stream",
         413: "the body is too large",
         415: "the body is neither JSON nor CSV",
         422: "the rows cannot be used",
@@ -123,7 +125,7 @@ async def detector(name: str, service: Shared) -> DetectorInfo:
 )
 async def score(name: str, request: Request, service: Shared) -> Response:
     """Like ``ape score``: the rows are taken as one series, and nothing is kept."""
-    served, read, body = service.named(name), _reader(request), await request.body()
+    served, read, body = service.named(name), READERS[_type(request)], await request.body()
 
     def answered() -> tuple[Scored, str]:
         found = scored(served, read(served, body))
@@ -135,11 +137,35 @@ async def score(name: str, request: Request, service: Shared) -> Response:
     return Response(text, media_type="application/json")
 
 
-def _reader(request: Request) -> Callable[[Served, bytes], Series]:
+@router.post(
+    "/detectors/{name}/streams/{stream}",
+    summary="Scores and events of rows that follow earlier ones",
+    response_model=Streamed,
+    responses=PROBLEMS,
+    openapi_extra=BODIES,
+)
+async def add_to_stream(name: str, stream: str, request: Request, service: Shared) -> Response:
+    """Like ``ape watch``: the rows follow those of earlier requests to the same stream, and each event is told once."""
+    served, cut, body = service.named(name), LINES[_type(request)], await request.body()
+    if not NAME.fullmatch(stream):
+        raise HTTPException(404, "no name of a stream: letters, digits, '.', '_' and '-', at most 64")
+
+    def answered() -> tuple[Streamed, str]:
+        found = follow(served, stream, cut(body))
+        return found, found.model_dump_json()
+
+    found, text = await service.work(answered)
+    service.metrics.rows.labels(name).inc(len(found.final))
+    service.metrics.events.labels(name).inc(sum(record["state"] == "open" for record in found.records))
+    return Response(text, media_type="application/json")
+
+
+def _type(request: Request) -> str:
+    """Return the type of the body, which is one of those that can be read."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in READERS:
         raise HTTPException(415, f"a body of the type '{given[:80]}'")
-    return READERS[given]
+    return given
 
 
 def described(served: Served) -> DetectorInfo:
@@ -177,6 +203,8 @@ def build_app(
     app.include_router(router, dependencies=[bearer])
     app.add_api_route("/docs", partial(_docs, app), include_in_schema=False)
     app.add_exception_handler(InputError, _bad_input)
+    app.add_exception_handler(BusyError, _busy)
+    app.add_exception_handler(OSError, _no_disk)
     app.add_exception_handler(HTTPException, _bad_request)
     app.add_exception_handler(Exception, _failed)
     app.add_middleware(Guard, token=token, hosts=hosts)
@@ -198,6 +226,18 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     hint = HINTS.get(error.status_code, "see /docs")
     what = str(error.detail)
     return refusal(error.status_code, Problem(what=what, where=f"{request.method} {request.url.path[:200]}", hint=hint))
+
+
+async def _busy(request: Request, _error: Exception) -> Response:
+    where = f"{request.method} {request.url.path[:200]}"
+    return refusal(
+        409, Problem(what="another request has the stream", where=where, hint="send one at a time, in order")
+    )
+
+
+async def _no_disk(request: Request, error: Exception) -> Response:
+    what = f"cannot write: {getattr(error, 'strerror', None) or 'disk'}"
+    return refusal(500, Problem(what=what, where=request.url.path[:200], hint="free space, or check the permissions"))
 
 
 async def _failed(request: Request, _error: Exception) -> Response:

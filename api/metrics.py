@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # where worker processes share their values; read by prometheus-client
+PREFIX = "ape_api"
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
 
 
@@ -18,14 +21,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter("ape_api_requests", "answered requests", ("path", "status"), registry=registry)
+        self.requests = Counter(f"{PREFIX}_requests", "answered requests", ("path", "status"), registry=registry)
         self.seconds = Histogram(
-            "ape_api_seconds", "from request to answer", ("path",), buckets=BUCKETS, registry=registry
+            f"{PREFIX}_seconds", "from request to answer", ("path",), buckets=BUCKETS, registry=registry
         )
-        self.rows = Counter("ape_api_rows", "scored rows", ("detector",), registry=registry)
-        self.events = Counter("ape_api_events", "events in answers", ("detector",), registry=registry)
+        self.rows = Counter(f"{PREFIX}_rows", "scored rows", ("detector",), registry=registry)
+        self.events = Counter(f"{PREFIX}_events", "events in answers", ("detector",), registry=registry)
         self.busy = Gauge(
-            "ape_api_busy", "requests that wait or are scored", registry=registry, multiprocess_mode="livesum"
+            f"{PREFIX}_busy", "requests that wait or are scored", registry=registry, multiprocess_mode="livesum"
         )
 
     def text(self) -> bytes:
@@ -33,8 +36,15 @@ class Metrics:
         registry = self._registry
         if SHARED in os.environ:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            registry.register(_AllWorkers())
         return generate_latest(registry)
+
+
+class _AllWorkers(Collector):
+    """The metrics of the service that any worker has written; streams write those of a watch, too."""
+
+    def collect(self) -> Iterable[Metric]:
+        return (metric for metric in MultiProcessCollector(None).collect() if metric.name.startswith(PREFIX))
 
 
 class Measured:

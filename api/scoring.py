@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from ape.series.reading.compression import is_compressed
 BODY = "body"  # what errors name instead of a file
 
 
-def rows_of(body: bytes) -> pd.DataFrame:
+def rows_of(body: bytes) -> list[dict[str, Any]]:
     """Return the rows of a JSON body.
 
     Raises
@@ -36,12 +37,12 @@ def rows_of(body: bytes) -> pd.DataFrame:
         first = error.errors(include_url=False)[0]
         where = ".".join([BODY, *map(str, first["loc"])])
         raise InputError(first["msg"], where, 'send {"rows": [{"time": "...", "channel": 1.5}, ...]}') from error
-    return pd.DataFrame(sent.rows)
+    return [*sent.rows]
 
 
 def read_rows(served: Served, body: bytes) -> Series:
     """Read the rows of a JSON body."""
-    return from_dataframe(rows_of(body), required=served.required, scoring=True)
+    return from_dataframe(pd.DataFrame(rows_of(body)), required=served.required, scoring=True)
 
 
 def read_csv(served: Served, body: bytes) -> Series:

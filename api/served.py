@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from ape.detectors import Detector
 from ape.detectors.inputs import required_by
 from ape.monitor import Threshold
 from ape.posttrain import EnhancedDetector
-from ape.runs.folder import read_request
+from ape.runs.folder import Request, read_request
 from ape.series import ReadOptions, Requirements
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of detectors and streams; never a path
@@ -32,18 +33,28 @@ class Served:
         The run folder, or the folder of a detector.
     detector : Detector or EnhancedDetector
     threshold : Threshold
-    reading : ReadOptions
-        How the run read its file, and new files are read.
-    text : str or None
-        Name of the file that the rules quote.
+    request : Request or None
+        Of the run; None for the folder of a detector.
+    fingerprint : bytes
+        Of the files of the detector.
     """
 
     name: str
     folder: Path
     detector: Detector | EnhancedDetector
     threshold: Threshold
-    reading: ReadOptions
-    text: str | None
+    request: Request | None
+    fingerprint: bytes
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How the run read its file, and new files are read; the detector itself knows its counters."""
+        return ReadOptions() if self.request is None else replace(self.request.reading, difference=False)
+
+    @property
+    def text(self) -> str | None:
+        """Name of the file that the rules quote."""
+        return None if self.request is None else self.request.text_file
 
     @property
     def required(self) -> Requirements | None:
@@ -77,8 +88,8 @@ def open_all(folders: Sequence[Path | str]) -> dict[str, Served]:
 
 def _opened(name: str, folder: Path) -> Served:
     inside = next((folder / part for part in (ENHANCED, DETECTOR) if (folder / part).is_dir()), folder)
-    reading, text = ReadOptions(), None
-    if (folder / RECORD).is_file():
-        request = read_request(folder)
-        reading, text = replace(request.reading, difference=False), request.text_file  # the detector knows its counters
-    return Served(name, folder, posttrain.load(inside), Threshold.load(inside), reading, text)
+    request = read_request(folder) if (folder / RECORD).is_file() else None
+    digest = hashlib.sha256()
+    for path in sorted(path for path in inside.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return Served(name, folder, posttrain.load(inside), Threshold.load(inside), request, digest.digest())
