@@ -222,7 +222,7 @@ def test_a_sensor_that_falls_silent_is_told_at_once(watched_run, longer):
     tracker = EventTracker("pump", watched_run.threshold, Describer(scorer))
     records = [record for each in scorer.add(rows.take(slice(205, 215))) for record in tracker.add(each)]
     assert [(record.state, record.start) for record in records if record.start >= 200] == [("open", 200)]
-    assert "missing" in records[-1].reason
+    assert "no values" in records[-1].reason
 
 
 def test_missing_values_before_the_first_window_are_told(watched_run, longer):
