@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 _PACKAGES = (
     "agents",
+    "api",
     "cli",
     "core",
     "detectors",
@@ -27,6 +28,7 @@ _PACKAGES = (
     "runs",
     "series",
     "tools",
+    "watch",
 )
 # The two functions of most users, by the module that has them.
 _SHORTCUTS = {"AnomalyDetector": "ape.runs.estimator", "detect": "ape.runs.detect"}

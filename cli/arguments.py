@@ -48,6 +48,12 @@ def build_parser() -> Parser:
     run.add_argument("--out", metavar="DIR", help="run folder; default: runs/NAME")
     run.add_argument("--resume", metavar="DIR", help="resume the run in DIR")
     run.add_argument(
+        "--continue-from",
+        metavar="RUN",
+        help="mine and post-train again as RUN did; its events that are labelled as false alarms are normal then;"
+        " with DATA: for newer data",
+    )
+    run.add_argument(
         "--approve",
         action="store_true",
         help="stop before post-training until the rules are approved; with --resume: approve them",
@@ -74,6 +80,8 @@ def build_parser() -> Parser:
     score.add_argument("--own", action="store_true", help="score of the paper, not the reconstruction error")
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv, events.csv and events.json")
     _add_events(commands.add_parser("events", parents=[alerts, fails], help="list the events that a run has found"))
+    _add_watch(commands.add_parser("watch", help="score new rows as they arrive, and report events as they happen"))
+    _add_alerts(commands.add_parser("alerts", help="list the events of a watch; acknowledge them, or call them false"))
 
     check = commands.add_parser("check", parents=[series], help="show how a file is read, without running anything")
     check.set_defaults(module="ape.cli.check")
@@ -96,6 +104,7 @@ def build_parser() -> Parser:
     _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=int, default=7860, metavar="N", help="default: 7860")
+    _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
     detectors = commands.add_parser("detectors", help="describe the backbones")
     detectors.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
@@ -227,6 +236,36 @@ def _add_events(events: Parser) -> None:
     )
 
 
+def _add_watch(watch: Parser) -> None:
+    watch.set_defaults(module="ape.cli.watch")
+    watch.add_argument("run", metavar="RUN", help="run folder, or folder of a detector; the state is kept in RUN/watch")
+    watch.add_argument(
+        "--input", required=True, metavar="WHERE", help="CSV or JSON lines: a growing file, a folder of files, or -"
+    )
+    watch.add_argument("--out", metavar="FILE", help="append events to FILE, each exactly once; default: print them")
+    watch.add_argument("--webhook", metavar="URL", help="also POST each event to URL; default: APE_WEBHOOK, or none")
+    watch.add_argument(
+        "--metrics", metavar="PORT", help="serve figures for Prometheus on this machine; HOST:PORT for others"
+    )
+    watch.add_argument(
+        "--every", type=positive_number, metavar="N", help="judge the newest rows each N rows; default: by their step"
+    )
+    watch.add_argument("--once", action="store_true", help="read what is there, and end")
+    watch.add_argument("--name", metavar="NAME", help="of this watch, if RUN has several; default: by the input")
+
+
+def _add_alerts(alerts: Parser) -> None:
+    alerts.set_defaults(module="ape.cli.watch")
+    alerts.add_argument("run", metavar="RUN", help="folder that 'ape watch' was given")
+    alerts.add_argument("event", nargs="?", metavar="ID", help="event to acknowledge or to label")
+    label = alerts.add_mutually_exclusive_group()
+    label.add_argument("--acknowledge", action="store_true", help="somebody takes care of ID")
+    label.add_argument(
+        "--false", action="store_true", help="ID was a false alarm: normal for 'ape run --continue-from RUN'"
+    )
+    alerts.add_argument("--note", default="", metavar="TEXT", help="with a label: why")
+
+
 def _mining_options() -> Parser:
     options = Parser(add_help=False)
     options.add_argument("--text", metavar="FILE", help="text about the scenario")
@@ -292,6 +331,20 @@ def _add_chat(chat: Parser) -> None:
     chat.add_argument("--out", metavar="DIR", help="run folder; default: runs/chat-NAME")
     chat.add_argument("--resume", metavar="DIR", help="resume the conversation in DIR")
     chat.add_argument("--thread", default="main", metavar="NAME", help="with --resume: branch to use; default: main")
+
+
+def _add_api(api: Parser) -> None:
+    api.set_defaults(module="ape.cli.api")
+    api.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder of a detector; its name is served")
+    api.add_argument("--host", default="127.0.0.1", metavar="NAME", help="address to listen on; default: 127.0.0.1")
+    api.add_argument("--port", type=positive_number, default=8400, metavar="N", help="default: 8400")
+    api.add_argument("--workers", type=positive_number, default=1, metavar="N", help="number of processes; default: 1")
+    api.add_argument(
+        "--token-file", metavar="FILE", help="token that requests must bear; default: APE_API_TOKEN, or none"
+    )
+    api.add_argument(
+        "--allow-host", action="append", metavar="NAME", help="name by which others address the service; repeatable"
+    )
 
 
 def _add_brain(brain: Parser) -> None:

@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """``ape run``: the whole run, new or resumed."""
+    """``ape run``: the whole run, new, resumed, or continued from an earlier one."""
     from ape.runs import Run
 
     if arguments.resume is not None:
         refuse_fixed_options(arguments, "approve", "drop")
         approves = arguments.approve or arguments.drop
         return _execute(Run.open(Path(arguments.resume)), arguments, arguments.drop or [] if approves else None)
+    if arguments.continue_from is not None:
+        from ape.cli.continuing import new_run
+
+        return _execute(new_run(arguments), arguments)
     if arguments.drop:
         raise InputError("there are no rules to drop yet", "--drop", "use it with --resume DIR")
     request = request_of(arguments, "run")
@@ -70,7 +74,7 @@ def enhance(arguments: argparse.Namespace) -> None:
     from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
 
-    detector = detectors.load(_detector_folder(arguments.detector, DETECTOR))
+    detector = detectors.load(detector_folder(arguments.detector, DETECTOR))
     series = _load(arguments, detector.required)
     bank = RuleBank.load(_bank_path(arguments.bank))
     target = _new(arguments.out, ENHANCED, unless=POSTTRAINING)
@@ -99,18 +103,14 @@ def score(arguments: argparse.Namespace) -> int:
     """``ape score``: score a whole series into ``OUT/scores.csv``, and list its events."""
     from ape import posttrain
     from ape.cli.events import FILES, report_events, report_files
-    from ape.detectors.inputs import prepared, required_by
+    from ape.detectors.inputs import prepared, require_window, required_by
     from ape.monitor import write_events
     from ape.posttrain.steps import channel_scores, write_scores
 
-    folder = _detector_folder(arguments.detector, ENHANCED, DETECTOR)
+    folder = detector_folder(arguments.detector, ENHANCED, DETECTOR)
     detector = posttrain.load(folder)
     series = _load(arguments, required_by(detector), scoring=True)
-    longest = max(end - begin for begin, end in series.segments)
-    if longest < detector.window:
-        stretch = " of the longest stretch without a gap" if series.gaps else ""
-        what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
-        raise InputError(what, arguments.data, "give a longer series")
+    require_window(detector, series, arguments.data)
     target = _new(arguments.out, SCORES)
     found = _answer(detector, series, folder, arguments)
     series = prepared(detector, series) if found is None else found.series
@@ -269,7 +269,7 @@ def _new(out: str, name: str, unless: str = "") -> Path:
     return target
 
 
-def _detector_folder(given: str, *names: str) -> Path:
+def detector_folder(given: str, *names: str) -> Path:
     """Return the first of the named folders inside ``given``, else ``given`` itself."""
     folder = Path(given)
     return next((folder / name for name in names if (folder / name).is_dir()), folder)
@@ -286,10 +286,15 @@ def _execute(run: Run, arguments: argparse.Namespace, dropped: list[str] | None 
     from ape.cli.events import report_events
     from ape.posttrain.steps import describe_outcome
     from ape.runs import Callbacks, execute
+    from ape.runs.continuing import continues, execute_continued
 
     print_reading(run.series)
     with Display(console) as display:
-        outcome = execute(run, Callbacks(display.listen, display.progress), dropped=dropped)
+        callbacks = Callbacks(display.listen, display.progress)
+        if continues(run.folder):
+            outcome = execute_continued(run, callbacks)
+        else:
+            outcome = execute(run, callbacks, dropped=dropped)
     print_bank(outcome.bank)
     if outcome.post_training:
         console.print(describe_outcome(outcome.post_training))

@@ -18,8 +18,9 @@ FILES = {
     "log": "cannot read the log: no such file",
     "image": "cannot read the picture: no such file",
     "config": "no such file",
+    "token_file": "cannot read the token: no such file",
 }
-FOLDERS = ("detector", "run", "against", "before", "after")
+FOLDERS = ("detector", "run", "against", "before", "after", "continue_from")
 EITHER = ("bank", "manifest")  # files or folders; a manifest may be a glob
 EVALS = Path(ape.__file__).parent / "evals"
 PACKAGED = {  # arguments that name a part of the package, or a path
@@ -30,12 +31,19 @@ PACKAGED = {  # arguments that name a part of the package, or a path
 
 def require_inputs(arguments: argparse.Namespace) -> None:
     """Raise `InputError` for the first input that does not exist, or if there is nothing to begin or resume."""
-    if hasattr(arguments, "resume") and (arguments.data is None) == (arguments.resume is None):
+    continues = getattr(arguments, "continue_from", None) is not None
+    if continues and arguments.resume is not None:
+        raise InputError("give --continue-from RUN or --resume DIR", "ape run", "one of the two")
+    if hasattr(arguments, "resume") and not continues and (arguments.data is None) == (arguments.resume is None):
         raise InputError("give DATA to begin, or --resume DIR", f"ape {arguments.command}", "one of the two")
     given = {name: value for name, value in vars(arguments).items() if value}
     for name, value in given.items():
         if name in PACKAGED:
             _require_packaged(value, *PACKAGED[name])
+        elif name == "runs":
+            for folder in map(Path, value):
+                if not folder.is_dir():
+                    raise _missing("no such folder", folder)
         elif name in FOLDERS and not Path(value).is_dir():
             raise _missing("no such folder", Path(value))
         elif name == "run" and arguments.command == "events":

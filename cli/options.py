@@ -48,12 +48,12 @@ def load_series(
     )
 
 
-def refuse_fixed_options(arguments: argparse.Namespace, *free: str) -> None:
-    """Refuse all options but ``free`` with ``--resume``: ``run.json`` has the values of the others."""
+def refuse_fixed_options(arguments: argparse.Namespace, *free: str, option: str = "resume") -> None:
+    """Refuse all options but ``free`` with ``--resume``, or with another: ``run.json`` has the values of the others."""
     from ape.cli.arguments import build_parser
 
     defaults = vars(build_parser().parse_args([arguments.command]))
     for name, default in defaults.items():
-        if getattr(arguments, name) != default and name not in (*OUTPUT, "resume", *free):
-            option = f"--{name.replace('_', '-')}"
-            raise InputError("with --resume, the options stay as they are", option, "leave it out, or start a new run")
+        if getattr(arguments, name) != default and name not in (*OUTPUT, option.replace("-", "_"), *free):
+            what = f"with --{option}, the options stay as they are"
+            raise InputError(what, f"--{name.replace('_', '-')}", "leave it out, or start a new run")

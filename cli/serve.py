@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from ape.cli.commands import request_of
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.core.ports import require_free_port
 
 MAX_UPLOAD = 200  # MB
 LONGEST_START = 60.0  # seconds until the page must answer
@@ -25,14 +25,7 @@ def serve(arguments: argparse.Namespace) -> None:
     root = Path(arguments.out).resolve()
     root.mkdir(parents=True, exist_ok=True)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(root / ".page")}
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", arguments.port))
-        except OSError as error:
-            raise InputError(
-                f"the port cannot be used: {error.strerror}", str(arguments.port), "choose another --port"
-            ) from error
+    require_free_port("127.0.0.1", arguments.port)
     import gradio as gr
 
     from ape.cli.page import CSS, page

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
+from ape.core.errors import InputError
 from ape.series import Requirements, Series, aligned
 
 FARTHEST = 1e9  # training deviations: squares of it, and their sums, are finite in float32
@@ -17,6 +18,11 @@ MISSING_ERROR = 100.0  # squared standardised residual of a missing value: that 
 class _Standardises(Protocol):
     @property
     def shift_and_scale(self) -> tuple[Tensor, Tensor]: ...
+
+
+class _HasWindow(Protocol):
+    @property
+    def window(self) -> int: ...
 
 
 @runtime_checkable
@@ -57,6 +63,21 @@ def prepared(detector: _Standardises, series: Series) -> Series:
     if (series.values.min(axis=0) < low).any() or (series.values.max(axis=0) > high).any():
         return replace(series, values=series.values.clip(low, high))
     return series
+
+
+def require_window(detector: _HasWindow, series: Series, where: str) -> None:
+    """Refuse a series that is shorter than a window of the detector.
+
+    Raises
+    ------
+    InputError
+        Names ``where`` the series comes from.
+    """
+    longest = max(end - begin for begin, end in series.segments)
+    if longest < detector.window:
+        stretch = " of the longest stretch without a gap" if series.gaps else ""
+        what = f"{longest} points{stretch} are fewer than a window of {detector.window}"
+        raise InputError(what, where, "give a longer series")
 
 
 def with_missing(score: np.ndarray, series: Series, least: float | np.ndarray) -> np.ndarray:

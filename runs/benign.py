@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ape.rules import RuleDraft, broad_rule
@@ -19,27 +22,56 @@ HOURS = 1.0  # before and after the time of the day at which it begins
 
 
 def draft_of_event(result: Result, number: int) -> RuleDraft:
-    """Return the draft of a benign rule for an event; ``number`` counts the worst as 0."""
-    event, record, series = result.events[number], result.records[number], result.series
-    kinds = [share["finding"] for share in record["channels"] if share.get("finding")]
-    operator = next((OPERATOR_OF[kind] for kind in kinds if kind in OPERATOR_OF), "level_shift")
-    rule = broad_rule("level_shift" if series.n_channels == 1 and operator == "channel_lag" else operator)
-    length = event.end - event.begin
-    return RuleDraft(
-        note=f"a person calls event {number + 1} normal",
-        id=f"normal-event-{int(series.point_rows[event.peak])}",
-        mechanism=rule.mechanism,
-        morphology=rule.morphology,
-        context=ContextualPrior(hours=_hours(result, event.begin), channels=[name for name, _ in event.channels]),
-        scale=_scale(result, number) or rule.scale,
-        duration=DurationPrior(low=max(LENGTHS[0] * length, 1.0), high=LENGTHS[1] * length, unit="samples"),
-        program=rule.program,
+    """Return the draft of a benign rule for an event of a run; ``number`` counts the worst as 0."""
+    event, series = result.events[number], result.series
+    return draft_of_record(
+        result.records[number],
+        f"normal-event-{int(series.point_rows[event.peak])}",
+        f"a person calls event {number + 1} normal",
+        event.end - event.begin,
+        None if series.clock is None else series.clock[event.begin],
+        alone=series.n_channels == 1,
     )
 
 
-def _scale(result: Result, number: int) -> ScalePrior | None:
+def draft_of_record(
+    record: Mapping[str, Any], rule: str, note: str, length: int, begin: np.datetime64 | None, *, alone: bool
+) -> RuleDraft:
+    """Return the draft of a benign rule for an event as ``events.json`` describes it.
+
+    Parameters
+    ----------
+    record : mapping
+        ``channels`` is used: what is unusual in each, and how large it is.
+    rule : str
+        Id of the rule.
+    note : str
+        Why there is such a rule.
+    length : int
+        Of the event, points.
+    begin : datetime64, optional
+        Of the event, on the clock of the data.
+    alone : bool
+        Whether the series has one channel only.
+    """
+    kinds = [share["finding"] for share in record["channels"] if share.get("finding")]
+    operator = next((OPERATOR_OF[kind] for kind in kinds if kind in OPERATOR_OF), "level_shift")
+    broad = broad_rule("level_shift" if alone and operator == "channel_lag" else operator)
+    return RuleDraft(
+        note=note,
+        id=rule,
+        mechanism=broad.mechanism,
+        morphology=broad.morphology,
+        context=ContextualPrior(hours=_hours(begin), channels=[share["channel"] for share in record["channels"]]),
+        scale=_scale(record) or broad.scale,
+        duration=DurationPrior(low=max(LENGTHS[0] * length, 1.0), high=LENGTHS[1] * length, unit="samples"),
+        program=broad.program,
+    )
+
+
+def _scale(record: Mapping[str, Any]) -> ScalePrior | None:
     """Return the size in data units, from the channel at fault; None if it is not known."""
-    known = [share for share in result.records[number]["channels"] if share.get("value") is not None]
+    known = [share for share in record["channels"] if share.get("value") is not None]
     if not known:
         return None
     usual = float(np.clip(known[0]["value"], known[0]["usual_low"], known[0]["usual_high"]))
@@ -50,10 +82,9 @@ def _scale(result: Result, number: int) -> ScalePrior | None:
     return ScalePrior(low=low, high=high, unit="data", direction="up" if size > 0 else "down")
 
 
-def _hours(result: Result, begin: int) -> Range | None:
-    clock = result.series.clock
-    if clock is None:
+def _hours(begin: np.datetime64 | None) -> Range | None:
+    if begin is None:
         return None
-    hour = float((clock[begin] - clock[begin].astype("datetime64[D]")) / np.timedelta64(1, "h"))
+    hour = float((begin - begin.astype("datetime64[D]")) / np.timedelta64(1, "h"))
     low = (hour - HOURS) % 24
     return Range(low=low, high=low + 2 * HOURS)

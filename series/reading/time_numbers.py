@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ape.series.reading.options import EPOCH_UNITS, EXCEL
@@ -33,6 +35,33 @@ SHORT_LAYOUT = (2, 0, 0)  # other numbers of six digits are common
 def numbers_in_format(numbers: np.ndarray, form: str) -> Times:
     """Return the times of numbers in a unit since 1970, or of Excel's days."""
     return excel_days(numbers) if form == EXCEL else epoch(numbers, form)
+
+
+def numbers_as(numbers: np.ndarray, form: str) -> Times | None:
+    """Return the times of numbers in a format that was recognised before, by its name; each number for itself.
+
+    Parameters
+    ----------
+    numbers : ndarray, int64 or float64 [n]
+    form : str
+        `Times.format` of earlier numbers of the same kind.
+
+    Returns
+    -------
+    Times or None
+        None if a number is no time in this format, or the format is not one of numbers.
+    """
+    unit = next((unit for unit, name in UNIT_NAMES.items() if form == f"{name} since 1970"), None)
+    if unit is not None:
+        return epoch(numbers, unit)
+    if form in OTHER_EPOCHS:
+        return _since(numbers, form)
+    begin = {**DAY_COUNTS, "modified Julian days": MODIFIED_JULIAN}.get(form)
+    if begin is not None:
+        return _days(numbers, form, begin)
+    compact = [_compact(numbers, *layout, ANY_YEARS) for layout in (*LAYOUTS, SHORT_LAYOUT)]
+    found = [*compact, _days_of_years(numbers), _months(numbers)]
+    return next((times for times in found if times is not None and times.format == form), None)
 
 
 def epoch(numbers: np.ndarray, unit: str) -> Times:
@@ -137,16 +166,23 @@ def _other_epoch(numbers: np.ndarray, read: Times) -> Times | None:
     """Return the times of numbers that count from another time than 1970, if only that makes them recent."""
     if not read.format.endswith("since 1970") or is_recent(read.stamps):
         return None
-    for name, (per_second, begin, zone) in OTHER_EPOCHS.items():
+    for name, (per_second, _, _) in OTHER_EPOCHS.items():
         if per_second > 1 and numbers.dtype.kind not in "iu":
             continue
-        whole, rest = np.divmod(numbers, per_second)
-        stamps = ((whole - begin).astype("datetime64[s]")).astype("datetime64[ns]")
-        stamps = stamps + np.rint(rest * (10**9 / per_second)).astype("timedelta64[ns]")
-        if is_recent(stamps):
-            notes = (f"numbers such as {numbers[0]} are read as {name}; --time-format reads them as since 1970",)
-            return Times(stamps, name, zone, np.zeros(len(numbers), np.int32) if zone else None, notes)
+        times = _since(numbers, name)
+        if is_recent(times.stamps):
+            note = f"numbers such as {numbers[0]} are read as {name}; --time-format reads them as since 1970"
+            return replace(times, notes=(note,))
     return None
+
+
+def _since(numbers: np.ndarray, name: str) -> Times:
+    """Return the times of counts from another begin than 1970."""
+    per_second, begin, zone = OTHER_EPOCHS[name]
+    whole, rest = np.divmod(numbers, per_second)
+    stamps = ((whole - begin).astype("datetime64[s]")).astype("datetime64[ns]")
+    stamps = stamps + np.rint(rest * (10**9 / per_second)).astype("timedelta64[ns]")
+    return Times(stamps, name, zone, np.zeros(len(numbers), np.int32) if zone else None)
 
 
 def is_recent(stamps: np.ndarray) -> bool:

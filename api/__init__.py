@@ -1,0 +1,1 @@
+"""The HTTP service: detectors of run folders score the rows that programs send."""

@@ -1,0 +1,159 @@
+"""Rows that follow earlier ones: a stream is a watch whose rows come in requests.
+
+Its state is a file in the run folder, as of ``ape watch``. So workers share streams, and a restart loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ape.api.messages import Streamed
+from ape.api.scoring import rows_of
+from ape.api.served import Served
+from ape.core.errors import InputError
+from ape.series import Requirements
+from ape.watch.describing import Describer
+from ape.watch.events import EventTracker
+from ape.watch.formats import known_format
+from ape.watch.lines import Lines, Mark, Piece
+from ape.watch.loop import SCORER, Stop, Watch, stored_states
+from ape.watch.metrics import Metrics
+from ape.watch.order import Order
+from ape.watch.parsing import Parser
+from ape.watch.rows import Rows
+from ape.watch.scorer import Judged, LiveScorer, usual_every
+from ape.watch.sinks import Sink
+from ape.watch.store import Line, Store, locked, store_path
+
+DETECTOR = "detector"  # key of its fingerprint in the store
+PREFIX = "api-"  # of the names of watches: those of the command line are others
+
+
+class BusyError(Exception):
+    """Another request has the stream."""
+
+
+class _Body:
+    """The lines of one body; each body is like another file."""
+
+    def __init__(self, lines: Sequence[bytes | Mark]) -> None:
+        self._lines = lines
+
+    def read(self) -> Piece:
+        return Piece((Mark("rotated", "", begins=True), *self._lines))
+
+    def state(self) -> dict[str, Any]:
+        return {"kind": "http"}
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class _Answered:
+    """Collects the records that the answer tells."""
+
+    name = "http"
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []
+
+    def write(self, lines: Sequence[Line]) -> None:
+        self.records += [json.loads(line.body) for line in lines]
+
+
+class _Heard(LiveScorer):
+    """A scorer that remembers what it has said."""
+
+    final: tuple[np.ndarray, ...] = ()
+    first: int | None = None
+    newest: np.ndarray = np.zeros(0)
+
+    def add(self, rows: Rows, last: bool = False) -> Iterator[Judged]:
+        for judged in super().add(rows, last):
+            if len(judged.final):
+                self.first = judged.first_final if self.first is None else self.first
+                self.final = (*self.final, judged.final)
+            self.newest = judged.newest
+            yield judged
+
+
+def lines_of_csv(body: bytes) -> list[bytes | Mark]:
+    """Return the lines of a body that is CSV or JSON lines."""
+    lines = Lines()
+    return [*lines.add(body), *lines.end()]
+
+
+def lines_of_rows(body: bytes) -> list[bytes | Mark]:
+    """Return the rows of a JSON body as JSON lines."""
+    return [json.dumps(row).encode() for row in rows_of(body)]
+
+
+def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Streamed:
+    """Score lines that follow those of earlier requests to the same stream.
+
+    Raises
+    ------
+    BusyError
+        Another request has the stream.
+    InputError
+        The lines cannot be used, or the detector has changed since the stream began. Nothing of them is kept then.
+    """
+    path, required = store_path(served.folder, PREFIX + stream), served.required or Requirements()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path))
+        except InputError as error:
+            raise BusyError from error
+        store = stack.enter_context(Store(path))
+        before = store.get(DETECTOR)
+        if before not in (None, served.fingerprint):
+            raise InputError("the detector has changed since the stream began", stream, "take another name")
+        if before is None:
+            store.put(DETECTOR, served.fingerprint)
+        states, notes, answered = stored_states(store), list[str](), _Answered()
+        known = known_format(served.request, required) if served.request and states["parser"] is None else None
+        scorer = _Heard(served.detector, served.threshold, usual_every(required.step), store.get(SCORER))
+        describer = Describer(scorer, served.text)
+        sinks: list[Sink] = [answered]
+        watch = Watch(
+            source=_Body(lines),
+            parser=Parser(required, served.reading, known, states["parser"]),
+            order=Order(required, states["order"]),
+            scorer=scorer,
+            tracker=EventTracker(f"{served.name}-{stream}", served.threshold, describer, states["tracker"]),
+            store=store,
+            sinks=sinks,
+            webhook=None,
+            metrics=_unread_metrics(),
+            say=notes.append,
+        )
+        watch.run(Stop(), once=True)
+    final = np.concatenate([*scorer.final, np.zeros(0, np.float32)])
+    return Streamed(
+        detector=served.name,
+        stream=stream,
+        rows=scorer.known,
+        threshold=round(served.threshold.level, 4),
+        notes=notes,
+        first_final=scorer.first,
+        final=_listed(final),
+        newest=_listed(scorer.newest),
+        records=answered.records,
+    )
+
+
+@cache
+def _unread_metrics() -> Metrics:
+    """Return what a watch counts with, one for all: the service has metrics of its own."""
+    return Metrics(0.0)
+
+
+def _listed(scores: np.ndarray) -> list[float | None]:
+    rounded = scores.astype(float).round(4)
+    return np.where(np.isfinite(rounded), rounded, None).tolist()

@@ -1,0 +1,172 @@
+"""``ape watch`` and ``ape alerts``: follow new rows, and what people say about the events."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ape.cli.commands import detector_folder
+from ape.cli.terminal import console, print_document, print_table
+from ape.core.errors import InputError
+from ape.core.run_files import DETECTOR, ENHANCED, RECORD
+
+if TYPE_CHECKING:
+    from ape.watch.store import Store
+
+WEBHOOK = "APE_WEBHOOK"  # variable with the URL, which may hold a secret
+UNNAMED = re.compile(r"[^\w.-]+")  # what the name of a watch cannot have
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """``ape watch RUN``: follow the input until it ends or a signal comes."""
+    from ape import posttrain
+    from ape.detectors.inputs import required_by
+    from ape.monitor import Threshold
+    from ape.runs.folder import Request, read_request
+    from ape.series import Requirements
+    from ape.watch.describing import Describer
+    from ape.watch.drift import DriftWatch
+    from ape.watch.events import EventTracker
+    from ape.watch.formats import known_format
+    from ape.watch.loop import SCORER, Stop, Watch, stored_states
+    from ape.watch.metrics import Metrics
+    from ape.watch.order import Order
+    from ape.watch.parsing import Parser
+    from ape.watch.scorer import LiveScorer, usual_every
+    from ape.watch.sinks import File, Sink, StandardOutput, Webhook
+    from ape.watch.sources import open_source
+    from ape.watch.store import Store, locked, store_path
+
+    folder, name = Path(arguments.run), _name(arguments)
+    of_detector = detector_folder(arguments.run, ENHANCED, DETECTOR)
+    _refuse_own_output(arguments)
+    detector, threshold = posttrain.load(of_detector), Threshold.load(of_detector)
+    required = required_by(detector) or Requirements()
+    request = read_request(folder) if (folder / RECORD).is_file() else Request("run", "")
+    every = arguments.every or usual_every(required.step)
+    path, metrics, stop = store_path(folder, name), Metrics(threshold.level), Stop()
+    url = arguments.webhook or os.environ.get(WEBHOOK)
+    with ExitStack() as stack:
+        stack.enter_context(locked(path))
+        store = stack.enter_context(Store(path))
+        _require_same(store, arguments, of_detector)
+        states = stored_states(store)
+        scorer = LiveScorer(detector, threshold, every, store.get(SCORER))
+        sinks: list[Sink] = []
+        if arguments.out:
+            sinks.append(File(Path(arguments.out)))
+        elif not arguments.quiet:
+            sinks.append(StandardOutput())
+        watched = Watch(
+            source=open_source(arguments.input, states["source"]),
+            parser=Parser(required, request.reading, known_format(request, required), states["parser"]),
+            order=Order(required, states["order"]),
+            scorer=scorer,
+            tracker=EventTracker(name, threshold, Describer(scorer, request.text_file), states["tracker"]),
+            store=store,
+            sinks=sinks,
+            webhook=None
+            if not url
+            else Webhook(
+                url, path, path.with_suffix(".dead.jsonl"), _say, lambda how: metrics.webhook.labels(how).inc()
+            ),
+            metrics=metrics,
+            say=_say,
+            drift=DriftWatch(scorer, path.with_suffix(".drift.png"), states["drift"]),
+        )
+        if arguments.metrics is not None:
+            _say(f"metrics at port {metrics.serve(arguments.metrics)}")
+        begins = "goes on after" if scorer.known else "begins; it has"
+        _say(f"{name}: {begins} {scorer.known} rows; threshold {threshold.level:.2f}; judges each {every} rows")
+        stack.enter_context(stop.on_signals())
+        watched.run(stop, once=arguments.once)
+        events = len(store.alerts())
+        _say(f"{name}: {scorer.known} rows, {events} event{'s' * (events != 1)}; state in {path}")
+    return 0
+
+
+def alerts(arguments: argparse.Namespace) -> None:
+    """``ape alerts RUN [ID]``: list the events of all watches of a run, or label one."""
+    from ape.watch.store import Store, alerts_of, stores_of
+
+    folder = Path(arguments.run)
+    paths = stores_of(folder)
+    if not paths:
+        raise InputError("nothing was watched with it", arguments.run, "start 'ape watch RUN --input FILE'")
+    label = "false" if arguments.false else "acknowledged" if arguments.acknowledge else None
+    if (arguments.event is None) != (label is None):
+        raise InputError("give ID with --acknowledge or --false", "ape alerts", "ape alerts RUN lists the events")
+    if arguments.note and label is None:
+        raise InputError("a note belongs to a label", "--note", "add --acknowledge or --false")
+    if label is None:
+        _print_alerts(alerts_of(folder))
+        return
+    for path in paths:
+        with Store(path) as store:
+            if store.has(arguments.event):
+                store.label(arguments.event, label, arguments.note)
+                console.print(f"{arguments.event} is labelled: {label}")
+                print_document({"id": arguments.event, "label": label, "note": arguments.note})
+                return
+    raise InputError(f"no event '{arguments.event[:80]}'", arguments.run, f"see 'ape alerts {arguments.run}'")
+
+
+def _print_alerts(found: list[Any]) -> None:
+    """Print events as a table, the newest last."""
+    rows = []
+    for alert in found:
+        record = alert.record
+        begin = record["start_time"] or f"row {record['start']}"
+        end = record["end_time"] or f"row {record['end'] - 1}"
+        state = {"close": "over", "withdraw": "withdrawn"}.get(record["state"], "open")
+        rows.append([alert.id, begin, end, state, alert.label or "", record["reason"]])
+    console.print(f"{len(found) or 'no'} event{'s' * (len(found) != 1)}")
+    if rows:
+        print_table(["id", "from", "to", "state", "label", "what"], rows)
+    print_document([{**alert.record, "label": alert.label, "note": alert.note} for alert in found])
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"ape: {text}\n")
+    sys.stderr.flush()
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    """Return the name of the watch, for its files and the ids of its events."""
+    given = arguments.name or ("stdin" if arguments.input == "-" else Path(arguments.input).resolve().stem)
+    return UNNAMED.sub("-", given).strip("-.")[:60] or "watch"
+
+
+def _refuse_own_output(arguments: argparse.Namespace) -> None:
+    """Refuse to write events to where they would be read again."""
+    if arguments.out is None:
+        return
+    out, given = Path(arguments.out).resolve(), Path(arguments.input).resolve()
+    if arguments.input != "-" and given in (out, out.parent):
+        raise InputError("the events would be read as rows", f"--out {arguments.out}", "write them elsewhere")
+
+
+def _require_same(store: Store, arguments: argparse.Namespace, detector: Path) -> None:
+    """Refuse to go on with another input or another detector than before."""
+    where = arguments.input if arguments.input == "-" else str(Path(arguments.input).resolve())
+    digest = hashlib.sha256()
+    for path in sorted(path for path in detector.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    now = {"input": where, "detector": digest.hexdigest()}
+    stored = store.get("watch")
+    if stored is None:
+        store.put("watch", json.dumps(now).encode())
+        return
+    before = json.loads(stored)
+    hint = "give another --name to start afresh"
+    if before["input"] != now["input"]:
+        raise InputError(f"this watch follows {before['input']}", str(store.path), hint)
+    if before["detector"] != now["detector"]:
+        raise InputError("the detector has changed since the watch began", str(detector), hint)

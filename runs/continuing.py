@@ -1,0 +1,111 @@
+"""Continue from an earlier run: mine again, and post-train with what a person calls normal since as benign rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ape.core.errors import InputError
+from ape.core.files import read_json
+from ape.core.run_files import ARTEFACTS, BANK, RECORD
+from ape.core.validation import validated
+from ape.graphs.desk import Desk
+from ape.rules import Rule, RuleBank, RuleDraft
+from ape.runs.execution import SILENT, Callbacks, Outcome, execute, post_train_with_bank
+from ape.runs.folder import Request, Run, update_record
+from ape.series import Series
+from ape.tools.artefacts import Artefacts
+from ape.tools.workbench import Workbench
+
+FIELD = "continues"  # of run.json
+
+
+@dataclass(frozen=True)
+class FalseAlarm:
+    """An event that a person calls normal.
+
+    Parameters
+    ----------
+    draft : RuleDraft
+        Of the benign rule.
+    words : str
+        What the person said.
+    """
+
+    draft: RuleDraft
+    words: str
+
+
+def create(folder: Path, request: Request, series: Series, earlier: Path, alarms: Sequence[FalseAlarm]) -> Run:
+    """Make the folder of a run that continues an earlier one.
+
+    The false alarms, and the benign rules that a person added before, are kept in its record, so that the run can be
+    resumed.
+
+    Raises
+    ------
+    InputError
+        There is nothing that a person calls normal.
+    """
+    before = [rule for rule in _bank_of(earlier) if any(entry.agent == "person" for entry in rule.history)]
+    if not alarms and not before:
+        hint = f"label one: ape alerts {earlier} ID --false"
+        raise InputError("no event is labelled as a false alarm", str(earlier), hint)
+    run = Run.create(folder, request, series)
+    update_record(
+        run.folder,
+        **{
+            FIELD: {
+                "run": str(earlier.resolve()),
+                "false_alarms": [{"draft": each.draft.model_dump(mode="json"), "words": each.words} for each in alarms],
+                "benign": [rule.model_dump(mode="json") for rule in before],
+            }
+        },
+    )
+    return run
+
+
+def continues(folder: Path) -> bool:
+    """Return whether a run folder continues an earlier run."""
+    return bool(read_json(folder / RECORD, "run record").get(FIELD))
+
+
+def execute_continued(run: Run, callbacks: Callbacks = SILENT) -> Outcome:
+    """Execute, or resume, a run that `create` has made.
+
+    What has no place in the training part cannot become a benign example: ``callbacks.listen`` gets why.
+    """
+    mined = execute(run, callbacks, mine_only=True).mined
+    assert mined is not None  # the run has mined its own rules
+    kept = read_json(run.folder / RECORD, "run record")[FIELD]
+    return post_train_with_bank(run, _with_benign(run, mined, kept, callbacks), callbacks)
+
+
+def _with_benign(run: Run, mined: RuleBank, kept: Mapping[str, Any], callbacks: Callbacks) -> RuleBank:
+    """Return the mined bank with the benign rules that a run record keeps."""
+    desk = Desk(Workbench(run.series, Artefacts(run.folder / ARTEFACTS)), run.request.seed)
+    desk.put_bank(mined)
+    where = run.folder / RECORD
+    for obj in kept["benign"]:
+        rule = validated(Rule, obj, "not a run record", where, "start a new run", inside=f"{FIELD}.benign")
+        if rule.id not in desk.rules:
+            desk.rules[rule.id], desk.figures[rule.id] = rule, {}
+            desk.benign.append(rule.id)
+    for alarm in kept["false_alarms"]:
+        draft = validated(RuleDraft, alarm["draft"], "not a run record", where, "start a new run", inside=FIELD)
+        if draft.id in desk.rules:
+            continue
+        try:
+            desk.put_benign(draft, alarm["words"])
+        except ValueError as error:
+            callbacks.listen("person", f"{draft.id} becomes no benign rule: {error}")
+        else:
+            callbacks.listen("person", f"{draft.id} becomes a benign rule")
+    return desk.bank()
+
+
+def _bank_of(folder: Path) -> list[Rule]:
+    """Return the benign rules of a run; none if it has no bank yet."""
+    return list(RuleBank.load(folder / BANK).benign) if (folder / BANK).is_file() else []

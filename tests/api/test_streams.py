@@ -1,0 +1,91 @@
+"""Streams: rows in several requests get what ``ape watch`` gives for all of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from ape.api.app import build_app
+from ape.api.served import open_all
+from ape.core.errors import InputError
+from ape.watch.store import locked, store_path
+
+TestClient = pytest.importorskip("starlette.testclient").TestClient
+STREAM = "/detectors/pump/streams/hall-1"
+FIRST, CUTS = 250, (0, 40, 41, 120, 250)  # rows of the new file from the anomaly's surroundings
+
+
+@pytest.fixture
+def own(pump, tmp_path):
+    """A client of a service whose run folder may be changed."""
+    folder = tmp_path / "pump"
+    shutil.copytree(pump, folder)
+    return TestClient(build_app(open_all([folder])), "http://127.0.0.1"), folder
+
+
+@pytest.fixture(scope="module")
+def rows(watched_run):
+    return pd.read_csv(watched_run.new)[FIRST : FIRST + CUTS[-1]].to_dict("records")
+
+
+def test_rows_in_pieces_get_what_they_get_at_once_also_after_a_restart(own, rows):
+    client, folder = own
+    whole = client.post("/detectors/pump/streams/whole", json={"rows": rows}).json()
+    parts = []
+    for begin, end in itertools.pairwise(CUTS):
+        client = TestClient(build_app(open_all([folder])), "http://127.0.0.1")  # nothing is kept but files
+        parts.append(client.post(STREAM, json={"rows": rows[begin:end]}).json())
+    assert parts[-1]["rows"] == whole["rows"] and parts[-1]["newest"] == whole["newest"]
+    assert [score for part in parts for score in part["final"]] == whole["final"]
+    told = [{**record, "id": ""} for part in parts for record in part["records"]]
+    assert told == [{**record, "id": ""} for record in whole["records"]]
+    assert told and told[0]["state"] == "open"
+
+
+def test_a_csv_body_is_like_rows(own, rows):
+    client, _ = own
+    as_rows = client.post(STREAM, json={"rows": rows[:60]}).json()
+    text = pd.DataFrame(rows[:60]).to_csv(index=False)
+    as_file = client.post("/detectors/pump/streams/file", content=text, headers={"content-type": "text/csv"}).json()
+    assert as_file["newest"] == as_rows["newest"] and as_file["rows"] == as_rows["rows"] == 60
+
+
+def test_repeated_rows_are_noted_and_change_nothing(own, rows):
+    client, _ = own
+    first = client.post(STREAM, json={"rows": rows[:60]}).json()
+    again = client.post(STREAM, json={"rows": rows[50:60]}).json()
+    assert again["rows"] == first["rows"] and any("repeated" in note for note in again["notes"])
+
+
+def test_a_stream_takes_one_request_at_a_time(own, rows):
+    client, folder = own
+    with locked(store_path(folder, "api-hall-1")):
+        answer = client.post(STREAM, json={"rows": rows[:5]})
+    assert answer.status_code == 409 and set(answer.json()) == {"what", "where", "hint"}
+    assert client.post(STREAM, json={"rows": rows[:5]}).status_code == 200
+
+
+def test_another_detector_is_refused(own, rows):
+    client, folder = own
+    assert client.post(STREAM, json={"rows": rows[:5]}).status_code == 200
+    record = folder / "enhanced" / "threshold.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "level": 9.0}))
+    changed = TestClient(build_app(open_all([folder])), "http://127.0.0.1")
+    answer = changed.post(STREAM, json={"rows": rows[5:9]})
+    assert answer.status_code == 422 and "has changed" in answer.json()["what"]
+
+
+@pytest.mark.parametrize("name", ["..", "a%2fb", "%2e%2e%2fx", "a b", "x" * 65, "-x"])
+def test_names_of_streams_are_never_paths(own, name):
+    client, folder = own
+    assert client.post(f"/detectors/pump/streams/{name}", json={"rows": [{"load": 1}]}).status_code in (404, 405)
+    assert not (folder / "watch").exists()
+
+
+def test_locks_are_those_of_watches(tmp_path):
+    with locked(tmp_path / "x.sqlite"), pytest.raises(InputError), locked(tmp_path / "x.sqlite"):
+        pass

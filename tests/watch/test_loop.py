@@ -1,0 +1,209 @@
+"""``ape watch`` and ``ape alerts``: exactly once, clean ends, sinks that do not hold up the scoring."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ape.cli.main import main
+from ape.watch import loop
+from ape.watch.store import Store, locked, store_path
+
+
+@pytest.fixture
+def folder(watched_run, tmp_path):
+    return shutil.copytree(watched_run.folder, tmp_path / "run")
+
+
+@pytest.fixture
+def lines(watched_run):
+    """The header, and 220 rows with the anomaly."""
+    header, *rows = watched_run.new.read_bytes().splitlines(keepends=True)
+    return [header, *rows[200:420]]
+
+
+@pytest.fixture
+def watch(folder, tmp_path):
+    """A function that watches a file once, judging each ten rows; it returns the exit code."""
+
+    def run(data, *more, once=True):
+        options = ["--once"] if once else []
+        return main(["watch", str(folder), "--input", str(data), "--every", "10", "--name", "w", *options, *more])
+
+    return run
+
+
+def told(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def finds_anomaly(records):
+    return any(record["start"] <= 120 < record["end"] and record["state"] != "withdraw" for record in records)
+
+
+def test_rows_in_parts_and_restarts_tell_the_same_as_all_at_once(watch, folder, lines, tmp_path, capsys):
+    parts, whole = tmp_path / "parts.jsonl", tmp_path / "whole.jsonl"
+    data = tmp_path / "live.csv"
+    for size in (100, 3000, 5001, 10**6):  # bytes; also within a line
+        data.write_bytes(b"".join(lines)[:size])
+        assert watch(data, "--out", str(parts)) == 0
+    said = capsys.readouterr()
+    assert "goes on after" in said.err and said.out == ""
+    shutil.rmtree(folder / "watch")
+    assert watch(data) == 0
+    whole.write_text(capsys.readouterr().out)
+    assert parts.read_bytes() == whole.read_bytes()
+    assert finds_anomaly(told(parts))
+
+
+def test_alerts_are_listed_acknowledged_and_called_false(watch, folder, lines, tmp_path, capsys):
+    data = tmp_path / "live.csv"
+    data.write_bytes(b"".join(lines))
+    assert watch(data, "--out", str(tmp_path / "events.jsonl")) == 0
+    event = told(tmp_path / "events.jsonl")[-1]["id"]
+    assert main(["alerts", str(folder), event, "--acknowledge"]) == 0
+    assert main(["alerts", str(folder), event, "--false", "--note", "the cleaning"]) == 0
+    capsys.readouterr()
+    assert main(["alerts", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert event in out and "false" in out
+    assert main(["alerts", str(folder), "--json"]) == 0
+    found = {alert["id"]: alert for alert in json.loads(capsys.readouterr().out)}
+    assert (found[event]["label"], found[event]["note"]) == ("false", "the cleaning")
+    for wrong, what in (
+        (["w-7", "--false"], "no event 'w-7'"),
+        ([event], "give ID with"),
+        (["--false"], "give ID with"),
+        (["--note", "why"], "a note belongs to a label"),
+    ):
+        assert main(["alerts", str(folder), *wrong]) == 2
+        assert what in capsys.readouterr().err
+
+
+def test_a_run_that_was_never_watched_has_no_alerts(folder, capsys):
+    assert main(["alerts", str(folder)]) == 2
+    assert "nothing was watched" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_cleanly_within_seconds(watch, folder, lines, tmp_path, number):
+    data = tmp_path / "live.csv"
+    data.write_bytes(b"".join(lines[:40]))
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(watch(data, "--out", str(tmp_path / "events.jsonl"), once=False))
+        finally:
+            os._exit(99)
+    path, end = store_path(folder, "w"), time.monotonic() + 120
+    while time.monotonic() < end:  # until it has stored the first rows
+        if path.is_file():
+            with Store(path) as store:
+                if store.get("scorer") is not None:
+                    break
+        time.sleep(0.05)
+    begin = time.monotonic()
+    os.kill(child, number)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert time.monotonic() - begin < 5
+    with locked(path), Store(path):
+        pass
+
+
+def test_the_end_may_come_while_it_scores(watch, folder, lines, tmp_path, monkeypatch):
+    data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
+    data.write_bytes(b"".join(lines))
+
+    def add(self, judged):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        raise AssertionError("the signal comes first")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.EventTracker, "add", add)
+        assert watch(data, "--out", str(out)) == 0
+    assert not out.exists()
+    assert watch(data, "--out", str(out)) == 0
+    assert finds_anomaly(told(out))
+
+
+def test_a_second_process_is_one_line(watch, folder, lines, tmp_path, capsys):
+    data = tmp_path / "live.csv"
+    data.write_bytes(b"".join(lines[:20]))
+    with locked(store_path(folder, "w")):
+        assert watch(data) == 2
+    assert capsys.readouterr().err.startswith("ape: another process watches this already")
+
+
+def test_another_input_or_detector_is_refused(watch, folder, lines, tmp_path, capsys):
+    data, other = tmp_path / "live.csv", tmp_path / "other.csv"
+    for path in (data, other):
+        path.write_bytes(b"".join(lines[:20]))
+    assert watch(data) == 0
+    assert watch(other) == 2
+    assert "this watch follows" in capsys.readouterr().err
+    (folder / "enhanced" / "more.txt").write_text("x")
+    assert watch(data) == 2
+    assert "the detector has changed" in capsys.readouterr().err
+
+
+def test_events_are_not_written_to_where_they_would_be_read(watch, lines, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_bytes(b"".join(lines[:20]))
+    assert watch(tmp_path / "in", "--out", str(tmp_path / "in" / "events.jsonl")) == 2
+    assert "would be read as rows" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_gets_its_events_later(watch, lines, tmp_path, capsys):
+    data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
+    data.write_bytes(b"".join(lines))
+    out.mkdir()
+    assert watch(data, "--out", str(out)) == 0
+    assert capsys.readouterr().err.count("file: cannot write now") == 1
+    out.rmdir()
+    assert watch(data, "--out", str(out)) == 0
+    assert finds_anomaly(told(out))
+
+
+def test_a_webhook_that_hangs_does_not_hold_up_the_scoring(watch, folder, lines, tmp_path, monkeypatch):
+    release = threading.Event()
+
+    class Hanging(BaseHTTPRequestHandler):
+        def do_POST(self):
+            release.wait(30)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hanging)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(loop, "LEFT", 0.2)
+    data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
+    data.write_bytes(b"".join(lines))
+    url = f"http://127.0.0.1:{server.server_port}/x"
+    assert watch(data, "--out", str(out), "--webhook", url) == 0
+    release.set()
+    server.shutdown()
+    with Store(store_path(folder, "w")) as store:
+        assert store.waiting("webhook") == len(told(out)) > 0
+
+
+def test_json_lines_on_standard_input_end_with_their_writer(folder, lines, tmp_path, capsys, monkeypatch):
+    rows = [line.decode().strip().split(",") for line in lines[1:]]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"time": time, "load": float(value)}) + "\n" for time, value in rows))
+    with path.open("rb") as file:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        assert main(["watch", str(folder), "--input", "-", "--every", "10"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {record["id"].partition("-")[0] for record in records} == {"stdin"}
+    assert finds_anomaly(records)

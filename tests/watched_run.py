@@ -1,0 +1,120 @@
+"""A finished run of a small detector, and new data for it; the tests of several packages share it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ape.cli.main import main
+from ape.detectors.registry import BACKBONES
+from ape.monitor import Threshold
+from ape.posttrain import DEFAULT, EnhancedDetector, acceptance, enhance, load, steps
+from ape.watch.rows import Rows
+
+TRAINED, NEW = 1500, 600
+ANOMALY = slice(300, 340)  # of the new rows: the level is 15 higher
+BEGIN = pd.Timestamp("2026-03-02")
+
+
+@dataclass(frozen=True)
+class WatchedRun:
+    """A run folder with an enhanced detector of one channel, ``load``, with a row each minute.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run: ``detector``, ``enhanced``, ``bank.json`` and so on.
+    training, new : Path
+        CSV files with the columns ``time`` and ``load``; the second continues the first.
+    rows : Rows
+        Those of ``new``.
+    """
+
+    folder: Path
+    training: Path
+    new: Path
+    rows: Rows
+
+    @property
+    def detector(self) -> EnhancedDetector:
+        """The enhanced detector."""
+        return load(self.folder / "enhanced")
+
+    @property
+    def threshold(self) -> Threshold:
+        """Threshold of the enhanced detector."""
+        return Threshold.load(self.folder / "enhanced")
+
+
+def made_values(length: int, seed: int = 0) -> np.ndarray:
+    """Return a periodic level between 42 and 56 with noise, [length]; two decimals."""
+    at = np.arange(length)
+    noise = np.random.default_rng(seed).standard_normal(length)
+    return (50 + 5 * np.sin(2 * np.pi * at / 40) + 2 * np.sin(4 * np.pi * at / 40 + 1) + 0.3 * noise).round(2)
+
+
+def made_rows(values: np.ndarray, first: int = TRAINED) -> Rows:
+    """Return rows of values [m], without gaps, ``first`` minutes after the begin of the training data."""
+    time = pd.date_range(BEGIN + pd.Timedelta(minutes=first), periods=len(values), freq="1min").to_numpy()
+    nothing = np.zeros(len(values), dtype=bool)
+    return Rows(values[:, None], time, nothing, nothing)
+
+
+@contextlib.contextmanager
+def short_training() -> Iterator[None]:
+    """Train the backbone and the discriminators for a few steps only."""
+    vae, recipe = BACKBONES["vae"], replace(DEFAULT, steps=40, joint_steps=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=60)))
+        patch.setattr(acceptance, "MOST_COPIES", 4)
+        patch.setattr(steps, "enhance", partial(enhance, recipe=recipe))
+        yield
+
+
+@pytest.fixture(scope="session")
+def watched_run(tmp_path_factory, one_thread) -> WatchedRun:
+    """``ape run``, and 600 new rows with one clear anomaly. Tests must not change the folder: copy it."""
+    folder = tmp_path_factory.mktemp("watched")
+    values = made_values(TRAINED + NEW)
+    values[TRAINED:][ANOMALY] += 15
+    time = pd.date_range(BEGIN, periods=TRAINED + NEW, freq="1min")
+    frame = pd.DataFrame({"time": time, "load": values})
+    training, new = folder / "load.csv", folder / "new.csv"
+    frame[:TRAINED].to_csv(training, index=False)
+    frame[TRAINED:].to_csv(new, index=False)
+    out = io.StringIO()
+    with short_training(), contextlib.redirect_stdout(out):
+        code = main(["run", str(training), "--train-end", str(TRAINED), "--out", str(folder / "run"), "--quiet"])
+    assert code == 0, out.getvalue()
+    return WatchedRun(folder / "run", training, new, made_rows(values[TRAINED:]))
+
+
+@pytest.fixture(scope="session")
+def values_of():
+    """Return `made_values`."""
+    return made_values
+
+
+@pytest.fixture(scope="session")
+def rows_of():
+    """Return `made_rows`."""
+    return made_rows
+
+
+@pytest.fixture(scope="session")
+def short_run(one_thread):
+    """Return `main` with short training."""
+
+    def run(words: list[str]) -> int:
+        with short_training():
+            return main(words)
+
+    return run

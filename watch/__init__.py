@@ -1,0 +1,1 @@
+"""New data as they arrive: read, order, score, and report events, each exactly once."""
