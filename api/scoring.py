@@ -72,7 +72,7 @@ def scored(served: Served, series: Series) -> Scored:
         rows=len(score),
         threshold=file.threshold,
         notes=list(found.series.notes),
-        scores=np.where(np.isfinite(score), score, None).tolist(),
+        scores=[float(each) if np.isfinite(each) else None for each in score],
         provisional=min(served.latency, len(score)),
         events=file.events,
         quiet=file.quiet,

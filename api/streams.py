@@ -156,4 +156,4 @@ def _unread_metrics() -> Metrics:
 
 def _listed(scores: np.ndarray) -> list[float | None]:
     rounded = scores.astype(float).round(4)
-    return np.where(np.isfinite(rounded), rounded, None).tolist()
+    return [each if np.isfinite(each) else None for each in rounded.tolist()]

@@ -94,13 +94,13 @@ def watch(arguments: argparse.Namespace) -> int:
 
 def alerts(arguments: argparse.Namespace) -> None:
     """``ape alerts RUN [ID]``: list the events of all watches of a run, or label one."""
-    from ape.watch.store import Store, alerts_of, stores_of
+    from ape.watch.store import Label, Store, alerts_of, stores_of
 
     folder = Path(arguments.run)
     paths = stores_of(folder)
     if not paths:
         raise InputError("nothing was watched with it", arguments.run, "start 'ape watch RUN --input FILE'")
-    label = "false" if arguments.false else "acknowledged" if arguments.acknowledge else None
+    label: Label | None = "false" if arguments.false else "acknowledged" if arguments.acknowledge else None
     if (arguments.event is None) != (label is None):
         raise InputError("give ID with --acknowledge or --false", "ape alerts", "ape alerts RUN lists the events")
     if arguments.note and label is None:

@@ -78,7 +78,7 @@ class Order:
         self._shift: int = state.get("shift", 0)  # what the time that runs on is ahead of the stamps
         self._hours: int = state.get("hours", 0)  # that were set back and not forward again
         self._behind: int = state.get("behind", 0)  # rows since the newest one
-        self._held = [_Row(*each[:3], _floats(each[3])) for each in state.get("held", [])]
+        self._held = [_Row(each[0], each[1], each[2], _floats(each[3])) for each in state.get("held", [])]
         self._recent: dict[int, int] = {stamp: print_ for stamp, print_ in state.get("recent", [])}
         self._steps: list[int] = list(state.get("steps", []))
         self._counted: tuple[float, ...] | None = None if not state.get("counted") else _floats(state["counted"])

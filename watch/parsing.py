@@ -256,8 +256,10 @@ class Parser:
         self._notes = earlier + sorted(self._notes, key=lambda note: note.row)
         if rest:
             self.format = None
-        dated = clock is not None and stamps is not None
-        return Block(values, None if stamps is None else stamps[good], clock[good] if dated else None, row), rest
+        dated = stamps is not None
+        return Block(
+            values, None if stamps is None else stamps[good], clock[good] if dated and clock is not None else None, row
+        ), rest
 
     def _csv_rows(
         self, lines: Sequence[str], form: Format, decided: bool
@@ -265,7 +267,8 @@ class Parser:
         """Return the cells and the numbers of the rows up to another header, and the lines from there on."""
         repeated = {header for header in form.header if any(kind_of(cell) == "text" for cell in header)}
         wanted = (self.options.series_column or "").partition("=")[2]
-        found, numbers = [], []
+        found: list[list[str]] = []
+        numbers: list[int] = []
         for k, line in enumerate(lines):
             if not line.strip() or COMMENT.match(line):
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -39,8 +39,8 @@ class Rows:
 
     def take(self, pick: slice) -> Self:
         """Return some rows."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return type(self)(**{name: None if part is None else part[pick] for name, part in parts.items()})
+        time = None if self.time is None else self.time[pick]
+        return type(self)(self.values[pick], time, self.gap[pick], self.filled[pick])
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,8 @@ class LiveScorer:
         """Return what is needed to go on after a restart (npz)."""
         out = io.BytesIO()
         counts = np.array([FORMAT, self.known, self.start, self._final, self._loud])
-        np.savez(out, counts=counts, highest=np.array(self._highest), **self._rows.arrays())
+        arrays = {"counts": counts, "highest": np.array(self._highest), **self._rows.arrays()}
+        np.savez(out, **arrays)  # type: ignore[arg-type]
         return out.getvalue()
 
     def _restore(self, state: bytes, usual: np.ndarray) -> None:
