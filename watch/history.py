@@ -44,13 +44,14 @@ class History:
         self, usual: np.ndarray, required: Requirements, arrays: Mapping[str, np.ndarray] | None = None
     ) -> None:
         channels = len(usual)
-        limits: list[float] = [max(SHORTEST_DEAD, DEAD_FACTOR * longest + 1) for longest in required.standstills]
-        self._limit = np.array(limits or [np.inf] * channels)
+        limits = [max(SHORTEST_DEAD, DEAD_FACTOR * longest + 1) for longest in required.standstills]
+        self._limit = np.array(limits) if limits else np.full(channels, np.inf)
         self._fine = FINE * np.array(required.changes or [np.inf] * channels)
         self._offset = required.offset_of(channels)
+        self.time: np.ndarray | None = None
         if arrays is not None:
             time = arrays["time"]
-            self.time: np.ndarray | None = time.view("datetime64[ns]") if len(time) else None
+            self.time = time.view("datetime64[ns]") if len(time) else None
             self.values, self.gap = arrays["values"], arrays["gap"]
             self.missing, self.dead = arrays["missing"], arrays["dead"]
             self.ready, self._seen = (int(each) for each in arrays["ready"])
@@ -58,7 +59,6 @@ class History:
             return
         self.values, self.gap = np.zeros((0, channels)), np.zeros(0, dtype=bool)
         self.missing = self.dead = np.zeros((0, channels), dtype=bool)
-        self.time = None
         self.ready = self._seen = 0  # `_seen` counts all rows that were ever ready
         self._last = usual  # known or held
         self._run = np.zeros(channels, dtype=np.int64)  # missing values up to the last row that is ready

@@ -5,17 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from ape.core.errors import InputError
 from ape.detectors import Detector
 from ape.detectors.inputs import required_by
-from ape.monitor.spans import BELOW
 from ape.monitor.threshold import Threshold
 from ape.posttrain.assessment import Assessment
 from ape.posttrain.detector import EnhancedDetector
+from ape.posttrain.discriminator.windows import STEPS
 from ape.posttrain.following import MISSING
 from ape.series import Requirements, Series
 from ape.series.requirements import LARGEST
@@ -166,8 +166,8 @@ class LiveScorer:
         """Return what is needed to go on after a restart (npz)."""
         out = io.BytesIO()
         counts = np.array([FORMAT, self.known, self.start, self._final, self._loud])
-        arrays = {"counts": counts, "highest": np.array(self._highest), **self._rows.arrays()}
-        np.savez(out, **arrays)  # type: ignore[arg-type]
+        arrays: dict[str, Any] = {"counts": counts, "highest": np.array(self._highest), **self._rows.arrays()}
+        np.savez(out, **arrays)
         return out.getvalue()
 
     def _restore(self, state: bytes, usual: np.ndarray) -> None:
@@ -194,7 +194,7 @@ class LiveScorer:
         self.known = stop
         final = np.concatenate(parts)
         newest = self._engine.newest()[self._final - self._engine.final :]
-        loud = np.flatnonzero(np.concatenate([final, newest]) >= self.threshold.level - BELOW)
+        loud = np.flatnonzero(np.concatenate([final, newest]) >= self.threshold.level)
         self._loud = first + int(loud[-1]) if len(loud) else self._loud
         missing = (self._rows.missing | self._rows.dead)[first - self.start : stop - self.start].any(axis=1)
         cuts = before + np.flatnonzero(self._rows.gap[before - self.start : stop - self.start])
@@ -210,6 +210,7 @@ class LiveScorer:
         """Begin a new epoch with the last rows of this one; return scores that became final."""
         self._highest = self._engine.highest
         start = min(self.known - OVERLAP * self.latency, self._final)
+        start -= (start - self.start) % self._engine.step  # windows start at the same rows as before
         self._rows.forget(start - self.start)
         self.start = start
         self._engine.begin(start, self._highest)
@@ -266,6 +267,7 @@ class _Engine(Protocol):
     """What scores the rows of an epoch."""
 
     latency: int
+    step: int  # rows between the starts of its longest windows
     final: int  # row after the last final score
 
     @property
@@ -289,6 +291,7 @@ class _Followed:
         # Standstills are found over all rows, see `History`: those within a piece depend on how rows are cut.
         self.detector = replace(detector, required=replace(detector.required, standstills=()))
         self.latency = detector.latency
+        self.step = max(1, self.latency // STEPS)
 
     @property
     def highest(self) -> float:
@@ -313,7 +316,7 @@ class _Windowed:
 
     def __init__(self, detector: Detector, threshold: Threshold) -> None:
         self.detector, self.threshold = detector, threshold
-        self.latency = detector.window - 1
+        self.latency, self.step = detector.window - 1, 1
         self.highest = MISSING
 
     def begin(self, row: int, highest: float) -> None:
