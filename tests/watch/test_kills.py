@@ -34,6 +34,7 @@ from ape.watch.sources import open_source
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 KILLS = 20
 PATIENCE = 240.0  # seconds until a watch must have stored something
+ITS_TIME = 5.0  # seconds until a watch has come to a moment, if it comes
 LEVEL, LATENCY = 4.0, 40  # of the simple score
 MOMENTS = ("within a line", "at random", "before the commit", "at random", "before the delivery is noted")
 
@@ -113,11 +114,14 @@ def die_at(moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def half(sink, lines):
+        body = lines[0].body.encode()
+        if sink.path.exists() and body in sink.path.read_bytes():  # a file never gets part of what it has
+            return write(sink, lines)
         with sink.path.open("ab") as file:
-            file.write(lines[0].body.encode()[:40])
-        die()
+            file.write(body[:40])
+        return die()
 
-    add = store.Store.add_records
+    add, write = store.Store.add_records, sinks.File.write
     if moment == "before the commit":
         store.Store.add_records = lambda self, records: (add(self, records), die() if records else None)
     elif moment == "within a line":
@@ -147,7 +151,8 @@ def check_kills(follow: Follow, quiet: Path, killed: Path, lines: list[bytes], f
     assert follow(quiet, whole, expected, True) == 0
     place, chance, counts = live.stat().st_size, random.Random(0), {"by itself": 0, "records": 0}
     for kill in range(KILLS):
-        watch = start(follow, killed, live, got, MOMENTS[kill % len(MOMENTS)])
+        moment = MOMENTS[kill % len(MOMENTS)]
+        watch = start(follow, killed, live, got, moment)
         before, commits = stored(killed / "watch/w.sqlite"), chance.choice([0, 1, 2, 3])
         end, alive = time.monotonic() + PATIENCE, True
         while alive and commits > 0 and time.monotonic() < end:
@@ -162,6 +167,13 @@ def check_kills(follow: Follow, quiet: Path, killed: Path, lines: list[bytes], f
             if place == at and chance.random() < 0.2:  # nothing is left to write in this round
                 break
             alive = os.waitpid(watch, os.WNOHANG) == (0, 0)
+        if alive and moment != "at random":  # it gets all rows of its round, and time to come to the moment
+            with live.open("ab") as file:
+                file.write(text[place : (place := len(text) * (kill + 1) // KILLS)])
+            end = time.monotonic() + ITS_TIME
+            while alive and time.monotonic() < end:
+                time.sleep(0.05)
+                alive = os.waitpid(watch, os.WNOHANG) == (0, 0)
         if alive:
             time.sleep(chance.uniform(0, 0.3))
             os.kill(watch, signal.SIGKILL)
