@@ -20,6 +20,7 @@ from ape.agents.understanding.subjects import other_machine, own_tags
 SECTION_WEIGHT = 3.0  # of what a section's heading announces
 DESCRIBES = "describes"
 LEAST_BENIGN = 0.6  # probability without a cue, since what is benign never alarms
+LEAST_POSSIBLE = 0.4  # clarity of a failure before any heading, in a sentence that says that it may happen
 LEAST_FAILURE = 0.05  # clarity of a failure that does not say how the values move
 CLEAR_NEW = 0.8  # clarity, from which a sentence that could continue the one before names a failure of its own
 LEAST_CLARITY = {"text": 0.7, "log": 0.3}  # of a failure before the heading of failures, and in a line of a log
@@ -41,6 +42,7 @@ _OF_NORMAL = re.compile(r"\b(?:normal|routine|regular)\b", re.IGNORECASE)
 _OF_CHANNELS = re.compile(
     r"\b(?:channels?|signals?|sensors?|tags?|columns?|measure\w*|instrument\w*|data)\b", re.IGNORECASE
 )
+_MAY = re.compile(r"\b(?:may|might|could|sometimes|occasionally|at times|now and then)\b", re.I)
 _SAMPLING = re.compile(
     r"\b(?:sampled|samples? (?:rate|every|per|an?)|sampling|averages? (?:over|of)|resolution of"
     r"|(?:recorded|logged|averaged|counted|polled|scraped|measured) (?:every|once|twice|at|over|per|each|\d+)"
@@ -271,7 +273,8 @@ def _role(
     role = max(weights, key=lambda each: weights[each])
     if meaning.language != ENGLISH:
         return "not understood", f"written in {meaning.language}"
-    if preface and (role in ("normal", "not understood") or clarity(meaning) < LEAST_CLARITY["text"]):
+    least = LEAST_POSSIBLE if _MAY.search(text) else LEAST_CLARITY["text"]
+    if preface and (role in ("normal", "not understood") or clarity(meaning) < least):
         return "normal", "describes the scenario"
     if source == "log" and role == "failure" and clarity(meaning) < (LEAST_CLARITY["log"] if " " in text else CERTAIN):
         return "normal", "routine"

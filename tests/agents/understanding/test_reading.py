@@ -210,3 +210,9 @@ def test_request_about_the_series_is_no_order(text):
 def test_title_names_no_failure(title):
     reading = read(f"{title}\nThe flow drifts slowly.")
     assert [hint.line for hint in reading.hints] == [2] and reading.remarks[0].use == "normal"
+
+
+def test_a_single_sentence_that_says_what_may_happen_names_a_failure():
+    assert [hint.mechanism for hint in read_statements([(1, "The sensor may freeze.")], ["flow"]).hints] == [
+        "stuck_sensor"
+    ]
