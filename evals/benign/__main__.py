@@ -10,14 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from ape.core.errors import InputError
 from ape.core.files import write_text
 from ape.evals.benign.measure import measure_scenario
 from ape.evals.benign.tables import tables
+from ape.evals.scenario_jobs import rows_of_jobs
 from ape.evals.timeanomalybench import SCENARIOS
-from ape.runs.jobs import FAILURES, map_jobs, show_progress
 
 
 def main() -> int:
@@ -29,13 +26,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     arguments = parser.parse_args()
     jobs = [f"{scenario}--{seed}" for seed in range(arguments.seeds) for scenario in SCENARIOS]
-    results = map_jobs(jobs, measure_scenario, arguments.out, arguments.workers, None, show_progress(len(jobs)))
-    if failed := len(jobs) - len(results):
-        path = str(arguments.out / FAILURES)
-        error = InputError(f"{failed} of {len(jobs)} jobs failed", path, "fix the errors in this file and rerun")
-        sys.stderr.write(f"benign: {error}\n")
+    rows = rows_of_jobs("benign", jobs, measure_scenario, arguments.out, arguments.workers)
+    if rows is None:
         return 2
-    text = tables(pd.DataFrame([row for result in results.values() for row in result["rows"]]))
+    text = tables(rows)
     if arguments.table:
         write_text(arguments.table, text)
     sys.stdout.write(text)

@@ -17,7 +17,7 @@ from ape.evals.metrics.checks import fill_unscored
 from ape.evals.timeanomalybench import SCENARIOS, Instance, Scenario, make
 from ape.evals.timeanomalybench.texts import START, draw_texts
 from ape.graphs import mine
-from ape.monitor import Threshold, answer, threshold_for
+from ape.monitor import Answer, Threshold, answer, threshold_for
 from ape.posttrain import EnhancedDetector
 from ape.posttrain.channels import assess
 from ape.series import Series, from_array
@@ -30,6 +30,7 @@ EVENTS = 3  # of the fault of a run
 NORMAL_EVENTS = 3  # rare normal events of the scored part of a run, or as many as any of the tried runs has
 TRIES = 100  # runs among which one is chosen by its rare normal events
 PAD = 10  # points around the truth in which an alarm belongs to it
+Spans = list[tuple[int, int]]  # begin and end, exclusive
 WITHOUT, TRUTH, MINED = "without", "from the truth", "from the manual"
 
 
@@ -134,22 +135,27 @@ def _figures(
     without = assessment
     if assessment.quiet is not None:
         without = replace(assessment, score=assessment.quiet.score, quiet=None)
-    found = [answer(detector, series, threshold, assessment=each) for each in (without, assessment)]
     plain, quieted = (
-        {
-            "normal events": len(normal),
-            "raised": sum(_meets(span, alarms) for span in normal),
-            "quiet": sum(_meets(span, [(each.begin, each.end) for each in one.quiet]) for span in normal),
-            "faults": len(faults),
-            "found": sum(_meets(span, alarms, 0) for span in faults),
-            "false alarms": sum(not _meets(alarm, unusual) for alarm in alarms),
-            "ap": average_precision(labels, fill_unscored(one.score)),
-        }
-        for one in found
-        for alarms in [[(event.begin, event.end) for event in one.events]]
+        _counts(answer(detector, series, threshold, assessment=each), normal, faults, unusual, labels)
+        for each in (without, assessment)
     )
     return plain, quieted
 
 
-def _meets(span: tuple[int, int], others: list[tuple[int, int]], pad: int = PAD) -> bool:
+def _counts(found: Answer, normal: Spans, faults: Spans, unusual: Spans, labels: np.ndarray) -> dict[str, float]:
+    """Count what an answer makes of rare normal events and of faults; ``unusual`` are both."""
+    alarms = [(event.begin, event.end) for event in found.events]
+    quiet = [(each.begin, each.end) for each in found.quiet]
+    return {
+        "normal events": len(normal),
+        "raised": sum(_meets(span, alarms) for span in normal),
+        "quiet": sum(_meets(span, quiet) for span in normal),
+        "faults": len(faults),
+        "found": sum(_meets(span, alarms, 0) for span in faults),
+        "false alarms": sum(not _meets(alarm, unusual) for alarm in alarms),
+        "ap": average_precision(labels, fill_unscored(found.score)),
+    }
+
+
+def _meets(span: tuple[int, int], others: Spans, pad: int = PAD) -> bool:
     return any(span[0] < end + pad and begin - pad < span[1] for begin, end in others)

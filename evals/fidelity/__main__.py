@@ -10,14 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from ape.core.errors import InputError
 from ape.core.files import write_text
 from ape.evals.fidelity.minings import MININGS, measure_mining
 from ape.evals.fidelity.tables import tables
+from ape.evals.scenario_jobs import rows_of_jobs
 from ape.evals.timeanomalybench import SCENARIOS
-from ape.runs.jobs import FAILURES, map_jobs, show_progress
 
 SEEDS = 3
 
@@ -35,13 +32,10 @@ def main() -> int:
         for scenario in SCENARIOS
         for mining in MININGS
     ]
-    results = map_jobs(jobs, measure_mining, arguments.out, arguments.workers, None, show_progress(len(jobs)))
-    if failed := len(jobs) - len(results):
-        path = str(arguments.out / FAILURES)
-        error = InputError(f"{failed} of {len(jobs)} jobs failed", path, "fix the errors in this file and rerun")
-        sys.stderr.write(f"fidelity: {error}\n")
+    rows = rows_of_jobs("fidelity", jobs, measure_mining, arguments.out, arguments.workers)
+    if rows is None:
         return 2
-    text = tables(pd.DataFrame([row for result in results.values() for row in result["rows"]]))
+    text = tables(rows)
     write_text(arguments.out / "tables.txt", text)
     sys.stdout.write(text)
     return 0
