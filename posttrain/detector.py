@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from ape.posttrain.explanation import Explanation, channel_shares, explain
 from ape.posttrain.following import Follower, Highest, feed, missing_points
 from ape.posttrain.gates import Gates
 from ape.posttrain.normal_part import NormalPart
-from ape.posttrain.quieting import alike, benign_odds, best_benign, quiet_score, relief
+from ape.posttrain.quieting import Relief, alike, benign_odds, best_benign, quiet_score, relief
 from ape.rules import RuleBank
 from ape.series import Requirements, Series
 from ape.series.series import Gap
@@ -198,6 +198,11 @@ class EnhancedDetector:
             gates.priors(Series(self.normal.values, names, gaps=tuple(gaps)))
         return gates
 
+    @cached_property
+    def relief(self) -> Callable[[Evidence, np.ndarray], Relief]:
+        """What returns by how much benign rules with priors [n, Q] lower the evidence of n points."""
+        return partial(relief, same=alike(self.bank))
+
     @torch.no_grad()
     def relieved(self, series: Series) -> Iterator[tuple[Evidence, np.ndarray]]:
         """Yield `evidence` with the priors of the benign rules, [n, Q], see `Gates.priors`."""
@@ -226,9 +231,9 @@ class EnhancedDetector:
         InputError
             A channel is missing, or no stretch of the series is as long as a window.
         """
-        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
+        series, calibration = prepared(self, series), self.require_calibration()
         pieces = [
-            quiet_score(piece, calibration, self.kept, relief(piece, priors, same))
+            quiet_score(piece, calibration, self.kept, self.relief(piece, priors))
             for piece, priors in self.relieved(series)
         ]
         return self.raised(np.concatenate(pieces), series)
@@ -241,10 +246,10 @@ class EnhancedDetector:
 
     def voices(self, series: Series) -> dict[Voice, np.ndarray]:
         """Return the score by each choice of voices, float32 [T] each. Missing values are not treated."""
-        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
+        series, calibration = prepared(self, series), self.require_calibration()
         pieces: dict[Voice, list[np.ndarray]] = {voice: [] for voice in VOICES}
         for piece, priors in self.relieved(series):
-            relieved = relief(piece, priors, same)
+            relieved = self.relief(piece, priors)
             for voice in VOICES:
                 pieces[voice].append(quiet_score(piece, calibration, voice, relieved))
         return {voice: np.concatenate(own) for voice, own in pieces.items()}
@@ -255,10 +260,10 @@ class EnhancedDetector:
         Where values are missing or far outside the training range, only their channels have shares: those of others
         come from their relation to these.
         """
-        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
+        series, calibration = prepared(self, series), self.require_calibration()
         columns = []
         for piece, priors in self.relieved(series):
-            relieved = relief(piece, priors, same)
+            relieved = self.relief(piece, priors)
             score = quiet_score(piece, calibration, self.kept, relieved)
             loud = calibration.score(Peaks.of(piece), self.kept)
             shares = channel_shares(piece, calibration, self.kept, relieved)
@@ -286,13 +291,13 @@ class EnhancedDetector:
         begin, end : int
             Range of points, cut off at the ends of the series; memory grows with it. Default: all points.
         """
-        series, calibration, same = prepared(self, series), self.require_calibration(), alike(self.bank)
+        series, calibration = prepared(self, series), self.require_calibration()
         begin, stop = max(begin, 0), series.length if end is None else min(end, series.length)
         at, parts = 0, []
         for piece, priors in self.relieved(series):
             wanted = slice(max(begin - at, 0), max(stop - at, 0))
             some = piece.take(wanted)
-            parts.append(explain(some, calibration, self.named, relief(some, priors[wanted], same)))
+            parts.append(explain(some, calibration, self.named, self.relief(some, priors[wanted])))
             at += len(piece)
             if at >= stop:
                 break
@@ -323,7 +328,7 @@ class EnhancedDetector:
         scoring, calibration = self.scoring(continues), self.require_calibration()
         prepare, last = partial(prepared, self), self.normal.values[-1:]
         gates = self.gates(len(self.normal.values) if continues else None)
-        return Follower(prepare, self.required, scoring, calibration, self.kept, last, gates, alike(self.bank))
+        return Follower(prepare, self.required, scoring, calibration, self.kept, last, gates, self.relief)
 
     def require_channels(self, series: Series) -> None:
         """Raise `InputError` if the series has another number of channels than the training data."""

@@ -14,7 +14,7 @@ from ape.posttrain.calibration import Calibration, Voice
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.streaming import Scoring
 from ape.posttrain.gates import Gates
-from ape.posttrain.quieting import quiet_score, relief
+from ape.posttrain.quieting import Relief, quiet_score
 from ape.series import Requirements, Series
 from ape.series.windows import clip
 
@@ -91,8 +91,8 @@ class Follower:
         Values before the first points, which take the place of missing ones.
     gates : Gates
         Where benign rules can hold.
-    same : ndarray, bool [Q, R]
-        See `ape.posttrain.quieting.alike`.
+    relief : callable
+        Called as ``relief(evidence, priors)``; returns by how much benign rules lower the evidence.
     """
 
     def __init__(
@@ -104,11 +104,11 @@ class Follower:
         voice: Voice,
         last: np.ndarray,
         gates: Gates,
-        same: np.ndarray,
+        relief: Callable[[Evidence, np.ndarray], Relief],
     ) -> None:
         self.prepare, self.required, self.scoring = prepare, required, scoring
         self.calibration, self.voice, self.last = calibration, voice, last
-        self.gates, self.same, self.highest = gates, same, Highest()
+        self.gates, self.relief, self.highest = gates, relief, Highest()
         self.priors: np.ndarray = np.zeros((0, len(gates.openings)))  # of the points without a final score
         self.missing: np.ndarray = np.zeros(0, dtype=bool)  # of the points without a final score
 
@@ -167,5 +167,5 @@ class Follower:
         return Newest(score, evidence.age.cpu().numpy())
 
     def _score(self, evidence: Evidence) -> np.ndarray:
-        relieved = relief(evidence, self.priors[: len(evidence)], self.same)
+        relieved = self.relief(evidence, self.priors[: len(evidence)])
         return quiet_score(evidence, self.calibration, self.voice, relieved)

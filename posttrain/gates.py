@@ -44,8 +44,8 @@ class Gates:
     A rule can hold from where its contextual prior lets it start until its longest duration is over. Conditions on the
     level or the activity at the start are left out, because the behaviour itself changes both. Rules with
     dates, and rules of days that look like others, hold nowhere: planned work may look like anything, and a day is
-    compared as a whole, see `ape.monitor.quiet`. Without times,
-    a rule with hours or weekdays holds nowhere, and so does one with a phase where the phase is not known.
+    compared as a whole, see `ape.monitor.quiet`. Without times, a rule with hours or weekdays holds nowhere, and so
+    does one with a phase where the phase is not known.
 
     Parameters
     ----------

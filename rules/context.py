@@ -9,12 +9,11 @@ import numpy as np
 from ape.rules.responses import find_responses
 from ape.rules.schema import ChannelContext, ClockChange, Context, ContextGap
 from ape.series import Series
-from ape.series.numerics import NEGLIGIBLE, dominant_period, local_residual, robust_scale, rolling_std
+from ape.series.numerics import MAD_TO_SD, NEGLIGIBLE, dominant_period, local_residual, robust_scale, rolling_std
 from ape.series.windows import longest, usable
 
 FIRST_WEEKDAY = 3  # 1970-01-01 is a Thursday; 0 is Monday
 JUMP = 6.0  # standard deviations of usual steps, beyond which a step is a jump
-MAD_TO_SD = 1.4826  # of a normal distribution
 MIN_SHARE = 0.2  # of the standard deviation; the median deviation of a channel with rare bursts is near zero
 
 

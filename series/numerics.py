@@ -12,6 +12,7 @@ from scipy import fft, ndimage, signal
 
 MAX_PERIOD_SHARE = 1 / 3  # of the series: a period must occur at least three times
 MIN_AUTOCORRELATION = 0.2  # at the period; below it the series counts as aperiodic
+MAD_TO_SD = 1.4826  # standard deviation of a normal distribution, in median absolute deviations
 NEGLIGIBLE = 1e-8  # share of a scale: smaller spreads count as none
 ROUNDING = 1e-14  # share of the largest value: smaller spreads are rounding in float64
 
@@ -50,7 +51,7 @@ def robust_scale(values: np.ndarray, axis: int = 0, least: float = 0.0) -> np.nd
     """
     values = np.asarray(values, dtype=np.float64)
     centre = np.median(values, axis=axis, keepdims=True)
-    scale = 1.4826 * np.median(np.abs(values - centre), axis=axis)
+    scale = MAD_TO_SD * np.median(np.abs(values - centre), axis=axis)
     return np.maximum(np.maximum(scale, 1e-3 * np.ptp(values, axis=axis)), least)
 
 

@@ -152,7 +152,7 @@ def _set_back(times: Times) -> Times | None:
     back = np.flatnonzero(steps <= 0)
     if len(back) > MOST_SET_BACK or usual <= 0 or usual > HOUR or times.stamps.dtype.kind != "M":
         return None
-    if usual > HOUR / 2 and not _in_night_to_sunday(times.stamps[back + 1]).all():
+    if usual > HOUR / 2 and not in_night_to_sunday(times.stamps[back + 1]).all():
         return None  # a row that is written twice
     if (np.abs(steps[back] + HOUR - usual) > EVEN * usual + 1e-9).any():
         return None
@@ -189,11 +189,17 @@ def _positions(stamps: np.ndarray) -> tuple[np.ndarray | None, float, str, list[
     if even_share(stamps) < REGULAR:
         notes.append(f"the sampling is irregular, about {name}: gaps are not filled")
         return None, usual, f"irregular, about {name}", notes
-    jumps = np.maximum(np.rint(seconds / usual), 1).astype(np.int64)
-    jumps[seconds < 1.5 * usual] = 1
+    jumps = rows_ahead(seconds, usual)
     if usual == DAY and stamps.dtype.kind == "M" and (jumps > 1).any() and _only_weekends(stamps, jumps):
         return np.arange(len(stamps)), usual, name, [*notes, "days without rows are weekends: they are not gaps"]
     return np.concatenate([[0], np.cumsum(jumps)]), usual, name, notes
+
+
+def rows_ahead(steps: np.ndarray, usual: float) -> np.ndarray:
+    """Return by how many rows of a regular grid each step leads on, int64 [n]; both in the same unit."""
+    ahead = np.maximum(np.rint(steps / usual), 1).astype(np.int64)
+    ahead[steps < 1.5 * usual] = 1
+    return ahead
 
 
 def _pauses(stamps: np.ndarray, usual: float) -> tuple[Gap, ...]:
@@ -236,10 +242,10 @@ def step_name(seconds: float) -> str:
 def _summer_time(stamps: np.ndarray, at: np.ndarray, step: float) -> bool:
     """Whether a gap is one hour in a night to Sunday."""
     seconds = (stamps[at + 1] - stamps[at]) / np.timedelta64(1, "s")
-    return bool((_in_night_to_sunday(stamps[at + 1]) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
+    return bool((in_night_to_sunday(stamps[at + 1]) & (np.abs(seconds - HOUR - step) < 1e-6)).any())
 
 
-def _in_night_to_sunday(stamps: np.ndarray) -> np.ndarray:
+def in_night_to_sunday(stamps: np.ndarray) -> np.ndarray:
     """Whether times are between 1 and 3 o'clock on a Sunday, when summer time begins and ends."""
     days = stamps.astype("datetime64[D]")
     hour = (stamps - days) / np.timedelta64(1, "h")
