@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+from ape.series.reading.month_names import month_of
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY = timedelta(days=1)
 MONTH = (
@@ -149,11 +150,6 @@ def _date(year: int, month: int, day: int) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
-
-
-def month_of(name: str) -> int:
-    """Return the number of a month, 1 to 12, from its name or the first letters of it."""
-    return MONTHS.index(name[:3].lower()) + 1
 
 
 def number_of(text: str | None) -> int | None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ape.agents.guide.clock_words import NUMBERS, UNITS, Clock, clocks
-from ape.agents.guide.days import DAY, MONTH, YEAR, Day, Span, days_with, month_of, named_days, number_of
+from ape.agents.guide.days import DAY, MONTH, YEAR, Day, Span, days_with, named_days, number_of
 from ape.agents.understanding.times import hours
+from ape.series.reading.month_names import month_of
 
 ORDINALS = ("first", "second", "third", "fourth")
 MINUTE = timedelta(minutes=1)

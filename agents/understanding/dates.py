@@ -7,11 +7,11 @@ import re
 
 from ape.agents.understanding.quantities import durations
 from ape.rules.schema import Times
+from ape.series.reading.month_names import month_of
 
-UNTOLD = datetime.timedelta(hours=4)  # that planned work takes, if nobody says how long
+UNKNOWN_LENGTH = datetime.timedelta(hours=4)  # that planned work takes, if nobody says how long
 DAY = datetime.timedelta(days=1)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
+_MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _TOKEN = re.compile(
     r"(?P<iso>\d{4}-\d\d-\d\d)(?:T(?=\d))?|(?<![\d.])(?P<dotted>\d{1,2}\.\d{1,2}\.\d{4})"
     rf"|\b(?P<d1>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?{_MONTH},? (?P<y1>\d{{4}})\b"
@@ -72,7 +72,7 @@ def dated_times(text: str) -> Times | None:
         end = midnight[1] + DAY
     else:
         named = durations(text)
-        end = begin + (datetime.timedelta(seconds=named[0][1]) if named else UNTOLD)
+        end = begin + (datetime.timedelta(seconds=named[0][1]) if named else UNKNOWN_LENGTH)
     return Times(begin=begin.isoformat(), end=end.isoformat()) if end > begin else None
 
 
@@ -82,9 +82,8 @@ def _date(match: re.Match[str]) -> datetime.date | None:
     elif match["dotted"]:
         day, month, year = (int(part) for part in match["dotted"].split("."))
     else:
-        name = match["month"] or match["month2"]
         day, year = int(match["d1"] or match["d2"]), int(match["y1"] or match["y2"])
-        month = _MONTHS.index(name.lower()[:3]) + 1
+        month = month_of(match["month"] or match["month2"])
     try:
         return datetime.date(year, month, day)
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ape.agents.records import Hint, Remark
 from ape.agents.understanding.channels import WHEN, Channel, affected, describe_channels, measured_in, mentioned
@@ -146,35 +146,32 @@ class _Reader:
 
     def _planned(self, statement: Statement) -> Hint | None:
         """The hint of a sentence that gives the date of planned work, or of something else that is normal."""
-        sentence = statement.sentence
-        known = statement.role == "benign" or (statement.role != "other" and is_planned_work(sentence.text))
-        times = dated_times(sentence.text) if known else None
+        text = statement.sentence.text
+        known = statement.role == "benign" or (statement.role != "other" and is_planned_work(text))
+        times = dated_times(text) if known else None
         if times is None:
             return None
-        return Hint(
-            rationale=f"planned from {times.begin} to {times.end}",
-            quote=sentence.text[:LONGEST_QUOTE],
-            source=self.source,
-            line=sentence.line,
-            benign=True,
-            mechanism="abrupt_change",
-            times=times,
-        )
+        return self._normal(statement, f"planned from {times.begin} to {times.end}", times=times)
 
     def _like_days(self, statement: Statement) -> Hint | None:
         """The hint of a sentence that says that some days look like other days of the week."""
-        sentence = statement.sentence
-        days = like_weekdays(sentence.text)
+        days = like_weekdays(statement.sentence.text)
         if not days:
             return None
+        named = ", ".join(WEEKDAY_NAMES[day].capitalize() for day in days)
+        return self._normal(statement, f"days that look like {named}", like_weekdays=days)
+
+    def _normal(self, statement: Statement, rationale: str, **when: Any) -> Hint:
+        """The hint of a sentence that says when something is normal, and not what."""
+        sentence = statement.sentence
         return Hint(
-            rationale=f"days that look like {', '.join(WEEKDAY_NAMES[day].capitalize() for day in days)}",
+            rationale=rationale,
             quote=sentence.text[:LONGEST_QUOTE],
             source=self.source,
             line=sentence.line,
             benign=True,
             mechanism="abrupt_change",
-            like_weekdays=days,
+            **when,
         )
 
     def _failures(self, text: str, meaning: Meaning) -> list[tuple[str, Meaning, bool]]:
