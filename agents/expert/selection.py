@@ -66,7 +66,7 @@ def select(transcript: Transcript) -> list[list[Choice]]:
     failures = [failure for failure in named_failures(hints_of(transcript)) if alternatives(transcript, failure)]
     in_text = sum(failure.in_text for failure in failures)
     failures = failures[: min(MOST_NAMED, max(FEW, in_text))]
-    failures += _seconds(transcript, failures)[: max(0, FEW - len(failures))]
+    failures += _second_meanings(transcript, failures)[: max(0, FEW - len(failures))]
     kinds = _supported(transcript, {failure.mechanism for failure in failures})
     kinds = kinds[: FEW - len(failures) if failures else FEW_UNNAMED] if len(failures) < FEW else []
     strength = strengths(transcript)
@@ -116,7 +116,7 @@ def select_benign(transcript: Transcript) -> list[Choice]:
 
 
 def _has_days(transcript: Transcript, normal: Failure) -> bool:
-    """Whether the data have the times, and the training part the days, that something normal is told with."""
+    """Whether the data have the times, and the training part the days, that tell when something is normal."""
     dated, days = normal.first("times"), normal.first("like_weekdays")
     clock = any("first_time" in result.value for result in transcript.results_of("describe_series")[:1])
     seconds = (transcript.task.get("training_points") or 0) * (
@@ -166,7 +166,7 @@ def with_ids(wanted: list[list[Choice]], taken: Collection[str] = (), prefix: st
     return named
 
 
-def _seconds(transcript: Transcript, failures: Sequence[Failure]) -> list[Failure]:
+def _second_meanings(transcript: Transcript, failures: Sequence[Failure]) -> list[Failure]:
     """What unclear sentences may mean instead, the likeliest first: one of each mechanism that nobody names."""
     found = {failure.mechanism: failure for failure in failures}
     named = set(found)

@@ -57,7 +57,7 @@ def _line(cells: list[str]) -> str:
 
 def _event_cells(event: dict[str, Any]) -> list[str]:
     """Return the cells of an event below `EVENT_COLUMNS`."""
-    like = "-" if event["like"] is None else f"{event['like']}, {100 * event['probability']:.0f} %"
+    like = "-" if event["like"] is None else f"{event['like']}, {_percent(event)}"
     figures = [f"{event['score']:.1f}", event["by_chance_once_in"]]
     return [str(event["rank"]), event["when"], ", ".join(event["channels"]), like, *figures]
 
@@ -67,13 +67,13 @@ def explained(value: dict[str, Any]) -> str:
     if value.get("flagged") is False:
         return _unflagged(value)
     lasts = f"has lasted {value['lasts']} so far" if value["ongoing"] else f"lasted {value['lasts']}"
-    parts = [f"Event {value['rank']}, {value['when']}, {lasts}. {_sentence(value['what'])}"]
+    event = f"Event {value['rank']}, {value['when']}, {lasts}. {_sentence(value['what'])}"
     chance = f"by chance that happens once in {value['by_chance_once_in']}"
     scores = [f"The score is {value['score']:g}, above the threshold of {value['threshold']:g}; {chance}."]
     likely = next((each for each in value["rules"] if each["rule"]), None)
     if likely:
         scores.append(f"Of the rules, {likely['rule']} fits best, with a probability of {_percent(likely)}.")
-    return paragraphs(*parts, " ".join(scores), f"If it is normal, say 'event {value['rank']} is normal'.")
+    return paragraphs(event, " ".join(scores), f"If it is normal, say 'event {value['rank']} is normal'.")
 
 
 def _unflagged(value: dict[str, Any]) -> str:
@@ -161,7 +161,7 @@ def exported(value: dict[str, Any]) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Return a text as a sentence; the name of a channel at its begin stays as it is."""
+    """Return a text as a sentence; its first letter stays, since it may begin with the name of a channel."""
     return text if text.endswith(".") else f"{text}."
 
 

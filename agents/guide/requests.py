@@ -210,7 +210,7 @@ def _last_deed(results: Sequence[ToolResult]) -> ToolResult | None:
     """Return the last deed; a rate of alarms that was set back does not count, nor does what it took back."""
     deeds: list[ToolResult] = []
     for each in results:
-        if each.tool in DEEDS and not each.value.keys() & {"error", "declined"}:
+        if each.tool in DEEDS and _done(each):
             rates = bool(deeds) and deeds[-1].tool == each.tool == "set_alert_rate"
             if rates and _rate_before(deeds[-1]) == each.arguments:
                 deeds.pop()
@@ -221,12 +221,17 @@ def _last_deed(results: Sequence[ToolResult]) -> ToolResult | None:
 
 def _last_change(results: Sequence[ToolResult]) -> str:
     """Return what the last change of the rules was, as a sentence; empty if it is not known."""
-    changes = [each for each in results if each.tool in DEEDS and each.tool not in (*LASTING, "set_alert_rate")]
-    done = [each for each in changes if not each.value.keys() & {"error", "declined"}]
-    if not done or done[-1].tool == "undo":
+    others = (*LASTING, "set_alert_rate")
+    changes = [each for each in results if each.tool in DEEDS and each.tool not in others and _done(each)]
+    if not changes or changes[-1].tool == "undo":
         return ""
-    said = "the mining" if done[-1].tool == "mine_rules" else f"'{done[-1].arguments.get('asked', done[-1].tool)}'"
+    last = changes[-1]
+    said = "the mining" if last.tool == "mine_rules" else f"'{last.arguments.get('asked', last.tool)}'"
     return f" The last change of the rules was {said}."
+
+
+def _done(result: ToolResult) -> bool:
+    return not result.value.keys() & {"error", "declined"}
 
 
 def _rate_before(deed: ToolResult) -> dict[str, Any]:
