@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
@@ -124,12 +125,12 @@ async def think(state: ConversationState, runtime: Runtime[ConversationContext])
     desk, scored = desk_of(state, context.workbench, context.seed), context.scored()
     tools = conversation_tools(desk, context, scored)
     budget = message_budget(context.brain, tools)
-    rounds = sum(bool(getattr(message, "tool_calls", None)) for message in split_turns(messages)[-1])
-    if _repeats_itself(messages):
+    rounds = _rounds(messages)
+    if _only_repeat(rounds):
         return {
             "messages": [AIMessage("I stop here: the model asks for the same again and again. Say it in other words.")]
         }
-    if rounds >= MAX_ROUNDS or (rounds and length(last_turn(messages, budget)) > budget):
+    if len(rounds) >= MAX_ROUNDS or (rounds and length(last_turn(messages, budget)) > budget):
         return {"messages": [AIMessage("I stop here, after many attempts. Ask again in other words, or for less.")]}
     prompt = build_prompt(messages, desk, context.brain, budget, scored.facts if scored else None)
     reply, _ = await request_reply(context.brain, prompt, tools, stream=True)
@@ -144,8 +145,11 @@ async def act(state: ConversationState, runtime: Runtime[ConversationContext]) -
     calls: list[ToolCall] = state["messages"][-1].tool_calls  # type: ignore[union-attr]
     scored = context.scored()
     desk = desk_of(state, context.workbench, context.seed)
-    asks_for_benign: dict[str, Question] = {"add_benign_rule": lambda arguments: benign_question(desk, arguments)}
-    questions = {**CONFIRMED, **asks_for_benign, **(scored.questions if scored else {})}
+    questions: dict[str, Question] = {
+        **CONFIRMED,
+        "add_benign_rule": partial(benign_question, desk),
+        **(scored.questions if scored else {}),
+    }
     asked = next((call for call in calls if call["name"] in questions), None)
     unasked = _ask(asked, questions) if asked is not None else {}
     tools = {tool.name: tool for tool in conversation_tools(desk, context, scored)}
@@ -187,12 +191,14 @@ def _ask(call: ToolCall, questions: Mapping[str, Question]) -> dict[str, Any]:
     return {} if interrupt({"tool": call["name"], "question": question}) else {"declined": call["name"]}
 
 
-def _repeats_itself(messages: Sequence[AnyMessage]) -> bool:
-    """Whether the last two replies only repeat calls that were made since the person's last message."""
-    rounds: list[set[str]] = []
-    for message in split_turns(messages)[-1]:
-        if calls := getattr(message, "tool_calls", None):
-            rounds.append({call_key(call["name"], call["args"]) for call in calls})
+def _rounds(messages: Sequence[AnyMessage]) -> list[set[str]]:
+    """Return the calls of each reply with calls since the person's last message."""
+    replies = (getattr(message, "tool_calls", None) for message in split_turns(messages)[-1])
+    return [{call_key(call["name"], call["args"]) for call in calls} for calls in replies if calls]
+
+
+def _only_repeat(rounds: Sequence[set[str]]) -> bool:
+    """Whether the last two replies only repeat calls that were made before them."""
     known: set[str] = set().union(*rounds[:-2])
     return len(rounds) > 2 and all(calls <= known for calls in rounds[-2:])
 

@@ -175,10 +175,11 @@ class Desk:
     def normal_then(self, draft: RuleDraft) -> list[Rule]:
         """Return the benign rules for the hours of a draft, of any kind, in one of its channels."""
         hours, channels = draft.context.hours, set(draft.context.channels)
-        known = [self.rules[rule] for rule in self.benign if rule in self.rules and hours is not None]
+        if hours is None:
+            return []
         return [
             rule
-            for rule in known
+            for rule in (self.rules[each] for each in self.benign if each in self.rules)
             if rule.context.hours is not None
             and _overlap(rule.context.hours, hours)
             and (not channels or not rule.context.channels or channels & set(rule.context.channels))
@@ -235,10 +236,8 @@ class Desk:
         self.versions = [*self.versions, list(self.rules.values())][-MAX_VERSIONS:]
 
 
-def _overlap(one: Range, other: Range | None) -> bool:
+def _overlap(one: Range, other: Range) -> bool:
     """Return whether two ranges of hours of the day have a time in common; those after midnight are above 24."""
-    if other is None:
-        return False
     return any(one.low + day < other.high and other.low < one.high + day for day in (-24, 0, 24))
 
 
