@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 import ape
 from ape.api.guard import Guard, refusal
-from ape.api.messages import DetectorInfo, Health, Problem, RowsIn, Scored, Streamed
+from ape.api.messages import DetectorInfo, Health, Message, Problem, RowsIn, Scored, Streamed
 from ape.api.metrics import Measured, Metrics
 from ape.api.page import page
 from ape.api.scoring import read_csv, read_rows, scored
@@ -24,7 +24,7 @@ from ape.api.served import NAME, Served
 from ape.api.streams import BusyError, follow, lines_of_csv, lines_of_rows
 from ape.core.errors import InputError
 
-T = TypeVar("T")
+Answer = TypeVar("Answer", bound=Message)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # of the page: it loads nothing
 HINTS = {404: "GET /detectors lists the detectors, GET /docs the paths", 415: "send application/json or text/csv"}
 READERS = {"application/json": read_rows, "text/csv": read_csv}  # by the type of the body
@@ -77,10 +77,16 @@ class Service:
             raise HTTPException(404, f"no detector '{name[:80]}'")
         return self.detectors[name]
 
-    async def work(self, call: Callable[[], T]) -> T:
-        """Return what a call returns that takes long, made in a thread."""
+    async def answer(self, work: Callable[[], Answer]) -> tuple[Answer, Response]:
+        """Do work that takes long in a thread; return what it returns, and that as a response."""
+
+        def answered() -> tuple[Answer, str]:
+            found = work()
+            return found, found.model_dump_json()
+
         with self.metrics.busy.track_inprogress():
-            return await to_thread.run_sync(call, limiter=self.limiter)
+            found, text = await to_thread.run_sync(answered, limiter=self.limiter)
+        return found, Response(text, media_type="application/json")
 
 
 def _service(request: Request) -> Service:
@@ -126,15 +132,10 @@ async def detector(name: str, service: Shared) -> DetectorInfo:
 async def score(name: str, request: Request, service: Shared) -> Response:
     """Like ``ape score``: the rows are taken as one series, and nothing is kept."""
     served, read, body = service.named(name), READERS[_type(request)], await request.body()
-
-    def answered() -> tuple[Scored, str]:
-        found = scored(served, read(served, body))
-        return found, found.model_dump_json()
-
-    found, text = await service.work(answered)
+    found, response = await service.answer(lambda: scored(served, read(served, body)))
     service.metrics.rows.labels(name).inc(found.rows)
     service.metrics.events.labels(name).inc(len(found.events))
-    return Response(text, media_type="application/json")
+    return response
 
 
 @router.post(
@@ -145,19 +146,14 @@ async def score(name: str, request: Request, service: Shared) -> Response:
     openapi_extra=BODIES,
 )
 async def add_to_stream(name: str, stream: str, request: Request, service: Shared) -> Response:
-    """Like ``ape watch``: the rows follow those of earlier requests to the same stream, and each event is told once."""
+    """Like ``ape watch``: the rows follow those of earlier requests to the stream, and each event is reported once."""
     served, cut, body = service.named(name), LINES[_type(request)], await request.body()
     if not NAME.fullmatch(stream):
         raise HTTPException(404, "no name of a stream: letters, digits, '.', '_' and '-', at most 64")
-
-    def answered() -> tuple[Streamed, str]:
-        found = follow(served, stream, cut(body))
-        return found, found.model_dump_json()
-
-    found, text = await service.work(answered)
+    found, response = await service.answer(lambda: follow(served, stream, cut(body)))
     service.metrics.rows.labels(name).inc(len(found.final))
     service.metrics.events.labels(name).inc(sum(record["state"] == "open" for record in found.records))
-    return Response(text, media_type="application/json")
+    return response
 
 
 def _type(request: Request) -> str:
@@ -191,7 +187,7 @@ def build_app(
     ----------
     detectors : mapping of str to Served
     token : str, optional
-        That requests must bear.
+        That requests must have.
     hosts : collection of str
         Names by which the service may be addressed. Default: any.
     threads : int
@@ -224,23 +220,23 @@ async def _bad_input(_request: Request, error: Exception) -> Response:
 async def _bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     hint = HINTS.get(error.status_code, "see /docs")
-    what = str(error.detail)
-    return refusal(error.status_code, Problem(what=what, where=f"{request.method} {request.url.path[:200]}", hint=hint))
+    return _refused(request, error.status_code, str(error.detail), hint)
 
 
 async def _busy(request: Request, _error: Exception) -> Response:
-    where = f"{request.method} {request.url.path[:200]}"
-    return refusal(
-        409, Problem(what="another request has the stream", where=where, hint="send one at a time, in order")
-    )
+    return _refused(request, 409, "another request has the stream", "send one at a time, in order")
 
 
 async def _no_disk(request: Request, error: Exception) -> Response:
     what = f"cannot write: {getattr(error, 'strerror', None) or 'disk'}"
-    return refusal(500, Problem(what=what, where=request.url.path[:200], hint="free space, or check the permissions"))
+    return _refused(request, 500, what, "free space, or check the permissions")
 
 
 async def _failed(request: Request, _error: Exception) -> Response:
     """Answer what nobody expected; the log has the traceback."""
-    where = f"{request.method} {request.url.path[:200]}"
-    return refusal(500, Problem(what="the service failed", where=where, hint="see its log"))
+    return _refused(request, 500, "the service failed", "see its log")
+
+
+def _refused(request: Request, status: int, what: str, hint: str) -> Response:
+    """Refuse a request, naming its path."""
+    return refusal(status, Problem(what=what, where=f"{request.method} {request.url.path[:200]}", hint=hint))

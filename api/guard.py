@@ -38,7 +38,7 @@ class Guard:
     ----------
     app : ASGI application
     token : str or None
-        That requests must bear.
+        That requests must have.
     hosts : collection of str
         Names, without port, by which the service may be addressed; empty: any. A page of another site that resolves
         its own name to this machine sends that name.

@@ -77,4 +77,6 @@ class Streamed(Message):
     first_final: int | None = Field(description="row of the first of the final scores; null if there are none")
     final: list[float | None] = Field(description="scores that will not change any more")
     newest: list[float | None] = Field(description="scores of the rows after them, the last of them the newest row's")
-    records: list[dict[str, Any]] = Field(description="events that open, grow, close or are withdrawn, each told once")
+    records: list[dict[str, Any]] = Field(
+        description="events that open, grow, close or are withdrawn, each reported once"
+    )

@@ -66,14 +66,20 @@ def scored(served: Served, series: Series) -> Scored:
     require_window(served.detector, series, BODY)
     found = answer(served.detector, series, served.threshold, text=served.text)
     file = event_file(found)
-    score = found.score[found.series.row_points].astype(float).round(4)
+    score = found.score[found.series.row_points]
     return Scored(
         detector=served.name,
         rows=len(score),
         threshold=file.threshold,
         notes=list(found.series.notes),
-        scores=[float(each) if np.isfinite(each) else None for each in score],
+        scores=listed(score),
         provisional=min(served.latency, len(score)),
         events=file.events,
         quiet=file.quiet,
     )
+
+
+def listed(scores: np.ndarray) -> list[float | None]:
+    """Return scores as JSON has them: rounded, and None where they are not known."""
+    rounded = scores.astype(float).round(4)
+    return [each if np.isfinite(each) else None for each in rounded.tolist()]

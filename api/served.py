@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,8 @@ from pathlib import Path
 
 from ape import posttrain
 from ape.core.errors import InputError
-from ape.core.run_files import DETECTOR, ENHANCED, RECORD
+from ape.core.files import folder_digest
+from ape.core.run_files import DETECTOR, ENHANCED, RECORD, detector_folder
 from ape.detectors import Detector
 from ape.detectors.inputs import required_by
 from ape.monitor import Threshold
@@ -87,9 +87,6 @@ def open_all(folders: Sequence[Path | str]) -> dict[str, Served]:
 
 
 def _opened(name: str, folder: Path) -> Served:
-    inside = next((folder / part for part in (ENHANCED, DETECTOR) if (folder / part).is_dir()), folder)
+    inside = detector_folder(folder, ENHANCED, DETECTOR)
     request = read_request(folder) if (folder / RECORD).is_file() else None
-    digest = hashlib.sha256()
-    for path in sorted(path for path in inside.rglob("*") if path.is_file()):
-        digest.update(path.read_bytes())
-    return Served(name, folder, posttrain.load(inside), Threshold.load(inside), request, digest.digest())
+    return Served(name, folder, posttrain.load(inside), Threshold.load(inside), request, folder_digest(inside))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ape.api.messages import Streamed
-from ape.api.scoring import rows_of
+from ape.api.scoring import listed, rows_of
 from ape.api.served import Served
 from ape.core.errors import InputError
 from ape.series import Requirements
@@ -55,8 +55,8 @@ class _Body:
         """There is nothing to close."""
 
 
-class _Answered:
-    """Collects the records that the answer tells."""
+class _Answer:
+    """Collects the records for the answer."""
 
     name = "http"
 
@@ -67,8 +67,8 @@ class _Answered:
         self.records += [json.loads(line.body) for line in lines]
 
 
-class _Heard(LiveScorer):
-    """A scorer that remembers what it has said."""
+class _Remembering(LiveScorer):
+    """A scorer that keeps the scores of its rows for the answer."""
 
     final: tuple[np.ndarray, ...] = ()
     first: int | None = None
@@ -116,11 +116,11 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
             raise InputError("the detector has changed since the stream began", stream, "take another name")
         if before is None:
             store.put(DETECTOR, served.fingerprint)
-        states, notes, answered = stored_states(store), list[str](), _Answered()
+        states, notes, answer = stored_states(store), list[str](), _Answer()
         known = known_format(served.request, required) if served.request and states["parser"] is None else None
-        scorer = _Heard(served.detector, served.threshold, usual_every(required.step), store.get(SCORER))
+        scorer = _Remembering(served.detector, served.threshold, usual_every(required.step), store.get(SCORER))
         describer = Describer(scorer, served.text)
-        sinks: list[Sink] = [answered]
+        sinks: list[Sink] = [answer]
         watch = Watch(
             source=_Body(lines),
             parser=Parser(required, served.reading, known, states["parser"]),
@@ -142,9 +142,9 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         threshold=round(served.threshold.level, 4),
         notes=notes,
         first_final=scorer.first,
-        final=_listed(final),
-        newest=_listed(scorer.newest),
-        records=answered.records,
+        final=listed(final),
+        newest=listed(scorer.newest),
+        records=answer.records,
     )
 
 
@@ -152,8 +152,3 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
 def _unread_metrics() -> Metrics:
     """Return what a watch counts with, one for all: the service has metrics of its own."""
     return Metrics(0.0)
-
-
-def _listed(scores: np.ndarray) -> list[float | None]:
-    rounded = scores.astype(float).round(4)
-    return [each if np.isfinite(each) else None for each in rounded.tolist()]

@@ -340,7 +340,7 @@ def _add_api(api: Parser) -> None:
     api.add_argument("--port", type=positive_number, default=8400, metavar="N", help="default: 8400")
     api.add_argument("--workers", type=positive_number, default=1, metavar="N", help="number of processes; default: 1")
     api.add_argument(
-        "--token-file", metavar="FILE", help="token that requests must bear; default: APE_API_TOKEN, or none"
+        "--token-file", metavar="FILE", help="token that requests must have; default: APE_API_TOKEN, or none"
     )
     api.add_argument(
         "--allow-host", action="append", metavar="NAME", help="name by which others address the service; repeatable"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,16 @@ from ape.cli.options import load_series, read_options, refuse_fixed_options
 from ape.cli.terminal import console, print_document, print_lines, print_reading
 from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
-from ape.core.files import read_json
-from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAINING, RECORD, SCORES, THRESHOLD, TRAINING
+from ape.core.run_files import (
+    BANK,
+    DETECTOR,
+    ENHANCED,
+    POSTTRAINING,
+    SCORES,
+    THRESHOLD,
+    TRAINING,
+    detector_folder,
+)
 from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
@@ -143,12 +152,11 @@ def _answer(
 
 def _notes_of(folder: Path) -> str | None:
     """Return the name of the text that the rules of a run quote; None if it is not known, as without a run folder."""
-    try:
-        record = read_json(folder / RECORD, "run record")
-    except InputError:
-        return None
-    arguments = record.get("arguments") if isinstance(record, dict) else None
-    return arguments.get("text_file") if isinstance(arguments, dict) else None
+    from ape.runs.folder import read_request
+
+    with suppress(InputError):
+        return read_request(folder).text_file
+    return None
 
 
 def bank(arguments: argparse.Namespace) -> None:
@@ -267,12 +275,6 @@ def _new(out: str, name: str, unless: str = "") -> Path:
     if target.exists() and not (unless and target.with_name(unless).exists()):
         raise InputError("it already exists", str(target), "choose another --out")
     return target
-
-
-def detector_folder(given: str, *names: str) -> Path:
-    """Return the first of the named folders inside ``given``, else ``given`` itself."""
-    folder = Path(given)
-    return next((folder / name for name in names if (folder / name).is_dir()), folder)
 
 
 def _bank_path(given: str) -> Path:

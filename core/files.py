@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -72,6 +73,14 @@ def read_json(path: Path | str, kind: str) -> Any:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         hint = "the file is cut off or damaged; create it again"
         raise InputError(f"not a {kind}: {error}", str(path), hint) from error
+
+
+def folder_digest(folder: Path) -> bytes:
+    """Return a digest of the contents of all files in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return digest.digest()
 
 
 def is_free(folder: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 RECORD = "run.json"  # the request, versions and timings
 BANK = "bank.json"
 LEDGER = "ledger.jsonl"
@@ -16,3 +18,9 @@ SCORES = "scores.csv"
 EVENTS_CSV, EVENTS_JSON = "events.csv", "events.json"
 REPORT = "report.html"
 TRACE_PAGE = "trace.html"
+
+
+def detector_folder(given: Path | str, *names: str) -> Path:
+    """Return the first of the named folders inside ``given``, else ``given`` itself."""
+    folder = Path(given)
+    return next((folder / name for name in names if (folder / name).is_dir()), folder)
