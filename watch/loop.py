@@ -16,13 +16,14 @@ import numpy as np
 
 from ape.watch.drift import DriftWatch
 from ape.watch.events import EventTracker, Record
+from ape.watch.lines import Piece
 from ape.watch.metrics import Metrics
 from ape.watch.order import Order
 from ape.watch.parsing import Parser
 from ape.watch.rows import Note, Rows
 from ape.watch.scorer import LiveScorer
 from ape.watch.sinks import Sink, Webhook
-from ape.watch.sources import Piece, Source
+from ape.watch.sources import Source
 from ape.watch.store import Store
 
 POLL = 0.5  # seconds between two looks at the input

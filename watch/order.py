@@ -31,20 +31,18 @@ from typing import Any
 import numpy as np
 
 from ape.series import Requirements
-from ape.series.reading.grid import MOST_STEPS
+from ape.series.reading.grid import MOST_STEPS, in_night_to_sunday, rows_ahead
 from ape.series.reading.names import counted
 from ape.series.reading.times import EVEN
 from ape.series.series import LONGEST_GAP
 from ape.watch.parsing import Block
 from ape.watch.rows import Kind, Note, Rows
+from ape.watch.stamps import HOUR, SECOND
 
 RECENT = 1024  # rows whose times and values are remembered
 ENOUGH_FOR_HOUR, ENOUGH, ENOUGH_OF_OLD = 3, 30, 4096  # rows
 STEPS = (32, 256)  # of irregular rows: fewest to judge a pause, and most that are remembered
 TOGETHER = 4096  # rows that are looked at together
-SECOND = 1_000_000_000  # nanoseconds
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,7 @@ class Order:
         """Whether a row is where the clock leads that is set back by an hour."""
         if self._zoned or row.clock is None or self._step is None or self._newest is None or self._step > HOUR:
             return False
-        if self._step > HOUR // 2 and not _in_night_to_sunday(row.clock):
+        if self._step > HOUR // 2 and not in_night_to_sunday(np.array(row.clock, "datetime64[ns]")):
             return False  # a row that is written twice
         return abs(row.stamp - (self._newest + self._step - HOUR)) <= EVEN * self._step
 
@@ -235,9 +233,7 @@ class Order:
         """Return how many rows are missing before each row, and where irregular rows pause."""
         pauses = np.zeros(len(steps), dtype=bool)
         if self._step is not None:
-            missing = np.maximum(np.rint(steps / self._step).astype(np.int64), 1) - 1
-            missing[steps < 1.5 * self._step] = 0
-            return missing, pauses
+            return rows_ahead(steps, self._step) - 1, pauses
         for k, step in enumerate(steps.tolist()):
             if len(self._steps) >= STEPS[0]:
                 pauses[k] = step > LONGEST_GAP * np.quantile(self._steps, MOST_STEPS)
@@ -293,7 +289,8 @@ class Order:
             self._note("missing", f"a pause of {step / SECOND:.6g} s {where}: a gap", row)
             return
         hint = ""
-        if dated and not self._zoned and step - (self._step or 0) == HOUR and _in_night_to_sunday(clock):
+        an_hour = dated and not self._zoned and step - (self._step or 0) == HOUR
+        if an_hour and in_night_to_sunday(np.array(clock, "datetime64[ns]")):
             hint = "; if summer time begins there, say --timezone"
         what = "was" if missing == 1 else "were"
         how = f"{what} filled with missing values" if missing <= LONGEST_GAP else f"{what} not filled: a gap"
@@ -301,11 +298,6 @@ class Order:
 
     def _note(self, kind: Kind, text: str, row: int) -> None:
         self._notes.append(Note(kind, text, row))
-
-
-def _in_night_to_sunday(clock: int) -> bool:
-    """Whether a time is between 1 and 3 o'clock on a Sunday, when summer time begins and ends."""
-    return (clock // DAY + 3) % 7 == 6 and HOUR <= clock % DAY <= 3 * HOUR
 
 
 def _when(row: _Row) -> str:

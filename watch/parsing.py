@@ -19,30 +19,24 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from ape.core.errors import InputError
 from ape.series import ReadOptions, Requirements
 from ape.series.reading.lines import COMMENT, kind_of
-from ape.series.reading.missing import cleaned, without
 from ape.series.reading.names import counted
-from ape.series.reading.number_cells import WITH_PREFIX, WITH_UNIT, fields, plainly_written
-from ape.series.reading.numbers import read_numbers
 from ape.series.reading.report import printable
 from ape.series.reading.series_keys import JOINT
 from ape.watch.formats import MOST_LINES, Format, Known, cells_of, decide, json_cells
 from ape.watch.lines import Mark
+from ape.watch.numbers import read_values
 from ape.watch.rows import Kind, Note
-from ape.watch.stamps import TIME_OF_DAY, in_local_zone, read_stamps, with_midnights
+from ape.watch.stamps import SECOND, TIME_OF_DAY, in_local_zone, read_stamps, with_midnights
 
 BOM = b"\xef\xbb\xbf"
 WHERE = "the watched input"
 MOST_NAMES = 10_000  # columns that are remembered
 LONGEST_TEXT = 30  # characters of a cell in a note
-SECOND = 1_000_000_000  # nanoseconds
-PLAIN_COMMA = r"^[+-]?\d*,?\d+(?:[eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True)
@@ -91,6 +85,7 @@ class Parser:
     ) -> None:
         state = state or {}
         self.required, self.options = required, options
+        self._series = (options.series_column or "").partition("=")[2]  # of a long table
         self.known = TypeAdapter(Known).validate_python(state["known"]) if "known" in state else known or Known()
         form = state.get("format")
         self.format = None if form is None else TypeAdapter(Format).validate_python(form)
@@ -243,7 +238,12 @@ class Parser:
         The first line is a row if the format was just ``decided`` from it.
         """
         earlier, self._notes = self._notes, []
-        cells, numbers, rest = self._json_rows(lines, form) if form.json else self._csv_rows(lines, form, decided)
+        cells: Sequence[list[str] | dict[str, str]]
+        rest: Sequence[str] = []
+        if form.json:
+            cells, numbers = self._json_rows(lines, form)
+        else:
+            cells, numbers, rest = self._csv_rows(lines, form, decided)
         row = np.array(numbers, dtype=np.int64)
         wanted = {*(() if form.times is None else form.times.columns), *(name for _, name in self._channels(form))}
         table = {name: [_cell(each, name, form) for each in cells] for name in wanted if name is not None}
@@ -252,21 +252,18 @@ class Parser:
             kept = np.flatnonzero(good).tolist()
             table = {name: [column[k] for k in kept] for name, column in table.items()}
             row = row[good]
+            stamps, clock = (None if each is None else each[good] for each in (stamps, clock))
         values = self._values(table, row, form)
         self._notes = earlier + sorted(self._notes, key=lambda note: note.row)
         if rest:
             self.format = None
-        dated = stamps is not None
-        return Block(
-            values, None if stamps is None else stamps[good], clock[good] if dated and clock is not None else None, row
-        ), rest
+        return Block(values, stamps, clock, row), rest
 
     def _csv_rows(
         self, lines: Sequence[str], form: Format, decided: bool
     ) -> tuple[list[list[str]], list[int], Sequence[str]]:
         """Return the cells and the numbers of the rows up to another header, and the lines from there on."""
         repeated = {header for header in form.header if any(kind_of(cell) == "text" for cell in header)}
-        wanted = (self.options.series_column or "").partition("=")[2]
         found: list[list[str]] = []
         numbers: list[int] = []
         for k, line in enumerate(lines):
@@ -287,15 +284,14 @@ class Parser:
                     continue
                 self._note("unreadable", f"{what}: the values at the end of the row are missing", number)
                 cells += [""] * (form.width - len(cells))
-            if form.keys and JOINT.join(cells[form.places[name]].strip() for name in form.keys) != wanted:
+            if not self._is_of_series(cells, form):
                 continue
             found.append(cells)
             numbers.append(number)
         return found, numbers, []
 
-    def _json_rows(self, lines: Sequence[str], form: Format) -> tuple[list[dict[str, str]], list[int], Sequence[str]]:
+    def _json_rows(self, lines: Sequence[str], form: Format) -> tuple[list[dict[str, str]], list[int]]:
         """Return the cells and the numbers of the rows; what is no object is none."""
-        wanted = (self.options.series_column or "").partition("=")[2]
         channels = self._channels(form)
         found, numbers = [], []
         for line in lines:
@@ -306,13 +302,17 @@ class Parser:
             if cells is None:
                 self._note("unreadable", f"not an object of JSON: '{line[:LONGEST_TEXT]}' was left out", number)
                 continue
-            if form.keys and JOINT.join(cells.get(name, "").strip() for name in form.keys) != wanted:
+            if not self._is_of_series(cells, form):
                 continue
             self._tell_new(cells, number)
             self._tell_lost([name for name, column in channels if column not in cells], number)
             found.append(cells)
             numbers.append(number)
-        return found, numbers, []
+        return found, numbers
+
+    def _is_of_series(self, row: Any, form: Format) -> bool:
+        """Whether a row is of the series that is watched; every row is, unless the table is long."""
+        return not form.keys or JOINT.join(_cell(row, name, form).strip() for name in form.keys) == self._series
 
     def _times(
         self, table: Mapping[str, list[str]], row: np.ndarray, form: Format
@@ -347,40 +347,14 @@ class Parser:
             if column is None or not len(row):
                 continue
             cells = table[column]
-            values[:, k], bad = self._numbers(cells, channel, form.decimal)
+            unit = self._units.get(channel)
+            values[:, k], bad, unit = read_values(cells, form.decimal, self.options.missing, unit)
+            if unit is not None:
+                self._units[channel] = unit
             for place in np.flatnonzero(bad).tolist():
                 text = f"channel '{channel}': '{cells[place][:LONGEST_TEXT]}' is not a number and counts as missing"
                 self._note("unreadable", text, int(row[place]))
         return values
-
-    def _numbers(self, cells: Sequence[str], channel: str, decimal: str) -> tuple[np.ndarray, np.ndarray]:
-        """Read each cell for itself; return the numbers, float64 [m], and which cells are none, bool [m]."""
-        text = cleaned(pa.chunked_array([pa.array(cells, pa.string())]), self.options.missing)
-        bad = np.zeros(len(text), dtype=bool)
-        try:
-            if decimal == ",":
-                plain = pc.fill_null(pc.match_substring_regex(text, PLAIN_COMMA), True)
-                if not pc.all(plain).as_py():
-                    raise pa.ArrowInvalid
-                values = pc.cast(pc.replace_substring(text, ",", "."), pa.float64()).to_numpy()
-            else:
-                values = pc.cast(text, pa.float64()).to_numpy()
-        except pa.ArrowInvalid:
-            text = plainly_written(text)
-            units = np.zeros(len(text), dtype=bool)
-            worded = pc.fill_null(pc.match_substring_regex(text, r"[^\d.,+\-eE]"), False)
-            for pattern in (WITH_UNIT, WITH_PREFIX):
-                parts = fields(text, pattern)
-                has_unit = pc.and_(worded, pc.is_valid(parts["number"])).to_numpy() & ~units
-                units |= has_unit
-                written = [(k, parts["unit"][k].as_py().strip().strip("[]()")) for k in np.flatnonzero(has_unit)]
-                for k, unit in written:
-                    bad[k] = self._units.setdefault(channel, unit) != unit
-                text = pc.if_else(pa.array(has_unit), parts["number"], text)
-            text = pc.if_else(pa.array(bad), pa.scalar(None, pa.string()), text)
-            numbers = read_numbers(text, decimal)
-            values, bad = numbers.values, bad | numbers.bad
-        return without(np.array(values, dtype=np.float64), self.options.missing), bad
 
 
 def _cell(row: Any, name: str, form: Format) -> str:

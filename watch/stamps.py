@@ -22,8 +22,9 @@ from ape.series.reading.time_numbers import numbers_as
 from ape.series.reading.times import Times, Unreadable
 
 CONTEXT = 4  # rows that others are read with: the first one tells the pattern
-DAY = 86_400_000_000_000  # nanoseconds
-HOUR = 3_600_000_000_000
+SECOND = 1_000_000_000  # nanoseconds
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
 TIME_OF_DAY = "elapsed time of day"
 ELAPSED = "elapsed "
 NO_TIME = np.iinfo(np.int64).min
@@ -128,7 +129,7 @@ def read_stamps(cells: Mapping[str, Sequence[str]], form: TimeFormat) -> tuple[n
         if times.stamps.dtype.name.endswith("[ns]"):
             stamps[rows], good[rows] = times.stamps.astype(np.int64), True
             if times.clock_offset is not None:
-                offsets[rows] = times.clock_offset.astype(np.int64) * 1_000_000_000
+                offsets[rows] = times.clock_offset.astype(np.int64) * SECOND
     return stamps, good, offsets
 
 
