@@ -70,5 +70,9 @@ def _joined(found: list[Span], cuts: Sequence[int]) -> list[Span]:
 
 
 def _close(first: Span, second: Span) -> bool:
-    longer = max(first.end - first.begin, second.end - second.begin)
-    return second.begin - first.end <= max(JOINED, JOINED_SHARE * longer)
+    return second.begin - first.end <= reach(max(first.end - first.begin, second.end - second.begin))
+
+
+def reach(length: int) -> float:
+    """Return how far from a span of a length, in samples, a shorter one is joined to it."""
+    return max(JOINED, JOINED_SHARE * length)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ape.monitor.alarms import YOUNG
-from ape.monitor.spans import BELOW, JOINED, JOINED_SHARE, Span
+from ape.monitor.spans import BELOW, JOINED, Span, reach
 from ape.monitor.spans import spans as spans_of
 from ape.monitor.threshold import Threshold
 from ape.watch.describing import Described
@@ -214,8 +214,8 @@ class EventTracker:
         """Go on with an event whose scores are high."""
         now = replace(each, begin=min(each.begin, span.begin), end=span.end)
         last = now.end if each.told is None else max(now.end, each.told.end)
-        settled = last + _wait(now.end - now.begin)
         length = now.end - now.begin
+        settled = last + int(np.ceil(reach(length)))  # a high score before it would be joined
         if final >= settled:
             self._end(now, records)
             self._closed.append([now.begin, settled])
@@ -300,11 +300,6 @@ def _joined(each: _Tracked, other: _Tracked, kept: list[_Tracked], records: list
         kept.append(each)
         return
     records.append(_next(each.told, "withdraw", ongoing=False, reason=f"withdrawn: it is part of {other.told.id}"))
-
-
-def _wait(length: int) -> int:
-    """Return how many rows after an event have to be low before it is closed."""
-    return int(np.ceil(max(JOINED, JOINED_SHARE * length)))
 
 
 def _common(span: Span, each: _Tracked) -> int:
