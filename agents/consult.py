@@ -147,7 +147,7 @@ async def consult_or_replace(
         The brain's server fails.
     """
     problem, cost = "it gave no valid answer to any task before", Usage()
-    if brain.server is None or not unfit:
+    if not unfit:
         try:
             return await consult(brain, agent, task, tools, schema, artefacts, listen)
         except AnswerError as error:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ape.agents.expert.failures import Failure
-from ape.agents.expert.selection import LEAST_NEEDED, SIGNED, Choice, strengths
+from ape.agents.expert.selection import LEAST_NEEDED, SIGNED, Choice, described, strengths
 from ape.agents.expert.transcript import Transcript
 from ape.rules import OPERATORS, RuleDraft
 from ape.rules.schema import ContextualPrior, DurationPrior, Evidence, Parameter, Range, ScalePrior, Step
@@ -64,7 +63,7 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
         )
     level = {tercile for hint in failure.hints for tercile in hint.level}
     channels = failure.channels or (_group(transcript) if OPERATORS[choice.kind.operator].relational else [])
-    clock = "first_time" in _described(transcript)
+    clock = "first_time" in described(transcript)
     after = float(AFTER_CHANGE)
     if not failure.hints[0].benign:  # what is normal after a change begins with it
         after = max(after, AFTER_CHANGE_SHARE * (transcript.task["profile"].get("period") or 0))
@@ -92,7 +91,7 @@ def _spread(failure: Failure) -> str:
 
 def _group(transcript: Transcript) -> list[str]:
     """Channels of the largest group that goes together; none if it is not listed whole."""
-    groups = [group for group in _described(transcript).get("groups", []) if group["size"] > 1]
+    groups = [group for group in described(transcript).get("groups", []) if group["size"] > 1]
     return groups[0]["channels"] if groups and groups[0]["size"] == len(groups[0]["channels"]) else []
 
 
@@ -134,10 +133,6 @@ def _usual_values(transcript: Transcript, channels: list[str]) -> list[tuple[flo
         rows = zip(value["channels"], value["median"], value["robust_sd"], strict=True)
         found += [(abs(level), sd) for name, level, sd in rows if name in channels and level and sd]
     return found
-
-
-def _described(transcript: Transcript) -> dict[str, Any]:
-    return next((result.value for result in transcript.results_of("describe_series")), {})
 
 
 def _duration(transcript: Transcript, choice: Choice) -> DurationPrior:

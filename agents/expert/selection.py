@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ape.agents.expert.failures import Failure, named_failures
 from ape.agents.expert.rule_kinds import RULE_KINDS, RuleKind
@@ -118,11 +119,15 @@ def select_benign(transcript: Transcript) -> list[Choice]:
 def _has_days(transcript: Transcript, normal: Failure) -> bool:
     """Whether the data have the times, and the training part the days, that tell when something is normal."""
     dated, days = normal.first("times"), normal.first("like_weekdays")
-    clock = any("first_time" in result.value for result in transcript.results_of("describe_series")[:1])
-    seconds = (transcript.task.get("training_points") or 0) * (
-        transcript.task.get("plan", {}).get("step_seconds") or 0.0
-    )
-    return (clock or not (dated or days)) and (seconds >= TWO_WEEKS or not days)
+    points, step = transcript.task.get("training_points"), transcript.task.get("plan", {}).get("step_seconds")
+    if days and (points or 0) * (step or 0.0) < TWO_WEEKS:
+        return False
+    return "first_time" in described(transcript) or not (dated or days)
+
+
+def described(transcript: Transcript) -> dict[str, Any]:
+    """Return the first description of the series; empty if there is none."""
+    return next((result.value for result in transcript.results_of("describe_series")), {})
 
 
 def hints_of(transcript: Transcript, *, benign: bool = False) -> list[Hint]:
