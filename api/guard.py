@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ape.api.messages import Problem
 
-OPEN = ("/health", "/docs", "/openapi.json")  # paths that need no token: they tell nothing about data
+OPEN = ("/health", "/docs", "/openapi.json")  # paths that need no token: they reveal nothing about data
 MAX_BODY = 16 * 2**20  # bytes
 LONGEST_BODY = 30.0  # seconds in which a body must arrive
 MOST_AT_ONCE = 32  # requests with a body in one process: each may hold MAX_BODY

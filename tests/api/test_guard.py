@@ -27,7 +27,7 @@ def secured(client_of):
     "given", [None, "", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN, "Bearer \xe4"]
 )
 @pytest.mark.parametrize("path", ["/detectors", "/metrics", "/nothing"])
-def test_without_the_token_nothing_is_told(secured, given, path):
+def test_without_the_token_nothing_is_revealed(secured, given, path):
     headers = {} if given is None else {"authorization": given.encode("latin-1")}
     answer = secured.get(path, headers=headers)
     assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"

@@ -41,9 +41,9 @@ def test_rows_in_pieces_get_what_they_get_at_once_also_after_a_restart(own, rows
         parts.append(client.post(STREAM, json={"rows": rows[begin:end]}).json())
     assert parts[-1]["rows"] == whole["rows"] and parts[-1]["newest"] == whole["newest"]
     assert [score for part in parts for score in part["final"]] == whole["final"]
-    told = [{**record, "id": ""} for part in parts for record in part["records"]]
-    assert told == [{**record, "id": ""} for record in whole["records"]]
-    assert told and told[0]["state"] == "open"
+    reported = [{**record, "id": ""} for part in parts for record in part["records"]]
+    assert reported == [{**record, "id": ""} for record in whole["records"]]
+    assert reported and reported[0]["state"] == "open"
 
 
 def test_a_csv_body_is_like_rows(own, rows):
