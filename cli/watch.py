@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ape.cli.commands import detector_folder
 from ape.cli.terminal import console, print_document, print_table
 from ape.core.errors import InputError
+from ape.core.files import folder_digest
 from ape.core.run_files import DETECTOR, ENHANCED, RECORD
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def watch(arguments: argparse.Namespace) -> int:
         _say(f"{name}: {begins} {scorer.known} rows; threshold {threshold.level:.2f}; judges each {every} rows")
         stack.enter_context(stop.on_signals())
         watched.run(stop, once=arguments.once)
-        events = len(store.alerts())
+        events = store.count_events()
         _say(f"{name}: {scorer.known} rows, {events} event{'s' * (events != 1)}; state in {path}")
     return 0
 
@@ -156,16 +156,13 @@ def _refuse_own_output(arguments: argparse.Namespace) -> None:
 def _require_same(store: Store, arguments: argparse.Namespace, detector: Path) -> None:
     """Refuse to go on with another input or another detector than before."""
     where = arguments.input if arguments.input == "-" else str(Path(arguments.input).resolve())
-    digest = hashlib.sha256()
-    for path in sorted(path for path in detector.rglob("*") if path.is_file()):
-        digest.update(path.read_bytes())
-    now = {"input": where, "detector": digest.hexdigest()}
+    now = {"input": where, "detector": folder_digest(detector).hex()}
     stored = store.get("watch")
     if stored is None:
         store.put("watch", json.dumps(now).encode())
         return
     before = json.loads(stored)
-    hint = "give another --name to start afresh"
+    hint = "give another --name to start from the beginning"
     if before["input"] != now["input"]:
         raise InputError(f"this watch follows {before['input']}", str(store.path), hint)
     if before["detector"] != now["detector"]:

@@ -49,7 +49,7 @@ def create(folder: Path, request: Request, series: Series, earlier: Path, alarms
     InputError
         There is nothing that a person calls normal.
     """
-    before = [rule for rule in _bank_of(earlier) if any(entry.agent == "person" for entry in rule.history)]
+    before = [rule for rule in _benign_of(earlier) if any(entry.agent == "person" for entry in rule.history)]
     if not alarms and not before:
         hint = f"label one: ape alerts {earlier} ID --false"
         raise InputError("no event is labelled as a false alarm", str(earlier), hint)
@@ -86,13 +86,13 @@ def execute_continued(run: Run, callbacks: Callbacks = SILENT) -> Outcome:
 def _with_benign(run: Run, mined: RuleBank, kept: Mapping[str, Any], callbacks: Callbacks) -> RuleBank:
     """Return the mined bank with the benign rules that a run record keeps."""
     desk = Desk(Workbench(run.series, Artefacts(run.folder / ARTEFACTS)), run.request.seed)
-    desk.put_bank(mined)
-    where = run.folder / RECORD
-    for obj in kept["benign"]:
-        rule = validated(Rule, obj, "not a run record", where, "start a new run", inside=f"{FIELD}.benign")
-        if rule.id not in desk.rules:
-            desk.rules[rule.id], desk.figures[rule.id] = rule, {}
-            desk.benign.append(rule.id)
+    where, taken = run.folder / RECORD, {rule.id for rule in (*mined.rules, *mined.benign)}
+    before = [
+        validated(Rule, obj, "not a run record", where, "start a new run", inside=f"{FIELD}.benign")
+        for obj in kept["benign"]
+    ]
+    added = [rule for rule in before if rule.id not in taken]
+    desk.put_bank(mined.model_copy(update={"benign": [*mined.benign, *added]}))
     for alarm in kept["false_alarms"]:
         draft = validated(RuleDraft, alarm["draft"], "not a run record", where, "start a new run", inside=FIELD)
         if draft.id in desk.rules:
@@ -106,6 +106,6 @@ def _with_benign(run: Run, mined: RuleBank, kept: Mapping[str, Any], callbacks: 
     return desk.bank()
 
 
-def _bank_of(folder: Path) -> list[Rule]:
+def _benign_of(folder: Path) -> list[Rule]:
     """Return the benign rules of a run; none if it has no bank yet."""
     return list(RuleBank.load(folder / BANK).benign) if (folder / BANK).is_file() else []

@@ -176,7 +176,9 @@ class LiveScorer:
         self._highest = float(arrays.pop("highest"))
         if version != FORMAT or arrays["values"].shape[1] != len(usual):
             raise InputError(
-                "the stored state belongs to another detector", "the watch", "watch under another name to start afresh"
+                "the stored state belongs to another detector",
+                "the watch",
+                "watch under another name to start from the beginning",
             )
         self._rows = History(usual, self.required, arrays)
         self._engine.begin(self.start, self._highest)

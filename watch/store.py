@@ -205,6 +205,11 @@ class Store:
             raise InputError(f"no event '{event[:80]}'", str(self.path), "see 'ape alerts RUN'")
         self._write("insert or replace into labels values (?, ?, ?, ?)", event, label, note, time.time())
 
+    def count_events(self) -> int:
+        """Return how many events there are."""
+        ((count,),) = self._read("select count(distinct id) from records")
+        return int(count)
+
     def alerts(self) -> list[Alert]:
         """Return all events in the order in which they opened."""
         return [Alert(event, json.loads(body), label, note or "") for event, body, label, note in self._read(ALERTS)]
@@ -231,7 +236,7 @@ class Store:
 
 
 def _move_away() -> str:
-    return "move the file away to begin anew, or restore it from a backup"
+    return "move the file away to start from the beginning, or restore it from a backup"
 
 
 def store_path(folder: Path, name: str) -> Path:

@@ -109,7 +109,7 @@ def test_labels_are_given_while_another_process_watches(path):
 def test_a_damaged_file_is_one_line(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"damaged.*pump.sqlite.*begin anew") as refused:
+    with pytest.raises(InputError, match=r"damaged.*pump.sqlite.*start from the beginning") as refused:
         Store(path)
     assert "\n" not in str(refused.value)
 
@@ -120,7 +120,7 @@ def test_damage_inside_the_file_is_one_line(path):
     content = bytearray(path.read_bytes())
     content[4096 : 4 * 4096] = b"x" * (3 * 4096)
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"damaged.*begin anew"):
+    with pytest.raises(InputError, match=r"damaged.*start from the beginning"):
         Store(path)
 
 
