@@ -1,4 +1,4 @@
-"""Say once when normal data have moved away from the training data, with a picture."""
+"""Report once that normal data have moved away from the training data, with a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORTEST = 128  # rows of a block; otherwise the latency
 TYPICAL = 1.0  # median score of a block from which on it has moved: in training, one row in ten scores as high
 RARE = 6.0  # score of one normal point in a million
 OUTSIDE = 0.2  # or share of its rows outside of the training range of a channel
-RECENT, MANY, FEW = 10, 8, 2  # of the last 10 blocks: so many have moved; so few, and it may be said again
+RECENT, MANY, FEW = 10, 8, 2  # of the last 10 blocks: so many have moved; so few, and it may be reported again
 MEASURED = 0.5  # share of the rows of a block that need values
 SHOWN = 60  # blocks in the picture, which are kept
 MOST = 3  # channels in the picture and in the text
@@ -38,7 +38,7 @@ class DriftWatch:
     ----------
     scorer : LiveScorer
     picture : Path
-        PNG file that is written when it is said.
+        PNG file that is written with the note.
     state : mapping, optional
         From `state`: go on there.
     """
@@ -51,7 +51,7 @@ class DriftWatch:
         self._low = np.array(required.lowest or [-np.inf] * channels) + offset
         self._high = np.array(required.highest or [np.inf] * channels) + offset
         stored = state or {}
-        self._said = bool(stored.get("said", False))
+        self._reported = bool(stored.get("reported", False))
         # Rows of the block that is not complete: score, and values [n, 1 + C]; NaN where a value is missing.
         self._rows = _read(stored.get("rows"), 1 + channels)
         # Of each block: number of the first row, median score, and for each channel 3 quantiles and the share outside.
@@ -62,10 +62,10 @@ class DriftWatch:
     def state(self) -> dict[str, Any]:
         """Return what is needed to go on after a restart, as JSON."""
         rows, blocks = (base64.b64encode(part.tobytes()).decode() for part in (self._rows, self._blocks))
-        return {"said": self._said, "rows": rows, "blocks": blocks, "times": self._times}
+        return {"reported": self._reported, "rows": rows, "blocks": blocks, "times": self._times}
 
     def add(self, judged: Judged) -> list[Note]:
-        """Return what is to be said after an evaluation: nothing, or one note."""
+        """Return the notes of an evaluation: none, or one."""
         count = len(judged.final)
         values = self.scorer.values(judged.first_final, judged.first_final + count)
         values = np.where(judged.missing[:count, None], np.nan, values)
@@ -95,10 +95,10 @@ class DriftWatch:
         self._blocks = np.concatenate([self._blocks, block[None]])[-SHOWN:]
         self._times = self._times[-SHOWN:]
         moved = int(self._moved()[-RECENT:].sum())
-        if self._said:
-            self._said = moved > FEW
+        if self._reported:
+            self._reported = moved > FEW
         elif moved >= MANY:
-            self._said = True
+            self._reported = True
             write_bytes(self.picture, self._drawn())
             return [Note("drift", self._text(), first + self.block)]
         return []

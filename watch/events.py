@@ -18,15 +18,15 @@ from ape.watch.describing import Described
 from ape.watch.scorer import Judged
 
 KEPT = 4096  # rows whose scores are kept
-LONGER, HIGHER = 2.0, 1.5  # an event that is so many times as long or as high as it was told is told again
-OVER = YOUNG + JOINED  # rows after an event, from which on it is told to be over
+LONGER, HIGHER = 2.0, 1.5  # times the length and height in the last report, from which on an event is reported again
+OVER = YOUNG + JOINED  # rows after an event, from which on it is reported as over
 
 State = Literal["open", "grow", "close", "withdraw"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is told about an event: one line of JSON. Further fields may follow; these stay.
+    """What is reported about an event: one line of JSON. Further fields may follow; these stay.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Record:
     sequence : int
         Counts the records of an event from 0.
     state : {"open", "grow", "close", "withdraw"}
-        After the last two, nothing more is told about the event.
+        After the last two, nothing more is reported about the event.
     start, end, peak : int
         Rows, counted from the first that was ever read; ``end`` is exclusive.
     start_time, end_time, peak_time : str or None
@@ -88,8 +88,8 @@ class _Tracked:
         Where scores are high by now.
     length : int
         When they were described last, and at least 32; so is ``score``.
-    told : Record or None
-        What was told last. None: it is no event, because a benign rule keeps it quiet, or because it is part of
+    reported : Record or None
+        What was reported last. None: it is no event, because a benign rule keeps it quiet, or because it is part of
         another one.
     """
 
@@ -98,14 +98,14 @@ class _Tracked:
     end: int
     length: int
     score: float
-    told: Record | None
+    reported: Record | None
 
 
 class EventTracker:
     """Events of scores that arrive.
 
     An event opens at the first evaluation at which a score reaches the level with enough rows after it, or at once
-    where values are missing (see `ape.monitor.alarms`). It is told again when it is twice as long or half as high
+    where values are missing (see `ape.monitor.alarms`). It is reported again when it is twice as long or half as high
     again, and once it seems to be over. It closes when enough rows after it have final scores that are low, and is as
     in ``events.json`` then. It is withdrawn if its final scores are low, or if a benign rule keeps it quiet. A closed
     event stays as it is: a later one that would have been joined with it is an event of its own.
@@ -152,11 +152,11 @@ class EventTracker:
 
     @property
     def open(self) -> tuple[Record, ...]:
-        """What was told last about the events that are open."""
-        return tuple(each.told for each in self._tracked if each.told is not None)
+        """What was reported last about the events that are open."""
+        return tuple(each.reported for each in self._tracked if each.reported is not None)
 
     def add(self, judged: Judged) -> list[Record]:
-        """Return what is to be told after an evaluation."""
+        """Return the records of an evaluation."""
         count = len(judged.final)
         self._scores = np.concatenate([self._scores, judged.final])
         self._missing = np.concatenate([self._missing, judged.missing[:count]])
@@ -181,7 +181,7 @@ class EventTracker:
         for span in spans:
             if span not in taken:
                 each = _Tracked(span.begin, span.begin, span.end, max(span.end - span.begin, YOUNG), span.peak, None)
-                self._tracked.append(self._told(each, records))
+                self._tracked.append(self._reported(each, records))
         self._forget(final)
         return records
 
@@ -213,7 +213,7 @@ class EventTracker:
     ) -> None:
         """Go on with an event whose scores are high."""
         now = replace(each, begin=min(each.begin, span.begin), end=span.end)
-        last = now.end if each.told is None else max(now.end, each.told.end)
+        last = now.end if each.reported is None else max(now.end, each.reported.end)
         length = now.end - now.begin
         settled = last + int(np.ceil(reach(length)))  # a high score before it would be joined
         if final >= settled:
@@ -222,10 +222,10 @@ class EventTracker:
         elif (
             length >= LONGER * each.length
             or span.peak >= HIGHER * each.score
-            or (each.told is not None and each.told.ongoing and now.end + OVER <= known)
+            or (each.reported is not None and each.reported.ongoing and now.end + OVER <= known)
         ):
             now = replace(now, length=max(length, each.length), score=max(span.peak, each.score))
-            kept.append(self._told(now, records))
+            kept.append(self._reported(now, records))
         else:
             kept.append(now)
 
@@ -233,46 +233,46 @@ class EventTracker:
         """Withdraw an event whose scores are low, once they are final."""
         if final < each.end + JOINED:
             kept.append(each)
-        elif each.told is not None:
+        elif each.reported is not None:
             reason = "withdrawn: all scores are known now, and none is high enough"
-            records.append(_next(each.told, "withdraw", ongoing=False, reason=reason))
+            records.append(_next(each.reported, "withdraw", ongoing=False, reason=reason))
 
     def _end(self, each: _Tracked, records: list[Record]) -> None:
         """Close an event, or withdraw it. One that is known to be an event only now opens and closes."""
-        told = self._told(each, records).told if each.told is None else each.told
-        if told is None:
+        reported = self._reported(each, records).reported if each.reported is None else each.reported
+        if reported is None:
             return
         described = self._describe(each.begin, each.end)
         if described.event is None:
-            records.append(_next(told, "withdraw", ongoing=False, reason=f"withdrawn: {described.quiet}"))
+            records.append(_next(reported, "withdraw", ongoing=False, reason=f"withdrawn: {described.quiet}"))
         else:
-            records.append(_next(told, "close", **{**self._fields(each, described), "ongoing": False}))
+            records.append(_next(reported, "close", **{**self._fields(each, described), "ongoing": False}))
 
-    def _told(self, each: _Tracked, records: list[Record]) -> _Tracked:
-        """Tell an event for the first time, or again; not if it is none."""
+    def _reported(self, each: _Tracked, records: list[Record]) -> _Tracked:
+        """Report an event for the first time, or again; not if it is none."""
         described = self._describe(each.begin, each.end)
         event = described.event
         if event is None:
             return each
-        if each.told is None:
-            others = [*((told.start, told.end) for told in self.open), *self._closed]
+        if each.reported is None:
+            others = [*((reported.start, reported.end) for reported in self.open), *self._closed]
             if any(event["start"] < end and begin < event["end"] for begin, end in others):
                 return each  # two runs of high scores are one event
             name = f"{self.name}-{each.alarm}"
             record = Record(id=name, sequence=0, state="open", **self._fields(each, described))
         else:
-            record = _next(each.told, "grow", **self._fields(each, described))
+            record = _next(each.reported, "grow", **self._fields(each, described))
         records.append(record)
-        return replace(each, told=record)
+        return replace(each, reported=record)
 
     def _fields(self, each: _Tracked, described: Described) -> dict[str, Any]:
         """Return the fields of a record. An event that began before the rows that are kept keeps its begin."""
-        event, told = dict(described.event or {}), each.told
-        if told is not None and told.start < described.first:
-            event |= {"start": told.start, "start_time": told.start_time}
-            if told.score > event["score"]:
-                event |= {"peak": told.peak, "peak_time": told.peak_time, "score": told.score}
-                event |= {"expected_every": told.expected_every}
+        event, reported = dict(described.event or {}), each.reported
+        if reported is not None and reported.start < described.first:
+            event |= {"start": reported.start, "start_time": reported.start_time}
+            if reported.score > event["score"]:
+                event |= {"peak": reported.peak, "peak_time": reported.peak_time, "score": reported.score}
+                event |= {"expected_every": reported.expected_every}
         names = [name for name in Record.__dataclass_fields__ if name in event]
         fields = {name: event[name] for name in names if name not in ("id", "sequence", "state")}
         fields["score"] = fields["score"] or round(each.score, 3)
@@ -288,23 +288,25 @@ class EventTracker:
 
 
 def _tracked(stored: Mapping[str, Any]) -> _Tracked:
-    told = stored["told"]
-    return _Tracked(**{**stored, "told": None if told is None else Record(**told)})
+    reported = stored["reported"]
+    return _Tracked(**{**stored, "reported": None if reported is None else Record(**reported)})
 
 
 def _joined(each: _Tracked, other: _Tracked, kept: list[_Tracked], records: list[Record]) -> None:
     """Withdraw an event that turns out to be part of another one."""
-    if each.told is None:
+    if each.reported is None:
         return
-    if other.told is None:  # which is quiet: nobody knows of it
+    if other.reported is None:  # which is quiet: nobody knows of it
         kept.append(each)
         return
-    records.append(_next(each.told, "withdraw", ongoing=False, reason=f"withdrawn: it is part of {other.told.id}"))
+    records.append(
+        _next(each.reported, "withdraw", ongoing=False, reason=f"withdrawn: it is part of {other.reported.id}")
+    )
 
 
 def _common(span: Span, each: _Tracked) -> int:
     return min(span.end, each.end) - max(span.begin, each.begin)
 
 
-def _next(told: Record, state: State, **fields: Any) -> Record:
-    return replace(told, sequence=told.sequence + 1, state=state, **fields)
+def _next(reported: Record, state: State, **fields: Any) -> Record:
+    return replace(reported, sequence=reported.sequence + 1, state=state, **fields)

@@ -28,7 +28,7 @@ from ape.watch.store import Store
 
 POLL = 0.5  # seconds between two looks at the input
 LEFT = 30.0  # seconds that the webhook may take for the last records with --once
-TOLD = 3  # notes of one kind that are told in full at each poll
+SHOWN = 3  # notes of one kind that are shown in full at each poll
 SCORER = "scorer"  # key of its state in the store; those of the others are in STATES
 STATES = ("source", "parser", "order", "tracker", "drift")
 NOTHING = Rows(np.zeros((0, 1)), None, np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
@@ -174,7 +174,7 @@ class Watch:
             # What standard input has brought cannot be read again.
             with stop.interrupting(self.source.state()["kind"] != "stdin"):
                 notes = self._take(piece)
-            self._tell(notes)
+            self._report(notes)
         self._deliver()
         if piece.ended or (once and not piece.more):
             return False
@@ -211,7 +211,7 @@ class Watch:
         return notes
 
     def _score(self, rows: Rows, notes: list[Note], records: list[Record], *, last: bool = False) -> None:
-        """Score rows, and append what is to be told."""
+        """Score rows, and append the notes and records that follow."""
         for judged in self.scorer.add(rows, last):
             records += self.tracker.add(judged)
             notes += [] if self.drift is None else self.drift.add(judged)
@@ -250,14 +250,14 @@ class Watch:
     def _names(self) -> list[str]:
         return [*(sink.name for sink in self.sinks), *([self.webhook.name] if self.webhook else [])]
 
-    def _tell(self, notes: Sequence[Note]) -> None:
-        """Tell what is unusual; many notes of one kind are counted."""
-        told = Counter[str]()
+    def _report(self, notes: Sequence[Note]) -> None:
+        """Report what is unusual; many notes of one kind are counted."""
+        counts = Counter[str]()
         for note in notes:
-            told[note.kind] += 1
+            counts[note.kind] += 1
             self.metrics.notes.labels(note.kind).inc()
-            if told[note.kind] <= TOLD:
+            if counts[note.kind] <= SHOWN:
                 self.say(f"{note.kind}: {note.text}")
-        for kind, count in told.items():
-            if count > TOLD:
-                self.say(f"{kind}: {count - TOLD} more")
+        for kind, count in counts.items():
+            if count > SHOWN:
+                self.say(f"{kind}: {count - SHOWN} more")

@@ -9,7 +9,7 @@ With times:
   the last steps do not exceed.
 - **A clock that is set back** looks like late rows at first. Rows that are not newer but follow one another are held
   back. If a newer row comes, they were late. If ``ENOUGH`` of them have come, the clock was set back: they are given
-  on, after a gap, and time runs on from there. An hour less, as at the end of summer time without a zone, is told
+  on, after a gap, and time runs on from there. An hour less, as at the end of summer time without a zone, is reported
   after ``ENOUGH_FOR_HOUR`` rows and leaves no gap. Rows from before the last ``RECENT`` ones are late, and only after
   ``ENOUGH_OF_OLD`` of them in a row the clock counts as set back.
 - **A clock that jumps forward** leaves a gap, as missing rows do. If it is set right again, that is a clock that is
@@ -203,10 +203,10 @@ class Order:
         missing[0], pauses[0] = (0, gap) if first or gap else (missing[0], pauses[0])
         filled = np.where(missing <= LONGEST_GAP, missing, 0)
         gaps = pauses | (missing > LONGEST_GAP)
-        told = (missing > 0) | pauses
-        told[0] &= not gap
-        for k in np.flatnonzero(told).tolist():
-            self._tell_missing(int(missing[k]), int(steps[k]), int(row[k]), int(clock[k]), block.clock is not None)
+        reported = (missing > 0) | pauses
+        reported[0] &= not gap
+        for k in np.flatnonzero(reported).tolist():
+            self._report_missing(int(missing[k]), int(steps[k]), int(row[k]), int(clock[k]), block.clock is not None)
         place = np.arange(len(stamps)) + np.cumsum(filled)
         total = int(place[-1]) + 1
         all_values = np.full((total, values.shape[1]), np.nan)
@@ -275,7 +275,7 @@ class Order:
         self._held = []
 
     def _drop(self, row: _Row) -> None:
-        """Tell that a row is late, or has the time of another."""
+        """Report that a row is late, or has the time of another."""
         if row.stamp in self._recent:
             text = f"a second row of {_when(row)} with other values was dropped"
             self._note("repeated", text, row.row)
@@ -283,7 +283,7 @@ class Order:
         newest = "" if self._clock is None else f", after that of {_time(self._clock)},"
         self._note("late", f"the row of {_when(row)} came late{newest} and was dropped", row.row)
 
-    def _tell_missing(self, missing: int, step: int, row: int, clock: int, dated: bool) -> None:
+    def _report_missing(self, missing: int, step: int, row: int, clock: int, dated: bool) -> None:
         where = f"before {_time(clock)}" if dated else "before this row"
         if not missing:
             self._note("missing", f"a pause of {step / SECOND:.6g} s {where}: a gap", row)

@@ -199,10 +199,10 @@ class Parser:
             return []
         rows, self._pending, self.format = self._pending[skip:], [], form
         if self._started or self.known.names:
-            self._tell_new(names, self.rows)
+            self._report_new(names, self.rows)
         self._names = dict.fromkeys([*self._names, *names][:MOST_NAMES])
         if not form.json:
-            self._tell_lost([name for name, column in self._channels(form) if column is None], self.rows)
+            self._report_lost([name for name, column in self._channels(form) if column is None], self.rows)
         self._started = True
         return rows
 
@@ -214,13 +214,13 @@ class Parser:
             for name, column in zip(names, form.channels, strict=True)
         ]
 
-    def _tell_new(self, names: Iterable[str], row: int) -> None:
+    def _report_new(self, names: Iterable[str], row: int) -> None:
         for name in names:
             if name not in self._names and name not in self.required.channels and len(self._names) < MOST_NAMES:
                 self._note("new channel", f"column '{name}' was not there before and is left out", row)
                 self._names[name] = None
 
-    def _tell_lost(self, lost: list[str], row: int) -> None:
+    def _report_lost(self, lost: list[str], row: int) -> None:
         for name in lost:
             if name not in self._lost:
                 text = f"channel '{name}' is gone: its values are missing until it is there again"
@@ -304,8 +304,8 @@ class Parser:
                 continue
             if not self._is_of_series(cells, form):
                 continue
-            self._tell_new(cells, number)
-            self._tell_lost([name for name, column in channels if column not in cells], number)
+            self._report_new(cells, number)
+            self._report_lost([name for name, column in channels if column not in cells], number)
             found.append(cells)
             numbers.append(number)
         return found, numbers

@@ -1,13 +1,13 @@
 """Where new lines come from: a growing file, standard input, or a folder of files. Each complete line comes once.
 
-What happens to a file is told by its inode, its size, and fingerprints of its first bytes and of those before the
+What happens to a file is recognised by its inode, its size, and fingerprints of its first bytes and of those before the
 offset:
 
 - It grew: the new lines are read. A line without its end waits for the rest.
 - It was **rotated** (renamed, and a new file has its name): the rest of the renamed file is read first, in which the
   last line needs no end, then the new file from its begin. After a restart the renamed file is looked for beside the
   new one; if it is not there, its rest is lost and the note says so.
-- It was **truncated**, or written anew in place: it is read from its begin.
+- It was **truncated**, or overwritten in place: it is read from its begin.
 - It was replaced by a copy that begins with the same bytes: reading goes on at the offset.
 - It is gone: nothing is read until it is there again.
 - A line longer than `ape.watch.lines.LONGEST_LINE` is refused: it is skipped, and never held in memory as a whole.

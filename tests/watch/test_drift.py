@@ -1,4 +1,4 @@
-"""Data that have moved away from those of training are told once, with a picture."""
+"""Data that have moved away from those of training are reported once, with a picture."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def scores_of(score, known, wrong=()):
     return found
 
 
-def told(score, known, describe=described, wrong=()):
+def reported(score, known, describe=described, wrong=()):
     tracker = EventTracker("pump", THRESHOLD, describe)
     return [(each.known, record) for each in scores_of(score, known, wrong) for record in tracker.add(each)]
 
@@ -68,9 +68,9 @@ def flat(length=600):
 def test_an_event_opens_grows_and_closes():
     score = flat()
     score[100:180] = 4.0
-    # It opens once a high score has 32 rows after it, is told again at twice the length (34), and when 48 rows have
+    # It opens once a high score has 32 rows after it, is reported again at twice the length (34), and when 48 rows have
     # passed since its end. It closes when half of its length (40 rows) is final after its end.
-    assert brief(told(score, range(1, 601))) == [
+    assert brief(reported(score, range(1, 601))) == [
         (133, "pump-100", 0, "open", 100, 133),
         (166, "pump-100", 1, "grow", 100, 166),
         (270, "pump-100", 2, "close", 100, 180),
@@ -85,7 +85,7 @@ def test_an_event_that_seems_to_be_over_is_told_again():
         found = described(begin, end)
         return Described(0, {**found.event, "ongoing": end < 140})
 
-    found = told(score, range(1, 601), describe)
+    found = reported(score, range(1, 601), describe)
     assert [(known, record.state, record.ongoing) for known, record in found] == [
         (133, "open", True),
         (188, "grow", False),
@@ -97,7 +97,7 @@ def test_a_higher_score_is_told():
     score = flat()
     score[100:120], score[130:140] = 4.0, 6.0
     # The second run is near enough to be joined, and tells 32 rows after its begin.
-    assert brief(told(score, range(1, 601))) == [
+    assert brief(reported(score, range(1, 601))) == [
         (133, "pump-100", 0, "open", 100, 120),
         (163, "pump-100", 1, "grow", 100, 140),
         (210, "pump-100", 2, "close", 100, 140),
@@ -105,7 +105,7 @@ def test_a_higher_score_is_told():
 
 
 def test_provisional_scores_that_were_wrong_are_withdrawn():
-    found = told(flat(), range(1, 601), wrong=[(slice(100, 110), 5.0)])
+    found = reported(flat(), range(1, 601), wrong=[(slice(100, 110), 5.0)])
     assert [(known, record.state) for known, record in found] == [(133, "open"), (176, "withdraw")]
     assert found[1][1].sequence == 1 and "none is high enough" in found[1][1].reason
 
@@ -113,13 +113,13 @@ def test_provisional_scores_that_were_wrong_are_withdrawn():
 def test_what_a_benign_rule_keeps_quiet_is_not_told():
     score = flat()
     score[100:140] = 4.0
-    assert told(score, range(1, 601), lambda begin, end: Described(0, None, "planned work")) == []
+    assert reported(score, range(1, 601), lambda begin, end: Described(0, None, "planned work")) == []
 
 
 def test_an_event_that_becomes_quiet_is_withdrawn():
     score = flat()
     score[100:140] = 4.0
-    found = told(
+    found = reported(
         score, range(1, 601), lambda begin, end: described(begin, end) if end < 140 else Described(0, None, "x")
     )
     assert [record.state for _, record in found] == ["open", "withdraw"] and found[1][1].reason == "withdrawn: x"
@@ -129,7 +129,7 @@ def test_events_that_become_one_leave_one():
     score = flat()
     score[100:110] = score[150:160] = 4.0
     score[110:150] = 3.5
-    found = told(score, range(1, 601), wrong=[(slice(110, 150), 1.0)])
+    found = reported(score, range(1, 601), wrong=[(slice(110, 150), 1.0)])
     assert [(known, record.id, record.state) for known, record in found] == [
         (133, "pump-100", "open"),
         (183, "pump-150", "open"),
@@ -161,7 +161,7 @@ def test_scores_of_long_ago_are_forgotten():
 
 
 def test_a_record_is_one_line():
-    record = told(np.where(np.arange(300) < 100, 1.0, 4.0).astype(np.float32), [200])[0][1]
+    record = reported(np.where(np.arange(300) < 100, 1.0, 4.0).astype(np.float32), [200])[0][1]
     assert json.loads(record.line())["id"] == "pump-100" and "\n" not in record.line()
 
 

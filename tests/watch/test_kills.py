@@ -1,4 +1,4 @@
-"""A watch that is killed at any moment, and started again, tells the same events, each line once."""
+"""A watch that is killed at any moment, and started again, reports the same events, each line once."""
 
 from __future__ import annotations
 

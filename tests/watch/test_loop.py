@@ -41,7 +41,7 @@ def watch(folder, tmp_path):
     return run
 
 
-def told(path):
+def reported(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -61,14 +61,14 @@ def test_rows_in_parts_and_restarts_tell_the_same_as_all_at_once(watch, folder, 
     assert watch(data) == 0
     whole.write_text(capsys.readouterr().out)
     assert parts.read_bytes() == whole.read_bytes()
-    assert finds_anomaly(told(parts))
+    assert finds_anomaly(reported(parts))
 
 
 def test_alerts_are_listed_acknowledged_and_called_false(watch, folder, lines, tmp_path, capsys):
     data = tmp_path / "live.csv"
     data.write_bytes(b"".join(lines))
     assert watch(data, "--out", str(tmp_path / "events.jsonl")) == 0
-    event = told(tmp_path / "events.jsonl")[-1]["id"]
+    event = reported(tmp_path / "events.jsonl")[-1]["id"]
     assert main(["alerts", str(folder), event, "--acknowledge"]) == 0
     assert main(["alerts", str(folder), event, "--false", "--note", "the cleaning"]) == 0
     capsys.readouterr()
@@ -133,7 +133,7 @@ def test_the_end_may_come_while_it_scores(watch, folder, lines, tmp_path, monkey
         assert watch(data, "--out", str(out)) == 0
     assert not out.exists()
     assert watch(data, "--out", str(out)) == 0
-    assert finds_anomaly(told(out))
+    assert finds_anomaly(reported(out))
 
 
 def test_a_second_process_is_one_line(watch, folder, lines, tmp_path, capsys):
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_written_gets_its_events_later(watch, lines, tmp_p
     assert capsys.readouterr().err.count("file: cannot write now") == 1
     out.rmdir()
     assert watch(data, "--out", str(out)) == 0
-    assert finds_anomaly(told(out))
+    assert finds_anomaly(reported(out))
 
 
 def test_a_webhook_that_hangs_does_not_hold_up_the_scoring(watch, folder, lines, tmp_path, monkeypatch):
@@ -194,7 +194,7 @@ def test_a_webhook_that_hangs_does_not_hold_up_the_scoring(watch, folder, lines,
     release.set()
     server.shutdown()
     with Store(store_path(folder, "w")) as store:
-        assert store.waiting("webhook") == len(told(out)) > 0
+        assert store.waiting("webhook") == len(reported(out)) > 0
 
 
 def test_json_lines_on_standard_input_end_with_their_writer(folder, lines, tmp_path, capsys, monkeypatch):
