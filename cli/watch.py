@@ -58,6 +58,7 @@ def watch(arguments: argparse.Namespace) -> int:
         store = stack.enter_context(Store(path))
         _require_same(store, arguments, of_detector)
         states = stored_states(store)
+        known = known_format(request, required) if states["parser"] is None else None
         scorer = LiveScorer(detector, threshold, every, store.get(SCORER))
         sinks: list[Sink] = []
         if arguments.out:
@@ -66,7 +67,7 @@ def watch(arguments: argparse.Namespace) -> int:
             sinks.append(StandardOutput())
         watched = Watch(
             source=open_source(arguments.input, states["source"]),
-            parser=Parser(required, request.reading, known_format(request, required), states["parser"]),
+            parser=Parser(required, request.reading, known, states["parser"]),
             order=Order(required, states["order"]),
             scorer=scorer,
             tracker=EventTracker(name, threshold, Describer(scorer, request.text_file), states["tracker"]),

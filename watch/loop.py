@@ -23,7 +23,7 @@ from ape.watch.parsing import Parser
 from ape.watch.rows import Note, Rows
 from ape.watch.scorer import LiveScorer
 from ape.watch.sinks import Sink, Webhook
-from ape.watch.sources import Source
+from ape.watch.sources import Source, StandardInput
 from ape.watch.store import Store
 
 POLL = 0.5  # seconds between two looks at the input
@@ -172,7 +172,7 @@ class Watch:
         piece = self.source.read()
         if piece.items or piece.ended:
             # What standard input has brought cannot be read again.
-            with stop.interrupting(self.source.state()["kind"] != "stdin"):
+            with stop.interrupting(not isinstance(self.source, StandardInput)):
                 notes = self._take(piece)
             self._report(notes)
         self._deliver()
