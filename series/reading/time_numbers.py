@@ -22,7 +22,7 @@ OTHER_EPOCHS = {
 # Counts of days: 1970-01-01 in each.
 EXCEL_DAYS = "Excel days"
 DAY_COUNTS = {EXCEL_DAYS: 25_569.0, "MATLAB days": 719_529.0, "Julian days": 2_440_587.5}
-MODIFIED_JULIAN = 40_587.0
+MODIFIED_DAYS = {"modified Julian days": 40_587.0}  # which look like Excel's
 DAYS_AROUND = (-5_569, 54_431)  # 1954 to 2119
 WHOLE_SECONDS = 0.05  # how far rounded days may be from them
 YEARS = (1900, 2200)  # of compact dates
@@ -56,7 +56,7 @@ def numbers_as(numbers: np.ndarray, form: str) -> Times | None:
         return epoch(numbers, unit)
     if form in OTHER_EPOCHS:
         return _since(numbers, form)
-    begin = {**DAY_COUNTS, "modified Julian days": MODIFIED_JULIAN}.get(form)
+    begin = (DAY_COUNTS | MODIFIED_DAYS).get(form)
     if begin is not None:
         return _days(numbers, form, begin)
     compact = [_compact(numbers, *layout, ANY_YEARS) for layout in (*LAYOUTS, SHORT_LAYOUT)]
@@ -90,9 +90,9 @@ def counted_days(numbers: np.ndarray, modified: bool = False) -> Times | None:
     ----------
     numbers : ndarray [n]
     modified : bool
-        Whether they are modified Julian days, which look like Excel's.
+        Whether they are modified Julian days.
     """
-    for name, begin in {"modified Julian days": MODIFIED_JULIAN}.items() if modified else DAY_COUNTS.items():
+    for name, begin in (MODIFIED_DAYS if modified else DAY_COUNTS).items():
         if DAYS_AROUND[0] <= numbers.min() - begin and numbers.max() - begin <= DAYS_AROUND[1]:
             return _days(numbers, name, begin)
     return None

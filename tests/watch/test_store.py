@@ -89,6 +89,7 @@ def test_labels_are_kept_and_replaced(path, tmp_path):
         store.label("pump-7", "false", "cleaning")
         with pytest.raises(InputError, match="no event 'pump-8'"):
             store.label("pump-8", "false")
+        assert store.count_events() == 2
     found = alerts_of(tmp_path)
     assert [(alert.id, alert.record["state"], alert.label, alert.note) for alert in found] == [
         ("pump-7", "close", "false", "cleaning"),
