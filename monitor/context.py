@@ -103,3 +103,8 @@ class Context:
     def channel(self, name: str) -> int:
         """Return the column of a channel."""
         return self.series.channels.index(name)
+
+    def values(self, begin: int, end: int) -> np.ndarray:
+        """Return values of the series in data units, float64 [end - begin, C]."""
+        offset = 0.0 if self.series.offset is None else self.series.offset
+        return np.asarray(self.series.values[begin:end].astype(np.float64) + offset)

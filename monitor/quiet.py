@@ -13,7 +13,9 @@ from ape.monitor.context import Context
 from ape.monitor.days import looks_like
 from ape.monitor.event import Event
 from ape.monitor.expected import expected
+from ape.monitor.explained import SLACK, SMEAR, explained
 from ape.monitor.reason import quotes
+from ape.monitor.rule_limits import lengths, sizes
 from ape.monitor.spans import BELOW, Span
 from ape.monitor.times import span_text
 from ape.posttrain.assessment import Assessment, Quiet
@@ -22,11 +24,9 @@ from ape.series.series import runs
 
 HALF = 0.5  # of its score that a point must lose, and of the points of a span that must lose so much
 CLEARLY = 0.5  # of the farthest value outside of what is usual: values that are clearly outside
-SLACK = 1.5  # times the size and the length that a benign rule gives
 EXACT = {"level", "peak", "ramp", "stuck", "missing"}  # findings whose events begin and end where values do
 EARLY_OR_LATE = 4  # samples by which planned work may begin or end at another time
 LEVEL = 8  # samples of which a level is the median
-SMEAR = 32  # samples by which high scores spread to either side of what raises them
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ def settled(
 ) -> tuple[list[Span], tuple[Quieted, ...]]:
     """Decide which spans benign rules keep quiet, each span as a whole.
 
-    A span that would raise an alarm without benign rules is quiet if one can hold there, if it halves most of the
-    score, and if it allows values so far and so long outside of what is usual. Without that, the edges would raise
-    alarms of their own, and a larger anomaly of the same shape would raise none, or at its edges alone.
+    A span that would raise an alarm without benign rules is quiet if these explain all that is unusual there, see
+    `ape.monitor.explained`. It is also quiet if one of them can hold there, halves most of the score, and allows values
+    so far and so long outside of what is usual. Without that, the edges would raise alarms of their own, and a larger
+    anomaly of the same shape would raise none, or at its edges alone.
 
     Parameters
     ----------
@@ -82,10 +83,10 @@ def settled(
         return raised, ()
     kept, found = list(raised), []
     for span in alarms(context.series, quiet.score, level):
-        if not _lowered(span, score, quiet):
+        whole, name = _with_shoulders(span, quiet.score, level), explained(span, quiet.able, context)
+        if name is None and not _lowered(span, score, quiet):
             continue
-        whole = _with_shoulders(span, quiet.score, level)
-        name = _allowed_by(span, whole, quiet, context)
+        name = name or _allowed_by(span, whole, quiet, context)
         edges = [each for each in kept if whole.begin - SMEAR <= each.begin and each.end <= whole.end + SMEAR]
         longer = [each for each in kept if each not in edges and span.begin < each.end and each.begin < span.end]
         if name is None:  # one alarm, as without the rule
@@ -181,22 +182,19 @@ def _allows(rule: Rule, span: Span, able: np.ndarray, context: Context) -> bool:
     bank = context.bank
     if bank is None:
         return False
-    longest = SLACK * rule.duration.high * (bank.context.cycle if rule.duration.unit == "periods" else 1)
+    longest = SLACK * lengths(rule, bank)[1]
     if able.sum() > longest + 2 * SMEAR or not _after_change(rule, span, int(longest), context):
         return False
     names = rule.context.channels or list(context.series.channels)
     at = [context.channel(name) for name in names]
     event = Event(span.begin, span.end, span.begin, span.peak, tuple((name, 1.0) for name in names), (), ongoing=False)
     usual = expected(event, context)
-    offset = 0.0 if context.series.offset is None else context.series.offset
-    values = context.series.values[span.begin : span.end].astype(np.float64) + offset
+    values = context.values(span.begin, span.end)
     outside = np.nan_to_num(np.fmax(np.fmax(values - usual.high, usual.low - values), 0.0)[:, at])
-    of = {channel.name: channel for channel in bank.context.channels}
-    unit = {"series_sd": "scale", "residual_sd": "residual_scale"}.get(rule.scale.unit)
-    sizes = np.array([getattr(of[name], unit) if unit else 1.0 for name in names]) * rule.scale.high
+    largest = np.array([sizes(rule, name, bank)[1] for name in names])
     clearly = (outside > CLEARLY * outside.max(axis=0)).any(axis=1)
     return bool(
-        (outside.max(axis=0) <= SLACK * sizes).all()
+        (outside.max(axis=0) <= SLACK * largest).all()
         and (outside > 0).any(axis=1)[able].sum() <= longest
         and not clearly[~able].any()
     )

@@ -19,12 +19,15 @@ class Quiet:
         As it would be without benign rules.
     rule : ndarray, int64 [T]
         The benign rule that says most; -1 where none can hold.
+    able : ndarray, bool [T, Q]
+        Where each benign rule can hold.
     rules : tuple of str
         Ids of the benign rules.
     """
 
     score: np.ndarray
     rule: np.ndarray
+    able: np.ndarray
     rules: tuple[str, ...]
 
 

@@ -268,8 +268,10 @@ class EnhancedDetector:
             loud = calibration.score(Peaks.of(piece), self.kept)
             shares = channel_shares(piece, calibration, self.kept, relieved)
             explained = over_channels(*explain(piece, calibration, self.named, relieved))
-            columns.append((score, shares, *explained, loud, best_benign(benign_odds(piece, priors))))
-        score, share, log_odds, rule_shares, loud, benign_rule = (
+            columns.append(
+                (score, shares, *explained, loud, best_benign(benign_odds(piece, priors)), np.isfinite(priors))
+            )
+        score, share, log_odds, rule_shares, loud, benign_rule, able = (
             np.concatenate(column) for column in zip(*columns, strict=True)
         )
         culprits = self.normal.far(series.values)
@@ -277,7 +279,9 @@ class EnhancedDetector:
             culprits = np.where(series.missing.any(axis=1, keepdims=True), series.missing, culprits)
         clear = culprits.any(axis=1) & np.isfinite(share).all(axis=1)
         share[clear] = culprits[clear] / culprits[clear].sum(axis=1, keepdims=True)
-        quiet = Quiet(loud, benign_rule, tuple(rule.id for rule in self.bank.benign)) if self.bank.benign else None
+        quiet = (
+            Quiet(loud, benign_rule, able, tuple(rule.id for rule in self.bank.benign)) if self.bank.benign else None
+        )
         return Assessment(
             self.raised(score, series), share.astype(np.float32), log_odds, rule_shares, self.rule_names, quiet
         )

@@ -135,9 +135,11 @@ def _figures(
     without = assessment
     if assessment.quiet is not None:
         without = replace(assessment, score=assessment.quiet.score, quiet=None)
+    bank = detector.bank if isinstance(detector, EnhancedDetector) else None
+    no_benign = bank and bank.model_copy(update={"benign": []})
     plain, quieted = (
-        _counts(answer(detector, series, threshold, assessment=each), normal, faults, unusual, labels)
-        for each in (without, assessment)
+        _counts(answer(detector, series, threshold, known, assessment=each), normal, faults, unusual, labels)
+        for each, known in ((without, no_benign), (assessment, bank))
     )
     return plain, quieted
 

@@ -29,12 +29,19 @@ def context(context_of, wave):
     return context_of(wave, bank=bank)
 
 
+def able(rules, count):
+    """Where each benign rule can hold, from the one that says most."""
+    return rules[:, None] == np.arange(count)
+
+
 def assessment(context, rule=1):
     """Two spans that would be loud; the benign rule can hold at both."""
     loud, rules = np.zeros(context.series.length, np.float32), np.full(context.series.length, -1)
     for begin, end in LOUD:
         loud[begin:end], rules[begin:end] = 5, rule
-    return Assessment(np.zeros_like(loud), np.ones((len(loud), 1)), quiet=Quiet(loud, rules, ("start", "backup")))
+    return Assessment(
+        np.zeros_like(loud), np.ones((len(loud), 1)), quiet=Quiet(loud, rules, able(rules, 2), ("start", "backup"))
+    )
 
 
 def quiet_spans(assessed, context):
@@ -100,7 +107,7 @@ def test_what_comes_after_a_change_needs_a_change_that_lasts_as_in_normal_data(c
     context = context_of(values, bank=RuleBank(context=build_context(from_array(values[:2000])), benign=[rule]))
     loud, rules = np.zeros(3000, np.float32), np.full(3000, -1)
     loud[2400:2412], rules[2400:2432] = 5, 0
-    assessed = Assessment(np.zeros(3000), np.ones((3000, 1)), quiet=Quiet(loud, rules, ("backup",)))
+    assessed = Assessment(np.zeros(3000), np.ones((3000, 1)), quiet=Quiet(loud, rules, able(rules, 1), ("backup",)))
     kept, quiet = settled(assessed, assessed.score, [], context)
     assert len(quiet) == is_quiet and len(kept) == (not is_quiet)
 
