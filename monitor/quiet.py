@@ -110,10 +110,11 @@ def _lowered(span: Span, score: np.ndarray, quiet: Quiet) -> bool:
 
 
 def _with_shoulders(span: Span, loud: np.ndarray, level: float) -> Span:
-    """A span with all of the high score at both ends, of which `spans` leaves the lower part out."""
+    """A span with the high score next to both of its ends, of which `spans` leaves the lower part out."""
     begins, ends = runs(np.nan_to_num(loud) >= level - BELOW)
     first, last = (max(int(np.searchsorted(begins, at, "right")) - 1, 0) for at in (span.begin, span.end - 1))
-    return Span(min(int(begins[first]), span.begin), max(int(ends[last]), span.end), span.peak)
+    begin, end = max(int(begins[first]), span.begin - SMEAR), min(int(ends[last]), span.end + SMEAR)
+    return Span(min(begin, span.begin), max(end, span.end), span.peak)
 
 
 def _allowed_by(span: Span, whole: Span, quiet: Quiet, context: Context) -> str | None:

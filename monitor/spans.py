@@ -27,9 +27,9 @@ def spans(score: np.ndarray, level: float, cuts: Sequence[int] = (), young: np.n
     """Return where scores reach a level, in order of time.
 
     A span is a run of scores that are at most 1 below the level and reach it. If its peak is twice the level or higher,
-    only the part counts that reaches half of the peak: far above all normal scores, the shoulders of the score come
-    from windows that contain some points of the anomaly. Spans that are close for their lengths are joined. The
-    constants were chosen on the tuning half of TimeAnomaly-Bench.
+    only the parts count that reach half of the peak: far above all normal scores, the shoulders of the score come
+    from windows that contain some points of the anomaly. A part ends where the score falls below the level. Spans that
+    are close for their lengths are joined. The constants were chosen on the tuning half of TimeAnomaly-Bench.
 
     Parameters
     ----------
@@ -48,11 +48,19 @@ def spans(score: np.ndarray, level: float, cuts: Sequence[int] = (), young: np.n
         if counts[begin:end].max() < level:
             continue
         peak = float(known[begin:end].max())
-        if peak >= STRONG * level:
-            high = np.flatnonzero(known[begin:end] >= peak / 2)
-            begin, end = begin + high[0], begin + high[-1] + 1
-        found.append(Span(int(begin), int(end), peak))
+        found += [Span(int(begin), int(end), peak)] if peak < STRONG * level else _strong(known, begin, end, level)
     return _joined(found, cuts)
+
+
+def _strong(score: np.ndarray, begin: int, end: int, level: float) -> list[Span]:
+    """Return the parts of a run of scores that reach half of its peak; where it falls below the level, one part ends."""
+    half = score[begin:end].max() / 2
+    parts = []
+    for first, last in zip(*(begin + each for each in runs(score[begin:end] >= level)), strict=True):
+        high = first + np.flatnonzero(score[first:last] >= half)
+        if len(high):
+            parts.append(Span(int(high[0]), int(high[-1]) + 1, float(score[high].max())))
+    return parts
 
 
 def _joined(found: list[Span], cuts: Sequence[int]) -> list[Span]:

@@ -40,6 +40,15 @@ def test_a_strong_peak_counts_without_its_shoulders():
     assert spans(score, LEVEL) == [Span(45, 55, 10.0)]
 
 
+def test_strong_peaks_are_apart_if_the_score_falls_below_the_level_between_them():
+    score = np.zeros(200)
+    score[30:150] = 2.5
+    score[40:60] = score[120:130] = 10
+    assert spans(score, LEVEL) == [Span(40, 60, 10.0), Span(120, 130, 10.0)]
+    score[60:120] = 3.5
+    assert spans(score, LEVEL) == [Span(40, 130, 10.0)]
+
+
 @pytest.mark.parametrize(("gap", "count"), [(JOINED, 1), (JOINED + 1, 2)])
 def test_near_spans_are_joined(gap, count):
     assert len(spans(scores(at_10=4, **{f"at_{11 + gap}": 4}), LEVEL)) == count
