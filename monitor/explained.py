@@ -56,7 +56,8 @@ def explained(span: Span, able: np.ndarray, context: Context) -> str | None:
         return None
     events: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for number, rule in enumerate(bank.benign[: able.shape[1]]):
-        events[tuple(each.quote for each in rule.evidence) or (rule.id,)].append(number)
+        quotes = tuple(each.quote for each in rule.evidence if each.kind == "text")
+        events[quotes or (rule.id,)].append(number)
     for numbers in events.values():
         rules = [bank.benign[number] for number in numbers]
         can_hold = able[span.begin : span.end, numbers].mean(axis=0) >= HALF
@@ -85,7 +86,8 @@ def _explain(rules: list[Rule], span: Span, context: Context, bank: RuleBank) ->
         [length for at in allowed if rule in allowed[at] and (length := _length(event, at, rule, context, bank))]
         for rule in rules
     ]
-    return all(shown) and any(
+    wanted = [len(rule.context.channels) if rule.context.spread == "all" else 1 for rule in rules]
+    return all(len(found) >= max(1, count) for found, count in zip(shown, wanted, strict=True)) and any(
         HALF * lengths(rule, bank)[0] <= length <= SLACK * lengths(rule, bank)[1]
         for rule, found in zip(rules, shown, strict=True)
         for length in found

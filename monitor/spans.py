@@ -53,7 +53,7 @@ def spans(score: np.ndarray, level: float, cuts: Sequence[int] = (), young: np.n
 
 
 def _strong(score: np.ndarray, begin: int, end: int, level: float) -> list[Span]:
-    """Return the parts of a run of scores that reach half of its peak; where it falls below the level, one part ends."""
+    """Return the parts of a run of scores that reach half of its peak; below the level, a part ends."""
     half = score[begin:end].max() / 2
     parts = []
     for first, last in zip(*(begin + each for each in runs(score[begin:end] >= level)), strict=True):

@@ -133,7 +133,12 @@ class _Reader:
         if (planned := self._planned(statement)) is not None:
             return [planned]
         if statement.role == "benign":
-            return [self._like_days(statement) or self._hint(statement, text, text, statement.meaning)]
+            if (like := self._like_days(statement)) is not None:
+                return [like]
+            moved = self._moves(text)
+            return [
+                self._hint(statement, *each) for each in zip(moved, [text] * len(moved), _meanings(moved), strict=True)
+            ]
         if statement.role != "failure":
             return []
         if statement.label:
@@ -160,6 +165,17 @@ class _Reader:
             return None
         named = ", ".join(WEEKDAY_NAMES[day].capitalize() for day in days)
         return self._normal(statement, f"days that look like {named}", like_weekdays=days)
+
+    def _moves(self, text: str) -> list[str]:
+        """The clauses that move different channels a way each, of an event that moves several; else the whole text."""
+        found: list[str] = []
+        seen: set[str] = set()
+        for part in clauses(text):
+            names = set(affected(part, self.channels).names)
+            if names - seen and direction(part) != "either":
+                found.append(part)
+                seen |= names
+        return found[:MOST_HINTS] if len(found) > 1 else [text]
 
     def _normal(self, statement: Statement, rationale: str, **when: Any) -> Hint:
         """The hint of a sentence that says when something is normal, and not what."""

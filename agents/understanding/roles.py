@@ -108,7 +108,13 @@ _REFERS = re.compile(
 _VERDICT = re.compile(
     r"^(?:all |perfectly |quite |completely )?(?:normal|expected|harmless|fine|ok|okay|by design|no (?:fault"
     r"|failure|problem)"
-    r"|not an? (?:fault|failure|problem))\W*$",
+    r"|not an? (?:fault|failure|problem)|no (?:alerts?|alarms?)(?:,? please)?)\W*$",
+    re.IGNORECASE,
+)
+_LEAVE_IT = re.compile(
+    r"^(?:so |please |and )*(?:(?:do not|don'?t|never|no need to) (?:alert|alarm|page|flag|report|warn|notify)"
+    r"(?: (?:me|us|anyone|anybody|people))?(?: (?:on|about|for|of|because of))?|ignore|leave)"
+    r" (?:it|this|that|these|those|them)(?: alone)?(?:,? please)?\W*$",
     re.IGNORECASE,
 )
 _CONTINUES = re.compile(
@@ -198,7 +204,8 @@ def statements(
 def _is_verdict(sentence: Sentence, before: Sentence) -> bool:
     """Whether a sentence says that what the one before tells is normal."""
     alone = sentence.line == before.line and _VERDICT.match(sentence.text) is not None
-    return alone or (_REFERS.match(sentence.text) is not None and _QUIET.search(sentence.text) is not None)
+    refers = _REFERS.match(sentence.text) is not None and _QUIET.search(sentence.text) is not None
+    return alone or refers or _LEAVE_IT.match(sentence.text) is not None
 
 
 def _is_fragment(text: str) -> bool:

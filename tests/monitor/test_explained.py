@@ -75,6 +75,12 @@ def test_rules_from_two_sentences_explain_events_of_their_own(explain):
     assert explain(2.5, -2.5, rules=APART) is None
 
 
+def test_a_rule_of_all_channels_needs_each_of_them(explain):
+    together = rule("flow", "up").model_copy(update={"context": ContextualPrior(channels=CHANNELS[::2], spread="all")})
+    assert explain(2.5, power=2.5, rules=[together]) == "normal-flow"
+    assert explain(2.5, rules=[together]) is None
+
+
 def test_a_rule_without_a_channel_speaks_of_any(explain):
     assert explain(power=2.5, rules=[rule("", "up")]) == "normal-any"
 

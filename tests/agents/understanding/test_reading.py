@@ -108,6 +108,33 @@ def test_what_must_not_alarm_is_benign(text):
     assert hint.benign and (hint.hours.low, hint.hours.high) == (1.5, 2.5)
 
 
+def test_what_is_normal_may_move_several_channels_a_way_each():
+    text = (
+        "Flushing raises flow_m3h by 4 m3/h and lowers p_discharge_bar by 0.5 bar for one to two hours; this is normal."
+    )
+    first, second = read(text, step=300.0).hints
+    assert first.benign and second.benign and first.quote == second.quote == text
+    assert (first.channels, first.direction) == (["flow_m3h"], "up")
+    assert (second.channels, second.direction) == (["p_discharge_bar"], "down")
+    assert (first.seconds.low, second.seconds.high) == (3600, 7200)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "Do not alert on it.",
+        "Please ignore this.",
+        "Don't page me about that.",
+        "So leave it alone.",
+        "No alarms please.",
+    ],
+)
+def test_an_order_to_leave_it_alone_is_about_the_sentence_before_it(order):
+    reading = read(f"A pump, sampled every minute.\nThe flow jumps up by 10 % at 02:00. {order}")
+    assert [(hint.benign, hint.direction) for hint in reading.hints] == [(True, "up")]
+    assert [(remark.quote, remark.use) for remark in reading.remarks[1:]] == [(order, "normal")]
+
+
 @pytest.mark.parametrize(
     "text", ["The sensor has never drifted.", "Never seen: loss of power.", "Leaks were ruled out."]
 )
