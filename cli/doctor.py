@@ -22,6 +22,7 @@ from ape.agents.server import START_HINT, base_address, served_models
 from ape.agents.vllm_command import serve_command
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.runs.postgres import VARIABLE
 from ape.runs.tracing import ENDPOINT
 from ape.series.matrix_profile import is_compiled
 
@@ -31,6 +32,7 @@ EXTRAS = {
     "logs": ("drain3", "--log"),
     "eval": ("scikit_posthocs", "ape eval"),
     "ray": ("ray", "--ray"),
+    "postgres": ("langgraph.checkpoint.postgres", VARIABLE),
     "ui": ("gradio", "ape serve"),
     "otlp": ("opentelemetry.exporter.otlp", f"sending spans to {ENDPOINT}"),
 }

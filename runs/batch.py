@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ from ape.runs.execution import execute, mark_trained, next_step
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
 from ape.runs.manifest import READING, SEPARATOR, reading_cells
+from ape.runs.postgres import VARIABLE, is_wanted, require_server
 from ape.runs.sparkline import curve
 
 REQUESTS, ITEMS = "batch.json", "items"
@@ -74,10 +76,12 @@ def mine_items(
     Raises
     ------
     InputError
-        ``out`` contains a batch in which an item of the same name has another request.
+        ``out`` contains a batch in which an item of the same name has another request, or the server for the checkpoints
+        cannot be used.
     """
-    _record_requests(out, requests)
-    work = partial(mine_item, out.resolve(), dict(requests), policy)
+    require_server()
+    record_requests(out, requests)
+    work = partial(mine_item, out.resolve(), dict(requests), policy, is_wanted())
     map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done)
     return _failures(out / MINED_RESULTS, requests)
 
@@ -109,8 +113,16 @@ def enhance_items(
     return _failures(out / ENHANCED_RESULTS, names)
 
 
-def mine_item(out: Path, requests: dict[str, Request], policy: RetryPolicy, name: str) -> dict[str, Any]:
-    """Mine one item into its folder, or resume it there; return a summary."""
+def mine_item(
+    out: Path, requests: dict[str, Request], policy: RetryPolicy, in_postgres: bool, name: str
+) -> dict[str, Any]:
+    """Mine one item into its folder, or resume it there; return a summary.
+
+    ``in_postgres`` says whether the checkpoints belong into PostgreSQL, whose URL each machine has to know by itself.
+    """
+    if in_postgres and not is_wanted():
+        hint = "set it there as well, before 'ray start'"
+        raise InputError(f"{VARIABLE} is not set on this machine", socket.gethostname(), hint)
     return _attempt(_mine, policy, out / ITEMS / name, requests[name])
 
 
@@ -196,7 +208,7 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _record_requests(out: Path, requests: Mapping[str, Request]) -> None:
+def record_requests(out: Path, requests: Mapping[str, Request]) -> None:
     """Record the requests of the batch; a batch may grow, but the request of an item does not change."""
     if bad := [name for name in requests if not NAME.fullmatch(name)]:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of an item", "batch", f"use {NAME_CHARACTERS}")
