@@ -26,7 +26,8 @@ from ape.monitor import AlertRate, Threshold, read_events
 from ape.monitor.event_files import COLUMNS
 from ape.rules import RuleBank
 from ape.runs import batch
-from ape.runs.batch import RetryPolicy, enhance_items, mine_items, train_items, write_outcome
+from ape.runs.attempts import RetryPolicy
+from ape.runs.batch import enhance_items, mine_items, train_items, write_outcome
 from ape.runs.folder import Request
 from ape.runs.manifest import read_manifest, reading_cells
 from ape.series import ReadOptions
