@@ -80,7 +80,12 @@ def _check_machine() -> list[Check]:
         Check("ape", True, f"{version}, Python {platform.python_version()}, torch {torch.__version__}"),
         Check("processors", True, f"{os.cpu_count()}"),
         Check("memory", memory >= MIN_MEMORY, f"{memory:.0f} GB", "process one series at a time: --workers 1"),
-        Check("disk", free >= MIN_DISK, f"{free:.0f} GB free here", "free space: a mined series takes about 6 MB"),
+        Check(
+            "disk",
+            free >= MIN_DISK,
+            f"{free:.0f} GB free here",
+            "free space: a run takes about 6 MB",
+        ),
     ]
 
 

@@ -29,8 +29,10 @@ from ape.runs.execution import execute, mark_trained, next_step
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
 from ape.runs.manifest import READING, SEPARATOR, reading_cells
+from ape.runs.packing import pack
 from ape.runs.postgres import VARIABLE, is_wanted, require_server
 from ape.runs.sparkline import curve
+from ape.runs.zoom import share_library
 
 REQUESTS, ITEMS = "batch.json", "items"
 MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
@@ -70,6 +72,7 @@ def mine_items(
     """
     require_server()
     record_requests(out, requests)
+    share_library(out)
     work = partial(mine_item, out.resolve(), dict(requests), policy, is_wanted())
     map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done)
     return failures_of(out / MINED_RESULTS, requests)
@@ -87,6 +90,8 @@ def train_items(names: Sequence[str], out: Path, progress: Progress | None = Non
             runs = {name: Run.open(out / ITEMS / name) for name in group[first : first + MAX_TOGETHER]}
             untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
             failed |= _train_group(backbone, seed, untrained, progress)
+            for run in runs.values():
+                pack(run.folder)
     return failed
 
 
@@ -123,6 +128,7 @@ def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
 def _mine(folder: Path, request: Request) -> dict[str, Any]:
     run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
     bank, series = execute(run, mine_only=True).bank, run.series
+    pack(folder)
     summary = {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
     return {**summary, CURVE: curve(series, series.channels[0])}
 
@@ -131,6 +137,7 @@ def _enhance(folder: Path) -> dict[str, Any]:
     """Finish a run; its curve is that of the channel at fault in the worst event."""
     run = Run.open(folder)
     outcome, events = execute(run).post_training, read_events(folder)["events"]
+    pack(folder)
     channel = events[0]["channels"][0]["channel"] if events else run.series.channels[0]
     return {**outcome, CURVE: curve(run.series, channel)}
 

@@ -6,7 +6,6 @@ SQLite is not safe on a network share, so runs on several machines keep their ch
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ape.core.errors import InputError
@@ -24,22 +22,6 @@ from ape.runs.folder import thread_of
 from ape.runs.postgres import open_postgres
 
 THREAD = "run"  # in the folder of a run
-COMPRESSION = "zlib"
-
-
-class _Compression:
-    """What LangGraph calls a cipher: it compresses each value, and writes its name into the type of the value."""
-
-    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
-        return COMPRESSION, zlib.compress(plaintext)
-
-    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
-        return zlib.decompress(ciphertext)
-
-
-def serializer() -> EncryptedSerializer:
-    """Return the serializer of checkpoints. It compresses, and reads values that are not compressed as well."""
-    return EncryptedSerializer(_Compression())
 
 
 def config_of(folder: Path) -> RunnableConfig:
@@ -61,7 +43,7 @@ async def open_checkpoints(folder: Path) -> AsyncIterator[BaseCheckpointSaver[An
     InputError
         The database cannot be used.
     """
-    opened = open_sqlite(folder / CHECKPOINTS) if thread_of(folder) is None else open_postgres(serializer())
+    opened = open_sqlite(folder / CHECKPOINTS) if thread_of(folder) is None else open_postgres()
     async with opened as saver:
         yield saver
 
@@ -72,7 +54,7 @@ async def open_sqlite(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
     try:
         async with aiosqlite.connect(path) as connection:
             try:
-                yield AsyncSqliteSaver(connection, serde=serializer())
+                yield AsyncSqliteSaver(connection)
             finally:
                 await connection.rollback()  # an unfinished transaction would keep the file locked
     except sqlite3.DatabaseError as error:

@@ -16,6 +16,7 @@ from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
 from ape.core.validation import validated
 from ape.monitor.threshold import level_for
+from ape.runs.packing import unpack
 from ape.runs.postgres import new_thread
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
@@ -98,6 +99,7 @@ class Run:
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Open an existing run folder; its data file must still hold the series that the run was made for."""
+        unpack(folder)
         request, fingerprint = read_request(folder), _read_record(folder)["fingerprint"]
         series = request.load()
         if series.fingerprint != fingerprint:

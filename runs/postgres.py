@@ -15,7 +15,6 @@ from ape.core.errors import InputError
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-    from langgraph.checkpoint.serde.base import SerializerProtocol
     from psycopg import AsyncConnection
     from psycopg.rows import DictRow
 
@@ -47,7 +46,7 @@ def require_server() -> None:
     """
 
     async def connect() -> None:
-        async with open_postgres(None):
+        async with open_postgres():
             pass
 
     if is_wanted():
@@ -55,7 +54,7 @@ def require_server() -> None:
 
 
 @asynccontextmanager
-async def open_postgres(serializer: SerializerProtocol | None) -> AsyncIterator[AsyncPostgresSaver]:
+async def open_postgres() -> AsyncIterator[AsyncPostgresSaver]:
     """Yield the checkpointer; what goes wrong with the server, also inside the block, becomes an `InputError`."""
     try:
         import psycopg
@@ -69,7 +68,7 @@ async def open_postgres(serializer: SerializerProtocol | None) -> AsyncIterator[
         async with await psycopg.AsyncConnection.connect(
             **options, autocommit=True, prepare_threshold=0, row_factory=dict_row
         ) as connection:
-            saver = AsyncPostgresSaver(connection, serde=serializer)
+            saver = AsyncPostgresSaver(connection)
             await _set_up(saver, connection)
             yield saver
     except psycopg.Error as error:
