@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
@@ -120,7 +121,7 @@ def execute(
         given: Any = None  # resume
         if waits:
             given = Command(resume=list(dropped or ()))
-        elif state.created_at is None or (mine_only and "bank" not in state.values):
+        elif state.created_at is None or (mine_only and "bank" not in state.values and not _is_mining(state)):
             given = RunState(chosen=None)  # start; a conversation may have post-trained before it mines
         elif not state.tasks:
             context.write_report()  # it may have been deleted, or written by an older version
@@ -280,6 +281,11 @@ def _require_rules(rule_ids: Sequence[str], bank: RuleBank) -> None:
     known = [rule.id for rule in bank.rules]
     if unknown := [rule_id for rule_id in rule_ids if rule_id not in known]:
         raise InputError(f"no rule '{unknown[0][:60]}'", "Rule Bank", f"give one of: {', '.join(known)}")
+
+
+def _is_mining(state: StateSnapshot) -> bool:
+    """Whether the mining was begun and interrupted; the graph then goes on inside of it."""
+    return bool(set(state.next) & {START, "mine"})
 
 
 def _awaits_approval(state: StateSnapshot) -> bool:
