@@ -25,7 +25,7 @@ from ape.core.validation import validated
 from ape.monitor import read_events
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
 from ape.runs.batch_page import write_summary
-from ape.runs.execution import execute, mark_trained, next_step
+from ape.runs.execution import execute, mark_trained, next_step, settle
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
 from ape.runs.manifest import READING, SEPARATOR, reading_cells
@@ -128,7 +128,10 @@ def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
 def _mine(folder: Path, request: Request) -> dict[str, Any]:
     run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
     bank, series = execute(run, mine_only=True).bank, run.series
-    pack(folder)
+    if request.command == "mine":
+        settle(run)
+    else:
+        pack(folder)
     summary = {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
     return {**summary, CURVE: curve(series, series.channels[0])}
 
@@ -137,7 +140,7 @@ def _enhance(folder: Path) -> dict[str, Any]:
     """Finish a run; its curve is that of the channel at fault in the worst event."""
     run = Run.open(folder)
     outcome, events = execute(run).post_training, read_events(folder)["events"]
-    pack(folder)
+    settle(run)
     channel = events[0]["channels"][0]["channel"] if events else run.series.channels[0]
     return {**outcome, CURVE: curve(run.series, channel)}
 

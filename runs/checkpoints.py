@@ -6,6 +6,7 @@ SQLite is not safe on a network share, so runs on several machines keep their ch
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,11 +18,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ape.core.errors import InputError
+from ape.core.files import write_bytes
 from ape.core.run_files import CHECKPOINTS
-from ape.runs.folder import thread_of
+from ape.runs.folder import thread_of, update_record
 from ape.runs.postgres import open_postgres
 
 THREAD = "run"  # in the folder of a run
+END = "~"  # after all ids
 
 
 def config_of(folder: Path) -> RunnableConfig:
@@ -29,9 +32,14 @@ def config_of(folder: Path) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_of(folder) or THREAD}}
 
 
+def are_in_postgres(folder: Path) -> bool:
+    """Return whether a run keeps its checkpoints in PostgreSQL."""
+    return thread_of(folder) is not None
+
+
 def has_checkpoints(folder: Path) -> bool:
     """Return whether a run has checkpoints, or keeps them in PostgreSQL."""
-    return thread_of(folder) is not None or (folder / CHECKPOINTS).is_file()
+    return are_in_postgres(folder) or (folder / CHECKPOINTS).is_file()
 
 
 @asynccontextmanager
@@ -43,7 +51,7 @@ async def open_checkpoints(folder: Path) -> AsyncIterator[BaseCheckpointSaver[An
     InputError
         The database cannot be used.
     """
-    opened = open_sqlite(folder / CHECKPOINTS) if thread_of(folder) is None else open_postgres()
+    opened = open_postgres() if are_in_postgres(folder) else open_sqlite(folder / CHECKPOINTS)
     async with opened as saver:
         yield saver
 
@@ -69,34 +77,53 @@ async def mining_namespace(saver: BaseCheckpointSaver[Any], folder: Path) -> str
 
 
 async def copy_checkpoints(
-    saver: BaseCheckpointSaver[Any], source: Path, target: Path, last: Mapping[str, str]
+    saver: BaseCheckpointSaver[Any],
+    source: Path,
+    new: BaseCheckpointSaver[Any],
+    thread: str,
+    last: Mapping[str, str] | None = None,
 ) -> None:
-    """Copy the checkpoints of a run to another one.
+    """Copy the checkpoints of a run.
 
     Parameters
     ----------
     saver : BaseCheckpointSaver
         Of the source; it must be able to read the records of all states.
-    source, target : Path
-        Run folders.
-    last : mapping of str to str
-        Id of the last checkpoint to copy, by namespace. What was computed after it is left out.
+    source : Path
+        Run folder.
+    new : BaseCheckpointSaver
+        Where the copy is put.
+    thread : str
+        Name of the copy.
+    last : mapping of str to str, optional
+        Id of the last checkpoint to copy, by namespace. What was computed after it is left out. Default: copy all.
     """
-    thread = config_of(target)["configurable"]["thread_id"]
-    async with open_checkpoints(target) as new:
-        async for each in saver.alist(config_of(source)):
-            place = each.config["configurable"]
-            identifier, end = place["checkpoint_id"], last[place["checkpoint_ns"]]
-            if identifier > end:  # ids are in order
-                continue
-            parent = each.parent_config["configurable"]["checkpoint_id"] if each.parent_config else None
-            copied = await new.aput(
-                {"configurable": {**place, "thread_id": thread, "checkpoint_id": parent}},
-                each.checkpoint,
-                each.metadata,
-                each.checkpoint["channel_versions"],
-            )
-            writes = each.pending_writes or [] if identifier < end else []
-            for task in dict.fromkeys(task for task, _, _ in writes):
-                values = [(channel, value) for each_task, channel, value in writes if each_task == task]
-                await new.aput_writes(copied, values, task)
+    async for each in saver.alist(config_of(source)):
+        place = each.config["configurable"]
+        identifier = place["checkpoint_id"]
+        end = END if last is None else last[place["checkpoint_ns"]]
+        if identifier > end:  # ids are in order
+            continue
+        parent = each.parent_config["configurable"]["checkpoint_id"] if each.parent_config else None
+        copied = await new.aput(
+            {"configurable": {**place, "thread_id": thread, "checkpoint_id": parent}},
+            each.checkpoint,
+            each.metadata,
+            each.checkpoint["channel_versions"],
+        )
+        writes = each.pending_writes or [] if identifier < end else []
+        for task in dict.fromkeys(task for task, _, _ in writes):
+            values = [(channel, value) for each_task, channel, value in writes if each_task == task]
+            await new.aput_writes(copied, values, task)
+
+
+async def move_into_folder(saver: BaseCheckpointSaver[Any], folder: Path) -> None:
+    """Move the checkpoints of a finished run from PostgreSQL into its folder; ``saver`` is as in `copy_checkpoints`."""
+    thread = config_of(folder)["configurable"]["thread_id"]
+    with tempfile.TemporaryDirectory() as local:  # SQLite is not safe on a network share, a finished file is
+        path = Path(local) / CHECKPOINTS
+        async with open_sqlite(path) as new:
+            await copy_checkpoints(saver, folder, new, THREAD)
+        write_bytes(folder / CHECKPOINTS, path.read_bytes())
+    update_record(folder, thread=None)
+    await saver.adelete_thread(thread)

@@ -28,9 +28,10 @@ from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
 from ape.monitor import Threshold, read_events
 from ape.rules import RuleBank
-from ape.runs.checkpoints import config_of, open_checkpoints
+from ape.runs.checkpoints import are_in_postgres, config_of, move_into_folder, open_checkpoints
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
+from ape.runs.packing import pack
 from ape.runs.report import write_report
 from ape.runs.result import read_scores
 from ape.runs.tracing import record_spans
@@ -169,6 +170,17 @@ def mark_trained(run: Run) -> None:
         await graph.aupdate_state(config_of(run.folder), {"trained": True}, as_node="train")
 
     with_graph(run.folder, work)
+
+
+def settle(run: Run) -> None:
+    """Move the checkpoints of a finished run into its folder, if they are in PostgreSQL, and pack it."""
+
+    async def work(graph: Graph) -> None:
+        await move_into_folder(saver_of(graph), run.folder)
+
+    if are_in_postgres(run.folder):
+        with_graph(run.folder, work)
+    pack(run.folder)
 
 
 def with_graph(folder: Path, work: Callable[[Graph], Awaitable[T]]) -> T:

@@ -17,7 +17,7 @@ from ape.core.run_files import ARTEFACTS, LEDGER
 from ape.graphs.node_helpers import with_entry
 from ape.graphs.state import MiningState
 from ape.rules import Rule, RuleBank
-from ape.runs.checkpoints import config_of, copy_checkpoints, has_checkpoints, mining_namespace
+from ape.runs.checkpoints import config_of, copy_checkpoints, has_checkpoints, mining_namespace, open_checkpoints
 from ape.runs.execution import Graph, saver_of, with_graph
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
@@ -63,7 +63,9 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
         raise InputError("the folder is not empty", str(out), "choose another --out")
 
     async def copy(graph: Graph) -> None:
-        await copy_checkpoints(saver_of(graph), source, new, _last_checkpoints(snapshot))
+        async with open_checkpoints(new) as target:
+            thread = config_of(new)["configurable"]["thread_id"]
+            await copy_checkpoints(saver_of(graph), source, target, thread, _last_checkpoints(snapshot))
 
     async def update(graph: Graph) -> None:
         place = {**snapshot.config["configurable"], **config_of(new)["configurable"]}

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 import pytest
 
 from ape.core.errors import InputError
+from ape.rules import RuleBank
 from ape.runs import batch
 from ape.runs.attempts import RetryPolicy
 from ape.runs.batch import mine_items
@@ -41,7 +43,7 @@ USER, PASSWORD = "ape", "sEcr3t-w0rd"
 DEFAULTS = Request("mine", "")
 PATH = os.pathsep.join([os.environ["PATH"], *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin")))])
 PROGRAMS = [shutil.which(name, path=PATH) for name in ("initdb", "postgres")]
-DEADLINE = 60  # seconds
+DEADLINE = 200  # seconds
 
 
 def account() -> pwd.struct_passwd | None:
@@ -119,7 +121,11 @@ def server():
 
 @pytest.fixture
 def in_postgres(server, monkeypatch):
+    """The server, without checkpoints of earlier tests."""
     monkeypatch.setenv(VARIABLE, server.url())
+    require_server()
+    with psycopg.connect(server.url()) as connection:
+        connection.execute("truncate checkpoints, checkpoint_blobs, checkpoint_writes")
     return server
 
 
@@ -151,10 +157,16 @@ def decisions(folder: Path) -> list[str]:
     return [json.loads(line)["decision"] for line in lines if line.endswith("\n")]
 
 
-def check_batch(out: Path, expected: dict[str, bytes]) -> None:
-    """All items have the expected banks, and nothing but PostgreSQL has their checkpoints."""
+def check_batch(server: Server, out: Path, expected: dict[str, bytes]) -> None:
+    """All items have the expected banks; their checkpoints were in PostgreSQL, and are packed in their folders now."""
     assert banks(out) == expected
     assert not list(out.rglob("*.sqlite*"))
+    for folder in (out / "items").iterdir():
+        assert json.loads((folder / "run.json").read_text())["thread"] is None
+        assert "checkpoints.sqlite" in zipfile.ZipFile(folder / "packed.zip").namelist()
+    assert (
+        server.ask("select count(*) from checkpoints") == server.ask("select count(*) from checkpoint_writes") == [(0,)]
+    )
     for path in out.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
 
@@ -186,7 +198,7 @@ def test_a_killed_batch_resumes_from_its_checkpoints(in_postgres, data, expected
     process.wait()
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0 and PASSWORD not in outcome.stdout + outcome.stderr
-    check_batch(tmp_path / "out", expected)
+    check_batch(in_postgres, tmp_path / "out", expected)
     assert resumed(tmp_path / "out")
 
 
@@ -225,7 +237,7 @@ def test_killed_workers_resume_from_their_checkpoints(in_postgres, data, expecte
     else:
         failed = mine_items(requests, tmp_path / "out")
     assert failed == {} and (tmp_path / "died-s1").exists()
-    check_batch(tmp_path / "out", expected)
+    check_batch(in_postgres, tmp_path / "out", expected)
     assert "s1" in resumed(tmp_path / "out")
 
 
@@ -262,6 +274,21 @@ def test_a_run_in_postgres_is_forked_there(in_postgres, data, tmp_path, monkeypa
     monkeypatch.delenv(VARIABLE)
     with pytest.raises(InputError, match="the checkpoints of this run are in PostgreSQL"):
         execute(Run.open(tmp_path / "run"))
+
+
+def test_checkpoints_that_were_moved_into_the_folder_can_be_forked_without_the_server(
+    in_postgres, data, expected, tmp_path, monkeypatch
+):
+    assert mine_items({"s0": read_manifest(str(data), DEFAULTS)["s0"]}, tmp_path / "out") == {}
+    monkeypatch.delenv(VARIABLE)
+    item = tmp_path / "out/items/s0"
+    assert execute(Run.open(item)).bank == RuleBank.load(item / "bank.json")
+    with pytest.raises(InputError, match="give one of: 3 ") as refused:
+        fork(item, 99, {"x": "reject"}, tmp_path / "fork")
+    last = re.findall(r"(\d+) .criticise.", str(refused.value))[-1]
+    rule = RuleBank.load(item / "bank.json").rules[0].id
+    fork(item, int(last), {rule: "reject"}, tmp_path / "fork")
+    assert rule not in [each.id for each in execute(Run.open(tmp_path / "fork")).bank.rules]
 
 
 def test_many_workers_may_set_up_an_empty_database_at_once(in_postgres, monkeypatch):
