@@ -59,6 +59,7 @@ def account() -> pwd.struct_passwd | None:
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.extended,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not all(PROGRAMS), reason="PostgreSQL is not installed: initdb and postgres are missing"),
     pytest.mark.skipif(account() is None, reason="PostgreSQL refuses root, and there is no user postgres or nobody"),
 ]
