@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -60,11 +59,11 @@ async def open_checkpoints(folder: Path) -> AsyncIterator[BaseCheckpointSaver[An
 async def open_sqlite(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
     """Yield the checkpointer of an SQLite file, which is made if it does not exist."""
     try:
-        async with aiosqlite.connect(path) as connection:
+        async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
             try:
-                yield AsyncSqliteSaver(connection)
+                yield saver
             finally:
-                await connection.rollback()  # an unfinished transaction would keep the file locked
+                await saver.conn.rollback()  # an unfinished transaction would keep the file locked
     except sqlite3.DatabaseError as error:
         hint = "free space, or move the file away"
         raise InputError(f"the checkpoints cannot be used: {error}", str(path), hint) from error
