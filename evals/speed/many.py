@@ -1,6 +1,6 @@
 """Measure what a batch of short series costs: ``python -m ape.evals.speed.many --out DIR``.
 
-Time, memory and disk of ``ape batch`` with the embedded brain, and on paper the time and the disk of ten thousand series,
+Time, memory and disk of ``ape batch`` with the embedded brain, and on paper the time and disk of ten thousand series,
 which grow with their number. Memory should not; the table says how much it grew.
 """
 
