@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -76,7 +76,7 @@ async def open_postgres() -> AsyncIterator[AsyncPostgresSaver]:
         raise InputError(f"PostgreSQL cannot be used: {_reason(error, options)}", VARIABLE, hint) from None
 
 
-def _connection_options() -> dict[str, str]:
+def _connection_options() -> dict[str, Any]:
     """Read the URL. Nothing of an invalid one is repeated, since its parts may be those of a password."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
@@ -96,7 +96,7 @@ def _connection_options() -> dict[str, str]:
     return {"connect_timeout": str(CONNECT_TIMEOUT), **options}
 
 
-def _reason(error: Exception, options: dict[str, str]) -> str:
+def _reason(error: Exception, options: dict[str, Any]) -> str:
     text = " ".join(str(error).split())[:300]
     secrets = [options.get("password"), os.environ.get("PGPASSWORD")]
     return type(error).__name__ if any(secret and secret in text for secret in secrets) else text
@@ -123,5 +123,5 @@ async def _is_set_up(saver: AsyncPostgresSaver, connection: AsyncConnection[Dict
 
 
 async def _value(connection: AsyncConnection[DictRow], query: str) -> object:
-    row = await (await connection.execute(query)).fetchone()  # type: ignore[call-overload]
+    row = await (await connection.execute(query)).fetchone()
     return None if row is None else row["value"]

@@ -17,6 +17,7 @@ from ape.core.run_files import SCORES, THRESHOLD
 from ape.detectors import Detector
 from ape.detectors.inputs import prepared, require_window, required_by
 from ape.monitor import Answer, Threshold, answer, write_events
+from ape.posttrain import EnhancedDetector
 from ape.posttrain.steps import channel_scores, write_scores
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
 from ape.runs.batch import ITEMS, failures_of, record_requests
@@ -54,7 +55,7 @@ class Scoring:
         return "" if (self.folder / THRESHOLD).is_file() else "no threshold was saved with the detector"
 
 
-def score_series(scoring: Scoring, detector: Detector, series: Series, out: Path) -> Answer | None:
+def score_series(scoring: Scoring, detector: Detector | EnhancedDetector, series: Series, out: Path) -> Answer | None:
     """Write ``scores.csv``, and the events if the score has a threshold; return what was found, or None."""
     if scoring.no_events:
         found, series = None, prepared(detector, series)
@@ -141,7 +142,7 @@ def _score(scoring: Scoring, request: Request, folder: Path) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(folder: Path) -> Detector:
+def _loaded(folder: Path) -> Detector | EnhancedDetector:
     """Load the detector once in each process."""
     return posttrain.load(folder)
 
