@@ -1,6 +1,6 @@
 # make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
 # make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
-# make test-otlp: traces in a real viewer.
+# make test-otlp: traces in a real viewer. make test-postgres: checkpoints in a real PostgreSQL, which must be installed.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
@@ -10,7 +10,7 @@ PHOENIX ?= .venv-phoenix
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp
+.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-postgres
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -67,6 +67,10 @@ $(PHOENIX)/.ready:
 	$(PYTHON) -m venv $(PHOENIX)
 	$(PHOENIX)/bin/python -m pip install -q arize-phoenix==20.26.1
 	@touch $@
+
+# A PostgreSQL server that the test starts in a temporary folder, for batches whose workers are killed.
+test-postgres: $(READY)
+	$(VENV)/bin/python -m pytest -m postgres tests/postgres
 
 # These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.
 peers: $(PEERS)/.peers

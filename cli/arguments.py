@@ -72,13 +72,15 @@ def build_parser() -> Parser:
     enhance.add_argument("--bank", metavar="FILE", required=True, help="bank.json, or a run folder")
     enhance.add_argument("--out", metavar="DIR", required=True, help="folder for the detector and the report")
     score = commands.add_parser(
-        "score", parents=[alerts, fails], help="score a series with a detector, and list its events"
+        "score", parents=[alerts, fails], help="score a series, or many, with a detector, and list the events"
     )
-    _add_data(score)
-    _add_series_options(score, trained=True, scored=True)
+    score.set_defaults(module="ape.cli.score")
+    score.add_argument("data", metavar="DATA", help=f"{DATA_HELP}; or a folder, a glob or a manifest, as of ape batch")
+    _add_series_options(score, trained=True, scored=True, many=True)
     score.add_argument("--detector", metavar="DIR", required=True, help="folder of a trained or post-trained detector")
     score.add_argument("--own", action="store_true", help="score of the paper, not the reconstruction error")
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv, events.csv and events.json")
+    _add_options_for_many(score, "score")
     _add_events(commands.add_parser("events", parents=[alerts, fails], help="list the events that a run has found"))
     _add_watch(commands.add_parser("watch", help="score new rows as they arrive, and report events as they happen"))
     _add_alerts(commands.add_parser("alerts", help="list the events of a watch; acknowledge them, or call them false"))
@@ -317,12 +319,15 @@ def _add_batch(batch: Parser) -> None:
     _add_series_options(batch, many=True)
     batch.add_argument("--out", metavar="DIR", required=True, help="rerun with the same --out to resume")
     batch.add_argument("--enhance", action="store_true", help="also train, post-train and score each series")
-    batch.add_argument(
-        "--workers", type=positive_number, default=2, metavar="N", help="number of processes; default: 2"
-    )
-    batch.add_argument("--ray", metavar="ADDRESS", help="mine on a Ray cluster: 'auto' or its address")
-    batch.add_argument("--timeout", type=float, metavar="SECONDS", help="limit for each series; default: none")
-    batch.add_argument("--retries", type=int, default=1, metavar="N", help="after unexpected failures; default: 1")
+    _add_options_for_many(batch, "mine")
+
+
+def _add_options_for_many(parser: Parser, what: str) -> None:
+    many = parser.add_argument_group("many series")
+    many.add_argument("--workers", type=positive_number, metavar="N", help="number of processes; default: 2")
+    many.add_argument("--ray", metavar="ADDRESS", help=f"{what} on a Ray cluster: 'auto' or its address")
+    many.add_argument("--timeout", type=float, metavar="SECONDS", help="limit for each series; default: none")
+    many.add_argument("--retries", type=int, metavar="N", help="after unexpected failures; default: 1")
 
 
 def _add_chat(chat: Parser) -> None:

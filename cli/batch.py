@@ -20,11 +20,11 @@ from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
 from ape.core.run_files import EVENTS_CSV, EVENTS_JSON
 from ape.monitor import read_events
+from ape.runs.attempts import RetryPolicy
 from ape.runs.batch import (
     ENHANCED_RESULTS,
     ITEMS,
     MINED_RESULTS,
-    RetryPolicy,
     enhance_items,
     mine_items,
     train_items,
@@ -45,32 +45,42 @@ def batch(arguments: argparse.Namespace) -> int:
     requests = read_manifest(arguments.manifest, request_of(arguments, "run" if arguments.enhance else "mine"))
     out = Path(arguments.out)
     warm_up(console.print)  # once, not in every worker
-    policy = RetryPolicy(arguments.timeout, arguments.retries)
+    workers, policy = arguments.workers or 2, policy_of(arguments)
     with LiveTable(console, "mined", requests, out / MINED_RESULTS) as table:
-        failed = mine_items(requests, out, arguments.workers, arguments.ray, policy, table.on_done)
+        failed = mine_items(requests, out, workers, arguments.ray, policy, table.on_done)
     if arguments.enhance:
         mined = [name for name in requests if name not in failed]
         with Display(console) as display:
             failed |= train_items(mined, out, display.progress)
         trained = [name for name in mined if name not in failed]
         with LiveTable(console, "enhanced", trained, out / ENHANCED_RESULTS) as table:
-            failed |= enhance_items(trained, out, arguments.workers, policy, table.on_done)
+            failed |= enhance_items(trained, out, workers, policy, table.on_done)
     if whole := write_outcome(out, requests, failed):
         console.print(f"training part of {whole} of {len(requests)} series: {NO_TRAIN_END}")
-    found = _read_all_events(out, requests)
+    found = read_all_events(out, requests)
     print_worst_events(found, SHOWN_SERIES)
     files = report_files(out, FILES)
     print_document({"series": list(requests), "failed": failed, "events": found, "files": files})
-    if failed:
-        raise InputError(
-            f"{len(failed)} of {len(requests)} items failed",
-            str(out / "failures.csv"),
-            "fix what it says, then rerun the command: finished items are not repeated",
-        )
+    require_all(requests, failed, out)
     return exit_code(arguments, any(document["events"] for document in found.values()))
 
 
-def _read_all_events(out: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+def policy_of(arguments: argparse.Namespace) -> RetryPolicy:
+    """Return what ``--timeout`` and ``--retries`` say."""
+    return RetryPolicy(arguments.timeout, 1 if arguments.retries is None else arguments.retries)
+
+
+def require_all(names: Collection[str], failed: Collection[str], out: Path) -> None:
+    """Raise `InputError` if items failed."""
+    if failed:
+        raise InputError(
+            f"{len(failed)} of {len(names)} items failed",
+            str(out / "failures.csv"),
+            "fix what it says, then rerun the command: finished items are not repeated",
+        )
+
+
+def read_all_events(out: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return the events of each series that has been scored; the series with the worst event first."""
     folders = {name: out / ITEMS / name for name in names}
     found = {name: read_events(folder) for name, folder in folders.items() if (folder / EVENTS_JSON).is_file()}

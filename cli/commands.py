@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ from ape.core.run_files import (
     DETECTOR,
     ENHANCED,
     POSTTRAINING,
-    SCORES,
-    THRESHOLD,
     TRAINING,
     detector_folder,
 )
@@ -27,7 +24,6 @@ from ape.series import Requirements, Series
 
 if TYPE_CHECKING:
     from ape.detectors import Detector
-    from ape.monitor import Answer
     from ape.posttrain import EnhancedDetector
     from ape.runs import Request, Run
 
@@ -106,57 +102,6 @@ def _with_threshold(
     console.print(f"threshold: score {threshold.level:.2f}; accepted false alarms: {threshold.rate}")
     console.print(f"detector: {target}")
     return {"detector": str(target), "threshold": threshold.level, "alerts": str(threshold.rate)}
-
-
-def score(arguments: argparse.Namespace) -> int:
-    """``ape score``: score a whole series into ``OUT/scores.csv``, and list its events."""
-    from ape import posttrain
-    from ape.cli.events import FILES, report_events, report_files
-    from ape.detectors.inputs import prepared, require_window, required_by
-    from ape.monitor import write_events
-    from ape.posttrain.steps import channel_scores, write_scores
-
-    folder = detector_folder(arguments.detector, ENHANCED, DETECTOR)
-    detector = posttrain.load(folder)
-    series = _load(arguments, required_by(detector), scoring=True)
-    require_window(detector, series, arguments.data)
-    target = _new(arguments.out, SCORES)
-    found = _answer(detector, series, folder, arguments)
-    series = prepared(detector, series) if found is None else found.series
-    assessment = posttrain.assess(detector, series, own=arguments.own) if found is None else found.assessment
-    write_scores(target, series, {"score": assessment.score, **channel_scores(assessment, series.channels)})
-    if found is None:
-        print_document({"folder": arguments.out, "files": report_files(target.parent, FILES)})
-        return 0
-    write_events(target.parent, found)
-    return report_events(arguments, target.parent)
-
-
-def _answer(
-    detector: Detector | EnhancedDetector, series: Series, folder: Path, arguments: argparse.Namespace
-) -> Answer | None:
-    """Find the events of a series; None if the score has no threshold."""
-    from ape.monitor import Threshold, answer
-
-    if not arguments.own and (folder / THRESHOLD).is_file():
-        threshold, rate = Threshold.load(folder), arguments.alerts_per
-        text = _notes_of(folder.parent)
-        return answer(detector, series, threshold if rate is None else threshold.at(rate), text=text)
-    why = "the score of the paper has no threshold" if arguments.own else "no threshold was saved with the detector"
-    if arguments.fail_on_events or arguments.alerts_per:
-        option = "--fail-on-events" if arguments.fail_on_events else "--alerts-per"
-        raise InputError(why, option, "leave out --own" if arguments.own else "train the detector again")
-    console.print(f"{why}: events are not listed")
-    return None
-
-
-def _notes_of(folder: Path) -> str | None:
-    """Return the name of the text that the rules of a run quote; None if it is not known, as without a run folder."""
-    from ape.runs.folder import read_request
-
-    with suppress(InputError):
-        return read_request(folder).text_file
-    return None
 
 
 def bank(arguments: argparse.Namespace) -> None:

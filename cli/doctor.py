@@ -22,6 +22,7 @@ from ape.agents.server import START_HINT, base_address, served_models
 from ape.agents.vllm_command import serve_command
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.runs.postgres import VARIABLE
 from ape.runs.tracing import ENDPOINT
 from ape.series.matrix_profile import is_compiled
 
@@ -31,6 +32,7 @@ EXTRAS = {
     "logs": ("drain3", "--log"),
     "eval": ("scikit_posthocs", "ape eval"),
     "ray": ("ray", "--ray"),
+    "postgres": ("langgraph.checkpoint.postgres", VARIABLE),
     "ui": ("gradio", "ape serve"),
     "otlp": ("opentelemetry.exporter.otlp", f"sending spans to {ENDPOINT}"),
 }
@@ -78,7 +80,12 @@ def _check_machine() -> list[Check]:
         Check("ape", True, f"{version}, Python {platform.python_version()}, torch {torch.__version__}"),
         Check("processors", True, f"{os.cpu_count()}"),
         Check("memory", memory >= MIN_MEMORY, f"{memory:.0f} GB", "process one series at a time: --workers 1"),
-        Check("disk", free >= MIN_DISK, f"{free:.0f} GB free here", "free space: a mined series takes about 6 MB"),
+        Check(
+            "disk",
+            free >= MIN_DISK,
+            f"{free:.0f} GB free here",
+            "free space: a run takes about 6 MB",
+        ),
     ]
 
 

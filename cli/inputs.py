@@ -48,8 +48,9 @@ def require_inputs(arguments: argparse.Namespace) -> None:
             raise _missing("no such folder", Path(value))
         elif name == "run" and arguments.command == "events":
             _require_events(Path(value))
-        elif name in EITHER and not Path(value).exists() and not glob(value):  # noqa: PTH207 (the pattern may be absolute)
-            raise _missing("no such file or folder", Path(value))
+        elif name in EITHER or (name, arguments.command) == ("data", "score"):
+            if not (Path(value).exists() or glob(value) or value.startswith(EXAMPLE)):  # noqa: PTH207 (the pattern may be absolute)
+                raise _missing("no such file or folder", Path(value))
         elif name == "resume" and not (Path(value) / RECORD).is_file():
             raise InputError("not a run folder", str(Path(value) / RECORD), "check the path")
         elif name in FILES and arguments.command != "eval":  # its data are a folder, which it checks itself

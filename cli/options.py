@@ -14,11 +14,11 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
     """Return how the arguments say to read the file; a command without such options infers everything."""
     if not hasattr(arguments, "decimal"):
         return ReadOptions()
-    if (arguments.series_column or "").endswith("=*") and arguments.command != "batch":
+    if (arguments.series_column or "").endswith("=*") and arguments.command not in ("batch", "score"):
         name = arguments.series_column.removesuffix("=*")
         hint = f"give --series-column {name} to read its series as channels, or {name}=NAME for one of them"
         raise InputError(
-            f"'{arguments.series_column}' takes each series on its own: that is for ape batch",
+            f"'{arguments.series_column}' takes each series on its own: that is for ape batch and ape score",
             f"ape {arguments.command}",
             hint,
         )

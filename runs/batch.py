@@ -5,19 +5,16 @@ The same call resumes a killed batch: finished items are not repeated, interrupt
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pydantic import TypeAdapter
-from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 
 from ape import detectors
 from ape.core.errors import InputError
@@ -26,12 +23,16 @@ from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
 from ape.core.validation import validated
 from ape.monitor import read_events
+from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
 from ape.runs.batch_page import write_summary
-from ape.runs.execution import execute, mark_trained, next_step
+from ape.runs.execution import execute, mark_trained, next_step, settle
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
 from ape.runs.manifest import READING, SEPARATOR, reading_cells
+from ape.runs.packing import pack
+from ape.runs.postgres import VARIABLE, is_wanted, require_server
 from ape.runs.sparkline import curve
+from ape.runs.zoom import share_library
 
 REQUESTS, ITEMS = "batch.json", "items"
 MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
@@ -39,20 +40,12 @@ CURVE = "curve"  # in the results: what the page draws of the series
 MAX_TOGETHER = 64  # series whose backbones are trained at once: limited by memory
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How many seconds an item may take, and how often an unexpected failure is retried."""
-
-    seconds: float | None = None
-    retries: int = 1
-
-
 def mine_items(
     requests: Mapping[str, Request],
     out: Path,
     workers: int = 2,
     ray: str | None = None,
-    policy: RetryPolicy = RetryPolicy(),
+    policy: RetryPolicy = DEFAULT_POLICY,
     on_done: OnDone = lambda name, error: None,
 ) -> dict[str, str]:
     """Mine every item into its run folder ``out/items/NAME``.
@@ -74,12 +67,15 @@ def mine_items(
     Raises
     ------
     InputError
-        ``out`` contains a batch in which an item of the same name has another request.
+        ``out`` contains a batch in which an item of the same name has another request, or the server for
+        checkpoints cannot be used.
     """
-    _record_requests(out, requests)
-    work = partial(mine_item, out.resolve(), dict(requests), policy)
+    require_server()
+    record_requests(out, requests)
+    share_library(out)
+    work = partial(mine_item, out.resolve(), dict(requests), policy, is_wanted())
     map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done)
-    return _failures(out / MINED_RESULTS, requests)
+    return failures_of(out / MINED_RESULTS, requests)
 
 
 def train_items(names: Sequence[str], out: Path, progress: Progress | None = None) -> dict[str, str]:
@@ -94,6 +90,8 @@ def train_items(names: Sequence[str], out: Path, progress: Progress | None = Non
             runs = {name: Run.open(out / ITEMS / name) for name in group[first : first + MAX_TOGETHER]}
             untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
             failed |= _train_group(backbone, seed, untrained, progress)
+            for run in runs.values():
+                pack(run.folder)
     return failed
 
 
@@ -101,27 +99,39 @@ def enhance_items(
     names: Sequence[str],
     out: Path,
     workers: int = 2,
-    policy: RetryPolicy = RetryPolicy(),
+    policy: RetryPolicy = DEFAULT_POLICY,
     on_done: OnDone = lambda name, error: None,
 ) -> dict[str, str]:
     """Post-train, score and report trained items; return why items failed. See `mine_items` for the parameters."""
     map_jobs(names, partial(enhance_item, out.resolve(), policy), out / ENHANCED_RESULTS, workers, on_done=on_done)
-    return _failures(out / ENHANCED_RESULTS, names)
+    return failures_of(out / ENHANCED_RESULTS, names)
 
 
-def mine_item(out: Path, requests: dict[str, Request], policy: RetryPolicy, name: str) -> dict[str, Any]:
-    """Mine one item into its folder, or resume it there; return a summary."""
-    return _attempt(_mine, policy, out / ITEMS / name, requests[name])
+def mine_item(
+    out: Path, requests: dict[str, Request], policy: RetryPolicy, in_postgres: bool, name: str
+) -> dict[str, Any]:
+    """Mine one item into its folder, or resume it there; return a summary.
+
+    ``in_postgres`` says whether the checkpoints belong into PostgreSQL, whose URL each machine has to know by itself.
+    """
+    if in_postgres and not is_wanted():
+        hint = "set it there as well, before 'ray start'"
+        raise InputError(f"{VARIABLE} is not set on this machine", socket.gethostname(), hint)
+    return attempt(_mine, policy, out / ITEMS / name, requests[name])
 
 
 def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
     """Post-train, score and report one item whose backbone is trained; return a summary."""
-    return _attempt(_enhance, policy, out / ITEMS / name)
+    return attempt(_enhance, policy, out / ITEMS / name)
 
 
 def _mine(folder: Path, request: Request) -> dict[str, Any]:
     run = Run.open(folder) if (folder / RECORD).is_file() else Run.create(folder, request, request.load())
     bank, series = execute(run, mine_only=True).bank, run.series
+    if request.command == "mine":
+        settle(run)
+    else:
+        pack(folder)
     summary = {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
     return {**summary, CURVE: curve(series, series.channels[0])}
 
@@ -130,21 +140,9 @@ def _enhance(folder: Path) -> dict[str, Any]:
     """Finish a run; its curve is that of the channel at fault in the worst event."""
     run = Run.open(folder)
     outcome, events = execute(run).post_training, read_events(folder)["events"]
+    settle(run)
     channel = events[0]["channels"][0]["channel"] if events else run.series.channels[0]
     return {**outcome, CURVE: curve(run.series, channel)}
-
-
-def _attempt(work: Callable[..., dict[str, Any]], policy: RetryPolicy, *arguments: Any) -> dict[str, Any]:
-    """Call ``work`` within the time limit, and retry it after an unexpected failure."""
-    attempts = Retrying(
-        stop=stop_after_attempt(policy.retries + 1), retry=retry_if_not_exception_type(InputError), reraise=True
-    )
-
-    def limited() -> dict[str, Any]:
-        with _time_limit(policy.seconds):
-            return work(*arguments)
-
-    return attempts(limited)
 
 
 def _train_group(backbone: str, seed: int, runs: Mapping[str, Run], progress: Progress | None) -> dict[str, str]:
@@ -172,31 +170,13 @@ def _train_group(backbone: str, seed: int, runs: Mapping[str, Run], progress: Pr
     return failed
 
 
-def _failures(results: Path, names: Iterable[str]) -> dict[str, str]:
+def failures_of(results: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return why items failed, from what `ape.runs.jobs.map_jobs` left."""
     failures = read_json(results / FAILURES, "failures")
     return {name: failures[name] for name in names if name in failures}
 
 
-@contextlib.contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    """Raise `TimeoutError` in the main thread when the time is over."""
-    if seconds is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def raise_timeout(*_: Any) -> None:
-        raise TimeoutError(f"not done within {seconds:g} seconds")
-
-    before = signal.signal(signal.SIGALRM, raise_timeout)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _record_requests(out: Path, requests: Mapping[str, Request]) -> None:
+def record_requests(out: Path, requests: Mapping[str, Request]) -> None:
     """Record the requests of the batch; a batch may grow, but the request of an item does not change."""
     if bad := [name for name in requests if not NAME.fullmatch(name)]:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of an item", "batch", f"use {NAME_CHARACTERS}")
@@ -227,11 +207,17 @@ def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[st
     """
     curves = {name: drawn for name in requests if (drawn := _curve(out, name)) is not None}
     whole = write_summary(out, {name: out / ITEMS / name for name in requests}, failed, curves)
+    write_failures(out, requests, failed)
+    return whole
+
+
+def write_failures(out: Path, requests: Mapping[str, Request], failed: Mapping[str, str]) -> None:
+    """Write ``failures.csv``, a manifest of the failed items with the reasons; no file if none failed."""
     path = out / "failures.csv"
     if not failed:
         path.unlink(missing_ok=True)
         shutil.rmtree(out / "failures", ignore_errors=True)
-        return whole
+        return
     rows = []
     for name, reason in failed.items():
         request = asdict(requests[name])
@@ -254,7 +240,6 @@ def write_outcome(out: Path, requests: Mapping[str, Request], failed: Mapping[st
             }
         )
     write_text(path, pd.DataFrame(rows).to_csv(index=False))
-    return whole
 
 
 def _curve(out: Path, name: str) -> dict[str, Any] | None:

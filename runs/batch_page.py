@@ -120,7 +120,7 @@ def write_summary(
         most=MOST,
     )
     write_text(out / PAGE, page)
-    _write_events(out / EVENTS_CSV, whole)
+    write_all_events(out / EVENTS_CSV, whole)
     return sum(row.reading.get(TRAINING_PART) == NO_TRAIN_END for row in rows)
 
 
@@ -159,7 +159,7 @@ def _failure(name: str, reason: str) -> Failure:
     return Failure(name, match["what"], match["hint"])
 
 
-def _write_events(path: Path, folders: Mapping[str, Path]) -> None:
+def write_all_events(path: Path, folders: Mapping[str, Path]) -> None:
     """Write the events of all series, the worst first; no file if no series was scored."""
     tables = [
         pd.read_csv(folder / EVENTS_CSV, dtype=str, keep_default_na=False).assign(**{SERIES: name})

@@ -6,15 +6,15 @@ All functions are synchronous. The checkpoints in the folder say which steps are
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
@@ -22,22 +22,22 @@ from ape.agents import Brain, open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener, Progress
-from ape.core.run_files import ARTEFACTS, BANK, CHECKPOINTS, DETECTOR, ENHANCED, EVENTS_CSV, LEDGER, POSTTRAIN
-from ape.graphs.mining import mining_context
+from ape.core.run_files import ARTEFACTS, BANK, DETECTOR, ENHANCED, EVENTS_CSV, LEDGER, POSTTRAIN
+from ape.graphs.mining import build_mining, mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
 from ape.monitor import Threshold, read_events
 from ape.rules import RuleBank
+from ape.runs.checkpoints import are_in_postgres, config_of, move_into_folder, open_checkpoints
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
+from ape.runs.packing import pack
 from ape.runs.report import write_report
 from ape.runs.result import read_scores
 from ape.runs.tracing import record_spans
 from ape.series.matrix_profile import warm_up
 from ape.tools.artefacts import Artefacts
 
-THREAD = "run"
-CONFIG: RunnableConfig = {"configurable": {"thread_id": THREAD}}
 AFTER_MINING = ("train", "post_train")  # the steps that may follow the Rule Bank
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
@@ -122,14 +122,14 @@ def execute(
         given: Any = None  # resume
         if waits:
             given = Command(resume=list(dropped or ()))
-        elif state.created_at is None or (mine_only and "bank" not in state.values):
+        elif state.created_at is None or (mine_only and "bank" not in state.values and not _is_mining(state)):
             given = RunState(chosen=None)  # start; a conversation may have post-trained before it mines
         elif not state.tasks:
             context.write_report()  # it may have been deleted, or written by an older version
             return _outcome(state, run)
         if not (waits and dropped is None) and not set(state.next) & set(stops):
             await _stream(graph, run, context, given, stops)
-            state = await graph.aget_state(CONFIG)
+            state = await graph.aget_state(config_of(run.folder))
         return _outcome(state, run)
 
     return with_graph(run.folder, work)
@@ -144,11 +144,11 @@ def post_train_with_bank(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT
     async def work(graph: Graph) -> Outcome:
         state = await _restored_state(graph, run)
         if state.values.get("chosen") != bank:
-            await graph.aupdate_state(CONFIG, {"chosen": bank}, as_node="mine")
+            await graph.aupdate_state(config_of(run.folder), {"chosen": bank}, as_node="mine")
         elif not state.tasks:
             return _outcome(state, run)
         await _stream(graph, run, context, None)
-        return _outcome(await graph.aget_state(CONFIG), run)
+        return _outcome(await graph.aget_state(config_of(run.folder)), run)
 
     return with_graph(run.folder, work)
 
@@ -157,7 +157,7 @@ def next_step(run: Run) -> str:
     """Return the step at which a run resumes; empty for a finished run."""
 
     async def work(graph: Graph) -> str:
-        state = await graph.aget_state(CONFIG)
+        state = await graph.aget_state(config_of(run.folder))
         return state.next[0] if state.next else ""
 
     return with_graph(run.folder, work)
@@ -167,28 +167,39 @@ def mark_trained(run: Run) -> None:
     """Mark the backbone as trained, so that the run continues with post-training. `ape.runs.batch` calls this."""
 
     async def work(graph: Graph) -> None:
-        await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
+        await graph.aupdate_state(config_of(run.folder), {"trained": True}, as_node="train")
 
     with_graph(run.folder, work)
+
+
+def settle(run: Run) -> None:
+    """Move the checkpoints of a finished run into its folder, if they are in PostgreSQL, and pack it."""
+
+    async def work(graph: Graph) -> None:
+        await move_into_folder(saver_of(graph), run.folder)
+
+    if are_in_postgres(run.folder):
+        with_graph(run.folder, work)
+    pack(run.folder)
 
 
 def with_graph(folder: Path, work: Callable[[Graph], Awaitable[T]]) -> T:
     """Open the checkpoints of a run folder, and call ``work`` with the run graph."""
 
     async def opened() -> T:
-        async with AsyncSqliteSaver.from_conn_string(str(folder / CHECKPOINTS)) as saver:
+        async with open_checkpoints(folder) as saver:
             try:
                 return await work(build_run().compile(checkpointer=saver))
-            finally:  # after a failed node, writes of other tasks may still be running and would keep the file locked
+            finally:  # after a failed node, writes of other tasks may still be running
                 others = asyncio.all_tasks() - {asyncio.current_task()}
                 await asyncio.gather(*others, return_exceptions=True)
-                await saver.conn.rollback()
 
-    try:
-        return run_blocking(opened())
-    except sqlite3.DatabaseError as error:
-        where = str(folder / CHECKPOINTS)
-        raise InputError(f"the checkpoints cannot be used: {error}", where, "free space, or delete the file") from error
+    return run_blocking(opened())
+
+
+def saver_of(graph: Graph) -> BaseCheckpointSaver[Any]:
+    """Return the checkpointer of a graph that `with_graph` opened; it also reads the records of the mining graph."""
+    return cast("BaseCheckpointSaver[Any]", build_mining().compile(checkpointer=graph.checkpointer).checkpointer)
 
 
 def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without: Collection[str] = ()) -> RunContext:
@@ -221,19 +232,19 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
 
 async def _restored_state(graph: Graph, run: Run) -> StateSnapshot:
     """Return the state of the run; if files of a finished step were deleted, go back to that step."""
-    folder, state = run.folder, await graph.aget_state(CONFIG)
+    folder, state = run.folder, await graph.aget_state(config_of(run.folder))
     values = state.values
     bank = values.get("chosen") or values.get("bank")
     if bank is not None and "mine" not in state.next and not (folder / BANK).is_file():
         bank.save(folder / BANK)
     if values.get("trained") and not (folder / DETECTOR).is_dir():
-        await graph.aupdate_state(CONFIG, {"trained": False}, as_node="mine")
+        await graph.aupdate_state(config_of(run.folder), {"trained": False}, as_node="mine")
     elif "outcome" in values and not set(state.next) & {"approve", "train", "post_train"}:
         if not ((folder / ENHANCED).is_dir() and (folder / POSTTRAIN).is_file()):
-            await graph.aupdate_state(CONFIG, {"trained": True}, as_node="train")
+            await graph.aupdate_state(config_of(run.folder), {"trained": True}, as_node="train")
         elif "detect" not in state.next and not _detected(run):
-            await graph.aupdate_state(CONFIG, {"outcome": values["outcome"]}, as_node="post_train")
-    return await graph.aget_state(CONFIG)
+            await graph.aupdate_state(config_of(run.folder), {"outcome": values["outcome"]}, as_node="post_train")
+    return await graph.aget_state(config_of(run.folder))
 
 
 def _detected(run: Run) -> bool:
@@ -254,7 +265,7 @@ async def _stream(graph: Graph, run: Run, context: RunContext, given: Any, stops
     """Run the graph to its end, to an interrupt, or to one of the steps ``stops``; record the time of each step."""
     started: dict[str, float] = {}
     with record_spans(run.folder, run.series.fingerprint[:16]) as handlers:
-        config: RunnableConfig = {**CONFIG, "callbacks": handlers, "run_name": "run"}
+        config: RunnableConfig = {**config_of(run.folder), "callbacks": handlers, "run_name": "run"}
         async for task in graph.astream(
             given,
             config,
@@ -273,7 +284,7 @@ async def _stream(graph: Graph, run: Run, context: RunContext, given: Any, stops
 def _outcome(state: StateSnapshot, run: Run) -> Outcome:
     bank = state.values.get("chosen") or state.values.get("bank")
     if bank is None:
-        raise InputError("the checkpoints contain no finished mining", str(run.folder / CHECKPOINTS), "start a new run")
+        raise InputError("the checkpoints contain no finished mining", str(run.folder), "start a new run")
     outcome = state.values.get("outcome", {})
     return Outcome(bank, state.values.get("bank"), outcome, _awaits_approval(state))
 
@@ -282,6 +293,11 @@ def _require_rules(rule_ids: Sequence[str], bank: RuleBank) -> None:
     known = [rule.id for rule in bank.rules]
     if unknown := [rule_id for rule_id in rule_ids if rule_id not in known]:
         raise InputError(f"no rule '{unknown[0][:60]}'", "Rule Bank", f"give one of: {', '.join(known)}")
+
+
+def _is_mining(state: StateSnapshot) -> bool:
+    """Whether the mining was begun and interrupted; the graph then goes on inside of it."""
+    return bool(set(state.next) & {START, "mine"})
 
 
 def _awaits_approval(state: StateSnapshot) -> bool:

@@ -15,6 +15,7 @@ from ape.rules import RuleBank
 from ape.rules.schema import CONVERSATION, Evidence
 from ape.runs.folder import Request, read_request
 from ape.runs.ledger import Ledger
+from ape.runs.packing import unpack
 from ape.tools.artefacts import Artefacts
 
 QUOTE_LINES = 4  # further lines that a quote may span
@@ -77,6 +78,7 @@ def explain_rule(folder: Path, rule_id: str) -> Explanation:
 
 def explain_rules(folder: Path) -> list[Explanation]:
     """Explain each rule in the ledger of a run folder."""
+    unpack(folder)
     by_rule: dict[str, list[Entry]] = {}
     for entry in Ledger(folder / LEDGER):
         if entry["rule"]:

@@ -16,10 +16,13 @@ from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
 from ape.core.validation import validated
 from ape.monitor.threshold import level_for
+from ape.runs.packing import unpack
+from ape.runs.postgres import new_thread
 from ape.series import ReadOptions, Series, load
 from ape.series.reading.report import reading_block
 
 FORMAT = 2
+THREAD = "thread"  # in the record: name of the checkpoints in PostgreSQL
 PACKAGES = ("ape-tsad", "numpy", "torch", "langgraph", "stumpy", "statsmodels")
 
 
@@ -87,6 +90,8 @@ class Run:
             "finished": False,
             "timings": {},
         }
+        if (thread := new_thread()) is not None:
+            record[THREAD] = thread
         with atomic_folder(folder, RECORD) as temporary:
             write_json(temporary / RECORD, record)
         return cls(folder, request, series)
@@ -94,6 +99,7 @@ class Run:
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Open an existing run folder; its data file must still hold the series that the run was made for."""
+        unpack(folder)
         request, fingerprint = read_request(folder), _read_record(folder)["fingerprint"]
         series = request.load()
         if series.fingerprint != fingerprint:
@@ -107,6 +113,12 @@ def read_request(folder: Path) -> Request:
     """Read the request of a run folder."""
     obj, path = _read_record(folder)["arguments"], folder / RECORD
     return validated(Request, obj, "not a run record", path, "start a new run", inside="arguments")
+
+
+def thread_of(folder: Path) -> str | None:
+    """Return the name of a run's checkpoints in PostgreSQL; None if they are in the folder."""
+    thread = _read_record(folder).get(THREAD)
+    return None if thread is None else str(thread)
 
 
 def require_current_format(folder: Path) -> None:

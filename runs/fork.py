@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,11 +13,12 @@ from langgraph.types import StateSnapshot
 
 from ape.core.errors import InputError
 from ape.core.files import is_free, write_text
-from ape.core.run_files import ARTEFACTS, CHECKPOINTS, LEDGER
+from ape.core.run_files import ARTEFACTS, LEDGER
 from ape.graphs.node_helpers import with_entry
 from ape.graphs.state import MiningState
 from ape.rules import Rule, RuleBank
-from ape.runs.execution import THREAD, Graph, with_graph
+from ape.runs.checkpoints import config_of, copy_checkpoints, has_checkpoints, mining_namespace, open_checkpoints
+from ape.runs.execution import Graph, saver_of, with_graph
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
 
@@ -51,8 +50,8 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
     """
     run = Run.open(source)
     require_current_format(source)
-    if not (source / CHECKPOINTS).is_file():
-        raise InputError("no checkpoints", str(source / CHECKPOINTS), "give a run folder")
+    if not has_checkpoints(source):
+        raise InputError("no checkpoints", str(source), "give a run folder")
 
     async def find(graph: Graph) -> tuple[str, StateSnapshot]:
         node, snapshot = await _state_after(graph, step, source)
@@ -63,8 +62,16 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
     if not is_free(out):
         raise InputError("the folder is not empty", str(out), "choose another --out")
 
+    async def copy(graph: Graph) -> None:
+        async with open_checkpoints(new) as target:
+            thread = config_of(new)["configurable"]["thread_id"]
+            await copy_checkpoints(saver_of(graph), source, target, thread, _last_checkpoints(snapshot))
+
     async def update(graph: Graph) -> None:
-        await graph.aupdate_state(snapshot.config, _changed_lists(snapshot.values, changes, source), as_node=node)
+        place = {**snapshot.config["configurable"], **config_of(new)["configurable"]}
+        await graph.aupdate_state(
+            {"configurable": place}, _changed_lists(snapshot.values, changes, source), as_node=node
+        )
 
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as temporary:
@@ -72,7 +79,7 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
         update_record(new, forked_from={"run": str(source.resolve()), "step": step, "changes": dict(changes)})
         shutil.copytree(source / ARTEFACTS, new / ARTEFACTS)
         _copy_ledger(source, new, snapshot, step, changes)
-        _copy_checkpoints(source / CHECKPOINTS, new / CHECKPOINTS, snapshot)
+        with_graph(source, copy)
         with_graph(new, update)
         new.rename(out)
 
@@ -91,8 +98,8 @@ def differences(left: RuleBank, right: RuleBank) -> list[str]:
 
 async def _state_after(graph: Graph, step: int, source: Path) -> tuple[str, StateSnapshot]:
     """Return the node that ran in a step of the mining, and the state after it."""
-    namespace = _mining_namespace(source / CHECKPOINTS)
-    config: Any = {"configurable": {"thread_id": THREAD, "checkpoint_ns": namespace}}
+    namespace = await mining_namespace(saver_of(graph), source)
+    config: Any = {"configurable": {**config_of(source)["configurable"], "checkpoint_ns": namespace}}
     history = [snapshot async for snapshot in graph.aget_state_history(config)] if namespace else []
     by_step: dict[int, StateSnapshot] = {}
     updates = set()  # steps in which no node ran: decisions of earlier forks, which change the step before
@@ -110,13 +117,6 @@ async def _state_after(graph: Graph, step: int, source: Path) -> tuple[str, Stat
     return forkable[step], by_step[step]
 
 
-def _mining_namespace(database: Path) -> str:
-    """Return the namespace of the mining graph's checkpoints within those of the run."""
-    with closing(sqlite3.connect(database)) as connection:
-        query = "select max(checkpoint_ns) from checkpoints where thread_id = ? and checkpoint_ns like 'mine:%'"
-        return str(connection.execute(query, (THREAD,)).fetchone()[0] or "")
-
-
 def _copy_ledger(
     source: Path, target: Path, snapshot: StateSnapshot, step: int, changes: Mapping[str, Decision]
 ) -> None:
@@ -129,19 +129,10 @@ def _copy_ledger(
         ledger.write("person", decision, f"decided in a fork after step {step}", rule=rule, iteration=iteration)
 
 
-def _copy_checkpoints(database: Path, target: Path, snapshot: StateSnapshot) -> None:
-    """Copy the database up to the snapshot, so that the copy resumes inside the mining."""
+def _last_checkpoints(snapshot: StateSnapshot) -> dict[str, str]:
+    """Return the last checkpoints to copy by namespace, so that the copy resumes inside the mining."""
     config = snapshot.config["configurable"]
-    parent, mining = config["checkpoint_map"][""], config["checkpoint_ns"]
-    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
-        with new:
-            for namespace, last in (("", parent), (mining, config["checkpoint_id"])):
-                rows = "thread_id = ? and checkpoint_ns = ? and checkpoint_id"
-                new.execute(f"delete from checkpoints where {rows} > ?", (THREAD, namespace, last))
-                new.execute(f"delete from writes where {rows} >= ?", (THREAD, namespace, last))
-            for table in ("checkpoints", "writes"):
-                new.execute(f"delete from {table} where thread_id <> ?", (THREAD,))
+    return {"": config["checkpoint_map"][""], config["checkpoint_ns"]: config["checkpoint_id"]}
 
 
 def _changed_lists(state: dict[str, Any], changes: Mapping[str, Decision], source: Path) -> MiningState:

@@ -91,8 +91,8 @@ def _locally(names: list[str], work: Work, workers: int) -> Ended:
     while left:
         alone = [name for name in left if deaths[name]]  # suspects run one at a time, to find the job that kills
         batch, size = (alone[:1], 1) if alone else (left, workers)
-        with ProcessPoolExecutor(min(size, len(batch)), _processes(work), initializer=_one_thread) as pool:
-            started: dict[Future[dict[str, Any]], str] = {pool.submit(work, name): name for name in batch}
+        with ProcessPoolExecutor(min(size, len(batch)), _processes(work), _start_worker, (work,)) as pool:
+            started: dict[Future[dict[str, Any]], str] = {pool.submit(_work_on, name): name for name in batch}
             running = set(started)
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -152,6 +152,18 @@ def _processes(work: Work) -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["numba", "torch", getattr(work, "func", work).__module__])  # once, not per worker
     return context
+
+
+_worker: dict[str, Work] = {}  # in a worker: its work, which may be large and is therefore sent once
+
+
+def _start_worker(work: Work) -> None:
+    _one_thread()
+    _worker["work"] = work
+
+
+def _work_on(name: str) -> dict[str, Any]:
+    return _worker["work"](name)
 
 
 def _one_threaded(work: Work) -> Work:

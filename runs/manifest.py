@@ -25,6 +25,7 @@ COLUMNS = ("path", "name", "text", "log", "column", "train_end", *READING, "back
 IGNORED = ("error",)  # failures.csv has this column
 SEPARATOR = ";"  # between channels in the column "column", and between words in "missing"
 DELIMITERS = ",;\t"  # of manifests
+PATTERN = re.compile(r"[*?\[]")  # of a glob
 EACH = "=*"  # after the name of a series column: each of its series is an item
 MAX_NAME = 80
 
@@ -50,7 +51,7 @@ def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
     path = Path(given)
     if path.is_dir():
         paths = [each for each in sorted(path.iterdir()) if each.is_file() and is_series_file(each)]
-    elif not path.exists() and re.search(r"[*?\[]", given):
+    elif not path.exists() and PATTERN.search(given):
         anchor = Path(path.anchor or ".")
         paths = sorted(anchor.glob(str(path.relative_to(path.anchor) if path.anchor else path)))
     elif path.is_file() and is_series_file(path) and not _may_be_manifest(path, defaults):
@@ -62,14 +63,28 @@ def read_manifest(given: str, defaults: Request) -> dict[str, Request]:
     return _named((stem_of(each), replace(defaults, data=str(each.resolve()))) for each in paths)
 
 
+def names_many(given: str, reading: ReadOptions) -> bool:
+    """Return whether a command that takes one series is given many: a folder, a glob, a manifest, or ``NAME=*``."""
+    path = Path(given)
+    return (
+        path.is_dir()
+        or (not path.exists() and PATTERN.search(given) is not None)
+        or (reading.series_column or "").endswith(EACH)
+        or (path.is_file() and path.suffix.lower() == ".csv" and "path" in _header(path))
+    )
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = file.readline()
+    return [name.strip() for name in header.split(_delimiter(header))]
+
+
 def _may_be_manifest(path: Path, defaults: Request) -> bool:
     """Whether a file is no series: a CSV file that names paths, or that is not said to be a long table."""
     if path.suffix.lower() != ".csv":
         return False
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline()
-    names = [name.strip() for name in header.split(_delimiter(header))]
-    return "path" in names or defaults.reading.series_column is None
+    return "path" in _header(path) or defaults.reading.series_column is None
 
 
 def _delimiter(header: str) -> str:

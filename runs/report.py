@@ -1,9 +1,13 @@
-"""The report of a run: one self-contained HTML page made from the files of the run folder."""
+"""The report of a run: one self-contained HTML page made from the files of the run folder.
+
+Those of a batch share the library of the zoomable plot, which is larger than all else in them.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +21,12 @@ from ape.rules import MECHANISMS, MORPHOLOGIES, Rule, RuleBank
 from ape.rules.check import THRESHOLDS
 from ape.runs.explanation import EvidenceSummary, explain_rules
 from ape.runs.ledger import Ledger
+from ape.runs.packing import reduced
 from ape.runs.pages import data_uri, render
 from ape.runs.pictures import draw_event, draw_whole, small
 from ape.runs.result import Result, read_result
 from ape.runs.verdict import channels_text, lasts, verdict
-from ape.runs.zoom import library, zoomable
+from ape.runs.zoom import library, shared_library, zoomable
 from ape.series import Series
 from ape.series.reading.report import reading_block
 from ape.tools.artefacts import Artefacts
@@ -95,10 +100,10 @@ class Picture:
     height: int
 
     @classmethod
-    def of(cls, png: bytes) -> Picture | None:
-        """Return a picture with few colours; None if the file is damaged."""
+    def of(cls, png: bytes, make_small: Callable[[bytes], bytes]) -> Picture | None:
+        """Return a picture, made smaller by a function; None if the file is damaged."""
         try:
-            picture = small(png)
+            picture = make_small(png)
         except OSError:
             return None
         return cls(data_uri(picture, "webp"), *struct.unpack(">II", png[16:24]))  # sizes in the header
@@ -142,7 +147,8 @@ def write_report(folder: Path, series: Series) -> None:
     text = record["arguments"].get("text_file")
     result = read_result(folder, series, bank, text) if (folder / SCORES).is_file() else None
     entries = list(Ledger(folder / LEDGER))
-    rules = _rule_views(folder, bank, result)
+    shared = shared_library(folder)
+    rules = _rule_views(folder, bank, result, reduced if shared else small)
     notes = [*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])]
     later = [entry["rationale"] for entry in entries if entry["agent"] == "detector"]
     shown, found = (result.series, result.events) if result else (series, ())
@@ -156,7 +162,8 @@ def write_report(folder: Path, series: Series) -> None:
         verdict=verdict(result) if result else (),
         events=_event_views(result, {rule.id: rule for rule in rules}) if result else [],
         most_events=MOST_EVENTS,
-        library=library(),
+        shared=shared,
+        library="" if shared else library(),
         plot=zoomable(shown, first, found, score, level),
         whole=data_uri(draw_whole(shown, first, found), "webp"),
         others=data_uri(draw_whole(shown, others, found, columns=2), "webp") if others else "",
@@ -200,7 +207,9 @@ def _event_views(result: Result, rules: dict[str, RuleView]) -> list[EventView]:
     ]
 
 
-def _rule_views(folder: Path, bank: RuleBank, result: Result | None) -> list[RuleView]:
+def _rule_views(
+    folder: Path, bank: RuleBank, result: Result | None, make_small: Callable[[bytes], bytes]
+) -> list[RuleView]:
     """Return the rules of the ledger: those of the bank first."""
     artefacts = Artefacts(folder / ARTEFACTS)
     known = {rule.id: rule for rule in bank.rules}
@@ -216,7 +225,7 @@ def _rule_views(folder: Path, bank: RuleBank, result: Result | None) -> list[Rul
                 verdict=each.verdict,
                 rule=known.get(each.rule),
                 figures=measured[-1]["figures"] if measured else {},
-                picture=Picture.of(artefacts.get_bytes(measured[-1]["evidence"][0])) if pictured else None,
+                picture=Picture.of(artefacts.get_bytes(measured[-1]["evidence"][0]), make_small) if pictured else None,
                 evidence=each.evidence,
                 decisions=tuple(entry for entry in each.decisions if entry["decision"] in VERDICTS),
                 events=fits[each.rule],

@@ -20,7 +20,6 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StreamMode
 
@@ -30,6 +29,7 @@ from ape.core.errors import InputError
 from ape.core.run_files import ARTEFACTS, LEDGER
 from ape.graphs.conversation import ConversationContext, ConversationState, Scored, build_conversation, desk_of
 from ape.rules import RuleBank
+from ape.runs.checkpoints import open_sqlite
 from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.ledger import Ledger
@@ -313,18 +313,12 @@ class Session:
 
     def _with_graph(self, work: Callable[[Graph], Awaitable[Result]]) -> Result:
         """Give ``work`` the conversation graph with the checkpoints of the run folder."""
-        path = str(self.folder / DATABASE)
 
         async def opened() -> Result:
-            async with AsyncSqliteSaver.from_conn_string(path) as saver:
+            async with open_sqlite(self.folder / DATABASE) as saver:
                 return await work(build_conversation().compile(checkpointer=saver))
 
-        try:
-            return run_blocking(opened())
-        except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"the conversation cannot be used: {error}", path, "free space, or move the file away"
-            ) from error
+        return run_blocking(opened())
 
     def _scored(self) -> Scored | None:
         found = ScoredRun.of(self.run, self._artefacts)

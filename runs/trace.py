@@ -12,6 +12,7 @@ from typing import Any
 from ape.core.errors import InputError
 from ape.core.run_files import SPANS
 from ape.graphs.state import AGENT, DECISION
+from ape.runs.packing import unpack
 from ape.runs.tracing import EVIDENCE, STEP
 
 
@@ -79,6 +80,7 @@ def read_trace(folder: Path) -> list[Span]:
     InputError
         The folder has no trace, or a damaged one.
     """
+    unpack(folder)
     path = folder / SPANS
     if not path.is_file():
         raise InputError("no trace", str(path), "give a run folder, or the folder of an item of a batch")

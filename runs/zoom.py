@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
 
+from ape.core.files import write_text
 from ape.monitor import Event
 from ape.runs.pictures import EVENT_COLOUR
 from ape.series import Series
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from bokeh.models import ColumnDataSource
     from bokeh.plotting import figure
 
+SHARED = "bokeh.js"  # in the folder of a batch
 COLUMNS = 900  # each line is drawn from the lowest and the highest value in so many stretches
 MOST_BREAKS = 200  # the longest gaps; lines are drawn across shorter ones
 TALL, LOW = 118, 96  # pixels: height of the last panel, which has the times, and of the others
@@ -35,6 +38,17 @@ def library() -> Markup:
 
     source = "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
     return Markup(source.replace("</script", "<\\/script"))
+
+
+def share_library(out: Path) -> None:
+    """Write BokehJS into the folder of a batch: the reports of its items load it from there."""
+    write_text(out / SHARED, library())
+
+
+def shared_library(folder: Path) -> str:
+    """Return the relative address of the library in the folder of a batch; empty for a run that is no item of one."""
+    beside = Path("..", "..", SHARED)
+    return beside.as_posix() if (folder / beside).is_file() else ""
 
 
 def zoomable(

@@ -20,8 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from ape.evals.speed.timing import seconds
+from ape.runs.batch import MINED_RESULTS
+from ape.runs.packing import unpack
 
-SERIES, POINTS, TRAIN_END = 500, 5000, 2500
+SERIES, POINTS = 500, 5000
 KILLED_AT = (1 / 3, 2 / 3)  # share of mined series at which a worker, then the whole batch, is killed
 PAUSE = 0.5  # seconds between two checks
 
@@ -48,16 +50,16 @@ def main() -> int:
     return 0
 
 
-def make_series(folder: Path, count: int) -> None:
+def make_series(folder: Path, count: int, points: int = POINTS) -> None:
     """Write noisy cycles with several harmonics; some have a trend, some have two regimes."""
     folder.mkdir(parents=True, exist_ok=True)
     for k in range(count):
-        draw, steps = np.random.default_rng(k), np.arange(POINTS)
+        draw, steps = np.random.default_rng(k), np.arange(points)
         turns = 2 * np.pi * steps / draw.uniform(20, 120)
         values = sum(draw.uniform(0.1, 1) / h * np.sin(h * turns + draw.uniform(0, 6)) for h in (1, 2, 3))
-        values = values + draw.uniform(0.01, 0.2) * draw.normal(size=POINTS)
-        values = values + (k % 3 == 1) * steps / POINTS + (k % 3 == 2) * 0.5 * (steps // 700 % 2) * values
-        np.savez(folder / f"s{k:04d}.npz", values=values, train_end=TRAIN_END)
+        values = values + draw.uniform(0.01, 0.2) * draw.normal(size=points)
+        values = values + (k % 3 == 1) * steps / points + (k % 3 == 2) * 0.5 * (steps // 700 % 2) * values
+        np.savez(folder / f"s{k:04d}.npz", values=values, train_end=points // 2)
 
 
 def ten_series(data: Path, out: Path, workers: int) -> float:
@@ -84,7 +86,7 @@ def mine_with_kills(data: Path, out: Path, count: int) -> tuple[float, float]:
             time.sleep(PAUSE)
             members = process_group(batch.pid)
             peak = max(peak, sum(resident(pid) for pid in members))
-            if kills and len(list((out / "results").glob("s*.json"))) >= kills[0] * count:
+            if kills and len(list((out / MINED_RESULTS).glob("s*.json"))) >= kills[0] * count:
                 if len(kills) == len(KILLED_AT):
                     os.kill(max(members), signal.SIGKILL)  # the youngest process is a worker
                 else:
@@ -118,6 +120,8 @@ def resident(pid: int) -> float:
 
 def commits(out: Path) -> Counter[str]:
     """Return how often each mined series was committed."""
+    for item in (out / "items").iterdir():
+        unpack(item)
     return Counter(
         path.parent.name
         for path in out.glob("items/*/ledger.jsonl")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -124,3 +126,64 @@ def test_a_run_scores_faults_after_the_training_part(ape, tmp_path, quick_traini
     assert "columns: temp_C, pressure, spare" in outcome.out
     score = pd.read_csv(tmp_path / "run/scores.csv")["before"]
     assert score[[*range(100, 131), *range(650, 691), *range(720, 761), 780]].min() > score[140:560].quantile(0.99)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder with three series."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for seed in (1, 2, 3):
+        frame(seed).to_csv(folder / f"s{seed}.csv", index=False)
+    return folder
+
+
+def test_many_series_are_scored_each_as_on_its_own(ape, trained, scored, many, tmp_path):
+    outcome = ape("score", many, "--detector", trained, "--out", tmp_path / "out")
+    assert (outcome.code, outcome.err) == (0, "")
+    for seed in (1, 2, 3):
+        alone, _ = scored(frame(seed))
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"out/items/s{seed}/scores.csv"), alone)
+    events = pd.read_csv(tmp_path / "out/events.csv")
+    assert set(events["series"]) <= {"s1", "s2", "s3"}
+    shown = ape("events", tmp_path / "out/items/s2", "--json")
+    document = json.loads(shown.out)
+    assert shown.code == 0 and len(document["events"]) == (events["series"] == "s2").sum()
+
+
+def test_the_same_call_scores_only_what_failed(ape, trained, many, tmp_path):
+    (many / "s2.csv").write_text("time,temp_C\n2026-03-01,warm\n")
+    call = ("score", many, "--detector", trained, "--out", tmp_path / "out", "--workers", 1)
+    outcome = ape(*call)
+    assert outcome.code == 2 and "1 of 3 items failed" in outcome.err
+    failures = pd.read_csv(tmp_path / "out/failures.csv")
+    assert list(failures["name"]) == ["s2"] and Path(failures["path"][0]) == many / "s2.csv"
+    before = (tmp_path / "out/items/s1/scores.csv").stat().st_mtime_ns
+    frame(2).to_csv(many / "s2.csv", index=False)
+    assert ape(*call).code == 0 and not (tmp_path / "out/failures.csv").exists()
+    assert (tmp_path / "out/items/s1/scores.csv").stat().st_mtime_ns == before
+    refused = ape(*call, "--own")
+    assert refused.code == 2 and "another detector, or other options" in refused.err
+
+
+def test_options_for_many_series_are_refused_with_one(ape, trained, many, tmp_path):
+    outcome = ape("score", many / "s1.csv", "--detector", trained, "--out", tmp_path / "out", "--ray", "auto")
+    assert outcome.code == 2 and "one series is scored here (--ray)" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.extended
+def test_a_ray_cluster_gives_the_same_scores(ape, trained, many, tmp_path):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    try:
+        call = ("score", many, "--detector", trained, "--out")
+        assert ape(*call, tmp_path / "ray", "--ray", cluster.address).code == 0
+    finally:
+        cluster.shutdown()
+    assert ape(*call, tmp_path / "local").code == 0
+    for path in (tmp_path / "local/items").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "ray/items" / path.relative_to(tmp_path / "local/items")).read_bytes()

@@ -26,9 +26,12 @@ from ape.monitor import AlertRate, Threshold, read_events
 from ape.monitor.event_files import COLUMNS
 from ape.rules import RuleBank
 from ape.runs import batch
-from ape.runs.batch import RetryPolicy, enhance_items, mine_items, train_items, write_outcome
+from ape.runs.attempts import RetryPolicy
+from ape.runs.batch import enhance_items, mine_items, train_items, write_outcome
+from ape.runs.explanation import explain_rule
 from ape.runs.folder import Request
 from ape.runs.manifest import read_manifest, reading_cells
+from ape.runs.packing import unpack
 from ape.series import ReadOptions
 from ape.series.reading.report import NO_TRAIN_END
 
@@ -177,6 +180,19 @@ def test_a_bad_series_stops_no_other_and_is_listed_for_a_retry(finished, data):
     assert list(read_manifest(str(out / "failures.csv"), DEFAULTS)) == ["bad"]
 
 
+def test_a_finished_item_is_small_and_its_trace_still_says_why(finished, tmp_path):
+    out, _ = finished
+    for item in (out / "items").glob("wave_*"):
+        assert sum(path.stat().st_blocks * 512 for path in item.rglob("*")) < 300_000
+    shutil.copytree(out / "items/wave_0", tmp_path / "item")
+    rule = RuleBank.load(tmp_path / "item/bank.json").rules[0]
+    why = explain_rule(tmp_path / "item", rule.id)
+    assert why.verdict == "accept" and {"proposed", "accept"} <= {entry["decision"] for entry in why.decisions}
+    assert why.evidence and all(evidence.found for evidence in why.evidence)
+    assert main(["trace", str(tmp_path / "item"), "--html"]) == 0
+    assert (tmp_path / "item/trace.html").read_text().count("data:image/png") > 3
+
+
 def test_the_summary_links_each_report_and_items_are_run_folders(finished, capsys):
     out, _ = finished
     page = (out / "index.html").read_text()
@@ -240,10 +256,10 @@ def test_an_item_that_hangs_is_stopped_and_an_unexpected_failure_is_retried(data
     requests = read_manifest(str(data / "*.npz"), DEFAULTS)
     policy = RetryPolicy(seconds=0.2, retries=1)
     with pytest.raises(TimeoutError, match=r"0\.2 seconds"):
-        batch.mine_item(tmp_path, requests, policy, "wave_0")
-    assert batch.mine_item(tmp_path, requests, policy, "wave_1") == {}
+        batch.mine_item(tmp_path, requests, policy, False, "wave_0")
+    assert batch.mine_item(tmp_path, requests, policy, False, "wave_1") == {}
     with pytest.raises(InputError):
-        batch.mine_item(tmp_path, requests, policy, "wave_2")
+        batch.mine_item(tmp_path, requests, policy, False, "wave_2")
     assert tries == ["wave_0", "wave_0", "wave_1", "wave_1", "wave_2"]
 
 
@@ -278,6 +294,8 @@ def test_killed_workers_and_drivers_do_not_change_the_banks(data, tmp_path, fini
     again = spawn(data, out)
     assert again.wait(timeout=200) == 0
     assert banks(out) == banks(finished[0])
+    for item in out.glob("items/*"):
+        unpack(item)
     entries = [json.loads(line) for path in out.glob("items/*/ledger.jsonl") for line in path.read_text().splitlines()]
     assert sum(entry["decision"] == "commit" for entry in entries) == 3
 

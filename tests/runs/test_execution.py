@@ -191,6 +191,20 @@ def test_a_bank_of_a_conversation_can_come_before_the_mined_one(quick, series, w
     assert post_train_with_bank(run, added).bank.rules == added.rules
 
 
+def test_a_killed_mining_resumes_where_it_was_also_in_a_batch(quick, series, waiting, tmp_path):
+    run = Run.create(tmp_path / "run", Request("mine", "series of the test"), series)
+
+    def kill(agent: str, note: str) -> None:
+        if agent == "rule critic":
+            raise Killed
+
+    with pytest.raises(Killed):
+        execute(run, Callbacks(listen=kill), mine_only=True)
+    notes, callbacks = listening()
+    assert execute(run, callbacks, mine_only=True).bank == RuleBank.load(waiting.folder / "bank.json")
+    assert notes and "starts to profile" not in notes
+
+
 def test_damaged_events_of_a_finished_run_are_found_again(finished, tmp_path):
     run = copy(finished, tmp_path / "run")
     for name in ("events.json", "enhanced/threshold.json"):

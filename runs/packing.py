@@ -1,0 +1,94 @@
+"""Pack what only a resumed run and its trace need into one small file, and unpack it when it is asked for.
+
+A batch packs its items when they are finished: otherwise ten thousand series would take tens of gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+from pathlib import Path
+
+from PIL import Image
+
+from ape.core.errors import InputError
+from ape.core.files import write_bytes
+from ape.core.run_files import ARTEFACTS, CHECKPOINTS, LEDGER, SPANS
+
+PACKED = "packed.zip"
+CONTENT = (SPANS, LEDGER, CHECKPOINTS, ARTEFACTS)
+WIDTH = 640  # of pictures, in pixels
+QUALITY = 20  # of WebP; lines and labels stay readable
+PICTURE, REDUCED, ARRAY = ".png", ".png.webp", ".npy"
+
+
+def pack(folder: Path) -> None:
+    """Pack a run folder that no process uses.
+
+    Pictures become smaller and lose detail. Arrays, such as the parts of an STL, are left out: nothing reads them, and
+    the recorded call that measured each of them measures it again.
+    """
+    paths = [path for name in CONTENT for path in _files(folder / name)]
+    if not paths:
+        return
+    if (folder / PACKED).is_file():  # unpacking or packing was interrupted
+        unpack(folder)
+        paths = [path for name in CONTENT for path in _files(folder / name)]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            name, data = path.relative_to(folder).as_posix(), path.read_bytes()
+            if path.suffix == PICTURE:
+                archive.writestr(name.removesuffix(PICTURE) + REDUCED, reduced(data), zipfile.ZIP_STORED)
+            elif path.suffix != ARRAY:
+                archive.writestr(name, data)
+    write_bytes(folder / PACKED, out.getvalue())
+    for name in CONTENT:
+        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink(missing_ok=True)
+
+
+def unpack(folder: Path) -> None:
+    """Unpack a run folder; one that is not packed stays as it is.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    path = folder / PACKED
+    if not path.is_file():
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                target, data = folder / name.removesuffix(".webp"), archive.read(name)
+                if name.split("/")[0] not in CONTENT or ".." in name:
+                    raise zipfile.BadZipFile(f"unknown entry {name}")
+                if not target.exists():  # else packing was interrupted, and the file is the original
+                    write_bytes(target, _as_png(data) if name.endswith(REDUCED) else data)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise InputError(f"damaged: {error}", str(path), "start a new run") from error
+    path.unlink()
+
+
+def reduced(png: bytes) -> bytes:
+    """Return a picture as a small WebP."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    if picture.width > WIDTH:
+        picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    picture.save(out, "webp", quality=QUALITY, method=6)
+    return out.getvalue()
+
+
+def _as_png(webp: bytes) -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(webp)).save(out, "png")
+    return out.getvalue()
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(each for each in path.rglob("*") if each.is_file())
+    return [path] if path.is_file() else []
