@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support import short_training
 
 from ape.cli.main import main
-from ape.detectors.registry import BACKBONES
 from ape.monitor import Threshold
-from ape.posttrain import DEFAULT, EnhancedDetector, acceptance, enhance, load, steps
+from ape.posttrain import EnhancedDetector, load
 from ape.watch.rows import Rows
 
 TRAINED, NEW = 1500, 600
@@ -66,17 +64,6 @@ def made_rows(values: np.ndarray, first: int = TRAINED) -> Rows:
     time = pd.date_range(BEGIN + pd.Timedelta(minutes=first), periods=len(values), freq="1min").to_numpy()
     nothing = np.zeros(len(values), dtype=bool)
     return Rows(values[:, None], time, nothing, nothing)
-
-
-@contextlib.contextmanager
-def short_training() -> Iterator[None]:
-    """Train the backbone and the discriminators for a few steps only."""
-    vae, recipe = BACKBONES["vae"], replace(DEFAULT, steps=40, joint_steps=5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=60)))
-        patch.setattr(acceptance, "MOST_COPIES", 4)
-        patch.setattr(steps, "enhance", partial(enhance, recipe=recipe))
-        yield
 
 
 @pytest.fixture(scope="session")
