@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from ape.detectors.registry import BACKBONES
 from ape.posttrain import DEFAULT, acceptance, enhance
@@ -26,6 +29,29 @@ def mine_into(
     request = Request("mine", "series of the test", log=None if log is None else str(log))
     run = Run(folder, request, series) if folder.exists() else Run.create(folder, request, series)
     return execute(run, callbacks, **options).bank
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a copy of a folder that ``make`` fills once for all worker processes of this run of the tests.
+
+    Parameters
+    ----------
+    factory : pytest.TempPathFactory
+    name : str
+        Name of the folder.
+    make : callable
+        Gets the path of the folder, which exists.
+    """
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # the workers have folders of their own in it
+    folder, finished = root / name, root / f"{name}.finished"
+    with FileLock(root / f"{name}.lock"):
+        if not finished.exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            finished.touch()
+    return Path(shutil.copytree(folder, factory.mktemp(name) / name))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support import short_training
+from support import made_once, short_training
 
 from ape.cli.main import main
 from ape.monitor import Threshold
@@ -69,19 +69,20 @@ def made_rows(values: np.ndarray, first: int = TRAINED) -> Rows:
 @pytest.fixture(scope="session")
 def watched_run(tmp_path_factory, one_thread) -> WatchedRun:
     """``ape run``, and 600 new rows with one clear anomaly. Tests must not change the folder: copy it."""
-    folder = tmp_path_factory.mktemp("watched")
     values = made_values(TRAINED + NEW)
     values[TRAINED:][ANOMALY] += 15
-    time = pd.date_range(BEGIN, periods=TRAINED + NEW, freq="1min")
-    frame = pd.DataFrame({"time": time, "load": values})
-    training, new = folder / "load.csv", folder / "new.csv"
-    frame[:TRAINED].to_csv(training, index=False)
-    frame[TRAINED:].to_csv(new, index=False)
-    out = io.StringIO()
-    with short_training(), contextlib.redirect_stdout(out):
-        code = main(["run", str(training), "--train-end", str(TRAINED), "--out", str(folder / "run"), "--quiet"])
-    assert code == 0, out.getvalue()
-    return WatchedRun(folder / "run", training, new, made_rows(values[TRAINED:]))
+
+    def make(folder: Path) -> None:
+        time = pd.date_range(BEGIN, periods=TRAINED + NEW, freq="1min")
+        frame = pd.DataFrame({"time": time, "load": values})
+        frame[:TRAINED].to_csv(folder / "load.csv", index=False)
+        frame[TRAINED:].to_csv(folder / "new.csv", index=False)
+        words = ["run", str(folder / "load.csv"), "--train-end", str(TRAINED), "--out", str(folder / "run"), "--quiet"]
+        with short_training(), contextlib.redirect_stdout(io.StringIO()) as out:
+            assert main(words) == 0, out.getvalue()
+
+    folder = made_once(tmp_path_factory, "watched", make)
+    return WatchedRun(folder / "run", folder / "load.csv", folder / "new.csv", made_rows(values[TRAINED:]))
 
 
 @pytest.fixture(scope="session")

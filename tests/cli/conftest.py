@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import short_training
+from support import made_once, short_training
 
 from ape.cli.main import main
 
@@ -94,19 +94,25 @@ def wave() -> np.ndarray:
 @pytest.fixture(scope="session")
 def data(tmp_path_factory, wave) -> Path:
     """The wave as a file."""
-    path = tmp_path_factory.mktemp("data") / "wave.npz"
-    np.savez(path, values=wave, train_end=TRAIN_END)
-    return path
+
+    def make(folder: Path) -> None:
+        np.savez(folder / "wave.npz", values=wave, train_end=TRAIN_END)
+
+    return made_once(tmp_path_factory, "data", make) / "wave.npz"
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, data) -> Finished:
     """``ape run`` on the wave, never interrupted."""
-    folder = tmp_path_factory.mktemp("runs") / "wave"
-    with short_training():
-        outcome = run_here("run", data, "--out", folder)
-    assert (outcome.code, outcome.err) == (0, "")
-    return Finished(folder, outcome.out)
+
+    def make(folder: Path) -> None:
+        with short_training():
+            outcome = run_here("run", data, "--out", folder / "wave")
+        assert (outcome.code, outcome.err) == (0, "")
+        (folder / "out").write_text(outcome.out)
+
+    folder = made_once(tmp_path_factory, "runs", make)
+    return Finished(folder / "wave", (folder / "out").read_text())
 
 
 @pytest.fixture
