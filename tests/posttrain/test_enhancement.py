@@ -120,7 +120,7 @@ def test_report_is_plain_and_complete(enhanced):
     for kind in report["acceptance"].values():
         assert set(kind["average_precision"]) == {"both", "rules", "free", "original"}
         gain = kind["gain_over_both"]["original"]
-        assert gain["mean"] < 0 and gain["n"] > 10
+        assert gain["mean"] < 0 and gain["n"] >= 3
     assert report["training"]["curve"] and set(report["seconds"]) == {"profile", "train", "accept"}
     assert report["bank_is_of_this_series"] is False and report["device"] == "cpu"
 
