@@ -15,8 +15,9 @@ demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
 
-# Two worker processes with one thread each; files stay together, since their tests share fixtures.
-PYTEST := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+# Two worker processes with one thread each; files stay together, since their tests share fixtures, and long ones are
+# first (see tests/conftest.py).
+PYTEST := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(READY)
 	$(PYTEST) -m "not extended"
@@ -24,7 +25,9 @@ test: $(READY)
 test-extended: $(READY)
 	$(PYTEST) -m extended
 
-test-all: test test-extended
+# In one call, imports and shared runs are made once.
+test-all: $(READY)
+	$(PYTEST)
 
 # mypy does not follow the mapping of folders to ape.*, so it reads them through a link of that name.
 lint: $(READY)

@@ -8,8 +8,30 @@ import shutil
 import pytest
 from hypothesis import settings
 
+# The files that take longest, in this order: they come first, so that no worker has one of them left at the end.
+LONGEST = (
+    "runs/test_batch.py",
+    "test_docs.py",
+    "runs/test_execution.py",
+    "graphs/test_units.py",
+    "cli/test_resume.py",
+    "runs/test_ray.py",
+    "watch/test_kills.py",
+    "watch/test_continuing.py",
+    "detectors/test_third_party.py",
+    "cli/test_prompt.py",
+    "cli/test_page.py",
+    "cli/test_gaps.py",
+)
+
 settings.register_profile("ape", deadline=None)  # run times depend on the machine
 settings.load_profile("ape")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    places = {config.rootpath / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import short_training
 
 import ape
 from ape.cli.main import build_parser
@@ -57,7 +58,7 @@ def pages_with_snippets() -> list[object]:
 def test_python_snippets_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), short_training():
         for snippet in snippets(page):
             exec(compile(snippet, str(page), "exec"), namespace)
 

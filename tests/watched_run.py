@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from support import made_once, short_training
 
 from ape.cli.main import main
-from ape.detectors.registry import BACKBONES
 from ape.monitor import Threshold
-from ape.posttrain import DEFAULT, EnhancedDetector, acceptance, enhance, load, steps
+from ape.posttrain import EnhancedDetector, load
 from ape.watch.rows import Rows
 
 TRAINED, NEW = 1500, 600
@@ -68,33 +66,23 @@ def made_rows(values: np.ndarray, first: int = TRAINED) -> Rows:
     return Rows(values[:, None], time, nothing, nothing)
 
 
-@contextlib.contextmanager
-def short_training() -> Iterator[None]:
-    """Train the backbone and the discriminators for a few steps only."""
-    vae, recipe = BACKBONES["vae"], replace(DEFAULT, steps=40, joint_steps=5)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=60)))
-        patch.setattr(acceptance, "MOST_COPIES", 4)
-        patch.setattr(steps, "enhance", partial(enhance, recipe=recipe))
-        yield
-
-
 @pytest.fixture(scope="session")
 def watched_run(tmp_path_factory, one_thread) -> WatchedRun:
     """``ape run``, and 600 new rows with one clear anomaly. Tests must not change the folder: copy it."""
-    folder = tmp_path_factory.mktemp("watched")
     values = made_values(TRAINED + NEW)
     values[TRAINED:][ANOMALY] += 15
-    time = pd.date_range(BEGIN, periods=TRAINED + NEW, freq="1min")
-    frame = pd.DataFrame({"time": time, "load": values})
-    training, new = folder / "load.csv", folder / "new.csv"
-    frame[:TRAINED].to_csv(training, index=False)
-    frame[TRAINED:].to_csv(new, index=False)
-    out = io.StringIO()
-    with short_training(), contextlib.redirect_stdout(out):
-        code = main(["run", str(training), "--train-end", str(TRAINED), "--out", str(folder / "run"), "--quiet"])
-    assert code == 0, out.getvalue()
-    return WatchedRun(folder / "run", training, new, made_rows(values[TRAINED:]))
+
+    def make(folder: Path) -> None:
+        time = pd.date_range(BEGIN, periods=TRAINED + NEW, freq="1min")
+        frame = pd.DataFrame({"time": time, "load": values})
+        frame[:TRAINED].to_csv(folder / "load.csv", index=False)
+        frame[TRAINED:].to_csv(folder / "new.csv", index=False)
+        words = ["run", str(folder / "load.csv"), "--train-end", str(TRAINED), "--out", str(folder / "run"), "--quiet"]
+        with short_training(), contextlib.redirect_stdout(io.StringIO()) as out:
+            assert main(words) == 0, out.getvalue()
+
+    folder = made_once(tmp_path_factory, "watched", make)
+    return WatchedRun(folder / "run", folder / "load.csv", folder / "new.csv", made_rows(values[TRAINED:]))
 
 
 @pytest.fixture(scope="session")

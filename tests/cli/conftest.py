@@ -8,16 +8,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support import made_once, short_training
 
 from ape.cli.main import main
-from ape.detectors.registry import BACKBONES
-from ape.posttrain import acceptance
 
 LENGTH, TRAIN_END = 1500, 1000
 
@@ -53,15 +52,6 @@ def run_separately(*argv: object) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-@contextlib.contextmanager
-def short_training() -> Iterator[None]:
-    vae = BACKBONES["vae"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=100)))
-        patch.setattr(acceptance, "MOST_COPIES", 4)
-        yield
-
-
 @pytest.fixture(scope="session")
 def ape() -> Callable[..., Outcome]:
     """Run a command in this process."""
@@ -89,7 +79,7 @@ def spawn() -> Callable[..., Outcome]:
 
 @pytest.fixture
 def quick_training() -> Iterator[None]:
-    """Train the VAE for a few steps only."""
+    """Train for a few steps only."""
     with short_training():
         yield
 
@@ -104,19 +94,25 @@ def wave() -> np.ndarray:
 @pytest.fixture(scope="session")
 def data(tmp_path_factory, wave) -> Path:
     """The wave as a file."""
-    path = tmp_path_factory.mktemp("data") / "wave.npz"
-    np.savez(path, values=wave, train_end=TRAIN_END)
-    return path
+
+    def make(folder: Path) -> None:
+        np.savez(folder / "wave.npz", values=wave, train_end=TRAIN_END)
+
+    return made_once(tmp_path_factory, "data", make) / "wave.npz"
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, data) -> Finished:
     """``ape run`` on the wave, never interrupted."""
-    folder = tmp_path_factory.mktemp("runs") / "wave"
-    with short_training():
-        outcome = run_here("run", data, "--out", folder)
-    assert (outcome.code, outcome.err) == (0, "")
-    return Finished(folder, outcome.out)
+
+    def make(folder: Path) -> None:
+        with short_training():
+            outcome = run_here("run", data, "--out", folder / "wave")
+        assert (outcome.code, outcome.err) == (0, "")
+        (folder / "out").write_text(outcome.out)
+
+    folder = made_once(tmp_path_factory, "runs", make)
+    return Finished(folder / "wave", (folder / "out").read_text())
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -74,11 +72,11 @@ def test_the_resume_line_can_be_typed(say, data, tmp_path):
     assert "In your own words" in say(*words[2:])
 
 
-@pytest.mark.extended
-def test_bytes_that_are_no_text_do_not_end_it(data, tmp_path):
-    line = [sys.executable, "-m", "ape.cli.main", "chat", str(data), "--out", str(tmp_path / "a")]
-    done = subprocess.run(line, input=b"help \xff\xfe\nhelp\n", capture_output=True, check=False)
-    assert done.returncode == 0 and done.stderr == b"" and done.stdout.count(b"> help") == 2
+def test_bytes_that_are_no_text_do_not_end_it(ape, data, tmp_path, monkeypatch):
+    typed = io.TextIOWrapper(io.BytesIO(b"help \xff\xfe\nhelp\n"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", typed)
+    outcome = ape("chat", data, "--out", tmp_path / "a")
+    assert (outcome.code, outcome.err) == (0, "") and outcome.out.count("> help") == 2
 
 
 def test_calls_are_printed_once_and_readable(say, tmp_path):

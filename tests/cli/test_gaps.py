@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from support import short_training
 
-from .conftest import run_here, short_training
+from .conftest import run_here
 
 STEP = pd.Timedelta("5min")
 CUTS = 700, 720  # the stretch between them is shorter than a window

@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from filelock import FileLock
+from processes import start
 
 from ape.runs.session import LOCK
 
@@ -35,9 +34,7 @@ class Server:
         self.start()
 
     def start(self):
-        line = [sys.executable, "-m", "ape.cli.main", "serve", "--out", str(self.root), "--port", str(self.port)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(line, **quiet, start_new_session=True)
+        self.process = start(["serve", "--out", self.root, "--port", self.port], os.devnull)
         ends = time.monotonic() + 90
         while time.monotonic() < ends:
             try:
@@ -49,7 +46,7 @@ class Server:
 
     def kill(self):
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.join()
 
 
 @pytest.fixture(scope="module")

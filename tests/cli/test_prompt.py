@@ -6,13 +6,11 @@ import os
 import re
 import select
 import shlex
-import signal
 import struct
-import subprocess
-import sys
 import time
 
 import pytest
+from processes import start
 
 fcntl = pytest.importorskip("fcntl")
 pty = pytest.importorskip("pty")
@@ -28,19 +26,10 @@ class Terminal:
     """A command in a terminal of its own."""
 
     def __init__(self, *argv, home):
-        self.main, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        env = {**os.environ, "XDG_STATE_HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ape.cli.main", *map(str, argv)],
-            stdin=follower,
-            stdout=follower,
-            stderr=follower,
-            env=env,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(follower)
+        self.main, self.follower = pty.openpty()
+        fcntl.ioctl(self.follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        environment = {"XDG_STATE_HOME": str(home), "PROMPT_TOOLKIT_NO_CPR": "1", "TERM": "xterm"}
+        self.process = start(argv, os.ttyname(self.follower), environment)
         self.seen = ""
 
     def type(self, text):
@@ -60,18 +49,23 @@ class Terminal:
         ends = time.monotonic() + SECONDS
         while self.read() and time.monotonic() < ends:
             pass
-        return self.process.wait(SECONDS), self.seen
+        self.process.join(SECONDS)
+        return self.process.exitcode, self.seen
 
     def read(self):
-        """Take what comes within 0.2 s; return whether more may come."""
-        if not select.select([self.main], [], [], 0.2)[0]:
-            return self.process.poll() is None
-        try:
-            data = os.read(self.main, 65536).decode(errors="replace")
-        except OSError:  # the command ended
-            return False
-        self.seen += CONTROL.sub("", data.replace(WAITS, READY))
-        return bool(data)
+        """Take what comes within 0.1 s; return whether more may come."""
+        running = self.process.exitcode is None
+        if not select.select([self.main], [], [], 0.1)[0]:
+            return running
+        self.seen += CONTROL.sub("", os.read(self.main, 65536).decode(errors="replace").replace(WAITS, READY))
+        return True
+
+    def close(self):
+        """Kill the command if it still runs."""
+        self.process.kill()
+        self.process.join()
+        os.close(self.main)
+        os.close(self.follower)
 
 
 @pytest.fixture
@@ -84,10 +78,7 @@ def terminal(tmp_path):
 
     yield open_
     for each in opened:
-        if each.process.poll() is None:
-            os.killpg(each.process.pid, signal.SIGKILL)
-        each.process.wait()
-        os.close(each.main)
+        each.close()
 
 
 @pytest.mark.extended
@@ -149,7 +140,7 @@ def test_a_second_ctrl_c_during_a_step_ends_at_once(terminal, data, tmp_path):
     opened.wait_for("planner")
     opened.type(CTRL_C)
     opened.wait_for("Stopping")
-    while opened.process.poll() is None:  # the step may have stopped before the second one
+    while opened.process.exitcode is None:  # the step may have stopped before the second one
         opened.type(CTRL_C)
         opened.read()
     code, rest = opened.ended()

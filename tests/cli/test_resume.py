@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import start
 
 TIMEOUT = 240  # seconds
 
@@ -25,18 +24,18 @@ def entries(folder: Path) -> list[dict]:
 
 def killed(log: Path, when: Callable[[str], bool], *argv: object) -> None:
     """Start a command and kill it as soon as ``when`` is true for its output so far."""
-    with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "-m", "ape.cli.main", *map(str, argv)], stdout=out, stderr=out)
+    log.write_text("")
+    process = start(argv, log)
     try:
         deadline = time.monotonic() + TIMEOUT
         while not when(log.read_text()):
-            assert process.poll() is None, f"the command ended before it was killed: {log.read_text()[-500:]}"
+            assert process.exitcode is None, f"the command ended before it was killed: {log.read_text()[-500:]}"
             assert time.monotonic() < deadline
             time.sleep(0.005)
-        assert process.poll() is None
+        assert process.exitcode is None
     finally:
         process.kill()
-        process.wait()
+        process.join()
 
 
 @pytest.mark.extended

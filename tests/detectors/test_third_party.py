@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
+from support import short_training
 
 import ape.detectors
 import ape.posttrain
@@ -218,8 +219,9 @@ def test_library_scores_with_the_enhanced_weights(peer, series):
     before = {name: tensor.clone() for name, tensor in peer.module.state_dict().items()}
     detector = wrapped(peer)
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    quick = replace(ape.posttrain.DEFAULT, steps=40, joint_steps=10)
-    candidate = ape.posttrain.enhance(detector, bank, series, recipe=quick).candidate
+    quick = replace(ape.posttrain.DEFAULT, steps=8, joint_steps=2)
+    with short_training():
+        candidate = ape.posttrain.enhance(detector, bank, series, recipe=quick).candidate
 
     twin = copy.deepcopy(peer)
     twin.module.load_state_dict(ape.detectors.unwrap(candidate).state_dict())
@@ -244,5 +246,6 @@ def test_example_of_the_guide_runs(series):
     [code] = [block for block in blocks if "dtaianomaly" in block]
     assert sum(bool(line) for line in code.splitlines()) <= 15
     names = {"ape": ape, "series": series, "bank": broad_bank(build_context(series), ["time_reverse"])}
-    exec(code, names)
+    with short_training():
+        exec(code, names)
     assert names["scores"].shape == (series.length,) and np.isfinite(names["scores"]).all()

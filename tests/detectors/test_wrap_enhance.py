@@ -23,7 +23,7 @@ from ape.rules import broad_bank, build_context
 def quickly(series):
     """Function that enhances with few steps, and judges with few implants."""
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    recipe = replace(ape.posttrain.DEFAULT, steps=40, joint_steps=5)
+    recipe = replace(ape.posttrain.DEFAULT, steps=8, joint_steps=2)
 
     def enhance(detector, **change):
         with pytest.MonkeyPatch.context() as patch:

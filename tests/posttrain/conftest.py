@@ -9,7 +9,7 @@ import pytest
 
 import ape.detectors
 import ape.series
-from ape.posttrain import DEFAULT, enhance
+from ape.posttrain import DEFAULT, acceptance, enhance
 from ape.rules import broad_bank, build_context
 
 WINDOW, PERIOD, TRAIN_END, LENGTH = 32, 25, 1200, 2000
@@ -43,6 +43,14 @@ def make_wave(length: int = LENGTH, seed: int = 0) -> np.ndarray:
     t = np.arange(length)
     noise = np.random.default_rng(seed).standard_normal(length)
     return np.sin(2 * np.pi * t / PERIOD) + 0.3 * np.sin(4 * np.pi * t / PERIOD + 1) + 0.05 * noise
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_implants():
+    """Post-training is accepted on few implants."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acceptance, "MOST_COPIES", 6)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -113,5 +113,6 @@ def test_shares_do_not_depend_on_later_data(plain, tmp_path):
 
 @pytest.mark.extended
 def test_shares_of_an_enhanced_detector_do_not_depend_on_later_data(plain, two_channels, quick):
-    result = enhance(plain, broad_bank(build_context(two_channels)), two_channels, recipe=quick)
+    recipe = replace(quick, steps=5, joint_steps=2)
+    result = enhance(plain, broad_bank(build_context(two_channels)), two_channels, recipe=recipe)
     require_equal_shares_before_later_data(result.candidate, result.candidate.latency)

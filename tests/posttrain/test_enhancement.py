@@ -40,15 +40,6 @@ def test_given_detector_and_global_random_state_do_not_change_and_progress_is_re
     assert torch.equal(random, torch.get_rng_state())
 
 
-@pytest.mark.extended
-def test_seed_determines_the_scores(enhanced, detector, bank, series, quick):
-    torch.manual_seed(123)  # nothing may depend on the global generator
-    again = enhance(detector, bank, series, recipe=quick)
-    np.testing.assert_array_equal(enhanced.candidate.score(series), again.candidate.score(series))
-    other = enhance(detector, bank, series, seed=1, recipe=quick)
-    assert not np.array_equal(enhanced.candidate.score(series), other.candidate.score(series))
-
-
 def test_enhanced_detector_detects_anomalies_of_the_bank_better(enhanced, detector, planted):
     series, where = planted
     labels = np.zeros(series.length, bool)
@@ -65,7 +56,7 @@ def test_enhanced_detector_detects_anomalies_of_the_bank_better(enhanced, detect
 def test_acceptance_decides_what_is_returned(detector, bank, series, quick, enhanced, monkeypatch, kept):
     decision = {"kept": kept, "accepted": kept != "original", "reason": "as decided"}
     monkeypatch.setattr(enhancement, "judge", lambda *_: (enhanced.candidate, decision))
-    result = enhance(detector, bank, series, recipe=quick)
+    result = enhance(detector, bank, series, recipe=replace(quick, steps=2, joint_steps=1))
     assert result.report["reason"] == "as decided" and result.accepted == (kept != "original")
     if kept == "original":
         assert result.detector is detector
@@ -110,13 +101,16 @@ def test_bank_of_other_channels_is_refused(detector, series):
 
 
 @pytest.mark.extended
-def test_only_the_training_part_is_used(enhanced, detector, bank, series, quick):
+def test_the_training_part_and_the_seed_determine_the_result(enhanced, detector, bank, series, quick):
     values = series.values.copy()
     values[series.train_end :] = 7 * values[series.train_end :] + 3
     changed = ape.series.from_array(values, channels=series.channels, train_end=series.train_end)
-    other = enhance(detector, bank, changed, recipe=quick).candidate
-    assert same(weights(enhanced.candidate.model), weights(other.model))
-    np.testing.assert_array_equal(enhanced.candidate.score(series), other.score(series))
+    torch.manual_seed(123)  # nothing may depend on the global generator
+    again = enhance(detector, bank, changed, recipe=quick).candidate
+    assert same(weights(enhanced.candidate.model), weights(again.model))
+    np.testing.assert_array_equal(enhanced.candidate.score(series), again.score(series))
+    other = enhance(detector, bank, series, seed=1, recipe=quick).candidate
+    assert not np.array_equal(enhanced.candidate.score(series), other.score(series))
 
 
 def test_report_is_plain_and_complete(enhanced):
@@ -126,7 +120,7 @@ def test_report_is_plain_and_complete(enhanced):
     for kind in report["acceptance"].values():
         assert set(kind["average_precision"]) == {"both", "rules", "free", "original"}
         gain = kind["gain_over_both"]["original"]
-        assert gain["mean"] < 0 and gain["n"] > 10
+        assert gain["mean"] < 0 and gain["n"] >= 3
     assert report["training"]["curve"] and set(report["seconds"]) == {"profile", "train", "accept"}
     assert report["bank_is_of_this_series"] is False and report["device"] == "cpu"
 
@@ -149,7 +143,8 @@ def test_nothing_crosses_a_gap(wave, quick, tmp_path):
     broad = broad_bank(build_context(series))
     placed = [rule.context.model_copy(update={"channels": ["wave"], "spread": "one"}) for rule in broad.rules]
     rules = [rule.model_copy(update={"context": at}) for rule, at in zip(broad.rules, placed, strict=True)]
-    result = enhance(detector, broad.model_copy(update={"rules": rules}), series, recipe=quick)
+    recipe = replace(quick, steps=5, joint_steps=2)
+    result = enhance(detector, broad.model_copy(update={"rules": rules}), series, recipe=recipe)
     candidate, scale = result.candidate, float(detector.shift_and_scale[1][1])
     scores = candidate.score(series)
     spans = torch.cat([windows.amax(1) - windows.amin(1) for windows in seen]) * scale

@@ -26,7 +26,7 @@ def make(seed=0, level=0.0):
 
 def post_trained(detector, series):
     bank = broad_bank(build_context(series), ["time_reverse", "amplitude_scale"])
-    recipe = replace(DEFAULT, steps=40, joint_steps=5)
+    recipe = replace(DEFAULT, steps=20, joint_steps=3)
     return enhance(detector, bank, series, recipe=recipe)
 
 

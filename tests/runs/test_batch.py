@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support import short_training
 
 from ape.cli.main import main
 from ape.core.errors import InputError
-from ape.detectors.registry import BACKBONES
 from ape.monitor import AlertRate, Threshold, read_events
 from ape.monitor.event_files import COLUMNS
 from ape.rules import RuleBank
@@ -291,8 +291,7 @@ def test_killed_workers_and_drivers_do_not_change_the_banks(data, tmp_path, fini
     time.sleep(1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    again = spawn(data, out)
-    assert again.wait(timeout=200) == 0
+    assert main(["batch", str(data / "*.npz"), "--out", str(out)]) == 0
     assert banks(out) == banks(finished[0])
     for item in out.glob("items/*"):
         unpack(item)
@@ -326,21 +325,7 @@ def test_enhanced_items_have_scores_events_and_a_decision(data, tmp_path, quick)
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Train the VAE for a few steps only."""
-    monkeypatch.setitem(BACKBONES, "vae", replace(BACKBONES["vae"], budget=replace(BACKBONES["vae"].budget, steps=50)))
-
-
-@pytest.mark.extended
-def test_a_ray_cluster_gives_the_same_banks(data, tmp_path, finished):
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    cluster.add_node(num_cpus=1)
-    try:
-        requests = read_manifest(str(data), DEFAULTS)
-        failed = mine_items(requests, tmp_path / "out", ray=cluster.address)
-    finally:
-        cluster.shutdown()
-    assert failed == finished[1] and banks(tmp_path / "out") == banks(finished[0])
+def quick():
+    """Train for a few steps only."""
+    with short_training():
+        yield

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from support import short_training
 
 import ape
 from ape.core.errors import InputError
@@ -29,7 +30,8 @@ def readings() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def found():
-    return ape.detect(readings(), train_end=TRAINED, post_train=False)
+    with short_training(150):
+        return ape.detect(readings(), train_end=TRAINED, post_train=False)
 
 
 def test_the_worst_event_is_the_fault_at_its_channel(found):
@@ -132,7 +134,8 @@ def test_rates_by_time_need_times():
 def test_events_of_an_enhanced_detector_quote_the_text(tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("Two sensors.\nThe flow jumps to a higher level for 30 to 60 samples.\n", encoding="utf-8")
-    found = ape.detect(readings(), train_end=TRAINED, text=notes)
+    with short_training(150):
+        found = ape.detect(readings(), train_end=TRAINED, text=notes)
     worst = found.events.iloc[0]
     assert found.bank is not None and worst["rule"] in [rule.id for rule in found.bank.rules]
     assert worst["rule_probability"] >= 0.5 and "of notes.txt" in worst["reason"]

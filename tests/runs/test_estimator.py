@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from support import short_training
 
 import ape
 import ape.runs.estimator
@@ -34,7 +34,8 @@ NEW.iloc[FAULT, 0] += 1.5
 
 @pytest.fixture(scope="module")
 def fitted():
-    return ape.AnomalyDetector(post_train=False).fit(NORMAL)
+    with short_training(150):
+        return ape.AnomalyDetector(post_train=False).fit(NORMAL)
 
 
 def test_the_fault_is_predicted_and_is_an_event(fitted):
@@ -96,7 +97,8 @@ def test_parameters_are_kept_and_cloned():
 
 @pytest.mark.extended
 def test_one_dimensional_data_are_one_feature():
-    detector = ape.AnomalyDetector(post_train=False, alerts_per="day").fit(NORMAL["flow"])
+    with short_training(150):
+        detector = ape.AnomalyDetector(post_train=False, alerts_per="day").fit(NORMAL["flow"])
     assert detector.n_features_in_ == 1 and detector.offset_ == pytest.approx(-np.log10(144))
     assert (detector.predict(NEW["flow"])[FAULT] == -1).mean() > 0.9
 
@@ -148,12 +150,5 @@ NOT_HELD = {
 )
 def test_checks_of_scikit_learn(estimator, check, monkeypatch):
     monkeypatch.setattr(ape.runs.estimator, "MIN_LENGTH", 2)
-    create = ape.detectors.create
-
-    def quick(name):
-        detector = create(name)
-        detector.budget = replace(detector.budget, steps=60)
-        return detector
-
-    monkeypatch.setattr(ape.detectors, "create", quick)
-    check(estimator)
+    with short_training(20):
+        check(estimator)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import short_training
 
 from ape.core.errors import InputError
-from ape.detectors.registry import BACKBONES
 from ape.detectors.train_into_folder import train_into_folder
 from ape.graphs import review
 from ape.monitor import AlertRate, Threshold, read_events
-from ape.posttrain import acceptance
 from ape.rules import RuleBank
 from ape.runs import Callbacks, Request, Run, execute
 from ape.runs.execution import mark_trained, next_step, post_train_with_bank
@@ -39,10 +38,7 @@ class Killed(Exception):
 @pytest.fixture(scope="module")
 def quick():
     """Few training steps and implants, and blank pictures."""
-    vae = BACKBONES["vae"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=60, check_every=20)))
-        patch.setattr(acceptance, "MOST_COPIES", 4)
+    with short_training(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(review, "draw_examples", lambda *_: b"picture")
         yield
 

@@ -119,26 +119,6 @@ def test_a_name_that_leaves_the_folder_is_refused(tmp_path):
         map_jobs(["../job"], partial(square, tmp_path), tmp_path / "out")
 
 
-@pytest.mark.extended
-def test_ray_gives_the_same_results(tmp_path):
-    pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    cluster.add_node(num_cpus=1)
-    try:
-        results = map_jobs(NAMES, partial(dying, tmp_path, True), tmp_path / "out", ray=cluster.address)
-        assert results == {name: {"square": k**2} for k, name in enumerate(NAMES)}
-        local = map_jobs(NAMES, partial(square, tmp_path), tmp_path / "local")
-        for name in NAMES:
-            assert (tmp_path / "out" / f"{name}.json").read_bytes() == (
-                tmp_path / "local" / f"{name}.json"
-            ).read_bytes()
-        assert local == results
-    finally:
-        cluster.shutdown()
-
-
 def test_a_missing_cluster_is_refused(tmp_path):
     pytest.importorskip("ray")
     with pytest.raises(InputError, match="no Ray cluster"):

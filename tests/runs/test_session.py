@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from support import short_training
 
 from ape.core.errors import InputError
-from ape.detectors.registry import BACKBONES
 from ape.graphs import review
 from ape.monitor import read_events
 from ape.rules import RuleBank
@@ -44,9 +43,9 @@ def session(data, tmp_path):
 
 
 @pytest.fixture
-def quick_training(monkeypatch):
-    vae = BACKBONES["vae"]
-    monkeypatch.setitem(BACKBONES, "vae", replace(vae, budget=replace(vae.budget, steps=50)))
+def quick_training():
+    with short_training():
+        yield
 
 
 def kinds(updates):

@@ -1,0 +1,45 @@
+"""Commands in processes of their own. They are forked from a process that has the imports, so they start at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+# What takes seconds, and nothing that looks at the terminal; a process without threads, so forking it is safe.
+PRELOADED = ["numba", "stumpy", "torch", "torch._dynamo", "matplotlib.pyplot", "ape.runs.batch", "ape.runs.session"]
+
+
+def start(
+    words: Sequence[object], output: Path | str, environment: Mapping[str, str] | None = None
+) -> ForkServerProcess:
+    """Start ``ape WORDS`` in a process group of its own.
+
+    Parameters
+    ----------
+    words : sequence
+    output : Path or str
+        File of output and errors, or a terminal, which is then the input, too.
+    environment : mapping, optional
+        Changed variables.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=_run, args=([str(word) for word in words], str(output), dict(environment or {})))
+    process.start()
+    return process
+
+
+def _run(words: list[str], output: str, environment: dict[str, str]) -> None:
+    os.setsid()
+    opened = os.open(output, os.O_RDWR | os.O_CREAT)  # the first terminal that is opened controls the process
+    for stream in range(3):
+        os.dup2(opened, stream)
+    sys.stdin, sys.stdout, sys.stderr = (open(stream, mode) for stream, mode in enumerate("rww"))  # noqa: PTH123, SIM115
+    os.environ.update(environment)
+    from ape.cli.main import main
+
+    sys.exit(main(words))
