@@ -117,7 +117,11 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         if before is None:
             store.put(DETECTOR, served.fingerprint)
         states, notes, answer = stored_states(store), list[str](), _Answer()
-        known = kept_format(served.folder, served.request, required) if served.request and states["parser"] is None else None
+        known = (
+            kept_format(served.folder, served.request, required)
+            if served.request and states["parser"] is None
+            else None
+        )
         scorer = _Remembering(served.detector, served.threshold, usual_every(required.step), store.get(SCORER))
         describer = Describer(scorer, served.text)
         sinks: list[Sink] = [answer]

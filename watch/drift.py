@@ -137,7 +137,8 @@ class DriftWatch:
             threshold=TYPICAL,
             expected_every=None,
             channels=[
-                {"channel": self.scorer.channels[k], "share": round(outside[k] / total, 3), "finding": None} for k in off
+                {"channel": self.scorer.channels[k], "share": round(outside[k] / total, 3), "finding": None}
+                for k in off
             ],
             rule=None,
             rule_probability=None,

@@ -89,7 +89,9 @@ def follow_simply(folder: Path, data: Path, out: Path) -> int:
 
 def follow_really(folder: Path, data: Path, out: Path) -> int:
     """``ape watch``."""
-    return main(["watch", str(folder), "--input", str(data), "--out", str(out), "--every", "50", "--name", "w", "--once"])
+    return main(
+        ["watch", str(folder), "--input", str(data), "--out", str(out), "--every", "50", "--name", "w", "--once"]
+    )
 
 
 def in_a_process(follow: Follow, folder: Path, data: Path, out: Path, moment: str | int) -> int:

@@ -256,7 +256,7 @@ def test_run_folder_keeps_what_the_training_file_told(tmp_path: Path) -> None:
     training.unlink()
     assert kept_format(folder, request, required) == known
     (folder / "watch" / "format.json").write_text('{"decimal": 5}')
-    with pytest.raises(InputError, match="not the format of the training file.*decimal.*remove it"):
+    with pytest.raises(InputError, match=r"not the format of the training file.*decimal.*remove it"):
         kept_format(folder, request, required)
 
 

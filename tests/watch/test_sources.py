@@ -139,7 +139,7 @@ def test_file_must_be_there_at_first(tmp_path: Path) -> None:
 
 def test_compressed_file_is_refused(path: Path) -> None:
     path.write_bytes(gzip.compress(b"a\nb\n"))
-    with pytest.raises(InputError, match="a compressed file.*zcat"):
+    with pytest.raises(InputError, match=r"a compressed file.*zcat"):
         open_source(str(path))
 
 
