@@ -1,8 +1,8 @@
 """Kill a watch again and again, and compare its events: ``python -m ape.evals.kills RUN FILE [KILLS] [EVERY]``.
 
 ``ape watch --once`` is started on a CSV file and killed (``kill -9``): in turn at a random time, while a transaction is
-open (SQLite's journal is there), and when the file of events has just grown. The last start runs to the end. Its file
-of events has to be, byte for byte, that of a watch that nobody killed. The run folder is copied first.
+open after a random time (SQLite's journal is there), and when the file of events has just grown. The last start runs to
+the end. Its file of events has to be, byte for byte, that of a watch that nobody killed. The run folder is copied first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 NAME = "kills"
-LONGEST = 20.0  # seconds after the start of a watch, for a kill at a random time
 LOOKS = 2e-4  # seconds between two looks at the files
 
 
 def main() -> None:
     """Print each kill, and the comparison."""
     run, file = Path(sys.argv[1]), Path(sys.argv[2])
-    kills, every = (int(sys.argv[k]) if len(sys.argv) > k else usual for k, usual in ((3, 20), (4, 16)))
+    kills, every = (int(sys.argv[k]) if len(sys.argv) > k else default for k, default in ((3, 20), (4, 16)))
     with tempfile.TemporaryDirectory() as place:
         quiet, killed = (Path(place) / name for name in ("quiet", "killed"))
         for folder in (quiet, killed):
@@ -34,11 +33,13 @@ def main() -> None:
             shutil.copy(file, folder / "rows.csv")
         begin = time.monotonic()
         _watch(quiet, every).wait()
-        _say(f"undisturbed: {len(_records(quiet))} records, {time.monotonic() - begin:.0f} s")
+        usual = time.monotonic() - begin
+        _say(f"undisturbed: {len(_records(quiet))} records, {usual:.0f} s")
         chance, counts = random.Random(0), Counter[str]()
         for number in range(kills):
             moment = ("at random", "in a transaction", "after a record")[number % 3]
-            counts[f"killed {moment}" if _killed(killed, every, moment, chance) else "not killed"] += 1
+            done = _killed(killed, every, moment, chance.uniform(0, usual))
+            counts[f"killed {moment}" if done else "not killed"] += 1
             _say(f"kill {number + 1}, {moment}: {len(_records(killed))} records so far")
         _watch(killed, every).wait()
         same = (quiet / "events.jsonl").read_bytes() == (killed / "events.jsonl").read_bytes()
@@ -61,14 +62,14 @@ def _watch(folder: Path, every: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _killed(folder: Path, every: int, moment: str, chance: random.Random) -> bool:
+def _killed(folder: Path, every: int, moment: str, earliest: float) -> bool:
     """Start a watch and kill it at a moment; return whether it came before the watch ended."""
     events, journal = folder / "events.jsonl", folder / "run" / "watch" / f"{NAME}.sqlite-journal"
     size = _size(events)
-    end = time.monotonic() + chance.uniform(0, LONGEST)  # it takes some seconds to begin
+    earliest += time.monotonic()
     comes: dict[str, Callable[[], bool]] = {
-        "at random": lambda: time.monotonic() > end,
-        "in a transaction": lambda: time.monotonic() > end and journal.exists(),
+        "at random": lambda: time.monotonic() > earliest,
+        "in a transaction": lambda: time.monotonic() > earliest and journal.exists(),
         "after a record": lambda: _size(events) != size,
     }
     watch = _watch(folder, every)
