@@ -1,8 +1,9 @@
 """Kill a watch again and again, and compare its events: ``python -m ape.evals.kills RUN FILE [KILLS] [EVERY]``.
 
-``ape watch --once`` is started on a CSV file and killed (``kill -9``): in turn at a random time, while a transaction is
-open after a random time (SQLite's journal is there), and when the file of events has just grown. The last start runs to
-the end. Its file of events has to be, byte for byte, that of a watch that nobody killed. The run folder is copied first.
+``ape watch --once`` is started on a CSV file and killed (``kill -9``): in turn at a random time, while a transaction
+is open after a random time (SQLite's journal is there), and when the file of events has just grown. The last start
+runs to the end. Its file of events has to be, byte for byte, that of a watch that nobody killed. The run folder is
+copied first.
 """
 
 from __future__ import annotations
