@@ -1,9 +1,8 @@
 """Kill a watch again and again, and compare its events: ``python -m ape.evals.kills RUN FILE [KILLS] [EVERY]``.
 
-``ape watch --once`` is started on a CSV file and killed (``kill -9``): in turn at a random time, while a transaction
-is open after a random time (SQLite's journal is there), and when the file of events has just grown. The last start
-runs to the end. Its file of events has to be, byte for byte, that of a watch that nobody killed. The run folder is
-copied first.
+``ape watch --once`` is started on a CSV file and killed (``kill -9``): in turn when the file of events has just grown,
+within a transaction (SQLite's journal is there), and at a random time. The last start runs to the end. Its file of
+events has to be, byte for byte, that of a watch that nobody killed. The run folder is copied first.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NAME = "kills"
+MOST_OPEN = 6  # transactions; the first ones are those of the start
 LOOKS = 2e-4  # seconds between two looks at the files
 
 
@@ -33,13 +33,14 @@ def main() -> None:
             shutil.copytree(run, folder / "run", ignore=shutil.ignore_patterns("watch"))
             shutil.copy(file, folder / "rows.csv")
         begin = time.monotonic()
-        _watch(quiet, every).wait()
+        if _watch(quiet, every).wait() or not _records(quiet):
+            sys.exit(f"no events: see 'ape watch {run} --input {file} --once'")
         usual = time.monotonic() - begin
         _say(f"undisturbed: {len(_records(quiet))} records, {usual:.0f} s")
         chance, counts = random.Random(0), Counter[str]()
         for number in range(kills):
-            moment = ("at random", "in a transaction", "after a record")[number % 3]
-            done = _killed(killed, every, moment, chance.uniform(0, usual))
+            moment = ("after a record", "in a transaction", "at random")[number % 3]
+            done = _killed(killed, every, moment, chance.uniform(0, usual), chance.randrange(1, MOST_OPEN))
             counts[f"killed {moment}" if done else "not killed"] += 1
             _say(f"kill {number + 1}, {moment}: {len(_records(killed))} records so far")
         _watch(killed, every).wait()
@@ -63,19 +64,22 @@ def _watch(folder: Path, every: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _killed(folder: Path, every: int, moment: str, earliest: float) -> bool:
+def _killed(folder: Path, every: int, moment: str, earliest: float, transactions: int) -> bool:
     """Start a watch and kill it at a moment; return whether it came before the watch ended."""
     events, journal = folder / "events.jsonl", folder / "run" / "watch" / f"{NAME}.sqlite-journal"
     size = _size(events)
     earliest += time.monotonic()
     comes: dict[str, Callable[[], bool]] = {
         "at random": lambda: time.monotonic() > earliest,
-        "in a transaction": lambda: time.monotonic() > earliest and journal.exists(),
+        "in a transaction": lambda: opened >= transactions,
         "after a record": lambda: _size(events) != size,
     }
+    opened, is_open = 0, False
     watch = _watch(folder, every)
     while watch.poll() is None and not comes[moment]():
         time.sleep(LOOKS)
+        before, is_open = is_open, journal.exists()
+        opened += is_open and not before
     watch.kill()
     return watch.wait() < 0
 
