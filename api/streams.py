@@ -20,7 +20,7 @@ from ape.core.errors import InputError
 from ape.series import Requirements
 from ape.watch.describing import Describer
 from ape.watch.events import EventTracker
-from ape.watch.formats import known_format
+from ape.watch.formats import kept_format
 from ape.watch.lines import Lines, Mark, Piece
 from ape.watch.loop import SCORER, Stop, Watch, stored_states
 from ape.watch.metrics import Metrics
@@ -117,7 +117,11 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         if before is None:
             store.put(DETECTOR, served.fingerprint)
         states, notes, answer = stored_states(store), list[str](), _Answer()
-        known = known_format(served.request, required) if served.request and states["parser"] is None else None
+        known = (
+            kept_format(served.folder, served.request, required)
+            if served.request and states["parser"] is None
+            else None
+        )
         scorer = _Remembering(served.detector, served.threshold, usual_every(required.step), store.get(SCORER))
         describer = Describer(scorer, served.text)
         sinks: list[Sink] = [answer]

@@ -34,7 +34,7 @@ def watch(arguments: argparse.Namespace) -> int:
     from ape.watch.describing import Describer
     from ape.watch.drift import DriftWatch
     from ape.watch.events import EventTracker
-    from ape.watch.formats import known_format
+    from ape.watch.formats import kept_format
     from ape.watch.loop import SCORER, Stop, Watch, stored_states
     from ape.watch.metrics import Metrics
     from ape.watch.order import Order
@@ -58,7 +58,7 @@ def watch(arguments: argparse.Namespace) -> int:
         store = stack.enter_context(Store(path))
         _require_same(store, arguments, of_detector)
         states = stored_states(store)
-        known = known_format(request, required) if states["parser"] is None else None
+        known = kept_format(folder, request, required) if states["parser"] is None else None
         scorer = LiveScorer(detector, threshold, every, store.get(SCORER))
         sinks: list[Sink] = []
         if arguments.out:
@@ -80,7 +80,7 @@ def watch(arguments: argparse.Namespace) -> int:
             ),
             metrics=metrics,
             say=_say,
-            drift=DriftWatch(scorer, path.with_suffix(".drift.png"), states["drift"]),
+            drift=DriftWatch(scorer, name, path.with_suffix(".drift.png"), states["drift"]),
         )
         if arguments.metrics is not None:
             _say(f"metrics at port {metrics.serve(arguments.metrics)}")
@@ -126,7 +126,7 @@ def _print_alerts(found: list[Any]) -> None:
         record = alert.record
         begin = record["start_time"] or f"row {record['start']}"
         end = record["end_time"] or f"row {record['end'] - 1}"
-        state = {"close": "over", "withdraw": "withdrawn"}.get(record["state"], "open")
+        state = {"close": "over", "withdraw": "withdrawn", "drift": "drift"}.get(record["state"], "open")
         rows.append([alert.id, begin, end, state, alert.label or "", record["reason"]])
     console.print(f"{len(found) or 'no'} event{'s' * (len(found) != 1)}")
     if rows:

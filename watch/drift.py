@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ape.core.files import write_bytes
-from ape.watch.rows import Note
+from ape.watch.events import Record
 from ape.watch.scorer import Judged, LiveScorer
 
 SHORTEST = 128  # rows of a block; otherwise the latency
@@ -37,14 +37,16 @@ class DriftWatch:
     Parameters
     ----------
     scorer : LiveScorer
+    name : str
+        Of the watch, for the id of the record.
     picture : Path
-        PNG file that is written with the note.
+        PNG file that is written before the record.
     state : mapping, optional
         From `state`: go on there.
     """
 
-    def __init__(self, scorer: LiveScorer, picture: Path, state: Mapping[str, Any] | None = None) -> None:
-        self.scorer, self.picture = scorer, picture
+    def __init__(self, scorer: LiveScorer, name: str, picture: Path, state: Mapping[str, Any] | None = None) -> None:
+        self.scorer, self.name, self.picture = scorer, name, picture.resolve()
         self.block = max(scorer.latency, SHORTEST)
         required, channels = scorer.required, len(scorer.channels)
         offset = required.offset_of(channels)
@@ -64,24 +66,24 @@ class DriftWatch:
         rows, blocks = (base64.b64encode(part.tobytes()).decode() for part in (self._rows, self._blocks))
         return {"reported": self._reported, "rows": rows, "blocks": blocks, "times": self._times}
 
-    def add(self, judged: Judged) -> list[Note]:
-        """Return the notes of an evaluation: none, or one."""
+    def add(self, judged: Judged) -> list[Record]:
+        """Return the records of an evaluation: one for each drift that begins to be reported."""
         count = len(judged.final)
         values = self.scorer.values(judged.first_final, judged.first_final + count)
         values = np.where(judged.missing[:count, None], np.nan, values)
         self._rows = np.concatenate([self._rows, np.column_stack([judged.final.astype(np.float64), values])])
         first = judged.first_final + count - len(self._rows)
-        notes: list[Note] = []
+        records: list[Record] = []
         while len(self._rows) > 0:
             if len(self._times) == len(self._blocks):
                 self._times.append(self.scorer.time_text(first))
             if len(self._rows) < self.block:
                 break
-            notes += self._complete(first)
+            records += self._complete(first)
             self._rows, first = self._rows[self.block :], first + self.block
-        return notes
+        return records
 
-    def _complete(self, first: int) -> list[Note]:
+    def _complete(self, first: int) -> list[Record]:
         """Look at the block that begins at row ``first``."""
         rows = self._rows[: self.block]
         rows = rows[np.isfinite(rows).all(axis=1)]
@@ -100,7 +102,7 @@ class DriftWatch:
         elif moved >= MANY:
             self._reported = True
             write_bytes(self.picture, self._drawn())
-            return [Note("drift", self._text(), first + self.block)]
+            return [self._record(first + self.block)]
         return []
 
     def _outside(self) -> np.ndarray:
@@ -111,20 +113,45 @@ class DriftWatch:
         """Whether each block has moved."""
         return np.asarray((self._blocks[:, 1] >= TYPICAL) | (self._outside() >= OUTSIDE).any(axis=1))
 
-    def _text(self) -> str:
+    def _record(self, end: int) -> Record:
+        """Describe the drift at row ``end``."""
         moved = np.flatnonzero(self._moved())
         recent = moved[moved >= len(self._blocks) - RECENT]
-        begin = int(recent[0])
-        score = float(np.median(self._blocks[recent, 1]))
+        begin, peak = (int(self._blocks[k, 0]) for k in (recent[0], recent[np.argmax(self._blocks[recent, 1])]))
+        outside = self._outside()[recent].mean(axis=0)
+        off = [channel for channel in self._worst() if outside[channel] >= OUTSIDE]
+        score, since = float(np.median(self._blocks[recent, 1])), self._times[recent[0]]
+        total = float(outside[off].sum())
+        return Record(
+            id=f"{self.name}-drift-{end}",
+            sequence=0,
+            state="drift",
+            start=begin,
+            end=end,
+            peak=peak,
+            start_time=since,
+            end_time=self.scorer.time_text(end - 1),
+            peak_time=self.scorer.time_text(peak),
+            ongoing=True,
+            score=round(score, 3),
+            threshold=TYPICAL,
+            expected_every=None,
+            channels=[
+                {"channel": self.scorer.channels[k], "share": round(outside[k] / total, 3), "finding": None}
+                for k in off
+            ],
+            rule=None,
+            rule_probability=None,
+            reason=self._reason(score, since or f"row {begin}", [(k, float(outside[k])) for k in off]),
+            picture=str(self.picture),
+        )
+
+    def _reason(self, score: float, since: str, outside: Sequence[tuple[int, float]]) -> str:
         usual = f"1 in {10**score:.0f}" if score < RARE else "less than 1 in a million"
         parts = [f"half of the rows score {score:.1f} or more, which {usual} did in training"]
-        outside = self._outside()[recent].mean(axis=0)
-        for channel in self._worst():
-            if outside[channel] >= OUTSIDE:
-                low, high = self._low[channel], self._high[channel]
-                name = self.scorer.channels[channel]
-                parts.append(f"{outside[channel]:.0%} of '{name}' are outside of {low:.6g} to {high:.6g}")
-        since = self._times[begin] or f"row {int(self._blocks[begin, 0])}"
+        for channel, share in outside:
+            low, high = self._low[channel], self._high[channel]
+            parts.append(f"{share:.0%} of '{self.scorer.channels[channel]}' are outside of {low:.6g} to {high:.6g}")
         return (
             f"the data have moved away from the training data since {since}: {', '.join(parts)}; if that is a fault,"
             f" repair it; if it is normal from now on, train again with newer rows ('ape run'). Picture: {self.picture}"

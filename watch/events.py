@@ -20,13 +20,16 @@ from ape.watch.scorer import Judged
 KEPT = 4096  # rows whose scores are kept
 LONGER, HIGHER = 2.0, 1.5  # times the length and height in the last report, from which on an event is reported again
 OVER = YOUNG + JOINED  # rows after an event, from which on it is reported as over
+# How far above the level a provisional score has to be to open an event. It is judged again with each row that follows,
+# so that the highest of many scores counts, and the level is made for one.
+PROVISIONAL = 1.5
 
-State = Literal["open", "grow", "close", "withdraw"]
+State = Literal["open", "grow", "close", "withdraw", "drift"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What is reported about an event: one line of JSON. Further fields may follow; these stay.
+    """What is reported about an event, or once about a drift: one line of JSON. Further fields may follow; these stay.
 
     Parameters
     ----------
@@ -34,8 +37,8 @@ class Record:
         The same in all records of an event: name of the watch, and row of the event's first alarm.
     sequence : int
         Counts the records of an event from 0.
-    state : {"open", "grow", "close", "withdraw"}
-        After the last two, nothing more is reported about the event.
+    state : {"open", "grow", "close", "withdraw", "drift"}
+        After the last three, nothing more is reported about the event.
     start, end, peak : int
         Rows, counted from the first that was ever read; ``end`` is exclusive.
     start_time, end_time, peak_time : str or None
@@ -51,6 +54,8 @@ class Record:
     rule_probability : float or None
     reason : str
         One sentence for people.
+    picture : str or None
+        Path of the picture of a drift.
     """
 
     id: str
@@ -70,6 +75,7 @@ class Record:
     rule: str | None
     rule_probability: float | None
     reason: str
+    picture: str | None = None
 
     def line(self) -> str:
         """Return the record as one line of JSON."""
@@ -104,11 +110,12 @@ class _Tracked:
 class EventTracker:
     """Events of scores that arrive.
 
-    An event opens at the first evaluation at which a score reaches the level with enough rows after it, or at once
-    where values are missing (see `ape.monitor.alarms`). It is reported again when it is twice as long or half as high
-    again, and once it seems to be over. It closes when enough rows after it have final scores that are low, and is as
-    in ``events.json`` then. It is withdrawn if its final scores are low, or if a benign rule keeps it quiet. A closed
-    event stays as it is: a later one that would have been joined with it is an event of its own.
+    An event opens at the first evaluation at which a final score reaches the level, or a provisional one with enough
+    rows after it is ``PROVISIONAL`` above it, or at once where values are missing (see `ape.monitor.alarms`). It is
+    reported again when it is twice as long or half as high again, and once it seems to be over. It closes when enough
+    rows after it have final scores that are low, and is as in ``events.json`` then. It is withdrawn if its final scores
+    are low, or if a benign rule keeps it quiet. A closed event stays as it is: a later one that would have been joined
+    with it is an event of its own.
 
     Parameters
     ----------
@@ -186,12 +193,20 @@ class EventTracker:
         return records
 
     def _spans(self, score: np.ndarray, missing: np.ndarray) -> list[Span]:
-        """Return where scores are high and no closed event is; rows."""
+        """Return where scores are high and no closed event is; rows.
+
+        Only an event that is tracked already goes on with provisional scores that just reach the level.
+        """
         level, base = self.threshold.level, self._base
         cuts = [cut - base for cut in self._cuts]
         young = np.zeros(len(score), dtype=bool)
         for end in (*cuts, len(score)):
             young[max(0, end - YOUNG) : end] = True
+        at = np.arange(len(score))
+        known = at < len(self._scores)
+        for each in self._tracked:
+            known |= (each.begin - base <= at) & (at < each.end - base)
+        young |= ~known & (score < level + PROVISIONAL)
         young &= ~missing
         found = []
         for span in spans_of(score, level, cuts, young):

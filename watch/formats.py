@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ape.core.errors import InputError
+from ape.core.files import read_json, write_json
+from ape.core.validation import validated
 from ape.series import ReadOptions, Requirements
 from ape.series.reading.columns import interpret
 from ape.series.reading.csv_file import read_csv
@@ -32,6 +34,7 @@ from ape.series.reading.table import Table, is_text, unique_names
 from ape.series.reading.time_columns import find_times
 from ape.series.reading.time_zones import is_zone
 from ape.watch.stamps import TimeFormat, read_stamps, time_format
+from ape.watch.store import FOLDER
 
 if TYPE_CHECKING:
     from ape.runs.folder import Request
@@ -40,6 +43,7 @@ MOST_LINES = 60  # until the format is decided
 HEAD = 1 << 22  # bytes of the training file that are read
 CONTEXT = 20  # rows of the training file that times are read with
 JSON_OBJECT = "{"
+KEPT, WHAT = "format.json", "format of the training file"  # beside the states of the watches
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,33 @@ class Format:
     split_first: bool = False
     width: int = 0
     header: tuple[tuple[str, ...], ...] = ()
+
+
+def kept_format(folder: Path, request: Request, required: Requirements) -> Known:
+    """Return what the training file of a run tells, from the run folder, which keeps it from the first watch on.
+
+    Later watches need the training file no more, and all streams read new rows in the same way.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    request, required
+        See `known_format`.
+
+    Raises
+    ------
+    InputError
+        What the folder keeps is damaged.
+    """
+    path = folder / FOLDER / KEPT
+    if path.is_file():
+        return validated(Known, read_json(path, WHAT), f"not the {WHAT}", path, "remove it")
+    known = known_format(request, required)
+    if known != Known():  # otherwise the training file may be there again later
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, asdict(known))
+    return known
 
 
 def known_format(request: Request, required: Requirements) -> Known:

@@ -32,7 +32,7 @@ def false_alarms(folder: Path, series: Series) -> list[FalseAlarm]:
     found = []
     for alert in alerts_of(folder):
         shares = [share for share in alert.record["channels"] if share["channel"] in series.channels]
-        if alert.label == "false" and shares:
+        if alert.label == "false" and shares and alert.record["state"] != "drift":
             found.append(FalseAlarm(_draft(alert, shares, series), alert.note or f"{alert.id} is a false alarm"))
     return found
 

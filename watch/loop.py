@@ -214,7 +214,9 @@ class Watch:
         """Score rows, and append the notes and records that follow."""
         for judged in self.scorer.add(rows, last):
             records += self.tracker.add(judged)
-            notes += [] if self.drift is None else self.drift.add(judged)
+            moved = [] if self.drift is None else self.drift.add(judged)
+            notes += [Note("drift", record.reason, record.end) for record in moved]
+            records += moved
             self.metrics.score.set(judged.score)
 
     def _deliver(self) -> None:

@@ -3,7 +3,8 @@
 What is unusual gives a note, and the watch goes on:
 
 - A line with more cells than columns, or without a readable time, is left out (``unreadable``).
-- A line with fewer cells lacks the values at its end; a cell that is no number is a missing value (``unreadable``).
+- A line with fewer cells lacks the values at its end; a cell that is no number, or infinite, is a missing value
+  (``unreadable``).
 - A column that was not there before is left out (``new channel``). A channel whose column is gone has missing values
   (``lost channel``) until it is there again.
 - A time that the zone leaves out in spring is left out (``clock``).
@@ -351,6 +352,8 @@ class Parser:
             values[:, k], bad, unit = read_values(cells, form.decimal, self.options.missing, unit)
             if unit is not None:
                 self._units[channel] = unit
+            infinite = np.isinf(values[:, k])
+            values[infinite, k], bad = np.nan, bad | infinite
             for place in np.flatnonzero(bad).tolist():
                 text = f"channel '{channel}': '{cells[place][:LONGEST_TEXT]}' is not a number and counts as missing"
                 self._note("unreadable", text, int(row[place]))

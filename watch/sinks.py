@@ -239,11 +239,14 @@ def _temporary(error: BaseException) -> bool:
 
 def text_of(record: dict[str, Any]) -> str:
     """Return what a chat tool shows about a record: one line."""
-    begin = record.get("start_time") or f"row {record.get('start')}"
+    begin, end = record.get("start_time") or f"row {record.get('start')}", record.get("end_time")
+    state, reason = record["state"], record.get("reason")
+    if state == "drift":
+        return f"{reason} [{record['id']}]"  # it says since when
     words = {"open": "anomaly since", "grow": "anomaly goes on, since", "close": "anomaly over, from"}
     words |= {"withdraw": "no anomaly after all, at"}
-    text = f"{words.get(record['state'], record['state'])} {begin}"
-    if record["state"] == "close" and record.get("end_time"):
-        text += f" to {record['end_time']}"
-    reason = record.get("reason")
+    past = state == "close" or (state == "grow" and not record.get("ongoing"))
+    text = f"{'anomaly seems over, from' if past and state == 'grow' else words.get(state, state)} {begin}"
+    if past and end:
+        text += f" to {end}"
     return f"{text}: {reason} [{record['id']}]" if reason else f"{text} [{record['id']}]"

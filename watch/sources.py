@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from ape.core.errors import InputError
+from ape.series.reading.compression import is_compressed
 from ape.watch.lines import Lines, Mark, Piece
 from ape.watch.rows import Kind
 
@@ -67,7 +68,7 @@ def open_source(given: str, state: dict[str, Any] | None = None) -> Source:
     Raises
     ------
     InputError
-        There is no such file, or it is another kind of source than before.
+        There is no such file, it is compressed, or it is another kind of source than before.
     """
     path = Path(given)
     kind = "stdin" if given == STDIN else "folder" if path.is_dir() else "file"
@@ -75,6 +76,9 @@ def open_source(given: str, state: dict[str, Any] | None = None) -> Source:
         raise InputError(f"a {kind}, but the watch began with a {state['kind']}", given, "give the same --input")
     if state is None and kind == "file" and not path.exists():
         raise InputError("no such file or folder", given, "check the path")
+    if state is None and kind == "file" and _begins_compressed(path):
+        hint = "pass on its lines: zcat FILE | ape watch RUN --input -"
+        raise InputError("a compressed file, to which no rows can be added", given, hint)
     if (state["kind"] if state is not None else kind) == "folder":
         return Folder(path, state)
     return StandardInput(sys.stdin.buffer, state) if kind == "stdin" else GrowingFile(path, state)
@@ -310,6 +314,14 @@ class Folder:
             return [each.name for each in sorted(new, key=_place_of)]
         except OSError:  # the folder is gone for now
             return []
+
+
+def _begins_compressed(path: Path) -> bool:
+    """Whether a file is compressed; a pipe is not read for that."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return is_compressed(file.read(8))
 
 
 def _place_of(entry: os.DirEntry[str]) -> tuple[list[Any], int, str]:

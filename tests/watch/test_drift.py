@@ -18,22 +18,22 @@ ROWS, CHANGE = 4000, 1500
 
 @pytest.fixture(scope="module")
 def watched(watched_run, rows_of, values_of, tmp_path_factory):
-    """Return a function that watches values [n] with the plain detector, and returns the notes and the picture."""
+    """Return a function that watches values [n] with the plain detector, and returns the records and the picture."""
     folder = watched_run.folder / "detector"
     detector, threshold = load(folder), Threshold.load(folder)
 
     def watch(values, cuts=(), restart=False):
         picture = tmp_path_factory.mktemp("drift") / "drift.png"
-        rows, notes = rows_of(values), []
+        rows, records = rows_of(values), []
         scorer = LiveScorer(detector, threshold, every=100)
-        drift = DriftWatch(scorer, picture)
+        drift = DriftWatch(scorer, "pump", picture)
         for begin, end in pairwise([0, *cuts, len(rows)]):
             for judged in scorer.add(rows.take(slice(begin, end))):
-                notes += drift.add(judged)
+                records += drift.add(judged)
             if restart:
                 scorer = LiveScorer(detector, threshold, 100, scorer.state())
-                drift = DriftWatch(scorer, picture, json.loads(json.dumps(drift.state())))
-        return notes, picture
+                drift = DriftWatch(scorer, "pump", picture, json.loads(json.dumps(drift.state())))
+        return records, picture
 
     return watch
 
@@ -44,16 +44,17 @@ def normal(values_of):
 
 
 def test_normal_data_are_not_told(watched, normal):
-    notes, picture = watched(normal)
-    assert notes == [] and not picture.exists()
+    records, picture = watched(normal)
+    assert records == [] and not picture.exists()
 
 
 def test_a_level_that_stays_is_told_once(watched, normal):
-    notes, picture = watched(np.where(np.arange(ROWS) < CHANGE, normal, normal + 12))
-    assert [note.kind for note in notes] == ["drift"]
-    assert "'load' are outside of" in notes[0].text and "2026-03-03 01:" not in notes[0].text
-    assert CHANGE + MANY * 128 - 128 <= notes[0].row <= CHANGE + (MANY + 2) * 128
-    assert picture.read_bytes().startswith(b"\x89PNG") and str(picture) in notes[0].text
+    (record,), picture = watched(np.where(np.arange(ROWS) < CHANGE, normal, normal + 12))
+    assert (record.state, record.sequence, record.ongoing) == ("drift", 0, True)
+    assert CHANGE + MANY * 128 - 128 <= record.end <= CHANGE + (MANY + 2) * 128
+    assert CHANGE - 128 <= record.start <= CHANGE + 128 and record.start_time in record.reason
+    assert [share["channel"] for share in record.channels] == ["load"] and "'load' are outside of" in record.reason
+    assert picture.read_bytes().startswith(b"\x89PNG") and record.picture == str(picture)
 
 
 def test_a_short_event_is_no_drift(watched, normal):
@@ -73,7 +74,7 @@ def test_restarts_change_nothing(watched, normal):
     values = np.where(np.arange(ROWS) < CHANGE, normal, normal + 12)
     expected, first = watched(values)
     found, second = watched(values, [150, 1777, 2600], restart=True)
-    assert [(note.row, note.text.split(" Picture")[0]) for note in found] == [
-        (note.row, note.text.split(" Picture")[0]) for note in expected
+    assert [(record.end, record.reason.split(" Picture")[0]) for record in found] == [
+        (record.end, record.reason.split(" Picture")[0]) for record in expected
     ]
     assert first.read_bytes() == second.read_bytes()

@@ -19,7 +19,7 @@ from ape.watch.events import EventTracker, Record
 from ape.watch.rows import Rows
 from ape.watch.scorer import Judged, LiveScorer
 
-THRESHOLD = Threshold(3.0, AlertRate(1, "training part"), 60.0, 1000)
+THRESHOLD = Threshold(2.5, AlertRate(1, "training part"), 60.0, 1000)
 LATENCY = 50
 
 
@@ -101,6 +101,26 @@ def test_a_higher_score_is_told():
         (133, "pump-100", 0, "open", 100, 120),
         (163, "pump-100", 1, "grow", 100, 140),
         (210, "pump-100", 2, "close", 100, 140),
+    ]
+
+
+def test_a_provisional_score_has_to_be_higher_to_open_an_event():
+    score = flat()
+    score[100:120] = 3.9  # the level is 2.5, and 4 for a provisional score
+    assert reported(score, range(1, 601))[0][0] == 100 + LATENCY + 1  # final
+    score[100:120] = 4.1
+    assert reported(score, range(1, 601))[0][0] == 100 + 33
+
+
+def test_an_open_event_goes_on_with_provisional_scores_at_the_level():
+    score = flat()
+    score[100:190] = 3.0
+    found = reported(score, range(1, 601), wrong=[(slice(100, 110), 4.5)])
+    # It is told again at twice the length, with provisional scores that would open no event.
+    assert brief(found) == [
+        (133, "pump-100", 0, "open", 100, 133),
+        (166, "pump-100", 1, "grow", 100, 166),
+        (285, "pump-100", 2, "close", 100, 190),
     ]
 
 
@@ -221,8 +241,8 @@ def test_a_sensor_that_falls_silent_is_told_at_once(watched_run, longer):
     assert list(scorer.add(rows.take(slice(0, 205))))[-1].known == 200  # a short run is interpolated later
     tracker = EventTracker("pump", watched_run.threshold, Describer(scorer))
     records = [record for each in scorer.add(rows.take(slice(205, 215))) for record in tracker.add(each)]
-    assert [(record.state, record.start) for record in records if record.start >= 200] == [("open", 200)]
-    assert "no values" in records[-1].reason
+    (silent,) = [record for record in records if record.start >= 200]
+    assert (silent.state, silent.start) == ("open", 200) and "no values" in silent.reason
 
 
 def test_missing_values_before_the_first_window_are_told(watched_run, longer):

@@ -7,8 +7,7 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,13 +31,12 @@ from ape.watch.scorer import Judged
 from ape.watch.sources import open_source
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-KILLS, REAL_KILLS = 20, 5  # a real watch is killed once at each moment
-PATIENCE = 240.0  # seconds until a watch must have stored something
-ITS_TIME = 5.0  # seconds until a watch has come to a moment, if it comes
+KILLS = 20
 LEVEL, LATENCY = 4.0, 40  # of the simple score
-MOMENTS = ("within a line", "at random", "before the commit", "at random", "before the delivery is noted")
+AT_RECORDS = ("before the commit", "within a line", "before the delivery is noted")  # each can follow those before
+KILLED, DONE = -signal.SIGKILL, 0
 
-Follow = Callable[[Path, Path, Path, bool], int]  # folder, data, file for the events, once
+Follow = Callable[[Path, Path, Path], int]  # folder, data, file for the events
 
 
 class SimpleScorer:
@@ -67,8 +65,8 @@ def described(begin: int, end: int) -> Described:
     return Described(0, {**event, **places, "channels": [SHARE], "reason": f"rows {begin} to {end} are high"})
 
 
-def follow_simply(folder: Path, data: Path, out: Path, once: bool) -> int:
-    """Watch with the simple score; all but the detector is as in ``ape watch``."""
+def follow_simply(folder: Path, data: Path, out: Path) -> int:
+    """Watch with the simple score; all but the detector is as in ``ape watch --once``."""
     path, required = store.store_path(folder, "w"), Requirements(channels=("load",), step=60.0)
     threshold = Threshold(LEVEL, AlertRate(1, "week"), 60.0, 1500)
     with store.locked(path), store.Store(path) as kept:
@@ -85,109 +83,57 @@ def follow_simply(folder: Path, data: Path, out: Path, once: bool) -> int:
             metrics=Metrics(LEVEL),
             say=lambda text: None,
         )
-        watched.run(Stop(), once=once)
+        watched.run(Stop(), once=True)
     return 0
 
 
-def follow_really(folder: Path, data: Path, out: Path, once: bool) -> int:
+def follow_really(folder: Path, data: Path, out: Path) -> int:
     """``ape watch``."""
-    words = ["watch", str(folder), "--input", str(data), "--out", str(out), "--every", "5", "--name", "w"]
-    return main([*words, "--once"] if once else words)
+    return main(
+        ["watch", str(folder), "--input", str(data), "--out", str(out), "--every", "50", "--name", "w", "--once"]
+    )
 
 
-def start(follow: Follow, folder: Path, data: Path, out: Path, moment: str) -> int:
-    """Start a watch in a process of its own that kills itself at a moment, if it comes; return its number."""
-    child = os.fork()
-    if child:
-        return child
+def in_a_process(follow: Follow, folder: Path, data: Path, out: Path, moment: str | int) -> int:
+    """Watch in a process of its own that kills itself at a moment; return its exit status."""
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     try:
         die_at(moment)
-        os._exit(follow(folder, data, out, False))
+        os._exit(follow(folder, data, out))
     finally:
         os._exit(99)
 
 
-def die_at(moment: str) -> None:
-    """Let this process kill itself before its records are stored, within a line, or before a delivery is noted."""
+def die_at(moment: str | int) -> None:
+    """Let this process kill itself at a record (one of ``AT_RECORDS``), or at a call of a function, by its number."""
 
     def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
     def half(sink, lines):
-        body = lines[0].body.encode()
-        if sink.path.exists() and body in sink.path.read_bytes():  # a file never gets part of what it has
-            return write(sink, lines)
-        with sink.path.open("ab") as file:
-            file.write(body[:40])
-        return die()
+        before = sink.path.stat().st_size if sink.path.exists() else 0
+        write(sink, lines)
+        if sink.path.stat().st_size > before:
+            os.truncate(sink.path, sink.path.stat().st_size - 20)
+            die()
+
+    def count(frame, event, argument):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            die()
 
     add, write = store.Store.add_records, sinks.File.write
-    if moment == "before the commit":
+    if isinstance(moment, int):
+        left = moment
+        sys.setprofile(count)
+    elif moment == "before the commit":
         store.Store.add_records = lambda self, records: (add(self, records), die() if records else None)
     elif moment == "within a line":
         sinks.File.write = half
     elif moment == "before the delivery is noted":
         store.Store.delivered = die
-
-
-def stored(path: Path) -> bytes | None:
-    """Return where the watch is in its input."""
-    if not path.is_file():
-        return None
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0.2) as database:
-            found = database.execute("select value from state where key = 'source'").fetchone()
-            return found and found[0]
-    except sqlite3.OperationalError:
-        return None
-
-
-def check_kills(
-    follow: Follow, quiet: Path, killed: Path, lines: list[bytes], folder: Path, kills: int
-) -> dict[str, int]:
-    """Compare a watch that is killed with one that is not; count kills within a moment, and records."""
-    whole, live, text = folder / "whole.csv", folder / "live.csv", b"".join(lines)
-    expected, got = folder / "expected.jsonl", folder / "got.jsonl"
-    whole.write_bytes(text)
-    live.write_bytes(b"".join(lines[:20]))
-    assert follow(quiet, whole, expected, True) == 0
-    place, chance, counts = live.stat().st_size, random.Random(0), {"by itself": 0, "records": 0}
-    for kill in range(kills):
-        moment = MOMENTS[kill % len(MOMENTS)]
-        watch = start(follow, killed, live, got, moment)
-        before, commits = stored(killed / "watch/w.sqlite"), chance.choice([0, 1, 2, 3])
-        end, alive = time.monotonic() + PATIENCE, True
-        while alive and commits > 0 and time.monotonic() < end:
-            at = place
-            place = min(place + chance.randrange(1, 400), len(text) * (kill + 1) // kills)  # also within a line
-            with live.open("ab") as file:
-                file.write(text[at:place])
-            time.sleep(chance.uniform(0, 0.2))
-            now = stored(killed / "watch/w.sqlite")
-            commits -= now not in (before, None)
-            before = now or before
-            if place == at and chance.random() < 0.2:  # nothing is left to write in this round
-                break
-            alive = os.waitpid(watch, os.WNOHANG) == (0, 0)
-        if alive and moment != "at random":  # it gets all rows of its round, and time to come to the moment
-            with live.open("ab") as file:
-                file.write(text[place : (place := len(text) * (kill + 1) // kills)])
-            end = time.monotonic() + ITS_TIME
-            while alive and time.monotonic() < end:
-                time.sleep(0.05)
-                alive = os.waitpid(watch, os.WNOHANG) == (0, 0)
-        if alive:
-            time.sleep(chance.uniform(0, 0.3))
-            os.kill(watch, signal.SIGKILL)
-            os.waitpid(watch, 0)
-        counts["by itself"] += not alive
-    with live.open("ab") as file:
-        file.write(text[place:])
-    assert follow(killed, live, got, True) == 0
-    assert got.read_bytes() == expected.read_bytes()
-    records = [json.loads(line) for line in got.read_text().splitlines()]
-    assert len({(record["id"], record["sequence"]) for record in records}) == len(records)
-    return {**counts, "records": len(records)}
 
 
 def simple_lines() -> list[bytes]:
@@ -199,13 +145,40 @@ def simple_lines() -> list[bytes]:
     return [b"time,load\n", *(f"{time},{value:.2f}\n".encode() for time, value in zip(times, values, strict=True))]
 
 
+def numbered(path: Path) -> list[tuple[str, int]]:
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [(record["id"], record["sequence"]) for record in records]
+
+
 def test_twenty_kills_leave_the_same_events(tmp_path):
-    counts = check_kills(follow_simply, tmp_path / "quiet", tmp_path / "killed", simple_lines(), tmp_path, KILLS)
-    assert counts["by itself"] >= 3 and counts["records"] == 18  # 9 events open and close
+    text, chance = b"".join(simple_lines()), random.Random(0)
+    whole, live, expected, got = (tmp_path / name for name in ("whole.csv", "live.csv", "expected", "got"))
+    whole.write_bytes(text)
+    assert follow_simply(tmp_path / "quiet", whole, expected) == 0
+    place, killed, at_records = 0, 0, 0
+    while place < len(text):
+        more = chance.randrange(1, 2 * len(text) // KILLS)  # also within a line
+        with live.open("ab") as file:
+            file.write(text[place : (place := place + more)])
+        # A watch of these rows makes 15,000 calls and more.
+        for moment in (chance.randrange(1, 15_000), chance.choice(AT_RECORDS)):
+            ended = in_a_process(follow_simply, tmp_path / "killed", live, got, moment)
+            assert ended in (KILLED, DONE)
+            killed += ended == KILLED
+            at_records += ended == KILLED and moment in AT_RECORDS
+    assert killed >= KILLS and at_records >= KILLS // 3
+    assert follow_simply(tmp_path / "killed", live, got) == 0
+    assert got.read_bytes() == expected.read_bytes()
+    assert len(set(numbered(got))) == len(numbered(got)) == 18  # 9 events open and close
 
 
 @pytest.mark.extended
-def test_five_kills_of_a_real_watch_leave_the_same_events(watched_run, tmp_path):
+def test_kills_of_a_real_watch_at_its_records_leave_the_same_events(watched_run, tmp_path):
     quiet, killed = (shutil.copytree(watched_run.folder, tmp_path / name) for name in ("quiet", "killed"))
-    lines = watched_run.new.read_bytes().splitlines(keepends=True)[:401]
-    assert check_kills(follow_really, quiet, killed, lines, tmp_path, REAL_KILLS)["records"] > 0
+    expected, got = tmp_path / "expected", tmp_path / "got"
+    assert follow_really(quiet, watched_run.new, expected) == 0
+    for moment in AT_RECORDS:
+        assert in_a_process(follow_really, killed, watched_run.new, got, moment) == KILLED
+    assert follow_really(killed, watched_run.new, got) == 0
+    assert got.read_bytes() == expected.read_bytes()
+    assert len(set(numbered(got))) == len(numbered(got)) > 0

@@ -10,7 +10,9 @@ import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ape.cli.main import main
@@ -207,3 +209,32 @@ def test_json_lines_on_standard_input_end_with_their_writer(folder, lines, tmp_p
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {record["id"].partition("-")[0] for record in records} == {"stdin"}
     assert finds_anomaly(records)
+
+
+def test_a_drift_is_sent_once_to_the_webhook_with_its_picture(folder, values_of, tmp_path):
+    got = []
+
+    class Chat(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
+    times = np.datetime64("2026-03-03T01:00") + np.arange(2000) * np.timedelta64(1, "m")
+    lines = [f"{time},{value:.2f}\n" for time, value in zip(times, values_of(2000) + 12, strict=True)]
+    shutil.rmtree(folder / "enhanced")
+    words = ["watch", str(folder), "--input", str(data), "--out", str(out), "--every", "100", "--once", "--name", "w"]
+    for part in (lines[:1500], lines[1500:]):
+        with data.open("a") as file:
+            file.write("".join(["time,load\n", *part]))
+        assert main([*words, "--webhook", f"http://127.0.0.1:{server.server_port}"]) == 0
+    server.shutdown()
+    (drift,) = [record for record in got if record["state"] == "drift"]
+    assert Path(drift["picture"]).read_bytes().startswith(b"\x89PNG") and drift["picture"] in drift["text"]
+    assert [record["id"] for record in reported(out) if record["state"] == "drift"] == [drift["id"]]

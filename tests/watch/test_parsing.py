@@ -12,7 +12,7 @@ from lines_read import DATED, MINUTE, came, same, stamp
 from ape.core.errors import InputError
 from ape.runs.folder import Request
 from ape.series import ReadOptions, Requirements, load
-from ape.watch.formats import Known, known_format
+from ape.watch.formats import Known, kept_format, known_format
 from ape.watch.lines import Mark
 
 ONE = Requirements(channels=("value",), named=False)
@@ -244,3 +244,29 @@ def test_training_file_that_is_gone_tells_nothing() -> None:
     assert known_format(Request("run", "/nowhere/train.csv"), MINUTE) == Known()
     assert came([text("time,a,b", f"{stamp(0)},1,2", f"{stamp(1)},1,3")], known=None).time is not None
     assert DATED.ordered
+
+
+def test_run_folder_keeps_what_the_training_file_told(tmp_path: Path) -> None:
+    training, folder = tmp_path / "train.csv", tmp_path / "run"
+    request, required = Request("run", str(training)), Requirements(channels=("load",), named=True)
+    assert kept_format(folder, request, required) == Known()  # and nothing is kept of a file that is not there
+    training.write_text("time;load\n" + "".join(f"{day}.03.2026;{day},5\n" for day in range(1, 29)))
+    known = kept_format(folder, request, required)
+    assert (known.decimal, known.dayfirst) == (",", True)
+    training.unlink()
+    assert kept_format(folder, request, required) == known
+    (folder / "watch" / "format.json").write_text('{"decimal": 5}')
+    with pytest.raises(InputError, match=r"not the format of the training file.*decimal.*remove it"):
+        kept_format(folder, request, required)
+
+
+def test_infinite_value_counts_as_missing() -> None:
+    found = came([text("time,a,b", f"{stamp(0)},1,2", f"{stamp(1)},inf,2", f"{stamp(2)},nan,-Infinity")])
+    np.testing.assert_array_equal(found.values, [[1, 2], [np.nan, 2], [np.nan, np.nan]])
+    assert set(found.kinds) <= {"unreadable"}
+
+
+def test_repeated_header_is_no_row() -> None:
+    found = came([text("time,a,b", f"{stamp(0)},1,2", "time,a,b", f"{stamp(1)},3,4")], restarts=[1])
+    assert found.values.tolist() == [[1, 2], [3, 4]]
+    assert found.notes == []

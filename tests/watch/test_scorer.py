@@ -108,6 +108,20 @@ def test_an_epoch_of_an_enhanced_detector_ends_unnoticed(kinds, values_of, rows_
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.extended
+def test_a_pattern_that_repeats_scores_high_again_when_its_first_ones_are_forgotten(kinds, values_of, rows_of):
+    values = values_of(3600, seed=5)
+    for begin in (300, 700, 1100, 2700):
+        values[begin : begin + 40] += 6
+    last = []
+    for epoch in (4096, 1000):
+        scorer = LiveScorer(*kinds["enhanced"], every=300)
+        scorer.epoch = epoch
+        final = np.concatenate([each.final for each in judged(scorer, rows_of(values[:3400]))])
+        last.append(final[2690:2750].max() / final[290:350].max())
+    assert last[0] < 0.9 < last[1]  # the earlier ones are references, or forgotten
+
+
 def test_rows_wait_for_the_next_evaluation_unless_nothing_follows(kinds, watched_run):
     scorer = LiveScorer(*kinds["plain"], every=50)
     assert [each.known for each in judged(scorer, watched_run.rows.take(slice(0, 130)))] == [50, 100]

@@ -199,3 +199,8 @@ def test_text_says_when_and_why():
     }
     assert text_of(said) == "anomaly over, from 10:00 to 10:09: a level [pump-7]"
     assert text_of({"id": "pump-7", "state": "open", "start": 7}) == "anomaly since row 7 [pump-7]"
+    seems_over = {**said, "state": "grow", "ongoing": False}
+    assert text_of(seems_over) == "anomaly seems over, from 10:00 to 10:09: a level [pump-7]"
+    assert text_of({**said, "state": "grow", "ongoing": True}) == "anomaly goes on, since 10:00: a level [pump-7]"
+    drift = {**said, "id": "pump-drift-9", "state": "drift", "reason": "the data have moved away"}
+    assert text_of(drift) == "the data have moved away [pump-drift-9]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -134,6 +135,12 @@ def test_line_of_megabytes_is_refused(path: Path, restart: bool) -> None:
 def test_file_must_be_there_at_first(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file or folder"):
         open_source(str(tmp_path / "none.csv"))
+
+
+def test_compressed_file_is_refused(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"a\nb\n"))
+    with pytest.raises(InputError, match=r"a compressed file.*zcat"):
+        open_source(str(path))
 
 
 def test_another_kind_of_source_is_refused(path: Path) -> None:
