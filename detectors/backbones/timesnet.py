@@ -152,7 +152,7 @@ class _Inception(nn.Module):
         return functional.conv2d(x, weight, bias, padding=len(self.branches) - 1)
 
     def at_neighbours(self, x: Tensor, period: Tensor, length: int) -> Tensor:
-        """Convolve windows [N, P, width] of ``length`` samples, followed by zeros, as if each was folded by a period."""
+        """Convolve windows [N, P, width] of ``length`` samples, then zeros, as if each was folded by a period."""
         reach, place = len(self.branches) - 1, torch.arange(x.shape[1], device=x.device)
         offset = torch.arange(-reach, reach + 1, device=x.device)
         period = period[:, None, None, None]

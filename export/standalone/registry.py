@@ -1,7 +1,7 @@
-"""An MLflow model of a detector that ``ape export`` wrote, as a script: MLflow logs it without pickle.
+"""An MLflow model of a detector that ``ape export`` wrote, as a script, which MLflow logs without pickle.
 
-mlflow.pyfunc.log_model(name="pump", python_model="EXPORT/mlflow_model.py", artifacts={"detector": "EXPORT"},
-                        pip_requirements=["numpy", "pandas", "onnxruntime"])
+``mlflow.pyfunc.log_model(python_model=DIR + "/mlflow_model.py", artifacts={"detector": DIR}, ...)`` registers it, where
+``DIR`` is the folder of the export.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Score rows with a detector that ``ape export`` wrote. It needs NumPy and ONNX Runtime.
+"""Score rows with a detector that ``ape export`` wrote: ``python scorer.py DATA.csv > scores.csv``.
 
-python scorer.py DATA.csv > scores.csv
+It needs NumPy and ONNX Runtime, and lies in the folder with the graphs and their manifest.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,7 +172,7 @@ class Scorer:
         suspect = self._suspect()
         found = [Stretch(self.training[a:b], suspect[a:b], 0, a) for a, b in segments] if joined else []
         edges = [trained, *(row for row in begins if row > trained), len(values)]
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in pairwise(edges):
             if end <= begin:
                 continue
             before = self._before(begin, begins) if joined and begin == trained else 0
@@ -202,9 +203,10 @@ class Scorer:
         else:
             for stretch in stretches[first : number + 1]:
                 if stretch.skip:  # goes on after the training part
-                    cells.pop(), free.pop()
+                    del cells[-1], free[-1]
                 begin = sum(map(len, free))
-                cells.append(scale.cells(stretch.values)), free.append(scale.free(stretch.suspect))
+                cells.append(scale.cells(stretch.values))
+                free.append(scale.free(stretch.suspect))
         return (np.concatenate(cells, axis=1), np.concatenate(free), trained), begin
 
     def _scored(self, stretch: Stretch, number: int, stretches: list[Stretch], first: int) -> np.ndarray:
