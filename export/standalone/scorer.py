@@ -61,8 +61,9 @@ class Scale:
 
     def free(self, suspect: np.ndarray) -> np.ndarray:
         """Return at which cells of a stretch a reference may start, bool [m // factor]."""
-        cells = suspect[: len(suspect) // self.factor * self.factor].reshape(-1, self.factor).any(1)
-        free = np.zeros(len(cells), bool)
+        parts = suspect[: len(suspect) // self.factor * self.factor].reshape(-1, self.factor)
+        cells: np.ndarray = np.asarray(parts.any(axis=1))
+        free: np.ndarray = np.zeros(len(cells), dtype=bool)
         if len(cells) >= self.window:
             counts = np.concatenate([[0], cells.cumsum()])
             free[: len(cells) - self.window + 1] = counts[self.window :] == counts[: -self.window]
@@ -219,7 +220,7 @@ class Scorer:
             if scale.window * scale.factor <= rows
             for known, begin in [self._known(scale, number, stretches, first)]
         }
-        odds = sum(mean[..., :-1] for mean in means.values()) / np.float32(len(means))
+        odds = np.asarray(sum(mean[..., :-1] for mean in means.values())) / np.float32(len(means))
         absent = np.full(odds.shape[:2], -np.inf, np.float32)
         free = np.stack([means[k][..., -1] if k in means else absent for k in self.manifest["free_factors"]], 1)
         row, latency = np.arange(stretch.skip, rows), self.manifest["latency"]
