@@ -192,7 +192,7 @@ def _write_graphs(detector: EnhancedDetector, folder: Path) -> dict[str, Any]:
 def _difference(detector: EnhancedDetector, folder: Path, series: Series) -> float:
     """Return the largest difference between the scores of a prepared series; infinite if other points have scores."""
     expected = detector.score(series)
-    missing = None if series.missing is None else series.missing.any(axis=1)
+    missing = None if series.missing is None else np.asarray(series.missing.any(axis=1))
     begins = tuple(gap.position for gap in series.gaps)
     found = scorer.Scorer(folder).score(series.values, missing, begins)
     if not np.array_equal(np.isnan(expected), np.isnan(found)):

@@ -21,6 +21,7 @@ class DetectorModel(mlflow.pyfunc.PythonModel):
         """Load the export that was logged with the model, and the script in it."""
         folder = Path(context.artifacts["detector"])
         spec = importlib.util.spec_from_file_location("ape_exported_scorer", folder / "scorer.py")
+        assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         self.scorer = module.Scorer(folder)
