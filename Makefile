@@ -1,7 +1,7 @@
 # make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
 # make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
 # make test-otlp: traces in a real viewer. make test-postgres: checkpoints in a real PostgreSQL, which must be installed.
-# make test-otlp: traces in a real viewer. make test-mlflow: an exported detector in a model registry.
+# make test-mlflow: an exported detector in a model registry.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
@@ -12,8 +12,7 @@ MLFLOW ?= .venv-mlflow
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-postgres
-.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-mlflow
+.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-postgres test-mlflow
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -77,6 +76,7 @@ $(PHOENIX)/.ready:
 # A PostgreSQL server that the test starts in a temporary folder, for batches whose workers are killed.
 test-postgres: $(READY)
 	$(VENV)/bin/python -m pytest -m postgres tests/postgres
+
 # A registry that serves an export, without APE and PyTorch; its environment takes 400 MB.
 test-mlflow: $(READY) $(MLFLOW)/.ready
 	APE_MLFLOW=$(abspath $(MLFLOW)) $(VENV)/bin/python -m pytest -m mlflow tests/mlflow
