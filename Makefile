@@ -1,16 +1,18 @@
 # make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
 # make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
 # make test-otlp: traces in a real viewer. make test-postgres: checkpoints in a real PostgreSQL, which must be installed.
+# make test-mlflow: an exported detector in a model registry.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
 VLLM ?= .venv-vllm
 LLAMA ?= .venv-llama
 PHOENIX ?= .venv-phoenix
+MLFLOW ?= .venv-mlflow
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-postgres
+.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-postgres test-mlflow
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -74,6 +76,15 @@ $(PHOENIX)/.ready:
 # A PostgreSQL server that the test starts in a temporary folder, for batches whose workers are killed.
 test-postgres: $(READY)
 	$(VENV)/bin/python -m pytest -m postgres tests/postgres
+
+# A registry that serves an export, without APE and PyTorch; its environment takes 400 MB.
+test-mlflow: $(READY) $(MLFLOW)/.ready
+	APE_MLFLOW=$(abspath $(MLFLOW)) $(VENV)/bin/python -m pytest -m mlflow tests/mlflow
+
+$(MLFLOW)/.ready:
+	$(PYTHON) -m venv $(MLFLOW)
+	$(MLFLOW)/bin/python -m pip install -q mlflow-skinny==3.17.2 numpy pandas onnxruntime==1.32.0
+	@touch $@
 
 # These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.
 peers: $(PEERS)/.peers

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ape import posttrain
+from ape.api.kept import KeptScorers
 from ape.core.errors import InputError
 from ape.core.files import folder_digest
 from ape.core.run_files import DETECTOR, ENHANCED, RECORD, detector_folder
@@ -37,6 +38,8 @@ class Served:
         Of the run; None for the folder of a detector.
     fingerprint : bytes
         Of the files of the detector.
+    scorers : KeptScorers
+        Of its streams.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Served:
     threshold: Threshold
     request: Request | None
     fingerprint: bytes
+    scorers: KeptScorers = field(default_factory=KeptScorers, compare=False)
 
     @property
     def reading(self) -> ReadOptions:

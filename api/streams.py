@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,10 @@ class _Remembering(LiveScorer):
     first: int | None = None
     newest: np.ndarray = np.zeros(0)
 
+    def forget(self) -> None:
+        """Begin another answer."""
+        self.final, self.first, self.newest = (), None, np.zeros(0)
+
     def add(self, rows: Rows, last: bool = False) -> Iterator[Judged]:
         for judged in super().add(rows, last):
             if len(judged.final):
@@ -122,7 +127,7 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
             if served.request and states["parser"] is None
             else None
         )
-        scorer = _Remembering(served.detector, served.threshold, usual_every(required.step), store.get(SCORER))
+        scorer = _scorer(served, path, store.get(SCORER))
         describer = Describer(scorer, served.text)
         sinks: list[Sink] = [answer]
         watch = Watch(
@@ -138,6 +143,7 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
             say=notes.append,
         )
         watch.run(Stop(), once=True)
+        served.scorers.put(path, store.get(SCORER), scorer)
     final = np.concatenate([*scorer.final, np.zeros(0, np.float32)])
     return Streamed(
         detector=served.name,
@@ -150,6 +156,16 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         newest=listed(scorer.newest),
         records=answer.records,
     )
+
+
+def _scorer(served: Served, path: Path, state: bytes | None) -> _Remembering:
+    """Return the scorer of a stream: that of its last request, or one that goes on from the stored state."""
+    kept = served.scorers.take(path, state)
+    if isinstance(kept, _Remembering):
+        kept.forget()
+        return kept
+    every = usual_every((served.required or Requirements()).step)
+    return _Remembering(served.detector, served.threshold, every, state)
 
 
 @cache

@@ -107,6 +107,7 @@ def build_parser() -> Parser:
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=int, default=7860, metavar="N", help="default: 7860")
     _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
+    _add_export(commands.add_parser("export", help="write a detector as ONNX graphs, to score where APE is not"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
     detectors = commands.add_parser("detectors", help="describe the backbones")
     detectors.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
@@ -349,6 +350,15 @@ def _add_api(api: Parser) -> None:
     )
     api.add_argument(
         "--allow-host", action="append", metavar="NAME", help="name by which others address the service; repeatable"
+    )
+
+
+def _add_export(export: Parser) -> None:
+    export.set_defaults(module="ape.cli.export")
+    export.add_argument("run", metavar="RUN", help="run folder with an enhanced detector, or folder of one")
+    export.add_argument("--out", metavar="DIR", required=True, help="folder for graphs, manifest.json and scorer.py")
+    export.add_argument(
+        "--check", metavar="FILE", help="data file on which the scores are compared; default: that of the run"
     )
 
 

@@ -18,6 +18,7 @@ FILES = {
     "log": "cannot read the log: no such file",
     "image": "cannot read the picture: no such file",
     "config": "no such file",
+    "check": "no such file",
     "token_file": "cannot read the token: no such file",
 }
 FOLDERS = ("detector", "run", "against", "before", "after", "continue_from")

@@ -5,7 +5,7 @@ A window is covered by tiles of the backbone's length, so nothing depends on wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -91,7 +91,12 @@ class BackboneStatistics:
         return type(self)(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
-def backbone_inputs(detector: Detector, statistics: BackboneStatistics, windows: Tensor, factor: int) -> Tensor:
+Passed = Callable[[Detector, Tensor], tuple[Tensor, Tensor]]
+
+
+def backbone_inputs(
+    detector: Detector, statistics: BackboneStatistics, windows: Tensor, factor: int, through: Passed | None = None
+) -> Tensor:
     """Return what a backbone makes of windows, differentiable in its parameters.
 
     Parameters
@@ -103,6 +108,8 @@ def backbone_inputs(detector: Detector, statistics: BackboneStatistics, windows:
         Data units.
     factor : int
         Samples in a cell.
+    through : callable, optional
+        Gives the standardised residual and the latent of tiles; default: `passed`.
 
     Returns
     -------
@@ -118,7 +125,7 @@ def backbone_inputs(detector: Detector, statistics: BackboneStatistics, windows:
     tiles = windows.unfold(2, length, length)
     if rest:
         tiles = torch.cat([tiles, windows[:, :, None, -length:]], 2)  # the last tile ends where the window does
-    residual, latent = passed(detector, tiles.transpose(1, 2).flatten(0, 1))
+    residual, latent = (through or passed)(detector, tiles.transpose(1, 2).flatten(0, 1))
     residual = torch.asinh(residual / statistics.size).unflatten(0, (count, -1)).transpose(1, 2)  # [B, C, tiles, L]
     residual = _covering(residual, whole, rest).unflatten(2, (-1, factor))
     along = torch.asinh((latent - statistics.centre) @ statistics.components)
@@ -149,6 +156,12 @@ def passed(detector: Detector, tiles: Tensor) -> tuple[Tensor, Tensor]:
         parts = BatchSize(TILES).run(batches)
     rebuilt, latent = (torch.cat(part) for part in zip(*parts, strict=True))
     return (tiles - rebuilt) / scale, latent
+
+
+def passed_at_once(detector: Detector, tiles: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `passed` in one batch, for an export: a graph draws no random numbers and knows no batches."""
+    rebuilt, latent = _pass(detector, tiles)
+    return (tiles - rebuilt) / detector.shift_and_scale[1][:, None], latent
 
 
 def _pass(detector: Detector, tiles: Tensor) -> tuple[Tensor, Tensor]:

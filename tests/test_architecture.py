@@ -25,7 +25,15 @@ LAYERS = {
     "monitor": {"posttrain", "detectors", "rules", "series", "core"},
     "agents": {"tools", "rules", "series", "core"},
 }
-for upper in ("graphs", "runs", "watch", "api", "evals", "cli"):  # each may import all that stand above it here
+for upper in (
+    "graphs",
+    "runs",
+    "export",
+    "watch",
+    "api",
+    "evals",
+    "cli",
+):  # each may import all that stand above it here
     LAYERS[upper] = set(LAYERS)
 CODE_FROM_DATA = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 HEAVY = {"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "numba", "stumpy", "langgraph", "langchain_core"}

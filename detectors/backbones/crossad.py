@@ -97,7 +97,7 @@ class CrossAD(Backbone):
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the mean of the encoder's tokens over all scales, concatenated over channels, [B, C * width]."""
-        return self._tokens(self._scales(x)).mean(dim=1).view(len(x), -1)
+        return self._tokens(self._scales(x)).mean(dim=1).view(x.shape[0], -1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Return the reconstruction of the finest scale, [B, C, L]."""
@@ -107,7 +107,7 @@ class CrossAD(Backbone):
         """Return `reconstruct` and `encode`, which share work."""
         scales = self._scales(x)
         tokens = self._tokens(scales)
-        return self._decode(scales, tokens)[-1].view_as(x), tokens.mean(dim=1).view(len(x), -1)
+        return self._decode(scales, tokens)[-1].view_as(x), tokens.mean(dim=1).view(x.shape[0], -1)
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean squared error over the samples of all rebuilt scales."""
@@ -170,9 +170,13 @@ class CrossAD(Backbone):
         queries = torch.einsum("bn,nqd->bqd", choice, self.queries)
         results = self.norm(queries + self.extractor(queries, tokens, tokens, need_weights=False)[0])
         bank = self.sums / self.counts[:, None]
-        index = torch.cdist(results.detach().flatten(0, 1), bank).argmin(dim=1)
+        found = results.detach().flatten(0, 1)
+        # `torch.cdist` chooses its algorithm by the number of rows, which a graph leaves open.
+        exporting = torch.compiler.is_exporting()
+        distance = (found[:, None] - bank).square().sum(dim=2) if exporting else torch.cdist(found, bank)
+        index = distance.argmin(dim=1)
         if learn and self.training:
-            self._move_prototypes(results.detach().flatten(0, 1), index)
+            self._move_prototypes(found, index)
         return results + (bank[index].view_as(results) - results).detach()
 
     def _move_prototypes(self, tokens: Tensor, index: Tensor) -> None:

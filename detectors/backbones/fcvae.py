@@ -86,7 +86,7 @@ class FCVAE(Backbone):
     def encode(self, x: Tensor) -> Tensor:
         """Return the means of the posterior, concatenated over channels, [B, C * latent]."""
         rows = x.flatten(0, 1)
-        return self._posterior(rows, self._condition(rows))[0].view(len(x), -1)
+        return self._posterior(rows, self._condition(rows))[0].view(x.shape[0], -1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Return the mean of the likelihood at the mean of the posterior, [B, C, L]."""

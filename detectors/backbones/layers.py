@@ -48,5 +48,5 @@ def attend(layer: nn.MultiheadAttention, queries: Tensor, memory: Tensor) -> Ten
     query, key, value = (
         part.unflatten(-1, (layer.num_heads, -1)).transpose(-3, -2) for part in (query_part, *memory_parts)
     )
-    mixed = functional.scaled_dot_product_attention(query.expand(len(memory), -1, -1, -1), key, value)
+    mixed = functional.scaled_dot_product_attention(query.expand(memory.shape[0], -1, -1, -1), key, value)
     return layer.out_proj(mixed.transpose(1, 2).flatten(2))

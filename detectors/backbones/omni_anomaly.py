@@ -146,9 +146,23 @@ class ChainedPosterior(nn.Module):
         return self.from_hidden(hidden).permute(1, 2, 0).contiguous()
 
     def _chain(self, parts: Tensor, noise: Tensor | None) -> Tensor:
+        if noise is None and torch.compiler.is_exporting():
+            return _linear_chain(parts[:, : self.latent], self.from_last.weight[: self.latent])
         zeros = parts.new_zeros(len(parts), self.latent, parts.shape[2])
         by_time = zeros if noise is None else noise.permute(1, 2, 0).contiguous()
         return chain(parts, self.from_last.weight, by_time, MIN_STD)
+
+
+def _linear_chain(parts: Tensor, weight: Tensor) -> Tensor:
+    """Return z_t = parts_t + weight z_{t-1}, [L, latent, B], without a loop over time, which would make a huge graph.
+
+    With A the shift by one step times the weight, z is the sum of A^k parts. The sum doubles its length in each round.
+    """
+    step = 1
+    while step < parts.shape[0]:
+        parts = parts + functional.pad(weight @ parts[:-step], (0, 0, 0, 0, step, 0))
+        weight, step = weight @ weight, 2 * step
+    return parts
 
 
 class PlanarFlows(nn.Module):

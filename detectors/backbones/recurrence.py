@@ -13,7 +13,7 @@ from torch.nn import functional
 
 def gru(layer: nn.GRU, x: Tensor) -> Tensor:
     """Return the states [B, L, H] of a batch-first GRU with one layer for inputs [B, L, C]."""
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_exporting():
         return layer(x)[0]
     input_weight, state_weight, input_bias, state_bias = layer.all_weights[0]
     from_input, size = torch.cat([input_weight, input_bias[:, None]], dim=1), layer.hidden_size

@@ -115,6 +115,9 @@ class _TimesBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         period, amplitude = strongest_periods(x, self.periods)
         weight = torch.softmax(amplitude, dim=1).flatten()
+        if torch.compiler.is_exporting():
+            unfolded = self._convolved(x, period.flatten())
+            return (unfolded * weight[:, None, None]).unflatten(0, period.shape).sum(dim=1)
         lengths, counts = (values.tolist() for values in period.unique(return_counts=True))
         total, order = torch.zeros_like(x), period.flatten().argsort()
         for length, chosen in zip(lengths, order.split(counts), strict=True):  # one convolution per distinct period
@@ -122,6 +125,19 @@ class _TimesBlock(nn.Module):
             unfolded = unfold(self.convolve(fold(x[window], length)), x.shape[1])
             total = total.index_add(0, window, unfolded * weight[chosen, None, None])
         return total
+
+    def _convolved(self, x: Tensor, period: Tensor) -> Tensor:
+        """Fold, convolve and unfold x [B, L, width] for periods [B * periods], [B * periods, L, width].
+
+        Neighbours in the folded window are looked up. So the graph is the same for all periods, at several times the
+        cost of a convolution of each period.
+        """
+        length = x.shape[1]
+        padded = max(-(-length // n) * n for n in {-(-length // f) for f in range(1, length // 2 + 1)})
+        rows = functional.pad(x, (0, 0, 0, padded - length)).repeat_interleave(self.periods, dim=0)
+        for layer in self.convolve:
+            rows = layer.at_neighbours(rows, period, length) if isinstance(layer, _Inception) else layer(rows)
+        return rows[:, :length]
 
 
 class _Inception(nn.Module):
@@ -132,18 +148,36 @@ class _Inception(nn.Module):
         self.branches = nn.ModuleList(nn.Conv2d(inputs, outputs, 2 * i + 1, padding=i) for i in range(kernels))
 
     def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self._kernel()
+        return functional.conv2d(x, weight, bias, padding=len(self.branches) - 1)
+
+    def at_neighbours(self, x: Tensor, period: Tensor, length: int) -> Tensor:
+        """Convolve windows [N, P, width] of ``length`` samples, then zeros, as if each was folded by a period."""
+        reach, place = len(self.branches) - 1, torch.arange(x.shape[1], device=x.device)
+        offset = torch.arange(-reach, reach + 1, device=x.device)
+        period = period[:, None, None, None]
+        end = (length + period - 1) // period * period  # of the last cycle
+        phase = place[:, None, None] % period + offset
+        at = place[:, None, None] + offset[:, None] * period + offset  # [N, P, cycles, phases]
+        inside = ((phase >= 0) & (phase < period) & (at >= 0) & (at < end)).flatten(2)
+        at = at.clamp(0, x.shape[1] - 1).flatten(1)
+        seen = x.gather(1, at[:, :, None].expand(-1, -1, x.shape[2])).unflatten(1, (x.shape[1], -1))
+        weight, bias = self._kernel()
+        seen = (seen * inside[..., None]).flatten(2)
+        return seen @ weight.permute(2, 3, 1, 0).flatten(0, 2) + bias
+
+    def _kernel(self) -> tuple[Tensor, Tensor]:
         reach = len(self.branches) - 1
         pairs = [(branch.get_parameter("weight"), branch.get_parameter("bias")) for branch in self.branches]
         weights = [functional.pad(weight, [reach - i] * 4) for i, (weight, _) in enumerate(pairs)]
-        weight, bias = torch.stack(weights).mean(dim=0), torch.stack([bias for _, bias in pairs]).mean(dim=0)
-        return functional.conv2d(x, weight, bias, padding=reach)
+        return torch.stack(weights).mean(dim=0), torch.stack([bias for _, bias in pairs]).mean(dim=0)
 
 
 def strongest_periods(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return periods in samples and amplitudes of the strongest frequencies of [B, L, D], [B, count] each."""
     amplitude = torch.fft.rfft(x, dim=1).abs().mean(dim=2)[:, 1:]  # skip frequency zero, the mean
     top, index = amplitude.topk(count, dim=1)
-    return -(-x.shape[1] // (index + 1)), top
+    return (x.shape[1] + index) // (index + 1), top  # rounded up
 
 
 def fold(x: Tensor, period: int) -> Tensor:

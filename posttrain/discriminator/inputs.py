@@ -206,7 +206,17 @@ def repeats_in_a_row(samples: Tensor) -> Tensor:
     """Count how many samples of [..., n] before each one are exactly equal to it without a break, float32."""
     time = torch.arange(samples.shape[-1], device=samples.device, dtype=torch.float32)
     changed = pad(samples.diff(dim=-1) != 0, (1, 0), value=True)
-    return time - torch.where(changed, time, torch.zeros_like(time)).cummax(-1).values
+    return time - _largest_so_far(torch.where(changed, time, torch.zeros_like(time)))
+
+
+def _largest_so_far(values: Tensor) -> Tensor:
+    """Return the cumulative maximum over the last axis of values that are not negative."""
+    if not torch.compiler.is_exporting():
+        return values.cummax(-1).values
+    step = 1
+    while step < values.shape[-1]:  # ONNX has no cumulative maximum
+        values, step = torch.maximum(values, pad(values[..., :-step], (step, 0))), 2 * step
+    return values
 
 
 def _swing(samples: Tensor, factor: int) -> Tensor:

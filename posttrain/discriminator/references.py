@@ -193,7 +193,7 @@ class References:
     def regression_residual(self, windows: Tensor, group: Tensor) -> Tensor:
         """Return the residual of windows [B, C, window] on the other channels."""
         coefficients = self.coefficients[group] if len(self.coefficients) > 1 else self.coefficients
-        return windows - coefficients.expand(len(windows), -1, -1) @ lagged_others(windows)
+        return windows - coefficients.expand(windows.shape[0], -1, -1) @ lagged_others(windows)
 
 
 def distinct_minima(distance: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class Scoring:
         self.reader, self.normal = reader, normal
         self.window, self.factors = normal.scales()
         self.latency = self.window * self.factors[-1]
-        self._searches = [Search(normal, factor, self.window) for factor in self.factors]
+        self.searches = [Search(normal, factor, self.window) for factor in self.factors]
         self._time = 0  # of the first sample of the open stretch
         self._open = self._continued() if continues else self._fresh()
 
@@ -113,7 +113,7 @@ class Scoring:
         cells = dict.fromkeys(self.factors, 0)
         for begin, end in self.normal.segments:
             parts.append(self._nothing(position, begin))
-            scales = [Windows(search, self.reader, cells[search.factor]) for search in self._searches]
+            scales = [Windows(search, self.reader, cells[search.factor]) for search in self.searches]
             stretch = Stretch(self._samples(self.normal.values[begin:end]), scales)
             parts += [self._evidence(*stretch.settle(), begin), self._evidence(*stretch.provisional(), begin, end)]
             cells = {factor: cell + (end - begin) // factor for factor, cell in cells.items()}
@@ -168,7 +168,7 @@ class Scoring:
 
     def _fresh(self) -> Stretch:
         """Begin a stretch after all samples so far."""
-        scales = [Windows(search, self.reader, search.length) for search in self._searches]
+        scales = [Windows(search, self.reader, search.length) for search in self.searches]
         return Stretch(self._samples(self.normal.values[:0]), scales)
 
     def _continued(self) -> Stretch:
@@ -177,6 +177,6 @@ class Scoring:
         samples = self._samples(self.normal.values[begin:end], self.normal.suspicious[begin:end])
         scales = [
             Windows(search, self.reader, search.trained - samples.length // search.factor, samples.length)
-            for search in self._searches
+            for search in self.searches
         ]
         return Stretch(samples, scales, samples.length)

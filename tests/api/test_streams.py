@@ -46,6 +46,19 @@ def test_rows_in_pieces_get_what_they_get_at_once_also_after_a_restart(own, rows
     assert reported and reported[0]["state"] == "open"
 
 
+def test_workers_that_take_turns_with_a_stream_agree_with_one(own, rows):
+    client, folder = own
+    whole = client.post("/detectors/pump/streams/whole", json={"rows": rows}).json()
+    other = TestClient(build_app(open_all([folder])), "http://127.0.0.1")
+    turns = (client, client, other, client)  # one that has kept its scorer, then one that another has overtaken
+    parts = [
+        turn.post(STREAM, json={"rows": rows[begin:end]}).json()
+        for turn, (begin, end) in zip(turns, itertools.pairwise(CUTS), strict=True)
+    ]
+    assert [score for part in parts for score in part["final"]] == whole["final"]
+    assert parts[-1]["newest"] == whole["newest"]
+
+
 def test_a_csv_body_is_like_rows(own, rows):
     client, _ = own
     as_rows = client.post(STREAM, json={"rows": rows[:60]}).json()

@@ -138,7 +138,7 @@ def test_points_are_means_over_the_windows_that_cover_them(fresh, values, reader
     standard = scoring.normal.standard(values[381:])
     sample = second + 100
     means = []
-    for search in scoring._searches:
+    for search in scoring.searches:
         span, step = 128 * search.factor, 16 * search.factor
         voices = []
         for at in range(0, sample + 1, step):

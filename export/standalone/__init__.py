@@ -1,0 +1,1 @@
+"""Scripts that an export contains: they import nothing of APE."""

@@ -1,0 +1,145 @@
+"""``ape export``: graphs, manifest and script give the scores of APE, in a folder of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from watched_run import TRAINED, WatchedRun
+
+pytest.importorskip("onnxscript")
+pytest.importorskip("onnxruntime")
+
+import ape
+from ape.cli.main import main
+from ape.core.errors import InputError
+from ape.detectors import create, names
+from ape.export import exporting
+from ape.export.graphs import ScoreGraph
+from ape.posttrain import EnhancedDetector
+from ape.posttrain.backbone_inputs import BackboneStatistics
+from ape.posttrain.discriminator.evidence import Evidence
+from ape.series import Series, load
+from ape.series.series import Gap
+
+TOLERANCE = 0.02
+
+
+def short(detector: EnhancedDetector, backbone: str = "vae") -> EnhancedDetector:
+    """Return a detector of one time scale, with another backbone, which is not trained."""
+    part = detector.normal.before(450)
+    other = create(backbone, window=40, device="cpu")
+    torch.manual_seed(0)
+    required, channels = detector.required, part.values.shape[1]
+    other.set_trained(other.build_module(channels, 40), 40, *detector.backbone.shift_and_scale, required)
+    calibration = detector.require_calibration()
+    calibration = replace(calibration, latency=128, free=calibration.free[:1])
+    statistics = BackboneStatistics.fit(other, part)
+    return replace(detector, backbone=other, normal=part, calibration=calibration, statistics=statistics)
+
+
+@pytest.fixture(scope="module")
+def exported(watched_run: WatchedRun, tmp_path_factory) -> Path:
+    """The run, exported by the command."""
+    folder = tmp_path_factory.mktemp("exported") / "pump"
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["export", str(watched_run.folder), "--out", str(folder), "--json"]) == 0
+    assert json.loads(out.getvalue())["difference"] <= TOLERANCE
+    return folder
+
+
+@pytest.mark.extended
+def test_the_script_scores_a_csv_file_without_ape(watched_run, exported, tmp_path):
+    blocked = "import sys; sys.modules.update(dict.fromkeys(('torch', 'ape', 'pandas')));"
+    run = f"{blocked} import runpy; sys.argv = ['scorer.py', {str(watched_run.new)!r}];"
+    run += f"runpy.run_path({str(exported / 'scorer.py')!r}, run_name='__main__')"
+    printed = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True, cwd=tmp_path)
+    found = pd.read_csv(io.StringIO(printed.stdout))["score"]
+    out = tmp_path / "scored"
+    words = ["score", str(watched_run.new), "--detector", str(watched_run.folder / "enhanced"), "--out", str(out)]
+    assert main([*words, "--quiet"]) == 0
+    expected = pd.read_csv(out / "scores.csv")["score"]
+    assert expected.max() > 5  # the anomaly
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+@pytest.mark.extended
+def test_gaps_and_missing_values_give_the_same_scores(watched_run, exported):
+    detector = watched_run.detector
+    series = load(watched_run.training, required=detector.required, scoring=True)
+    more = load(watched_run.new, required=detector.required, scoring=True)
+    values = np.concatenate([series.values, more.values])
+    missing = np.zeros(values.shape, bool)
+    missing[TRAINED + 200 : TRAINED + 220] = True
+    for gaps in ((), (Gap(TRAINED, 50, 0.0),), (Gap(TRAINED + 151, 50, 0.0), Gap(TRAINED + 400, 7, 0.0))):
+        whole = Series(values, series.channels, missing=missing, gaps=gaps)
+        assert exporting._difference(detector, exported, whole) <= TOLERANCE
+
+
+@pytest.mark.extended
+def test_the_manifest_says_what_a_caller_needs(watched_run, exported):
+    manifest, detector = json.loads((exported / "manifest.json").read_text()), watched_run.detector
+    assert manifest["channels"] == ["load"]
+    assert manifest["latency"] == detector.latency
+    assert manifest["threshold"] == pytest.approx(watched_run.threshold.level)
+    assert manifest["check"]["difference"] <= manifest["check"]["tolerance"] == TOLERANCE
+    assert {each["graph"] for each in manifest["scales"]} == {path.name for path in exported.glob("windows-*.onnx")}
+    for path in exported.glob("*.onnx"):
+        assert str(Path(ape.__file__).parent).encode() not in path.read_bytes()  # no path of this machine
+
+
+def test_a_score_is_calibrated_as_by_ape(watched_run):
+    detector, generator = watched_run.detector, torch.Generator().manual_seed(0)
+    rules, operators = len(detector.rule_names), len(detector.generic.question.weight)
+    n, scales = 500, len(detector.require_calibration().free)
+    odds = 6 * torch.randn(n, 1, rules + operators, generator=generator)
+    free = 3 * torch.randn(n, scales, 1, generator=generator)
+    free[:40, -1] = -torch.inf
+    age = torch.randint(0, detector.latency + 1, (n,), generator=generator).clamp(max=detector.latency)
+    found = ScoreGraph(detector)(odds, free, age).numpy()
+    bank, generic = odds.split([rules, operators], 2)
+    nan_free = torch.where(free.isinf(), torch.nan, free)
+    evidence = Evidence(bank, generic, nan_free, torch.arange(n), age, bank[..., :0])
+    from ape.posttrain.calibration import Peaks
+
+    expected = detector.require_calibration().score(Peaks.of(evidence), detector.kept)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("backbone", names())
+def test_every_backbone_can_be_exported(backbone, watched_run, tmp_path):
+    series = load(watched_run.new, required=watched_run.detector.required, scoring=True)
+    found = exporting.export(short(watched_run.detector, backbone), tmp_path / "out", series)
+    assert found.difference <= TOLERANCE
+
+
+def test_nothing_is_written_if_the_scores_differ(watched_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "_write_graphs", lambda detector, folder: {})
+    monkeypatch.setattr(exporting, "_difference", lambda *_: 0.5)
+    series = load(watched_run.new, required=watched_run.detector.required, scoring=True)
+    with pytest.raises(InputError, match=r"differ by 0\.5"):
+        exporting.export(watched_run.detector, tmp_path / "out", series)
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_cannot_be_exported_is_refused_in_one_line(watched_run, tmp_path, capsys):
+    plain = str(watched_run.folder / "detector")
+    assert main(["export", plain, "--out", str(tmp_path / "out")]) == 2
+    assert "only an enhanced detector can be exported" in capsys.readouterr().err
+    assert main(["export", str(watched_run.folder / "enhanced"), "--out", str(tmp_path / "out")]) == 2
+    assert "no data to compare the scores on" in capsys.readouterr().err
+    required = replace(watched_run.detector.required, counters=("load",))
+    with pytest.raises(InputError, match="'load' is a counter"):
+        exporting.require_exportable(replace(watched_run.detector, required=required))
+    assert not any(tmp_path.iterdir())
