@@ -75,7 +75,7 @@ $(PHOENIX)/.ready:
 
 # A PostgreSQL server that the test starts in a temporary folder, for batches whose workers are killed.
 test-postgres: $(READY)
-	$(VENV)/bin/python -m pytest -m postgres tests/postgres
+	APE_POSTGRES=1 $(VENV)/bin/python -m pytest -m postgres tests/postgres
 
 # A registry that serves an export, without APE and PyTorch; its environment takes 400 MB.
 test-mlflow: $(READY) $(MLFLOW)/.ready

@@ -60,6 +60,7 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.extended,
     pytest.mark.timeout(900),
+    pytest.mark.skipif("APE_POSTGRES" not in os.environ, reason="takes minutes: make test-postgres runs it"),
     pytest.mark.skipif(not all(PROGRAMS), reason="PostgreSQL is not installed: initdb and postgres are missing"),
     pytest.mark.skipif(account() is None, reason="PostgreSQL refuses root, and there is no user postgres or nobody"),
 ]
