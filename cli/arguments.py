@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import ape
-from ape.cli.parser import Parser, alert_rate, positive_number, seed_number
+from ape.cli.parser import Parser, alert_rate, port_number, positive_number, seed_number
 
 BACKBONES = (  # as in `ape.detectors.names`, which is slow to import
     "crossad",
@@ -105,7 +105,7 @@ def build_parser() -> Parser:
     serve.set_defaults(module="ape.cli.serve")
     _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
-    serve.add_argument("--port", type=int, default=7860, metavar="N", help="default: 7860")
+    serve.add_argument("--port", type=port_number, default=7860, metavar="N", help="default: 7860")
     _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
     _add_export(commands.add_parser("export", help="write a detector as ONNX graphs, to score where APE is not"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
@@ -343,7 +343,7 @@ def _add_api(api: Parser) -> None:
     api.set_defaults(module="ape.cli.api")
     api.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder of a detector; its name is served")
     api.add_argument("--host", default="127.0.0.1", metavar="NAME", help="address to listen on; default: 127.0.0.1")
-    api.add_argument("--port", type=positive_number, default=8400, metavar="N", help="default: 8400")
+    api.add_argument("--port", type=port_number, default=8400, metavar="N", help="default: 8400")
     api.add_argument("--workers", type=positive_number, default=1, metavar="N", help="number of processes; default: 1")
     api.add_argument(
         "--token-file", metavar="FILE", help="token that requests must have; default: APE_API_TOKEN, or none"
@@ -367,7 +367,7 @@ def _add_brain(brain: Parser) -> None:
     actions = brain.add_subparsers(dest="action", required=True, metavar="ACTION")
     serve = actions.add_parser("serve", help="print the vLLM command for this GPU; run it if vLLM is installed")
     serve.add_argument("--model", metavar="NAME", help="default: the largest Qwen3-VL that fits the GPU")
-    serve.add_argument("--port", type=int, default=8000, metavar="N", help="default: 8000")
+    serve.add_argument("--port", type=port_number, default=8000, metavar="N", help="default: 8000")
     check = actions.add_parser("check", help="check that a running server supports what the agents need")
     check.add_argument("url", nargs="?", metavar="URL", help="default: APE_BRAIN_URL")
 

@@ -101,6 +101,14 @@ def positive_number(word: str) -> int:
     return int(word)
 
 
+def port_number(word: str) -> int:
+    """Parse the number of a TCP port."""
+    if not word.isdecimal() or not 0 < int(word) < 2**16:
+        msg = f"'{word}' is not a port: give a number from 1 to 65535"
+        raise argparse.ArgumentTypeError(msg)
+    return int(word)
+
+
 def seed_number(word: str) -> int:
     """Parse a seed."""
     if not word.isdecimal() or int(word) >= 2**31:

@@ -97,13 +97,24 @@ def _with_benign(run: Run, mined: RuleBank, kept: Mapping[str, Any], callbacks: 
         draft = validated(RuleDraft, alarm["draft"], "not a run record", where, "start a new run", inside=FIELD)
         if draft.id in desk.rules:
             continue
-        try:
-            desk.put_benign(draft, alarm["words"])
-        except ValueError as error:
-            callbacks.listen("person", f"{draft.id} becomes no benign rule: {error}")
-        else:
-            callbacks.listen("person", f"{draft.id} becomes a benign rule")
+        callbacks.listen("person", f"{draft.id} {_put(desk, draft, alarm['words'])}")
     return desk.bank()
+
+
+def _put(desk: Desk, draft: RuleDraft, words: str) -> str:
+    """Make a benign rule of a false alarm, and say what became of it.
+
+    The hour of the event may be too rare in a short training part; then the rule holds at any time.
+    """
+    try:
+        desk.put_benign(draft, words)
+    except ValueError as error:
+        if draft.context.hours is None:
+            return f"becomes no benign rule: {error}"
+        anytime = draft.context.model_copy(update={"hours": None})
+        found = _put(desk, draft.model_copy(update={"context": anytime}), words)
+        return f"{found}, at any time of day: there are too few places at its own in the training part"
+    return "becomes a benign rule"
 
 
 def _benign_of(folder: Path) -> list[Rule]:

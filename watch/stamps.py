@@ -123,13 +123,13 @@ def read_stamps(cells: Mapping[str, Sequence[str]], form: TimeFormat) -> tuple[n
         try:
             times = _read({name: [cells[name][k] for k in rows] for name in form.columns}, form)
         except (Unreadable, InputError, pa.ArrowInvalid, ValueError, OverflowError):
-            if len(rows) > 1:
-                waiting += [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
-            continue
-        if times.stamps.dtype.name.endswith("[ns]"):
+            times = None
+        if times is not None and times.stamps.dtype.name.endswith("[ns]"):
             stamps[rows], good[rows] = times.stamps.astype(np.int64), True
             if times.clock_offset is not None:
                 offsets[rows] = times.clock_offset.astype(np.int64) * SECOND
+        elif len(rows) > 1:  # one time that is unreadable, or centuries away, spoils no other
+            waiting += [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
     return stamps, good, offsets
 
 

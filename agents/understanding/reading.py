@@ -135,10 +135,8 @@ class _Reader:
         if statement.role == "benign":
             if (like := self._like_days(statement)) is not None:
                 return [like]
-            moved = self._moves(text)
-            return [
-                self._hint(statement, *each) for each in zip(moved, [text] * len(moved), _meanings(moved), strict=True)
-            ]
+            found = [self._hint(statement, part, text, statement.meaning) for part in self._moves(text)]
+            return found if len(found) < 2 else [_moving(hint, text) for hint in found]
         if statement.role != "failure":
             return []
         if statement.label:
@@ -318,6 +316,13 @@ class _Reader:
                 "channels": before.channels or own.channels,
             }
         )
+
+
+def _moving(hint: Hint, text: str) -> Hint:
+    """The hint of a clause that says which way a channel moves: its level changes, whatever the event is called."""
+    slow = _SLOWLY.search(text) is not None
+    mechanism, morphology = ("gradual_drift", "ramp") if slow else ("abrupt_change", "step")
+    return hint.model_copy(update={"mechanism": mechanism, "morphology": morphology, "strength": 1.0})
 
 
 def _meanings(texts: Sequence[str]) -> list[Meaning]:

@@ -176,7 +176,8 @@ def statements(
     for k, (sentence, meaning) in enumerate(zip(sentences, meanings, strict=True)):
         before = found[-1] if found else None
         named = before is not None and before.role in ("failure", "benign")
-        if before is not None and named and _is_verdict(sentence, before.sentence):
+        told = named or (before is not None and not before.sentence.heading and moves(before.sentence.text))
+        if before is not None and told and _is_verdict(sentence, before.sentence):
             found[-1] = replace(before, role="benign")
             found.append(Statement(sentence, meaning, "normal", "about the sentence before it"))
             continue

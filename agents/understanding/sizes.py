@@ -30,6 +30,13 @@ _SIZE = re.compile(
 _FROM_TO = re.compile(
     rf"\bfrom (?P<start>\d+(?:[.,]\d+)?)\s*\S{{0,4}} (?:down |up )?to (?P<end>\d+(?:[.,]\d+)?)\s*{UNIT}"
 )
+# "by 10", "by about 2 to 4 units": in the unit of the channel
+_BARE = re.compile(
+    r"\bby (?:about |around |some |roughly |up to )?(?P<low>\d+(?:[.,]\d+)?)"
+    r"(?:\s*(?:to|-|–|or)\s*(?P<high>\d+(?:[.,]\d+)?))?"
+    r"(?: units?)?(?=\s*(?:$|[,;]|\.(?:\s|$)|(?:and|for|or|but|while|during|at|in|over|within|when|until)\b))",
+    re.IGNORECASE,
+)
 # what is left, as a share of the usual value
 _LEFT = FRACTIONS | {"twice": 2.0, "double": 2.0, "three times": 3.0, "ten times": 10.0}
 # "to half of its value", "at a third of the usual flow", "to 20 % of normal"
@@ -101,7 +108,7 @@ class Size:
         Without sign.
     unit : str
         "share" of the usual value, "%" (a share, or points of a channel that is itself in %), "pp" for points of such a
-        channel, or a unit of `ape.series.units`.
+        channel, or a unit of `ape.series.units`; empty if the text gives none.
     text : str
         As in the text.
     start : int
@@ -132,7 +139,7 @@ class Resolved:
 
 def sizes(text: str) -> list[Size]:
     """Return the sizes of changes that a text names, in its order; levels, limits and set points are none."""
-    found = [*_from_to(text), *_parts(text), *_verbs(text), *_counted(text)]
+    found = [*_from_to(text), *_parts(text), *_verbs(text), *_counted(text), *_bare(text)]
     kept: list[Size] = []
     for size in sorted(found, key=lambda each: (each.start, -len(each.text))):
         if not kept or size.start >= kept[-1].start + len(kept[-1].text):
@@ -163,6 +170,8 @@ def resolve(size: Size, named: Sequence[str], channels: Sequence[Channel], secon
             return Resolved(unresolved=f"{size.text} (for how long?)"[:80])
         low, high = low * seconds.low / size.per, high * seconds.high / size.per
     targets = [channel for channel in channels if channel.name in named] or list(channels[: len(channels) == 1])
+    if not size.unit:
+        return Resolved(amount=Range(low=low, high=high)) if len(targets) == 1 else _unresolved(size, targets)
     if size.unit in ("share", "%", "pp"):
         return _resolve_share(size, low, high, targets, channels)
     return _resolve_unit(size, low, high, targets, channels)
@@ -247,6 +256,16 @@ def _ends(match: re.Match[str], before: str) -> tuple[float, float]:
     if re.search(r"\b(?:at least|more than|over)\s*$", before, re.IGNORECASE):
         return low, 2 * low
     return low / TOLERANCE, low * TOLERANCE
+
+
+def _bare(text: str) -> list[Size]:
+    found = []
+    for match in _BARE.finditer(text):
+        if direction(text, match.start()) != "either":
+            low, high = number(match["low"]), number(match["high"] or match["low"])
+            ends = (low, high) if high > low else (low / TOLERANCE, low * TOLERANCE)
+            found.append(Size(*ends, "", match[0], match.start(), direction(text, match.start())))
+    return found
 
 
 def _from_to(text: str) -> list[Size]:

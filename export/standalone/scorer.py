@@ -237,16 +237,44 @@ class Scorer:
         return np.where(missing, np.fmax(score, np.maximum.accumulate(np.maximum(known, least))), score)
 
 
-def main(path: str) -> None:
+def read_rows(path: Path, channels: list[str]) -> np.ndarray:
+    """Read the channels of a CSV file with a header, float [n, C]; an empty value is missing.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, a column is missing, or a value is no number.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            absent = [name for name in channels if name not in (reader.fieldnames or ())]
+            if absent:
+                raise ValueError(f"columns are missing in the header: {', '.join(absent)}")
+            rows = [[float(row[name] or "nan") for name in channels] for row in reader]
+    except (OSError, UnicodeError, csv.Error, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if not rows:
+        raise ValueError(f"{path}: no rows below the header")
+    return np.array(rows)
+
+
+def main() -> int:
     """Score a CSV file with a header: its rows are taken as evenly spaced, and an empty value as missing."""
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: python scorer.py DATA.csv > scores.csv\n")
+        return 2
     scorer = Scorer(Path(__file__).parent)
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    values = np.array([[float(row[name] or "nan") for name in scorer.channels] for row in rows])
+    try:
+        values = read_rows(Path(sys.argv[1]), scorer.channels)
+    except ValueError as error:
+        sys.stderr.write(f"{error}; give a CSV file in UTF-8 with the columns {', '.join(scorer.channels)}\n")
+        return 2
     scores = scorer.score_rows(values)
     sys.stdout.write("row,score\n")
     sys.stdout.writelines(f"{row},{score:.6g}\n" for row, score in enumerate(scores))
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main())

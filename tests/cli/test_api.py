@@ -40,3 +40,8 @@ def test_a_port_in_use(refused, tmp_path):
         assert f"the port cannot be used: Address already in use (127.0.0.1:{port})" in refused(
             "api", tmp_path, "--port", port
         )
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_what_is_no_port(refused, tmp_path, port):
+    assert f"'{port}' is not a port: give a number from 1 to 65535" in refused("api", tmp_path, "--port", port)

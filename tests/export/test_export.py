@@ -25,6 +25,7 @@ from ape.core.errors import InputError
 from ape.detectors import create, names
 from ape.export import exporting
 from ape.export.graphs import ScoreGraph
+from ape.export.standalone import scorer
 from ape.posttrain import EnhancedDetector
 from ape.posttrain.backbone_inputs import BackboneStatistics
 from ape.posttrain.discriminator.evidence import Evidence
@@ -71,6 +72,26 @@ def test_the_script_scores_a_csv_file_without_ape(watched_run, exported, tmp_pat
     expected = pd.read_csv(out / "scores.csv")["score"]
     assert expected.max() > 5  # the anomaly
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"time,other\n1,2\n", "columns are missing in the header: load"),
+        (b"load\n", "no rows"),
+        (b"load\nmuch\n", "could not convert"),
+        (b"", "columns are missing"),
+        (b"\xff\xfe\x00", "codec"),
+        (None, "No such file"),
+    ],
+)
+def test_the_script_says_what_is_wrong_with_a_file(content, why, tmp_path):
+    path = tmp_path / "rows.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=why) as error:
+        scorer.read_rows(path, ["load"])
+    assert str(error.value).startswith(str(path))
 
 
 @pytest.mark.extended

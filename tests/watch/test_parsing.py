@@ -158,6 +158,13 @@ def test_what_is_unreadable_gives_a_note_and_does_not_stop() -> None:
     assert texts[4] == "no time: the row was left out"
 
 
+@pytest.mark.parametrize("far", ["9999-12-31 23:59:59", "0001-01-01 00:00:00"])
+def test_a_time_of_another_age_spoils_no_other_row(far: str) -> None:
+    found = came([text("time,a,b", *(f"{stamp(k)},{k},0" for k in range(100)), f"{far},5,0", f"{stamp(100)},100,0")])
+    np.testing.assert_array_equal(found.values[:, 0], range(101))
+    assert [note.kind for note in found.notes] == ["unreadable"]
+
+
 def test_unit_that_changes_is_unreadable() -> None:
     found = came([text("time,a,b", f"{stamp(0)},20 °C,1", f"{stamp(1)},21 °C,1", f"{stamp(2)},70 °F,1")])
     np.testing.assert_array_equal(found.values[:, 0], [20, 21, np.nan])
