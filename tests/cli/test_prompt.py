@@ -126,6 +126,7 @@ def test_ctrl_c_stops_a_step_and_twice_ends(terminal, data, tmp_path):
     opened.wait_for(READY)
     opened.type(CTRL_C)
     opened.wait_for("Ctrl-C again")
+    opened.wait_for(READY)
     opened.type(CTRL_C)
     code, rest = opened.ended()
     assert code == 130 and "resume with: ape chat" in rest and "Traceback" not in rest, rest
