@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ape.core.errors import InputError
 from ape.watch.lines import LONGEST_LINE, Mark
-from ape.watch.sources import Source, StandardInput, open_source
+from ape.watch.pipes import StandardInput
+from ape.watch.sources import Source, open_source
 
 
 def read(source: Source) -> list[str]:
