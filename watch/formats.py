@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
+from pydantic import Field
 
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json
@@ -33,6 +34,7 @@ from ape.series.reading.series_keys import keys_named
 from ape.series.reading.table import Table, is_text, unique_names
 from ape.series.reading.time_columns import find_times
 from ape.series.reading.time_zones import is_zone
+from ape.watch.lines import LONGEST_LINE
 from ape.watch.stamps import TimeFormat, read_stamps, time_format
 from ape.watch.store import FOLDER
 
@@ -43,6 +45,7 @@ MOST_LINES = 60  # until the format is decided
 HEAD = 1 << 22  # bytes of the training file that are read
 CONTEXT = 20  # rows of the training file that times are read with
 JSON_OBJECT = "{"
+DecimalMark = Annotated[str, Field(pattern=r"^[.,]$")]
 KEPT, WHAT = "format.json", "format of the training file"  # beside the states of the watches
 
 
@@ -65,9 +68,9 @@ class Known:
     """
 
     names: tuple[str, ...] = ()
-    decimal: str | None = None
+    decimal: DecimalMark | None = None
     dayfirst: bool | None = None
-    times: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    times: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = field(default_factory=dict)
     ordered: bool = True
 
 
@@ -94,12 +97,12 @@ class Format:
     json: bool
     places: dict[str, int]
     channels: tuple[str | None, ...]
-    decimal: str
+    decimal: DecimalMark
     times: TimeFormat | None
     keys: tuple[str, ...] = ()
-    separator: str | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     split_first: bool = False
-    width: int = 0
+    width: Annotated[int, Field(ge=0, le=LONGEST_LINE)] = 0
     header: tuple[tuple[str, ...], ...] = ()
 
 

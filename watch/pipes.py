@@ -18,18 +18,16 @@ STDIN = "-"
 
 def standard_input() -> BinaryIO:
     """Return standard input, if rows can come from it."""
-    where = f"--input {STDIN}"
+    where, hint = f"--input {STDIN}", "give it rows: PROGRAM | ape watch RUN --input -"
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
         os.read(sys.stdin.fileno(), 0)
     except (AttributeError, OSError, ValueError) as error:  # Python has no sys.stdin if it was closed
         if isinstance(error, IsADirectoryError):
             raise InputError("standard input is a folder", where, "give the folder: --input FOLDER") from error
-        raise InputError(
-            "standard input is closed", where, "give it rows: PROGRAM | ape watch RUN --input -"
-        ) from error
+        raise InputError("standard input is closed", where, hint) from error
     if stat.S_ISBLK(mode):
-        raise InputError("standard input is a device", where, "give it rows: PROGRAM | ape watch RUN --input -")
+        raise InputError("standard input is a device", where, hint)
     return sys.stdin.buffer
 
 
