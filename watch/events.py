@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ape.monitor.alarms import YOUNG
+from ape.monitor.event_files import NONE
 from ape.monitor.spans import BELOW, JOINED, Span, reach
 from ape.monitor.spans import spans as spans_of
 from ape.monitor.threshold import Threshold
@@ -233,6 +234,8 @@ class EventTracker:
                 event |= {"expected_every": reported.expected_every}
         names = [name for name in Record.__dataclass_fields__ if name in event]
         fields = {name: event[name] for name in names if name not in ("id", "sequence", "state")}
+        if fields["rule"] == NONE:
+            fields |= {"rule": None, "rule_probability": None}
         fields["score"] = fields["score"] or round(each.score, 3)
         return {**fields, "threshold": round(self.threshold.level, 4)}
 

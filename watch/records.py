@@ -53,6 +53,7 @@ class Record:
     channels : list of dict
         As in ``events.json``.
     rule : str or None
+        Id of the rule that it looks like most; None if it looks like none.
     rule_probability : float or None
     reason : str
         One sentence for people.

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import select
 import sys
 import threading
@@ -14,9 +15,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httpx
+from pydantic import AnyHttpUrl, TypeAdapter
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -36,6 +37,7 @@ GIVES_UP = 3600.0  # age of a record in seconds from which a failed try is the l
 FEWEST_TRIES = 3
 LATER = {408, 425, 429, 500, 502, 503, 504}  # status codes after which another try may succeed
 READER_TAKES = 2.0  # seconds in which the reader of standard output has to take something
+SCHEMES = ("http://", "https://")
 RESTS = 5.0  # seconds after the store could not be used
 
 
@@ -250,7 +252,8 @@ class Webhook:
     def _reason(self, error: BaseException | None) -> str:
         """Return why a try failed, without the address, which may hold a secret."""
         if isinstance(error, httpx.HTTPStatusError):
-            return f"{self.host} answers {error.response.status_code}"
+            redirect = " (a redirect, which is not followed)" if error.response.is_redirect else ""
+            return f"{self.host} answers {error.response.status_code}{redirect}"
         return f"{self.host}: {type(error).__name__}"
 
     def _bury(self, line: Line, reason: str) -> None:
@@ -266,14 +269,15 @@ class Webhook:
 
 
 def _host(url: str) -> str:
-    """Return the host of a URL."""
+    """Return the host of a URL, which messages may show: the rest may hold a secret."""
     try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:  # a wrong port is a ValueError
-            return parts.hostname
-    except ValueError:
-        pass
-    raise InputError("not the address of a webhook", "--webhook", "give https://...")
+        host, port = TypeAdapter(AnyHttpUrl).validate_python(url).host, httpx.URL(url).port
+    except (ValueError, httpx.InvalidURL):
+        host, port = None, None
+    if not host or port == 0 or re.search(r"[\s\x00-\x1f\x7f]", url) or not url.lower().startswith(SCHEMES):
+        where = "--webhook, or the variable APE_WEBHOOK"
+        raise InputError("not the address of a webhook", where, "give https://HOST/PATH, without blanks")
+    return host
 
 
 def _temporary(error: BaseException) -> bool:

@@ -43,20 +43,8 @@ def made(watched_run, tmp_path_factory):
 
 
 def words(place):
-    out = str(place / "events.jsonl")
-    return [
-        "watch",
-        str(place / "run"),
-        "--input",
-        str(place / "live.csv"),
-        "--out",
-        out,
-        "--every",
-        "50",
-        "--name",
-        "w",
-        "--once",
-    ]
+    files = ["--input", str(place / "live.csv"), "--out", str(place / "events.jsonl")]
+    return ["watch", str(place / "run"), *files, "--every", "50", "--name", "w", "--once"]
 
 
 class Changed(Store):
