@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import json
 import os
 import re
@@ -92,6 +94,7 @@ def watch(arguments: argparse.Namespace) -> int:
         _say(f"{name}: {begins}; reports scores from {threshold.level:.2f} on; {often}")
         if isinstance(watched.source, NamedPipe) and not arguments.once:
             _say(f"{arguments.input} is a pipe: the watch waits for a program that writes rows to it")
+        atexit.register(gc.freeze)  # otherwise Python collects garbage once more at its end, for seconds if it is busy
         stack.enter_context(stop.on_signals())
         watched.run(stop, once=arguments.once)
         end = "stopped" if stop else "ended"

@@ -46,6 +46,7 @@ HEAD = 1 << 22  # bytes of the training file that are read
 CONTEXT = 20  # rows of the training file that times are read with
 JSON_OBJECT = "{"
 DecimalMark = Annotated[str, Field(pattern=r"^[.,]$")]
+AGAIN = "delete it, and start the watch while the training file is there"
 KEPT, WHAT = "format.json", "format of the training file"  # beside the states of the watches
 
 
@@ -125,12 +126,34 @@ def kept_format(folder: Path, request: Request, required: Requirements) -> Known
     """
     path = folder / FOLDER / KEPT
     if path.is_file():
-        return validated(Known, read_json(path, WHAT), f"not the {WHAT}", path, "remove it")
+        stored = read_json(path, WHAT)
+        known = validated(Known, stored, f"not the {WHAT}", path, AGAIN)
+        if json.loads(json.dumps(asdict(known))) != stored or not _is_whole(known, request.reading, required):
+            raise InputError(f"not the {WHAT}", str(path), AGAIN)
+        return known
     known = known_format(request, required)
     if known != Known():  # otherwise the training file may be there again later
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, asdict(known))
     return known
+
+
+def _is_whole(known: Known, options: ReadOptions, required: Requirements) -> bool:
+    """Whether the columns have names, and the times that are kept can be read."""
+    if not known.times:
+        return bool(known.names)
+    columns = {name: _text(list(cells)) for name, cells in known.times.items()}
+    options = replace(options, dayfirst=known.dayfirst if options.dayfirst is None else options.dayfirst)
+    try:
+        form = time_format(columns, options, Table(columns, "CSV"), _zone(required, options), KEPT)
+    except ValueError:
+        return False
+    return set(columns) <= set(known.names) and form is not None and set(form.columns) == set(columns)
+
+
+def _zone(required: Requirements, options: ReadOptions) -> str | None:
+    """Return the zone of times that name none."""
+    return options.timezone or (required.zone if required.zone is not None and is_zone(required.zone) else None)
 
 
 def known_format(request: Request, required: Requirements) -> Known:
@@ -288,7 +311,7 @@ def _times(
     where: str,
 ) -> TimeFormat | None:
     """Return how times are written: as in the training file, or as the first rows tell."""
-    zone = options.timezone or (required.zone if required.zone is not None and is_zone(required.zone) else None)
+    zone = _zone(required, options)
     if not known.ordered:
         return None
     if known.times and set(known.times) <= set(columns):

@@ -11,9 +11,7 @@ from ape.monitor.direction import without_opposite
 from ape.monitor.event import Finding
 from ape.rules import broad_bank, build_context
 
-RISE = Finding(
-    "value", "level", "level 20 above what is usual (62 instead of 42)", 62.0, (40.0, 44.0), None, "up"
-)
+RISE = Finding("value", "level", "level 20 above what is usual (62 instead of 42)", 62.0, (40.0, 44.0), None, "up")
 FALL = replace(RISE, text="level 20 below", value=22.0, way="down")
 QUIET = replace(RISE, kind="noisier", way=None)
 

@@ -170,11 +170,11 @@ def test_a_file_that_cannot_be_written_gets_its_events_later(watch, lines, tmp_p
     data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
     data.write_bytes(b"".join(lines))
 
-    def full(number):
+    def full(self, lines):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        patch.setattr("ape.watch.sinks.File.write", full)
         assert watch(data, "--out", str(out)) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(f"ape: cannot write the events: No space left on device (--out {out}): the events are kept")
@@ -194,7 +194,7 @@ def test_what_is_no_file_for_events_is_refused_at_once(watch, lines, tmp_path, c
     data, pipe = tmp_path / "live.csv", tmp_path / "pipe"
     data.write_bytes(b"".join(lines[:20]))
     os.mkfifo(pipe)
-    for out in (tmp_path, pipe, data / "events.jsonl"):
+    for out in (tmp_path / "run", pipe, pipe / "events.jsonl"):
         assert watch(data, "--out", str(out)) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert f"(--out {out}): give" in line

@@ -14,7 +14,10 @@ import pytest
 
 from ape.cli.main import main
 from ape.core.errors import InputError
+from ape.detectors.inputs import required_by
 from ape.posttrain import load
+from ape.runs.folder import read_request
+from ape.watch.formats import kept_format
 from ape.watch.state import SCORER, STATES, stored_states
 from ape.watch.store import Store, store_path
 
@@ -214,6 +217,24 @@ def test_a_wrong_label_is_refused(change, store, column, value):
     change(f"update labels set {column} = ?", value)
     with pytest.raises(InputError, match="the state of the watch is damaged: the label of w-300"):
         store.alerts()
+
+
+def test_a_kept_format_that_is_something_else_is_refused(made, tmp_path):
+    request, required = read_request(made[0] / "run"), required_by(made[1])
+    path = tmp_path / "watch" / "format.json"
+    path.parent.mkdir()
+    whole = json.loads((made[0] / "run" / "watch" / "format.json").read_text())
+    path.write_text(json.dumps(whole))
+    assert kept_format(tmp_path, request, required).names == ("time", "load")
+    for where, state in flips(whole):
+        path.write_text(json.dumps(state))
+        try:
+            kept_format(tmp_path, request, required)
+        except InputError as error:
+            assert str(error).startswith("not") and str(path) in str(error) and "delete it" in str(error)
+        else:
+            assert where[0] in ("names", "decimal", "dayfirst", "ordered", "times")
+            assert where not in (("names",), ("times", "time"))
 
 
 @pytest.mark.parametrize("table", ["state", "records", "deliveries", "labels"])
