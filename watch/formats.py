@@ -46,7 +46,7 @@ HEAD = 1 << 22  # bytes of the training file that are read
 CONTEXT = 20  # rows of the training file that times are read with
 JSON_OBJECT = "{"
 DecimalMark = Annotated[str, Field(pattern=r"^[.,]$")]
-AGAIN = "delete it, and start the watch while the training file is there"
+AGAIN = "remove it, and start the watch while the training file is there"
 KEPT, WHAT = "format.json", "format of the training file"  # beside the states of the watches
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -177,7 +178,7 @@ class _Parser(_Part):
             except (ValueError, KeyError, IndexError, TypeError, ArithmeticError, OSError) as error:
                 msg = "format: times that cannot be read"
                 raise ValueError(msg) from error
-            _require(good.any(), "format: times that cannot be read")
+            _require(bool(good.any()), "format: times that cannot be read")
 
 
 class _Order(_Part):
@@ -313,7 +314,7 @@ def _counted(content: bytes, detector: Detector | EnhancedDetector) -> _Rows:
     except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds for damaged content
         msg = f"no arrays: {type(error).__name__}"
         raise ValueError(msg) from error
-    shape = found["values"].shape if "values" in found else ()
+    shape: tuple[int, ...] = found["values"].shape if "values" in found else ()
     _require(len(shape) == 2 and shape[1] == channels, "values: another number of channels")
     length, each = shape[0], (channels,)
     time = found["time"].shape if "time" in found else ()
@@ -351,7 +352,7 @@ def _unpacked(text: str, kind: type[np.generic]) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind)
 
 
-def _id(record: Fields) -> str:
+def _id(record: Mapping[str, Any]) -> str:
     return str(record["id"])
 
 

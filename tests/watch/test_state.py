@@ -231,7 +231,7 @@ def test_a_kept_format_that_is_something_else_is_refused(made, tmp_path):
         try:
             kept_format(tmp_path, request, required)
         except InputError as error:
-            assert str(error).startswith("not") and str(path) in str(error) and "delete it" in str(error)
+            assert str(error).startswith("not") and str(path) in str(error) and "remove it" in str(error)
         else:
             assert where[0] in ("names", "decimal", "dayfirst", "ordered", "times")
             assert where not in (("names",), ("times", "time"))
