@@ -23,13 +23,14 @@ from ape.watch.describing import Describer
 from ape.watch.events import EventTracker
 from ape.watch.formats import kept_format
 from ape.watch.lines import Lines, Mark, Piece
-from ape.watch.loop import SCORER, Stop, Watch, stored_states
+from ape.watch.loop import Stop, Watch
 from ape.watch.metrics import Metrics
 from ape.watch.order import Order
 from ape.watch.parsing import Parser
 from ape.watch.rows import Rows
 from ape.watch.scorer import Judged, LiveScorer, usual_every
 from ape.watch.sinks import Sink
+from ape.watch.state import SCORER, stored_states
 from ape.watch.store import Line, Store, locked, store_path
 
 DETECTOR = "detector"  # key of its fingerprint in the store
@@ -46,7 +47,7 @@ class _Body:
     def __init__(self, lines: Sequence[bytes | Mark]) -> None:
         self._lines = lines
 
-    def read(self) -> Piece:
+    def read(self, size: int = 0) -> Piece:
         return Piece((Mark("rotated", "", begins=True), *self._lines))
 
     def state(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ class _Body:
 class _Answer:
     """Collects the records for the answer."""
 
-    name = "http"
+    name, where = "http", "the answer"
 
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
@@ -121,7 +122,7 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
             raise InputError("the detector has changed since the stream began", stream, "take another name")
         if before is None:
             store.put(DETECTOR, served.fingerprint)
-        states, notes, answer = stored_states(store), list[str](), _Answer()
+        states, notes, answer = stored_states(store, served.detector, drift=False), list[str](), _Answer()
         known = (
             kept_format(served.folder, served.request, required)
             if served.request and states["parser"] is None
@@ -132,7 +133,7 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         sinks: list[Sink] = [answer]
         watch = Watch(
             source=_Body(lines),
-            parser=Parser(required, served.reading, known, states["parser"]),
+            parser=Parser(required, served.reading, known, states["parser"], stream),
             order=Order(required, states["order"]),
             scorer=scorer,
             tracker=EventTracker(f"{served.name}-{stream}", served.threshold, describer, states["tracker"]),

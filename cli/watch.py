@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import json
 import os
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ape.cli.commands import detector_folder
 from ape.cli.terminal import console, print_document, print_table
@@ -20,6 +22,7 @@ from ape.core.run_files import DETECTOR, ENHANCED, RECORD
 if TYPE_CHECKING:
     from ape.watch.store import Store
 
+IDENTITY = "watch"  # key of the input and the detector in the store
 WEBHOOK = "APE_WEBHOOK"  # variable with the URL, which may hold a secret
 UNNAMED = re.compile(r"[^\w.-]+")  # what the name of a watch cannot have
 
@@ -35,13 +38,15 @@ def watch(arguments: argparse.Namespace) -> int:
     from ape.watch.drift import DriftWatch
     from ape.watch.events import EventTracker
     from ape.watch.formats import kept_format
-    from ape.watch.loop import SCORER, Stop, Watch, stored_states
+    from ape.watch.loop import Stop, Watch
     from ape.watch.metrics import Metrics
     from ape.watch.order import Order
     from ape.watch.parsing import Parser
+    from ape.watch.pipes import NamedPipe
     from ape.watch.scorer import LiveScorer, usual_every
     from ape.watch.sinks import File, Sink, StandardOutput, Webhook
     from ape.watch.sources import open_source
+    from ape.watch.state import SCORER, stored_states
     from ape.watch.store import Store, locked, store_path
 
     folder, name = Path(arguments.run), _name(arguments)
@@ -57,7 +62,7 @@ def watch(arguments: argparse.Namespace) -> int:
         stack.enter_context(locked(path))
         store = stack.enter_context(Store(path))
         _require_same(store, arguments, of_detector)
-        states = stored_states(store)
+        states = stored_states(store, detector)
         known = kept_format(folder, request, required) if states["parser"] is None else None
         scorer = LiveScorer(detector, threshold, every, store.get(SCORER))
         sinks: list[Sink] = []
@@ -67,7 +72,7 @@ def watch(arguments: argparse.Namespace) -> int:
             sinks.append(StandardOutput())
         watched = Watch(
             source=open_source(arguments.input, states["source"]),
-            parser=Parser(required, request.reading, known, states["parser"]),
+            parser=Parser(required, request.reading, known, states["parser"], arguments.input),
             order=Order(required, states["order"]),
             scorer=scorer,
             tracker=EventTracker(name, threshold, Describer(scorer, request.text_file), states["tracker"]),
@@ -84,12 +89,17 @@ def watch(arguments: argparse.Namespace) -> int:
         )
         if arguments.metrics is not None:
             _say(f"metrics at port {metrics.serve(arguments.metrics)}")
-        begins = "goes on after" if scorer.known else "begins; it has"
-        _say(f"{name}: {begins} {scorer.known} rows; threshold {threshold.level:.2f}; judges each {every} rows")
+        begins = f"continues after {_counted(scorer.known, 'row')}" if scorer.known else "starts"
+        often = "scores every row" if every == 1 else f"scores every {every} rows"
+        _say(f"{name}: {begins}; reports scores from {threshold.level:.2f} on; {often}")
+        if isinstance(watched.source, NamedPipe) and not arguments.once:
+            _say(f"{arguments.input} is a pipe: the watch waits for a program that writes rows to it")
+        atexit.register(gc.freeze)  # otherwise Python collects garbage once more at its end, for seconds if it is busy
         stack.enter_context(stop.on_signals())
         watched.run(stop, once=arguments.once)
-        events = store.count_events()
-        _say(f"{name}: {scorer.known} rows, {events} event{'s' * (events != 1)}; state in {path}")
+        end = "stopped" if stop else "ended"
+        rows, events = _counted(scorer.known, "row"), _counted(store.count_events(), "event")
+        _say(f"{name}: {end} after {rows} and {events}; state in {path}")
     return 0
 
 
@@ -135,8 +145,13 @@ def _print_alerts(found: list[Any]) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"ape: {text}\n")
-    sys.stderr.flush()
+    with suppress(OSError, AttributeError):  # standard error is full, or closed
+        sys.stderr.write(f"ape: {text}\n")
+        sys.stderr.flush()
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def _name(arguments: argparse.Namespace) -> str:
@@ -156,13 +171,25 @@ def _refuse_own_output(arguments: argparse.Namespace) -> None:
 
 def _require_same(store: Store, arguments: argparse.Namespace, detector: Path) -> None:
     """Refuse to go on with another input or another detector than before."""
+    from pydantic import TypeAdapter
+
+    from ape.watch.state import SCORER
+    from ape.watch.store import damaged
+
     where = arguments.input if arguments.input == "-" else str(Path(arguments.input).resolve())
     now = {"input": where, "detector": folder_digest(detector).hex()}
-    stored = store.get("watch")
+    stored = store.get(IDENTITY)
     if stored is None:
-        store.put("watch", json.dumps(now).encode())
+        if store.get(SCORER) is not None:
+            raise damaged(store.path, f"'{IDENTITY}' is missing")
+        store.put(IDENTITY, json.dumps(now).encode())
         return
-    before = json.loads(stored)
+    try:
+        before = TypeAdapter(dict[Literal["input", "detector"], str]).validate_json(stored)
+    except ValueError as error:
+        raise damaged(store.path, IDENTITY) from error
+    if set(before) != set(now):
+        raise damaged(store.path, IDENTITY)
     hint = "give another --name to start from the beginning"
     if before["input"] != now["input"]:
         raise InputError(f"this watch follows {before['input']}", str(store.path), hint)

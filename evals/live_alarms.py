@@ -21,7 +21,8 @@ from ape.evals.speed.timing import Table
 from ape.monitor import Threshold
 from ape.posttrain import load
 from ape.watch.describing import Describer
-from ape.watch.events import EventTracker, Record
+from ape.watch.events import EventTracker
+from ape.watch.records import Record
 from ape.watch.rows import Rows
 from ape.watch.scorer import LiveScorer
 

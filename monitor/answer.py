@@ -10,6 +10,7 @@ from ape.detectors import Detector
 from ape.detectors.inputs import prepared
 from ape.monitor.alarms import alarms
 from ape.monitor.context import Context
+from ape.monitor.direction import without_opposite
 from ape.monitor.edges import joined, sharpened
 from ape.monitor.event import Event
 from ape.monitor.findings import MOSTLY, findings
@@ -90,13 +91,19 @@ def answer(
     quiet = tuple(sorted((*quiet, *whole), key=lambda each: each.begin))
     worst_first = sorted(sharp, key=lambda event: (-event.score, event.begin))
     final = (event if event in found else examined(event, context) for event in worst_first)
-    events = tuple(replace(event, reason=reason(event, event.findings, context)) for event in final)
+    events = tuple(explained_by_rules(event, context) for event in final)
     return Answer(series, assessment, score, threshold, events, context, quiet)
 
 
 def examined(event: Event, context: Context) -> Event:
     """Return the event with what is unusual in it."""
     return replace(event, findings=findings(event, context) if len(context.points) else ())
+
+
+def explained_by_rules(event: Event, context: Context) -> Event:
+    """Return the event with its reason, and without the rules that state the opposite of what its values do."""
+    event = replace(event, rules=without_opposite(event.rules, event.findings, context.bank))
+    return replace(event, reason=reason(event, event.findings, context))
 
 
 def _event(span: Span, score: np.ndarray, assessment: Assessment, series: Series) -> Event:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Way = Literal["up", "down"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Finding:
         Usual lowest and highest value at such a place, data units: medians over the event.
     unit : str or None
         As in the name of the channel.
+    way : {"up", "down"} or None
+        Whether values are above or below what is usual, or rise or fall; None if they do neither.
     """
 
     channel: str
@@ -29,6 +34,7 @@ class Finding:
     value: float
     usual: tuple[float, float]
     unit: str | None
+    way: Way | None = None
 
 
 @dataclass(frozen=True)

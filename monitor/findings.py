@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ape.monitor.context import Context
 from ape.monitor.durations import alike_text, length_text, number_text
-from ape.monitor.event import Event, Finding
+from ape.monitor.event import Event, Finding, Way
 from ape.monitor.expected import Expected, expected, stretches
 from ape.series.series import runs
 from ape.series.units import unit_text
@@ -27,7 +28,14 @@ RELATED = 0.5  # least share of a channel's variance that the other channels exp
 RIDGE = 1e-3  # of the variance
 UNLIKE = "unlike"
 
-Found = tuple[str, str, float]  # kind, words, and the value that is typical of it
+
+class Found(NamedTuple):
+    """What a test found: as in `ape.monitor.event.Finding`."""
+
+    kind: str
+    text: str
+    value: float
+    way: Way | None = None
 
 
 def findings(event: Event, context: Context) -> tuple[Finding, ...]:
@@ -114,14 +122,15 @@ def _with_unit(number: str, unit: str | None) -> str:
 
 def _finding(case: _Case) -> Finding:
     tests = (_lacking, _stuck, _displaced, _varying, _unrelated, _outside)
-    kind, text, value = next((found for test in tests if (found := test(case)) is not None), _unlike(case))
+    found = next((found for test in tests if (found := test(case)) is not None), _unlike(case))
     return Finding(
         channel=case.name,
-        kind=kind,
-        text=text,
-        value=value,
+        kind=found.kind,
+        text=found.text,
+        value=found.value,
         usual=(float(np.median(case.low)), float(np.median(case.high))),
         unit=unit_text(case.name),
+        way=found.way,
     )
 
 
@@ -130,7 +139,7 @@ def _lacking(case: _Case) -> Found | None:
     lacking = case.context.series.absent[case.event.begin : case.event.end, case.channel]
     if lacking.mean() < MOSTLY:
         return None
-    return "missing", f"no values for {case.lasting(int(lacking.sum()))}", case.median
+    return Found("missing", f"no values for {case.lasting(int(lacking.sum()))}", case.median)
 
 
 def _stuck(case: _Case) -> Found | None:
@@ -146,7 +155,7 @@ def _stuck(case: _Case) -> Found | None:
     resolution = np.abs(np.diff(case.references)).max() or case.scale
     value = float(case.values[at])
     text = f"stays at {case.level(value, resolution)} for {case.lasting(longest)} ({usually})"
-    return "stuck", text, value
+    return Found("stuck", text, value)
 
 
 def _standstill(values: np.ndarray) -> tuple[int, int]:
@@ -181,7 +190,7 @@ def _displaced(case: _Case) -> Found | None:
     explained = MOSTLY * excess
     if around_line < RAMP * around_level and energy - around_line >= explained and abs(change) > abs(line.mean()):
         text = f"{'rises' if change > 0 else 'falls'} by {case.difference(change)} more than usual"
-        return "ramp", text, float(case.values[-1])
+        return Found("ramp", text, float(case.values[-1]), "up" if change > 0 else "down")
     if energy - around_level >= explained and abs(shift) > np.abs(others.mean(axis=1)).max():
         return _compared("level", case, float(np.median(case.values[core])), shift)
     return None
@@ -198,7 +207,8 @@ def _compared(kind: str, case: _Case, value: float, difference: float) -> Found:
     side = "above" if difference > 0 else "below"
     now, usual = alike_text([value, value - difference], difference)
     instead = f"{now} instead of {_with_unit(usual, unit_text(case.name))}"
-    return kind, f"{kind} {case.difference(difference)} {side} what is usual{case.there} ({instead})", value
+    text = f"{kind} {case.difference(difference)} {side} what is usual{case.there} ({instead})"
+    return Found(kind, text, value, "up" if difference > 0 else "down")
 
 
 def _leaving_one_out(references: np.ndarray) -> np.ndarray:
@@ -230,11 +240,11 @@ def _varying(case: _Case) -> Found | None:
     if max(factor, 1 / factor) < FACTOR:
         return None
     if factor > MANY:
-        return "noisier", f"varies{how}, which it hardly does in normal data", case.median
+        return Found("noisier", f"varies{how}, which it hardly does in normal data", case.median)
     if factor >= 2:
-        return "noisier", f"varies {number_text(factor, 2)} times as much{how} as usual{case.there}", case.median
+        return Found("noisier", f"varies {number_text(factor, 2)} times as much{how} as usual{case.there}", case.median)
     more = f"{number_text(100 * abs(factor - 1), 2)} % {'more' if factor > 1 else 'less'}"
-    return "noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual{case.there}", case.median
+    return Found("noisier" if factor > 1 else "calmer", f"varies {more}{how} than usual{case.there}", case.median)
 
 
 def _spread(values: np.ndarray) -> float:
@@ -261,7 +271,9 @@ def _unrelated(case: _Case) -> Found | None:
         return None
     now = (context.series.values[event.begin : event.end] - context.centre) / context.scale
     residual = np.square(now[:, case.channel] - np.delete(now, case.channel, axis=1) @ weights).mean()
-    return ("unrelated", "does not follow the other channels", case.median) if residual > FACTOR**2 * usual else None
+    if residual <= FACTOR**2 * usual:
+        return None
+    return Found("unrelated", "does not follow the other channels", case.median)
 
 
 def _outside(case: _Case) -> Found | None:
@@ -273,7 +285,7 @@ def _outside(case: _Case) -> Found | None:
 
 
 def _unlike(case: _Case) -> Found:
-    return (
+    return Found(
         UNLIKE,
         "unlike normal data" if len(case.values) < STANDSTILL else "a pattern unlike normal data",
         case.median,

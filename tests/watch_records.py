@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ape.watch.events import Record
+from ape.watch.records import Record
 
 SHARE = {"channel": "load", "share": 1.0, "finding": "level", "value": 65.0, "usual_low": 43.0, "usual_high": 57.0}
 EVENT = Record(

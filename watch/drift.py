@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ape.core.files import write_bytes
-from ape.watch.events import Record
+from ape.watch.records import Record
 from ape.watch.scorer import Judged, LiveScorer
 
 SHORTEST = 128  # rows of a block; otherwise the latency

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ape.monitor.alarms import YOUNG
+from ape.monitor.event_files import NONE
 from ape.monitor.spans import BELOW, JOINED, Span, reach
 from ape.monitor.spans import spans as spans_of
 from ape.monitor.threshold import Threshold
 from ape.watch.describing import Described
+from ape.watch.records import Record, State
 from ape.watch.scorer import Judged
 
 KEPT = 4096  # rows whose scores are kept
@@ -23,63 +24,6 @@ OVER = YOUNG + JOINED  # rows after an event, from which on it is reported as ov
 # How far above the level a provisional score has to be to open an event. It is judged again with each row that follows,
 # so that the highest of many scores counts, and the level is made for one.
 PROVISIONAL = 1.5
-
-State = Literal["open", "grow", "close", "withdraw", "drift"]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is reported about an event, or once about a drift: one line of JSON. Further fields may follow; these stay.
-
-    Parameters
-    ----------
-    id : str
-        The same in all records of an event: name of the watch, and row of the event's first alarm.
-    sequence : int
-        Counts the records of an event from 0.
-    state : {"open", "grow", "close", "withdraw", "drift"}
-        After the last three, nothing more is reported about the event.
-    start, end, peak : int
-        Rows, counted from the first that was ever read; ``end`` is exclusive.
-    start_time, end_time, peak_time : str or None
-        Of the first row, of the last one, and of that with the highest score.
-    ongoing : bool
-        Whether it lasts until the newest row.
-    score, threshold : float
-    expected_every : str or None
-        How often that happens by chance, in words.
-    channels : list of dict
-        As in ``events.json``.
-    rule : str or None
-    rule_probability : float or None
-    reason : str
-        One sentence for people.
-    picture : str or None
-        Path of the picture of a drift.
-    """
-
-    id: str
-    sequence: int
-    state: State
-    start: int
-    end: int
-    peak: int
-    start_time: str | None
-    end_time: str | None
-    peak_time: str | None
-    ongoing: bool
-    score: float
-    threshold: float
-    expected_every: str | None
-    channels: list[dict[str, Any]]
-    rule: str | None
-    rule_probability: float | None
-    reason: str
-    picture: str | None = None
-
-    def line(self) -> str:
-        """Return the record as one line of JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -290,6 +234,8 @@ class EventTracker:
                 event |= {"expected_every": reported.expected_every}
         names = [name for name in Record.__dataclass_fields__ if name in event]
         fields = {name: event[name] for name in names if name not in ("id", "sequence", "state")}
+        if fields["rule"] == NONE:
+            fields |= {"rule": None, "rule_probability": None}
         fields["score"] = fields["score"] or round(each.score, 3)
         return {**fields, "threshold": round(self.threshold.level, 4)}
 

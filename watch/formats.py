@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
+from pydantic import Field
 
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json
@@ -33,6 +34,7 @@ from ape.series.reading.series_keys import keys_named
 from ape.series.reading.table import Table, is_text, unique_names
 from ape.series.reading.time_columns import find_times
 from ape.series.reading.time_zones import is_zone
+from ape.watch.lines import LONGEST_LINE
 from ape.watch.stamps import TimeFormat, read_stamps, time_format
 from ape.watch.store import FOLDER
 
@@ -43,6 +45,8 @@ MOST_LINES = 60  # until the format is decided
 HEAD = 1 << 22  # bytes of the training file that are read
 CONTEXT = 20  # rows of the training file that times are read with
 JSON_OBJECT = "{"
+DecimalMark = Annotated[str, Field(pattern=r"^[.,]$")]
+AGAIN = "remove it, and start the watch while the training file is there"
 KEPT, WHAT = "format.json", "format of the training file"  # beside the states of the watches
 
 
@@ -65,9 +69,9 @@ class Known:
     """
 
     names: tuple[str, ...] = ()
-    decimal: str | None = None
+    decimal: DecimalMark | None = None
     dayfirst: bool | None = None
-    times: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    times: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = field(default_factory=dict)
     ordered: bool = True
 
 
@@ -94,12 +98,12 @@ class Format:
     json: bool
     places: dict[str, int]
     channels: tuple[str | None, ...]
-    decimal: str
+    decimal: DecimalMark
     times: TimeFormat | None
     keys: tuple[str, ...] = ()
-    separator: str | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     split_first: bool = False
-    width: int = 0
+    width: Annotated[int, Field(ge=0, le=LONGEST_LINE)] = 0
     header: tuple[tuple[str, ...], ...] = ()
 
 
@@ -122,12 +126,34 @@ def kept_format(folder: Path, request: Request, required: Requirements) -> Known
     """
     path = folder / FOLDER / KEPT
     if path.is_file():
-        return validated(Known, read_json(path, WHAT), f"not the {WHAT}", path, "remove it")
+        stored = read_json(path, WHAT)
+        known = validated(Known, stored, f"not the {WHAT}", path, AGAIN)
+        if json.loads(json.dumps(asdict(known))) != stored or not _is_whole(known, request.reading, required):
+            raise InputError(f"not the {WHAT}", str(path), AGAIN)
+        return known
     known = known_format(request, required)
     if known != Known():  # otherwise the training file may be there again later
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, asdict(known))
     return known
+
+
+def _is_whole(known: Known, options: ReadOptions, required: Requirements) -> bool:
+    """Whether the columns have names, and the times that are kept can be read."""
+    if not known.times:
+        return bool(known.names)
+    columns = {name: _text(list(cells)) for name, cells in known.times.items()}
+    options = replace(options, dayfirst=known.dayfirst if options.dayfirst is None else options.dayfirst)
+    try:
+        form = time_format(columns, options, Table(columns, "CSV"), _zone(required, options), KEPT)
+    except ValueError:
+        return False
+    return set(columns) <= set(known.names) and form is not None and set(form.columns) == set(columns)
+
+
+def _zone(required: Requirements, options: ReadOptions) -> str | None:
+    """Return the zone of times that name none."""
+    return options.timezone or (required.zone if required.zone is not None and is_zone(required.zone) else None)
 
 
 def known_format(request: Request, required: Requirements) -> Known:
@@ -285,7 +311,7 @@ def _times(
     where: str,
 ) -> TimeFormat | None:
     """Return how times are written: as in the training file, or as the first rows tell."""
-    zone = options.timezone or (required.zone if required.zone is not None and is_zone(required.zone) else None)
+    zone = _zone(required, options)
     if not known.ordered:
         return None
     if known.times and set(known.times) <= set(columns):

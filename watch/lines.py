@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ape.watch.rows import Kind
 
+BLOCK = 1 << 14  # bytes that are read at once
 LONGEST_LINE = 1 << 18  # bytes
+LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,25 @@ class Piece:
 
 
 class Lines:
-    """Cuts bytes into complete lines; of a line that is too long only a mark remains."""
+    r"""Cuts bytes into complete lines; of a line that is too long only a mark remains.
+
+    A line ends with ``\n``, ``\r\n`` or ``\r``.
+    """
 
     def __init__(self, skipping: bool = False) -> None:
         self.rest, self.skipping = b"", skipping
+        self._returned = False  # whether the last byte was a carriage return, which a line feed may follow
 
     def add(self, data: bytes) -> list[bytes | Mark]:
         """Return the lines that are complete now."""
-        *lines, self.rest = (self.rest + data).split(b"\n")
+        if self._returned and data[:1] == b"\n":
+            data = data[1:]
+        self._returned = data[-1:] == b"\r" or (self._returned and not data)
+        *lines, self.rest = LINE_END.split(self.rest + data)
         found: list[bytes | Mark] = []
         for line in lines:
             if not self.skipping:
-                found.append(line.removesuffix(b"\r") if len(line) <= LONGEST_LINE else _too_long())
+                found.append(line if len(line) <= LONGEST_LINE else _too_long())
             self.skipping = False
         if len(self.rest) > LONGEST_LINE and not self.skipping:
             found.append(_too_long())

@@ -10,27 +10,32 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
+from ape.core.errors import InputError
 from ape.watch.drift import DriftWatch
-from ape.watch.events import EventTracker, Record
-from ape.watch.lines import Piece
+from ape.watch.events import EventTracker
+from ape.watch.lines import BLOCK, Piece
 from ape.watch.metrics import Metrics
 from ape.watch.order import Order
 from ape.watch.parsing import Parser
+from ape.watch.pipes import NamedPipe, StandardInput
+from ape.watch.records import Record
 from ape.watch.rows import Note, Rows
 from ape.watch.scorer import LiveScorer
 from ape.watch.sinks import Sink, Webhook
-from ape.watch.sources import Source, StandardInput
-from ape.watch.store import Store
+from ape.watch.sources import Source
+from ape.watch.state import SCORER, STATES
+from ape.watch.store import Store, StoreUnavailableError
 
 POLL = 0.5  # seconds between two looks at the input
+FIRST = 256  # bytes that are read at first; then more, as long as they are scored and stored quickly:
+QUICK, SLOW = 0.1, 0.4  # seconds. So a kill loses little work, and storing takes little of the time
+RETRIES = 5.0  # seconds until the state is written again to a full disk
 LEFT = 30.0  # seconds that the webhook may take for the last records with --once
 SHOWN = 3  # notes of one kind that are shown in full at each poll
-SCORER = "scorer"  # key of its state in the store; those of the others are in STATES
-STATES = ("source", "parser", "order", "tracker", "drift")
 NOTHING = Rows(np.zeros((0, 1)), None, np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
 
 
@@ -88,12 +93,6 @@ class Stop:
                 signal.signal(each, before[each])
 
 
-def stored_states(store: Store) -> dict[str, Any]:
-    """Return the states of the parts of a watch from its store, by name; None for those that are not there."""
-    stored = {name: store.get(name) for name in STATES}
-    return {name: None if state is None else json.loads(state) for name, state in stored.items()}
-
-
 @dataclass
 class Watch:
     """The parts of a watch, each restored from the store.
@@ -128,7 +127,9 @@ class Watch:
     drift: DriftWatch | None = None
 
     def __post_init__(self) -> None:
-        self._complaints: dict[str, str] = {}  # by the name of the sink
+        self._complaints: dict[str, str] = {}  # by what cannot be written
+        self._failures: dict[str, OSError] = {}  # of the sinks, by their names
+        self._size = FIRST
 
     def run(self, stop: Stop, *, once: bool = False) -> None:
         """Follow the input until it ends, or until the end is asked for.
@@ -142,21 +143,24 @@ class Watch:
         Raises
         ------
         InputError
-            The input, the state or the disk cannot be used. What was stored is kept.
+            The input, the state or the disk cannot be used. What was stored is kept. A watch that follows waits for
+            a disk that is full.
         """
+        self._stop, self._once = stop, once
         self._begin()
         try:
             more = True
             while not stop and more:
-                more = self._poll(stop, once)
+                more = self._poll()
         except Stopped:
             pass
         finally:
             self.source.close()
             if self.webhook is not None:
                 if once and not stop:
-                    self._drain(self.webhook, stop)
+                    self._drain(self.webhook)
                 self.webhook.close()
+        self._finish()
 
     def _begin(self) -> None:
         """Make the sinks known, and deliver what was stored before the last end."""
@@ -167,19 +171,25 @@ class Watch:
         if self.webhook is not None:
             self.webhook.start()
 
-    def _poll(self, stop: Stop, once: bool) -> bool:
+    def _poll(self) -> bool:
         """Take what has come; return whether more may follow."""
-        piece = self.source.read()
+        piece = self.source.read(self._size)
         if piece.items or piece.ended:
-            # What standard input has brought cannot be read again.
-            with stop.interrupting(not isinstance(self.source, StandardInput)):
+            begin = time.monotonic()
+            # What a pipe has brought cannot be read again.
+            with self._stop.interrupting(not isinstance(self.source, StandardInput | NamedPipe)):
                 notes = self._take(piece)
+            took = time.monotonic() - begin
+            if took > SLOW:
+                self._size = max(self._size // 2, FIRST)
+            elif took < QUICK and piece.more:
+                self._size = min(self._size * 2, BLOCK)
             self._report(notes)
         self._deliver()
-        if piece.ended or (once and not piece.more):
+        if piece.ended or (self._once and not piece.more):
             return False
         if not piece.more:
-            stop.wait(POLL)
+            self._stop.wait(POLL)
         return True
 
     def _take(self, piece: Piece) -> list[Note]:
@@ -194,13 +204,7 @@ class Watch:
         if piece.ended:
             notes += self.order.finish()
             self._score(NOTHING, notes, records, last=True)
-        with self.store.transaction():
-            for name in STATES:
-                part = getattr(self, name)
-                if part is not None:
-                    self.store.put(name, json.dumps(part.state()).encode())
-            self.store.put(SCORER, self.scorer.state())
-            self.store.add_records(records)
+        self._persist(lambda: self._write(records))
         if blocks:
             self.metrics.arrived = time.time()
         self.metrics.rows.inc(self.scorer.known - known)
@@ -209,6 +213,30 @@ class Watch:
         for record in records:
             self.metrics.records.labels(record.state).inc()
         return notes
+
+    def _write(self, records: Sequence[Record]) -> None:
+        """Store the states of all parts, and new records, at once."""
+        with self.store.transaction():
+            for name in STATES:
+                part = getattr(self, name)
+                if part is not None:
+                    self.store.put(name, json.dumps(part.state()).encode())
+            self.store.put(SCORER, self.scorer.state())
+            self.store.add_records(records)
+
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Write to the store. A watch that follows tries again until the disk has room."""
+        while True:
+            try:
+                write()
+            except StoreUnavailableError as error:
+                if self._once or self._stop:
+                    raise
+                self._complain("state", f"{error.what} ({error.where}); the watch waits until it can be used")
+                self._stop.wait(RETRIES)
+            else:
+                self._settle("state")
+                return
 
     def _score(self, rows: Rows, notes: list[Note], records: list[Record], *, last: bool = False) -> None:
         """Score rows, and append the notes and records that follow."""
@@ -225,29 +253,58 @@ class Watch:
             try:
                 while lines := self.store.pending(sink.name):
                     sink.write(lines)
-                    self.store.delivered(sink.name, lines[-1].number)
+                    number = lines[-1].number
+                    self._persist(partial(self.store.delivered, sink.name, number))
             except BrokenPipeError:  # nobody reads the output any more
                 raise
             except OSError as error:
-                self._complain(sink.name, f"cannot write now: {error.strerror or error}; the events are kept")
+                self._failures[sink.name] = error
+                if not self._once:
+                    text = f"cannot write now: {error.strerror or error}; the events are kept, and written later"
+                    self._complain(sink.where, text)
             else:
-                self._complaints.pop(sink.name, None)
+                self._failures.pop(sink.name, None)
+                self._settle(sink.where)
         if self.webhook is not None:
             self.webhook.wake()
         for name in self._names():
             self.metrics.waiting.labels(name).set(self.store.waiting(name))
 
-    def _complain(self, sink: str, text: str) -> None:
-        """Say what is wrong with a sink, once."""
-        if self._complaints.get(sink) != text:
-            self.say(f"{sink}: {text}")
-        self._complaints[sink] = text
+    def _complain(self, what: str, text: str) -> None:
+        """Say what cannot be written, once."""
+        if self._complaints.get(what) != text:
+            self.say(f"{what}: {text}")
+        self._complaints[what] = text
 
-    def _drain(self, webhook: Webhook, stop: Stop) -> None:
+    def _settle(self, what: str) -> None:
+        """Say that it can be written again, if something was wrong."""
+        if self._complaints.pop(what, None) is not None:
+            self.say(f"{what}: can be written again")
+
+    def _drain(self, webhook: Webhook) -> None:
         """Wait until the webhook has sent all records, for a while."""
         end = time.monotonic() + LEFT
-        while self.store.waiting(webhook.name) and time.monotonic() < end and not stop.wait(0.05):
+        while self.store.waiting(webhook.name) and time.monotonic() < end and not self._stop.wait(0.05):
             pass
+
+    def _finish(self) -> None:
+        """Deliver the last records, and say which ones are left for the next start.
+
+        Raises
+        ------
+        InputError
+            They cannot be written, and nobody has asked for the end.
+        """
+        while not self._stop and any(isinstance(error, BlockingIOError) for error in self._failures.values()):
+            self._deliver()
+        for name in self._names():
+            if count := self.store.waiting(name):
+                self.say(f"{name}: {count} record{'s' * (count > 1)} not delivered yet; the next start delivers them")
+        for sink in self.sinks:
+            if sink.name in self._failures and not self._stop:
+                error = self._failures[sink.name]
+                hint = "the events are kept: free space or check the path, then start it again"
+                raise InputError(f"cannot write the events: {error.strerror or error}", sink.where, hint) from error
 
     def _names(self) -> list[str]:
         return [*(sink.name for sink in self.sinks), *([self.webhook.name] if self.webhook else [])]

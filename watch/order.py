@@ -291,7 +291,7 @@ class Order:
         hint = ""
         an_hour = dated and not self._zoned and step - (self._step or 0) == HOUR
         if an_hour and in_night_to_sunday(np.array(clock, "datetime64[ns]")):
-            hint = "; if summer time begins there, say --timezone"
+            hint = "; if summer time begins there, train with --timezone"
         what = "was" if missing == 1 else "were"
         how = f"{what} filled with missing values" if missing <= LONGEST_GAP else f"{what} not filled: a gap"
         self._note("missing", f"{counted(missing, 'missing row')} {where} {how}{hint}", row)

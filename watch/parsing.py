@@ -28,6 +28,7 @@ from ape.series.reading.lines import COMMENT, kind_of
 from ape.series.reading.names import counted
 from ape.series.reading.report import printable
 from ape.series.reading.series_keys import JOINT
+from ape.series.requirements import LARGEST
 from ape.watch.formats import MOST_LINES, Format, Known, cells_of, decide, json_cells
 from ape.watch.lines import Mark
 from ape.watch.numbers import read_values
@@ -35,7 +36,6 @@ from ape.watch.rows import Kind, Note
 from ape.watch.stamps import SECOND, TIME_OF_DAY, in_local_zone, read_stamps, with_midnights
 
 BOM = b"\xef\xbb\xbf"
-WHERE = "the watched input"
 MOST_NAMES = 10_000  # columns that are remembered
 LONGEST_TEXT = 30  # characters of a cell in a note
 
@@ -75,6 +75,8 @@ class Parser:
         What the training file tells, for a first start.
     state : dict, optional
         `Parser.state` of an earlier watch.
+    where : str
+        Where the lines come from, in messages.
     """
 
     def __init__(
@@ -83,9 +85,10 @@ class Parser:
         options: ReadOptions,
         known: Known | None = None,
         state: dict[str, Any] | None = None,
+        where: str = "the rows",
     ) -> None:
         state = state or {}
-        self.required, self.options = required, options
+        self.required, self.options, self.where = required, options, where
         self._series = (options.series_column or "").partition("=")[2]  # of a long table
         self.known = TypeAdapter(Known).validate_python(state["known"]) if "known" in state else known or Known()
         form = state.get("format")
@@ -188,15 +191,17 @@ class Parser:
         self._pending.append(line)
         try:
             if "\0" in line:
-                raise InputError("a zero byte in the text", WHERE, "write it as UTF-8")
-            form, skip, names = decide(self._pending, self.required, self.options, self.known, WHERE, self._started)
+                raise InputError("a zero byte in the text", self.where, "write it as UTF-8")
+            form, skip, names = decide(
+                self._pending, self.required, self.options, self.known, self.where, self._started
+            )
         except InputError as error:
             if len(self._pending) >= MOST_LINES or "\0" in line:
                 if not self._started:
-                    raise
+                    raise InputError(error.what, error.where, _hint(error.hint)) from error
                 text = f"{counted(len(self._pending), 'line')} left out: {error.what}"
                 self._note("unreadable", text, self.rows)
-                self.rows, self._pending = self.rows + len(self._pending), []
+                self.rows, self._pending, self._begins = self.rows + len(self._pending), [], True
             return []
         rows, self._pending, self.format = self._pending[skip:], [], form
         if self._started or self.known.names:
@@ -354,6 +359,7 @@ class Parser:
                 self._units[channel] = unit
             infinite = np.isinf(values[:, k])
             values[infinite, k], bad = np.nan, bad | infinite
+            values[:, k] = values[:, k].clip(-LARGEST, LARGEST)  # as in files
             for place in np.flatnonzero(bad).tolist():
                 text = f"channel '{channel}': '{cells[place][:LONGEST_TEXT]}' is not a number and counts as missing"
                 self._note("unreadable", text, int(row[place]))
@@ -364,6 +370,11 @@ def _cell(row: Any, name: str, form: Format) -> str:
     """Return a cell of a row; one that an object of JSON lacks is empty."""
     cell: str = row.get(name, "") if form.json else row[form.places[name]]
     return cell
+
+
+def _hint(hint: str) -> str:
+    """Return how to fix the rows. What options say how to read them is that of training, not of the watch."""
+    return f"{hint}, when you train with 'ape run'; or write the rows as the training data" if "--" in hint else hint
 
 
 def _decoded(line: bytes) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
+import re
+import select
 import sys
 import threading
 import time
@@ -11,9 +15,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httpx
+from pydantic import AnyHttpUrl, TypeAdapter
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -32,6 +36,8 @@ LONGEST_WAIT = 60.0  # seconds between two tries
 GIVES_UP = 3600.0  # age of a record in seconds from which a failed try is the last one
 FEWEST_TRIES = 3
 LATER = {408, 425, 429, 500, 502, 503, 504}  # status codes after which another try may succeed
+READER_TAKES = 2.0  # seconds in which the reader of standard output has to take something
+SCHEMES = ("http://", "https://")
 RESTS = 5.0  # seconds after the store could not be used
 
 
@@ -39,20 +45,44 @@ class Sink(Protocol):
     """Where records go."""
 
     name: str
+    where: str  # in messages
 
     def write(self, lines: Sequence[Line]) -> None:
         """Deliver lines in order; an `OSError` means that they have to be delivered later."""
 
 
 class StandardOutput:
-    """Standard output. After a kill, the last line may come again."""
+    """Standard output. After a kill, the last line may come again.
 
-    name = "stdout"
+    Raises
+    ------
+    InputError
+        It is closed.
+    """
+
+    name, where = "stdout", "standard output"
+
+    def __init__(self) -> None:
+        if sys.stdout is None:  # Python has none if it was closed
+            raise InputError("standard output is closed", "ape watch", "give --out FILE")
+        self._passed = 0  # bytes of the lines that were passed on when an error came
 
     def write(self, lines: Sequence[Line]) -> None:
-        """Print lines, and pass them on at once."""
-        sys.stdout.write("".join(f"{line.body}\n" for line in lines))
+        """Print lines, and pass them on at once; a reader that takes nothing gets them later."""
+        text = "".join(f"{line.body}\n" for line in lines)
         sys.stdout.flush()
+        try:
+            number = sys.stdout.fileno()
+        except io.UnsupportedOperation:  # another program's stream
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        data = text.encode()
+        while self._passed < len(data):
+            if not select.select([], [number], [], READER_TAKES)[1]:
+                raise BlockingIOError(errno.EAGAIN, "the reader takes nothing")
+            self._passed += os.write(number, data[self._passed :][: select.PIPE_BUF])
+        self._passed = 0
 
 
 class File:
@@ -64,15 +94,33 @@ class File:
     Parameters
     ----------
     path : Path
+        A device, such as ``/dev/null``, gets each record too, but again after a kill.
+
+    Raises
+    ------
+    InputError
+        It is a folder or a pipe, or must not be written.
     """
 
     name = "file"
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.where = path, f"--out {path}"
+        existing = next(each for each in (path, *path.absolute().parents) if each.exists())
+        self._device = path.is_char_device()
+        if existing == path and not path.is_file() and not self._device:
+            raise InputError("not a file, to which events can be appended", self.where, "give a file")
+        if existing != path and not existing.is_dir():
+            raise InputError(f"'{existing}' is not a folder", self.where, "give another path")
+        if not os.access(existing, os.W_OK):
+            raise InputError(f"no permission to write to '{existing}'", self.where, "give another path")
 
     def write(self, lines: Sequence[Line]) -> None:
         """Append the lines that the file lacks; they are on the disk afterwards."""
+        if self._device:
+            with self.path.open("ab", buffering=0) as device:
+                device.write(b"".join(line.body.encode() + b"\n" for line in lines))
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
             bodies = [line.body.encode() for line in lines]
@@ -204,7 +252,8 @@ class Webhook:
     def _reason(self, error: BaseException | None) -> str:
         """Return why a try failed, without the address, which may hold a secret."""
         if isinstance(error, httpx.HTTPStatusError):
-            return f"{self.host} answers {error.response.status_code}"
+            redirect = " (a redirect, which is not followed)" if error.response.is_redirect else ""
+            return f"{self.host} answers {error.response.status_code}{redirect}"
         return f"{self.host}: {type(error).__name__}"
 
     def _bury(self, line: Line, reason: str) -> None:
@@ -220,14 +269,15 @@ class Webhook:
 
 
 def _host(url: str) -> str:
-    """Return the host of a URL."""
+    """Return the host of a URL, which messages may show: the rest may hold a secret."""
     try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:  # a wrong port is a ValueError
-            return parts.hostname
-    except ValueError:
-        pass
-    raise InputError("not the address of a webhook", "--webhook", "give https://...")
+        host, port = TypeAdapter(AnyHttpUrl).validate_python(url).host, httpx.URL(url).port
+    except (ValueError, httpx.InvalidURL):
+        host, port = None, None
+    if not host or port == 0 or re.search(r"[\s\x00-\x1f\x7f]", url) or not url.lower().startswith(SCHEMES):
+        where = "--webhook, or the variable APE_WEBHOOK"
+        raise InputError("not the address of a webhook", where, "give https://HOST/PATH, without blanks")
+    return host
 
 
 def _temporary(error: BaseException) -> bool:

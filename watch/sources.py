@@ -1,4 +1,4 @@
-"""Where new lines come from: a growing file, standard input, or a folder of files. Each complete line comes once.
+"""Where new lines come from: a growing file, a pipe, or a folder of files. Each complete line comes once.
 
 What happens to a file is recognised by its inode, its size, and fingerprints of its first bytes and of those before the
 offset:
@@ -18,32 +18,29 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import select
 import stat
-import sys
 import time
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from ape.core.errors import InputError
 from ape.series.reading.compression import is_compressed
-from ape.watch.lines import Lines, Mark, Piece
+from ape.watch.fingerprints import has_prints, prints_of
+from ape.watch.lines import BLOCK, Lines, Mark, Piece
+from ape.watch.pipes import STDIN, NamedPipe, StandardInput, standard_input
 from ape.watch.rows import Kind
 
-BLOCK = 1 << 14  # bytes that one call reads at most: a kill loses no more work than theirs
-FINGERPRINT = 1024  # bytes
 SETTLED = 2.0  # seconds without a change after which a file with a later one in its folder is complete
 MOST_FILES = 100_000  # in a folder: their names are compared at each call
 MOST_GONE = 1000  # files that are gone from a folder and still remembered
 SUFFIXES = (".csv", ".tsv", ".tab", ".dat", ".txt", ".json", ".jsonl", ".ndjson")  # of the files in a folder
-STDIN = "-"
 
 
 class Source(Protocol):
     """Lines that keep coming."""
 
-    def read(self) -> Piece:
-        """Return what has come, at most a block; never waits."""
+    def read(self, size: int = BLOCK) -> Piece:
+        """Return what has come, at most so many bytes; never waits."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -61,17 +58,19 @@ def open_source(given: str, state: dict[str, Any] | None = None) -> Source:
     Parameters
     ----------
     given : str
-        A file, a folder, or ``-`` for standard input.
+        A file, a named pipe, a folder, or ``-`` for standard input.
     state : dict, optional
         `Source.state` of an earlier watch, which goes on there.
 
     Raises
     ------
     InputError
-        There is no such file, it is compressed, or it is another kind of source than before.
+        There is no such file, it cannot be read or is compressed, or it is another kind of source than before.
     """
     path = Path(given)
-    kind = "stdin" if given == STDIN else "folder" if path.is_dir() else "file"
+    kind = "stdin" if given == STDIN else "folder" if path.is_dir() else "pipe" if path.is_fifo() else "file"
+    if kind == "file" and path.exists() and not path.is_file():
+        raise InputError("not a file, a folder or a pipe", given, "give one of these, or --input -")
     if state is not None and state["kind"] != kind and (path.exists() or given == STDIN):
         raise InputError(f"a {kind}, but the watch began with a {state['kind']}", given, "give the same --input")
     if state is None and kind == "file" and not path.exists():
@@ -81,7 +80,9 @@ def open_source(given: str, state: dict[str, Any] | None = None) -> Source:
         raise InputError("a compressed file, to which no rows can be added", given, hint)
     if (state["kind"] if state is not None else kind) == "folder":
         return Folder(path, state)
-    return StandardInput(sys.stdin.buffer, state) if kind == "stdin" else GrowingFile(path, state)
+    if kind == "stdin":
+        return StandardInput(standard_input(), state)
+    return NamedPipe(path, state) if kind == "pipe" else GrowingFile(path, state)
 
 
 class GrowingFile:
@@ -100,18 +101,18 @@ class GrowingFile:
         self._place, self._lines = self.offset, Lines(state["skipping"])
         self._file: BinaryIO | None = None
 
-    def read(self) -> Piece:
+    def read(self, size: int = BLOCK) -> Piece:
         """Return the lines that were appended; see the module for what else happens."""
         items: list[bytes | Mark] = []
         if self._file is None and not self._reopen(items):
             return Piece(())
-        items += self._new_lines()
+        items += self._new_lines(size)
         if self._unread():
             return Piece(tuple(items), more=True)
         successor = self._successor()
         if successor is None:
             return Piece(tuple(items))
-        if not _has_prints(successor, self.offset, self._prints):
+        if not has_prints(successor, self.offset, self._prints):
             items += [*self.finish(), Mark("rotated", f"{self.path.name} was rotated: the new file is read", True)]
             self.offset, self._prints = 0, None
         self.close()
@@ -137,11 +138,10 @@ class GrowingFile:
 
     def _reopen(self, items: list[bytes | Mark]) -> bool:
         """Open the file that the state is about, under its name or renamed; return whether there is one to read."""
-        try:
-            file = self.path.open("rb")
-        except OSError:
+        file = _opened(self.path)
+        if file is None:
             return False
-        if _has_prints(file, self.offset, self._prints):
+        if has_prints(file, self.offset, self._prints):
             self._go_on(file)
             return True
         if (renamed := self._renamed()) is not None:
@@ -161,15 +161,15 @@ class GrowingFile:
         self._file, self.inode = file, os.fstat(file.fileno()).st_ino
         self._place, self._lines = self.offset, Lines(self._lines.skipping and self.offset > 0)
 
-    def _new_lines(self) -> list[bytes | Mark]:
+    def _new_lines(self, size: int) -> list[bytes | Mark]:
         """Return the next lines of the open file; a truncated file begins again."""
         assert self._file is not None
         found: list[bytes | Mark] = []
-        if self._unread() < 0 or not _has_prints(self._file, self.offset, self._prints):
+        if self._unread() < 0 or not has_prints(self._file, self.offset, self._prints):
             found.append(Mark("truncated", f"{self.path.name} was truncated: it is read from its begin", True))
             self.offset, self._prints = 0, None
             self._go_on(self._file)
-        data = os.pread(self._file.fileno(), BLOCK, self._place)
+        data = os.pread(self._file.fileno(), size, self._place)
         self._place += len(data)
         found += self._lines.add(data)
         self._moved()
@@ -179,7 +179,7 @@ class GrowingFile:
         """Remember where the next line begins, and the fingerprints there."""
         offset = self._place - len(self._lines.rest)
         if self._file is not None and offset != self.offset:
-            self.offset, self._prints = offset, _prints(self._file, offset)
+            self.offset, self._prints = offset, prints_of(self._file, offset)
 
     def _unread(self) -> int:
         """Return how many bytes of the open file were not read; negative if it is shorter than before."""
@@ -190,7 +190,7 @@ class GrowingFile:
         """Return the file that has the name of the open one now and is not empty; None if it is the same."""
         try:
             found = self.path.stat()
-            return self.path.open("rb") if found.st_ino != self.inode and found.st_size else None
+            return _opened(self.path) if found.st_ino != self.inode and found.st_size else None
         except OSError:
             return None
 
@@ -200,53 +200,13 @@ class GrowingFile:
             if not each.name.startswith(self.path.stem):
                 continue
             try:
-                if each.stat().st_ino == self.inode:
-                    file = each.open("rb")
-                    if _has_prints(file, self.offset, self._prints):
+                if each.stat().st_ino == self.inode and (file := _opened(each)) is not None:
+                    if has_prints(file, self.offset, self._prints):
                         return file
                     file.close()
             except OSError:
                 continue
         return None
-
-
-class StandardInput:
-    """Standard input. A pipe ends with its writer; what a killed watch had read of a line is gone.
-
-    After a restart, a file that is redirected goes on at the offset; a pipe brings what its writer sends.
-    """
-
-    def __init__(self, file: BinaryIO, state: dict[str, Any] | None = None) -> None:
-        state = state or {"offset": 0, "prints": None, "skipping": False}
-        self._file, self.offset, self._prints = file, state["offset"], state["prints"]
-        self._lines, self._ended = Lines(), False
-        self._seekable = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        if self._seekable and not _has_prints(file, self.offset, self._prints):
-            self.offset, self._prints = 0, None
-        if self._seekable and self.offset:
-            os.lseek(file.fileno(), self.offset, os.SEEK_SET)
-            self._lines = Lines(state["skipping"])
-        self._place = self.offset
-
-    def read(self) -> Piece:
-        """Return the lines that have come."""
-        if self._ended or not select.select([self._file], [], [], 0)[0]:
-            return Piece((), ended=self._ended)
-        data = os.read(self._file.fileno(), BLOCK)
-        self._place += len(data)
-        self._ended = not data
-        items = self._lines.add(data) if data else self._lines.end()
-        self.offset = self._place - len(self._lines.rest)
-        if self._seekable:
-            self._prints = _prints(self._file, self.offset)
-        return Piece(tuple(items), more=len(data) == BLOCK, ended=self._ended)
-
-    def state(self) -> dict[str, Any]:
-        """Return where to go on."""
-        return {"kind": "stdin", "offset": self.offset, "prints": self._prints, "skipping": self._lines.skipping}
-
-    def close(self) -> None:
-        """Leave standard input open."""
 
 
 class Folder:
@@ -268,7 +228,7 @@ class Folder:
         self.path, self._done, self._name = path, set(state["done"]), state["name"]
         self._file = None if self._name is None else GrowingFile(path / self._name, state["file"])
 
-    def read(self) -> Piece:
+    def read(self, size: int = BLOCK) -> Piece:
         """Return the next lines of the file that is read, or of the next one."""
         waiting = self._waiting()
         items: list[bytes | Mark] = []
@@ -278,7 +238,7 @@ class Folder:
             self._name = waiting.pop(0)
             self._file = GrowingFile(self.path / self._name)
             items.append(Mark("rotated", "", begins=True))
-        piece = self._file.read()
+        piece = self._file.read(size)
         items += piece.items
         last = not any(_numbered(each) > _numbered(self._file.path.name) for each in waiting)
         if piece.more or last or not _is_settled(self._file.path):
@@ -316,10 +276,20 @@ class Folder:
             return []
 
 
+def _opened(path: Path) -> BinaryIO | None:
+    """Open a file; None if it is not there, cannot be read, or is something else by now."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # which does not wait for a pipe's writer
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    return None
+
+
 def _begins_compressed(path: Path) -> bool:
-    """Whether a file is compressed; a pipe is not read for that."""
-    if not path.is_file():
-        return False
+    """Whether a file is compressed."""
     with path.open("rb") as file:
         return is_compressed(file.read(8))
 
@@ -343,15 +313,3 @@ def _is_settled(path: Path) -> bool:
 
 def _short(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
-
-
-def _has_prints(file: BinaryIO, offset: int, prints: list[str] | None) -> bool:
-    """Whether a file has the bytes that were read before the offset."""
-    return prints is None or _prints(file, offset) == prints
-
-
-def _prints(file: BinaryIO, offset: int) -> list[str]:
-    """Return fingerprints of the first bytes of a file and of the last ones before an offset."""
-    size = min(offset, FINGERPRINT)
-    parts = [os.pread(file.fileno(), size, begin) for begin in (0, offset - size)]
-    return [hashlib.sha256(part).hexdigest()[:16] for part in parts]

@@ -6,25 +6,39 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from filelock import FileLock, Timeout
 
 from ape.core.errors import InputError
-
-if TYPE_CHECKING:
-    from ape.watch.events import Record
+from ape.watch.records import Record, record_of
 
 FOLDER = "watch"  # in a run folder
 SUFFIX = ".sqlite"
 FORMAT = 1
 BUSY = 30.0  # seconds to wait for another connection, which never writes for long
 BATCH = 1000  # records that are read at once, to save memory
+FOR_NOW = {  # errors that do not mean damage
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+LATEST = 1e11  # seconds since 1970: no record is stored later
+AGAIN = "restore it from a backup, or delete it to start from the beginning of the input (events may be reported twice)"
 
 Label = Literal["false", "acknowledged"]
+LABELS: tuple[Label, ...] = ("false", "acknowledged")
 
 SCHEMA = """
 create table state (key text primary key, value blob not null);
@@ -36,7 +50,8 @@ create table deliveries (sink text primary key, number integer not null);
 create table labels (id text primary key, label text not null, note text not null, at real not null);
 """
 ALERTS = """
-select records.id, records.body, labels.label, labels.note from records left join labels on labels.id = records.id
+select records.id, records.number, records.body, labels.label, labels.note
+from records left join labels on labels.id = records.id
 where records.number in (select max(number) from records group by id)
 order by (select min(number) from records as earlier where earlier.id = records.id)
 """
@@ -86,6 +101,10 @@ class Alert:
     note: str
 
 
+class StoreUnavailableError(InputError):
+    """The file cannot be used now, since the disk is full or another process has it; later it may be."""
+
+
 class Store:
     """The file of a watch. One process watches, see `locked`; others may read it and add labels meanwhile.
 
@@ -121,10 +140,19 @@ class Store:
                     self._database.execute(statement)
                 self._database.execute(f"pragma user_version = {FORMAT}")
             elif version != FORMAT:
-                raise InputError("not the state of a watch, or of another version", str(self.path), _move_away())
+                raise InputError("not the state of a watch, or of another version", str(self.path), AGAIN)
+            if self._tables(self._database) != _expected_tables():
+                raise sqlite3.DatabaseError("other tables than those of a watch")
         (verdict,) = self._database.execute("pragma quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(" ".join(verdict.split()))
+
+    @staticmethod
+    def _tables(database: sqlite3.Connection) -> set[tuple[str, str]]:
+        """Return the names of the tables, and how they were made."""
+        return set(
+            database.execute("select name, sql from sqlite_master where type = 'table' and name not like 'sqlite_%'")
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +180,9 @@ class Store:
     def get(self, key: str) -> bytes | None:
         """Return a part of the state; None if it was never put."""
         rows = self._read("select value from state where key = ?", key)
-        return bytes(rows[0][0]) if rows else None
+        if rows and not isinstance(rows[0][0], bytes):
+            raise damaged(self.path, f"{key}: no bytes")
+        return rows[0][0] if rows else None
 
     def put(self, key: str, value: bytes) -> None:
         """Replace a part of the state."""
@@ -167,6 +197,11 @@ class Store:
     def register(self, sink: str) -> None:
         """Make a sink known: it delivers the records that are added from now on."""
         self._write("insert or ignore into deliveries select ?, coalesce(max(number), 0) from records", sink)
+        ((number, last),) = self._read(
+            "select number, (select coalesce(max(number), 0) from records) from deliveries where sink = ?", sink
+        )
+        if not isinstance(number, int) or not 0 <= number <= last:
+            raise damaged(self.path, f"the number of records that '{sink}' has")
 
     def pending(self, sink: str) -> list[Line]:
         """Return the first records that a sink has not delivered, in order."""
@@ -176,6 +211,8 @@ class Store:
             sink,
             BATCH,
         )
+        for number, event, sequence, body, at in rows:
+            self._check(number, event, body, sequence, at)
         return [Line(*row) for row in rows]
 
     def waiting(self, sink: str) -> int:
@@ -212,7 +249,24 @@ class Store:
 
     def alerts(self) -> list[Alert]:
         """Return all events in the order in which they opened."""
-        return [Alert(event, json.loads(body), label, note or "") for event, body, label, note in self._read(ALERTS)]
+        found = []
+        for event, number, body, label, note in self._read(ALERTS):
+            self._check(number, event, body)
+            if label not in (None, *LABELS) or not isinstance(note, str | None):
+                raise damaged(self.path, f"the label of {event}")
+            found.append(Alert(event, json.loads(body), label, note or ""))
+        return found
+
+    def _check(self, number: int, event: Any, body: Any, sequence: Any = None, at: Any = 0.0) -> None:
+        """Refuse a damaged record."""
+        try:
+            record = record_of(body)
+            right = record.id == event and sequence in (None, record.sequence) and isinstance(body, str)
+            right = right and isinstance(at, float | int) and abs(at) < LATEST
+        except (ValueError, TypeError) as error:
+            raise damaged(self.path, f"record {number}") from error
+        if not right:
+            raise damaged(self.path, f"record {number}")
 
     def _read(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._clear_errors():
@@ -228,15 +282,26 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in FOR_NOW:
+                raise damaged(self.path, str(error)) from error
             hint = "free space, check the permissions, then start again"
-            raise InputError(f"the state of the watch cannot be used now: {error}", str(self.path), hint) from error
+            what = f"the state of the watch cannot be used now: {error}"
+            raise StoreUnavailableError(what, str(self.path), hint) from error
         except sqlite3.DatabaseError as error:
-            what = f"the state of the watch is damaged: {error}"
-            raise InputError(what, str(self.path), _move_away()) from error
+            raise damaged(self.path, str(error)) from error
 
 
-def _move_away() -> str:
-    return "move the file away to start from the beginning, or restore it from a backup"
+def damaged(path: Path, what: str) -> InputError:
+    """Return the error about the damaged file of a watch."""
+    return InputError(f"the state of the watch is damaged: {what}", str(path), AGAIN)
+
+
+@cache
+def _expected_tables() -> set[tuple[str, str]]:
+    """Return the tables of a new file."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(SCHEMA)
+        return Store._tables(database)
 
 
 def store_path(folder: Path, name: str) -> Path:
@@ -267,13 +332,20 @@ def locked(path: Path) -> Iterator[None]:
     InputError
         Another process has the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the state of the watch cannot be kept: {error.strerror}"
+        raise InputError(what, str(path.parent), "free space, or check the permissions") from error
     lock = FileLock(path.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         hint = "stop the other one, or give this one another --name"
         raise InputError("another process watches this already", str(path), hint) from error
+    except OSError as error:
+        what = f"the state of the watch cannot be locked: {error.strerror}"
+        raise InputError(what, str(path), "free space, or check the permissions") from error
     try:
         yield
     finally:

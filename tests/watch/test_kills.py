@@ -23,12 +23,13 @@ from ape.watch import sinks, store
 from ape.watch.describing import Described
 from ape.watch.events import EventTracker
 from ape.watch.formats import Known
-from ape.watch.loop import SCORER, Stop, Watch, stored_states
+from ape.watch.loop import Stop, Watch
 from ape.watch.metrics import Metrics
 from ape.watch.order import Order
 from ape.watch.parsing import Parser
 from ape.watch.scorer import Judged
 from ape.watch.sources import open_source
+from ape.watch.state import SCORER, STATES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 KILLS = 20
@@ -70,7 +71,7 @@ def follow_simply(folder: Path, data: Path, out: Path) -> int:
     path, required = store.store_path(folder, "w"), Requirements(channels=("load",), step=60.0)
     threshold = Threshold(LEVEL, AlertRate(1, "week"), 60.0, 1500)
     with store.locked(path), store.Store(path) as kept:
-        states = stored_states(kept)
+        states = {name: json.loads(kept.get(name) or b"null") for name in STATES}
         watched = Watch(
             source=open_source(str(data), states["source"]),
             parser=Parser(required, ReadOptions(), Known(), states["parser"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 
 from ape.cli.main import main
 from ape.watch import loop
-from ape.watch.store import Store, locked, store_path
+from ape.watch.store import Store, StoreUnavailableError, locked, store_path
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_rows_in_parts_and_restarts_tell_the_same_as_all_at_once(watch, folder, 
         data.write_bytes(b"".join(lines)[:size])
         assert watch(data, "--out", str(parts)) == 0
     said = capsys.readouterr()
-    assert "goes on after" in said.err and said.out == ""
+    assert "continues after" in said.err and said.out == ""
     shutil.rmtree(folder / "watch")
     assert watch(data) == 0
     whole.write_text(capsys.readouterr().out)
@@ -165,13 +166,83 @@ def test_events_are_not_written_to_where_they_would_be_read(watch, lines, tmp_pa
     assert "would be read as rows" in capsys.readouterr().err
 
 
-def test_a_file_that_cannot_be_written_gets_its_events_later(watch, lines, tmp_path, capsys):
+def test_a_file_that_cannot_be_written_gets_its_events_later(watch, lines, tmp_path, capsys, monkeypatch):
     data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
     data.write_bytes(b"".join(lines))
-    out.mkdir()
+
+    def full(self, lines):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ape.watch.sinks.File.write", full)
+        assert watch(data, "--out", str(out)) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"ape: cannot write the events: No space left on device (--out {out}): the events are kept")
     assert watch(data, "--out", str(out)) == 0
-    assert capsys.readouterr().err.count("file: cannot write now") == 1
-    out.rmdir()
+    assert finds_anomaly(reported(out))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_without_room_is_one_line(watch, lines, tmp_path, capsys):
+    data = tmp_path / "live.csv"
+    data.write_bytes(b"".join(lines))
+    assert watch(data, "--out", "/dev/full") == 2
+    assert "No space left on device (--out /dev/full)" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_what_is_no_file_for_events_is_refused_at_once(watch, lines, tmp_path, capsys):
+    data, pipe = tmp_path / "live.csv", tmp_path / "pipe"
+    data.write_bytes(b"".join(lines[:20]))
+    os.mkfifo(pipe)
+    for out in (tmp_path / "run", pipe, pipe / "events.jsonl"):
+        assert watch(data, "--out", str(out)) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"(--out {out}): give" in line
+
+
+def test_a_watch_that_follows_waits_until_the_disk_has_room(watch, lines, tmp_path, capsys, monkeypatch):
+    data, out = tmp_path / "live.csv", tmp_path / "events.jsonl"
+    data.write_bytes(b"".join(lines))
+    put, full = Store.put, iter([True, True])
+
+    def fill(store, key, value):
+        if key == "scorer" and next(full, False):
+            raise StoreUnavailableError("the state of the watch cannot be used now: full", "FILE", "free space")
+        put(store, key, value)
+
+    def end(self, seconds):  # nothing more comes, or the disk is full
+        if seconds == loop.POLL:
+            self._event.set()
+        return self._event.is_set()
+
+    monkeypatch.setattr(Store, "put", fill)
+    monkeypatch.setattr(loop.Stop, "wait", end)
+    assert watch(data, "--out", str(out), once=False) == 0
+    said = capsys.readouterr().err
+    assert said.count("state: the state of the watch cannot be used now: full") == 1
+    assert said.count("state: can be written again") == 1
+    assert finds_anomaly(reported(out))
+
+
+def test_a_backlog_is_stored_in_slices(watch, folder, lines, tmp_path, monkeypatch):
+    data, out, counts = tmp_path / "live.csv", tmp_path / "events.jsonl", []
+    data.write_bytes(b"".join(lines))
+    for _ in range(3):  # each start stores one slice
+        with monkeypatch.context() as patch:
+            write = loop.Watch._deliver
+            begun = []
+
+            def deliver(self, begun=begun, write=write):
+                write(self)
+                begun.append(1)
+                if len(begun) == 2:  # the first one is that of the start
+                    raise KeyboardInterrupt
+
+            patch.setattr(loop.Watch, "_deliver", deliver)
+            assert watch(data, "--out", str(out)) == 130
+        with Store(store_path(folder, "w")) as store:
+            counts.append(json.loads(store.get("source"))["offset"])
+    assert counts == sorted(set(counts)) and counts[0] > 0 and counts[-1] < len(b"".join(lines))
     assert watch(data, "--out", str(out)) == 0
     assert finds_anomaly(reported(out))
 

@@ -49,6 +49,11 @@ def test_lines_above_the_header_are_left_out() -> None:
     assert found.values.tolist() == [[1, 2]]
 
 
+def test_numbers_without_measure_are_cut_as_in_files() -> None:
+    found = came([text("time,a,b", f"{stamp(0)},1e308,-1e308", f"{stamp(1)},1,1e400")])
+    np.testing.assert_array_equal(found.values, [[1e32, -1e32], [1, np.nan]])
+
+
 def test_json_lines() -> None:
     rows = [{"time": stamp(k), "b": k, "a": 1.5 * k, "tag": [1], "on": True} for k in range(3)]
     found = came([text(*map(json.dumps, rows))], known=None)

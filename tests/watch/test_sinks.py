@@ -70,7 +70,7 @@ class Receiver(ThreadingHTTPServer):
     """Answers with the codes that it is given, then with 200; keeps what it got."""
 
     def __init__(self, codes=()):
-        self.codes, self.got = list(codes), []
+        self.codes, self.got, self.location = list(codes), [], ""
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server_port}/secret-token"
@@ -85,6 +85,8 @@ class Handler(BaseHTTPRequestHandler):
         code = self.server.codes.pop(0) if self.server.codes else 200
         self.server.got.append((self.headers["Idempotency-Key"], body, code))
         self.send_response(code)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.end_headers()
 
     def log_message(self, *args):
@@ -182,7 +184,46 @@ def test_what_is_not_sent_when_the_watch_ends_is_sent_at_the_next_start(sending)
     wait_for(lambda: receiver.accepted() == ["pump-7-0"])
 
 
-@pytest.mark.parametrize("url", ["example.org/hook", "ftp://example.org", "https://", "http://[", "http://a:b", ""])
+NO_URLS = [
+    "example.org/hook",
+    "ftp://example.org",
+    "https://",
+    "http://[",
+    "http://a:b",
+    "",
+    "http://a b",
+    "http://a/b c",
+]
+NO_URLS += [
+    "http:/a",
+    "http:a",
+    "http://a\n",
+    " http://a",
+    "http://a:0",
+    "http://a:99999",
+    "http://:80",
+    "http://a\0",
+    "http://?a",
+]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a", "http://a_b:8080/x", "https://user:word@example.org/x?y=z", "http://[::1]:80"]
+)
+def test_what_is_a_url_is_taken(sending, url):
+    assert sending(url, start=False).url == url
+
+
+def test_a_redirect_is_not_followed(sending):
+    other, receiver = Receiver(), Receiver([307])
+    receiver.location = other.url
+    sending(receiver.url, [record("pump-7", 0)])
+    wait_for(lambda: not waiting(sending))
+    assert other.got == [] and "127.0.0.1 answers 307 (a redirect, which is not followed)" in " ".join(sending.said)
+    assert json.loads(sending.dead.read_text())["record"]["id"] == "pump-7"
+
+
+@pytest.mark.parametrize("url", NO_URLS)
 def test_what_is_no_url_is_refused(sending, url):
     with pytest.raises(InputError, match="not the address of a webhook"):
         sending(url, start=False)

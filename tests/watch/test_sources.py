@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ape.core.errors import InputError
 from ape.watch.lines import LONGEST_LINE, Mark
-from ape.watch.sources import Source, StandardInput, open_source
+from ape.watch.pipes import StandardInput
+from ape.watch.sources import Source, open_source
 
 
 def read(source: Source) -> list[str]:
@@ -130,6 +131,61 @@ def test_line_of_megabytes_is_refused(path: Path, restart: bool) -> None:
     source = again(source, path) if restart else source
     append(path, "x" * LONGEST_LINE + "\n5,50\n" + "y" * (LONGEST_LINE + 1) + "\n6,60\n")
     assert read(source) == ["5,50", "<unreadable>", "6,60"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_three_ways(path: Path, end: str, size: int) -> None:
+    path.write_bytes(end.join(["time,a", "1,10", "2,20", ""]).encode())
+    source, found = open_source(str(path)), []
+    while True:
+        piece = source.read(size)
+        found += piece.items
+        if not piece.more:
+            break
+    assert found == [b"time,a", b"1,10", b"2,20"]
+
+
+def test_named_pipe_waits_for_no_writer_and_takes_several(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    os.mkfifo(path)
+    source = open_source(str(path))
+    assert read(source) == []
+    for text, lines in (("a\n1\n2", ["a", "1", "2"]), ("3\n", ["3"])):
+        with path.open("w") as writer:
+            writer.write(text)
+        assert read(source) + read(source) == lines
+    source.close()
+
+
+def test_a_pipe_in_the_place_of_the_file_is_waited_for(path: Path) -> None:
+    source = open_source(str(path))
+    read(source)
+    path.unlink()
+    os.mkfifo(path)
+    assert read(again(source, path.with_name("none.csv"))) == []
+
+
+class Stream:
+    """Standard input with a number of its own."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def fileno(self) -> int:
+        return self.number
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"), [(None, "is closed"), (os.O_WRONLY | os.O_CREAT, "is closed"), (os.O_RDONLY, "is a folder")]
+)
+def test_standard_input_that_gives_no_rows_is_one_line(tmp_path: Path, monkeypatch, flags: int, what: str) -> None:
+    number = None if flags is None else os.open(tmp_path if flags == os.O_RDONLY else tmp_path / "out", flags)
+    monkeypatch.setattr("sys.stdin", None if number is None else Stream(number))
+    with pytest.raises(InputError, match=f"standard input {what} .*--input -.*: give"):
+        open_source("-")
+    if number is not None:
+        os.close(number)
 
 
 def test_file_must_be_there_at_first(tmp_path: Path) -> None:
