@@ -47,7 +47,8 @@ def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0
     ----------
     brain : str, optional
         ``embedded``, which needs no server, key or network, or the address of a server. Default: the environment
-        variable ``APE_BRAIN_URL``, or ``embedded`` if it is not set.
+        variable ``APE_BRAIN_URL``, or ``embedded`` if it is not set. User and password of the address are sent, but
+        not kept; those of ``APE_BRAIN_URL`` are also sent if ``brain`` is the same address without them.
     model : str, optional
         Name of the model on the server. Default: the environment variable ``APE_BRAIN_MODEL``, or the first model
         that the server lists.
@@ -63,12 +64,15 @@ def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0
     InputError
         ``brain`` is neither ``embedded`` nor an address, the server does not answer, or it lacks the model.
     """
-    brain = brain or os.environ.get(URL_VARIABLE) or EMBEDDED
+    known = os.environ.get(URL_VARIABLE)
+    brain = brain or known or EMBEDDED
     if brain == EMBEDDED:
         return Brain(ExpertChatModel())
     if not brain.startswith(("http://", "https://")):
         raise InputError(f"unknown brain '{brain}'", "brain", "use 'embedded' or the http address of a server")
-    from ape.agents.server import connect  # loads the client libraries, which the embedded brain does not need
+    from ape.agents.server import base_address, connect  # load libraries that the embedded brain does not need
 
+    if known and known != EMBEDDED and base_address(known) == brain:
+        brain = known  # a resumed run has no user and password in its address
     connection = connect(brain, model or os.environ.get(MODEL_VARIABLE), seed)
     return Brain(connection.chat, connection.model, connection.server, connection.character_budget)
