@@ -36,6 +36,7 @@ class Sender(BaseHTTPRequestHandler):
         (self.server.models or send_models)(self)
 
     def do_POST(self) -> None:
+        self.server.authorization.append(self.headers.get("Authorization", ""))
         self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.posts.append(self.body)
         fault = self.server.next_replies.pop(0) if self.server.next_replies else self.server.reply
@@ -59,6 +60,7 @@ class OddServer(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.gets: list[str] = []
         self.posts: list[dict[str, Any]] = []
+        self.authorization: list[str] = []
         self.models: Send | None = None
         self.reply: Send | None = None
         self.next_replies: list[Send | None] = []

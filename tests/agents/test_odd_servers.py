@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import itertools
 import json
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
@@ -21,6 +25,7 @@ from odd_replies import (
     STREAMS,
     UNUSABLE,
     UNUSABLE_MODELS,
+    body,
     odd_server,
     say,
 )
@@ -28,9 +33,14 @@ from odd_replies import (
 from ape.agents import open_brain, replies
 from ape.agents import server as server_module
 from ape.agents.replies import request_reply
+from ape.cli.main import main
 from ape.core.errors import InputError
+from ape.graphs import mine, review
+from ape.rules import RuleBank
+from ape.series import Series, from_array
 
 PERMANENT = {"html-404", "status-418", "status-304", "echoes-key"}  # a client must not ask again
+SLOW = {"drip", "drip-headers", "hangs"}
 LIMIT = 5.0  # seconds, with the deadlines below
 
 
@@ -95,7 +105,7 @@ def test_reply_that_cannot_be_used_is_one_line(server, mode):
 @pytest.mark.parametrize("mode", [mode for mode in UNUSABLE if mode not in PERMANENT])
 def test_one_odd_reply_is_asked_for_again(server, mode):
     server.next_replies = [UNUSABLE[mode]]
-    if mode in ("drip", "drip-headers", "hangs"):
+    if mode in SLOW:
         replies.RETRY_SECONDS = 2.0  # the fixture restores it
     assert ask(server).content == "hi" and len(server.posts) == 2
 
@@ -136,5 +146,112 @@ def test_unusable_list_of_models_is_one_line(server, mode):
     assert time.perf_counter() - begun < LIMIT
 
 
-def test_all_modes_are_different():
-    assert len(REPLIES) == len(READABLE) + len(UNUSABLE) + len(SILENT)
+@pytest.fixture(scope="module")
+def series() -> Series:
+    steps = np.arange(600)
+    return from_array(np.sin(2 * np.pi * steps / 30) + 0.05 * np.random.default_rng(0).normal(size=600), ["value"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_drawing():
+    """Replace the pictures of rules, which take most of a mining's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(review, "draw_examples", lambda *_: b"a picture")
+        patch.setattr(review, "draw_puzzle", lambda *_: (b"a picture", [1]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def embedded(series, no_drawing) -> RuleBank:
+    return mine(series, brain=open_brain("embedded"))
+
+
+@pytest.fixture
+def expert(expert_server):
+    """What sends a reply of the embedded expert."""
+    return lambda sender: body(expert_server.answer(sender.body))(sender)
+
+
+def first_odd(faults, expert):
+    """Answer each request with one of the faults the first time, then with a reply."""
+    left, seen = itertools.cycle(faults), set()
+
+    def send(sender):
+        request = json.dumps(sender.body)
+        again = request in seen
+        seen.add(request)
+        (expert if again else next(left))(sender)
+
+    return send
+
+
+def test_mining_goes_on_after_each_kind_of_odd_reply(server, expert, series, embedded):
+    modes = [UNUSABLE[mode] for mode in UNUSABLE if mode not in PERMANENT | SLOW]
+    server.reply = first_odd(modes, expert)
+    assert mine(series, brain=open_brain(server.url)).to_json() == embedded.to_json()
+
+
+def test_mining_with_odd_replies_alone_is_the_embedded_one(server, series, embedded):
+    server.reply = UNUSABLE["html-200"]
+    heard = []
+    bank = mine(series, brain=open_brain(server.url), listen=lambda agent, note: heard.append(note))
+    assert bank.rules == embedded.rules and "embedded in place of the model" in bank.ended
+    assert any("again" in note and "Please log in" in note for note in heard)
+    assert len(server.posts) == 6  # two for each of the first three tasks
+
+
+def test_temporary_error_in_a_reply_is_told_and_soon_given_up(server, series):
+    server.reply = UNUSABLE["error-200"]
+    heard = []
+    with pytest.raises(InputError, match="upstream overloaded"):
+        mine(series, brain=open_brain(server.url), listen=lambda agent, note: heard.append(note))
+    again = [note for note in heard if "again" in note]
+    assert len(again) == len(server.posts) - 1 <= 4 and "upstream overloaded" in again[0]
+
+
+def test_secrets_reach_neither_a_file_nor_the_terminal(server, expert_server, series, tmp_path, capsys, monkeypatch):
+    sent = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+    told = f"you sent {SECRET} and Basic {sent} from http://me:{PASSWORD}@here/?token={SECRET}"
+
+    def repeating(sender):
+        text = json.dumps(expert_server.answer(sender.body))
+        body(json.loads(text.replace('\\"rationale\\":\\"', f'\\"rationale\\":\\"{told} ')))(sender)
+
+    def error(sender):
+        body({"error": {"message": f"{told} {sender.headers['Authorization']}", "code": 500}})(sender)
+
+    np.savez(tmp_path / "wave.npz", values=series.values)
+    address = server.url.replace("://", f"://me:{PASSWORD}@")
+    server.next_replies, server.reply = [error, repeating, error], repeating
+    assert main(["mine", str(tmp_path / "wave.npz"), "--brain", address, "--out", str(tmp_path / "run")]) == 0
+    server.reply = error
+    assert (
+        main(["mine", str(tmp_path / "wave.npz"), "--brain", address, "--out", str(tmp_path / "other"), "--seed", "1"])
+        == 2
+    )
+    monkeypatch.setenv("APE_BRAIN_URL", address)
+    main(["brain", "check", address])
+    main(["doctor"])
+    assert "Basic" in server.authorization[-1]
+    shown = capsys.readouterr()
+    assert "hidden" in (tmp_path / "run" / "ledger.jsonl").read_text()
+    texts = [(shown.out + shown.err).encode(), *(path.read_bytes() for path in files(tmp_path))]
+    assert not [secret for text in texts for secret in (SECRET, PASSWORD, sent) if secret.encode() in text]
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("mode", [mode for mode in REPLIES if mode not in SLOW])
+def test_whole_mining_with_each_odd_reply(server, expert, series, embedded, mode):
+    fault = REPLIES[mode]
+    if mode in UNUSABLE and mode not in PERMANENT:  # before each reply
+        server.reply = first_odd([fault], expert)
+        assert mine(series, brain=open_brain(server.url)).to_json() == embedded.to_json()
+    server.reply = fault
+    try:
+        assert mine(series, brain=open_brain(server.url)).rules
+    except InputError as error:
+        assert one_line(error)
