@@ -189,7 +189,8 @@ def server_error(error: openai.OpenAIError, server: str) -> InputError:
         reason = " ".join(str(error.__cause__ or error).split())[:120]
         return InputError(f"lost the connection to the server: {reason}", server, "restart the server, then resume")
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return InputError("the server rejects the key", server, f"set {KEY_VARIABLE}")
+        hint = f"set {KEY_VARIABLE}, or APE_BRAIN_URL to the address with user and password"
+        return InputError("the server rejects the key", server, hint)
     if isinstance(error, openai.NotFoundError):
         return InputError("the server no longer serves the model", server, "serve it again, then resume")
     if isinstance(error, openai.BadRequestError):

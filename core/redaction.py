@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import os
 import re
+import traceback
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -18,7 +20,7 @@ HIDDEN = "[hidden]"
 # Environment variables with a secret, with an address, or with headers (``name=value,name=value``).
 KEYS = ("APE_BRAIN_KEY", "PGPASSWORD", "OPENAI_API_KEY")
 ADDRESSES = (
-    "APE_BRAIN_URL", "APE_CHECKPOINTS", "APE_WEBHOOK", "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "APE_BRAIN_URL", "APE_BRAIN_LOGIN", "APE_CHECKPOINTS", "APE_WEBHOOK", "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
     *("http_proxy", "https_proxy", "all_proxy"),
 )  # fmt: skip
@@ -42,10 +44,28 @@ def hide(*secrets: str | None) -> None:
 
 
 def without_credentials(address: str) -> str:
-    """Return an address without user and password, which `redacted` takes out of texts from now on."""
-    parts = urlsplit(address)
-    hide(*_secrets_of(address))
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    """Return an address without user and password, which `redacted` takes out of texts from now on.
+
+    Raises
+    ------
+    ValueError
+        It is no address. The message does not repeat it, since its parts may be those of a password.
+    """
+    try:
+        parts = urlsplit(address)
+        hide(*_secrets_of(address))
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    except ValueError:
+        msg = "not an address"
+        raise ValueError(msg) from None
+
+
+def redact_record(record: logging.LogRecord) -> bool:
+    """Filter of a handler: redact what a library logs, with its traceback."""
+    record.msg, record.args = redacted(record.getMessage()), ()
+    if record.exc_info:
+        record.exc_text = redacted("".join(traceback.format_exception(*record.exc_info)).rstrip())
+    return True
 
 
 def redacted(value: Any) -> Any:

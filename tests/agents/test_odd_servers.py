@@ -7,6 +7,7 @@ import base64
 import itertools
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,17 +27,22 @@ from odd_replies import (
     UNUSABLE,
     UNUSABLE_MODELS,
     body,
+    delta,
+    events,
     odd_server,
+    redirecting,
     say,
 )
 
 from ape.agents import open_brain, replies
 from ape.agents import server as server_module
 from ape.agents.replies import request_reply
+from ape.agents.thoughts import Screen
 from ape.cli.main import main
 from ape.core.errors import InputError
 from ape.graphs import mine, review
 from ape.rules import RuleBank
+from ape.runs.folder import Request, Run, read_request
 from ape.series import Series, from_array
 
 PERMANENT = {"html-404", "status-418", "status-304", "echoes-key"}  # a client must not ask again
@@ -144,6 +150,47 @@ def test_unusable_list_of_models_is_one_line(server, mode):
         open_brain(server.url)
     assert one_line(caught.value)
     assert time.perf_counter() - begun < LIMIT
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_another_origin_gets_neither_the_request_nor_the_key(server, status):
+    with odd_server() as other:
+        server.reply = redirecting(f"{other.url}/v1/chat/completions", status)
+        with pytest.raises(InputError, match="redirects"):
+            ask(server)
+        server.models = redirecting(f"{other.url}/v1/models", status)
+        with pytest.raises(InputError, match="redirects"):
+            open_brain(server.url)
+        assert not other.gets and not other.posts
+
+
+def test_login_of_an_address_is_sent_and_kept_in_no_file(server, series, tmp_path, monkeypatch):
+    monkeypatch.delenv("APE_BRAIN_LOGIN", raising=False)
+    np.savez(tmp_path / "wave.npz", values=series.values)
+    address = server.url.replace("://", f"://me:{PASSWORD}@")
+    request = Request(command="mine", data=str(tmp_path / "wave.npz"), brain=address)
+    assert request.brain == server.url
+    run = Run.create(tmp_path / "run", request, series)
+    assert not [path for path in files(run.folder) if PASSWORD.encode() in path.read_bytes()]
+    for variable in ("APE_BRAIN_LOGIN", "APE_BRAIN_URL"):  # in this process, and when a person resumes later
+        monkeypatch.delenv("APE_BRAIN_LOGIN", raising=False)
+        monkeypatch.setenv(variable, address)
+        brain = open_brain(read_request(run.folder).brain)
+        assert PASSWORD not in str(brain.server)
+        asyncio.run(request_reply(replace(brain, cached=False), [HumanMessage("hello")]))
+        assert server.authorization.pop() == f"Basic {base64.b64encode(f'me:{PASSWORD}'.encode()).decode()}"
+    with odd_server() as other:
+        asyncio.run(request_reply(open_brain(other.url), [HumanMessage("hello")]))
+        assert other.authorization == [f"Bearer {SECRET}"]
+
+
+def test_secret_in_pieces_of_a_stream_is_not_shown(server):
+    pieces = ["the key ", SECRET[:7], SECRET[7:12], f"{SECRET[12:]} is good", ", thanks"]
+    server.reply = events(*[delta(piece) for piece in pieces], delta("", "stop"))
+    screen = Screen()
+    shown = "".join(screen.show(piece) for piece in pieces)
+    assert shown.startswith("the key [hidden] is good") and SECRET[:7] not in shown
+    assert ask(server, stream=True).content == "the key [hidden] is good, thanks"
 
 
 @pytest.fixture(scope="module")
