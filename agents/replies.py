@@ -166,7 +166,7 @@ def read_reply(
     from ape.agents.served_chat import THOUGHT, WHOLE
 
     said, thought = split_thoughts(redacted(str(raw.additional_kwargs.get(WHOLE, raw.content))))
-    thought = "\n".join(filter(None, [raw.additional_kwargs.get(THOUGHT, ""), thought]))
+    thought = "\n".join(filter(None, [redacted(raw.additional_kwargs.get(THOUGHT, "")), thought]))
     calls = [
         {
             "name": str(call["name"]),
@@ -250,8 +250,8 @@ async def _ask_server(
         except openai.OpenAIError as error:
             raise server_error(error, str(brain.server)) from error
         except OddReply as reply:
-            error = odd_reply_error(reply, str(brain.server))
-            raise error if reply.temporary else ReplyError(error.what, error.where, error.hint) from reply
+            told = odd_reply_error(reply, str(brain.server))
+            raise told if reply.temporary else ReplyError(told.what, told.where, told.hint) from reply
 
 
 def _simpler_request(
@@ -303,9 +303,11 @@ async def _ask_with_retries(
         return isinstance(error, temporary) and not lasting
 
     def tell(state: RetryCallState) -> None:
-        error, server = state.outcome.exception() if state.outcome else None, str(brain.server)
-        told = server_error(error, server) if isinstance(error, openai.OpenAIError) else odd_reply_error(error, server)
-        listen(f"asks {brain.name} again ({told.what})")
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, OddReply):
+            listen(f"asks {brain.name} again ({odd_reply_error(error, str(brain.server)).what})")
+        elif isinstance(error, openai.OpenAIError):
+            listen(f"asks {brain.name} again ({server_error(error, str(brain.server)).what})")
 
     async def ask(limit: dict[str, int]) -> Any:
         async with request_slot(str(brain.server), reply_cache.cache_folder().parent / "slots"):

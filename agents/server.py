@@ -151,7 +151,12 @@ def served_models(address: str) -> list[dict[str, Any]]:
 
 async def _ask_for_models(address: str, server: str) -> list[dict[str, Any]]:
     async with _client(address, MODELS_TIMEOUT, MODELS_TIMEOUT, MODELS_BYTES) as http:
-        client = openai.AsyncOpenAI(base_url=server, api_key=_key(), max_retries=0, http_client=http)
+        client = openai.AsyncOpenAI(
+            base_url=server,
+            api_key=_key(),
+            max_retries=0,
+            http_client=http,  # type: ignore[arg-type]  # version 3 has types for httpx2 alone, and takes both
+        )
         body = json.loads((await client.get("/models", cast_to=httpx.Response)).content)
     if isinstance(body, dict):
         if body.get("error"):
@@ -183,7 +188,7 @@ def _client(address: str, seconds: float, stream_seconds: float, most_bytes: int
 def server_error(error: openai.OpenAIError, server: str) -> InputError:
     """Return the error of a failed request as an `InputError` with a hint."""
     if isinstance(error, openai.APITimeoutError):
-        what = f"no answer within {TIMEOUT:.0f} seconds"
+        what = f"no answer within {TIMEOUT:.0f} seconds ({STREAM_TIMEOUT:.0f} for a stream)"
         return InputError(what, server, "check the server's load, then resume")
     if isinstance(error, openai.APIConnectionError):
         reason = " ".join(str(error.__cause__ or error).split())[:120]
