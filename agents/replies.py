@@ -27,7 +27,7 @@ from ape.agents.brain import Brain
 from ape.agents.dialogue import plain_dialogue
 from ape.agents.request_slots import request_slot
 from ape.agents.thoughts import split_thoughts
-from ape.agents.written_calls import UNREADABLE, read_arguments, written_calls
+from ape.agents.written_calls import MOST_CALLS, UNREADABLE, read_arguments, written_calls
 from ape.core.errors import InputError
 from ape.core.redaction import redacted
 
@@ -185,7 +185,7 @@ def read_reply(
     return raw.model_copy(
         update={
             "content": said,
-            "tool_calls": _with_ids(calls, messages),
+            "tool_calls": _with_ids(calls[:MOST_CALLS], messages),
             "invalid_tool_calls": [],
             "additional_kwargs": {},
         }

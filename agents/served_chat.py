@@ -21,15 +21,14 @@ from langchain_openai import ChatOpenAI
 from ape.agents.json_text import encodable, is_complete
 from ape.agents.served_http import OddReply
 from ape.agents.thoughts import Screen
-from ape.agents.written_calls import read_arguments
+from ape.agents.written_calls import MOST_CALLS, read_arguments
 from ape.core.blocking import run_blocking
 from ape.core.redaction import redacted
 
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 THOUGHT, WHOLE = "thought", "whole text"  # keys in a message's additional arguments
 QUOTED = 120  # characters of an odd reply
-MOST_CHARACTERS = 200_000  # of a text; a reply is much shorter, unless a model repeats itself
-MOST_CALLS = 64  # of a reply; more than an agent may make
+MOST_CHARACTERS = 100_000  # of a text; a reply is much shorter, unless a model repeats itself
 MOST_NAME = 100  # characters of a call's name, id and other short texts
 MOST_TOKENS = 10**9  # that a server may say it counted
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")

@@ -12,6 +12,7 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ape.agents.json_text import find_values, storable
@@ -26,6 +27,7 @@ ARGUMENT_TAG = re.compile(
 )
 CALL_TAG = re.compile(r"<(?:function=|invoke\s+name=|tool_call>\s*)\"?([\w.-]+)\"?\s*>?")
 MARKUP = re.compile(r"<[|｜][^<>]{0,60}?[|｜]>|</?tool_call>|\[/?TOOL_CALLS?\]|```(?:python|tool_code)?")
+MOST_CALLS = 64  # of a reply; more than an agent may make
 LONGEST_GAP = 20  # marks between a name and its arguments
 
 Call = dict[str, Any]  # "name" and "args"
@@ -140,7 +142,7 @@ def _named_before_json(text: str, tools: Mapping[str, Sequence[str]]) -> list[Ca
     pattern = re.compile(rf"(?<![\w\"'])({'|'.join(map(re.escape, tools))})\b{gap}(?={{)")
     return [
         {"name": match[1], "args": values[0]}
-        for match in pattern.finditer(text)
+        for match in islice(pattern.finditer(text), MOST_CALLS)
         if (values := find_values(text[match.end() :])) and isinstance(values[0], dict)
     ]
 
