@@ -17,7 +17,7 @@ from ape.agents.brain import Brain
 from ape.agents.expert.model import ANSWERS, ExpertChatModel
 from ape.agents.prompts import SYSTEM
 from ape.agents.records import Spotting
-from ape.agents.replies import Usage, request_reply
+from ape.agents.replies import ReplyError, Usage, request_reply
 from ape.agents.tool_calls import (
     MAX_PICTURES,
     call_key,
@@ -27,7 +27,6 @@ from ape.agents.tool_calls import (
     result_message,
     store_evidence,
 )
-from ape.core.errors import InputError
 from ape.core.progress import Listener
 from ape.tools.artefacts import Artefacts
 
@@ -65,10 +64,8 @@ class Consultation:
     pictures: tuple[str, ...] = ()
 
 
-class AnswerError(InputError):
-    """A model gave no valid answer; ``usage`` is what its replies cost."""
-
-    usage: Usage = Usage()
+class AnswerError(ReplyError):
+    """A model gave no valid answer."""
 
 
 async def consult(
@@ -132,7 +129,7 @@ async def consult_or_replace(
     listen: Listener = lambda agent, note: None,
     unfit: bool = False,
 ) -> Consultation:
-    """Consult an agent; the embedded agent does the task if a served model gives no valid answer to it.
+    """Consult an agent; the embedded agent does the task if a served model gives no valid answer, or no reply, to it.
 
     See `consult` for the other parameters. The notes of the consultation say that the agent was replaced and why.
 
@@ -150,7 +147,7 @@ async def consult_or_replace(
     if not unfit:
         try:
             return await consult(brain, agent, task, tools, schema, artefacts, listen)
-        except AnswerError as error:
+        except ReplyError as error:
             if brain.server is None:
                 raise
             problem, cost = error.what, error.usage
@@ -180,9 +177,12 @@ class _Dialogue:
     pictures: list[str] = field(default_factory=list)  # shown so far
     usage: Usage = field(default_factory=Usage)
 
+    def _note(self, note: str) -> None:
+        self.listen(self.agent, note)
+
     async def call_tools(self) -> bool:
         """Ask for tool calls and make them; return whether any was made."""
-        reply, usage = await request_reply(self.brain, self.messages, list(self.tools.values()))
+        reply, usage = await request_reply(self.brain, self.messages, list(self.tools.values()), listen=self._note)
         self.usage += usage
         self.character_budget -= len(str(reply.content)) + len(json.dumps(reply.tool_calls))
         if not reply.tool_calls or self.character_budget <= 0:
@@ -225,7 +225,7 @@ class _Dialogue:
         messages = [*self.messages, HumanMessage(f"Answer now with a {schema.__name__}, as JSON.")]
         answers: list[str] = []
         for _ in range(MAX_ATTEMPTS):
-            reply, usage = await request_reply(self.brain, messages, schema=schema)
+            reply, usage = await request_reply(self.brain, messages, schema=schema, listen=self._note)
             self.usage += usage
             answers.append(str(reply.content))
             try:

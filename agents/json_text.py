@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import re
 from typing import Any
 
 MOST_VALUES = 64  # values and failed attempts in one text
+MOST_LEVELS = 50  # of lists and objects inside each other; agents use six
+LARGEST_INTEGER = 2**63  # checkpoints hold no larger ones
 CONSTANT = re.compile(r"([:,\[]\s*)[+-]?(?:NaN|Infinity|inf|nan)\b")
 DECODER = json.JSONDecoder(parse_constant=lambda _: None, strict=False)  # NaN is null; strings may contain line breaks
 
@@ -40,7 +44,8 @@ def find_values(text: str) -> list[Any]:
                 break
             value, position = _repaired(text[opening.start() : end]), end
         if isinstance(value, dict | list):
-            values.append(with_encodable_texts(value))
+            with contextlib.suppress(ValueError):
+                values.append(storable(value))
     return values
 
 
@@ -49,15 +54,31 @@ def encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def with_encodable_texts(value: Any) -> Any:
-    """Return plain data with `encodable` texts."""
+def storable(value: Any, levels: int = MOST_LEVELS) -> Any:
+    """Return plain data that every file, request and checkpoint can contain.
+
+    Texts are `encodable`, NaN and infinities are null, larger integers than those of 64 bits are floats, and values
+    that JSON has not are texts.
+
+    Raises
+    ------
+    ValueError
+        The data have more than ``levels`` levels.
+    """
+    if levels == 0:
+        msg = f"more than {MOST_LEVELS} levels of lists and objects"
+        raise ValueError(msg)
     if isinstance(value, str):
         return encodable(value)
-    if isinstance(value, list):
-        return [with_encodable_texts(item) for item in value]
+    if isinstance(value, list | tuple):
+        return [storable(item, levels - 1) for item in value]
     if isinstance(value, dict):
-        return {encodable(str(name)): with_encodable_texts(item) for name, item in value.items()}
-    return value
+        return {encodable(str(name)): storable(item, levels - 1) for name, item in value.items()}
+    if isinstance(value, int) and not -LARGEST_INTEGER <= value < LARGEST_INTEGER:
+        value = float(value) if abs(value) < 10**300 else math.inf
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, int | float | None) else encodable(str(value))
 
 
 def is_complete(text: str) -> bool:

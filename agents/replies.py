@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
-from tenacity import AsyncRetrying, RetryCallState, stop_after_delay, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
 from ape.agents import reply_cache
 from ape.agents.answers import Mismatch, read_valid_items
@@ -27,10 +27,13 @@ from ape.agents.brain import Brain
 from ape.agents.dialogue import plain_dialogue
 from ape.agents.request_slots import request_slot
 from ape.agents.thoughts import split_thoughts
-from ape.agents.written_calls import UNREADABLE, read_arguments, written_calls
+from ape.agents.written_calls import MOST_CALLS, UNREADABLE, read_arguments, written_calls
+from ape.core.errors import InputError
+from ape.core.redaction import redacted
 
 CACHED_REPLY = "cached reply"  # name of the callback event
 RETRY_SECONDS = 120.0  # for a server that fails or restarts
+MOST_ODD_REPLIES = 5  # in a row, for a server that answers but sends an error as a reply, or breaks off
 LONGEST_PAUSE = 20.0  # seconds between two attempts
 LONGEST_TOOL_REPLY = 1024  # tokens of a reply that may call tools
 PICTURES_REMOVED = "(this server accepts no pictures)"
@@ -70,12 +73,19 @@ class Usage:
         return Usage(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
 
+class ReplyError(InputError):
+    """A server answers, but not with what was asked for; ``usage`` is what its replies cost."""
+
+    usage: Usage = Usage()
+
+
 async def request_reply(
     brain: Brain,
     messages: Sequence[BaseMessage],
     tools: Sequence[BaseTool] = (),
     schema: type[BaseModel] | None = None,
     stream: bool = False,
+    listen: Callable[[str], None] = lambda note: None,
 ) -> tuple[AIMessage, Usage]:
     """Request the next message of a conversation.
 
@@ -93,6 +103,8 @@ async def request_reply(
         Record that the reply must match.
     stream : bool
         Whether callbacks receive a server's reply word by word.
+    listen : callable
+        Called with a note before the server is asked again.
 
     Returns
     -------
@@ -101,6 +113,8 @@ async def request_reply(
 
     Raises
     ------
+    ReplyError
+        The server sends no reply of a model, twice in a row.
     InputError
         The server fails for `RETRY_SECONDS`, or rejects the request.
     """
@@ -114,7 +128,7 @@ async def request_reply(
         dispatch_custom_event(CACHED_REPLY, {"content": cached.content, "tool_calls": cached.tool_calls})
         return cached, Usage(known=1)
     start = time.perf_counter()
-    raw = await _ask_server(brain, list(messages), options | {"stream": stream})
+    raw = await _ask_server(brain, list(messages), options | {"stream": stream}, listen)
     reply = read_reply(raw, messages, {tool.name: list(tool.args) for tool in tools}, schema)
     seconds, tokens = time.perf_counter() - start, reply.usage_metadata
     if brain.cached and _is_usable(reply, schema):
@@ -151,12 +165,12 @@ def read_reply(
     """
     from ape.agents.served_chat import THOUGHT, WHOLE
 
-    said, thought = split_thoughts(str(raw.additional_kwargs.get(WHOLE, raw.content)))
-    thought = "\n".join(filter(None, [raw.additional_kwargs.get(THOUGHT, ""), thought]))
+    said, thought = split_thoughts(redacted(str(raw.additional_kwargs.get(WHOLE, raw.content))))
+    thought = "\n".join(filter(None, [redacted(raw.additional_kwargs.get(THOUGHT, "")), thought]))
     calls = [
         {
             "name": str(call["name"]),
-            "args": _arguments(call["args"], tools.get(str(call["name"]), ())),
+            "args": redacted(_arguments(call["args"], tools.get(str(call["name"]), ()))),
             "id": call["id"],
         }
         for call in (*raw.tool_calls, *raw.invalid_tool_calls)
@@ -171,7 +185,7 @@ def read_reply(
     return raw.model_copy(
         update={
             "content": said,
-            "tool_calls": _with_ids(calls, messages),
+            "tool_calls": _with_ids(calls[:MOST_CALLS], messages),
             "invalid_tool_calls": [],
             "additional_kwargs": {},
         }
@@ -215,16 +229,18 @@ def response_format(schema: type[BaseModel]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": record}
 
 
-async def _ask_server(brain: Brain, messages: list[BaseMessage], options: dict[str, Any]) -> AIMessage:
+async def _ask_server(
+    brain: Brain, messages: list[BaseMessage], options: dict[str, Any], listen: Callable[[str], None]
+) -> AIMessage:
     """Ask with retries; ask a server that rejects pictures or schemas again without them."""
     import openai  # slow to load, and the embedded brain does not need it
 
-    from ape.agents.served_chat import OddReply
+    from ape.agents.served_http import OddReply
     from ape.agents.server import odd_reply_error, server_error
 
     while True:
         try:
-            return await _ask_with_retries(brain, messages, options)
+            return await _ask_with_retries(brain, messages, options, listen)
         except openai.APIStatusError as error:
             simpler = _simpler_request(messages, options, str(error))
             rejected = 400 <= error.status_code < 500 or error.status_code == 500  # some report a picture as a fault
@@ -234,7 +250,8 @@ async def _ask_server(brain: Brain, messages: list[BaseMessage], options: dict[s
         except openai.OpenAIError as error:
             raise server_error(error, str(brain.server)) from error
         except OddReply as reply:
-            raise odd_reply_error(reply, str(brain.server)) from reply
+            told = odd_reply_error(reply, str(brain.server))
+            raise told if reply.temporary else ReplyError(told.what, told.where, told.hint) from reply
 
 
 def _simpler_request(
@@ -251,23 +268,46 @@ def _simpler_request(
     return None if without_pictures == messages else (without_pictures, options)
 
 
-async def _ask_with_retries(brain: Brain, messages: list[BaseMessage], options: dict[str, Any]) -> AIMessage:
+async def _ask_with_retries(
+    brain: Brain, messages: list[BaseMessage], options: dict[str, Any], listen: Callable[[str], None]
+) -> AIMessage:
+    import httpx
     import openai
 
-    from ape.agents.served_chat import THOUGHT, OddReply
+    from ape.agents.served_chat import THOUGHT
+    from ape.agents.served_http import OddReply
+    from ape.agents.server import odd_reply_error, server_error
 
     temporary = openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError
     options = dict(options)
     if answer := options.pop("response_format", None):
         options["extra_body"] = {"response_format": answer}  # the client would parse the answer of a known option
 
+    odd = 0
+
     def may_pass(state: RetryCallState) -> bool:
+        nonlocal odd
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, OddReply):
-            options["stream"] = False  # some servers cannot
-            return error.temporary or state.attempt_number < 2
+            odd += 1
+            options["stream"] = error.streamed  # some servers cannot, and some can nothing else
+            return odd < (MOST_ODD_REPLIES if error.temporary else 2)
+        if state.seconds_since_start is None or state.seconds_since_start >= RETRY_SECONDS:
+            return False
+        if (
+            isinstance(getattr(error, "__cause__", None), httpx.ProtocolError)
+            and state.attempt_number >= MOST_ODD_REPLIES
+        ):
+            return False
         lasting = "image" in str(error) or ABOUT_ROLES.search(str(error))  # some report these as faults of their own
         return isinstance(error, temporary) and not lasting
+
+    def tell(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, OddReply):
+            listen(f"asks {brain.name} again ({odd_reply_error(error, str(brain.server)).what})")
+        elif isinstance(error, openai.OpenAIError):
+            listen(f"asks {brain.name} again ({server_error(error, str(brain.server)).what})")
 
     async def ask(limit: dict[str, int]) -> Any:
         async with request_slot(str(brain.server), reply_cache.cache_folder().parent / "slots"):
@@ -276,8 +316,8 @@ async def _ask_with_retries(brain: Brain, messages: list[BaseMessage], options: 
     async def ask_with_retries(limit: dict[str, int]) -> Any:
         retrying = AsyncRetrying(
             retry=may_pass,
-            stop=stop_after_delay(RETRY_SECONDS),
             wait=wait_exponential(max=LONGEST_PAUSE),
+            before_sleep=tell,
             reraise=True,
         )
         return await retrying(ask, limit)

@@ -13,39 +13,28 @@ from contextlib import contextmanager
 from typing import Any
 
 import openai
-from langchain_core.messages import AIMessageChunk, BaseMessageChunk
+from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 
 from ape.agents.json_text import encodable, is_complete
+from ape.agents.served_http import OddReply
 from ape.agents.thoughts import Screen
-from ape.agents.written_calls import read_arguments
+from ape.agents.written_calls import MOST_CALLS, read_arguments
+from ape.core.blocking import run_blocking
+from ape.core.redaction import redacted
 
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
 THOUGHT, WHOLE = "thought", "whole text"  # keys in a message's additional arguments
 QUOTED = 120  # characters of an odd reply
-MOST_CHARACTERS = 200_000  # of a text; a reply is much shorter, unless a model repeats itself
+MOST_CHARACTERS = 100_000  # of a text; a reply is much shorter, unless a model repeats itself
+MOST_NAME = 100  # characters of a call's name, id and other short texts
+MOST_TOKENS = 10**9  # that a server may say it counted
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 # The client warns of every field that has another type than OpenAI's; they are read here.
 warnings.filterwarnings("ignore", "Pydantic serializer warnings", UserWarning)
-
-
-class OddReply(Exception):
-    """The server answered, but with no reply of a model: an error, a page, or something else.
-
-    Parameters
-    ----------
-    what : str
-        What it sent, in a few words.
-    temporary : bool
-        Whether the server says that it may work later.
-    """
-
-    def __init__(self, what: str, temporary: bool = False) -> None:
-        super().__init__(what)
-        self.what, self.temporary = what, temporary
 
 
 class ServedChat(ChatOpenAI):
@@ -56,12 +45,12 @@ class ServedChat(ChatOpenAI):
     """
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        body = response.model_dump(warnings=False) if isinstance(response, openai.BaseModel) else response
+        body = _as_data(response)
         choice = _first_choice(body)
-        message = _plain_message(choice.get("message") or choice.get("text"))
+        message = redacted(_plain_message(choice.get("message") or choice.get("text")))
+        plain = {"choices": [{"message": message, "finish_reason": _short(choice.get("finish_reason"))}]}
         usage = _plain_usage(body.get("usage"))
-        plain = body | {"choices": [{**choice, "message": message}], "usage": usage, "error": None}
-        result = super()._create_chat_result(plain, generation_info)
+        result = super()._create_chat_result({**plain, "usage": usage, "model": self.model_name}, generation_info)
         result.generations[0].message.additional_kwargs = {THOUGHT: message["thought"]} if message["thought"] else {}
         return result
 
@@ -71,24 +60,25 @@ class ServedChat(ChatOpenAI):
         if not isinstance(chunk, dict):
             return None
         if chunk.get("error"):
-            raise _error_reply(chunk["error"])
-        choices = [choice for choice in chunk.get("choices") or [] if isinstance(choice, dict)][:1]
-        thought = ""
-        for choice in choices:
-            choice["delta"] = delta = _plain_message(choice.get("delta") or choice.get("message"), streamed=True)
+            raise error_reply(chunk["error"])
+        given = chunk.get("choices")
+        choices, thought = [], ""
+        for choice in [each for each in given if isinstance(each, dict)][:1] if isinstance(given, list) else []:
+            delta = _plain_message(choice.get("delta") or choice.get("message"), streamed=True)
+            choices.append({"delta": delta, "finish_reason": _short(choice.get("finish_reason"))})
             thought = delta["thought"]
         made = super()._convert_chunk_to_generation_chunk(
-            chunk | {"choices": choices, "usage": _plain_usage(chunk.get("usage"))},
-            default_chunk_class,
-            base_generation_info,
+            {"choices": choices, "usage": _plain_usage(chunk.get("usage"))}, default_chunk_class, base_generation_info
         )
         if made is not None and isinstance(made.message, AIMessageChunk):
             made.message.additional_kwargs = {THOUGHT: thought} if thought else {}
         return made
 
-    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        with _reading():
-            return super()._generate(*args, **kwargs)
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        # only the asynchronous client can end a request in time
+        return run_blocking(self._agenerate(messages, stop, **kwargs))
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
         with _reading():
@@ -101,14 +91,16 @@ class ServedChat(ChatOpenAI):
             async for chunk in super()._astream(*args, **kwargs):
                 received = True
                 if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
-                    chunk.message.tool_call_chunks = places.separate(chunk.message.tool_call_chunks)
+                    pieces = places.separate(chunk.message.tool_call_chunks)
+                    chunk.message.tool_call_chunks = pieces
+                    length += sum(len(piece["args"] or "") for piece in pieces)
                 if piece := str(chunk.message.content):
                     chunk.message.additional_kwargs[WHOLE] = piece
                     chunk.message.content = screen.show(piece)
                     chunk = ChatGenerationChunk(message=chunk.message, generation_info=chunk.generation_info)
                     length += len(piece)
                 yield chunk
-                if length > MOST_CHARACTERS:
+                if length > MOST_CHARACTERS or places.count >= MOST_CALLS:
                     break
         if not received:
             raise OddReply("it sent no stream")
@@ -119,7 +111,7 @@ class CallPlaces:
 
     def __init__(self) -> None:
         self._last: dict[int, ToolCallChunk] = {}  # the last call of each index sent, with its arguments
-        self._count = 0
+        self.count = 0
 
     def separate(self, pieces: list[ToolCallChunk]) -> list[ToolCallChunk]:
         """Return the pieces of calls with the indices of their calls; the first piece of a call has its name and id."""
@@ -128,8 +120,8 @@ class CallPlaces:
     def _placed(self, piece: ToolCallChunk) -> ToolCallChunk:
         sent, call = piece["index"] or 0, self._last.get(piece["index"] or 0)
         if call is None or _begins_another(piece, call):
-            self._last[sent] = {**piece, "args": piece["args"] or "", "index": self._count}
-            self._count += 1
+            self._last[sent] = {**piece, "args": piece["args"] or "", "index": self.count}
+            self.count += 1
             return self._last[sent].copy()
         call["args"] = f"{call['args']}{piece['args'] or ''}"
         return {**piece, "index": call["index"], "name": None, "id": None}
@@ -148,9 +140,27 @@ def _reading() -> Iterator[None]:
     """Turn the errors of a client that reads an unexpected body into an `OddReply`."""
     try:
         yield
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except openai.APIConnectionError as error:  # some versions of the client wrap all errors of a request
+        raise (error.__cause__ if isinstance(error.__cause__, OddReply) else error) from error.__cause__
+    except openai.APIStatusError:
+        raise
+    except openai.APIError as error:  # an event of a stream
+        raise error_reply(error.body or error.message) from error
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         reason = " ".join(str(error).split())[:QUOTED]
         raise OddReply(f"it cannot be read ({type(error).__name__}: {reason})") from error
+
+
+def _as_data(response: Any) -> Any:
+    """Body of a reply as plain data. The client gives text if the server does not say that it sends JSON."""
+    if isinstance(response, openai.BaseModel):
+        return response.model_dump(warnings=False)
+    if not isinstance(response, str):
+        return response
+    text = response.lstrip("\ufeff \r\n\t")
+    if text.startswith("data:"):
+        raise OddReply("it sent a stream that was not asked for", streamed=True)
+    return json.loads(text) if text.startswith("{") else response
 
 
 def _first_choice(body: Any) -> dict[str, Any]:
@@ -162,27 +172,39 @@ def _first_choice(body: Any) -> dict[str, Any]:
         The body is no reply of a model.
     """
     if not isinstance(body, dict):
-        raise OddReply(f"it sent {_quoted(body)}")
+        raise OddReply(f"it sent {_quoted(body)}" if body else "it sent nothing")
     if body.get("error"):
-        raise _error_reply(body["error"])
+        raise error_reply(body["error"])
     if not any(body.get(field) for field in ("choices", "message", "model", "usage")) and body.get("choices") != []:
         sent = {name: value for name, value in body.items() if value is not None}
         raise OddReply(f"it sent {_quoted(json.dumps(sent, default=str))}")
+    if body.get("object") == "error":  # vLLM's form
+        raise error_reply(body)
     choices = body.get("choices") or [{"message": body.get("message") or {}}]
     return choices[0] if isinstance(choices, list) and isinstance(choices[0], dict) else {}
 
 
-def _error_reply(error: Any) -> OddReply:
+def error_reply(error: Any) -> OddReply:
+    """Return the error that a server sent in place of a reply, as an exception."""
     details = error if isinstance(error, dict) else {"message": error}
     code = str(details.get("code") or details.get("status") or "")
     temporary = code == "429" or (len(code) == 3 and code.startswith("5"))
-    return OddReply(str(details.get("message") or error)[:300], temporary)
+    return OddReply(" ".join(str(details.get("message") or error).split())[:300], temporary)
 
 
 def _plain_usage(usage: Any) -> dict[str, int] | None:
     if not isinstance(usage, dict):
         return None
-    return {name: int(usage[name]) if isinstance(usage.get(name), int | float) else 0 for name in COUNTS}
+    return {name: _count(usage.get(name)) for name in COUNTS}
+
+
+def _count(given: Any) -> int:
+    """A number of tokens; what cannot be one counts as none."""
+    return int(given) if isinstance(given, int | float) and 0 <= given <= MOST_TOKENS else 0
+
+
+def _short(given: Any) -> str | None:
+    return encodable(given[:MOST_NAME]) if isinstance(given, str) else None
 
 
 def _plain_message(given: Any, streamed: bool = False) -> dict[str, Any]:
@@ -195,7 +217,8 @@ def _plain_message(given: Any, streamed: bool = False) -> dict[str, Any]:
     calls = entries if isinstance(entries, list) else [entries]
     if isinstance(legacy := message.get("function_call"), dict):
         calls = [*calls, {"function": legacy}]
-    plain_calls = [_plain_call(call, place, streamed) for place, call in enumerate(calls) if isinstance(call, dict)]
+    calls = [call for call in calls if isinstance(call, dict)][:MOST_CALLS]
+    plain_calls = [_plain_call(call, place, streamed) for place, call in enumerate(calls)]
     return {"role": "assistant", "content": content, "thought": thought, "tool_calls": plain_calls}
 
 
@@ -222,15 +245,11 @@ def _plain_call(call: dict[str, Any], place: int, streamed: bool) -> dict[str, A
         arguments = json.dumps(read_arguments(given))
     else:  # a piece of the arguments
         arguments = given if isinstance(given, str) else "" if given is None else json.dumps(given)
-    name = body.get("name")
-    function = {"name": name if streamed or isinstance(name, str) else "", "arguments": arguments}
+    name = _short(body.get("name"))
+    function = {"name": name if streamed else name or "", "arguments": arguments}
     index = call.get("index")
-    return {
-        "id": call["id"] if isinstance(call.get("id"), str) else None,
-        "type": "function",
-        "function": function,
-        "index": index if isinstance(index, int) else place,
-    }
+    known = isinstance(index, int) and 0 <= index < MOST_TOKENS
+    return {"id": _short(call.get("id")), "type": "function", "function": function, "index": index if known else place}
 
 
 def _quoted(body: Any) -> str:

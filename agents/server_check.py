@@ -16,7 +16,7 @@ from ape.agents.answers import Mismatch, read_answer
 from ape.agents.brain import Brain
 from ape.agents.records import Proposal
 from ape.agents.replies import read_reply, response_format
-from ape.agents.served_chat import OddReply
+from ape.agents.served_http import OddReply
 from ape.agents.server import LONGEST_REPLY, connect, odd_reply_error, server_error
 from ape.agents.trial_consultations import try_consultations
 from ape.agents.vllm_command import CONTEXT_TOKENS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ape.core.redaction import open_end, redacted
+
 _WORDS = "think|thinking|thought|reasoning|reflection"
 OPENING = rf"<(?:{_WORDS})>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|channel\|>\s*analysis\s*<\|message\|>"
 CLOSING = rf"</(?:{_WORDS})>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|end\|>"
@@ -51,7 +53,7 @@ def _without_closed_thoughts(text: str) -> tuple[str, list[str]]:
 
 
 class Screen:
-    """Select the part of a stream that a person should see: no thoughts, and no calls written as text."""
+    """Select the part of a stream that a person should see: no thoughts, no calls written as text, and no secrets."""
 
     def __init__(self) -> None:
         self._text = self._shown = ""  # since nothing was hidden the last time
@@ -63,6 +65,7 @@ class Screen:
         visible, _ = _without_closed_thoughts(self._text)
         for pattern in (AFTER_OPENING, END_MARKS, WRITTEN_CALL, START_OF_MARK):
             visible = pattern.sub("", visible)
+        visible = redacted(visible[: len(visible) - open_end(visible)])
         self._begun = self._begun or bool(visible.strip())
         if not self._begun or not visible.startswith(self._shown):
             return ""

@@ -12,9 +12,10 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from ape.agents.json_text import find_values, with_encodable_texts
+from ape.agents.json_text import find_values, storable
 
 NAMES = ("name", "tool_name", "tool", "function", "function_name", "recipient_name")
 ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
@@ -26,6 +27,7 @@ ARGUMENT_TAG = re.compile(
 )
 CALL_TAG = re.compile(r"<(?:function=|invoke\s+name=|tool_call>\s*)\"?([\w.-]+)\"?\s*>?")
 MARKUP = re.compile(r"<[|｜][^<>]{0,60}?[|｜]>|</?tool_call>|\[/?TOOL_CALLS?\]|```(?:python|tool_code)?")
+MOST_CALLS = 64  # of a reply; more than an agent may make
 LONGEST_GAP = 20  # marks between a name and its arguments
 
 Call = dict[str, Any]  # "name" and "args"
@@ -54,10 +56,13 @@ def written_calls(text: str, tools: Mapping[str, Sequence[str]]) -> list[Call]:
 def read_arguments(value: Any, parameters: Sequence[str] = ()) -> dict[str, Any]:
     """Return the arguments of a call, as an object, a list, or a text that contains one of them.
 
-    A list gives the arguments in the order of ``parameters``. The arguments that cannot be read are one argument named
-    `UNREADABLE`.
+    A list gives the arguments in the order of ``parameters``. The arguments that cannot be read, or that are nested too
+    deeply, are one argument named `UNREADABLE`.
     """
-    original = value
+    try:
+        original = value = storable(value)
+    except (ValueError, RecursionError):
+        return {UNREADABLE: "nested too deeply"}
     for _ in range(3):  # some servers encode twice
         if not isinstance(value, str):
             break
@@ -76,7 +81,7 @@ def read_arguments(value: Any, parameters: Sequence[str] = ()) -> dict[str, Any]
 
 def _decoded(text: str) -> Any:
     try:
-        return with_encodable_texts(json.loads(text, parse_constant=lambda _: None, strict=False))
+        return storable(json.loads(text, parse_constant=lambda _: None, strict=False))
     except (ValueError, RecursionError):
         return next(iter(find_values(text)), None)
 
@@ -97,8 +102,8 @@ def _tagged(text: str, tools: Mapping[str, Sequence[str]]) -> list[Call]:
 def _plain(text: str) -> Any:
     """Value of an argument between tags: JSON if it is JSON, otherwise the text."""
     try:
-        return json.loads(text.strip())
-    except ValueError:
+        return storable(json.loads(text.strip()))
+    except (ValueError, RecursionError):
         return text.strip()
 
 
@@ -137,7 +142,7 @@ def _named_before_json(text: str, tools: Mapping[str, Sequence[str]]) -> list[Ca
     pattern = re.compile(rf"(?<![\w\"'])({'|'.join(map(re.escape, tools))})\b{gap}(?={{)")
     return [
         {"name": match[1], "args": values[0]}
-        for match in pattern.finditer(text)
+        for match in islice(pattern.finditer(text), MOST_CALLS)
         if (values := find_values(text[match.end() :])) and isinstance(values[0], dict)
     ]
 
@@ -168,9 +173,9 @@ def _python_call(node: ast.expr, tools: Mapping[str, Sequence[str]]) -> Call | N
     if name not in tools:
         return None
     try:
-        given = [ast.literal_eval(argument) for argument in node.args]
-        named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg}
-    except (ValueError, TypeError, SyntaxError):
+        given = [storable(ast.literal_eval(argument)) for argument in node.args]
+        named = {keyword.arg: storable(ast.literal_eval(keyword.value)) for keyword in node.keywords if keyword.arg}
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
     return {"name": name, "args": {**dict(zip(tools[name], given, strict=False)), **named}}
 

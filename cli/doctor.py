@@ -18,10 +18,11 @@ from rich.text import Text
 
 from ape.agents.brain import EMBEDDED, URL_VARIABLE
 from ape.agents.reply_cache import cache_folder
-from ape.agents.server import START_HINT, base_address, served_models
+from ape.agents.server import MOST_NAMED, START_HINT, base_address, served_models
 from ape.agents.vllm_command import serve_command
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.core.redaction import redacted
 from ape.runs.postgres import VARIABLE
 from ape.runs.tracing import ENDPOINT
 from ape.series.matrix_profile import is_compiled
@@ -104,10 +105,12 @@ def _check_brain() -> Check:
         start = " ".join(serve_command()[:3])
         return Check("brain", True, f"embedded; to use a model server, run '{start}' and set {URL_VARIABLE}")
     try:
-        models = [str(entry["id"]) for entry in served_models(base_address(address))]
+        server, models = base_address(address), [entry["id"] for entry in served_models(address)]
     except InputError as error:
         return Check("brain", False, str(error), START_HINT)
-    return Check("brain", bool(models), f"{address} serves {', '.join(models) or 'no model'}", START_HINT)
+    some = ", ".join(models[:MOST_NAMED]) or "no model"
+    more = f" and {len(models) - MOST_NAMED} more" if len(models) > MOST_NAMED else ""
+    return Check("brain", bool(models), redacted(f"{server} serves {some}{more}"), START_HINT)
 
 
 def _check_matrix_profile() -> Check:
@@ -131,7 +134,7 @@ def _check_traces() -> Check:
     address = os.environ.get(ENDPOINT)
     if not address:
         return Check("traces", True, f"spans.jsonl in each run folder; {ENDPOINT} also sends them to a collector")
-    parts = urlsplit(address)
+    parts, address = urlsplit(address), redacted(address)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 4318), timeout=3).close()
     except OSError as error:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
+from types import TracebackType
 
 from ape.cli.arguments import build_parser
 from ape.cli.inputs import require_inputs
 from ape.core.errors import InputError
+from ape.core.redaction import redact_record, redacted
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
+    if logging.lastResort is not None:
+        logging.lastResort.addFilter(redact_record)
+    sys.excepthook = _report
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)
@@ -41,6 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("ape: stopped; resume with 'ape run --resume DIR', or rerun the same command\n")
         return 130
     return 0
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that no command expects, without secrets."""
+    sys.stderr.write(redacted("".join(traceback.format_exception(kind, error, trace))))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ape.core.redaction import redacted
+
 
 class InputError(ValueError):
     """A file, option, bank or checkpoint cannot be used.
 
-    The message is one line: ``what (where): hint``.
+    The message is one line: ``what (where): hint``. It contains no secret that `ape.core.redaction` knows.
 
     Parameters
     ----------
@@ -19,8 +21,8 @@ class InputError(ValueError):
     """
 
     def __init__(self, what: str, where: str, hint: str) -> None:
-        self.what, self.where, self.hint = what, where, hint
-        super().__init__(" ".join(f"{what} ({where}): {hint}".split()))
+        self.what, self.where, self.hint = redacted(what), redacted(where), redacted(hint)
+        super().__init__(" ".join(f"{self.what} ({self.where}): {self.hint}".split()))
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
         """Pickle the three parts: by default an exception is rebuilt from its message alone."""

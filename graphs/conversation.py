@@ -108,6 +108,8 @@ class ConversationContext:
         Trains, post-trains with a Rule Bank and scores; returns the post-training report.
     scored : callable
         Returns what can be asked about the scored series; None before it is scored.
+    listen : callable
+        Called with a note before a server is asked again.
     """
 
     workbench: Workbench
@@ -117,6 +119,7 @@ class ConversationContext:
     mine: Callable[[], RuleBank]
     train: Callable[[RuleBank], dict[str, Any]]
     scored: Callable[[], Scored | None]
+    listen: Callable[[str], None] = lambda note: None
 
 
 async def think(state: ConversationState, runtime: Runtime[ConversationContext]) -> ConversationState:
@@ -133,7 +136,7 @@ async def think(state: ConversationState, runtime: Runtime[ConversationContext])
     if len(rounds) >= MAX_ROUNDS or (rounds and length(last_turn(messages, budget)) > budget):
         return {"messages": [AIMessage("I stop here, after many attempts. Ask again in other words, or for less.")]}
     prompt = build_prompt(messages, desk, context.brain, budget, scored.facts if scored else None)
-    reply, _ = await request_reply(context.brain, prompt, tools, stream=True)
+    reply, _ = await request_reply(context.brain, prompt, tools, stream=True, listen=context.listen)
     if not reply.content and not reply.tool_calls:
         reply = AIMessage("The model sent an empty reply. Say it again, or in other words.")
     return {"messages": [reply]}

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from ape.agents.brain import without_login
 from ape.core.alert_rates import AlertRate
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
@@ -51,6 +52,9 @@ class Request:
     alerts: AlertRate | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "brain", without_login(self.brain))
 
     def load(self) -> Series:
         """Load the series."""

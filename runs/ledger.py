@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
+from ape.core.redaction import redacted
 
 
 class Ledger:
@@ -38,13 +39,13 @@ class Ledger:
         figures: dict[str, float] | None = None,
         checkpoint: str | None = None,
     ) -> None:
-        """Append one decision."""
+        """Append one decision; a server's or person's words lose the secrets in them."""
         entry = {
             "agent": agent,
             "decision": decision,
             "rule": rule,
             "iteration": iteration,
-            "rationale": rationale,
+            "rationale": redacted(rationale),
             "evidence": list(evidence),
             "figures": {name: float(f"{value:.6g}") for name, value in (figures or {}).items()},
         }

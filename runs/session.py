@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -252,6 +253,7 @@ class Session:
             mine=lambda: cast(RuleBank, _isolated(execute, run, callbacks, mine_only=True).mined),
             train=lambda bank: _isolated(post_train_with_bank, run, bank, callbacks).post_training,
             scored=self._scored,
+            listen=partial(listen, "guide"),
         )
 
     def _turn(self, prepare: Prepare) -> Iterator[Update]:

@@ -29,6 +29,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 import ape
 from ape.agents.replies import CACHED_REPLY
+from ape.core.redaction import redacted
 from ape.core.run_files import SPANS
 from ape.graphs.state import AGENT, DECISION
 from ape.tools.artefacts import evidence_id, evidence_record
@@ -122,7 +123,7 @@ class _SpanCallbacks(BaseCallbackHandler):
         new = [_plain(message) for message in messages[0][earlier:]]
         agent = (rest.get("metadata") or {}).get(AGENT)
         model = (rest.get("invocation_params") or {}).get("model") or "embedded"
-        attributes = {AGENT: str(agent), "ape.earlier_messages": earlier, Named.LLM_MODEL_NAME: str(model)}
+        attributes = {AGENT: str(agent), "ape.earlier_messages": earlier, Named.LLM_MODEL_NAME: redacted(str(model))}
         self._start(run_id, parent_run_id, "reply", Kind.LLM, attributes | _value("input", new))
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **rest: Any) -> None:
@@ -171,7 +172,7 @@ class _SpanCallbacks(BaseCallbackHandler):
 
     def _on_error(self, error: BaseException, *, run_id: UUID, **rest: Any) -> None:
         waits = isinstance(error, GraphInterrupt)  # for a person, which is no failure
-        self._end(run_id, {}, "" if waits else " ".join(f"{type(error).__name__}: {error}".split())[:400])
+        self._end(run_id, {}, "" if waits else redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:400])
 
     on_chain_error = on_llm_error = on_tool_error = _on_error
 
@@ -233,7 +234,7 @@ def _value(which: str, value: Any) -> dict[str, str]:
     """Return the attributes of a span's ``input`` or ``output``: JSON, or a placeholder if values are hidden."""
     if os.environ.get(HIDE[which], "").lower() == "true":
         return {f"{which}.value": REDACTED}
-    text = json.dumps(value, default=str)
+    text = json.dumps(redacted(value), default=str)
     return {f"{which}.value": text[:MAX_CHARACTERS], f"{which}.mime_type": "application/json"}
 
 
@@ -246,4 +247,4 @@ def _plain(message: BaseMessage) -> dict[str, Any]:
 
 
 def _attribute(value: Any) -> Any:
-    return value if isinstance(value, str | int | float) else json.dumps(value)
+    return redacted(value) if isinstance(value, str | int | float) else json.dumps(redacted(value))

@@ -29,7 +29,11 @@ settings.load_profile("ape")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
+    """Put the longest files first; leave out the tests marked ``faults`` unless ``-m faults`` asks for them."""
+    if "faults" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("faults")]
+        items[:] = [item for item in items if not item.get_closest_marker("faults")]
+        config.hook.pytest_deselected(items=left_out)
     places = {config.rootpath / "tests" / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
 

@@ -234,6 +234,12 @@ def server():
 
 
 @pytest.fixture
+def expert_server():
+    """The embedded expert as a server has it, without HTTP."""
+    return LoopbackServer(ExpertChatModel())
+
+
+@pytest.fixture
 def script():
     """Scripts of replies and faults, by name."""
     return SimpleNamespace(failing=failing, breaking=breaking, slow=slow, saying=saying)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -307,3 +308,11 @@ def test_calls_that_share_an_index_are_separate():
 def test_name_sent_with_every_piece_is_one_call():
     placed = CallPlaces().separate([piece(id="a", name="stl", args="{"), piece(id="a", name="stl", args="}")])
     assert [(each["index"], each["name"]) for each in placed] == [(0, "stl"), (0, None)]
+
+
+@pytest.mark.parametrize("text", ["stl {", "<function=stl>", '{"name": "stl"}, ', "stl(channel='v')\n", '{"a":'])
+def test_text_that_repeats_itself_is_read_in_time(server, bench, text):
+    server.every_script = lambda _: body_of({"role": "assistant", "content": text * 5000})
+    begun = time.perf_counter()
+    reply, _ = asyncio.run(request_reply(open_brain(server.url), [HumanMessage("hi")], profiler_tools(bench)))
+    assert time.perf_counter() - begun < 5 and len(reply.tool_calls) <= 64
