@@ -25,6 +25,7 @@ from ape.core.validation import validated
 from ape.monitor import read_events
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
 from ape.runs.batch_page import write_summary
+from ape.runs.changing import changing
 from ape.runs.execution import execute, mark_trained, next_step, settle
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
@@ -91,7 +92,8 @@ def train_items(names: Sequence[str], out: Path, progress: Progress | None = Non
             untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
             failed |= _train_group(backbone, seed, untrained, progress)
             for run in runs.values():
-                pack(run.folder)
+                with changing(run.folder):
+                    pack(run.folder)
     return failed
 
 
@@ -131,7 +133,8 @@ def _mine(folder: Path, request: Request) -> dict[str, Any]:
     if request.command == "mine":
         settle(run)
     else:
-        pack(folder)
+        with changing(folder):
+            pack(folder)
     summary = {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
     return {**summary, CURVE: curve(series, series.channels[0])}
 
@@ -165,8 +168,9 @@ def _train_group(backbone: str, seed: int, runs: Mapping[str, Run], progress: Pr
         if detector is None:
             failed[name] = "training failed: losses are not finite"
         else:
-            detector.save(run.folder / DETECTOR)
-            mark_trained(run)
+            with changing(run.folder):
+                detector.save(run.folder / DETECTOR)
+                mark_trained(run)
     return failed
 
 

@@ -12,12 +12,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from ape.core.files import read_json, write_text
-from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, RECORD, REPORT
+from ape.core.files import write_text
+from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, REPORT
 from ape.monitor import read_events
 from ape.monitor.event_files import COLUMNS
+from ape.posttrain.report_file import read_report
 from ape.posttrain.steps import describe_outcome
 from ape.rules import RuleBank
+from ape.runs.folder import read_record
 from ape.runs.pages import render
 from ape.runs.sparkline import sparkline
 from ape.series.reading.report import NO_TRAIN_END, TRAINING_PART
@@ -131,7 +133,7 @@ def breakable(name: str) -> Markup:
 
 def _row(out: Path, name: str, folder: Path, curve: dict[str, Any] | None) -> Row:
     bank = RuleBank.load(folder / BANK)
-    record = read_json(folder / RECORD, "run record")
+    record = read_record(folder)
     report, posttrain = folder / REPORT, folder / POSTTRAIN
     found = read_events(folder) if (folder / EVENTS_JSON).is_file() else None
     events = None if found is None else found["events"]
@@ -144,7 +146,7 @@ def _row(out: Path, name: str, folder: Path, curve: dict[str, Any] | None) -> Ro
         rules=len(bank.rules),
         mechanisms=list(dict.fromkeys(rule.mechanism for rule in bank.rules)),
         ended=bank.ended,
-        decision=describe_outcome(read_json(posttrain, "post-training report")) if posttrain.is_file() else "",
+        decision=describe_outcome(read_report(posttrain)) if posttrain.is_file() else "",
         seconds=float(sum(record["timings"].values())),
         reading=record["reading"],
         notes=record["notes"],
