@@ -65,6 +65,11 @@ def is_unchanged(path: Path) -> bool:
     return again != expected and (not again or _checksum(path) in again)
 
 
+def is_expected(path: Path) -> bool:
+    """Return whether there is a file, a folder or a link at ``path``, or a file was written there and is missing."""
+    return os.path.lexists(path) or bool(_expected(path))
+
+
 def require_unchanged(path: Path) -> None:
     """Refuse a file that is there and is not as it was written.
 

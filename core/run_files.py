@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from ape.core.errors import InputError
 
 RECORD = "run.json"  # the request, versions and timings
 BANK = "bank.json"
@@ -23,8 +26,18 @@ TRACE_PAGE = "trace.html"
 
 
 def detector_folder(given: Path | str, *names: str) -> Path:
-    """Return the first of the named folders inside ``given``, else ``given`` itself."""
+    """Return the first of the named folders inside ``given``, else ``given`` itself.
+
+    Raises
+    ------
+    InputError
+        The run was post-trained, and its enhanced detector is missing: the other one has other scores.
+    """
     folder = Path(given)
+    enhanced = folder / ENHANCED
+    was_made = os.path.lexists(enhanced) or (folder / POSTTRAIN).is_file()
+    if ENHANCED in names and was_made and not enhanced.is_dir():
+        raise InputError("the enhanced detector of the run is missing", str(enhanced), remedy(enhanced))
     return next((folder / name for name in names if (folder / name).is_dir()), folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from ape.core.files import write_text
-from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, REPORT
+from ape.core.errors import InputError
+from ape.core.files import read_bytes, write_text
+from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, REPORT, remedy
 from ape.monitor import read_events
 from ape.monitor.event_files import COLUMNS
 from ape.posttrain.report_file import read_report
@@ -161,10 +163,24 @@ def _failure(name: str, reason: str) -> Failure:
     return Failure(name, match["what"], match["hint"])
 
 
+def _events_of(folder: Path) -> pd.DataFrame:
+    """Read ``events.csv`` of a run folder as text."""
+    path = folder / EVENTS_CSV
+    try:
+        data = io.BytesIO(read_bytes(path, "list of events"))
+        found = pd.read_csv(data, dtype=str, keep_default_na=False)[list(COLUMNS)]
+        found["score"].astype(float)
+    except (ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"not a list of events: {error}"[:200], str(path), remedy(path)) from error
+    return found
+
+
 def write_all_events(path: Path, folders: Mapping[str, Path]) -> None:
     """Write the events of all series, the worst first; no file if no series was scored."""
     tables = [
-        pd.read_csv(folder / EVENTS_CSV, dtype=str, keep_default_na=False).assign(**{SERIES: name})
+        _events_of(folder).assign(**{SERIES: name})
         for name, folder in folders.items()
         if (folder / EVENTS_CSV).is_file()
     ]

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.run_files import ARTEFACTS, BANK, RECORD
 from ape.core.validation import validated
@@ -134,4 +135,4 @@ def _put(desk: Desk, draft: RuleDraft, words: str) -> str:
 
 def _benign_of(folder: Path) -> list[Rule]:
     """Return the benign rules of a run; none if it has no bank yet."""
-    return list(RuleBank.load(folder / BANK).benign) if (folder / BANK).is_file() else []
+    return list(RuleBank.load(folder / BANK).benign) if is_expected(folder / BANK) else []

@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.run_files import ARTEFACTS, BANK
 from ape.rules import RuleBank
@@ -83,7 +84,7 @@ def explain_rules(folder: Path) -> list[Explanation]:
     for entry in read_entries(folder):
         if entry["rule"]:
             by_rule.setdefault(entry["rule"], []).append(entry)
-    rules = RuleBank.load(folder / BANK).rules if (folder / BANK).is_file() else []
+    rules = RuleBank.load(folder / BANK).rules if is_expected(folder / BANK) else []
     cited = {rule.id: rule.evidence for rule in rules}
     artefacts = Artefacts(folder / ARTEFACTS)
     read_lines = cache(partial(_read_lines, read_request(folder)))

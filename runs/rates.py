@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 from ape import posttrain
 from ape.core.alert_rates import TRAINING, AlertRate
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAIN, THRESHOLD
 from ape.monitor import Answer, Threshold, answer, threshold_for, write_events
@@ -73,7 +74,7 @@ def find_again(run: Run, rate: AlertRate | None) -> Answer:
     if not (folder / ENHANCED).is_dir():
         raise InputError("the run has no detector yet", str(folder), f"ape run --resume {folder}")
     detector, wanted = posttrain.load(folder / ENHANCED), rate or run.request.alerts
-    if (folder / ENHANCED / THRESHOLD).is_file():
+    if is_expected(folder / ENHANCED / THRESHOLD):
         threshold = Threshold.load(folder / ENHANCED).at(wanted)
     else:
         threshold = threshold_for(detector, run.series, wanted)
@@ -87,7 +88,7 @@ def save_found(run: Run, found: Answer) -> None:
     rate = found.threshold.rate
     with changing(run.folder):
         for name in (DETECTOR, ENHANCED):
-            if (run.folder / name / THRESHOLD).is_file():
+            if is_expected(run.folder / name / THRESHOLD):
                 Threshold.load(run.folder / name).at(rate).save(run.folder / name)
         found.threshold.save(run.folder / ENHANCED)
         write_events(run.folder, found)

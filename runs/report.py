@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ape.core.checksums import is_expected
 from ape.core.files import write_text
 from ape.core.run_files import ARTEFACTS, BANK, POSTTRAIN, REPORT, SCORES
 from ape.monitor.alarms import YOUNG
@@ -147,7 +148,7 @@ def write_report(folder: Path, series: Series) -> None:
     """Write ``report.html`` into a run folder; a run that was only mined has no scores and no events."""
     bank, record = RuleBank.load(folder / BANK), read_record(folder)
     text = record["arguments"].get("text_file")
-    result = read_result(folder, series, bank, text) if (folder / SCORES).is_file() else None
+    result = read_result(folder, series, bank, text) if is_expected(folder / SCORES) else None
     entries = read_entries(folder)
     shared = shared_library(folder)
     rules = _rule_views(folder, bank, result, reduced if shared else small)

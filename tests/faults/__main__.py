@@ -28,13 +28,16 @@ held, failures, spent = 0, [], Counter()
 with tempfile.TemporaryDirectory() as folder:
     place = Path(folder)
     clean = clean_results(source, names, place)
-    for case in [case for case in cases(source.folder, names, arguments.each) if arguments.only in str(case)][first::step]:
+    wanted = [case for case in cases(source.folder, names, arguments.each) if arguments.only in str(case)]
+    for case in wanted[first::step]:
         begin = time.perf_counter()
         wrong = run_case(case, source, clean, place)
         spent[case.command] += time.perf_counter() - begin
         held += not wrong
         if wrong:
             failures.append(wrong)
-            print(f"{case}: {wrong}"[:260], flush=True)
-print(f"{held + len(failures)} tried, {held} held; seconds: { {name: round(s, 1) for name, s in spent.items()} }")
+            sys.stdout.write(f"{case}: {wrong}\n")
+            sys.stdout.flush()
+times = ", ".join(f"{name} {seconds:.0f}" for name, seconds in spent.items())
+sys.stdout.write(f"{held + len(failures)} tried, {held} held; seconds: {times}\n")
 sys.exit(bool(failures))

@@ -16,7 +16,7 @@ from faults.damage import DAMAGES, copied
 from faults.made_run import MadeRun
 from support import short_training
 
-CHANGES = ("run.json", "checksums.json")  # have times, or both of two checksums
+CHANGES = ("run.json", "posttrain.json", "checksums.json")  # have run times, or both of two checksums
 RESULTS = ("scores.csv", "events.csv", "events.json", "posttrain.json", "detector", "enhanced")
 
 
@@ -113,7 +113,8 @@ def run_case(case: Case, source: MadeRun, clean: dict[str, str], place: Path) ->
     if done.code != 0:
         return f"exit code {done.code}: {done.err[:200]}"
     edited = case.file == "bank.json" and "was edited after the run" in done.err
-    said = Path(case.file).name in done.out and case.command in ("chat", "why")  # a part of the answer says it
+    name, answer = Path(case.file).name, "".join(done.out.split())
+    said = case.command in ("chat", "why") and name in answer  # a part of the answer says it
     if result == clean.get(case.command) or edited or said:
         return ""
     return "another result, without a word"
