@@ -25,6 +25,7 @@ def kept_in_place(folder: Path) -> Iterator[None]:
     """
     key = _absolute(folder)
     nested = key in _in_use
+    handle = os.open(key, os.O_RDONLY)  # so that no other folder gets its inode
     begun = _in_use.setdefault(key, _identity(key))
     try:
         yield
@@ -33,6 +34,7 @@ def kept_in_place(folder: Path) -> Iterator[None]:
             raise _was_deleted(folder) from error
         raise
     finally:
+        os.close(handle)
         if not nested:
             del _in_use[key]
     if _identity(key) != begun:

@@ -65,6 +65,8 @@ def _leave(key: Path) -> None:
         if depth > 1:
             _held[key] = handle, depth - 1
         else:
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)  # also for a process that was forked and has not closed it yet
             os.close(handle)
 
 

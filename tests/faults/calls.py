@@ -34,8 +34,9 @@ def call(words: Sequence[object], stdin: str = "") -> Done:
         mock.patch.object(sys, "stdin", typed),
         warnings.catch_warnings(),
     ):
-        warnings.resetwarnings()
-        warnings.simplefilter("default", UserWarning)
+        warnings.simplefilter("default")  # as outside of the tests
+        for hidden in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", hidden)
         try:
             code = main([str(word) for word in words])
         except SystemExit as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from faults.calls import call
+from faults.damage import copied
 from support import short_training
 
 TRAINED, NEW, ANOMALY = 1200, 160, slice(1260, 1300)
@@ -24,23 +25,30 @@ class MadeRun:
         Of the run.
     data, new : Path
         CSV files: of the run, and rows that follow.
+    rule : str
+        Name of a rule of its bank.
     """
 
     folder: Path
     data: Path
     new: Path
+    rule: str = ""
 
-    @property
-    def rule(self) -> str:
-        """Name of a rule of the bank."""
-        return str(json.loads((self.folder / "bank.json").read_text())["rules"][0]["id"])
+    @classmethod
+    def of(cls, folder: Path, data: Path, new: Path) -> MadeRun:
+        """Return a run that is there."""
+        return cls(folder, data, new, json.loads((folder / "bank.json").read_text())["rules"][0]["id"])
+
+    def copy_into(self, folder: Path) -> MadeRun:
+        """Return a copy of the run."""
+        return replace(self, folder=copied(self.folder, folder))
 
 
 def make_run(folder: Path) -> MadeRun:
     """Run, converse, watch and label an event, with short training; return what was made before if it is there."""
     made = MadeRun(folder / "run", folder / "load.csv", folder / "new.csv")
     if made.folder.exists():
-        return made
+        return MadeRun.of(made.folder, made.data, made.new)
     folder.mkdir(exist_ok=True)
     at = np.arange(TRAINED + NEW)
     noise = np.random.default_rng(0).standard_normal(len(at))
@@ -61,4 +69,4 @@ def make_run(folder: Path) -> MadeRun:
             assert (done.code, done.crash) == (0, ""), (done.crash, done.err)
     event = json.loads((folder / "events.jsonl").read_text().splitlines()[0])["id"]
     assert call(["alerts", made.folder, event, "--false"]).code == 0
-    return made
+    return MadeRun.of(made.folder, made.data, made.new)

@@ -6,13 +6,14 @@ import hashlib
 import itertools
 import json
 import random
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults.calls import Done, call
-from faults.damage import DAMAGES, copied
+from faults.damage import DAMAGES
 from faults.made_run import MadeRun
 from support import short_training
 
@@ -99,7 +100,7 @@ def run_case(case: Case, source: MadeRun, clean: dict[str, str], place: Path) ->
 
     A command may refuse the file in one line, do the same as without the damage, or say that the bank was edited.
     """
-    run = MadeRun(copied(source.folder, place / "run"), source.data, source.new)
+    run = source.copy_into(place / "run")
     chance = random.Random(zlib.crc32(str(case).encode()))
     DAMAGES[case.damage](run.folder / case.file, chance)
     done = call_on(case.command, run, place)
@@ -113,7 +114,7 @@ def run_case(case: Case, source: MadeRun, clean: dict[str, str], place: Path) ->
     if done.code != 0:
         return f"exit code {done.code}: {done.err[:200]}"
     edited = case.file == "bank.json" and "was edited after the run" in done.err
-    name, answer = Path(case.file).name, "".join(done.out.split())
+    name, answer = Path(case.file).name, "".join((done.out + done.err).split())
     said = case.command in ("chat", "why") and name in answer  # a part of the answer says it
     if result == clean.get(case.command) or edited or said:
         return ""
@@ -123,42 +124,19 @@ def run_case(case: Case, source: MadeRun, clean: dict[str, str], place: Path) ->
 def call_on(name: str, run: MadeRun, place: Path) -> Done:
     """Call a command on a run, with short training."""
     command = COMMANDS[name]
-    shuffled = place / "out"
     with short_training():
-        return call(command.words(_with_rule(run), shuffled), command.typed)
+        return call(command.words(run, place / "out"), command.typed)
 
 
 def clean_results(source: MadeRun, commands: list[str], place: Path) -> dict[str, str]:
     """Return what the commands do without damage."""
     clean = {}
     for name in commands:
-        run = MadeRun(copied(source.folder, place / "run"), source.data, source.new)
-        copied_out(place)
+        run = source.copy_into(place / "run")
         done = call_on(name, run, place)
         assert (done.code, done.crash) == (0, ""), (name, done.crash, done.err)
         clean[name] = _result(name, run, place, done)
     return clean
-
-
-def copied_out(place: Path) -> None:
-    """Remove what the last command wrote."""
-    import shutil
-
-    shutil.rmtree(place / "out", ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class _Named(MadeRun):
-    named: str = ""
-
-    @property
-    def rule(self) -> str:
-        return self.named
-
-
-def _with_rule(run: MadeRun) -> MadeRun:
-    """Return the run with a name of a rule that does not depend on the damaged bank."""
-    return _Named(run.folder, run.data, run.new, "reading-stuck")
 
 
 def _result(name: str, run: MadeRun, place: Path, done: Done) -> str:
@@ -170,7 +148,7 @@ def _result(name: str, run: MadeRun, place: Path, done: Done) -> str:
         for path in paths
         if path.is_file() and path.suffix in (".csv", ".json", ".safetensors") and path.name not in CHANGES
     ]
-    copied_out(place)
+    shutil.rmtree(place / "out", ignore_errors=True)
     return json.dumps([_document(done.out.replace(str(place), "PLACE")), made])
 
 
