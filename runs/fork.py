@@ -122,8 +122,10 @@ async def _state_after(graph: Graph, step: int, source: Path) -> tuple[str, Stat
 
 def _copy_artefacts(source: Path, target: Path) -> None:
     """Copy the artefacts; damaged ones are refused."""
+    if not source.is_dir():
+        raise InputError("the artefacts of the run are missing", str(source), "give another run")
     artefacts = Artefacts(source)
-    for path in source.iterdir() if source.is_dir() else ():
+    for path in source.iterdir():
         if not path.name.startswith("."):
             write_bytes(target / path.name, artefacts.get_bytes(path.name))
 

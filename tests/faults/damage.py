@@ -132,6 +132,18 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
+def _file(path: Path, chance: random.Random) -> None:
+    shutil.rmtree(path)
+    path.write_bytes(b"no folder")
+
+
+DAMAGES_OF_FOLDERS: dict[str, Damage] = {
+    "folder removed": lambda path, chance: shutil.rmtree(path),
+    "a file": _file,
+}
+ALL_DAMAGES = {**DAMAGES, **DAMAGES_OF_FOLDERS}
+
+
 def copied(source: Path, target: Path) -> Path:
     """Copy a folder for a test that damages it."""
     shutil.rmtree(target, ignore_errors=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.calls import Done, call
-from faults.damage import DAMAGES
+from faults.damage import ALL_DAMAGES, DAMAGES, DAMAGES_OF_FOLDERS
 from faults.made_run import MadeRun
 from support import short_training
 
@@ -88,9 +88,11 @@ def files_of(folder: Path) -> list[str]:
 
 
 def cases(folder: Path, commands: list[str], each: int) -> Iterator[Case]:
-    """Yield ``each`` commands, in turn, for every file and every kind of damage."""
+    """Yield ``each`` commands, in turn, for every file and folder and every kind of damage."""
     turns = itertools.cycle(commands)
-    for file, damage in itertools.product(files_of(folder), DAMAGES):
+    folders = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_dir()]
+    pairs = itertools.product(files_of(folder), DAMAGES)
+    for file, damage in itertools.chain(pairs, itertools.product(folders, DAMAGES_OF_FOLDERS)):
         for _ in range(each):
             yield Case(file, damage, next(turns))
 
@@ -102,7 +104,7 @@ def run_case(case: Case, source: MadeRun, clean: dict[str, str], place: Path) ->
     """
     run = source.copy_into(place / "run")
     chance = random.Random(zlib.crc32(str(case).encode()))
-    DAMAGES[case.damage](run.folder / case.file, chance)
+    ALL_DAMAGES[case.damage](run.folder / case.file, chance)
     done = call_on(case.command, run, place)
     result = _result(case.command, run, place, done)
     if done.crash:

@@ -35,7 +35,7 @@ def test_changed_files_are_refused(model, tmp_path):
     for path in [path for path in (tmp_path / "enhanced").rglob("*") if path.is_file()]:
         whole = path.read_bytes()
         path.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
-        with pytest.raises(InputError, match="checksums is damaged|changed or damaged"):
+        with pytest.raises(InputError, match=r"checksums is damaged|changed or damaged"):
             load(tmp_path / "enhanced")
         path.write_bytes(whole)
     assert load(tmp_path / "enhanced").kept == model.kept
