@@ -1,7 +1,7 @@
 # make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
 # make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
 # make test-otlp: traces in a real viewer. make test-postgres: checkpoints in a real PostgreSQL, which must be installed.
-# make test-mlflow: an exported detector in a model registry.
+# make test-mlflow: an exported detector in a model registry. make test-faults: damaged files, changed files and bombs.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
@@ -12,7 +12,7 @@ MLFLOW ?= .venv-mlflow
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test test-extended test-all lint docs peers test-vllm test-llama test-otlp test-postgres test-mlflow
+.PHONY: demo test test-extended test-all test-faults lint docs peers test-vllm test-llama test-otlp test-postgres test-mlflow
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -30,6 +30,10 @@ test-extended: $(READY)
 # In one call, imports and shared runs are made once.
 test-all: $(READY)
 	$(PYTEST)
+
+# The long form of the tests that damage, change and lock files; the short form is in the other targets.
+test-faults: $(READY)
+	$(PYTEST) -m faults
 
 # mypy does not follow the mapping of folders to ape.*, so it reads them through a link of that name.
 lint: $(READY)

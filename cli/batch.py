@@ -27,9 +27,11 @@ from ape.runs.batch import (
     MINED_RESULTS,
     enhance_items,
     mine_items,
+    one_batch,
     train_items,
     write_outcome,
 )
+from ape.runs.folder import Request
 from ape.runs.jobs import unfinished
 from ape.runs.manifest import read_manifest
 from ape.series.matrix_profile import warm_up
@@ -43,8 +45,14 @@ FILES = {"index.html": "summary", EVENTS_CSV: "events", "failures.csv": "failure
 def batch(arguments: argparse.Namespace) -> int:
     """``ape batch MANIFEST --out DIR``; failed items give exit code 2, and the same call retries them."""
     requests = read_manifest(arguments.manifest, request_of(arguments, "run" if arguments.enhance else "mine"))
-    out = Path(arguments.out)
     warm_up(console.print)  # once, not in every worker
+    with one_batch(Path(arguments.out), requests):
+        return _process(arguments, requests)
+
+
+def _process(arguments: argparse.Namespace, requests: dict[str, Request]) -> int:
+    """Process the series of a batch, and print what was found."""
+    out = Path(arguments.out)
     workers, policy = arguments.workers or 2, policy_of(arguments)
     with LiveTable(console, "mined", requests, out / MINED_RESULTS) as table:
         failed = mine_items(requests, out, workers, arguments.ray, policy, table.on_done)

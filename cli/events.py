@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ape.cli.terminal import console, print_document, print_table
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, RECORD, REPORT, SCORES
 from ape.monitor import read_events
@@ -74,7 +75,7 @@ def report_events(arguments: argparse.Namespace, folder: Path, **more: Any) -> i
     **more
         Further fields of the JSON document.
     """
-    document = read_events(folder) if (folder / EVENTS_JSON).is_file() else {}
+    document = read_events(folder) if is_expected(folder / EVENTS_JSON) else {}
     if document:
         _print_events(document, folder, SHOWN)
     print_document({**more, **document, "folder": str(folder), "files": report_files(folder, FILES)})

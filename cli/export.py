@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ape.cli.inputs import EXAMPLE
 from ape.cli.terminal import console, print_document
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.run_files import DETECTOR, ENHANCED, RECORD, THRESHOLD, detector_folder
 from ape.export.onnx import require_onnx
@@ -27,7 +28,7 @@ def export(arguments: argparse.Namespace) -> None:
 
     folder = detector_folder(arguments.run, ENHANCED, DETECTOR)
     detector = require_exportable(posttrain.load(folder))
-    threshold = Threshold.load(folder) if (folder / THRESHOLD).is_file() else None
+    threshold = Threshold.load(folder) if is_expected(folder / THRESHOLD) else None
     found = write(detector, arguments.out, _series(arguments, detector.required), threshold)
     console.print(
         f"{found.folder}: on {found.points} points, the scores differ by at most {found.difference:.2g}"

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ape.cli.arguments import build_parser
+from ape.cli.edits import edits_printed
 from ape.cli.inputs import require_inputs
 from ape.core.errors import InputError
 from ape.core.redaction import redact_record, redacted
 
 
+@edits_printed()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks

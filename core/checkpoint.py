@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from ape.core.checksums import forget, require_unchanged
 from ape.core.errors import InputError
 from ape.core.files import write_bytes
 
@@ -52,6 +53,7 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return None
+        require_unchanged(self.path)
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
@@ -76,6 +78,7 @@ def delete_checkpoint(path: Path) -> None:
     """Delete a checkpoint and the temporary files of interrupted writes."""
     for file in (path, *path.parent.glob(f".{path.name}.*")):
         file.unlink(missing_ok=True)
+    forget([path])
 
 
 def fingerprint(description: Any, *values: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""The error for unusable input: it says what is wrong, where, and how to fix it."""
+"""The error for unusable input, which says what is wrong, where, and how to fix it; and a warning."""
 
 from __future__ import annotations
 
@@ -27,3 +27,7 @@ class InputError(ValueError):
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
         """Pickle the three parts: by default an exception is rebuilt from its message alone."""
         return type(self), (self.what, self.where, self.hint)
+
+
+class EditedWarning(UserWarning):
+    """A file was edited by hand after it was written, and is used as it is."""

@@ -9,6 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ape.core.errors import InputError
 
+LONGEST_FIELD = 200  # characters of its path in an error
+
 T = TypeVar("T")
 
 
@@ -44,4 +46,5 @@ def validated(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(filter(None, (inside, *map(str, first["loc"])))) or root
+        field = field[:LONGEST_FIELD]
         raise InputError(f"{what}: {first['msg']}", f"{path}, field {field}", hint) from error

@@ -12,8 +12,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from ape.core.checksums import keep_checksums, require_unchanged
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, read_json, write_bytes, write_json
+from ape.core.run_files import remedy
 from ape.series import Requirements
 
 FORMAT = 1
@@ -55,6 +57,7 @@ def write_folder(folder: Path, configuration: Configuration, module: torch.nn.Mo
     state = module.state_dict()
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     with atomic_folder(folder, CONFIGURATION) as temporary:
+        keep_checksums(temporary)
         write_bytes(temporary / WEIGHTS, save(tensors))
         fields = {**vars(configuration), "required": asdict(configuration.required)}
         write_json(temporary / CONFIGURATION, {"kind": "detector", "format": FORMAT, **fields})
@@ -128,7 +131,8 @@ def read_weights(folder: Path, module: torch.nn.Module, hint: str = HINT) -> Non
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        raise InputError("no such file", str(path), "train the detector again")
+        raise InputError("no such file", str(path), remedy(path, "train the detector again"))
+    require_unchanged(path)
     try:
         tensors = load_file(path)
     except (SafetensorError, ValueError) as error:

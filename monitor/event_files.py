@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ape.core.files import read_json, write_json, write_text
-from ape.core.run_files import EVENTS_CSV, EVENTS_JSON
+from ape.core.run_files import EVENTS_CSV, EVENTS_JSON, remedy
 from ape.core.validation import validated
 from ape.monitor.answer import Answer
 from ape.monitor.durations import expectation
@@ -68,8 +68,8 @@ def read_events(folder: Path) -> dict[str, Any]:
         It is missing, or not such a file.
     """
     path = folder / EVENTS_JSON
-    obj = read_json(path, "list of events")
-    return validated(EventFile, obj, "not a list of events", path, "score the series again").model_dump(mode="json")
+    obj, hint = read_json(path, "list of events"), remedy(path, "score the series again")
+    return validated(EventFile, obj, "not a list of events", path, hint).model_dump(mode="json")
 
 
 def event_file(answer: Answer) -> EventFile:

@@ -16,6 +16,7 @@ from torch import Tensor
 import ape.detectors
 from ape.core import files
 from ape.core.checkpoint import add_prefix, select_prefix
+from ape.core.checksums import keep_checksums, require_unchanged
 from ape.core.errors import InputError
 from ape.core.run_files import BANK
 from ape.detectors import Detector, WrappedDetector
@@ -72,6 +73,7 @@ def save_folder(
     }
     stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with files.atomic_folder(folder, DESCRIPTION) as temporary:
+        keep_checksums(temporary)
         backbone.save(temporary / BACKBONE)
         # All digits: `RuleBank.save` rounds, and a loaded detector has to have the same scores.
         files.write_text(temporary / BANK, bank.model_dump_json(indent=1) + "\n")
@@ -104,19 +106,22 @@ def read_folder(folder: Path, into: WrappedDetector | None) -> Parts:
     """
     place = str(folder / DESCRIPTION)
     description = files.read_json(folder / DESCRIPTION, "detector")
-    if description.get("format") != FORMAT:
+    form = description.get("format") if isinstance(description, dict) else None
+    if form != FORMAT:
         raise InputError(
-            f"the enhanced detector has format {description.get('format')!r}, not {FORMAT}",
+            f"the enhanced detector has format {str(form)[:40]!r}, not {FORMAT}",
             place,
             "load it with the version of APE that wrote it, or enhance the detector again",
         )
     kept, latency = description.get("kept"), description.get("latency")
     if kept not in VOICES or type(latency) is not int or latency < 1:
         raise InputError("field 'kept' or 'latency' is missing or invalid", place, HINT)
+    require_unchanged(folder / BANK)  # the bank of the run may be edited, this one belongs to the weights
     backbone, bank = ape.detectors.load(folder / BACKBONE, into=into), RuleBank.load(folder / BANK)
     path = folder / TENSORS
+    require_unchanged(path)
     try:
-        tensors = safetensors.torch.load(path.read_bytes())
+        tensors = safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot read the enhanced detector: {error}", str(path), HINT) from error
     try:

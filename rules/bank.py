@@ -66,12 +66,14 @@ class RuleBank(Record):
     def load(cls, path: str | Path) -> RuleBank:
         """Read and validate a bank. Loading never executes code from the file.
 
+        The bank of a run may be edited by hand: an `EditedWarning` then says so.
+
         Raises
         ------
         InputError
             Names the first invalid field.
         """
-        obj = read_json(path, "Rule Bank")
+        obj = read_json(path, "Rule Bank", edited=True)
         return validated(cls, obj, "not a valid Rule Bank", path, "see 'ape bank schema'", root="bank")
 
     def to_json(self) -> str:

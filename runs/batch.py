@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import shutil
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,15 @@ from pydantic import TypeAdapter
 from ape import detectors
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
+from ape.core.in_place import kept_in_place
+from ape.core.locks import locked
 from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
 from ape.core.validation import validated
 from ape.monitor import read_events
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
 from ape.runs.batch_page import write_summary
+from ape.runs.changing import changing
 from ape.runs.execution import execute, mark_trained, next_step, settle
 from ape.runs.folder import Request, Run, read_request
 from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
@@ -36,8 +40,24 @@ from ape.runs.zoom import share_library
 
 REQUESTS, ITEMS = "batch.json", "items"
 MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
+MOST_BYTES = 2**30  # of the requests
 CURVE = "curve"  # in the results: what the page draws of the series
 MAX_TOGETHER = 64  # series whose backbones are trained at once: limited by memory
+
+
+@contextmanager
+def one_batch(out: Path, requests: Mapping[str, Request]) -> Iterator[None]:
+    """Hold the folder of a batch, so that no other process works on it; a new one is made.
+
+    Raises
+    ------
+    InputError
+        The folder is in use, or contains something else; or it was deleted meanwhile.
+    """
+    if not (out / REQUESTS).is_file():
+        record_requests(out, requests)
+    with locked(out), kept_in_place(out):
+        yield
 
 
 def mine_items(
@@ -91,7 +111,8 @@ def train_items(names: Sequence[str], out: Path, progress: Progress | None = Non
             untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
             failed |= _train_group(backbone, seed, untrained, progress)
             for run in runs.values():
-                pack(run.folder)
+                with changing(run.folder):
+                    pack(run.folder)
     return failed
 
 
@@ -131,7 +152,8 @@ def _mine(folder: Path, request: Request) -> dict[str, Any]:
     if request.command == "mine":
         settle(run)
     else:
-        pack(folder)
+        with changing(folder):
+            pack(folder)
     summary = {"rules": len(bank.rules), "points": series.length, "channels": series.n_channels}
     return {**summary, CURVE: curve(series, series.channels[0])}
 
@@ -165,14 +187,16 @@ def _train_group(backbone: str, seed: int, runs: Mapping[str, Run], progress: Pr
         if detector is None:
             failed[name] = "training failed: losses are not finite"
         else:
-            detector.save(run.folder / DETECTOR)
-            mark_trained(run)
+            with changing(run.folder):
+                detector.save(run.folder / DETECTOR)
+                mark_trained(run)
     return failed
 
 
 def failures_of(results: Path, names: Iterable[str]) -> dict[str, str]:
     """Return why items failed, from what `ape.runs.jobs.map_jobs` left."""
-    failures = read_json(results / FAILURES, "failures")
+    path = results / FAILURES
+    failures = validated(dict[str, str], read_json(path, "failures"), "not a list of failures", path, "delete it")
     return {name: failures[name] for name in names if name in failures}
 
 
@@ -193,7 +217,9 @@ def record_requests(out: Path, requests: Mapping[str, Request]) -> None:
 
 def _read_requests(path: Path) -> dict[str, Any]:
     """Read the requests of a batch; options that a request lacks have their defaults."""
-    known = validated(dict[str, Request], read_json(path, "batch"), "not a batch", path, "choose another --out")
+    known = validated(
+        dict[str, Request], read_json(path, "batch", MOST_BYTES), "not a batch", path, "choose another --out"
+    )
     return {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in known.items()}
 
 

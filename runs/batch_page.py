@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,12 +13,15 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from ape.core.files import read_json, write_text
-from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, RECORD, REPORT
+from ape.core.errors import InputError
+from ape.core.files import read_bytes, write_text
+from ape.core.run_files import BANK, EVENTS_CSV, EVENTS_JSON, POSTTRAIN, REPORT, remedy
 from ape.monitor import read_events
 from ape.monitor.event_files import COLUMNS
+from ape.posttrain.report_file import read_report
 from ape.posttrain.steps import describe_outcome
 from ape.rules import RuleBank
+from ape.runs.folder import read_record
 from ape.runs.pages import render
 from ape.runs.sparkline import sparkline
 from ape.series.reading.report import NO_TRAIN_END, TRAINING_PART
@@ -131,7 +135,7 @@ def breakable(name: str) -> Markup:
 
 def _row(out: Path, name: str, folder: Path, curve: dict[str, Any] | None) -> Row:
     bank = RuleBank.load(folder / BANK)
-    record = read_json(folder / RECORD, "run record")
+    record = read_record(folder)
     report, posttrain = folder / REPORT, folder / POSTTRAIN
     found = read_events(folder) if (folder / EVENTS_JSON).is_file() else None
     events = None if found is None else found["events"]
@@ -144,7 +148,7 @@ def _row(out: Path, name: str, folder: Path, curve: dict[str, Any] | None) -> Ro
         rules=len(bank.rules),
         mechanisms=list(dict.fromkeys(rule.mechanism for rule in bank.rules)),
         ended=bank.ended,
-        decision=describe_outcome(read_json(posttrain, "post-training report")) if posttrain.is_file() else "",
+        decision=describe_outcome(read_report(posttrain)) if posttrain.is_file() else "",
         seconds=float(sum(record["timings"].values())),
         reading=record["reading"],
         notes=record["notes"],
@@ -159,10 +163,24 @@ def _failure(name: str, reason: str) -> Failure:
     return Failure(name, match["what"], match["hint"])
 
 
+def _events_of(folder: Path) -> pd.DataFrame:
+    """Read ``events.csv`` of a run folder as text."""
+    path = folder / EVENTS_CSV
+    try:
+        data = io.BytesIO(read_bytes(path, "list of events"))
+        found = pd.read_csv(data, dtype=str, keep_default_na=False)[list(COLUMNS)]
+        found["score"].astype(float)
+    except (ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"not a list of events: {error}"[:200], str(path), remedy(path)) from error
+    return found
+
+
 def write_all_events(path: Path, folders: Mapping[str, Path]) -> None:
     """Write the events of all series, the worst first; no file if no series was scored."""
     tables = [
-        pd.read_csv(folder / EVENTS_CSV, dtype=str, keep_default_na=False).assign(**{SERIES: name})
+        _events_of(folder).assign(**{SERIES: name})
         for name, folder in folders.items()
         if (folder / EVENTS_CSV).is_file()
     ]

@@ -9,19 +9,24 @@ import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from pydantic import TypeAdapter
 
+from ape.core.checksums import require_unchanged
 from ape.core.errors import InputError
 from ape.core.files import write_bytes
 from ape.core.run_files import CHECKPOINTS
+from ape.graphs.state import MiningState, RunState
 from ape.runs.folder import thread_of, update_record
 from ape.runs.postgres import open_postgres
 
+DAMAGED = (ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, NotImplementedError)
 THREAD = "run"  # in the folder of a run
 END = "~"  # after all ids
 
@@ -58,15 +63,64 @@ async def open_checkpoints(folder: Path) -> AsyncIterator[BaseCheckpointSaver[An
 @asynccontextmanager
 async def open_sqlite(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
     """Yield the checkpointer of an SQLite file, which is made if it does not exist."""
+    require_unchanged(path)
     try:
-        async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
+        async with _CheckedSaver.from_conn_string(str(path)) as saver:
             try:
                 yield saver
             finally:
                 await saver.conn.rollback()  # an unfinished transaction would keep the file locked
     except sqlite3.DatabaseError as error:
-        hint = "free space, or move the file away"
+        hint = "free space, or start a new run"
         raise InputError(f"the checkpoints cannot be used: {error}", str(path), hint) from error
+
+
+class _CheckedSaver(AsyncSqliteSaver):
+    """Checkpoints in SQLite; a row that is damaged is refused."""
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the checkpoint of a configuration."""
+        try:
+            return _checked(await super().aget_tuple(config))
+        except DAMAGED as error:
+            raise _damaged(error) from error
+
+    async def alist(self, *arguments: Any, **options: Any) -> AsyncIterator[CheckpointTuple]:
+        """Yield the checkpoints that match."""
+        try:
+            async for each in super().alist(*arguments, **options):
+                yield cast(CheckpointTuple, _checked(each))
+        except DAMAGED as error:
+            raise _damaged(error) from error
+
+
+def _checked(found: CheckpointTuple | None) -> CheckpointTuple | None:
+    """Return a checkpoint if it has the parts that all have; raise a `ValueError` otherwise."""
+    if found is None:
+        return None
+    checkpoint, metadata = found.checkpoint, found.metadata
+    parts = ("channel_values", "channel_versions", "versions_seen")
+    if not isinstance(checkpoint, dict) or not isinstance(metadata, dict):
+        msg = "a checkpoint is no object"
+        raise ValueError(msg)
+    if not isinstance(checkpoint.get("id"), str) or not all(isinstance(checkpoint.get(part), dict) for part in parts):
+        msg = "a checkpoint has no state"
+        raise ValueError(msg)
+    for name, value in checkpoint["channel_values"].items():
+        if name in _kinds():
+            _kinds()[name].validate_python(value, strict=True)
+    return found
+
+
+def _damaged(error: Exception) -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError(f"{type(error).__name__}: {error}"[:200])
+
+
+@cache
+def _kinds() -> dict[str, TypeAdapter[Any]]:
+    """Return what the values of the states of a run may be, by their names."""
+    hints = {**get_type_hints(MiningState), **get_type_hints(RunState)}
+    return {name: TypeAdapter(hint) for name, hint in hints.items()}
 
 
 async def mining_namespace(saver: BaseCheckpointSaver[Any], folder: Path) -> str:

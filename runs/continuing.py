@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
-from ape.core.files import read_json
 from ape.core.run_files import ARTEFACTS, BANK, RECORD
 from ape.core.validation import validated
 from ape.graphs.desk import Desk
 from ape.rules import Rule, RuleBank, RuleDraft
+from ape.runs.changing import changing
 from ape.runs.execution import SILENT, Callbacks, Outcome, execute, post_train_with_bank
-from ape.runs.folder import Request, Run, update_record
+from ape.runs.folder import Request, Run, read_record, update_record
 from ape.series import Series
 from ape.tools.artefacts import Artefacts
 from ape.tools.workbench import Workbench
@@ -38,6 +42,19 @@ class FalseAlarm:
     words: str
 
 
+class _False(TypedDict):
+    draft: dict[str, Any]
+    words: str
+
+
+@with_config(extra="allow")
+class _Kept(TypedDict):
+    """What the record of a run has of the earlier run."""
+
+    false_alarms: list[_False]
+    benign: list[dict[str, Any]]
+
+
 def create(folder: Path, request: Request, series: Series, earlier: Path, alarms: Sequence[FalseAlarm]) -> Run:
     """Make the folder of a run that continues an earlier one.
 
@@ -54,22 +71,19 @@ def create(folder: Path, request: Request, series: Series, earlier: Path, alarms
         hint = f"label one: ape alerts {earlier} ID --false"
         raise InputError("no event is labelled as a false alarm", str(earlier), hint)
     run = Run.create(folder, request, series)
-    update_record(
-        run.folder,
-        **{
-            FIELD: {
-                "run": str(earlier.resolve()),
-                "false_alarms": [{"draft": each.draft.model_dump(mode="json"), "words": each.words} for each in alarms],
-                "benign": [rule.model_dump(mode="json") for rule in before],
-            }
-        },
-    )
+    kept = {
+        "run": str(earlier.resolve()),
+        "false_alarms": [{"draft": each.draft.model_dump(mode="json"), "words": each.words} for each in alarms],
+        "benign": [rule.model_dump(mode="json") for rule in before],
+    }
+    with changing(run.folder):
+        update_record(run.folder, **{FIELD: kept})
     return run
 
 
 def continues(folder: Path) -> bool:
     """Return whether a run folder continues an earlier run."""
-    return bool(read_json(folder / RECORD, "run record").get(FIELD))
+    return bool(read_record(folder).get(FIELD))
 
 
 def execute_continued(run: Run, callbacks: Callbacks = SILENT) -> Outcome:
@@ -79,11 +93,13 @@ def execute_continued(run: Run, callbacks: Callbacks = SILENT) -> Outcome:
     """
     mined = execute(run, callbacks, mine_only=True).mined
     assert mined is not None  # the run has mined its own rules
-    kept = read_json(run.folder / RECORD, "run record")[FIELD]
+    kept = validated(
+        _Kept, read_record(run.folder)[FIELD], "not a run record", run.folder / RECORD, "start a new run", inside=FIELD
+    )
     return post_train_with_bank(run, _with_benign(run, mined, kept, callbacks), callbacks)
 
 
-def _with_benign(run: Run, mined: RuleBank, kept: Mapping[str, Any], callbacks: Callbacks) -> RuleBank:
+def _with_benign(run: Run, mined: RuleBank, kept: _Kept, callbacks: Callbacks) -> RuleBank:
     """Return the mined bank with the benign rules that a run record keeps."""
     desk = Desk(Workbench(run.series, Artefacts(run.folder / ARTEFACTS)), run.request.seed)
     where, taken = run.folder / RECORD, {rule.id for rule in (*mined.rules, *mined.benign)}
@@ -119,4 +135,4 @@ def _put(desk: Desk, draft: RuleDraft, words: str) -> str:
 
 def _benign_of(folder: Path) -> list[Rule]:
     """Return the benign rules of a run; none if it has no bank yet."""
-    return list(RuleBank.load(folder / BANK).benign) if (folder / BANK).is_file() else []
+    return list(RuleBank.load(folder / BANK).benign) if is_expected(folder / BANK) else []

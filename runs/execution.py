@@ -6,8 +6,9 @@ All functions are synchronous. The checkpoints in the folder say which steps are
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,16 +19,31 @@ from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, StateSnapshot
 
+from ape import detectors, posttrain
 from ape.agents import Brain, open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
+from ape.core.files import read_bytes, remove
 from ape.core.progress import Listener, Progress
-from ape.core.run_files import ARTEFACTS, BANK, DETECTOR, ENHANCED, EVENTS_CSV, LEDGER, POSTTRAIN
+from ape.core.run_files import (
+    ARTEFACTS,
+    BANK,
+    DETECTOR,
+    ENHANCED,
+    EVENTS_CSV,
+    EVENTS_JSON,
+    LEDGER,
+    POSTTRAIN,
+    SCORES,
+    THRESHOLD,
+)
 from ape.graphs.mining import build_mining, mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
 from ape.monitor import Threshold, read_events
+from ape.posttrain.report_file import read_report
 from ape.rules import RuleBank
+from ape.runs.changing import changing
 from ape.runs.checkpoints import are_in_postgres, config_of, move_into_folder, open_checkpoints
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
@@ -39,6 +55,18 @@ from ape.series.matrix_profile import warm_up
 from ape.tools.artefacts import Artefacts
 
 AFTER_MINING = ("train", "post_train")  # the steps that may follow the Rule Bank
+
+FOUND = (f"{DETECTOR}/{THRESHOLD}", f"{ENHANCED}/{THRESHOLD}", SCORES, EVENTS_CSV, EVENTS_JSON)
+READERS: Mapping[str, Callable[[Path], object]] = {  # of the files that a finished step leaves
+    DETECTOR: lambda folder: detectors.load(folder / DETECTOR),
+    ENHANCED: lambda folder: posttrain.load(folder / ENHANCED),
+    POSTTRAIN: lambda folder: read_report(folder / POSTTRAIN),
+    FOUND[0]: lambda folder: Threshold.load(folder / DETECTOR),
+    FOUND[1]: lambda folder: Threshold.load(folder / ENHANCED),
+    SCORES: lambda folder: read_scores(folder),
+    EVENTS_CSV: lambda folder: read_bytes(folder / EVENTS_CSV, "list of events"),
+    EVENTS_JSON: read_events,
+}
 
 Graph = CompiledStateGraph[RunState, RunContext, RunState, RunState]
 T = TypeVar("T")
@@ -109,11 +137,11 @@ def execute(
     """
     require_current_format(run.folder)
     warm_up(lambda note: callbacks.listen("set-up", note))
-    context = _context(run, callbacks, brain, without)
     stops = AFTER_MINING if mine_only else ()
 
     async def work(graph: Graph) -> Outcome:
-        state = await _restored_state(graph, run)
+        context = _context(run, callbacks, brain, without)
+        state = await _restored_state(graph, run, callbacks)
         waits = _awaits_approval(state)
         if waits:
             _require_rules(dropped or (), state.values["bank"])
@@ -132,17 +160,18 @@ def execute(
             state = await graph.aget_state(config_of(run.folder))
         return _outcome(state, run)
 
-    return with_graph(run.folder, work)
+    with changing(run.folder):
+        return with_graph(run.folder, work)
 
 
 def post_train_with_bank(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT) -> Outcome:
     """Post-train with another bank than the mined one, then score and report. The backbone is trained at most once."""
     require_current_format(run.folder)
-    context = replace(_context(run, callbacks), approve=False)  # the person chose the bank
     bank = bank.model_copy(update={"fingerprint": run.series.fingerprint})
 
     async def work(graph: Graph) -> Outcome:
-        state = await _restored_state(graph, run)
+        context = replace(_context(run, callbacks), approve=False)  # the person chose the bank
+        state = await _restored_state(graph, run, callbacks)
         if state.values.get("chosen") != bank:
             await graph.aupdate_state(config_of(run.folder), {"chosen": bank}, as_node="mine")
         elif not state.tasks:
@@ -150,7 +179,8 @@ def post_train_with_bank(run: Run, bank: RuleBank, callbacks: Callbacks = SILENT
         await _stream(graph, run, context, None)
         return _outcome(await graph.aget_state(config_of(run.folder)), run)
 
-    return with_graph(run.folder, work)
+    with changing(run.folder):
+        return with_graph(run.folder, work)
 
 
 def next_step(run: Run) -> str:
@@ -169,7 +199,8 @@ def mark_trained(run: Run) -> None:
     async def work(graph: Graph) -> None:
         await graph.aupdate_state(config_of(run.folder), {"trained": True}, as_node="train")
 
-    with_graph(run.folder, work)
+    with changing(run.folder):
+        with_graph(run.folder, work)
 
 
 def settle(run: Run) -> None:
@@ -178,9 +209,10 @@ def settle(run: Run) -> None:
     async def work(graph: Graph) -> None:
         await move_into_folder(saver_of(graph), run.folder)
 
-    if are_in_postgres(run.folder):
-        with_graph(run.folder, work)
-    pack(run.folder)
+    with changing(run.folder):
+        if are_in_postgres(run.folder):
+            with_graph(run.folder, work)
+        pack(run.folder)
 
 
 def with_graph(folder: Path, work: Callable[[Graph], Awaitable[T]]) -> T:
@@ -230,34 +262,37 @@ def _context(run: Run, callbacks: Callbacks, brain: Brain | None = None, without
     )
 
 
-async def _restored_state(graph: Graph, run: Run) -> StateSnapshot:
-    """Return the state of the run; if files of a finished step were deleted, go back to that step."""
+async def _restored_state(graph: Graph, run: Run, callbacks: Callbacks) -> StateSnapshot:
+    """Return the state of the run; if files of a finished step were deleted or damaged, go back to that step."""
     folder, state = run.folder, await graph.aget_state(config_of(run.folder))
     values = state.values
     bank = values.get("chosen") or values.get("bank")
-    if bank is not None and "mine" not in state.next and not (folder / BANK).is_file():
+    if bank is not None and "mine" not in state.next and not os.path.lexists(folder / BANK):
         bank.save(folder / BANK)
-    if values.get("trained") and not (folder / DETECTOR).is_dir():
-        await graph.aupdate_state(config_of(run.folder), {"trained": False}, as_node="mine")
+
+    async def go_back(step: str, changes: dict[str, Any]) -> None:
+        await graph.aupdate_state(config_of(folder), changes, as_node=step)
+
+    if values.get("trained") and not _is_there(folder, (DETECTOR,), callbacks):
+        await go_back("mine", {"trained": False})
     elif "outcome" in values and not set(state.next) & {"approve", "train", "post_train"}:
-        if not ((folder / ENHANCED).is_dir() and (folder / POSTTRAIN).is_file()):
-            await graph.aupdate_state(config_of(run.folder), {"trained": True}, as_node="train")
-        elif "detect" not in state.next and not _detected(run):
-            await graph.aupdate_state(config_of(run.folder), {"outcome": values["outcome"]}, as_node="post_train")
-    return await graph.aget_state(config_of(run.folder))
+        if not _is_there(folder, (ENHANCED, POSTTRAIN), callbacks):
+            await go_back("train", {"trained": True})
+        elif "detect" not in state.next and not _is_there(folder, FOUND, callbacks):
+            await go_back("post_train", {"outcome": values["outcome"]})
+    return await graph.aget_state(config_of(folder))
 
 
-def _detected(run: Run) -> bool:
-    """Whether the files of the step that scores are there, undamaged, and written by this version."""
-    if not (run.folder / EVENTS_CSV).is_file():
-        return False
-    try:
-        for name in (DETECTOR, ENHANCED):
-            Threshold.load(run.folder / name)
-        read_scores(run.folder, run.series)
-        read_events(run.folder)
-    except InputError:
-        return False
+def _is_there(folder: Path, names: Sequence[str], callbacks: Callbacks) -> bool:
+    """Return whether the files of a finished step can be read; one that cannot is removed, to be made again."""
+    for name in names:
+        try:
+            READERS[name](folder)
+        except InputError as error:
+            if os.path.lexists(folder / name):
+                callbacks.listen("set-up", f"{error.where}: {error.what}; it is made again")
+                remove(folder / name)
+            return False
     return True
 
 

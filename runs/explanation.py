@@ -9,12 +9,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
-from ape.core.run_files import ARTEFACTS, BANK, LEDGER
+from ape.core.run_files import ARTEFACTS, BANK
 from ape.rules import RuleBank
 from ape.rules.schema import CONVERSATION, Evidence
+from ape.runs.entries import read_entries
 from ape.runs.folder import Request, read_request
-from ape.runs.ledger import Ledger
 from ape.runs.packing import unpack
 from ape.tools.artefacts import Artefacts
 
@@ -80,10 +81,10 @@ def explain_rules(folder: Path) -> list[Explanation]:
     """Explain each rule in the ledger of a run folder."""
     unpack(folder)
     by_rule: dict[str, list[Entry]] = {}
-    for entry in Ledger(folder / LEDGER):
+    for entry in read_entries(folder):
         if entry["rule"]:
             by_rule.setdefault(entry["rule"], []).append(entry)
-    rules = RuleBank.load(folder / BANK).rules if (folder / BANK).is_file() else []
+    rules = RuleBank.load(folder / BANK).rules if is_expected(folder / BANK) else []
     cited = {rule.id: rule.evidence for rule in rules}
     artefacts = Artefacts(folder / ARTEFACTS)
     read_lines = cache(partial(_read_lines, read_request(folder)))
@@ -131,10 +132,12 @@ def _look_up_artefact(evidence: Evidence, artefacts: Artefacts) -> EvidenceSumma
             path = artefacts.path(evidence.id)
             return EvidenceSummary(evidence, str(path), path.is_file())
         record = json.loads(artefacts.get_bytes(f"{evidence.id.rpartition('-')[2]}.json"))
-    except (InputError, ValueError):
-        return EvidenceSummary(evidence, "not among the artefacts of the run", False)
-    arguments = ", ".join(f"{name}={value}" for name, value in record["arguments"].items())
-    return EvidenceSummary(evidence, f"{record['tool']}({arguments}) = {json.dumps(record['result'])}", True)
+        arguments = ", ".join(f"{name}={value}" for name, value in record["arguments"].items())
+        return EvidenceSummary(evidence, f"{record['tool']}({arguments}) = {json.dumps(record['result'])}", True)
+    except InputError as error:
+        return EvidenceSummary(evidence, f"{error.what} ({error.where})", False)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return EvidenceSummary(evidence, "the artefact is damaged", False)
 
 
 def _look_up_words(evidence: Evidence, entries: list[Entry]) -> EvidenceSummary:

@@ -6,12 +6,14 @@ import importlib.metadata
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 from ape.agents.brain import without_login
 from ape.core.alert_rates import AlertRate
+from ape.core.checksums import keep_checksums
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, is_free, read_json, write_json
 from ape.core.run_files import RECORD
@@ -97,6 +99,7 @@ class Run:
         if (thread := new_thread()) is not None:
             record[THREAD] = thread
         with atomic_folder(folder, RECORD) as temporary:
+            keep_checksums(temporary)
             write_json(temporary / RECORD, record)
         return cls(folder, request, series)
 
@@ -104,7 +107,7 @@ class Run:
     def open(cls, folder: Path) -> Run:
         """Open an existing run folder; its data file must still hold the series that the run was made for."""
         unpack(folder)
-        request, fingerprint = read_request(folder), _read_record(folder)["fingerprint"]
+        request, fingerprint = read_request(folder), read_record(folder)["fingerprint"]
         series = request.load()
         if series.fingerprint != fingerprint:
             raise InputError(
@@ -115,25 +118,25 @@ class Run:
 
 def read_request(folder: Path) -> Request:
     """Read the request of a run folder."""
-    obj, path = _read_record(folder)["arguments"], folder / RECORD
+    obj, path = read_record(folder)["arguments"], folder / RECORD
     return validated(Request, obj, "not a run record", path, "start a new run", inside="arguments")
 
 
 def thread_of(folder: Path) -> str | None:
     """Return the name of a run's checkpoints in PostgreSQL; None if they are in the folder."""
-    thread = _read_record(folder).get(THREAD)
+    thread = read_record(folder).get(THREAD)
     return None if thread is None else str(thread)
 
 
 def require_current_format(folder: Path) -> None:
     """Refuse to execute a run whose checkpoints an earlier version wrote."""
-    if _read_record(folder).get("format") != FORMAT:
+    if read_record(folder).get("format") != FORMAT:
         raise InputError("an earlier version of APE made this run", str(folder), "start a new run")
 
 
 def update_record(folder: Path, **changes: Any) -> None:
     """Change entries of ``run.json``; timings are merged, so that a resumed run keeps those of finished steps."""
-    record = read_json(folder / RECORD, "run record")
+    record = read_record(folder)
     timings = {**record.get("timings", {}), **changes.pop("timings", {})}
     write_json(folder / RECORD, {**record, **changes, "timings": timings})
 
@@ -143,20 +146,33 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
 
 
-def _read_record(folder: Path) -> dict[str, Any]:
-    record = read_json(folder / RECORD, "run record")
-    if not isinstance(record, dict):
-        raise InputError("not a run record: no object", str(folder / RECORD), "start a new run")
-    for name in ("arguments", "fingerprint"):
-        if name not in record:
-            raise InputError(f"not a run record: '{name}'", str(folder / RECORD), "start a new run")
-    return record
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read ``run.json``.
+
+    Raises
+    ------
+    InputError
+        It is missing, corrupt, or was changed.
+    """
+    path = folder / RECORD
+    return dict(validated(_Record, read_json(path, "run record"), "not a run record", path, "start a new run"))
+
+
+@with_config(extra="allow")
+class _Record(TypedDict):
+    """What a run record has; the first versions did not write all of it."""
+
+    arguments: dict[str, Any]
+    fingerprint: str
+    notes: NotRequired[list[str]]
+    reading: NotRequired[dict[str, Any]]
+    timings: NotRequired[dict[str, float]]
 
 
 def _folder_is_taken(folder: Path, series: Series) -> InputError:
     if not (folder / RECORD).is_file():
         return InputError("the folder is not empty", str(folder), "choose another --out")
-    record = read_json(folder / RECORD, "run record")
+    record = read_record(folder)
     if record.get("fingerprint") != series.fingerprint:
         return InputError("the run folder belongs to another series", str(folder), "choose another --out")
     return InputError(

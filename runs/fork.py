@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,15 +11,18 @@ from typing import Any, Literal, cast
 from langgraph.types import StateSnapshot
 
 from ape.core.errors import InputError
-from ape.core.files import is_free, write_text
+from ape.core.files import is_free, write_bytes, write_text
 from ape.core.run_files import ARTEFACTS, LEDGER
 from ape.graphs.node_helpers import with_entry
 from ape.graphs.state import MiningState
 from ape.rules import Rule, RuleBank
+from ape.runs.changing import changing
 from ape.runs.checkpoints import config_of, copy_checkpoints, has_checkpoints, mining_namespace, open_checkpoints
+from ape.runs.entries import read_entries
 from ape.runs.execution import Graph, saver_of, with_graph
 from ape.runs.folder import Run, require_current_format, update_record
 from ape.runs.ledger import Ledger
+from ape.tools.artefacts import Artefacts
 
 Decision = Literal["accept", "reject", "revise"]
 LISTS: dict[Decision, str] = {"accept": "accepted", "reject": "rejected", "revise": "pending"}  # lists of the state
@@ -76,11 +78,12 @@ def fork(source: Path, step: int, changes: Mapping[str, Decision], out: Path) ->
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as temporary:
         new = Run.create(Path(temporary) / "run", run.request, run.series).folder
-        update_record(new, forked_from={"run": str(source.resolve()), "step": step, "changes": dict(changes)})
-        shutil.copytree(source / ARTEFACTS, new / ARTEFACTS)
-        _copy_ledger(source, new, snapshot, step, changes)
-        with_graph(source, copy)
-        with_graph(new, update)
+        with changing(new):
+            update_record(new, forked_from={"run": str(source.resolve()), "step": step, "changes": dict(changes)})
+            _copy_artefacts(source / ARTEFACTS, new / ARTEFACTS)
+            _copy_ledger(source, new, snapshot, step, changes)
+            with_graph(source, copy)
+            with_graph(new, update)
         new.rename(out)
 
 
@@ -117,12 +120,22 @@ async def _state_after(graph: Graph, step: int, source: Path) -> tuple[str, Stat
     return forkable[step], by_step[step]
 
 
+def _copy_artefacts(source: Path, target: Path) -> None:
+    """Copy the artefacts; damaged ones are refused."""
+    if not source.is_dir():
+        raise InputError("the artefacts of the run are missing", str(source), "give another run")
+    artefacts = Artefacts(source)
+    for path in source.iterdir():
+        if not path.name.startswith("."):
+            write_bytes(target / path.name, artefacts.get_bytes(path.name))
+
+
 def _copy_ledger(
     source: Path, target: Path, snapshot: StateSnapshot, step: int, changes: Mapping[str, Decision]
 ) -> None:
     """Copy the entries up to the step, and record the changes."""
     cut = str(snapshot.config["configurable"]["checkpoint_id"])
-    entries = [entry for entry in Ledger(source / LEDGER) if str(entry["checkpoint"]) < cut]  # ids are in order
+    entries = [entry for entry in read_entries(source) if str(entry["checkpoint"]) < cut]  # ids are in order
     write_text(target / LEDGER, "".join(f"{json.dumps(entry)}\n" for entry in entries))
     ledger, iteration = Ledger(target / LEDGER), snapshot.values["iteration"]
     for rule, decision in changes.items():

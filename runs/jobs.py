@@ -187,16 +187,18 @@ def _one_thread() -> None:
 def stored_result(out: Path, name: str) -> dict[str, Any] | None:
     """Return the stored result of a job; an unreadable file counts as none."""
     try:
-        return read_json(out / f"{name}.json", "result")
+        result = read_json(out / f"{name}.json", "result")
     except InputError:
         return None
+    return result if isinstance(result, dict) else None
 
 
 def _failures(out: Path) -> dict[str, str]:
     try:
-        return dict(read_json(out / FAILURES, "failures"))
+        failures = read_json(out / FAILURES, "failures")
     except InputError:
         return {}
+    return failures if isinstance(failures, dict) else {}
 
 
 def _line(error: BaseException | None) -> str | None:

@@ -118,7 +118,7 @@ def _request(row: dict[str, str], defaults: Request, where: str, folder: Path) -
 
     def integer(name: str, default: int | None) -> int | None:
         word = cell(name)
-        if word is not None and not word.isdecimal():
+        if word is not None and not (word.isdecimal() and len(word) < 20):
             raise InputError(f"'{word[:40]}' is not a valid {name}", where, "give a whole number")
         return default if word is None else int(word)
 

@@ -6,20 +6,24 @@ A batch packs its items when they are finished: otherwise ten thousand series wo
 from __future__ import annotations
 
 import io
-import shutil
 import zipfile
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from ape.core.checksums import forget, require_unchanged
 from ape.core.errors import InputError
-from ape.core.files import write_bytes
+from ape.core.files import remove, write_bytes
 from ape.core.run_files import ARTEFACTS, CHECKPOINTS, LEDGER, SPANS
 
 PACKED = "packed.zip"
 CONTENT = (SPANS, LEDGER, CHECKPOINTS, ARTEFACTS)
 WIDTH = 640  # of pictures, in pixels
 QUALITY = 20  # of WebP; lines and labels stay readable
+MOST_BYTES = 2**28  # of an entry
+DAMAGED = (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError, zlib.error, Image.DecompressionBombError)
 PICTURE, REDUCED, ARRAY = ".png", ".png.webp", ".npy"
 
 
@@ -44,8 +48,9 @@ def pack(folder: Path) -> None:
             elif path.suffix != ARRAY:
                 archive.writestr(name, data)
     write_bytes(folder / PACKED, out.getvalue())
+    forget(folder / name for name in CONTENT)
     for name in CONTENT:
-        shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
 
 
 def unpack(folder: Path) -> None:
@@ -57,19 +62,30 @@ def unpack(folder: Path) -> None:
         The file is damaged.
     """
     path = folder / PACKED
-    if not path.is_file():
+    if not path.exists():
         return
+    require_unchanged(path)
     try:
         with zipfile.ZipFile(path) as archive:
+            _require_sane(archive.infolist())
             for name in archive.namelist():
-                target, data = folder / name.removesuffix(".webp"), archive.read(name)
-                if name.split("/")[0] not in CONTENT or ".." in name:
-                    raise zipfile.BadZipFile(f"unknown entry {name}")
+                target = folder / name.removesuffix(".webp")
                 if not target.exists():  # else packing was interrupted, and the file is the original
+                    data = archive.read(name)
                     write_bytes(target, _as_png(data) if name.endswith(REDUCED) else data)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise InputError(f"damaged: {error}", str(path), "start a new run") from error
+    except DAMAGED as error:
+        raise InputError(f"damaged: {error}"[:300], str(path), "start a new run") from error
     path.unlink()
+    forget([path])
+
+
+def _require_sane(entries: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuse entries that `pack` does not write."""
+    for entry in entries:
+        if entry.filename.split("/")[0] not in CONTENT or ".." in entry.filename:
+            raise zipfile.BadZipFile(f"unknown entry {entry.filename[:80]}")
+        if entry.file_size > MOST_BYTES:
+            raise zipfile.BadZipFile(f"{entry.filename[:80]} has {entry.file_size} bytes")
 
 
 def reduced(png: bytes) -> bytes:
@@ -83,8 +99,10 @@ def reduced(png: bytes) -> bytes:
 
 
 def _as_png(webp: bytes) -> bytes:
-    out = io.BytesIO()
-    Image.open(io.BytesIO(webp)).save(out, "png")
+    out, picture = io.BytesIO(), Image.open(io.BytesIO(webp), formats=["webp"])
+    if picture.width > WIDTH:
+        raise zipfile.BadZipFile(f"a picture is {picture.width} pixels wide")
+    picture.save(out, "png")
     return out.getvalue()
 
 

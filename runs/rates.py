@@ -6,12 +6,14 @@ from dataclasses import asdict, replace
 
 from ape import posttrain
 from ape.core.alert_rates import TRAINING, AlertRate
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
-from ape.core.files import read_json
 from ape.core.run_files import BANK, DETECTOR, ENHANCED, POSTTRAIN, THRESHOLD
 from ape.monitor import Answer, Threshold, answer, threshold_for, write_events
 from ape.monitor.alarms import alarms
+from ape.posttrain.report_file import read_report
 from ape.rules import RuleBank
+from ape.runs.changing import changing
 from ape.runs.folder import Run, update_record
 from ape.runs.report import write_report
 from ape.runs.result import Result, read_scores
@@ -72,7 +74,7 @@ def find_again(run: Run, rate: AlertRate | None) -> Answer:
     if not (folder / ENHANCED).is_dir():
         raise InputError("the run has no detector yet", str(folder), f"ape run --resume {folder}")
     detector, wanted = posttrain.load(folder / ENHANCED), rate or run.request.alerts
-    if (folder / ENHANCED / THRESHOLD).is_file():
+    if is_expected(folder / ENHANCED / THRESHOLD):
         threshold = Threshold.load(folder / ENHANCED).at(wanted)
     else:
         threshold = threshold_for(detector, run.series, wanted)
@@ -82,15 +84,16 @@ def find_again(run: Run, rate: AlertRate | None) -> Answer:
 def save_found(run: Run, found: Answer) -> None:
     """Write events and thresholds into the run folder, record the rate, and write the report again."""
     read_scores(run.folder, run.series)  # nothing is written if the report cannot be
-    read_json(run.folder / POSTTRAIN, "post-training report")
+    read_report(run.folder / POSTTRAIN)
     rate = found.threshold.rate
-    for name in (DETECTOR, ENHANCED):
-        if (run.folder / name / THRESHOLD).is_file():
-            Threshold.load(run.folder / name).at(rate).save(run.folder / name)
-    found.threshold.save(run.folder / ENHANCED)
-    write_events(run.folder, found)
-    update_record(run.folder, arguments=asdict(replace(run.request, alerts=rate)))
-    write_report(run.folder, run.series)
+    with changing(run.folder):
+        for name in (DETECTOR, ENHANCED):
+            if is_expected(run.folder / name / THRESHOLD):
+                Threshold.load(run.folder / name).at(rate).save(run.folder / name)
+        found.threshold.save(run.folder / ENHANCED)
+        write_events(run.folder, found)
+        update_record(run.folder, arguments=asdict(replace(run.request, alerts=rate)))
+        write_report(run.folder, run.series)
 
 
 def _possible(threshold: Threshold, rate: AlertRate) -> bool:

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ape.core.files import read_json, write_text
-from ape.core.run_files import ARTEFACTS, BANK, LEDGER, POSTTRAIN, RECORD, REPORT, SCORES
+from ape.core.checksums import is_expected
+from ape.core.files import write_text
+from ape.core.run_files import ARTEFACTS, BANK, POSTTRAIN, REPORT, SCORES
 from ape.monitor.alarms import YOUNG
 from ape.monitor.reason import LIKELY, PERHAPS
 from ape.monitor.times import span_text
+from ape.posttrain.report_file import read_report
 from ape.rules import MECHANISMS, MORPHOLOGIES, Rule, RuleBank
 from ape.rules.check import THRESHOLDS
+from ape.runs.entries import read_entries
 from ape.runs.explanation import EvidenceSummary, explain_rules
-from ape.runs.ledger import Ledger
+from ape.runs.folder import read_record
 from ape.runs.packing import reduced
 from ape.runs.pages import data_uri, render
 from ape.runs.pictures import draw_event, draw_whole, small
@@ -143,10 +146,10 @@ class RuleView:
 
 def write_report(folder: Path, series: Series) -> None:
     """Write ``report.html`` into a run folder; a run that was only mined has no scores and no events."""
-    bank, record = RuleBank.load(folder / BANK), read_json(folder / RECORD, "run record")
+    bank, record = RuleBank.load(folder / BANK), read_record(folder)
     text = record["arguments"].get("text_file")
-    result = read_result(folder, series, bank, text) if (folder / SCORES).is_file() else None
-    entries = list(Ledger(folder / LEDGER))
+    result = read_result(folder, series, bank, text) if is_expected(folder / SCORES) else None
+    entries = read_entries(folder)
     shared = shared_library(folder)
     rules = _rule_views(folder, bank, result, reduced if shared else small)
     notes = [*series.notes, *([f"log: {record['log']}"] if record.get("log") else [])]
@@ -177,7 +180,7 @@ def write_report(folder: Path, series: Series) -> None:
         later=later,
         reading=reading_block(series),
         record=record,
-        posttrain=read_json(folder / POSTTRAIN, "post-training report") if result else {},
+        posttrain=read_report(folder / POSTTRAIN) if result else {},
         young=YOUNG,
         likely=LIKELY,
         perhaps=PERHAPS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 
 from ape import posttrain
 from ape.core.errors import InputError
-from ape.core.run_files import ENHANCED, SCORES
+from ape.core.files import read_bytes
+from ape.core.run_files import ENHANCED, SCORES, remedy
 from ape.detectors.inputs import prepared
 from ape.monitor import Event, Expectation, Threshold, read_events
 from ape.monitor.context import Context
@@ -19,6 +21,8 @@ from ape.monitor.event_files import EVENTS_JSON
 from ape.monitor.spans import Span
 from ape.rules import RuleBank
 from ape.series import Series
+
+MOST_BYTES = 2**31  # of the scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,7 @@ def read_result(folder: Path, series: Series, bank: RuleBank, text: str | None =
     return Result(as_read, score, threshold, events, records, context, document.get("quiet", []))
 
 
-def read_scores(folder: Path, series: Series) -> pd.DataFrame:
+def read_scores(folder: Path, series: Series | None = None) -> pd.DataFrame:
     """Read ``scores.csv`` of a run folder, with one line for each row of the file of ``series``.
 
     Raises
@@ -110,14 +114,16 @@ def read_scores(folder: Path, series: Series) -> pd.DataFrame:
         It is missing, corrupt, or of another series.
     """
     path = folder / SCORES
-    hint = f"delete it, then ape run --resume {folder}"
     try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the scores: {error}", str(path), hint) from error
+        frame = pd.read_csv(io.BytesIO(read_bytes(path, "table of scores", MOST_BYTES)))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read the scores: {error}"[:300], str(path), remedy(path)) from error
     numbers = frame.select_dtypes("number")
-    if len(frame) != len(series.row_points) or not {"before", "after"} <= set(numbers):
-        raise InputError("not the scores of this series", str(path), hint)
+    rows = len(frame) if series is None else len(series.row_points)
+    if len(frame) != rows or not {"before", "after"} <= set(numbers):
+        raise InputError("not the scores of this series", str(path), remedy(path))
     return frame
 
 
@@ -128,8 +134,8 @@ def _document(folder: Path, series: Series) -> dict[str, Any]:
     named = {share["channel"] for record in document["events"] for share in record["channels"]}
     last = max((record["end"] for record in document["events"]), default=0)
     if document["rows"] != rows or last > rows or not named <= set(series.channels):
-        hint = f"delete it, then ape run --resume {folder}"
-        raise InputError("not the events of this series", str(folder / EVENTS_JSON), hint)
+        path = folder / EVENTS_JSON
+        raise InputError("not the events of this series", str(path), remedy(path))
     return document
 
 

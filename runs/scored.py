@@ -17,6 +17,7 @@ from PIL import Image
 from pydantic import Field
 
 from ape.core.alert_rates import WORDS, AlertRate
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.files import write_json, write_text
 from ape.core.run_files import BANK, EVENTS_JSON, REPORT, SCORES
@@ -67,7 +68,7 @@ class ScoredRun:
     @classmethod
     def of(cls, run: Run, artefacts: Artefacts) -> ScoredRun | None:
         """Return the scored run; None if nothing was scored yet."""
-        there = (run.folder / EVENTS_JSON).is_file() and (run.folder / SCORES).is_file()
+        there = is_expected(run.folder / EVENTS_JSON) and is_expected(run.folder / SCORES)
         return cls(run, artefacts) if there else None
 
     @cached_property

@@ -11,6 +11,7 @@ from typing import Any
 
 from ape import posttrain
 from ape.core.alert_rates import AlertRate
+from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.files import folder_digest, read_json, write_json
 from ape.core.run_files import SCORES, THRESHOLD
@@ -52,7 +53,7 @@ class Scoring:
         """Why no events can be listed; empty if they can."""
         if self.own:
             return "the score of the paper has no threshold"
-        return "" if (self.folder / THRESHOLD).is_file() else "no threshold was saved with the detector"
+        return "" if is_expected(self.folder / THRESHOLD) else "no threshold was saved with the detector"
 
 
 def score_series(scoring: Scoring, detector: Detector | EnhancedDetector, series: Series, out: Path) -> Answer | None:

@@ -27,9 +27,10 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
-from ape.core.run_files import ARTEFACTS, LEDGER
+from ape.core.run_files import ARTEFACTS, CONVERSATION, LEDGER
 from ape.graphs.conversation import ConversationContext, ConversationState, Scored, build_conversation, desk_of
 from ape.rules import RuleBank
+from ape.runs.changing import changing
 from ape.runs.checkpoints import open_sqlite
 from ape.runs.execution import Callbacks, execute, post_train_with_bank
 from ape.runs.folder import Request, Run, read_request
@@ -45,7 +46,6 @@ from ape.tools.artefacts import Artefacts
 from ape.tools.preview import draw_examples, sample_examples
 from ape.tools.workbench import Workbench
 
-DATABASE = "conversation.sqlite"
 LOCK = ".talking.lock"
 MAIN = "main"
 YES, NO = ("yes", "y", "ok", "do it", "sure"), ("no", "n", "don't", "stop", "not now")
@@ -193,11 +193,14 @@ class Session:
 
     def threads(self) -> list[str]:
         """Return the names of the main thread and of all branches."""
-        path = self.folder / DATABASE
+        path = self.folder / CONVERSATION
         if not path.is_file():
             return [MAIN]
-        with sqlite3.connect(path) as database:
-            rows = database.execute("select distinct thread_id from checkpoints order by rowid").fetchall()
+        try:
+            with sqlite3.connect(path) as database:
+                rows = database.execute("select distinct thread_id from checkpoints order by rowid").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"the conversation cannot be read: {error}", str(path), "start a new one") from error
         return list(dict.fromkeys([MAIN, *(str(row[0]) for row in rows)]))
 
     def branch(self, turn: int | None = None, name: str | None = None) -> Session:
@@ -231,7 +234,8 @@ class Session:
                     return
             raise InputError(f"there is no finished turn {turn}", str(self.folder), "give the number of another turn")
 
-        self._with_graph(copy)
+        with changing(self.folder):
+            self._with_graph(copy)
         return branch
 
     def context(self, on_update: OnUpdate = lambda update: None) -> ConversationContext:
@@ -263,7 +267,7 @@ class Session:
 
         def run() -> None:
             try:
-                with FileLock(self.folder / LOCK, timeout=0):
+                with FileLock(self.folder / LOCK, timeout=0), changing(self.folder):
                     stopped = self._with_graph(lambda graph: self._stream(graph, prepare, put))
                 if stopped:
                     updates.put(Update("reply", STOPPED))
@@ -317,7 +321,7 @@ class Session:
         """Give ``work`` the conversation graph with the checkpoints of the run folder."""
 
         async def opened() -> Result:
-            async with open_sqlite(self.folder / DATABASE) as saver:
+            async with open_sqlite(self.folder / CONVERSATION) as saver:
                 return await work(build_conversation().compile(checkpointer=saver))
 
         return run_blocking(opened())

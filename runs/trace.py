@@ -9,7 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from ape.core.checksums import require_unchanged
 from ape.core.errors import InputError
+from ape.core.files import parse_json
 from ape.core.run_files import SPANS
 from ape.graphs.state import AGENT, DECISION
 from ape.runs.packing import unpack
@@ -72,6 +76,9 @@ class Span:
         return self.agent == agent or any(decision["agent"] == agent for decision in self.decisions)
 
 
+_SPAN = TypeAdapter(Span)
+
+
 def read_trace(folder: Path) -> list[Span]:
     """Return the span trees of a run folder, one for each time that the run was started or resumed.
 
@@ -82,17 +89,18 @@ def read_trace(folder: Path) -> list[Span]:
     """
     unpack(folder)
     path = folder / SPANS
-    if not path.is_file():
+    if not path.exists():
         raise InputError("no trace", str(path), "give a run folder, or the folder of an item of a batch")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    require_unchanged(path)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    whole = text[: text.rfind("\n") + 1]  # a kill may have cut off the last line
     spans = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(whole.splitlines(), 1):
         try:
-            spans.append(_span(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if number == len(lines):  # incomplete after a kill
-                break
-            raise InputError(f"not a trace: {error}", f"{path}, line {number}", "remove the line") from error
+            spans.append(_span(parse_json(line)))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            what = f"not a trace: {' '.join(str(error).split())}"[:300]
+            raise InputError(what, f"{path}, line {number}", "remove the line") from error
     known = {span.id for span in spans}
     by_parent: dict[str, list[Span]] = {}
     for span in sorted(spans, key=lambda span: span.start):
@@ -117,7 +125,7 @@ def filter_spans(spans: list[Span], agent: str | None, rule: str | None) -> list
 
 def _span(line: dict[str, Any]) -> Span:
     attributes, start = line["attributes"], _seconds(line["start_time"])
-    return Span(
+    fields: dict[str, Any] = dict(
         id=line["context"]["span_id"],
         parent=line["parent_id"] or "",
         name=line["name"],
@@ -133,6 +141,7 @@ def _span(line: dict[str, Any]) -> Span:
         failed=line["status"].get("description", ""),
         decisions=tuple(_decision(event) for event in line["events"] if event["name"] == DECISION),
     )
+    return _SPAN.validate_python(fields)
 
 
 def _seconds(time: str) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from ape.core.checksums import CHECKSUMS
 from ape.detectors.registry import BACKBONES
 from ape.posttrain import DEFAULT, acceptance, enhance
 from ape.rules import RuleBank
@@ -52,6 +53,13 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(folder)
             finished.touch()
     return Path(shutil.copytree(folder, factory.mktemp(name) / name))
+
+
+def unverified(folder: Path) -> Path:
+    """Remove all checksums in a folder, so that it is like one of an earlier version; return it."""
+    for path in [*folder.rglob(CHECKSUMS)]:
+        path.unlink()
+    return folder
 
 
 @contextlib.contextmanager

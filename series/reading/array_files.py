@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, BinaryIO
 
 import numpy as np
 
 from ape.core.errors import InputError
+from ape.series.reading.limits import MOST_TEXT, require_content, require_number_of_columns
 
 UCR_NAME = re.compile(r"^\d{3}_UCR_Anomaly_.+_(\d+)_\d+_\d+$")
 INNER_COMMA = re.compile(r"\d,\d")
 HEAD = 4096  # bytes
+ARRAYS = ("values", "channels", "train_end", "timestamps")  # of an archive; others are not read
+DAMAGED = (
+    zipfile.BadZipFile, ValueError, EOFError, OSError, TypeError, OverflowError, MemoryError, SyntaxError,
+    RuntimeError, NotImplementedError, LookupError, zlib.error,
+)  # fmt: skip
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
@@ -49,12 +58,20 @@ def read_arrays(path: Path) -> ArrayFile:
     if path.suffix.lower() == ".txt":
         return _read_ucr(path)
     try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return ArrayFile(stored, "NPY")
-        with stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, TypeError) as error:
+        with path.open("rb") as file:
+            if path.suffix.lower() == ".npy":
+                _require_array(file, path.stat().st_size, path.stat().st_size, str(path))
+            else:
+                _require_archive(file, str(path))
+            file.seek(0)
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                return ArrayFile(stored, "NPY")
+            with stored:
+                arrays = {name: stored[name] for name in ARRAYS if name in stored.files}
+    except DAMAGED as error:
+        if isinstance(error, InputError):
+            raise
         what = f"not a readable {path.suffix[1:].upper()} file: {str(error)[:80]}"
         raise InputError(what, str(path), "write it again with numpy") from error
     if "values" not in arrays:
@@ -66,6 +83,29 @@ def read_arrays(path: Path) -> ArrayFile:
     train_end = _whole(arrays["train_end"], str(path)) if "train_end" in arrays else None
     # 0 is used by data sets without a training part
     return ArrayFile(arrays["values"], "NPZ", channels, arrays.get("timestamps"), train_end or None)
+
+
+def _require_archive(file: BinaryIO, where: str) -> None:
+    """Refuse an archive whose arrays are far larger than it; only their headers are read."""
+    with zipfile.ZipFile(file) as archive:
+        for name in ARRAYS:
+            if f"{name}.npy" in archive.namelist():
+                entry = archive.getinfo(f"{name}.npy")
+                with archive.open(entry) as array:
+                    _require_array(array, entry.file_size, entry.compress_size, where)
+
+
+def _require_array(file: IO[bytes], size: int, stored: int, where: str) -> None:
+    """Refuse an array that is larger than its file of ``size`` bytes, or far larger than what is stored of that."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > size:
+        msg = f"it declares {math.prod(shape):,} values, more than it has"
+        raise ValueError(msg)
+    require_content(size, stored, where)
+    require_number_of_columns(shape[1] if len(shape) > 1 else 1, where)
 
 
 def _whole(number: np.ndarray, where: str) -> int:
@@ -101,6 +141,8 @@ def _is_float(word: bytes) -> bool:
 
 
 def _read_ucr(path: Path) -> ArrayFile:
+    if (size := path.stat().st_size) > MOST_TEXT:
+        raise InputError(f"{size:,} bytes of text are too many", str(path), "give a CSV, Parquet or NPZ file")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -16,6 +16,7 @@ import pyarrow.csv as pa_csv
 from ape.core.errors import InputError
 from ape.series.reading.dialect import Dialect, find_dialect
 from ape.series.reading.encoding import ENCODING_NAMES, SAMPLE_BYTES, as_utf8, encoding_notes, find_encoding
+from ape.series.reading.limits import require_columns, require_lines
 from ape.series.reading.lines import COMMENT, LINE_END, kind_of
 from ape.series.reading.missing import cleaned, means_missing
 from ape.series.reading.names import TIMES, key_of
@@ -38,10 +39,13 @@ def read_csv(content: bytes | mmap.mmap, options: ReadOptions, where: str, compr
     InputError
         The bytes are no text, the table can be read in several ways, or a row has more cells than columns.
     """
+    require_lines(content, where)
     encoding = find_encoding(content)
     notes = encoding_notes(content, encoding)
     content = as_utf8(content, encoding, where)
-    dialect = find_dialect(_sample(content), where, options.header, options.decimal)
+    sample = _sample(content)
+    require_columns(sample, where)
+    dialect = find_dialect(sample, where, options.header, options.decimal)
     require_closed_quotes(content, dialect.separator, len(dialect.names), where)
     columns = _read_regular(content, dialect)
     lines = None

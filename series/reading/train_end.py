@@ -12,6 +12,7 @@ from ape.series.reading.options import ReadOptions
 from ape.series.reading.time_cells import looks_like_time, read_times
 from ape.series.reading.times import Times, Unreadable
 
+LONGEST_ROW = 20  # characters
 PERCENT = re.compile(r"^(\d+(?:\.\d+)?)\s*%$")
 
 
@@ -53,6 +54,8 @@ def resolve_train_end(
         return None if given is None else _point(int(given), point_of_row, length)
     word = given.strip()
     if re.fullmatch(r"[+-]?\d+", word) and not (clock is not None and re.fullmatch(r"(?:19|20)\d{6}", word)):
+        if len(word) > LONGEST_ROW:
+            raise InputError(f"train_end {word[:40]} is out of range", where, "give a row of the series")
         return _point(int(word), point_of_row, length)
     if match := PERCENT.match(word):
         share = float(match[1])

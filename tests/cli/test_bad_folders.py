@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import unverified
 
 from ape.runs import Request, Run
 from ape.series import load
@@ -24,7 +25,7 @@ def new_run(data, tmp_path) -> Path:
     """A run folder before its first step, for a copy of the data that a test may change."""
     shutil.copy(data, tmp_path / "wave.npz")
     request = Request(command="run", data=str(tmp_path / "wave.npz"))
-    return Run.create(tmp_path / "new_run", request, load(tmp_path / "wave.npz")).folder
+    return unverified(Run.create(tmp_path / "new_run", request, load(tmp_path / "wave.npz")).folder)
 
 
 def test_a_folder_without_a_run_record_cannot_be_resumed(refused, tmp_path):

@@ -82,9 +82,12 @@ def test_a_missing_report_is_written_again(ape, finished, tmp_path):
         assert (folder / name).read_bytes() == (finished.folder / name).read_bytes()
 
 
+CHANGED = ("run.json", "report.html", "checksums.json", ".lock")
+
+
 def test_resuming_a_finished_run_changes_no_result(ape, finished, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
-    results = [path for path in folder.rglob("*") if path.is_file() and path.name not in ("run.json", "report.html")]
+    results = [path for path in folder.rglob("*") if path.is_file() and path.name not in CHANGED]
     before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in results if ".sqlite" not in path.name}
     outcome = ape("run", "--resume", folder)
     assert (outcome.code, outcome.err) == (0, "")

@@ -7,6 +7,7 @@ import re
 import shutil
 
 import pytest
+from support import unverified
 
 from ape.rules import RuleBank
 from ape.runs.explanation import explain_rule
@@ -89,7 +90,7 @@ def test_why_prints_quote_tool_result_and_figures(run, ape):
 
 
 def test_why_marks_evidence_that_is_not_found(run, tmp_path, ape):
-    copy = shutil.copytree(run, tmp_path / "copy")
+    copy = unverified(shutil.copytree(run, tmp_path / "copy"))
     record = json.loads((copy / "run.json").read_text())
     record["arguments"]["text"] = TEXT.replace("freeze", "melt")
     (copy / "run.json").write_text(json.dumps(record))
@@ -156,7 +157,7 @@ def test_invalid_forks_are_refused_and_make_no_folder(run, tmp_path, refused):
 
 
 def test_damaged_trace_is_refused_and_an_incomplete_last_line_is_ignored(run, tmp_path, refused):
-    copy = shutil.copytree(run, tmp_path / "copy")
+    copy = unverified(shutil.copytree(run, tmp_path / "copy"))
     whole = (copy / "spans.jsonl").read_text()
     (copy / "spans.jsonl").write_text(whole[: len(whole) // 2])
     assert len(flat(read_trace(copy))) < len(flat(read_trace(run)))

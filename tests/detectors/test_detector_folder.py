@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support import unverified
 
 import ape.detectors
 from ape.core.errors import InputError
@@ -21,7 +22,7 @@ from ape.core.errors import InputError
 @pytest.fixture
 def folder(vae, tmp_path):
     vae.save(tmp_path / "model")
-    return tmp_path / "model"
+    return unverified(tmp_path / "model")
 
 
 def refused(folder, file):
@@ -65,9 +66,20 @@ def test_options_and_channels_are_restored(make, two_channels, tmp_path):
         assert (tmp_path / "model" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-def test_folder_has_two_files_without_paths(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["detector.json", "weights.safetensors"]
-    assert str(folder.parent) not in (folder / "detector.json").read_text()
+def test_folder_has_three_files_without_paths(vae, tmp_path):
+    vae.save(tmp_path / "model")
+    names = ["checksums.json", "detector.json", "weights.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == names
+    assert not any(str(tmp_path) in (tmp_path / "model" / name).read_text() for name in names[:2])
+
+
+@pytest.mark.parametrize("name", ["detector.json", "weights.safetensors"])
+def test_a_flipped_bit_is_refused(vae, tmp_path, name):
+    vae.save(tmp_path / "model")
+    path = tmp_path / "model" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10] + bytes([whole[-10] ^ 1]) + whole[-9:])
+    assert "changed or damaged" in refused(tmp_path / "model", name).what
 
 
 def test_saving_creates_parent_folders(vae, series, tmp_path):
@@ -80,7 +92,7 @@ def test_saving_again_replaces_the_folder(vae, folder, series, make):
     other.save(folder)
     np.testing.assert_array_equal(ape.detectors.load(folder).score(series), other.score(series))
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.iterdir())) == 3
 
 
 @pytest.mark.parametrize("call", [1, 2], ids=["weights", "configuration"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support import unverified
 
 import ape.detectors
 from ape.core.errors import InputError
@@ -24,8 +25,20 @@ def model(enhanced):
 
 @pytest.fixture
 def folder(model, tmp_path):
+    """A saved detector whose files may be changed."""
     model.save(tmp_path / "enhanced")
-    return tmp_path / "enhanced"
+    return unverified(tmp_path / "enhanced")
+
+
+def test_changed_files_are_refused(model, tmp_path):
+    model.save(tmp_path / "enhanced")
+    for path in [path for path in (tmp_path / "enhanced").rglob("*") if path.is_file()]:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+        with pytest.raises(InputError, match=r"checksums is damaged|changed or damaged"):
+            load(tmp_path / "enhanced")
+        path.write_bytes(whole)
+    assert load(tmp_path / "enhanced").kept == model.kept
 
 
 def test_loaded_detector_has_the_same_scores_and_explanations(model, folder, planted):

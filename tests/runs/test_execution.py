@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import short_training
+from support import short_training, unverified
 
 from ape.core.errors import InputError
 from ape.detectors.train_into_folder import train_into_folder
@@ -234,7 +234,7 @@ def test_a_deleted_threshold_of_the_backbone_is_made_again(finished, tmp_path):
 )
 def test_events_of_another_series_are_refused(finished, tmp_path, change):
     run = copy(finished, tmp_path / "run")
-    path = run.folder / "events.json"
+    path = unverified(run.folder) / "events.json"
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(InputError, match="not the events of this series"):
         read_result(run.folder, run.series, RuleBank.load(run.folder / "bank.json"))
@@ -254,6 +254,7 @@ def test_both_detectors_have_their_threshold_at_the_requested_rate(quick, series
 
 def test_a_request_of_an_older_version_has_no_rate_and_no_name_of_a_text(waiting, tmp_path):
     run = copy(waiting, tmp_path / "run")
+    unverified(run.folder)
     record = json.loads((run.folder / "run.json").read_text())
     assert record["arguments"].pop("alerts") is None and record["arguments"].pop("text_file") is None
     (run.folder / "run.json").write_text(json.dumps(record))
@@ -270,6 +271,7 @@ def test_a_request_keeps_the_rate_of_false_alarms(series, tmp_path):
 
 def test_a_run_of_an_earlier_version_is_refused(waiting, tmp_path):
     run = copy(waiting, tmp_path / "run")
+    unverified(run.folder)
     record = json.loads((run.folder / "run.json").read_text()) | {"format": 1}
     (run.folder / "run.json").write_text(json.dumps(record))
     with pytest.raises(InputError, match="earlier version"):

@@ -12,13 +12,14 @@ from filelock import FileLock
 from support import short_training
 
 from ape.core.errors import InputError
+from ape.core.run_files import CONVERSATION
 from ape.graphs import review
 from ape.monitor import read_events
 from ape.rules import RuleBank
 from ape.runs import scored
 from ape.runs.explanation import explain_rule
 from ape.runs.folder import Request
-from ape.runs.session import DATABASE, LOCK, Session
+from ape.runs.session import LOCK, Session
 from ape.runs.trace import read_trace
 
 ADD = "add a rule: the sensor gets stuck for 20 to 40 samples"
@@ -218,9 +219,9 @@ def test_empty_message_is_refused(session, text):
 
 def test_damaged_database_is_an_input_error(session):
     list(session.say("help"))
-    (session.folder / DATABASE).write_bytes(b"no database" * 500)
+    (session.folder / CONVERSATION).write_bytes(b"no database" * 500)
     assert last(session.say("help")).kind == "failed"
-    with pytest.raises(InputError, match="cannot be used"):
+    with pytest.raises(InputError, match="changed or damaged"):
         session.history()
 
 

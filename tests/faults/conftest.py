@@ -1,0 +1,3 @@
+"""A finished run, which other tests share."""
+
+from watched_run import watched_run  # noqa: F401 (a fixture)
