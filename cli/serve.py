@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import time
 import urllib.request
@@ -12,6 +11,7 @@ from pathlib import Path
 from ape.cli.commands import request_of
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.core.extras import require_extra
 from ape.core.ports import require_free_port
 
 MAX_UPLOAD = 200  # MB
@@ -20,11 +20,10 @@ LONGEST_START = 60.0  # seconds until the page must answer
 
 def serve(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
-    if importlib.util.find_spec("gradio") is None:
-        raise InputError("the page needs Gradio", "ape serve", "pip install 'ape-tsad[ui]'")
     root = Path(arguments.out).resolve()
-    root.mkdir(parents=True, exist_ok=True)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(root / ".page")}
+    require_extra("ui", ["gradio"], "the page", "ape serve")
+    root.mkdir(parents=True, exist_ok=True)
     require_free_port("127.0.0.1", arguments.port)
     import gradio as gr
 

@@ -68,8 +68,16 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     return breaks.wrap(text) or [""]
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without lines. Only the last column wraps, between words, so that it stays readable in a pipe."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> None:
+    """Print a table without lines. Only the last column wraps, between words, so that it stays readable in a pipe.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+    below : sequence of str
+        A sentence for each row, printed below it.
+    """
     from ape.series.reading.report import printable
 
     rows = [[printable(cell) for cell in row] for row in rows]
@@ -79,6 +87,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         first = "".join(cell.ljust(width) + SPACE for cell, width in zip(row, widths, strict=False))
         for line in wrapped(first + row[-1], max(table_width(), indent + NARROW), indent):
             console.print(Text(line, style="" if number else "bold"))
+        if number and below:
+            print_lines([SPACE + printable(below[number - 1])], len(SPACE))
 
 
 def table_width() -> int:
