@@ -262,9 +262,7 @@ def _add_alerts(alerts: Parser) -> None:
     alerts.add_argument("run", metavar="RUN", help="folder that 'ape watch' was given")
     alerts.add_argument("event", nargs="?", metavar="ID", help="event to acknowledge or to label")
     label = alerts.add_mutually_exclusive_group()
-    label.add_argument(
-        "--acknowledge", action="store_true", help="somebody knows about ID: a label, detection does not change"
-    )
+    label.add_argument("--acknowledge", action="store_true", help="somebody knows about ID; detection does not change")
     label.add_argument(
         "--false", action="store_true", help="ID was a false alarm: normal for 'ape run --continue-from RUN'"
     )

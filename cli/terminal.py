@@ -6,11 +6,14 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from ape.core.escapes import escaped
 
 if TYPE_CHECKING:
     from ape.series import Series
@@ -20,14 +23,24 @@ TABLE_WIDTH = 80  # columns of tables without a terminal
 SPACE = "  "  # between columns of a table
 NARROW = 12  # least width of the last column of a table
 
-console = Console(highlight=False, soft_wrap=True, markup=False)
+
+class SafeConsole(Console):
+    """A console that writes only the escape sequences that it makes itself."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render text with escaped control characters."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escaped(segment.text), segment.style)
+
+
+console = SafeConsole(highlight=False, soft_wrap=True, markup=False)
 _consoles = [console]
 _json = False
 
 
 def wrapping_console() -> Console:
     """Return a console that wraps its output, for trees and running text."""
-    wrapping = Console(highlight=False, markup=False)
+    wrapping = SafeConsole(highlight=False, markup=False)
     if not wrapping.is_terminal:
         wrapping.width = PIPED_WIDTH
     _consoles.append(wrapping)
