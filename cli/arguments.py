@@ -106,6 +106,10 @@ def build_parser() -> Parser:
     _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=port_number, default=7860, metavar="N", help="default: 7860")
+    serve.add_argument("--token-file", metavar="FILE", help="token of the address; default: another one at each start")
+    serve.add_argument(
+        "--allow-host", action="append", metavar="NAME", help="name under which a proxy has the page; repeatable"
+    )
     _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
     _add_export(commands.add_parser("export", help="write a detector as ONNX graphs, to score where APE is not"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))

@@ -16,16 +16,6 @@ RAW = [
     *("\x1b[2J", "\x1b]52;c;aGk=\x07", "\x1b]8;;http://x.example\x1b\\", "\x9b31m", "\x9d0;t\x9c"),
     *("\u202eabc", "\u2066", "\r", "\x08"),
 ]
-    "\x1b[2J",
-    "\x1b]52;c;aGk=\x07",
-    "\x1b]8;;http://x.example\x1b\\",
-    "\x9b31m",
-    "\x9d0;t\x9c",
-    "\u202eabc",
-    "\u2066",
-    "\r",
-    "\x08",
-]
 
 
 @pytest.mark.parametrize("text", RAW)
