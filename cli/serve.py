@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import secrets
 from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MAX_UPLOAD = 200  # MB
-PATIENCE = 2  # seconds in which requests may end after Ctrl-C; an open page always has some
+PATIENCE = 1  # seconds in which requests may end after Ctrl-C; an open page always has some
 
 
 def serve(arguments: argparse.Namespace) -> None:
@@ -98,6 +99,10 @@ def _run(app: PageGuard, port: int, on_start: Callable[[], None]) -> None:
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             on_start()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # requests of open pages are cancelled
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         app,
