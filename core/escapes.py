@@ -64,7 +64,7 @@ class EscapingStream:
 def escaped_output() -> Iterator[None]:
     """Escape what is written to the standard output and the standard error inside the block, tracebacks included."""
     before = sys.stdout, sys.stderr
-    wrapped = tuple(each if each is None else cast(TextIO, EscapingStream(each)) for each in before)
+    wrapped = tuple(cast(TextIO, EscapingStream(each)) for each in before)
     sys.stdout, sys.stderr = wrapped
     try:
         yield

@@ -176,7 +176,7 @@ class Scorer:
 
     def event_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the scores of rows as `score_rows` does, and the `events` that the rows belong to."""
-        missing = np.isnan(np.asarray(rows, np.float64)).any(axis=1)
+        missing: np.ndarray = np.asarray(np.isnan(np.asarray(rows, np.float64)).any(axis=1))
         score = self.score_rows(rows)
         return score, self.events(score, missing)
 

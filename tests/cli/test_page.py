@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from processes import start
+from support import wait_for
 
 from ape.runs.session import LOCK
 
@@ -94,14 +95,6 @@ def begin(tab, path, text="", opens=True):
     start.click()
     if opens:
         wait_until_open(tab, path.stem)
-
-
-def wait_for(tab, condition):
-    """Wait for a condition; what Playwright has for it needs ``eval``, which the policy of the page refuses."""
-    ends = time.monotonic() + TIMEOUT / 1000
-    while not tab.evaluate(condition):
-        assert time.monotonic() < ends, condition
-        tab.wait_for_timeout(100)
 
 
 def wait_until_open(tab, name):
