@@ -204,7 +204,7 @@ def _require_rows(served: Served, parser: Parser, source: _Body) -> None:
     InputError
         Nothing of the body is kept.
     """
-    before = set(parser.columns)
+    before = set(parser.state()["names"])
     try:
         blocks, notes = parser.add(source.read().items)
         if parser.undecided is not None:
@@ -213,7 +213,11 @@ def _require_rows(served: Served, parser: Parser, source: _Body) -> None:
         raise about_body(error, BODY) from error
     form, channels = parser.format, () if served.required is None else served.required.channels
     times = () if form is None or form.times is None else form.times.columns
-    other = [name for name in parser.columns if name not in {*before, *channels, *times, *(form.keys if form else ())}]
+    other = [
+        name
+        for name in parser.state()["names"]
+        if name not in {*before, *channels, *times, *(form.keys if form else ())}
+    ]
     if other and channels:
         raise unknown_channels(served, ", ".join(f"'{name[:80]}'" for name in other[:8]))
     if not any(len(block.row) for block in blocks):

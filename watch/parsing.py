@@ -104,11 +104,6 @@ class Parser:
         self._notes: list[Note] = []
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of all columns so far, those of the training file too."""
-        return tuple(self._names)
-
-    @property
     def undecided(self) -> InputError | None:
         """Why the last lines wait until their format is decided; None if none wait."""
         try:
