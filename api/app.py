@@ -16,12 +16,12 @@ from starlette.exceptions import HTTPException
 
 import ape
 from ape.api.guard import Guard, refusal
-from ape.api.messages import DetectorInfo, Health, Message, Problem, RowsIn, Scored, Streamed
+from ape.api.messages import DetectorInfo, Health, Message, Problem, RowsIn, Scored, Streamed, StreamInfo
 from ape.api.metrics import Measured, Metrics
 from ape.api.page import page
 from ape.api.scoring import read_csv, read_rows, scored
 from ape.api.served import NAME, Served
-from ape.api.streams import BusyError, follow, lines_of_csv, lines_of_rows
+from ape.api.streams import BusyError, follow, lines_of_csv, lines_of_rows, streams_of
 from ape.core.errors import InputError
 
 Answer = TypeVar("Answer", bound=Message)
@@ -136,6 +136,12 @@ async def score(name: str, request: Request, service: Shared) -> Response:
     service.metrics.rows.labels(name).inc(found.rows)
     service.metrics.events.labels(name).inc(len(found.events))
     return response
+
+
+@router.get("/detectors/{name}/streams", summary="The streams of a detector", **READ)
+async def streams(name: str, service: Shared) -> list[StreamInfo]:
+    """Their rows and events so far."""
+    return await to_thread.run_sync(streams_of, service.named(name))
 
 
 @router.post(

@@ -61,13 +61,31 @@ class Scored(Message):
     threshold: float
     notes: list[str] = Field(description="how the rows were read, and what differs from training")
     scores: list[float | None] = Field(description="of each row; null: not known")
+    event: list[int] = Field(
+        description="of each row: rank of the event that it belongs to, 1 is the worst; 0: none. A score that reaches"
+        " the threshold is no alarm by itself: scores stay high around a fault"
+    )
     provisional: int = Field(description="number of the last rows whose scores change when more rows are known")
     events: list[EventRecord] = Field(description="the worst first; positions count rows from 0, end is exclusive")
     quiet: list[QuietRecord] = Field(description="what benign rules keep quiet")
 
 
+class StreamInfo(Message):
+    """A stream of a detector."""
+
+    stream: str
+    rows: int = Field(description="that are scored so far")
+    newest_time: str | None = Field(description="of the newest row; null without times")
+    events: int = Field(description="number of all events, withdrawn ones too")
+    open: list[str] = Field(description="ids of the events that last")
+
+
 class Streamed(Message):
-    """What rows of a stream changed. Rows are counted from the first of the stream."""
+    """What rows of a stream changed. Rows are counted from the first of the stream.
+
+    A score that reaches the threshold is no alarm by itself, since scores stay high around a fault: the records say
+    where events begin and end.
+    """
 
     detector: str
     stream: str

@@ -26,7 +26,8 @@ class Metrics:
             f"{PREFIX}_seconds", "from request to answer", ("path",), buckets=BUCKETS, registry=registry
         )
         self.rows = Counter(f"{PREFIX}_rows", "scored rows", ("detector",), registry=registry)
-        self.events = Counter(f"{PREFIX}_events", "events in answers", ("detector",), registry=registry)
+        text = "events in answers; a score above the threshold is no event by itself"
+        self.events = Counter(f"{PREFIX}_events", text, ("detector",), registry=registry)
         self.busy = Gauge(
             f"{PREFIX}_busy", "requests that wait or are scored", registry=registry, multiprocess_mode="livesum"
         )

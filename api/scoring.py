@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,15 @@ from ape.core.errors import InputError
 from ape.detectors.inputs import require_window
 from ape.monitor import answer
 from ape.monitor.event_files import event_file
+from ape.monitor.event_schema import EventRecord
 from ape.series import Series, from_dataframe, load
 from ape.series.reading.columnar_file import columnar_format
 from ape.series.reading.compression import is_compressed
+from ape.series.requirements import UNKNOWN
 
 BODY = "body"  # what errors name instead of a file
+OPTION = re.compile(r"(, or )?(say|give|use) --.*|wait for one")  # in a hint
+TOO_LARGE = "a whole number of more than 64 bits: write it as 1.5e20"
 
 
 def rows_of(body: bytes) -> list[dict[str, Any]]:
@@ -35,14 +41,19 @@ def rows_of(body: bytes) -> list[dict[str, Any]]:
         sent = RowsIn.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join([BODY, *map(str, first["loc"])])
-        raise InputError(first["msg"], where, 'send {"rows": [{"time": "...", "channel": 1.5}, ...]}') from error
+        where = ".".join([BODY, *map(str, first["loc"][:3])])[:200]  # after row and channel come names of Python types
+        what = TOO_LARGE if first["type"] in ("less_than", "greater_than_equal") else first["msg"]
+        raise InputError(what, where, 'send {"rows": [{"time": "...", "channel": 1.5}, ...]}') from error
     return [*sent.rows]
 
 
 def read_rows(served: Served, body: bytes) -> Series:
     """Read the rows of a JSON body."""
-    return from_dataframe(pd.DataFrame(rows_of(body)), required=served.required, scoring=True)
+    rows = pd.DataFrame(rows_of(body))
+    try:
+        return known_only(served, from_dataframe(rows, required=served.required, scoring=True))
+    except InputError as error:
+        raise about_body(error, "DataFrame") from error
 
 
 def read_csv(served: Served, body: bytes) -> Series:
@@ -55,10 +66,32 @@ def read_csv(served: Served, body: bytes) -> Series:
         path = Path(folder) / f"{BODY}.csv"
         path.write_bytes(body)
         try:
-            return load(path, options=served.reading, required=served.required, scoring=True)
+            return known_only(served, load(path, options=served.reading, required=served.required, scoring=True))
         except InputError as error:
-            parts = (part.replace(str(path), BODY) for part in (error.what, error.where, error.hint))
-            raise InputError(*parts) from error
+            raise about_body(error, str(path)) from error
+
+
+def about_body(error: InputError, name: str) -> InputError:
+    """Return an error as one about the body of a request, which has no options: ``name`` is what it names instead."""
+    hint = OPTION.sub("", error.hint) or "write times as 2024-01-31 12:00:00, and numbers as 1.5"
+    return InputError(*(part.replace(name, BODY) for part in (error.what, error.where, hint)))
+
+
+def known_only(served: Served, series: Series) -> Series:
+    """Return a series; refuse one with channels that the detector does not know.
+
+    A detector of some columns of its training file gets files with the others.
+    """
+    other = next((note for note in series.notes if note.startswith(UNKNOWN)), None)
+    if other is not None and not (served.request and served.request.column):
+        raise unknown_channels(served, other.removeprefix(UNKNOWN).removesuffix(": left out"))
+    return series
+
+
+def unknown_channels(served: Served, names: str) -> InputError:
+    """Return the refusal of rows with channels that the detector does not know."""
+    known = ", ".join(() if served.required is None else served.required.channels)[:200]
+    return InputError(f"the detector does not know {names}", BODY, f"send its channels only: {known}")
 
 
 def scored(served: Served, series: Series) -> Scored:
@@ -73,10 +106,19 @@ def scored(served: Served, series: Series) -> Scored:
         threshold=file.threshold,
         notes=list(found.series.notes),
         scores=listed(score),
+        event=ranks(file.events, len(score)),
         provisional=min(served.latency, len(score)),
         events=file.events,
         quiet=file.quiet,
     )
+
+
+def ranks(events: Sequence[EventRecord], rows: int) -> list[int]:
+    """Return the rank of the event that each row belongs to; 0 stands for none."""
+    found = [0] * rows
+    for event in reversed(events):  # the worst one counts where two meet
+        found[event.start : event.end] = [event.rank] * (min(event.end, rows) - event.start)
+    return found
 
 
 def listed(scores: np.ndarray) -> list[float | None]:

@@ -54,8 +54,8 @@ class Settings:
         return ()
 
 
-def read_token(path: str | None) -> str | None:
-    """Return the token of a file, or else of ``APE_API_TOKEN``; None without both.
+def read_token(path: str | None, variable: str | None = TOKEN) -> str | None:
+    """Return the token of a file, or else of an environment variable; None without both.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def read_token(path: str | None) -> str | None:
         It cannot be read, or is too short.
     """
     if path is None:
-        token, where = os.environ.get(TOKEN, ""), TOKEN
+        token, where = os.environ.get(variable, "") if variable else "", variable or ""
         if not token:
             return None
     else:

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ape.api.messages import Streamed
-from ape.api.scoring import listed, rows_of
+from ape.api.messages import Streamed, StreamInfo
+from ape.api.scoring import BODY, about_body, listed, rows_of, unknown_channels
 from ape.api.served import Served
 from ape.core.errors import InputError
 from ape.series import Requirements
+from ape.series.reading.names import counted
 from ape.watch.describing import Describer
 from ape.watch.events import EventTracker
 from ape.watch.formats import kept_format
@@ -28,13 +29,14 @@ from ape.watch.metrics import Metrics
 from ape.watch.order import Order
 from ape.watch.parsing import Parser
 from ape.watch.rows import Rows
-from ape.watch.scorer import Judged, LiveScorer, usual_every
+from ape.watch.scorer import Judged, LiveScorer, scored_rows, usual_every
 from ape.watch.sinks import Sink
 from ape.watch.state import SCORER, stored_states
-from ape.watch.store import Line, Store, locked, store_path
+from ape.watch.store import Line, Store, locked, store_path, stores_of
 
 DETECTOR = "detector"  # key of its fingerprint in the store
 PREFIX = "api-"  # of the names of watches: those of the command line are others
+WAITING = "not newer than the newest row; if more follow, the clock was set back, else they are late"
 
 
 class BusyError(Exception):
@@ -111,6 +113,9 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         The lines cannot be used, or the detector has changed since the stream began. Nothing of them is kept then.
     """
     path, required = store_path(served.folder, PREFIX + stream), served.required or Requirements()
+    source = _Body(lines)
+    if not path.is_file():  # before anything of a new stream is written
+        _require_rows(served, _parser(served, None), source)
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(path))
@@ -123,17 +128,13 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         if before is None:
             store.put(DETECTOR, served.fingerprint)
         states, notes, answer = stored_states(store, served.detector, drift=False), list[str](), _Answer()
-        known = (
-            kept_format(served.folder, served.request, required)
-            if served.request and states["parser"] is None
-            else None
-        )
+        _require_rows(served, _parser(served, states["parser"]), source)
         scorer = _scorer(served, path, store.get(SCORER))
         describer = Describer(scorer, served.text)
         sinks: list[Sink] = [answer]
         watch = Watch(
-            source=_Body(lines),
-            parser=Parser(required, served.reading, known, states["parser"], stream),
+            source=source,
+            parser=_parser(served, states["parser"]),
             order=Order(required, states["order"]),
             scorer=scorer,
             tracker=EventTracker(f"{served.name}-{stream}", served.threshold, describer, states["tracker"]),
@@ -144,6 +145,8 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
             say=notes.append,
         )
         watch.run(Stop(), once=True)
+        if watch.order.held:
+            notes.append(f"clock: {counted(watch.order.held, 'row')} waits: {WAITING}")
         served.scorers.put(path, store.get(SCORER), scorer)
     final = np.concatenate([*scorer.final, np.zeros(0, np.float32)])
     return Streamed(
@@ -157,6 +160,68 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         newest=listed(scorer.newest),
         records=answer.records,
     )
+
+
+def streams_of(served: Served) -> list[StreamInfo]:
+    """Return the streams of a detector by name, with what is known of each."""
+    found = []
+    for path in stores_of(served.folder):
+        if not path.stem.startswith(PREFIX):
+            continue
+        with Store(path) as store:
+            state, order, alerts = (
+                store.get(SCORER),
+                stored_states(store, served.detector, drift=False)["order"],
+                store.alerts(),
+            )
+        newest = Order(served.required or Requirements(), order).newest
+        found.append(
+            StreamInfo(
+                stream=path.stem.removeprefix(PREFIX),
+                rows=0 if state is None else scored_rows(state),
+                newest_time=None if newest is None else str(newest.astype("datetime64[s]")).replace("T", " "),
+                events=len(alerts),
+                open=[alert.id for alert in alerts if alert.record["state"] in ("open", "grow")],
+            )
+        )
+    return found
+
+
+def _parser(served: Served, state: dict[str, Any] | None) -> Parser:
+    """Return a parser that goes on from a state, or begins."""
+    required = served.required or Requirements()
+    known = None if state or not served.request else kept_format(served.folder, served.request, required)
+    return Parser(required, served.reading, known, state, BODY)
+
+
+def _require_rows(served: Served, parser: Parser, source: _Body) -> None:
+    """Refuse a body of which no row can be used, or with channels that the detector does not know.
+
+    A watch goes on after such lines; whoever sends a request gets to know at once.
+
+    Raises
+    ------
+    InputError
+        Nothing of the body is kept.
+    """
+    before = set(parser.state()["names"])
+    try:
+        blocks, notes = parser.add(source.read().items)
+        if parser.undecided is not None:
+            raise parser.undecided
+    except InputError as error:
+        raise about_body(error, BODY) from error
+    form, channels = parser.format, () if served.required is None else served.required.channels
+    times = () if form is None or form.times is None else form.times.columns
+    other = [
+        name
+        for name in parser.state()["names"]
+        if name not in {*before, *channels, *times, *(form.keys if form else ())}
+    ]
+    if other and channels:
+        raise unknown_channels(served, ", ".join(f"'{name[:80]}'" for name in other[:8]))
+    if not any(len(block.row) for block in blocks):
+        raise InputError(notes[-1].text if notes else "no rows", BODY, "send rows with a time and the channels")
 
 
 def _scorer(served: Served, path: Path, state: bytes | None) -> _Remembering:

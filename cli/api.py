@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 
 from ape.cli.terminal import console, print_document
-from ape.core.errors import InputError
+from ape.core.extras import require_extra
 
 NEEDED = ("fastapi", "uvicorn")
 
 
 def api(arguments: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
-    if any(importlib.util.find_spec(name) is None for name in NEEDED):
-        raise InputError("the service needs FastAPI and uvicorn", "ape api", "pip install 'ape-tsad[api]'")
+    require_extra("api", NEEDED, "the service", "ape api")
     from ape.api.server import Settings, read_token, serve
 
     settings = Settings(

@@ -106,6 +106,10 @@ def build_parser() -> Parser:
     _add_series_options(serve)
     serve.add_argument("--out", default="runs/chats", metavar="DIR", help="folder of all conversations")
     serve.add_argument("--port", type=port_number, default=7860, metavar="N", help="default: 7860")
+    serve.add_argument("--token-file", metavar="FILE", help="token of the address; default: another one at each start")
+    serve.add_argument(
+        "--allow-host", action="append", metavar="NAME", help="name under which a proxy has the page; repeatable"
+    )
     _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
     _add_export(commands.add_parser("export", help="write a detector as ONNX graphs, to score where APE is not"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
@@ -262,7 +266,7 @@ def _add_alerts(alerts: Parser) -> None:
     alerts.add_argument("run", metavar="RUN", help="folder that 'ape watch' was given")
     alerts.add_argument("event", nargs="?", metavar="ID", help="event to acknowledge or to label")
     label = alerts.add_mutually_exclusive_group()
-    label.add_argument("--acknowledge", action="store_true", help="somebody takes care of ID")
+    label.add_argument("--acknowledge", action="store_true", help="somebody knows about ID; detection does not change")
     label.add_argument(
         "--false", action="store_true", help="ID was a false alarm: normal for 'ape run --continue-from RUN'"
     )

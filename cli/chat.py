@@ -22,6 +22,7 @@ from ape.cli.options import refuse_fixed_options
 from ape.cli.prompt import line_reader
 from ape.cli.terminal import print_document, print_reading, wrapping_console
 from ape.core.errors import InputError
+from ape.core.escapes import escaped
 from ape.runs.session import MAIN, Session
 from ape.runs.updates import Update
 
@@ -104,7 +105,8 @@ def _stopped_by_ctrl_c(session: Session) -> Iterator[None]:
             console.print("Stopping at the next step; Ctrl-C again ends the conversation.", style="dim")
             return
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        os.write(sys.stdout.fileno(), f"\n{_resume_line(session)}\n".encode())  # the console may be printing
+        line = escaped(_resume_line(session))
+        os.write(sys.stdout.fileno(), f"\n{line}\n".encode())  # the console may be printing
         os._exit(INTERRUPTED)  # a step that does not report would keep the process
 
     before = signal.signal(signal.SIGINT, stop)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ape.core.errors import InputError
-from ape.core.run_files import RECORD
+from ape.core.run_files import BANK, EVENTS_CSV, RECORD, REPORT, SCORES
 from ape.runs.folder import Request
 from ape.runs.session import MAIN, Session
 from ape.series.loaders import stem_of
@@ -17,6 +17,9 @@ from ape.series.plots import draw_series
 from ape.series.reading.report import reading_lines
 from ape.tools.artefacts import Artefacts
 
+CACHE = ".page"  # what was uploaded, and copies of what the page has shown
+SHOWN = [[name] for name in (REPORT, EVENTS_CSV, BANK, SCORES)]
+PICTURES = (".png", ".webp")
 Place = dict[str, str]  # name of the run folder ("run") and of the thread, stored in the browser
 
 
@@ -49,6 +52,25 @@ def open_session(root: Path, place: Place) -> Session | None:
     return _opened(folder, place.get("thread", MAIN), (folder / RECORD).stat().st_mtime_ns)
 
 
+def may_show(root: Path, path: Path) -> bool:
+    """Return whether the page may send a file: a result or picture of a conversation, or what the page itself keeps.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the conversations.
+    path : Path
+        Without links.
+    """
+    root = root.resolve()
+    if not path.is_file() or not path.is_relative_to(root):
+        return False
+    first, *rest = path.relative_to(root).parts
+    if first == CACHE:
+        return True
+    return bool(rest) and (root / first / RECORD).is_file() and (rest in SHOWN or path.suffix in PICTURES)
+
+
 @lru_cache(maxsize=8)
 def _opened(folder: Path, thread: str, _changed: int) -> Session:
     """Open a conversation; cached, so that the series is not read again for every click."""
@@ -65,7 +87,7 @@ def look(root: Path, request: Request) -> Look:
     """
     series = _require_file(request).load()
     channels = replace(request, column=()).load().channels if request.column else series.channels
-    artefacts = Artefacts(root / ".page")
+    artefacts = Artefacts(root / CACHE)
     picture = artefacts.put_bytes(draw_series(series), ".png")
     return Look("\n".join(reading_lines(series)), str(artefacts.path(picture)), tuple(channels))
 

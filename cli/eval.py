@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 
 from ape.cli.terminal import console, print_document
 from ape.core.errors import InputError
+from ape.core.extras import require_extra
 
 PACKAGES = ("pyarrow", "scikit_posthocs", "tabulate")
 
 
 def eval(arguments: argparse.Namespace) -> None:
     """``ape eval run|report|compare``."""
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        raise InputError(f"evaluation needs {', '.join(missing)}", "ape eval", "pip install 'ape-tsad[eval]'")
+    require_extra("eval", PACKAGES, "evaluation", "ape eval")
     {"run": _run, "report": _report, "compare": _compare}[arguments.action](arguments)
 
 

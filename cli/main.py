@@ -15,12 +15,18 @@ from ape.cli.arguments import build_parser
 from ape.cli.edits import edits_printed
 from ape.cli.inputs import require_inputs
 from ape.core.errors import InputError
+from ape.core.escapes import escaped_output
 from ape.core.redaction import redact_record, redacted
 
 
 @edits_printed()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
+    with escaped_output():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
     if logging.lastResort is not None:
         logging.lastResort.addFilter(redact_record)

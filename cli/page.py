@@ -13,7 +13,7 @@ import gradio as gr
 
 from ape.agents.guide.event_answers import events_text
 from ape.cli.cards import add_cards
-from ape.cli.conversations import Look, Place, conversations, look, open_session, start
+from ape.cli.conversations import Look, Place, conversations, look, may_show, open_session, start
 from ape.cli.form import add_form, request_of_form, values_of
 from ape.cli.turns import answer, escape, say, turn_values
 from ape.core.errors import InputError
@@ -214,7 +214,7 @@ def _result_values(root: Path, place: Place) -> tuple[Any, ...]:
     except ValueError:  # nothing was scored yet
         events = NO_EVENTS
     paths = [root / place["run"] / name for name in (REPORT, EVENTS_CSV, BANK, SCORES)]
-    files = [str(path) for path in paths if path.is_file()]
+    files = [str(path) for path in paths if may_show(root, path.resolve())]
     return events, _shown(pictures[0]), _shown(pictures[1]), _shown(files or None)
 
 

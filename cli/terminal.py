@@ -6,11 +6,14 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from ape.core.escapes import escaped
 
 if TYPE_CHECKING:
     from ape.series import Series
@@ -20,14 +23,24 @@ TABLE_WIDTH = 80  # columns of tables without a terminal
 SPACE = "  "  # between columns of a table
 NARROW = 12  # least width of the last column of a table
 
-console = Console(highlight=False, soft_wrap=True, markup=False)
+
+class SafeConsole(Console):
+    """A console that writes only the escape sequences that it makes itself."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render text with escaped control characters."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escaped(segment.text), segment.style)
+
+
+console = SafeConsole(highlight=False, soft_wrap=True, markup=False)
 _consoles = [console]
 _json = False
 
 
 def wrapping_console() -> Console:
     """Return a console that wraps its output, for trees and running text."""
-    wrapping = Console(highlight=False, markup=False)
+    wrapping = SafeConsole(highlight=False, markup=False)
     if not wrapping.is_terminal:
         wrapping.width = PIPED_WIDTH
     _consoles.append(wrapping)
@@ -68,8 +81,16 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     return breaks.wrap(text) or [""]
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without lines. Only the last column wraps, between words, so that it stays readable in a pipe."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[str] = ()) -> None:
+    """Print a table without lines. Only the last column wraps, between words, so that it stays readable in a pipe.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+    below : sequence of str
+        A sentence for each row, printed below it.
+    """
     from ape.series.reading.report import printable
 
     rows = [[printable(cell) for cell in row] for row in rows]
@@ -79,6 +100,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         first = "".join(cell.ljust(width) + SPACE for cell, width in zip(row, widths, strict=False))
         for line in wrapped(first + row[-1], max(table_width(), indent + NARROW), indent):
             console.print(Text(line, style="" if number else "bold"))
+        if number and below:
+            print_lines([SPACE + printable(below[number - 1])], len(SPACE))
 
 
 def table_width() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -150,16 +151,26 @@ def messages_of(updates: list[Update]) -> Messages:
             messages.append({"role": "assistant", "content": escape(update.text)})
         elif update.kind == "tool_result":
             tool, _, result = update.text.partition(": ")
-            folded = {"title": tool, "status": "done"}
-            messages.append({"role": "assistant", "content": f"```json\n{result[:4000]}\n```", "metadata": folded})
+            folded = {"title": escape(tool), "status": "done"}
+            messages.append({"role": "assistant", "content": fenced(result[:4000], "json"), "metadata": folded})
             if update.picture is not None and update.picture.is_file():
                 messages.append({"role": "assistant", "content": {"path": str(update.picture), "alt_text": tool}})
     return messages
 
 
 def escape(text: str) -> str:
-    """Escape HTML, which names and lines from files may contain."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Escape HTML and pictures, which names, lines from files and replies of a model may contain.
+
+    A browser would ask another machine for a picture as soon as it is shown.
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("![", "!&#91;")
+
+
+def fenced(text: str, kind: str = "") -> str:
+    """Return a text as a block of code, which shows it as it is."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{kind}\n{text}\n{fence}"
 
 
 def _opened(root: Path, place: Place) -> tuple[Session | None, str]:

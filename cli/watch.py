@@ -137,10 +137,11 @@ def _print_alerts(found: list[Any]) -> None:
         begin = record["start_time"] or f"row {record['start']}"
         end = record["end_time"] or f"row {record['end'] - 1}"
         state = {"close": "over", "withdraw": "withdrawn", "drift": "drift"}.get(record["state"], "open")
-        rows.append([alert.id, begin, end, state, alert.label or "", record["reason"]])
+        label = f"{alert.label}: {alert.note}" if alert.note else alert.label or ""
+        rows.append([alert.id, begin, end, state, label])
     console.print(f"{len(found) or 'no'} event{'s' * (len(found) != 1)}")
     if rows:
-        print_table(["id", "from", "to", "state", "label", "what"], rows)
+        print_table(["id", "from", "to", "state", "label"], rows, [alert.record["reason"] for alert in found])
     print_document([{**alert.record, "label": alert.label, "note": alert.note} for alert in found])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from ape.core.errors import InputError
+from ape.core.extras import require_extra
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 20
 
 
 def require_onnx() -> None:
-    """Raise `InputError` unless the packages are installed."""
-    if any(importlib.util.find_spec(name) is None for name in NEEDED):
-        raise InputError("an export needs ONNX and ONNX Runtime", "ape export", "pip install 'ape-tsad[export]'")
+    """Raise `InputError` unless the packages can be imported."""
+    require_extra("export", NEEDED, "an export", "ape export")
 
 
 def as_onnx(

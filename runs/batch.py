@@ -31,7 +31,7 @@ from ape.runs.batch_page import write_summary
 from ape.runs.changing import changing
 from ape.runs.execution import execute, mark_trained, next_step, settle
 from ape.runs.folder import Request, Run, read_request
-from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, map_jobs, stored_result, unfinished
+from ape.runs.jobs import FAILURES, NAME, NAME_CHARACTERS, OnDone, connect, map_jobs, stored_result, unfinished
 from ape.runs.manifest import READING, SEPARATOR, reading_cells
 from ape.runs.packing import pack
 from ape.runs.postgres import VARIABLE, is_wanted, require_server
@@ -88,9 +88,11 @@ def mine_items(
     ------
     InputError
         ``out`` contains a batch in which an item of the same name has another request, or the server for
-        checkpoints cannot be used.
+        checkpoints or the cluster cannot be used.
     """
     require_server()
+    if ray is not None:
+        connect(ray)
     record_requests(out, requests)
     share_library(out)
     work = partial(mine_item, out.resolve(), dict(requests), policy, is_wanted())

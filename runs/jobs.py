@@ -6,7 +6,6 @@ failed job adds a line to ``failures.json`` and is retried by the next call. A w
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import multiprocessing
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
+from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
 
 FAILURES = "failures.json"
@@ -65,10 +65,12 @@ def map_jobs(
     """
     if bad := [name for name in names if not NAME.fullmatch(name)]:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", f"use {NAME_CHARACTERS}")
-    out.mkdir(parents=True, exist_ok=True)
     missing = unfinished(names, out)
+    if missing and ray is not None:
+        connect(ray)
+    out.mkdir(parents=True, exist_ok=True)
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
-    ended = _on_ray(missing, work, ray) if ray is not None else _locally(missing, work, workers)
+    ended = _on_ray(missing, work) if ray is not None else _locally(missing, work, workers)
     for name, result, error in ended:
         if error is None:
             write_json(out / f"{name}.json", result)
@@ -112,9 +114,15 @@ def _locally(names: list[str], work: Work, workers: int) -> Ended:
                 yield name, None, f"its worker died {deaths[name]} times: out of memory, or killed"
 
 
-def _on_ray(names: list[str], work: Work, address: str) -> Ended:
-    if importlib.util.find_spec("ray") is None:
-        raise InputError("Ray is not installed", "--ray", "pip install 'ape-tsad[ray]'")
+def connect(address: str) -> None:
+    """Connect to a Ray cluster; what writes before it maps does this first, so that a wrong address leaves nothing.
+
+    Raises
+    ------
+    InputError
+        Ray is not installed, or the cluster cannot be reached.
+    """
+    require_extra("ray", ["ray"], "a cluster", "--ray")
     import ray
 
     try:
@@ -124,6 +132,13 @@ def _on_ray(names: list[str], work: Work, address: str) -> Ended:
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(f"no Ray cluster: {_line(error)}", address, "start one with 'ray start --head'") from error
+
+
+def _on_ray(names: list[str], work: Work) -> Ended:
+    if not names:
+        return
+    import ray
+
     remote = ray.remote(max_retries=MAX_DEATHS)(_one_threaded(work))
     names_of = {remote.remote(name): name for name in names}
     try:

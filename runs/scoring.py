@@ -23,7 +23,7 @@ from ape.posttrain.steps import channel_scores, write_scores
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
 from ape.runs.batch import ITEMS, failures_of, record_requests
 from ape.runs.folder import Request, read_request
-from ape.runs.jobs import OnDone, map_jobs
+from ape.runs.jobs import OnDone, connect, map_jobs
 from ape.series import Series, load
 
 RECORD = "scoring.json"  # what scored the series of a folder
@@ -101,9 +101,12 @@ def score_items(
     Raises
     ------
     InputError
-        The detector cannot be loaded, or ``out`` has results of another detector or of other series.
+        The detector cannot be loaded, the cluster cannot be reached, or ``out`` has results of another detector or of
+        other series.
     """
     posttrain.load(scoring.folder)
+    if ray is not None:
+        connect(ray)
     record = {
         "detector": folder_digest(scoring.folder).hex(),
         "own": scoring.own,

@@ -18,6 +18,7 @@ LARGEST = 1e32  # kept in float32; larger values are scored as if they were this
 FAR = 1.0  # training ranges outside of the training range: farther values are mentioned
 SAME_STEP = 0.01  # relative difference up to which two steps are the same
 MOST_NAMES = 8  # in an error message
+UNKNOWN = "the detector was not trained on "  # begins the note on channels that are left out
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Requirements:
                 f"the series has no channel {_quoted(lacking)}{known}", where, "name the channels as in training"
             )
         if extra:
-            notes.append(f"the detector was not trained on {_quoted(extra)}: left out")
+            notes.append(f"{UNKNOWN}{_quoted(extra)}: left out")
         return [found[channel] for channel in self.channels], tuple(notes)
 
     def step_notes(self, step: float | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,3 +79,11 @@ def short_training(steps: int = 60) -> Iterator[None]:
 def with_gaps(series: Series, *positions: int, missing: int = 1000) -> Series:
     """Return the series with long gaps before these positions."""
     return replace(series, gaps=tuple(Gap(position, missing, float(missing)) for position in positions))
+
+
+def wait_for(page: Any, condition: str, seconds: float = 180) -> None:
+    """Wait for a condition in a browser; Playwright's own function needs ``eval``, which our pages refuse."""
+    ends = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < ends, condition
+        page.wait_for_timeout(100)

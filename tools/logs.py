@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.core.errors import InputError
+from ape.core.extras import require_extra
 from ape.series.numerics import NEGLIGIBLE, channel_scale
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
@@ -89,8 +89,7 @@ def read_log(
     InputError
         The file does not exist, is not text, or is too long; or the extra ``logs`` is not installed.
     """
-    if importlib.util.find_spec("drain3") is None:
-        raise InputError("reading logs needs drain3", str(path), "pip install 'ape-tsad[logs]'")
+    require_extra("logs", ["drain3"], "reading logs", str(path))
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

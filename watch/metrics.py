@@ -10,6 +10,7 @@ from ape.core.errors import InputError
 
 HOST = "127.0.0.1"  # only this machine
 PREFIX = "ape_watch"
+NO_ALARM = "a score above the threshold is no alarm, as scores stay high around a fault: use open_events"
 
 
 class Metrics:
@@ -24,9 +25,9 @@ class Metrics:
     def __init__(self, threshold: float) -> None:
         self.registry = CollectorRegistry()
         self.arrived = time.time()  # the last rows
-        self.score = self._gauge("score", "Score of the newest row")
-        self._gauge("threshold", "Score at which an event is reported").set(threshold)
-        self.open_events = self._gauge("open_events", "Events that last")
+        self.score = self._gauge("score", f"Score of the newest row; {NO_ALARM}")
+        self._gauge("threshold", f"Score from which on an event may open; {NO_ALARM}").set(threshold)
+        self.open_events = self._gauge("open_events", "Events that last now: above 0 is an alarm")
         self._gauge("lag_seconds", "Seconds since rows arrived").set_function(lambda: time.time() - self.arrived)
         self.poll = self._gauge("poll_seconds", "Seconds from reading the last rows until they were stored")
         self.rows = self._counter("rows", "Rows that were scored")

@@ -83,6 +83,11 @@ class Order:
         self._notes: list[Note] = []
 
     @property
+    def held(self) -> int:
+        """Number of rows that wait, since their times are not newer than the newest one."""
+        return len(self._held)
+
+    @property
     def newest(self) -> np.datetime64 | None:
         """Time of the newest row, on the clock of the data."""
         return None if self._clock is None else np.datetime64(self._clock, "ns")

@@ -103,6 +103,16 @@ class Parser:
         self._last: int | None = state.get("last")
         self._notes: list[Note] = []
 
+    @property
+    def undecided(self) -> InputError | None:
+        """Why the last lines wait until their format is decided; None if none wait."""
+        try:
+            if self._pending:
+                decide(self._pending, self.required, self.options, self.known, self.where, self._started)
+        except InputError as error:
+            return error
+        return None
+
     def state(self) -> dict[str, Any]:
         """Return what is needed to go on, as JSON."""
         return {
@@ -359,7 +369,10 @@ class Parser:
                 self._units[channel] = unit
             infinite = np.isinf(values[:, k])
             values[infinite, k], bad = np.nan, bad | infinite
-            values[:, k] = values[:, k].clip(-LARGEST, LARGEST)  # as in files
+            for place in np.flatnonzero(np.abs(values[:, k]) > LARGEST).tolist():
+                text = f"channel '{channel}': {values[place, k]:g} is beyond {LARGEST:g} and is scored as that value"
+                self._note("unreadable", text, int(row[place]))
+            values[:, k] = values[:, k].clip(-LARGEST, LARGEST)
             for place in np.flatnonzero(bad).tolist():
                 text = f"channel '{channel}': '{cells[place][:LONGEST_TEXT]}' is not a number and counts as missing"
                 self._note("unreadable", text, int(row[place]))

@@ -70,6 +70,12 @@ def usual_every(step: float | None) -> int:
     return 1 if step is None else max(1, int(SECONDS / step))
 
 
+def scored_rows(state: bytes) -> int:
+    """Return how many rows a scorer with this `LiveScorer.state` has scored."""
+    with np.load(io.BytesIO(state), allow_pickle=False) as stored:
+        return int(stored["counts"][1])
+
+
 class LiveScorer:
     """Scores of rows that arrive.
 

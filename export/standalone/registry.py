@@ -27,12 +27,13 @@ class DetectorModel(mlflow.pyfunc.PythonModel):
         self.scorer = module.Scorer(folder)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Return the score of each row, and whether it reaches the threshold (null without one)."""
-        score = self.scorer.score_rows(model_input[self.scorer.channels].to_numpy(dtype=float))
-        level = self.scorer.threshold
-        return pd.DataFrame(
-            {"score": score, "alarm": None if level is None else score >= level}, index=model_input.index
-        )
+        """Return the score of each row, and the rank of the event that it belongs to.
+
+        1 is the worst event, 0 is none; null without a threshold. A score that reaches the threshold is no alarm by
+        itself: scores stay high around a fault.
+        """
+        score, event = self.scorer.event_rows(model_input[self.scorer.channels].to_numpy(dtype=float))
+        return pd.DataFrame({"score": score, "event": event}, index=model_input.index)
 
 
 mlflow.models.set_model(DetectorModel())

@@ -1,5 +1,8 @@
 """Score rows with a detector that ``ape export`` wrote: ``python scorer.py DATA.csv > scores.csv``.
 
+The file starts with a header that has the names of the channels. Scores stay high around a fault, so that the column
+``event`` says which rows belong to an event: its rank, 1 is the worst, 0 is no event.
+
 It needs NumPy and ONNX Runtime, and lies in the folder with the graphs and their manifest.
 """
 
@@ -17,6 +20,10 @@ import onnxruntime
 
 BATCH, POINTS = 32, 2048  # windows and points in one call of a graph
 MULTIPLE = 256  # cells are padded to a multiple of it; the graphs ask for one of 32
+
+
+# How high scores become events: as in `ape.monitor.spans` and `ape.monitor.alarms`, which explain the constants.
+BELOW, STRONG, JOINED, JOINED_SHARE, YOUNG = 1.0, 2.0, 16, 0.5, 32
 
 
 class Stretch(NamedTuple):
@@ -167,6 +174,32 @@ class Scorer:
         score = score[: len(values)]
         return np.concatenate([self._raised(score[part], missing[part]) for part in (np.s_[:trained], np.s_[trained:])])
 
+    def event_rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the scores of rows as `score_rows` does, and the `events` that the rows belong to."""
+        missing: np.ndarray = np.asarray(np.isnan(np.asarray(rows, np.float64)).any(axis=1))
+        score = self.score_rows(rows)
+        return score, self.events(score, missing)
+
+    def events(
+        self, score: np.ndarray, missing: np.ndarray | None = None, begins: tuple[int, ...] = ()
+    ) -> np.ndarray | None:
+        """Return the rank of the event that each row belongs to, int64 [n]: 1 is the worst, 0 is no event.
+
+        A score that reaches the threshold is no alarm by itself: scores stay high around a fault, and those of the
+        last 32 rows are provisional. Without a threshold, the result is None. See `score` for the parameters.
+        """
+        if self.threshold is None:
+            return None
+        missing = np.zeros(len(score), bool) if missing is None else missing
+        young = np.zeros(len(score), bool)
+        for end in (*begins, len(score)):
+            young[max(0, end - YOUNG) : end] = True
+        found = spans(score, self.threshold, begins, young & ~missing)
+        rank = np.zeros(len(score), np.int64)
+        for number, (begin, end, _) in enumerate(sorted(found, key=lambda span: (-span[2], span[0])), 1):
+            rank[begin:end] = number
+        return rank
+
     def _stretches(self, values: np.ndarray, missing: np.ndarray, begins: list[int], joined: bool) -> list[Stretch]:
         """Cut the rows at gaps. If they begin with the training part, its stretches come first."""
         segments, trained = self.manifest["training"]["segments"], len(self.training) if joined else 0
@@ -237,6 +270,52 @@ class Scorer:
         return np.where(missing, np.fmax(score, np.maximum.accumulate(np.maximum(known, least))), score)
 
 
+def runs(mask: np.ndarray, cuts: tuple[int, ...] = ()) -> list[tuple[int, int]]:
+    """Return begins and ends (exclusive) of the runs of True; no run spans a cut."""
+    edges, at = np.flatnonzero(np.diff(mask, prepend=False, append=False)), np.array(cuts, np.int64)
+    begins, ends = np.union1d(edges[::2], at[mask[at]]), np.union1d(edges[1::2], at[mask[at - 1]])
+    return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+
+def spans(score: np.ndarray, level: float, cuts: tuple[int, ...], young: np.ndarray) -> list[tuple[int, int, float]]:
+    """Return begin, end (exclusive) and highest score of the events, in order of time.
+
+    An event reaches the level outside of the ``young`` rows and goes on to 1 below it; of a very high one, only the
+    part counts that reaches half of its peak. Events that are close for their lengths are joined.
+    """
+    known = np.nan_to_num(score, nan=-np.inf)
+    found: list[tuple[int, int, float]] = []
+    for begin, end in runs(known >= level - BELOW, cuts):
+        peak = float(known[begin:end].max())
+        if np.where(young, -np.inf, known)[begin:end].max() < level:
+            continue
+        if peak < STRONG * level:
+            found.append((begin, end, peak))
+            continue
+        for first, last in runs(known[begin:end] >= level):
+            high = begin + first + np.flatnonzero(known[begin + first : begin + last] >= peak / 2)
+            if len(high):
+                found.append((int(high[0]), int(high[-1]) + 1, float(known[high].max())))
+    return joined(found, cuts)
+
+
+def joined(found: list[tuple[int, int, float]], cuts: tuple[int, ...]) -> list[tuple[int, int, float]]:
+    """Join events that are close for their lengths, until none is left; none crosses a cut."""
+    while True:
+        merged: list[tuple[int, int, float]] = []
+        for begin, end, peak in found:
+            if merged:
+                first, last, highest = merged[-1]
+                reach = max(JOINED, JOINED_SHARE * max(last - first, end - begin))
+                if begin - last <= reach and not any(last <= cut <= begin for cut in cuts):
+                    merged[-1] = first, end, max(highest, peak)
+                    continue
+            merged.append((begin, end, peak))
+        if len(merged) == len(found):
+            return merged
+        found = merged
+
+
 def read_rows(path: Path, channels: list[str]) -> np.ndarray:
     """Read the channels of a CSV file with a header, float [n, C]; an empty value is missing.
 
@@ -270,9 +349,12 @@ def main() -> int:
     except ValueError as error:
         sys.stderr.write(f"{error}; give a CSV file in UTF-8 with the columns {', '.join(scorer.channels)}\n")
         return 2
-    scores = scorer.score_rows(values)
-    sys.stdout.write("row,score\n")
-    sys.stdout.writelines(f"{row},{score:.6g}\n" for row, score in enumerate(scores))
+    scores, events = scorer.event_rows(values)
+    ranks = [""] * len(scores) if events is None else events.tolist()
+    sys.stdout.write("row,score,event\n")
+    sys.stdout.writelines(
+        f"{row},{score:.6g},{rank}\n" for row, (score, rank) in enumerate(zip(scores, ranks, strict=True))
+    )
     return 0
 
 

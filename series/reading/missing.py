@@ -57,7 +57,7 @@ def recurring_extreme(values: np.ndarray) -> tuple[float, int] | None:
         if count < 2 or len(others) <= count:
             continue
         low, high = others.min(), others.max()
-        far = max(low - extreme, extreme - high) > FAR * max(high - low, abs(extreme) * 1e-9)
+        far = max(low - extreme, extreme - high) > FAR * float(max(high - low, abs(extreme) * 1e-9))
         if far and (abs(extreme) > LARGEST or len(np.unique(others)) >= FEWEST_LEVELS):
             return float(extreme), count
     return None

@@ -45,6 +45,9 @@ def test_a_file_gets_the_scores_and_events_of_the_command(client, watched_run, b
     np.testing.assert_allclose(found["scores"], scores, atol=1e-4)
     assert found["events"] == events and found["rows"] == 600 and len(events) == 1
     assert found["detector"] == "pump" and 0 < found["provisional"] < 600
+    (event,) = events
+    assert found["event"] == [int(event["start"] <= row < event["end"]) for row in range(600)]
+    assert sum(found["event"]) < sum(score >= found["threshold"] for score in found["scores"])  # no alarm by itself
 
 
 def test_rows_get_the_scores_of_the_file(client, watched_run, by_command):
@@ -107,12 +110,26 @@ def test_names_are_never_paths(client, name, method):
         (b'{"rows": [{"load": NaN}]}', "application/json", "", "body.rows.0.load"),
         (b'{"rows": [{"load": 1e999}]}', "application/json", "", "body.rows.0.load"),
         (b'{"rows": [{"load": ' + b"9" * 40 + b"}]}", "application/json", "", ""),
-        (b'{"rows": [{}]}', "application/json", "", ""),
+        (b'{"rows": [{"load": ' + b"9" * 10_000 + b"}]}", "application/json", "out of range", "body"),
+        (b'{"rows": [{"load": ' + b"9" * 400 + b"}]}", "application/json", "more than 64 bits", "body.rows.0.load"),
+        (b"[" * 100_000, "application/json", "recursion", "body"),
+        (b'{"rows": [{}]}', "application/json", "", "body"),
+        (b'{"rows": [{"flow": 1}, {"flow": 2}]}', "application/json", "does not know 'flow'", "body"),
+        (b'{"rows": [{"load": 1, "flow": 1}, {"load": 2, "flow": 3}]}', "application/json", "not know 'flow'", "body"),
+        (b"load,flow\n1,1\n2,3\n", "text/csv", "does not know 'flow'", "body"),
     ],
 )
 def test_bodies_that_cannot_be_used(client, body, kind, what, where):
     found = problem(client.post(SCORE, content=body, headers={"content-type": kind}), 422)
     assert what in found["what"] and found["where"].startswith(where) and "/tmp" not in json.dumps(found)
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 1e39, 1e-320])
+def test_huge_and_tiny_numbers_are_values(client, watched_run, value):
+    rows = pd.read_csv(watched_run.new)[:150].to_dict("records")
+    rows[70]["load"] = value
+    found = client.post(SCORE, json={"rows": rows}).json()
+    assert len(found["scores"]) == 150 and found["events"] and any("far outside" in note for note in found["notes"])
 
 
 def test_other_types_paths_and_methods(client):

@@ -51,6 +51,25 @@ def test_other_hosts_are_refused(client, host):
     assert answer.status_code == 421 and "--allow-host" in answer.json()["hint"]
 
 
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "", "http://127.0.0.1:8401", "http://localhost", "http://[", "file://"]
+)
+def test_pages_of_other_origins_are_refused(client, secured, origin):
+    for path, method in (("/detectors", "get"), (SCORE, "post"), ("/health", "get")):
+        answer = client.request(method, path, headers={"origin": origin, **CSV})
+        assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
+    token = {"authorization": f"Bearer {TOKEN}"}
+    assert secured.get("/detectors", headers={"origin": origin, **token}).status_code == 403
+
+
+def test_own_origin_and_what_other_sites_may_not_embed(client, client_of):
+    assert client.get("/detectors", headers={"origin": "http://127.0.0.1"}).status_code == 200
+    assert client.get("/detectors", headers={"sec-fetch-site": "same-site"}).status_code == 403
+    assert client.get("/health", headers={"x-forwarded-host": "evil.example"}).status_code == 421
+    proxied = client_of(hosts=("127.0.0.1", "ape.example.com"))
+    assert proxied.get("/detectors", headers={"origin": "https://ape.example.com"}).status_code == 200
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8400", "127.0.0.1:1", "[::1]:8400", "[::1]"])
 def test_names_of_this_machine_are_not(client, host):
     assert client.get("/health", headers={"host": host}).status_code == 200

@@ -92,6 +92,71 @@ def test_another_detector_is_refused(own, rows):
     assert answer.status_code == 422 and "has changed" in answer.json()["what"]
 
 
+TIME = "2026-03-03 15:00:00"
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ({"rows": [{}]}, "time"),
+        ({"rows": [{}, {}]}, "time"),
+        ({"rows": [{"load": 50}]}, "time"),
+        ({"rows": [{"time": None, "load": 50}]}, "time"),
+        ({"rows": [{"time": "yesterday", "load": 50}]}, "time 'yesterday'"),
+        ({"rows": [{"time": 1e308, "load": 50}]}, "1e+308"),
+        ({"rows": [{"time": "99999-01-01 00:00:00", "load": 50}]}, "99999"),
+        ({"rows": [{"time": TIME, "flow": 50}]}, "does not know 'flow'"),
+        ({"rows": [{"time": TIME, "load": 50, "flow": 50}]}, "does not know 'flow'"),
+        ({"rows": [{"time": TIME, "load": 50, "flow": "on"}]}, "does not know 'flow'"),
+        ({"rows": [{"time": TIME, "Load": 50}]}, "does not know 'Load'"),
+        ("", "no row"),
+        ("\n\n", "no row"),
+        ("time,load\n", "no row"),
+        ("time,load\nyesterday,50\n", "time 'yesterday'"),
+        (f"time,flow\n{TIME},50\n", "does not know 'flow'"),
+        (f"time,load,flow\n{TIME},50,1\n", "does not know 'flow'"),
+        ("\0\0", "zero byte"),
+    ],
+)
+def test_a_body_of_no_use_is_refused_and_nothing_of_it_is_kept(shared, body, what):
+    client, rows = shared
+    sent = {"json": body} if isinstance(body, dict) else {"content": body, "headers": {"content-type": "text/csv"}}
+    for stream in ("never", "begun"):
+        answer = client.post(f"/detectors/pump/streams/{stream}", **sent)
+        assert answer.status_code == 422 and what in answer.json()["what"]
+        assert "--" not in answer.json()["hint"]  # no option of a command
+    (begun,) = client.get("/detectors/pump/streams").json()
+    assert (begun["stream"], begun["rows"], begun["newest_time"]) == ("begun", 60, rows[59]["time"])
+
+
+@pytest.fixture(scope="module")
+def shared(pump, rows, tmp_path_factory):
+    """A client of a service with one stream of 60 rows, which no test changes."""
+    folder = tmp_path_factory.mktemp("shared") / "pump"
+    shutil.copytree(pump, folder)
+    client = TestClient(build_app(open_all([folder])), "http://127.0.0.1")
+    assert client.get("/detectors/pump/streams").json() == []
+    assert client.post("/detectors/pump/streams/begun", json={"rows": rows[:60]}).status_code == 200
+    return client, rows
+
+
+def test_what_is_unusual_in_a_row_is_noted(own, rows):
+    client, _ = own
+    client.post(STREAM, json={"rows": rows[:60]})
+    late = client.post(STREAM, json={"rows": [{**rows[3], "time": "2020-01-01 00:00:00"}]}).json()
+    assert any("1 row waits" in note for note in late["notes"])
+    huge = client.post(STREAM, json={"rows": [{**rows[60], "load": 1e308}, {**rows[61], "time": "x"}]}).json()
+    assert any("1e+308 is beyond" in note for note in huge["notes"])
+    assert any("unreadable time 'x'" in note for note in huge["notes"])
+
+
+def test_open_events_are_listed(own, rows):
+    client, _ = own
+    client.post(STREAM, json={"rows": rows[:200]})
+    (stream,) = client.get("/detectors/pump/streams").json()
+    assert stream["events"] == len(stream["open"]) == 1 and stream["open"][0].startswith("pump-hall-1-")
+
+
 @pytest.mark.parametrize("name", ["..", "a%2fb", "%2e%2e%2fx", "a b", "x" * 65, "-x"])
 def test_names_of_streams_are_never_paths(own, name):
     client, folder = own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pytest
 
@@ -45,3 +46,16 @@ def test_a_port_in_use(refused, tmp_path):
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
 def test_what_is_no_port(refused, tmp_path, port):
     assert f"'{port}' is not a port: give a number from 1 to 65535" in refused("api", tmp_path, "--port", port)
+
+
+@pytest.mark.parametrize(
+    ("package", "words"), [("onnx", ["export", "."]), ("uvicorn", ["api", "."]), ("gradio", ["serve"])]
+)
+def test_broken_packages_are_one_line_and_write_nothing(package, words, tmp_path, monkeypatch, refused):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / f"{package}.py").write_text("raise ImportError('half installed')")
+    monkeypatch.syspath_prepend(tmp_path / "broken")
+    monkeypatch.delitem(sys.modules, package, raising=False)
+    out = [] if package == "uvicorn" else ["--out", str(tmp_path / "out")]
+    assert f"the package {package} cannot be imported: half installed" in refused(*words, *out)
+    assert not (tmp_path / "out").exists()

@@ -7,7 +7,10 @@ import os
 import shutil
 import signal
 import socket
+import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -15,10 +18,12 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from processes import start
+from support import wait_for
 
 from ape.runs.session import LOCK
 
 HTML_NAME = "<img src=x onerror=alert(1)>"
+TOKEN = "a-token-of-the-page-test"
 TIMEOUT = 180_000  # milliseconds; a mining on a busy machine takes some minutes
 
 pytestmark = pytest.mark.browser
@@ -30,15 +35,21 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.root, self.url = root, f"http://127.0.0.1:{self.port}"
+        self.root, self.origin = root, f"http://127.0.0.1:{self.port}"
+        self.url = f"{self.origin}/?token={TOKEN}"
+        self.headers = {"Authorization": f"Bearer {TOKEN}"}
+        self.secret = root.parent / "token"
+        self.secret.write_text(TOKEN)
         self.start()
 
     def start(self):
-        self.process = start(["serve", "--out", self.root, "--port", self.port], os.devnull)
+        self.process = start(
+            ["serve", "--out", self.root, "--port", self.port, "--token-file", self.secret], os.devnull
+        )
         ends = time.monotonic() + 90
         while time.monotonic() < ends:
             try:
-                if httpx.get(self.url, timeout=2).status_code == 200:
+                if httpx.get(self.origin, headers=self.headers, timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
                 time.sleep(0.3)
@@ -62,8 +73,9 @@ def tab(browser, server):
     context = browser.new_context(viewport={"width": 1500, "height": 950})
     unexpected: list[str] = []
     page = context.new_page()
-    allowed = (server.url, "data:", "blob:")
+    allowed = (f"{server.origin}/", "data:", "blob:")
     page.on("request", lambda request: None if request.url.startswith(allowed) else unexpected.append(request.url))
+    page.on("requestfailed", lambda request: request.failure == "csp" and unexpected.remove(request.url))
     page.on("dialog", lambda dialog: (unexpected.append(dialog.message), dialog.dismiss()))
     page.set_default_timeout(TIMEOUT)
     page.goto(server.url)
@@ -86,7 +98,7 @@ def begin(tab, path, text="", opens=True):
 
 
 def wait_until_open(tab, name):
-    tab.wait_for_function(f"[...document.querySelectorAll('input')].some(input => input.value == '{name}')")
+    wait_for(tab, f"[...document.querySelectorAll('input')].some(input => input.value == '{name}')")
 
 
 def say(tab, words, answer):
@@ -117,7 +129,7 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, pump):
     tab.get_by_role("button", name="drop", exact=True).first.click()
     tab.get_by_text("brings it back").last.wait_for()
     left = f"document.querySelectorAll(\"img[alt^='examples of']\").length == {cards - 1}"
-    tab.wait_for_function(left)
+    wait_for(tab, left)
     tab.reload()
     tab.get_by_text("brings it back").last.wait_for()
     server.kill()
@@ -125,7 +137,7 @@ def test_rules_on_cards_survive_a_reload_and_a_restart(tab, server, pump):
     restarted = tab.context.new_page()  # the old page reloads by itself when its server is back
     restarted.goto(server.url)
     restarted.get_by_text("brings it back").last.wait_for(timeout=TIMEOUT)
-    restarted.wait_for_function(left, timeout=TIMEOUT)
+    wait_for(restarted, left)
 
 
 @pytest.fixture
@@ -173,7 +185,7 @@ def test_the_form_offers_the_channels_of_the_file_then_closes_and_empties(tab, s
     if not start.is_visible():
         tab.get_by_role("button", name="new conversation").click()
     tab.set_input_files("input[type=file]", path)
-    tab.wait_for_function("[...document.querySelectorAll('textarea')].some(each => each.value.includes('600 points'))")
+    wait_for(tab, "[...document.querySelectorAll('textarea')].some(each => each.value.includes('600 points'))")
     tab.get_by_label("channels to use").click()
     tab.get_by_role("option", name="level").click()
     tab.keyboard.press("Escape")
@@ -254,14 +266,53 @@ def test_unusable_file_is_refused_in_one_line_and_not_stored(tab, server, tmp_pa
 
 
 @pytest.mark.extended
-def test_html_in_a_channel_name_is_escaped(tab, tmp_path):
+def test_html_and_pictures_in_names_and_words_are_shown_and_load_nothing(tab, server, tmp_path):
+    """The fixture fails if another host is asked; the policy stops what a change of the escaping would let through."""
+    picture = f"http://localhost:{server.port + 1}/x.png"
+    hostile = f"![a]({picture}) {HTML_NAME} <style>@import url({picture})</style> [b](javascript:alert(1))"
     rows = "\n".join(f"{np.sin(k / 4):.4f}" for k in range(600))
     path = tmp_path / "hostile.csv"
-    path.write_text(f"{HTML_NAME}\n{rows}\n")
-    begin(tab, path, HTML_NAME)
+    path.write_text(f'"{hostile}"\n{rows}\n')
+    begin(tab, path, hostile)
     say(tab, "what does the series do?", "600 points of")
-    tab.wait_for_timeout(1000)
-    assert tab.get_by_text(HTML_NAME).count() >= 1 and tab.locator("img[src='x']").count() == 0
+    say(tab, f"![word]({picture})", "![word]")
+    assert tab.get_by_text("<img src=x").count() >= 1 and tab.locator("img[src='x']").count() == 0
+    assert tab.get_by_text(f"![a]({picture})").count() >= 1 and tab.locator("a[href^='javascript:']").count() == 0
+    assert tab.locator("img[src^='http://localhost']").count() == 0  # not even stopped by the policy
+    refused = tab.evaluate(
+        """address => new Promise(done => {
+            document.addEventListener("securitypolicyviolation", event => done(event.violatedDirective));
+            document.body.appendChild(Object.assign(new Image(), {src: address}));
+        })""",
+        picture,
+    )
+    assert refused == "img-src"
+
+
+@pytest.mark.extended
+def test_a_page_of_another_port_gets_nothing(browser, server, tmp_path):
+    """A browser with the cookie opens a page of another port of this machine."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "index.html").write_text("<p>other")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as other, browser.new_context() as context:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        page = context.new_page()
+        page.goto(server.url)
+        assert page.url == f"{server.origin}/"  # the token is not in the history
+        page.goto(f"http://127.0.0.1:{other.server_port}/")
+        got = page.evaluate(
+            """async origin => {
+                const send = (path, options) => fetch(origin + path, {credentials: "include", ...options})
+                    .then(answer => answer.type, () => "failed");
+                return [await send("/config", {}), await send("/config", {mode: "no-cors"}),
+                    await send("/gradio_api/upload", {method: "POST", mode: "no-cors", body: new FormData()})];
+            }""",
+            server.origin,
+        )
+        other.shutdown()
+    assert got == ["failed"] * 3  # refused, and no other origin may read even the refusal
 
 
 def test_server_listens_on_loopback_and_refuses_large_files(server):
@@ -269,6 +320,9 @@ def test_server_listens_on_loopback_and_refuses_large_files(server):
     own = [address for address in listening if address.endswith(f":{server.port:04X}")]
     assert own == [f"0100007F:{server.port:04X}"]
     huge = httpx.post(
-        f"{server.url}/gradio_api/upload", files={"files": ("huge.csv", b"0\n" * 105_000_000)}, timeout=60
+        f"{server.origin}/gradio_api/upload",
+        files={"files": ("huge.csv", b"0\n" * 105_000_000)},
+        headers=server.headers,
+        timeout=60,
     )
     assert huge.status_code == 413

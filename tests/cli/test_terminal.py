@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.text import Text
 
 from ape.cli import terminal
 
@@ -24,7 +24,9 @@ def printed(monkeypatch):
 
     def call(action, width: int, terminal_: bool) -> list[str]:
         file = io.StringIO()
-        console = Console(file=file, width=width, force_terminal=terminal_, color_system=None, soft_wrap=True)
+        console = terminal.SafeConsole(
+            file=file, width=width, force_terminal=terminal_, color_system=None, soft_wrap=True
+        )
         monkeypatch.setattr(terminal, "console", console)
         monkeypatch.delenv("COLUMNS", raising=False)
         action()
@@ -42,6 +44,19 @@ def test_tables_wrap_the_last_column_between_words(printed, width, is_terminal):
     assert {line[:start].strip() for line in lines[2:-1]} == {""}
     words = " ".join(line[start:] for line in lines[1:]).split()
     assert words == [*ROWS[0][2].split(), "short"]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_sentences_below_rows_are_wrapped_and_data_have_no_escape_sequences(printed, is_terminal):
+    hostile = "\x1b[31mred\x9b2J\u202e"
+
+    def action():
+        terminal.print_table(["id", "label"], [["a", hostile], ["b", ""]], ["word " * 40, hostile])
+        terminal.console.print(Text(hostile, style="bold"), hostile)
+
+    lines = printed(action, 80, is_terminal)
+    assert lines[2].startswith("  word") and max(map(len, lines[:-1])) <= 80 and len(lines) == 8
+    assert lines[-1] == " ".join(["\\x1b[31mred\\u009b2J\\u202e"] * 2) and all(line.isprintable() for line in lines)
 
 
 @given(

@@ -132,3 +132,18 @@ def test_a_message_that_takes_long_to_send_is_not_given_up(say, root, monkeypatc
     history = open_session(root, {"run": "wave"}).history()
     assert {each.text for each in history if each.kind == "person"} == {"help", "why?"}
     assert [values[-1][STATUS] for values in ends.values()] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    "text", ["![a](http://x.example/a.png)", "[![a][b]](c)\n[b]: http://x.example", "!![a](b)", "<img src=x>"]
+)
+def test_what_would_load_a_picture_is_escaped(text):
+    shown = turns.escape(text)
+    assert "![" not in shown and "<" not in shown
+    assert shown.replace("!&#91;", "![").replace("&lt;", "<").replace("&gt;", ">") == text
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "```\n![a](http://x.example)", "````", "a `b` c"])
+def test_a_block_of_code_cannot_be_left(text):
+    first, *inside, last = turns.fenced(text, "json").splitlines()
+    assert first == f"{last}json" and "\n".join(inside) == text and last not in inside

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from watched_run import TRAINED, WatchedRun
 
 pytest.importorskip("onnxscript")
@@ -26,6 +28,7 @@ from ape.detectors import create, names
 from ape.export import exporting
 from ape.export.graphs import ScoreGraph
 from ape.export.standalone import scorer
+from ape.monitor.alarms import alarms
 from ape.posttrain import EnhancedDetector
 from ape.posttrain.backbone_inputs import BackboneStatistics
 from ape.posttrain.discriminator.evidence import Evidence
@@ -65,13 +68,42 @@ def test_the_script_scores_a_csv_file_without_ape(watched_run, exported, tmp_pat
     run = f"{blocked} import runpy; sys.argv = ['scorer.py', {str(watched_run.new)!r}];"
     run += f"runpy.run_path({str(exported / 'scorer.py')!r}, run_name='__main__')"
     printed = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True, cwd=tmp_path)
-    found = pd.read_csv(io.StringIO(printed.stdout))["score"]
+    table = pd.read_csv(io.StringIO(printed.stdout))
+    found = table["score"]
     out = tmp_path / "scored"
     words = ["score", str(watched_run.new), "--detector", str(watched_run.folder / "enhanced"), "--out", str(out)]
     assert main([*words, "--quiet"]) == 0
     expected = pd.read_csv(out / "scores.csv")["score"]
     assert expected.max() > 5  # the anomaly
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+    events = pd.read_csv(out / "events.csv")
+    assert set(table["event"]) == {0, *events["rank"]}  # as many, though fewer rows than scores above the threshold
+    assert 0 < (table["event"] > 0).sum() < (found >= watched_run.threshold.level).sum()
+
+
+@given(data=st.data(), n=st.integers(40, 400), level=st.sampled_from([2.0, 3.3]))
+@settings(max_examples=60, deadline=None)
+def test_events_of_the_script_are_those_of_ape(data, n, level):
+    """Scores with plateaus, so that spans are joined, with gaps, missing values and rows without a score."""
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    score = np.repeat(random.exponential(1.5, n), random.integers(1, 30, n))[:n].astype(np.float32)
+    score[random.random(n) < 0.02] = np.nan
+    missing = np.zeros(n, bool)
+    missing[n - 10 :] = random.random() < 0.5
+    begins = tuple(sorted(random.choice(np.arange(1, n), random.integers(0, 3), replace=False).tolist()))
+    series = Series(np.zeros((n, 1)), ("load",), missing=missing[:, None], gaps=tuple(Gap(b, 50, 0.0) for b in begins))
+    made = scorer.Scorer.__new__(scorer.Scorer)  # without its graphs, which are not needed
+    made.threshold = level
+    rank = made.events(score, missing, begins)
+    expected = alarms(series, score, level)
+    assert [(s.begin, s.end) for s in expected] == sorted(
+        (int(np.flatnonzero(rank == k)[0]), int(np.flatnonzero(rank == k)[-1]) + 1) for k in range(1, rank.max() + 1)
+    )
+    assert [s.peak for s in sorted(expected, key=lambda s: (-s.peak, s.begin))] == [
+        pytest.approx(np.nanmax(score[rank == k])) for k in range(1, rank.max() + 1)
+    ]
+    made.threshold = None
+    assert made.events(score) is None
 
 
 @pytest.mark.parametrize(

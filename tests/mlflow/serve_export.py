@@ -27,7 +27,7 @@ def main(export: str, rows: str) -> None:
         )
         pickled = [path.name for path in model.rglob("*") if path.suffix in (".pkl", ".pickle")]
         found = mlflow.pyfunc.load_model(str(model)).predict(pd.read_csv(rows))
-    document = {"pickled": pickled, "score": found["score"].tolist(), "alarm": found["alarm"].tolist()}
+    document = {"pickled": pickled, "score": found["score"].tolist(), "event": found["event"].tolist()}
     sys.stdout.write(json.dumps(document) + "\n")
 
 

@@ -119,10 +119,12 @@ def test_a_name_that_leaves_the_folder_is_refused(tmp_path):
         map_jobs(["../job"], partial(square, tmp_path), tmp_path / "out")
 
 
-def test_a_missing_cluster_is_refused(tmp_path):
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no-host:x"])
+def test_a_cluster_that_is_not_there_leaves_nothing(tmp_path, address):
     pytest.importorskip("ray")
     with pytest.raises(InputError, match="no Ray cluster"):
-        map_jobs(NAMES, partial(square, tmp_path), tmp_path / "out", ray="127.0.0.1:1")
+        map_jobs(NAMES, partial(square, tmp_path), tmp_path / "out", ray=address)
+    assert not (tmp_path / "out").exists()
 
 
 def profiled(name: str) -> dict:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support import wait_for
 
 from ape.runs import Request, Run, execute
 from ape.series import from_array
 
 DRAWN = "() => document.querySelector('#plot').shadowRoot || document.querySelector('#plot').children.length > 0"
 RANGE = "() => { const x = Bokeh.documents[0].get_model_by_name('x'); return [x.start, x.end]; }"
+LOADS = """() => new Promise(done => {
+    document.addEventListener("securitypolicyviolation", event => done(event.violatedDirective));
+    document.body.appendChild(Object.assign(new Image(), {src: "http://127.0.0.1:9/x.png"}));
+})"""
 
 pytestmark = pytest.mark.browser
 
@@ -29,10 +34,12 @@ def test_the_page_works_without_requests_and_errors(browser, address, width):
     page = browser.new_page(viewport={"width": width, "height": 900})
     local = (address, "data:", "blob:")
     page.on("request", lambda request: None if request.url.startswith(local) else unexpected.append(request.url))
+    page.on("requestfailed", lambda request: request.failure == "csp" and unexpected.remove(request.url))
     page.on("pageerror", lambda error: unexpected.append(str(error)))
     page.goto(address)
-    page.wait_for_function(DRAWN)
+    wait_for(page, DRAWN)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(LOADS) == "img-src"
     begin, end = page.evaluate(RANGE)
     assert begin < 0 and end > 899
     page.close()
@@ -42,7 +49,7 @@ def test_the_page_works_without_requests_and_errors(browser, address, width):
 def test_a_stretch_can_be_enlarged_and_print_has_a_picture_instead(browser, address):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
-    page.wait_for_function(DRAWN)
+    wait_for(page, DRAWN)
     plot = page.locator("#plot")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()

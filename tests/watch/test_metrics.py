@@ -20,6 +20,8 @@ def test_figures_are_served_on_loopback():
         lines = answer.read().decode().splitlines()
     for line in ("ape_watch_rows_total 7.0", "ape_watch_score 2.5", 'ape_watch_notes_total{kind="late"} 1.0'):
         assert line in lines
+    helped = [line for line in lines if line.startswith(("# HELP ape_watch_score", "# HELP ape_watch_threshold"))]
+    assert len(helped) == 2 and all("is no alarm" in line and "open_events" in line for line in helped)
     assert "ape_watch_threshold 4.5" in lines and not any(line.startswith("python_info") for line in lines)
 
 
