@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
+from ape.core.limits import remedy
+from ape.core.temporaries import unfinished
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -28,12 +30,12 @@ def write_bytes(path: Path | str, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as out:
+        with unfinished(Path(temporary)), os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
     except OSError as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -111,7 +113,8 @@ def atomic_folder(final: Path, marker: str) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
         temporary.chmod(0o755)
-        yield temporary
+        with unfinished(temporary):
+            yield temporary
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
             final.rename(old)
@@ -130,4 +133,4 @@ def atomic_folder(final: Path, marker: str) -> Iterator[Path]:
 
 
 def _cannot_write(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write: {error.strerror}", str(path), "free space or choose another folder")
+    return InputError(f"cannot write: {error.strerror}", str(path), remedy(error))

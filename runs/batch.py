@@ -21,6 +21,7 @@ from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
+from ape.core.temporaries import remove_leftovers
 from ape.core.validation import validated
 from ape.monitor import read_events
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
@@ -72,6 +73,7 @@ def mine_items(
     """
     require_server()
     record_requests(out, requests)
+    remove_leftovers(out)
     share_library(out)
     work = partial(mine_item, out.resolve(), dict(requests), policy, is_wanted())
     map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done)

@@ -23,6 +23,7 @@ from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener, Progress
 from ape.core.run_files import ARTEFACTS, BANK, DETECTOR, ENHANCED, EVENTS_CSV, LEDGER, POSTTRAIN
+from ape.core.temporaries import remove_leftovers
 from ape.graphs.mining import build_mining, mining_context
 from ape.graphs.run import build_run
 from ape.graphs.state import RunContext, RunState
@@ -108,6 +109,7 @@ def execute(
         The checkpoints, or something that the request names, cannot be used.
     """
     require_current_format(run.folder)
+    remove_leftovers(run.folder)
     warm_up(lambda note: callbacks.listen("set-up", note))
     context = _context(run, callbacks, brain, without)
     stops = AFTER_MINING if mine_only else ()
