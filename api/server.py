@@ -19,6 +19,8 @@ from ape.api.metrics import SHARED
 from ape.api.served import open_all
 from ape.core.errors import InputError
 from ape.core.ports import is_loopback, require_free_port
+from ape.core.processes import end_with_parent
+from ape.core.temporaries import unfinished
 
 TOKEN, SETTINGS = "APE_API_TOKEN", "APE_API_SETTINGS"
 SHORTEST_TOKEN = 16  # characters
@@ -96,7 +98,7 @@ def serve(settings: Settings, token: str | None, on_start: Callable[[int], None]
     os.environ[SETTINGS] = TypeAdapter(Settings).dump_json(settings).decode()
     if token is not None:
         os.environ[TOKEN] = token
-    with tempfile.TemporaryDirectory(prefix="ape-api-metrics-") as shared:
+    with tempfile.TemporaryDirectory(prefix="ape-api-metrics-") as shared, unfinished(Path(shared)):
         if settings.workers > 1:
             os.environ[SHARED] = shared
         uvicorn.run(
@@ -123,6 +125,7 @@ def _checked(settings: Settings, token: str | None) -> int:
 
 def from_environment() -> FastAPI:
     """Return the application of a worker process."""
+    end_with_parent()
     settings = TypeAdapter(Settings).validate_json(os.environ[SETTINGS])
     torch.set_num_threads(1)  # requests run side by side
     threads = max(1, (os.cpu_count() or 1) // settings.workers)

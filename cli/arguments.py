@@ -21,7 +21,7 @@ BACKBONES = (  # as in `ape.detectors.names`, which is slow to import
 SHELLS = ("bash", "zsh", "tcsh")
 EXIT_CODES = (
     "exit codes: 0 done; 2 bad input, or items of a batch failed; 3 there are events and --fail-on-events is given;"
-    " 130 interrupted"
+    " 130 interrupted; 143 ended by SIGTERM"
 )
 DATA_HELP = "CSV, Parquet, Feather, NPZ or UCR text file, or example:internal-bleeding"
 

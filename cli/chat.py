@@ -18,6 +18,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from ape.cli.commands import request_of
+from ape.cli.ending import CODES, end, say_at_end
 from ape.cli.options import refuse_fixed_options
 from ape.cli.prompt import line_reader
 from ape.cli.terminal import print_document, print_reading, wrapping_console
@@ -27,7 +28,7 @@ from ape.runs.session import MAIN, Session
 from ape.runs.updates import Update
 
 LAST_WORDS = ("quit", "exit", "bye", "goodbye", "q", ":q")  # end the conversation
-INTERRUPTED = 130  # exit code after Ctrl-C
+INTERRUPTED = CODES[signal.SIGINT]
 INLINE_TERMINALS = ("iTerm.app", "WezTerm")  # they show pictures, by iTerm2's protocol
 
 console = wrapping_console()
@@ -42,6 +43,7 @@ def chat(arguments: argparse.Namespace) -> int:
         Exit code: 130 if Ctrl-C ended the conversation.
     """
     session = _session(arguments)
+    say_at_end(escaped(_resume_line(session)))
     history = session.history()
     asks = _print_updates(history)
     if session.thread == MAIN and not history:
@@ -51,9 +53,11 @@ def chat(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:  # between two messages
         interrupted = True
     _print_resume_line(session)
+    if interrupted:
+        return INTERRUPTED
     said = [{"kind": update.kind, "text": update.text, "picture": update.picture} for update in session.history()]
     print_document({"run": str(session.folder), "thread": session.thread, "messages": said})
-    return INTERRUPTED if interrupted else 0
+    return 0
 
 
 def _converse(session: Session, asks: bool) -> tuple[Session, bool]:
@@ -87,6 +91,7 @@ def _branch(session: Session) -> Session:
     except InputError as error:
         console.print(Text(str(error), style="red"))
         return session
+    say_at_end(escaped(_resume_line(branch)))
     console.print(f"Now in {branch.thread}. The main thread stays as it is:")
     _print_resume_line(Session(session.folder))
     return branch
@@ -104,10 +109,7 @@ def _stopped_by_ctrl_c(session: Session) -> Iterator[None]:
             session.stop()
             console.print("Stopping at the next step; Ctrl-C again ends the conversation.", style="dim")
             return
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        line = escaped(_resume_line(session))
-        os.write(sys.stdout.fileno(), f"\n{line}\n".encode())  # the console may be printing
-        os._exit(INTERRUPTED)  # a step that does not report would keep the process
+        end(signal.SIGINT)  # a step that does not report would keep the process
 
     before = signal.signal(signal.SIGINT, stop)
     try:

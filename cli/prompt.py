@@ -73,6 +73,7 @@ def _terminal_reader(console: Console) -> LineReader:
     def read(mark: str, *, remember: bool = True) -> str:
         pressed: list[int] = []  # Ctrl-C before the prompt is ready, which must not interrupt its set-up
         before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+        told = signal.set_wakeup_fd(-1)  # the event loop of the prompt takes its place
 
         def on_ready() -> None:
             if pressed:
@@ -81,6 +82,7 @@ def _terminal_reader(console: Console) -> LineReader:
         try:
             return (messages if remember else answers).prompt(mark, pre_run=on_ready)
         finally:
+            signal.set_wakeup_fd(told, warn_on_full_buffer=False)
             signal.signal(signal.SIGINT, before)
 
     return read

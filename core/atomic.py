@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 from ape.core.errors import InputError
+from ape.core.limits import remedy
+from ape.core.temporaries import unfinished
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -20,12 +22,12 @@ def replace_file(path: Path, data: bytes) -> None:
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as out:
+        with unfinished(Path(temporary)), os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
@@ -34,4 +36,4 @@ def replace_file(path: Path, data: bytes) -> None:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the error that says why ``path`` cannot be written."""
-    return InputError(f"cannot write: {error.strerror}", str(path), "free space or choose another folder")
+    return InputError(f"cannot write: {error.strerror}", str(path), remedy(error))

@@ -18,6 +18,7 @@ from ape.core.atomic import cannot_write, replace_file
 from ape.core.errors import EditedWarning, InputError
 from ape.core.in_place import require_in_place
 from ape.core.run_files import remedy
+from ape.core.temporaries import unfinished
 
 MOST_BYTES = 2**25  # of a file that is read as a whole, unless more is expected
 
@@ -166,7 +167,8 @@ def atomic_folder(final: Path, marker: str) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
         temporary.chmod(0o755)
-        yield temporary
+        with unfinished(temporary):
+            yield temporary
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
             final.rename(old)

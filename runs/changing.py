@@ -11,6 +11,7 @@ from ape.core.errors import InputError
 from ape.core.in_place import kept_in_place
 from ape.core.locks import locked
 from ape.core.run_files import CHECKPOINTS, CONVERSATION, LEDGER, SPANS
+from ape.core.temporaries import remove_leftovers
 
 GROWING = (LEDGER, SPANS, CHECKPOINTS, CONVERSATION)  # files that are not written as a whole
 
@@ -33,6 +34,7 @@ def changing(folder: Path) -> Iterator[None]:
             for path in growing:
                 checksums.require_unchanged(path)
             checksums.forget(growing)
+            remove_leftovers(folder)
         try:
             yield
         finally:

@@ -21,6 +21,7 @@ from typing import Any
 from ape.core.errors import InputError
 from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
+from ape.core.processes import start_worker, starting_workers
 
 FAILURES = "failures.json"
 MAX_DEATHS = 2  # workers that may die at one job before the job counts as failed
@@ -76,6 +77,7 @@ def map_jobs(
             write_json(out / f"{name}.json", result)
         else:
             failures[name] = error
+            write_json(out / FAILURES, failures)
         on_done(name, error)
     write_json(out / FAILURES, failures)
     return {name: result for name in names if (result := stored_result(out, name)) is not None}
@@ -94,7 +96,8 @@ def _locally(names: list[str], work: Work, workers: int) -> Ended:
         alone = [name for name in left if deaths[name]]  # suspects run one at a time, to find the job that kills
         batch, size = (alone[:1], 1) if alone else (left, workers)
         with ProcessPoolExecutor(min(size, len(batch)), _processes(work), _start_worker, (work,)) as pool:
-            started: dict[Future[dict[str, Any]], str] = {pool.submit(_work_on, name): name for name in batch}
+            with starting_workers():
+                started: dict[Future[dict[str, Any]], str] = {pool.submit(_work_on, name): name for name in batch}
             running = set(started)
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -173,6 +176,7 @@ _worker: dict[str, Work] = {}  # in a worker: its work, which may be large and i
 
 
 def _start_worker(work: Work) -> None:
+    start_worker()
     _one_thread()
     _worker["work"] = work
 

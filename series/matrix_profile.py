@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,8 @@ from ape.series.windows import Segments, starts
 GPU_MIN_LENGTH = 20_000  # points; for shorter series the transfer to a GPU costs more than it saves
 READY = "ready"  # file in the cache folder: the code is compiled
 STUMPY_MODULES = ("core", "stump")
+
+_computing = threading.Lock()  # one of numba's threading layers allows one parallel call at a time
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def matrix_profile(x: np.ndarray, window: int, segments: Segments | None = None)
 
     on_gpu = len(values) >= GPU_MIN_LENGTH and cuda.is_available()
     compute = load_stumpy().gpu_stump if on_gpu else load_stumpy().stump
-    with np.errstate(divide="ignore"):  # stumpy replaces NaN by zeros, which have no deviation
+    with _computing, np.errstate(divide="ignore"):  # stumpy replaces NaN by zeros, which have no deviation
         profile = compute(values, window)
     largest = 2 * np.sqrt(window)
     distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
@@ -183,7 +186,7 @@ def _cache_folder() -> Path:
     stumpy = distribution("stumpy")
     location = hashlib.sha256(str(stumpy.locate_file("stumpy")).encode()).hexdigest()[:12]
     python = f"py{sys.version_info[0]}{sys.version_info[1]}"
-    name = f"ape/compiled-{python}-numba{version('numba')}-stumpy{stumpy.version}-{location}"
+    name = f"ape/interruptible-{python}-numba{version('numba')}-stumpy{stumpy.version}-{location}"
     try:
         (base / name).mkdir(parents=True, exist_ok=True)
         return base / name
@@ -207,6 +210,7 @@ def load_stumpy() -> ModuleType:
         for name in STUMPY_MODULES:
             for function in vars(importlib.import_module(f"stumpy.{name}")).values():
                 if hasattr(function, "enable_caching") and function.__module__.startswith("stumpy."):
+                    function.targetoptions["nogil"] = True  # else no thread can react to Ctrl-C meanwhile
                     with contextlib.suppress(RuntimeError):  # no writable folder: compile in memory
                         function.enable_caching()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -14,7 +15,7 @@ PRELOADED = ["numba", "stumpy", "torch", "torch._dynamo", "matplotlib.pyplot", "
 
 
 def start(
-    words: Sequence[object], output: Path | str, environment: Mapping[str, str] | None = None
+    words: Sequence[object], output: Path | str, environment: Mapping[str, str] | None = None, typed: str | None = None
 ) -> ForkServerProcess:
     """Start ``ape WORDS`` in a process group of its own.
 
@@ -25,21 +26,41 @@ def start(
         File of output and errors, or a terminal, which is then the input, too.
     environment : mapping, optional
         Changed variables.
+    typed : str, optional
+        The input, in place of ``output``.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_run, args=([str(word) for word in words], str(output), dict(environment or {})))
+    given = ([str(word) for word in words], str(output), dict(environment or {}), typed)
+    process = context.Process(target=_run, args=given)
     process.start()
     return process
 
 
-def _run(words: list[str], output: str, environment: dict[str, str]) -> None:
+def of_session(session: int) -> list[int]:
+    """Return the processes of a session that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _run(words: list[str], output: str, environment: dict[str, str], typed: str | None) -> None:
     os.setsid()
     opened = os.open(output, os.O_RDWR | os.O_CREAT)  # the first terminal that is opened controls the process
     for stream in range(3):
         os.dup2(opened, stream)
+    if typed is not None:
+        read, write = os.pipe()
+        os.write(write, typed.encode())
+        os.close(write)
+        os.dup2(read, 0)
     sys.stdin, sys.stdout, sys.stderr = (open(stream, mode) for stream, mode in enumerate("rww"))  # noqa: PTH123, SIM115
     os.environ.update(environment)
     from ape.cli.main import main
 
-    sys.exit(main(words))
+    sys.argv = ["ape", *words]
+    sys.exit(main())

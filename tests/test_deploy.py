@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import ape
-from ape.cli.main import build_parser
+from ape.cli.arguments import build_parser
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(ape.__file__).parent

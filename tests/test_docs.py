@@ -14,7 +14,7 @@ import pytest
 from support import short_training
 
 import ape
-from ape.cli.main import build_parser
+from ape.cli.arguments import build_parser
 
 ROOT = Path(ape.__file__).parent
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(

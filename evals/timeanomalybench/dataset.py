@@ -20,6 +20,7 @@ from pydantic import ConfigDict
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, read_json, write_json, write_text
+from ape.core.processes import start_worker, starting_workers
 from ape.core.validation import validated
 from ape.evals.timeanomalybench.difficulty import difficulty
 from ape.evals.timeanomalybench.injection import Instance, make
@@ -128,8 +129,10 @@ def make_set(
     jobs = list(_jobs(seed, config))
     with atomic_folder(out, RECORD) as folder:
         truths = []
-        with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for done, truth in enumerate(pool.map(_generate, [(folder, config, *job) for job in jobs]), 1):
+        with ProcessPoolExecutor(max_workers=os.cpu_count(), initializer=start_worker) as pool:
+            with starting_workers():
+                made = pool.map(_generate, [(folder, config, *job) for job in jobs])
+            for done, truth in enumerate(made, 1):
                 truths.append(truth)
                 progress(done, len(jobs))
         write_text(folder / "card.md", _card(seed, config, truths))

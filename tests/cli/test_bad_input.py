@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ape.cli.main import build_parser
+from ape.cli.arguments import build_parser
 
 WAVE = np.sin(np.arange(400) / 7)
 

@@ -12,9 +12,9 @@ pytest.importorskip("gradio")
 import gradio as gr
 from PIL import Image
 
+from ape.cli.arguments import build_parser
 from ape.cli.conversations import look, start
 from ape.cli.form import add_form, request_of_form, values_of
-from ape.cli.main import build_parser
 from ape.core.errors import InputError
 from ape.monitor import AlertRate
 from ape.runs import Request
