@@ -24,6 +24,7 @@ from ape.core.in_place import kept_in_place
 from ape.core.locks import locked
 from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
+from ape.core.temporaries import remove_leftovers
 from ape.core.validation import validated
 from ape.monitor import read_events
 from ape.runs.attempts import DEFAULT_POLICY, RetryPolicy, attempt
@@ -57,6 +58,7 @@ def one_batch(out: Path, requests: Mapping[str, Request]) -> Iterator[None]:
     if not (out / REQUESTS).is_file():
         record_requests(out, requests)
     with locked(out), kept_in_place(out):
+        remove_leftovers(out)
         yield
 
 
