@@ -8,6 +8,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from support import unverified
 
 from ape.api.app import build_app
 from ape.api.served import open_all
@@ -86,6 +87,7 @@ def test_another_detector_is_refused(own, rows):
     client, folder = own
     assert client.post(STREAM, json={"rows": rows[:5]}).status_code == 200
     record = folder / "enhanced" / "threshold.json"
+    unverified(folder)
     record.write_text(json.dumps({**json.loads(record.read_text()), "level": 9.0}))
     changed = TestClient(build_app(open_all([folder])), "http://127.0.0.1")
     answer = changed.post(STREAM, json={"rows": rows[5:9]})

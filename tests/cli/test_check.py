@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from support import unverified
 
 from ape.cli import terminal
 from ape.core.errors import InputError
@@ -94,6 +95,7 @@ def test_a_run_of_an_earlier_version_can_be_opened(european, tmp_path):
     record = json.loads(path.read_text())
     del record["arguments"]["reading"]
     path.write_text(json.dumps(record))
+    unverified(tmp_path)
     assert Run.open(tmp_path / "run").request.reading == ReadOptions()
 
 
@@ -104,6 +106,7 @@ def test_unknown_options_in_a_record_are_refused(european, tmp_path):
     record = json.loads(path.read_text())
     record["arguments"]["reading"]["decimal"] = ";"
     path.write_text(json.dumps(record))
+    unverified(tmp_path)
     with pytest.raises(InputError, match="decimal"):
         Run.open(tmp_path / "run")
 

@@ -21,6 +21,7 @@ def test_a_run_writes_its_files(finished):
     assert names == {
         "run.json", "bank.json", "report.html", "scores.csv", "posttrain.json", "detector", "enhanced",
         "ledger.jsonl", "spans.jsonl", "checkpoints.sqlite", "artefacts", "events.csv", "events.json",
+        "checksums.json", ".lock",
     }  # fmt: skip
     record = json.loads((finished.folder / "run.json").read_text())
     assert record["finished"] and record["seed"] == 0 and record["arguments"]["backbone"] == "vae"

@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from support import unverified
 
 from ape.cli.events import print_worst_events
 from ape.monitor import Threshold, read_events
@@ -174,7 +175,7 @@ def test_scores_come_with_events(ape, csv, wave, finished, tmp_path):
 
 
 def test_a_detector_without_threshold_gives_scores_only(ape, refused, csv, wave, finished, tmp_path):
-    shutil.copytree(finished.folder / "enhanced", tmp_path / "enhanced")
+    unverified(shutil.copytree(finished.folder / "enhanced", tmp_path / "enhanced"))
     (tmp_path / "enhanced/threshold.json").unlink()
     command = ("score", csv(wave), "--detector", tmp_path / "enhanced", "--out")
     line = refused(*command, tmp_path / "a", "--alerts-per", "training=2")

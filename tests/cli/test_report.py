@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from support import unverified
 
 from ape.rules import RuleBank
 from ape.runs import Request, Run, pictures
@@ -99,7 +100,7 @@ def test_page_shows_rules_figures_and_decisions_in_order(report, finished):
 
 
 def test_names_and_texts_are_escaped(finished, data, tmp_path):
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    folder = unverified(shutil.copytree(finished.folder, tmp_path / "run"))
     bank = json.loads((folder / "bank.json").read_text())
     bank["scenario"] = f"A tank {HTML_NAME}"
     bank["context"]["channels"][0]["name"] = HTML_NAME
@@ -115,7 +116,7 @@ def test_names_and_texts_are_escaped(finished, data, tmp_path):
 
 def test_page_says_in_one_line_what_was_kept_quiet_and_why(finished, report, tmp_path):
     assert "kept quiet" not in report
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    folder = unverified(shutil.copytree(finished.folder, tmp_path / "run"))
     events = json.loads((folder / "events.json").read_text())
     reason = f"rows 1450 to 1459: quiet because of 'backup' (line 4 of notes.txt: \"{HTML_NAME}\")"
     times = {"start_time": None, "end_time": None}
@@ -148,8 +149,9 @@ def test_block_is_the_same_in_terminal_report_and_record(ape, finished, tmp_path
         "are taken as normal (2024-",
     ):
         assert any(text in line for line in block)
-    folder = shutil.copytree(finished.folder, tmp_path / "copy")
-    (folder / "scores.csv").unlink()  # they are of another series
+    folder = unverified(shutil.copytree(finished.folder, tmp_path / "copy"))
+    for name in ("scores.csv", "events.json"):  # they are of another series
+        (folder / name).unlink()
     write_report(folder, run.series)
     cells = Cells((folder / "report.html").read_text()).rows
     topics = [f"{topic}: {text}" for topic, text in cells if topic and topic != "notes"]

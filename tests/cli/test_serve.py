@@ -38,7 +38,7 @@ def test_the_printed_address_opens_the_page_until_ctrl_c(free_port, tmp_path):
             assert beat.status_code == 200
             os.killpg(process.pid, signal.SIGINT)
             process.join(20)
-    assert process.exitcode == 0 and "Traceback" not in printed(tmp_path)
+    assert process.exitcode == 130 and printed(tmp_path).endswith("ape: stopped\n")
 
 
 def printed(folder):

@@ -300,6 +300,7 @@ def test_a_drift_is_sent_once_to_the_webhook_with_its_picture(folder, values_of,
     times = np.datetime64("2026-03-03T01:00") + np.arange(2000) * np.timedelta64(1, "m")
     lines = [f"{time},{value:.2f}\n" for time, value in zip(times, values_of(2000) + 12, strict=True)]
     shutil.rmtree(folder / "enhanced")
+    (folder / "posttrain.json").unlink()
     words = ["watch", str(folder), "--input", str(data), "--out", str(out), "--every", "100", "--once", "--name", "w"]
     for part in (lines[:1500], lines[1500:]):
         with data.open("a") as file:

@@ -39,6 +39,7 @@ def made(watched_run, tmp_path_factory):
     place = tmp_path_factory.mktemp("state")
     folder = shutil.copytree(watched_run.folder, place / "run")
     shutil.rmtree(folder / "enhanced")
+    (folder / "posttrain.json").unlink()
     header, *rows = watched_run.new.read_bytes().splitlines(keepends=True)
     (place / "live.csv").write_bytes(b"".join([header, *rows[:400]]))
     assert main(words(place)) == 0
