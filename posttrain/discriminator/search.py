@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.inputs import Usual, inputs_of, measure_usual
 from ape.posttrain.discriminator.normal import Normal, unmarked
-from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, pooled
+from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, pooled, smallest
 
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
 # References that are compared at once, a power of 2: fewer with many channels, so that they fit into the cache. Their
@@ -88,23 +88,29 @@ class Search:
         for first in range(0, last + 1, self.places):
             moments, views = self._block(first)
             own, shape = moments.compare(centred @ views, mean, spread, self.window)
-            barred = torch.where(self._allowed(first, start), 0.0, torch.inf)  # [B, places]
+            barred = torch.where(self._allowed(first, start), 0.0, torch.inf)
             joint.append(own.sum(0).add_(barred))
-            least = [x.add_(barred).min(2) for x in (own, shape)]
-            values.append(torch.stack([x.values for x in least]))
-            at.append(torch.stack([x.indices + first for x in least]))
+            value, place = smallest(torch.stack([own, shape]).add_(barred))
+            values.append(value)
+            at.append(place + first)
         best = torch.stack(values).argmin(0)
         best_own, best_shape = torch.stack(at).gather(0, best[None])[0].transpose(1, 2)
         cells = self.cells.expand(len(windows), -1, -1)
         return Nearest.at(windows, cells, distinct_minima(torch.cat(joint, 1)), best_own, best_shape)
 
     def _allowed(self, first: int, start: Tensor) -> Tensor:
-        """Return where references may start in a block of places, bool [B, places]."""
-        place = torch.arange(first, first + self.places, device=start.device)
+        """Return where references may start in a block of places, bool [B, places] or the same for all, [places]."""
+        last, free = first + self.places - 1, self.free[first : first + self.places]
+        low, high = int(start[0]) - self.window, int(start[-1]) + self.window
+        if last <= low and (last + self.window <= self.trained or last <= low - (REST - 1) * self.window):
+            return free
+        if first >= high and last + self.window <= self.trained:
+            return free
+        place = torch.arange(first, last + 1, device=start.device)
         start = start[:, None]
         trained = place + self.window <= self.trained
         apart = (place - start).abs() >= self.window
-        return ((trained & apart) | (place <= start - REST * self.window)) & self.free[first : first + self.places]
+        return ((trained & apart) | (place <= start - REST * self.window)) & free
 
     def _block(self, first: int) -> tuple[Moments, Tensor]:
         """Return the moments [C, 1, places] and the windows [C, window, places] at a block of places."""
