@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ape.core.errors import InputError
+from ape.posttrain.coverage import MOST, covering
 from ape.posttrain.filtering import Suspect, describe_suspicious, unlike_others
 from ape.posttrain.training_windows import TrainingWindows, window_starts
 from ape.series import Series
@@ -38,7 +39,7 @@ class NormalPart:
     values : ndarray, float32 [n, C]
         The training part of a series, data units.
     segments : sequence of (int, int)
-        Its stretches without gaps and missing values, see `Series.train_segments`.
+        Its stretches without gaps and missing values, see `Series.train_segments`; of a long one a sample of them.
     clean : sequence of (int, int)
         Stretches of the segments without suspicious places. References, hosts and calibration lie within one of them.
     """
@@ -53,6 +54,11 @@ class NormalPart:
         mask: np.ndarray = np.zeros(len(self.values), dtype=bool)
         mask[points(self.clean)] = True
         return mask
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the segments are a sample of a long training part."""
+        return len(self.values) > MOST >= count_points(self.segments)
 
     def far(self, values: np.ndarray) -> np.ndarray:
         """Return which values [T, C] are farther outside the range of clean points than its width, bool [T, C]."""
@@ -113,7 +119,8 @@ def profile(
     TooShortError
         The training part is shorter than six windows of 32 samples, or all of one of the parts is suspicious.
     """
-    values, segments = np.ascontiguousarray(series.train), series.train_segments
+    values = np.ascontiguousarray(series.train)
+    segments = covering(values, series.train_segments, MOST)
     window = _fitting_window(series, segments, window)
     long = usable(segments, window)
     positions = window_starts(long, window)
@@ -131,7 +138,8 @@ def profile(
             "give more training points, or end the training part before the series changes",
         )
     summary = {
-        "training_points": count_points(segments),
+        "training_points": count_points(series.train_segments),
+        "points_sampled": count_points(segments),
         "window": window,
         "windows_profiled": len(positions),
         "windows_left_out": int(suspicious.sum()),
