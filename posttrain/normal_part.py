@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from ape.core.errors import InputError
-from ape.posttrain.coverage import MOST, covering
 from ape.posttrain.filtering import Suspect, describe_suspicious, unlike_others
 from ape.posttrain.training_windows import TrainingWindows, window_starts
 from ape.series import Series
+from ape.series.coverage import MOST, covering
 from ape.series.series import runs
 from ape.series.windows import Segments, clip, count_points, overlap_mean, points, usable
 
@@ -22,6 +22,7 @@ WINDOWS = 6  # that a training part has at least, so that some can be learnt fro
 SHORTEST = 32  # samples, of a window of a short training part
 HELD_OUT_SHARE = 0.25
 MAX_HELD_OUT = 10_000  # points
+NEWEST = 12_500  # points of a long training part that are all used
 FAR = 1.0  # width of the training range, beyond which a value is far outside of it
 SUSPICIOUS_SHARE = 0.5  # of the windows that cover a point, from which on it is no reference
 
@@ -120,7 +121,7 @@ def profile(
         The training part is shorter than six windows of 32 samples, or all of one of the parts is suspicious.
     """
     values = np.ascontiguousarray(series.train)
-    segments = covering(values, series.train_segments, MOST)
+    segments = covering(values, series.train_segments, NEWEST)
     window = _fitting_window(series, segments, window)
     long = usable(segments, window)
     positions = window_starts(long, window)

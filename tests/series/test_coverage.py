@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ape.posttrain.coverage import NEWEST, covering
+from ape.series.coverage import covering
 from ape.series.windows import count_points, points
 
-LENGTH = 200_000
+LENGTH, NEWEST = 200_000, 12_500
 RARE = 100_000
 
 
@@ -23,7 +23,7 @@ def test_a_short_training_part_is_used_as_it_is():
 def test_the_newest_points_and_what_happens_once_are_used():
     values = wave(LENGTH)
     values[RARE : RARE + 300] += 3
-    kept = points(covering(values, ((0, LENGTH),)))
+    kept = points(covering(values, ((0, LENGTH),), NEWEST))
     assert 45_000 < len(kept) <= 50_000
     assert np.array_equal(kept[-NEWEST:], np.arange(LENGTH - NEWEST, LENGTH))
     assert np.isin(np.arange(RARE, RARE + 300), kept).all()
@@ -38,7 +38,7 @@ def test_a_sample_lies_in_the_segments(lengths, apart):
     ends = np.cumsum(np.array(lengths) + apart)
     segments = [(int(end - length), int(end)) for end, length in zip(ends, lengths, strict=True)]
     values = np.random.default_rng(0).normal(size=(ends[-1], 2)).astype(np.float32)
-    sample = covering(values, segments)
+    sample = covering(values, segments, NEWEST)
     assert count_points(sample) <= 50_000
     assert all(begin < end for begin, end in sample) and (np.diff(np.array(sample).ravel()) >= 0).all()
     for begin, end in sample:

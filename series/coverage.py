@@ -1,4 +1,4 @@
-"""Sample a long training part: stretches that cover what happens in it, so that cost does not grow with its length."""
+"""Sample a long series: stretches that cover what happens in it, so that cost does not grow with its length."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import numpy as np
 
 from ape.series.windows import Segments, clip, count_points, points, usable
 
-MOST = 50_000  # points of the training part that are used
-NEWEST = 12_500  # of these, the last ones, all of which are used
+MOST = 50_000  # points of a long training part that are used
 STRETCH = 2048  # points of a stretch
 BINS = 64  # in which two stretches are compared
 SPACED = 0.5  # share of the stretches that are spaced evenly in time; the others are unlike all that are chosen
 
 
-def covering(values: np.ndarray, segments: Segments, most: int = MOST) -> Segments:
+def covering(values: np.ndarray, segments: Segments, newest: int = 0, most: int = MOST) -> Segments:
     """Return the segments, or a sample of them if they have more than ``most`` points.
 
     The sample holds the newest points, and stretches of the others. Half of these are spaced evenly, so that they show
@@ -25,6 +24,8 @@ def covering(values: np.ndarray, segments: Segments, most: int = MOST) -> Segmen
     values : ndarray [n, C]
     segments : sequence of (int, int)
         Half-open, in order.
+    newest : int
+        Points at the end that are all used.
     most : int
 
     Returns
@@ -34,15 +35,15 @@ def covering(values: np.ndarray, segments: Segments, most: int = MOST) -> Segmen
     """
     if count_points(segments) <= most:
         return segments
-    newest = int(points(segments)[-NEWEST])
+    rest = int(points(segments)[-newest]) if newest else len(values)
     cut = [
         (begin, min(begin + STRETCH, last))
-        for first, last in clip(segments, 0, newest)
+        for first, last in clip(segments, 0, rest)
         for begin in range(first, last, STRETCH)
     ]
     stretches = usable(cut, BINS)
-    chosen = _chosen(_described(values, stretches), (most - NEWEST) // STRETCH) if stretches else []
-    kept = [stretches[k] for k in chosen] + clip(segments, newest, len(values))
+    chosen = _chosen(_described(values, stretches), (most - newest) // STRETCH) if stretches else []
+    kept = [stretches[k] for k in chosen] + clip(segments, rest, len(values))
     return _merged(kept, {begin for begin, _ in segments})
 
 
