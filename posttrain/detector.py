@@ -133,8 +133,8 @@ class EnhancedDetector:
         """The discriminator of all operators."""
         return generic_discriminator(self.network, self.bank.context)
 
-    def scoring(self, continues: bool) -> Scoring:
-        """Return what computes the evidence of a series in pieces, which may continue the training part.
+    def scoring(self, continues: bool, own: bool = False) -> Scoring:
+        """Return what computes the evidence of a series in pieces, which may continue or be the training part.
 
         If the last training points have missing values, what follows them is a new stretch all the same.
         """
@@ -144,6 +144,7 @@ class EnhancedDetector:
             self.reader,
             Normal.of(normal.values, context, normal.segments, ~normal.is_clean, device),
             continues and normal.segments[-1][1] == len(normal.values),
+            own,
         )
 
     @property
@@ -168,11 +169,13 @@ class EnhancedDetector:
         """Yield the evidence of the points of a `prepared` series, in pieces.
 
         A series that does not begin with the training part is a new stretch after it. The evidence of the training
-        part itself comes from its other windows.
+        part itself comes from its other windows. A training part that was sampled is scored like new data, since most
+        of it is no reference, but without comparing windows with themselves.
         """
         trained, length = len(self.normal.values), series.length
-        continues = self.begins(series)
-        scoring = self.scoring(continues)
+        own = self.begins(series)
+        continues = own and not self.normal.sampled
+        scoring = self.scoring(continues, own)
         if not usable(series.segments, scoring.window):
             raise InputError(
                 f"no stretch without a gap is as long as a window of {scoring.window} points",
@@ -180,7 +183,7 @@ class EnhancedDetector:
                 "give a longer series",
             )
         if continues:
-            yield scoring.trained().take(slice(0, min(length, trained)))
+            yield scoring.trained().over(min(length, trained))
         yield from feed(scoring, series, trained if continues else 0)
         if length > trained or not continues:
             yield scoring.newest()

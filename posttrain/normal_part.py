@@ -14,6 +14,7 @@ from ape.core.errors import InputError
 from ape.posttrain.filtering import Suspect, describe_suspicious, unlike_others
 from ape.posttrain.training_windows import TrainingWindows, window_starts
 from ape.series import Series
+from ape.series.coverage import MOST, covering
 from ape.series.series import runs
 from ape.series.windows import Segments, clip, count_points, overlap_mean, points, usable
 
@@ -21,6 +22,7 @@ WINDOWS = 6  # that a training part has at least, so that some can be learnt fro
 SHORTEST = 32  # samples, of a window of a short training part
 HELD_OUT_SHARE = 0.25
 MAX_HELD_OUT = 10_000  # points
+NEWEST = 12_500  # points of a long training part that are all used
 FAR = 1.0  # width of the training range, beyond which a value is far outside of it
 SUSPICIOUS_SHARE = 0.5  # of the windows that cover a point, from which on it is no reference
 
@@ -38,7 +40,7 @@ class NormalPart:
     values : ndarray, float32 [n, C]
         The training part of a series, data units.
     segments : sequence of (int, int)
-        Its stretches without gaps and missing values, see `Series.train_segments`.
+        Its stretches without gaps and missing values, see `Series.train_segments`; of a long one a sample of them.
     clean : sequence of (int, int)
         Stretches of the segments without suspicious places. References, hosts and calibration lie within one of them.
     """
@@ -53,6 +55,11 @@ class NormalPart:
         mask: np.ndarray = np.zeros(len(self.values), dtype=bool)
         mask[points(self.clean)] = True
         return mask
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the segments are a sample of a long training part."""
+        return len(self.values) > MOST >= count_points(self.segments)
 
     def far(self, values: np.ndarray) -> np.ndarray:
         """Return which values [T, C] are farther outside the range of clean points than its width, bool [T, C]."""
@@ -113,7 +120,8 @@ def profile(
     TooShortError
         The training part is shorter than six windows of 32 samples, or all of one of the parts is suspicious.
     """
-    values, segments = np.ascontiguousarray(series.train), series.train_segments
+    values = np.ascontiguousarray(series.train)
+    segments = covering(values, series.train_segments, NEWEST)
     window = _fitting_window(series, segments, window)
     long = usable(segments, window)
     positions = window_starts(long, window)
@@ -131,7 +139,8 @@ def profile(
             "give more training points, or end the training part before the series changes",
         )
     summary = {
-        "training_points": count_points(segments),
+        "training_points": count_points(series.train_segments),
+        "points_sampled": count_points(segments),
         "window": window,
         "windows_profiled": len(positions),
         "windows_left_out": int(suspicious.sum()),

@@ -87,10 +87,11 @@ def judge(
 def calibrated(detector: EnhancedDetector) -> tuple[Calibration, Peaks]:
     """Calibrate rules and voices on the clean points of the detector's normal part, which are also returned."""
     scoring = detector.scoring(continues=True)
-    peaks = Peaks.of(scoring.trained())
+    evidence = scoring.trained()
+    peaks = Peaks.of(evidence)
     weight, generic_weight = as_array(detector.model.weight), as_array(detector.generic.weight)
     weight = weight[: detector.reader.rules]
-    normal = peaks.take(detector.normal.is_clean & peaks.known)
+    normal = peaks.take(detector.normal.is_clean[evidence.time] & peaks.known)
     return Calibration.fit(normal, weight, generic_weight, scoring.latency), normal
 
 

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -24,7 +23,7 @@ import numpy as np
 
 from ape.core.files import write_text
 from ape.series.numerics import unit_of
-from ape.series.windows import Segments, starts
+from ape.series.windows import Segments
 
 GPU_MIN_LENGTH = 20_000  # points; for shorter series the transfer to a GPU costs more than it saves
 READY = "ready"  # file in the cache folder: the code is compiled
@@ -69,55 +68,59 @@ def matrix_profile(x: np.ndarray, window: int, segments: Segments | None = None)
     MatrixProfile
     """
     separated = _Separated.of(x, segments)
-    values = separated.values
     from numba import cuda
 
-    on_gpu = len(values) >= GPU_MIN_LENGTH and cuda.is_available()
+    on_gpu = len(separated.values) >= GPU_MIN_LENGTH and cuda.is_available()
     compute = load_stumpy().gpu_stump if on_gpu else load_stumpy().stump
     with _computing, np.errstate(divide="ignore"):  # stumpy replaces NaN by zeros, which have no deviation
-        profile = compute(values, window)
+        profile = compute(separated.values, window)
     largest = 2 * np.sqrt(window)
-    distance = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
-    place = separated.places(len(x) - window + 1)
-    distance, index = distance[place], separated.positions(profile[:, 1].astype(np.int64)[place])
-    if segments is not None:
-        across = np.ones(len(distance), dtype=bool)
-        across[starts(segments, window)] = False
-        distance[across] = np.nan
+    found = np.nan_to_num(profile[:, 0].astype(np.float64), nan=largest, posinf=largest)
+    places, starts = separated.starts(window)
+    distance, index = np.full(len(x) - window + 1, np.nan), np.full(len(x) - window + 1, -1)
+    distance[starts] = found[places]
+    index[starts] = separated.positions(profile[:, 1].astype(np.int64)[places])
     return MatrixProfile(distance, index)
 
 
 @dataclass(frozen=True)
 class _Separated:
-    """A series with NaN outside its segments, and one NaN inserted wherever a segment touches the next.
+    """The segments of a series, with a NaN between one and the next.
 
     It is close to unit scale, because stumpy takes standard deviations below 1e-7 for zero. ``values`` is float64
-    [T + number of cuts]; ``cuts``, int64, are the begins of these next segments.
+    [points of the segments + segments - 1]; ``begins`` and ``ends``, int64, are those of the segments in the series.
     """
 
     values: np.ndarray
-    cuts: np.ndarray
+    begins: np.ndarray
+    ends: np.ndarray
 
     @classmethod
     def of(cls, x: np.ndarray, segments: Segments | None) -> _Separated:
-        values = np.ascontiguousarray(x, dtype=np.float64)
+        values = np.asarray(x, dtype=np.float64)
         values = values / unit_of(values)
-        if segments is None:
-            return cls(values, np.zeros(0, np.int64))
-        inside = np.full(len(values), np.nan)
-        for begin, end in segments:
-            inside[begin:end] = values[begin:end]
-        cuts = np.array([begin for (_, end), (begin, _) in pairwise(segments) if end == begin], dtype=np.int64)
-        return cls(np.insert(inside, cuts, np.nan), cuts)
+        begins, ends = np.array([(0, len(values))] if segments is None else segments, dtype=np.int64).T
+        parts = [part for begin, end in zip(begins, ends, strict=True) for part in (values[begin:end], [np.nan])]
+        return cls(np.concatenate(parts[:-1]), begins, ends)
 
-    def places(self, count: int) -> np.ndarray:
-        """Return the indices in ``values`` of the first ``count`` points of the series."""
-        position = np.arange(count)
-        return position + np.searchsorted(self.cuts, position, side="right")
+    @property
+    def offsets(self) -> np.ndarray:
+        """By how much places in ``values`` lag behind positions in the series, in each segment, int64."""
+        lengths = self.ends - self.begins
+        return self.begins - (lengths.cumsum() - lengths + np.arange(len(lengths)))
+
+    def starts(self, window: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return where windows start that lie in a segment, in ``values`` and in the series, int64 [N] each."""
+        spans = zip(self.begins, self.ends - window + 1, self.offsets, strict=True)
+        pairs = [(np.arange(begin, stop) - offset, np.arange(begin, stop)) for begin, stop, offset in spans]
+        places, positions = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        return places, positions
 
     def positions(self, places: np.ndarray) -> np.ndarray:
-        """Return the positions in the series of indices in ``values``; -1 stays."""
-        return places - np.searchsorted(self.cuts + np.arange(len(self.cuts)), places, side="right")
+        """Return the positions in the series of places in ``values``; -1 stays."""
+        offsets = self.offsets
+        segment = np.searchsorted(self.begins - offsets, places, side="right") - 1
+        return np.where(places < 0, -1, places + offsets[segment])
 
 
 def arc_curve(index: np.ndarray, window: int) -> np.ndarray:
@@ -151,8 +154,11 @@ def distance_profile(query: np.ndarray, x: np.ndarray, segments: Segments | None
     """
     separated = _Separated.of(x, segments)
     query = np.ascontiguousarray(query, dtype=np.float64)
-    distance = load_stumpy().mass(query / unit_of(query), separated.values)
-    return np.asarray(distance, dtype=np.float64)[separated.places(len(x) - len(query) + 1)]
+    found = np.asarray(load_stumpy().mass(query / unit_of(query), separated.values), dtype=np.float64)
+    places, starts = separated.starts(len(query))
+    distance = np.full(len(x) - len(query) + 1, np.inf)
+    distance[starts] = found[places]
+    return distance
 
 
 def warm_up(on_message: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from langchain_core.tools import BaseTool
 
 from ape.series.matrix_profile import matrix_profile as profile_of
 from ape.series.numerics import separated_minima
+from ape.series.windows import count_points
 from ape.tools.boundary import Channel, Window, agent_tool, require, require_cycles
 from ape.tools.workbench import Workbench
 
@@ -75,16 +76,17 @@ def matrix_profile_tool(workbench: Workbench) -> BaseTool:
 
         A distance is that of a stretch to its nearest neighbour: 0 is the same shape, 0.7 unrelated, 1 the opposite.
         median_distance: below 0.15 shapes recur almost exactly, above 0.4 they do not. motifs: the closest pairs.
-        discords: stretches that resemble no other; over_median above 3 is exceptional.
+        discords: stretches that resemble no other; over_median above 3 is exceptional. compared: points that are
+        looked at; of a long training part, a sample that shows what is usual and what is rare.
         The artefact contains the whole profile.
         """
         values = workbench.column(channel)
         require(values, 32)
         require_cycles(values, window)
-        profile = profile_of(values, window, workbench.segments)
+        profile = profile_of(values, window, workbench.sample)
         artefact = workbench.artefacts.put_array(np.asarray(profile.distance, dtype=np.float32))
         found = recurrence(profile.distance, profile.index, window)
         timed = {"motifs": workbench.with_times(found.motifs), "discords": workbench.with_times(found.discords)}
-        return vars(found) | timed | {"artefact": artefact}
+        return vars(found) | timed | {"compared": count_points(workbench.sample), "artefact": artefact}
 
     return matrix_profile

@@ -124,12 +124,12 @@ def panel_tools(workbench: Workbench) -> list[BaseTool]:
     def render_matrix_profile(channel: Channel, window: Window) -> dict[str, Any]:
         """Draw a channel, and below it the distance of each stretch to the stretch most like it.
 
-        The distance is high where a stretch is unique.
+        The distance is high where a stretch is unique. Of a long training part, a sample is compared.
         """
         values = workbench.column(channel)
         require(values, 32)
         require_cycles(values, window)
-        distance = matrix_profile(values, window, workbench.segments).distance / (2 * np.sqrt(window))
+        distance = matrix_profile(values, window, workbench.sample).distance / (2 * np.sqrt(window))
         padded = np.concatenate([distance, np.full(window - 1, np.nan)])  # no stretch begins there
         rows = [(titled(channel, workbench.offset(channel)), values), (f"distance of {window} samples", padded)]
         return stored(draw_panels(rows, 0, workbench.segments, workbench.time), 0, len(values))

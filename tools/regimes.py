@@ -9,6 +9,7 @@ import numpy as np
 from langchain_core.tools import BaseTool
 from scipy.ndimage import minimum_filter1d
 
+from ape.series.coverage import MOST
 from ape.series.matrix_profile import arc_curve
 from ape.series.matrix_profile import matrix_profile as profile_of
 from ape.tools.boundary import Channel, Window, agent_tool, require, require_cycles
@@ -17,6 +18,7 @@ from ape.tools.workbench import Workbench
 LISTED = 4
 CLEAR = 0.45  # arcs that cross a border, as a share of the number expected by chance
 APART = 5  # windows between two borders
+LEAST = 8  # averages in a window
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,19 @@ def regimes_tool(workbench: Workbench) -> BaseTool:
         """Find where the shapes of a channel change, as from idle to active (FLUSS over the whole training part).
 
         borders: positions that few links between a stretch and its nearest neighbour cross; a crossed_share below 0.45
-        is listed, below 0.2 is clear. No borders: one regime, or regimes that alternate. Takes as long as
-        matrix_profile.
+        is listed, below 0.2 is clear. No borders: one regime, or regimes that alternate. Points of a long training
+        part are averaged, so that short windows do not fit. Takes as long as matrix_profile.
         """
         begin, values = workbench.stretch(channel)
         require(values, 32)
         require_cycles(values, window, 2 * APART)
-        found = find_regimes(profile_of(values, window).index, window)
-        borders = [border | {"position": border["position"] + begin} for border in found.borders]
+        factor = -(-len(values) // MOST)
+        if window < LEAST * factor:
+            msg = f"{len(values)} points are averaged over {factor} each: give a window of {LEAST * factor} or more"
+            raise ValueError(msg)
+        averages = values[: len(values) // factor * factor].reshape(-1, factor).mean(axis=1)
+        found = find_regimes(profile_of(averages, window // factor).index, window // factor)
+        borders = [border | {"position": int(border["position"]) * factor + begin} for border in found.borders]
         return vars(replace(found, borders=workbench.with_times(borders)))
 
     return regimes

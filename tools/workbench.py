@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ape.series.coverage import covering
 from ape.series.series import Series
 from ape.series.windows import Segments, longest, points
 from ape.tools.artefacts import Artefacts
@@ -37,6 +39,11 @@ class Workbench:
     def segments(self) -> Segments:
         """Stretches of the training part without gaps and missing values."""
         return self.series.train_segments
+
+    @cached_property
+    def sample(self) -> Segments:
+        """These stretches, or a sample of a long training part for what takes time by the square of its length."""
+        return covering(self.series.values, self.segments)
 
     @property
     def points(self) -> np.ndarray:

@@ -50,6 +50,21 @@ class Evidence:
         """Return some points."""
         return Evidence(**{name: value[pick] for name, value in vars(self).items()})
 
+    def over(self, length: int) -> Evidence:
+        """Return the evidence of the points 0 to ``length``, by `time`; NaN at those that it lacks."""
+        kept = self.take(self.time < length)
+        at = {
+            name: value.new_full((length, *value.shape[1:]), torch.nan)
+            for name, value in vars(kept).items()
+            if value.is_floating_point()
+        }
+        for name, value in at.items():
+            value[kept.time] = getattr(kept, name)
+        time = torch.arange(length)
+        age = torch.zeros_like(time)
+        age[kept.time] = kept.age
+        return Evidence(**at, time=time, age=age)
+
     @classmethod
     def joined(cls, parts: Sequence[Evidence]) -> Evidence:
         """Return the points of all parts, one part after the other."""

@@ -69,6 +69,10 @@ class Normal:
         """Return the standardised cells of all segments, one segment after the other, float32 [C, m]."""
         return torch.cat([pooled(self.standard(self.values[a:b]), factor) for a, b in self.segments], 1)
 
+    def origin(self, factor: int) -> Tensor:
+        """Return the first sample of each of the `cells`, int64 [m]."""
+        return torch.cat([torch.arange(a, b - factor + 1, factor) for a, b in self.segments]).to(self.centre.device)
+
     def suspect(self, factor: int) -> Tensor:
         """Return which of the `cells` hold a suspicious sample, bool [m]."""
         marks = [torch.from_numpy(self.suspicious[a:b])[None] for a, b in self.segments]

@@ -8,13 +8,15 @@ from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.inputs import Usual, inputs_of, measure_usual
 from ape.posttrain.discriminator.normal import Normal, unmarked
-from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, pooled
+from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, pooled, smallest
 
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
 # References that are compared at once, a power of 2: fewer with many channels, so that they fit into the cache. Their
 # number does not depend on the length of the series, so that results do not either.
 FEWEST, PLACES = 256, 2048
 CHANNEL_PLACES = 1 << 15
+MOST = 50_000  # references of training part and scored series; of the latter only the newest are kept
+LEAST_SCORED = 8192  # references of the scored series at least, so that it can become normal
 
 
 class Search:
@@ -36,7 +38,8 @@ class Search:
         self.places = min(PLACES, 1 << (fitting.bit_length() - 1))
         trained, free = normal.cells(factor), normal.places(factor, window)
         self.length = self.trained = trained.shape[1]
-        self.cells, self.suspect = trained, normal.suspect(factor)
+        self.scored = max(LEAST_SCORED, MOST - self.trained)  # references of the scored series at most
+        self.cells, self.suspect, self.origin = trained, normal.suspect(factor), normal.origin(factor)
         self.free = pad(free, (0, self.length - len(free)))  # where references may start
         self._grow(0)
         self.training = References(trained[None], self.trained, factor, window)
@@ -61,7 +64,7 @@ class Search:
         free = unmarked(self.suspect[first : self.length], self.window)
         self.free[first : first + len(free)] = free
 
-    def inputs(self, samples: Tensor, start: Tensor) -> Tensor:
+    def inputs(self, samples: Tensor, start: Tensor, position: Tensor | None = None) -> Tensor:
         """Return the inputs of the network, [B, C, 19, window].
 
         Parameters
@@ -70,41 +73,61 @@ class Search:
             Standardised windows.
         start : Tensor, int64 [B]
             The cells at which they start, in order.
+        position : Tensor, int64 [B], optional
+            The samples of the training part at which they start; None if they lie elsewhere.
         """
         cells, group = pooled(samples, self.factor), torch.zeros_like(start)
-        near = self.nearest(cells, start)
+        near = self.nearest(cells, start, position)
         residual = self.training.regression_residual(cells, group)
         return inputs_of(samples, near, residual, self.usual.take(group), self.factor)
 
-    def nearest(self, windows: Tensor, start: Tensor) -> Nearest:
+    def nearest(self, windows: Tensor, start: Tensor, position: Tensor | None = None) -> Nearest:
         """Find the nearest reference windows of [B, C, window]: of the training part those that do not overlap.
 
-        Of the scored series, those that start `REST` windows earlier.
+        Of the scored series, those that start `REST` windows earlier, and not longer ago than `MOST` allows.
         """
         last = max(self.trained - self.window, int(start[-1]) - REST * self.window)
         mean, spread = windows.mean(2).T[..., None], windows.std(2, correction=0).T[..., None]  # [C, B, 1]
         centred = windows.transpose(0, 1).contiguous() - mean
         joint, values, at = [], [], []
+        oldest = int(start[0]) - REST * self.window - self.scored
         for first in range(0, last + 1, self.places):
+            if self.trained <= first and first + self.places <= oldest:
+                continue
             moments, views = self._block(first)
             own, shape = moments.compare(centred @ views, mean, spread, self.window)
-            barred = torch.where(self._allowed(first, start), 0.0, torch.inf)  # [B, places]
+            barred = torch.where(self._allowed(first, start, position), 0.0, torch.inf)
             joint.append(own.sum(0).add_(barred))
-            least = [x.add_(barred).min(2) for x in (own, shape)]
-            values.append(torch.stack([x.values for x in least]))
-            at.append(torch.stack([x.indices + first for x in least]))
+            value, place = smallest(torch.stack([own, shape]).add_(barred))
+            values.append(value)
+            at.append(place + first)
         best = torch.stack(values).argmin(0)
         best_own, best_shape = torch.stack(at).gather(0, best[None])[0].transpose(1, 2)
         cells = self.cells.expand(len(windows), -1, -1)
         return Nearest.at(windows, cells, distinct_minima(torch.cat(joint, 1)), best_own, best_shape)
 
-    def _allowed(self, first: int, start: Tensor) -> Tensor:
-        """Return where references may start in a block of places, bool [B, places]."""
-        place = torch.arange(first, first + self.places, device=start.device)
-        start = start[:, None]
-        trained = place + self.window <= self.trained
-        apart = (place - start).abs() >= self.window
-        return ((trained & apart) | (place <= start - REST * self.window)) & self.free[first : first + self.places]
+    def _allowed(self, first: int, start: Tensor, position: Tensor | None) -> Tensor:
+        """Return where references may start in a block of places, bool [B, places] or the same for all, [places]."""
+        last, free = first + self.places - 1, self.free[first : first + self.places]
+        trained = last + self.window <= self.trained
+        if trained and not self._overlaps(first, last, position):
+            return free
+        if self.trained < first + self.window and last <= int(start[0]) - REST * self.window:
+            return free
+        place = torch.arange(first, last + 1, device=start.device)
+        apart = torch.ones_like(free)
+        if position is not None:
+            origin = self.origin[place.clamp(max=self.trained - 1)]
+            apart = (origin - position[:, None]).abs() >= self.window * self.factor
+        earlier = place <= start[:, None] - REST * self.window
+        return torch.where(place + self.window <= self.trained, apart, earlier) & free
+
+    def _overlaps(self, first: int, last: int, position: Tensor | None) -> bool:
+        """Return whether windows may overlap references of the training part at some places."""
+        if position is None:
+            return False
+        span, (begin, end) = self.window * self.factor, self.origin[[first, last]].tolist()
+        return bool(begin - span < int(position[-1]) and int(position[0]) < end + span)
 
     def _block(self, first: int) -> tuple[Moments, Tensor]:
         """Return the moments [C, 1, places] and the windows [C, window, places] at a block of places."""

@@ -82,6 +82,8 @@ class Scoring:
         The training part.
     continues : bool
         Whether the series continues the training part without a gap.
+    own : bool
+        Whether it begins with the training part: no window is compared with itself.
 
     Attributes
     ----------
@@ -98,8 +100,8 @@ class Scoring:
         The training part is too short.
     """
 
-    def __init__(self, reader: Reader, normal: Normal, continues: bool) -> None:
-        self.reader, self.normal = reader, normal
+    def __init__(self, reader: Reader, normal: Normal, continues: bool, own: bool = False) -> None:
+        self.reader, self.normal, self.own = reader, normal, own
         self.window, self.factors = normal.scales()
         self.latency = self.window * self.factors[-1]
         self.searches = [Search(normal, factor, self.window) for factor in self.factors]
@@ -108,17 +110,13 @@ class Scoring:
 
     @torch.no_grad()
     def trained(self) -> Evidence:
-        """Return the evidence of all n samples of the training part, in order; NaN where no window fits."""
-        parts, position = [], 0
-        cells = dict.fromkeys(self.factors, 0)
+        """Return the evidence of the samples in the segments of the training part, in order."""
+        parts, cells = [], dict.fromkeys(self.factors, 0)
         for begin, end in self.normal.segments:
-            parts.append(self._nothing(position, begin))
-            scales = [Windows(search, self.reader, cells[search.factor]) for search in self.searches]
+            scales = [Windows(search, self.reader, cells[search.factor], begin) for search in self.searches]
             stretch = Stretch(self._samples(self.normal.values[begin:end]), scales)
             parts += [self._evidence(*stretch.settle(), begin), self._evidence(*stretch.provisional(), begin, end)]
             cells = {factor: cell + (end - begin) // factor for factor, cell in cells.items()}
-            position = end
-        parts.append(self._nothing(position, len(self.normal.values)))
         return Evidence.joined(parts)
 
     @torch.no_grad()
@@ -156,10 +154,6 @@ class Scoring:
         age = torch.full_like(time, self.latency) if end is None else end - 1 - time
         return self.reader.evidence(means, time, age)
 
-    def _nothing(self, begin: int, end: int) -> Evidence:
-        """Return the evidence of samples of the training part that are in no segment."""
-        return self._evidence(range(begin, end), dict.fromkeys(self.factors), 0, begin + 1)
-
     def _samples(self, values: np.ndarray, missing: np.ndarray | None = None) -> Samples:
         device = self.normal.centre.device
         raw = torch.from_numpy(np.ascontiguousarray(values.T, dtype=np.float32)).to(device)
@@ -168,7 +162,8 @@ class Scoring:
 
     def _fresh(self) -> Stretch:
         """Begin a stretch after all samples so far."""
-        scales = [Windows(search, self.reader, search.length) for search in self.searches]
+        position = self._time if self.own else None
+        scales = [Windows(search, self.reader, search.length, position) for search in self.searches]
         return Stretch(self._samples(self.normal.values[:0]), scales)
 
     def _continued(self) -> Stretch:
@@ -176,7 +171,7 @@ class Scoring:
         begin, end = self.normal.segments[-1]
         samples = self._samples(self.normal.values[begin:end], self.normal.suspicious[begin:end])
         scales = [
-            Windows(search, self.reader, search.trained - samples.length // search.factor, samples.length)
+            Windows(search, self.reader, search.trained - samples.length // search.factor, begin, samples.length)
             for search in self.searches
         ]
         return Stretch(samples, scales, samples.length)

@@ -59,12 +59,14 @@ class Windows:
     reader : Reader
     begin : int
         Cell of the search at which the stretch begins.
+    position : int or None
+        Sample of the training part at which the stretch begins, or follows it; None if it lies elsewhere.
     before : int
         Samples at the begin of the stretch; windows that end before them are left out.
     """
 
-    def __init__(self, search: Search, reader: Reader, begin: int, before: int = 0) -> None:
-        self.search, self.reader, self.begin = search, reader, begin
+    def __init__(self, search: Search, reader: Reader, begin: int, position: int | None, before: int = 0) -> None:
+        self.search, self.reader, self.begin, self.position = search, reader, begin, position
         self.factor, self.window = search.factor, search.window
         self.stride = self.window // STEPS
         self.done = self.block = self.complete(before)  # windows that are read; first stride that `sums` holds
@@ -137,7 +139,7 @@ class Windows:
         chosen = slice(rows.start, rows.stop)
         standard = self._filled(samples.standard, at - samples.first, chosen)
         raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
-        seen = self.search.inputs(standard, start)
+        seen = self.search.inputs(standard, start, None if self.position is None else self.position + at)
         size = max(1, ROWS // seen.shape[1])
         first = rows.start // size * size
         parts = [

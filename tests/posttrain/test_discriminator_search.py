@@ -54,7 +54,7 @@ def test_nearest_agrees_with_a_slow_search_and_keeps_the_rules(search, values):
     starts = torch.tensor([300, 1500, 2600, 3700, 4800])
     assert 4800 - REST * WINDOW > PLACES
     windows = views[:, starts].transpose(0, 1)
-    near = search.nearest(windows, starts)
+    near = search.nearest(windows, starts, starts)
     for row, start in enumerate(starts.tolist()):
         places = torch.tensor(list(allowed_places(start)))
         square = (windows[row][:, None] - views[:, places]).square().sum(2)  # [C, places]

@@ -145,7 +145,7 @@ def test_points_are_means_over_the_windows_that_cover_them(fresh, values, reader
             if at <= sample < at + span:
                 start = torch.tensor([381 // search.factor + at // search.factor])
                 raw = torch.from_numpy(values[381 + at : 381 + at + span].T.copy())[None]
-                seen = search.inputs(standard[None, :, at : at + span], start)
+                seen = search.inputs(standard[None, :, at : at + span], start, torch.tensor([381 + at]))
                 with torch.no_grad():
                     voices.append(reader.read(seen, raw, search.factor)[0, :, :, (sample - at) // search.factor])
         assert len(voices) == 8
@@ -180,7 +180,8 @@ def test_the_training_part_has_evidence_of_its_own(fresh, values):
 def test_samples_in_no_segment_have_no_evidence(values, reader, context):
     normal = Normal.of(values[:TRAINED], context, [(20, 500), (600, 700)], None)
     trained = Scoring(reader, normal, continues=False).trained()
-    known = trained.free[:, 0, 0].isfinite()
+    assert trained.time.tolist() == [*range(20, 500), *range(600, 700)]
+    known = trained.over(TRAINED).free[:, 0, 0].isfinite()
     assert known.tolist() == [False] * 20 + [True] * 480 + [False] * 300
 
 
