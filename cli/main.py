@@ -15,6 +15,7 @@ from types import TracebackType
 from ape.cli.ending import CODES, end_on_signals, say_at_end
 
 RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
+SERVERS = ("api", "serve", "watch")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
             return 0
         require_inputs(arguments)  # before a command imports what takes seconds
         require_addresses()
-        say_at_end(RESUME)
+        say_at_end("" if arguments.command in SERVERS else RESUME)
         terminal = importlib.import_module("ape.cli.terminal")
         terminal.set_output(json=arguments.json, quiet=arguments.quiet)
         commands = importlib.import_module(arguments.module)

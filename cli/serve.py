@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ape.cli.commands import request_of
-from ape.cli.ending import say_at_end
 from ape.cli.terminal import console, print_document
 from ape.core.extras import require_extra
 from ape.core.ports import require_free_port
@@ -44,7 +43,6 @@ def serve(arguments: argparse.Namespace) -> None:
         console.print(f"{url}/?token={token}, conversations in {root}; press Ctrl-C to stop")
         print_document({"url": f"{url}/?token={token}", "conversations": str(root)})
 
-    say_at_end("")
     _run(guarded, arguments.port, announce)
 
 

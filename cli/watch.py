@@ -112,7 +112,7 @@ def alerts(arguments: argparse.Namespace) -> None:
     if not paths:
         raise InputError("nothing was watched with it", arguments.run, "start 'ape watch RUN --input FILE'")
     label: Label | None = "false" if arguments.false else "acknowledged" if arguments.acknowledge else None
-    if (arguments.event is None) != (label is None):
+    if (arguments.event is None) != (label is None) and not arguments.note:
         raise InputError("give ID with --acknowledge or --false", "ape alerts", "ape alerts RUN lists the events")
     if arguments.note and label is None:
         raise InputError("a note belongs to a label", "--note", "add --acknowledge or --false")

@@ -160,6 +160,8 @@ def atomic_folder(final: Path, marker: str) -> Iterator[Path]:
         ``final`` contains something else, or cannot be written.
     """
     require_in_place(final)
+    if os.path.lexists(final) and not final.is_dir():
+        raise InputError("it is a file and no folder", str(final), "choose another folder")
     if not is_free(final) and not (final / marker).is_file():
         raise InputError("the folder contains other files", str(final), "choose another folder")
     temporary, old = None, final.with_name(f".{final.name}.old")

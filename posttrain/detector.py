@@ -173,9 +173,9 @@ class EnhancedDetector:
         of it is no reference, but without comparing windows with themselves.
         """
         trained, length = len(self.normal.values), series.length
-        own = self.begins(series)
-        continues = own and not self.normal.sampled
-        scoring = self.scoring(continues, own)
+        own, sampled = self.begins(series), self.normal.sampled
+        continues = own and not sampled
+        scoring = self.scoring(continues, own and sampled)
         if not usable(series.segments, scoring.window):
             raise InputError(
                 f"no stretch without a gap is as long as a window of {scoring.window} points",

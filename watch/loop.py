@@ -82,7 +82,8 @@ class Stop:
 
         def ask(number: int, frame: object) -> None:
             for each in asks:
-                signal.signal(each, before[each])
+                # Not the handler itself: `ape.cli.ending` would take this signal for one that nobody reacts to.
+                signal.signal(each, partial(before[each]) if callable(before[each]) else before[each])
             self()
 
         before = {each: signal.signal(each, ask) for each in asks}

@@ -83,7 +83,7 @@ class Scoring:
     continues : bool
         Whether the series continues the training part without a gap.
     own : bool
-        Whether it begins with the training part: no window is compared with itself.
+        Whether it begins with the training part, all of which is scored: no window is compared with itself.
 
     Attributes
     ----------

@@ -41,7 +41,7 @@ def test_workers_of_a_batch_do_not_outlive_it(number, data, tmp_path):
     os.kill(process.pid, number)
     begin = time.monotonic()
     while of_session(process.pid):
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 20
         process.join(0.02)
     process.join()
     assert process.exitcode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(number, -signal.SIGKILL)

@@ -40,7 +40,7 @@ class Terminal:
         """Wait until the terminal shows a text, and forget what it showed before."""
         ends = time.monotonic() + SECONDS
         while text not in self.seen:
-            assert time.monotonic() < ends, f"no {text!r} in {self.seen[-2000:]!r}"
+            assert time.monotonic() < ends, f"no {text!r} in {self.seen[-9000:]!r}"
             self.read()
         before, _, self.seen = self.seen.partition(text)
         return before

@@ -37,7 +37,7 @@ def test_the_printed_address_opens_the_page_until_ctrl_c(free_port, tmp_path):
         with browser.stream("GET", f"{origin}/gradio_api/heartbeat/x") as beat:
             assert beat.status_code == 200
             os.killpg(process.pid, signal.SIGINT)
-            process.join(20)
+            process.join(60)
     assert process.exitcode == 130 and printed(tmp_path).endswith("ape: stopped\n")
 
 

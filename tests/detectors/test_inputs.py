@@ -10,6 +10,7 @@ import pytest
 from foreign_network import Foreign, wrapped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import unverified
 
 import ape.detectors
 import ape.series
@@ -130,6 +131,7 @@ def test_folders_of_earlier_versions_match_by_position(trained, tmp_path):
     fields = json.loads(path.read_text())
     del fields["required"]
     path.write_text(json.dumps(fields))
+    unverified(tmp_path)
     old = ape.detectors.load(tmp_path / "d", device="cpu")
     series = from_array(make(), ["x", "y", "z"])
     np.testing.assert_array_equal(old.score(series), trained.score(from_array(make(), NAMES)))
@@ -153,5 +155,6 @@ def test_damaged_requirements_are_refused(trained, tmp_path, field):
     fields = json.loads(path.read_text())
     fields["required"] = {**fields["required"], **field} if field else field
     path.write_text(json.dumps(fields))
+    unverified(tmp_path)
     with pytest.raises(InputError, match="required"):
         ape.detectors.load(tmp_path / "d")

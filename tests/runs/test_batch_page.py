@@ -37,7 +37,8 @@ def make_item(folder: Path, events: list[dict] | None) -> Path:
     RuleBank(scenario="", rules=[], context=build_context(SERIES), seed=0, ended="no more rules").save(
         folder / "bank.json"
     )
-    write_json(folder / "run.json", {"timings": {"mine": 1.5}, "reading": {"file": "a.csv"}, "notes": []})
+    read = {"arguments": {}, "fingerprint": "", "reading": {"file": "a.csv"}, "notes": []}
+    write_json(folder / "run.json", {**read, "timings": {"mine": 1.5}})
     if events is not None:
         head = {"format": 1, "series": "a", "rows": 800, "train_end": 500, "step": None, "threshold": 3.5}
         write_json(folder / "events.json", {**head, "alerts": "1 a week", "events": events})
