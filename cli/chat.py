@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -107,7 +107,8 @@ def _stopped_by_ctrl_c(session: Session) -> Iterator[None]:
         presses += 1
         if presses == 1:
             session.stop()
-            console.print("Stopping at the next step; Ctrl-C again ends the conversation.", style="dim")
+            with suppress(OSError):  # the console may be printing, and cannot be entered twice
+                os.write(console.file.fileno(), b"\nStopping at the next step; Ctrl-C again ends the conversation.\n")
             return
         end(signal.SIGINT)  # a step that does not report would keep the process
 

@@ -24,7 +24,7 @@ pytest.importorskip("onnxruntime")
 import ape
 from ape.cli.main import main
 from ape.core.errors import InputError
-from ape.detectors import create, names
+from ape.detectors import create
 from ape.export import exporting
 from ape.export.graphs import ScoreGraph
 from ape.export.standalone import scorer
@@ -170,8 +170,8 @@ def test_a_score_is_calibrated_as_by_ape(watched_run):
 
 
 @pytest.mark.extended
-@pytest.mark.parametrize("backbone", names())
-def test_every_backbone_can_be_exported(backbone, watched_run, tmp_path):
+@pytest.mark.parametrize("backbone", ["vae", "lstm-ae", "timesnet", "crossad"])  # all kinds of layers
+def test_backbones_can_be_exported(backbone, watched_run, tmp_path):
     series = load(watched_run.new, required=watched_run.detector.required, scoring=True)
     found = exporting.export(short(watched_run.detector, backbone), tmp_path / "out", series)
     assert found.difference <= TOLERANCE
