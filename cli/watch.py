@@ -100,6 +100,8 @@ def watch(arguments: argparse.Namespace) -> int:
         end = "stopped" if stop else "ended"
         rows, events = _counted(scorer.known, "row"), _counted(store.count_events(), "event")
         _say(f"{name}: {end} after {rows} and {events}; state in {path}")
+        if (undecided := watched.parser.undecided) is not None:
+            _say(f"{name}: the last lines wait until more rows show how they are written: {undecided}")
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,7 @@ class Stop:
                 signal.signal(each, partial(before[each]) if callable(before[each]) else before[each])
             self()
 
-        before = {each: signal.signal(each, ask) for each in asks}
+        before: dict[int, Any] = {each: signal.signal(each, ask) for each in asks}
         try:
             yield
         finally:

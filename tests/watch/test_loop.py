@@ -310,3 +310,10 @@ def test_a_drift_is_sent_once_to_the_webhook_with_its_picture(folder, values_of,
     (drift,) = [record for record in got if record["state"] == "drift"]
     assert Path(drift["picture"]).read_bytes().startswith(b"\x89PNG") and drift["picture"] in drift["text"]
     assert [record["id"] for record in reported(out) if record["state"] == "drift"] == [drift["id"]]
+
+
+def test_lines_that_wait_are_reported_with_the_reason(folder, tmp_path, capsys):
+    (tmp_path / "live.csv").write_text("time,pressure\n2026-03-03T01:00,50\n")
+    assert main(["watch", str(folder), "--input", str(tmp_path / "live.csv"), "--once"]) == 0
+    said = capsys.readouterr().err
+    assert "ended after 0 rows" in said and "wait until more rows" in said and "'pressure'" in said
