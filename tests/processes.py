@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
@@ -50,6 +51,8 @@ def of_session(session: int) -> list[int]:
 
 def _run(words: list[str], output: str, environment: dict[str, str], typed: str | None) -> None:
     os.setsid()
+    # Where a pool of workers started the fork server, Ctrl-C is blocked in it, see `ape.core.processes`.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     opened = os.open(output, os.O_RDWR | os.O_CREAT)  # the first terminal that is opened controls the process
     for stream in range(3):
         os.dup2(opened, stream)
