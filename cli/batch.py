@@ -51,7 +51,7 @@ def batch(arguments: argparse.Namespace) -> int:
 
 
 def _process(arguments: argparse.Namespace, requests: dict[str, Request]) -> int:
-    """Process the series of a batch, and print what was found."""
+    """Process the series of a batch, and print their results."""
     out = Path(arguments.out)
     workers, policy = arguments.workers or 2, policy_of(arguments)
     with LiveTable(console, "mined", requests, out / MINED_RESULTS) as table:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ape.cli.commands import request_of
+from ape.cli.conversations import CACHE, may_show
 from ape.cli.terminal import console, print_document
 from ape.core.extras import require_extra
 from ape.core.ports import require_free_port
@@ -27,7 +28,7 @@ PATIENCE = 1  # seconds in which requests may end after Ctrl-C; an open page alw
 def serve(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     root = Path(arguments.out).resolve()
-    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(root / ".page")}
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(root / CACHE)}
     require_extra("ui", ["gradio", "uvicorn"], "the page", "ape serve")
     from ape.api.server import read_token
 
@@ -64,7 +65,6 @@ def guarded_page(root: Path, defaults: Request, token: str, port: int, allowed: 
     from fastapi import FastAPI
 
     from ape.api.guard import LOOPBACK_NAMES
-    from ape.cli.conversations import may_show
     from ape.cli.page import CSS, page
     from ape.cli.page_guard import PageGuard
 

@@ -34,6 +34,7 @@ def watch(arguments: argparse.Namespace) -> int:
     from ape.monitor import Threshold
     from ape.runs.folder import Request, read_request
     from ape.series import Requirements
+    from ape.series.reading.names import counted
     from ape.watch.describing import Describer
     from ape.watch.drift import DriftWatch
     from ape.watch.events import EventTracker
@@ -89,7 +90,7 @@ def watch(arguments: argparse.Namespace) -> int:
         )
         if arguments.metrics is not None:
             _say(f"metrics at port {metrics.serve(arguments.metrics)}")
-        begins = f"continues after {_counted(scorer.known, 'row')}" if scorer.known else "starts"
+        begins = f"continues after {counted(scorer.known, 'row')}" if scorer.known else "starts"
         often = "scores every row" if every == 1 else f"scores every {every} rows"
         _say(f"{name}: {begins}; reports scores from {threshold.level:.2f} on; {often}")
         if isinstance(watched.source, NamedPipe) and not arguments.once:
@@ -98,7 +99,7 @@ def watch(arguments: argparse.Namespace) -> int:
         stack.enter_context(stop.on_signals())
         watched.run(stop, once=arguments.once)
         end = "stopped" if stop else "ended"
-        rows, events = _counted(scorer.known, "row"), _counted(store.count_events(), "event")
+        rows, events = counted(scorer.known, "row"), counted(store.count_events(), "event")
         _say(f"{name}: {end} after {rows} and {events}; state in {path}")
         if (undecided := watched.parser.undecided) is not None:
             _say(f"{name}: the last lines wait until more rows show how they are written: {undecided}")
@@ -151,10 +152,6 @@ def _say(text: str) -> None:
     with suppress(OSError, AttributeError):  # standard error is full, or closed
         sys.stderr.write(f"ape: {text}\n")
         sys.stderr.flush()
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def _name(arguments: argparse.Namespace) -> str:

@@ -1,7 +1,7 @@
 """Keep keys and passwords out of messages and files.
 
 A server may repeat what it was sent, and an address may hold a password. `redacted` takes out the secrets of this
-process, those that `hide` was told of, and what looks like a secret in any text.
+process, those given to `hide`, and what looks like a secret in any text.
 """
 
 from __future__ import annotations

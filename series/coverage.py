@@ -12,8 +12,8 @@ BINS = 64  # in which two stretches are compared
 SPACED = 0.5  # share of the stretches that are spaced evenly in time; the others are unlike all that are chosen
 
 
-def covering(values: np.ndarray, segments: Segments, newest: int = 0, most: int = MOST) -> Segments:
-    """Return the segments, or a sample of them if they have more than ``most`` points.
+def covering(values: np.ndarray, segments: Segments, newest: int = 0) -> Segments:
+    """Return the segments, or a sample of them if they have more than `MOST` points.
 
     The sample holds the newest points, and stretches of the others. Half of these are spaced evenly, so that they show
     what is usual at all times. Each further one is that which differs most from all chosen so far (k-center clustering,
@@ -26,14 +26,13 @@ def covering(values: np.ndarray, segments: Segments, newest: int = 0, most: int 
         Half-open, in order.
     newest : int
         Points at the end that are all used.
-    most : int
 
     Returns
     -------
     sequence of (int, int)
         Within the segments, in order.
     """
-    if count_points(segments) <= most:
+    if count_points(segments) <= MOST:
         return segments
     rest = int(points(segments)[-newest]) if newest else len(values)
     cut = [
@@ -42,7 +41,7 @@ def covering(values: np.ndarray, segments: Segments, newest: int = 0, most: int 
         for begin in range(first, last, STRETCH)
     ]
     stretches = usable(cut, BINS)
-    chosen = _chosen(_described(values, stretches), (most - newest) // STRETCH) if stretches else []
+    chosen = _chosen(_described(values, stretches), (MOST - newest) // STRETCH) if stretches else []
     kept = [stretches[k] for k in chosen] + clip(segments, rest, len(values))
     return _merged(kept, {begin for begin, _ in segments})
 

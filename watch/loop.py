@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ape.core.errors import InputError
+from ape.series.reading.names import counted
 from ape.watch.drift import DriftWatch
 from ape.watch.events import EventTracker
 from ape.watch.lines import BLOCK, Piece
@@ -301,7 +302,7 @@ class Watch:
             self._deliver()
         for name in self._names():
             if count := self.store.waiting(name):
-                self.say(f"{name}: {count} record{'s' * (count > 1)} not delivered yet; the next start delivers them")
+                self.say(f"{name}: {counted(count, 'record')} not delivered yet; the next start delivers them")
         for sink in self.sinks:
             if sink.name in self._failures and not self._stop:
                 error = self._failures[sink.name]

@@ -9,13 +9,13 @@ from torch.nn.functional import pad
 from ape.posttrain.discriminator.inputs import Usual, inputs_of, measure_usual
 from ape.posttrain.discriminator.normal import Normal, unmarked
 from ape.posttrain.discriminator.references import Moments, Nearest, References, distinct_minima, pooled, smallest
+from ape.series.coverage import MOST
 
 REST = 10  # windows until a scored window becomes a reference, so that a long anomaly cannot match itself
 # References that are compared at once, a power of 2: fewer with many channels, so that they fit into the cache. Their
 # number does not depend on the length of the series, so that results do not either.
 FEWEST, PLACES = 256, 2048
 CHANNEL_PLACES = 1 << 15
-MOST = 50_000  # references of training part and scored series; of the latter only the newest are kept
 LEAST_SCORED = 8192  # references of the scored series at least, so that it can become normal
 
 
@@ -38,7 +38,7 @@ class Search:
         self.places = min(PLACES, 1 << (fitting.bit_length() - 1))
         trained, free = normal.cells(factor), normal.places(factor, window)
         self.length = self.trained = trained.shape[1]
-        self.scored = max(LEAST_SCORED, MOST - self.trained)  # references of the scored series at most
+        self.scored = max(LEAST_SCORED, MOST - self.trained)  # references of the scored series at most: the newest
         self.cells, self.suspect, self.origin = trained, normal.suspect(factor), normal.origin(factor)
         self.free = pad(free, (0, self.length - len(free)))  # where references may start
         self._grow(0)
