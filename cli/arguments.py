@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 import ape
+from ape.cli.operation_arguments import add_alerts, add_api, add_export, add_watch
 from ape.cli.parser import Parser, alert_rate, port_number, positive_number, seed_number
 
 BACKBONES = (  # as in `ape.detectors.names`, which is slow to import
@@ -82,8 +83,8 @@ def build_parser() -> Parser:
     score.add_argument("--out", metavar="DIR", required=True, help="folder for scores.csv, events.csv and events.json")
     _add_options_for_many(score, "score")
     _add_events(commands.add_parser("events", parents=[alerts, fails], help="list the events that a run has found"))
-    _add_watch(commands.add_parser("watch", help="score new rows as they arrive, and report events as they happen"))
-    _add_alerts(commands.add_parser("alerts", help="list the events of a watch; acknowledge them, or call them false"))
+    add_watch(commands.add_parser("watch", help="score new rows as they arrive, and report events as they happen"))
+    add_alerts(commands.add_parser("alerts", help="list the events of a watch; acknowledge them, or call them false"))
 
     check = commands.add_parser("check", parents=[series], help="show how a file is read, without running anything")
     check.set_defaults(module="ape.cli.check")
@@ -110,8 +111,8 @@ def build_parser() -> Parser:
     serve.add_argument(
         "--allow-host", action="append", metavar="NAME", help="name under which a proxy has the page; repeatable"
     )
-    _add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
-    _add_export(commands.add_parser("export", help="write a detector as ONNX graphs, to score where APE is not"))
+    add_api(commands.add_parser("api", help="serve detectors over HTTP: rows in, scores and events out"))
+    add_export(commands.add_parser("export", help="write a detector as ONNX graphs, to score where APE is not"))
     _add_brain(commands.add_parser("brain", help="start or check a model server for the agents"))
     detectors = commands.add_parser("detectors", help="describe the backbones")
     detectors.add_subparsers(dest="action", required=True, metavar="ACTION").add_parser(
@@ -243,36 +244,6 @@ def _add_events(events: Parser) -> None:
     )
 
 
-def _add_watch(watch: Parser) -> None:
-    watch.set_defaults(module="ape.cli.watch")
-    watch.add_argument("run", metavar="RUN", help="run folder, or folder of a detector; the state is kept in RUN/watch")
-    watch.add_argument(
-        "--input", required=True, metavar="WHERE", help="CSV or JSON lines: a growing file, a folder of files, or -"
-    )
-    watch.add_argument("--out", metavar="FILE", help="append events to FILE, each exactly once; default: print them")
-    watch.add_argument("--webhook", metavar="URL", help="also POST each event to URL; default: APE_WEBHOOK, or none")
-    watch.add_argument(
-        "--metrics", metavar="PORT", help="serve figures for Prometheus on this machine; HOST:PORT for others"
-    )
-    watch.add_argument(
-        "--every", type=positive_number, metavar="N", help="judge the newest rows each N rows; default: by their step"
-    )
-    watch.add_argument("--once", action="store_true", help="read what is there, and end")
-    watch.add_argument("--name", metavar="NAME", help="of this watch, if RUN has several; default: by the input")
-
-
-def _add_alerts(alerts: Parser) -> None:
-    alerts.set_defaults(module="ape.cli.watch")
-    alerts.add_argument("run", metavar="RUN", help="folder that 'ape watch' was given")
-    alerts.add_argument("event", nargs="?", metavar="ID", help="event to acknowledge or to label")
-    label = alerts.add_mutually_exclusive_group()
-    label.add_argument("--acknowledge", action="store_true", help="somebody knows about ID; detection does not change")
-    label.add_argument(
-        "--false", action="store_true", help="ID was a false alarm: normal for 'ape run --continue-from RUN'"
-    )
-    alerts.add_argument("--note", default="", metavar="TEXT", help="with a label: why")
-
-
 def _mining_options() -> Parser:
     options = Parser(add_help=False)
     options.add_argument("--text", metavar="FILE", help="text about the scenario")
@@ -341,29 +312,6 @@ def _add_chat(chat: Parser) -> None:
     chat.add_argument("--out", metavar="DIR", help="run folder; default: runs/chat-NAME")
     chat.add_argument("--resume", metavar="DIR", help="resume the conversation in DIR")
     chat.add_argument("--thread", default="main", metavar="NAME", help="with --resume: branch to use; default: main")
-
-
-def _add_api(api: Parser) -> None:
-    api.set_defaults(module="ape.cli.api")
-    api.add_argument("runs", nargs="+", metavar="RUN", help="run folder, or folder of a detector; its name is served")
-    api.add_argument("--host", default="127.0.0.1", metavar="NAME", help="address to listen on; default: 127.0.0.1")
-    api.add_argument("--port", type=port_number, default=8400, metavar="N", help="default: 8400")
-    api.add_argument("--workers", type=positive_number, default=1, metavar="N", help="number of processes; default: 1")
-    api.add_argument(
-        "--token-file", metavar="FILE", help="token that requests must have; default: APE_API_TOKEN, or none"
-    )
-    api.add_argument(
-        "--allow-host", action="append", metavar="NAME", help="name by which others address the service; repeatable"
-    )
-
-
-def _add_export(export: Parser) -> None:
-    export.set_defaults(module="ape.cli.export")
-    export.add_argument("run", metavar="RUN", help="run folder with an enhanced detector, or folder of one")
-    export.add_argument("--out", metavar="DIR", required=True, help="folder for graphs, manifest.json and scorer.py")
-    export.add_argument(
-        "--check", metavar="FILE", help="data file on which the scores are compared; default: that of the run"
-    )
 
 
 def _add_brain(brain: Parser) -> None:

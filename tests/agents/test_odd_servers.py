@@ -15,24 +15,8 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from odd_replies import (
-    MODEL,
-    PASSWORD,
-    READABLE,
-    READABLE_MODELS,
-    REPLIES,
-    SECRET,
-    SILENT,
-    STREAMS,
-    UNUSABLE,
-    UNUSABLE_MODELS,
-    body,
-    delta,
-    events,
-    odd_server,
-    redirecting,
-    say,
-)
+from odd_replies import READABLE, READABLE_MODELS, REPLIES, SILENT, STREAMS, UNUSABLE, UNUSABLE_MODELS
+from odd_server import MODEL, PASSWORD, SECRET, body, delta, events, odd_server, redirecting, say
 
 from ape.agents import open_brain, replies
 from ape.agents import server as server_module
