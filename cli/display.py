@@ -68,4 +68,6 @@ class Display:
             return
         self._last_line = now
         left = (now - start) / (done - first) * (total - done) if first < done < total else 0.0
-        self._console.print(f"{step:>16}  {done}/{total} {note}" + (f", {left:.0f} s left at most" if left else ""))
+        words = [note] if note else []
+        words += [f"{left:.0f} s left at most"] if left else []
+        self._console.print(f"{step:>16}  {done}/{total}  {', '.join(words)}".rstrip())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ape.cli.batch import FILES as BATCH_FILES
 from ape.cli.batch import SHOWN_SERIES, LiveTable, policy_of, read_all_events, require_all
+from ape.cli.display import Display
 from ape.cli.events import FILES, exit_code, print_worst_events, report_events, report_files
 from ape.cli.options import load_series, read_options
 from ape.cli.terminal import console, print_document, print_reading
@@ -48,7 +49,9 @@ def _score_one(arguments: argparse.Namespace, scoring: Scoring) -> int:
     out = Path(arguments.out)
     if (out / SCORES).exists():
         raise InputError("it already exists", str(out / SCORES), "choose another --out")
-    if score_series(scoring, detector, series, out) is None:
+    with Display(console) as display:
+        found = score_series(scoring, detector, series, out, display.progress)
+    if found is None:
         print_document({"folder": arguments.out, "files": report_files(out, FILES)})
         return 0
     return report_events(arguments, out)

@@ -90,7 +90,7 @@ def _detect(context: RunContext, bank: RuleBank) -> list[str]:
     """Write thresholds, scores and events; return notes on later values, such as a sensor that stands still."""
     folder, series = context.folder, context.series
     backbone, enhanced = detectors.load(folder / DETECTOR), posttrain.load(folder / ENHANCED)
-    before, after = assess(backbone, series), assess(enhanced, series)
+    before, after = assess(backbone, series), assess(enhanced, series, progress=context.progress)
     threshold_for(backbone, series, context.alerts, before).save(folder / DETECTOR)
     threshold = threshold_for(enhanced, series, context.alerts, after)
     threshold.save(folder / ENHANCED)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ape import detectors
 from ape.core.errors import InputError
+from ape.core.progress import Progress
 from ape.detectors import Detector, WrappedDetector
 from ape.detectors.inputs import prepared
 from ape.posttrain.assessment import Assessment, Quiet, over_channels
@@ -207,13 +208,17 @@ class EnhancedDetector:
         return partial(relief, same=alike(self.bank))
 
     @torch.no_grad()
-    def relieved(self, series: Series) -> Iterator[tuple[Evidence, np.ndarray]]:
+    def relieved(
+        self, series: Series, progress: Progress | None = None
+    ) -> Iterator[tuple[Evidence, np.ndarray]]:
         """Yield `evidence` with the priors of the benign rules, [n, Q], see `Gates.priors`."""
         at = 0
         where = self.gates(0 if self.begins(series) else None).priors(series)
         for piece in self.evidence(series):
             yield piece, where[at : at + len(piece)]
             at += len(piece)
+            if progress is not None:
+                progress("scoring", at, series.length)
 
     def score(self, series: Series, stride: int | None = None) -> np.ndarray:
         """Return the anomaly score of each point, float32 [T]; NaN in stretches shorter than a window.
@@ -257,7 +262,7 @@ class EnhancedDetector:
                 pieces[voice].append(quiet_score(piece, calibration, voice, relieved))
         return {voice: np.concatenate(own) for voice, own in pieces.items()}
 
-    def assess(self, series: Series) -> Assessment:
+    def assess(self, series: Series, progress: Progress | None = None) -> Assessment:
         """Return score, channels at fault and rules of every point in one pass.
 
         Where values are missing or far outside the training range, only their channels have shares: those of others
@@ -265,7 +270,7 @@ class EnhancedDetector:
         """
         series, calibration = prepared(self, series), self.require_calibration()
         columns = []
-        for piece, priors in self.relieved(series):
+        for piece, priors in self.relieved(series, progress):
             relieved = self.relief(piece, priors)
             score = quiet_score(piece, calibration, self.kept, relieved)
             loud = calibration.score(Peaks.of(piece), self.kept)

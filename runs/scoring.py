@@ -14,6 +14,7 @@ from ape.core.alert_rates import AlertRate
 from ape.core.checksums import is_expected
 from ape.core.errors import InputError
 from ape.core.files import folder_digest, read_json, write_json
+from ape.core.progress import Progress
 from ape.core.run_files import SCORES, THRESHOLD
 from ape.detectors import Detector
 from ape.detectors.inputs import prepared, require_window, required_by
@@ -56,16 +57,21 @@ class Scoring:
         return "" if is_expected(self.folder / THRESHOLD) else "no threshold was saved with the detector"
 
 
-def score_series(scoring: Scoring, detector: Detector | EnhancedDetector, series: Series, out: Path) -> Answer | None:
+def score_series(
+    scoring: Scoring,
+    detector: Detector | EnhancedDetector,
+    series: Series,
+    out: Path,
+    progress: Progress | None = None,
+) -> Answer | None:
     """Write ``scores.csv``, and the events if the score has a threshold; return what was found, or None."""
-    if scoring.no_events:
-        found, series = None, prepared(detector, series)
-        assessment = posttrain.assess(detector, series, own=scoring.own)
-    else:
-        threshold, rate = Threshold.load(scoring.folder), scoring.alerts
+    threshold = None if scoring.no_events else Threshold.load(scoring.folder)
+    series = prepared(detector, series)
+    assessment, found = posttrain.assess(detector, series, own=scoring.own, progress=progress), None
+    if threshold is not None:
+        threshold = threshold if scoring.alerts is None else threshold.at(scoring.alerts)
         text = _notes_of(scoring.folder.parent)
-        found = answer(detector, series, threshold if rate is None else threshold.at(rate), text=text)
-        series, assessment = found.series, found.assessment
+        found = answer(detector, series, threshold, text=text, assessment=assessment)
     write_scores(out / SCORES, series, {"score": assessment.score, **channel_scores(assessment, series.channels)})
     if found is not None:
         write_events(out, found)

@@ -53,6 +53,13 @@ def test_final_scores_do_not_change_as_more_data_arrive(model, planted, score):
     assert not np.array_equal(part, score[:1650])
 
 
+def test_progress_of_scoring_grows_to_the_length(model, series):
+    reports = []
+    model.assess(series, lambda step, done, total, note="": reports.append((step, done, total)))
+    assert len(reports) > 1 and reports == sorted(reports)
+    assert reports[-1] == ("scoring", series.length, series.length)
+
+
 @pytest.mark.parametrize("sizes", [(1, 50, 700, 49), (800,), (400, 400)])
 def test_pieces_give_the_scores_of_the_whole(model, planted, score, sizes):
     series, _ = planted
