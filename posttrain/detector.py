@@ -208,9 +208,7 @@ class EnhancedDetector:
         return partial(relief, same=alike(self.bank))
 
     @torch.no_grad()
-    def relieved(
-        self, series: Series, progress: Progress | None = None
-    ) -> Iterator[tuple[Evidence, np.ndarray]]:
+    def relieved(self, series: Series, progress: Progress | None = None) -> Iterator[tuple[Evidence, np.ndarray]]:
         """Yield `evidence` with the priors of the benign rules, [n, Q], see `Gates.priors`."""
         at = 0
         where = self.gates(0 if self.begins(series) else None).priors(series)
