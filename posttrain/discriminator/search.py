@@ -39,6 +39,8 @@ class Search:
         trained, free = normal.cells(factor), normal.places(factor, window)
         self.length = self.trained = trained.shape[1]
         self.scored = max(LEAST_SCORED, MOST - self.trained)  # references of the scored series at most: the newest
+        # Cells of the scored series that are not stored any more: blocks of places from `kept` on.
+        self.kept, self.dropped = -(-self.trained // self.places) * self.places, 0
         self.cells, self.suspect, self.origin = trained, normal.suspect(factor), normal.origin(factor)
         self.free = pad(free, (0, self.length - len(free)))  # where references may start
         self._grow(0)
@@ -48,21 +50,44 @@ class Search:
 
     def _grow(self, more: int) -> None:
         """Make room for more cells and for the last block."""
-        needed = self.length + more + 2 * self.places + self.window
+        stored = self.length - self.dropped
+        needed = stored + more + 2 * self.places + self.window
         if needed > self.cells.shape[1]:
-            room = max(needed, 2 * self.length) - self.length
-            self.cells = pad(self.cells[:, : self.length], (0, room))
-            self.suspect, self.free = (pad(x[: self.length], (0, room)) for x in (self.suspect, self.free))
+            room = max(needed, 2 * stored) - stored
+            self.cells = pad(self.cells[:, :stored], (0, room))
+            self.suspect, self.free = (pad(x[:stored], (0, room)) for x in (self.suspect, self.free))
 
     def append(self, cells: Tensor, suspect: Tensor, begin: int) -> None:
         """Append cells [C, m] of a stretch that began at cell ``begin``; no reference covers suspect ones, bool [m]."""
         self._grow(cells.shape[1])
-        before, self.length = self.length, self.length + cells.shape[1]
-        self.cells[:, before : self.length] = cells
-        self.suspect[before : self.length] = suspect
-        first = max(begin, before - self.window + 1)
-        free = unmarked(self.suspect[first : self.length], self.window)
+        before, self.length = self.length - self.dropped, self.length + cells.shape[1]
+        stored = self.length - self.dropped
+        self.cells[:, before:stored] = cells
+        self.suspect[before:stored] = suspect
+        first = max(begin - self.dropped, before - self.window + 1)
+        free = unmarked(self.suspect[first:stored], self.window)
         self.free[first : first + len(free)] = free
+
+    def forget(self, start: int) -> None:
+        """Forget cells that are too old to be references of windows that start at a cell ``start`` or later."""
+        drop = self._unused(start - self.dropped)
+        if drop == 0:
+            return
+        self.cells = torch.cat([self.cells[:, : self.kept], self.cells[:, self.kept + drop :]], 1)
+        self.suspect, self.free = (
+            torch.cat([x[: self.kept], x[self.kept + drop :]]) for x in (self.suspect, self.free)
+        )
+        self._moments = {
+            first if first < self.kept else first - drop: moments
+            for first, moments in self._moments.items()
+            if not self.kept <= first < self.kept + drop
+        }
+        self.dropped += drop
+
+    def _unused(self, start: int) -> int:
+        """Return how many stored cells from `kept` on are too old for a window at a stored cell, whole blocks."""
+        oldest = start - REST * self.window - self.scored
+        return max(0, oldest - self.kept) // self.places * self.places
 
     def inputs(self, samples: Tensor, start: Tensor, position: Tensor | None = None) -> Tensor:
         """Return the inputs of the network, [B, C, 19, window].
@@ -86,14 +111,16 @@ class Search:
 
         Of the scored series, those that start `REST` windows earlier, and not longer ago than `MOST` allows.
         """
+        start = start - self.dropped
         last = max(self.trained - self.window, int(start[-1]) - REST * self.window)
         mean, spread = windows.mean(2).T[..., None], windows.std(2, correction=0).T[..., None]  # [C, B, 1]
         centred = windows.transpose(0, 1).contiguous() - mean
         joint, values, at = [], [], []
-        oldest = int(start[0]) - REST * self.window - self.scored
-        for first in range(0, last + 1, self.places):
-            if self.trained <= first and first + self.places <= oldest:
-                continue
+        unused = self._unused(int(start[0]))
+        for first in (
+            *range(0, min(last + 1, self.kept), self.places),
+            *range(self.kept + unused, last + 1, self.places),
+        ):
             moments, views = self._block(first)
             own, shape = moments.compare(centred @ views, mean, spread, self.window)
             barred = torch.where(self._allowed(first, start, position), 0.0, torch.inf)
@@ -104,7 +131,8 @@ class Search:
         best = torch.stack(values).argmin(0)
         best_own, best_shape = torch.stack(at).gather(0, best[None])[0].transpose(1, 2)
         cells = self.cells.expand(len(windows), -1, -1)
-        return Nearest.at(windows, cells, distinct_minima(torch.cat(joint, 1)), best_own, best_shape)
+        several = distinct_minima(torch.cat(joint, 1))
+        return Nearest.at(windows, cells, several + unused * (several >= self.kept), best_own, best_shape)
 
     def _allowed(self, first: int, start: Tensor, position: Tensor | None) -> Tensor:
         """Return where references may start in a block of places, bool [B, places] or the same for all, [places]."""
@@ -133,7 +161,7 @@ class Search:
         """Return the moments [C, 1, places] and the windows [C, window, places] at a block of places."""
         cells = self.cells[:, first : first + self.places + self.window - 1].contiguous()
         size, moments = self._moments.get(first, (0, None))
-        filled = min(self.length - first, cells.shape[1])
+        filled = min(self.length - self.dropped - first, cells.shape[1])
         if moments is None or size != filled:
             moments = Moments.of(cells[:, None], self.window)
             self._moments[first] = filled, moments

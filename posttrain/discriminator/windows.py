@@ -121,6 +121,7 @@ class Windows:
         drop = min(points // self.step, self.done) - self.block
         if drop > 0:
             self.sums, self.block = self.sums[drop:].clone(), self.block + drop
+        self.search.forget(self.begin + self.done // BATCH * BATCH * self.stride)
         return min(self.done * self.step, (length // self.factor - self.window) * self.factor)
 
     def _batches(self, samples: Samples) -> Iterator[Tensor]:

@@ -48,6 +48,13 @@ def allowed_places(start):
             yield place
 
 
+def allowed_in_training():
+    """Return where references of a window after the training part may start in it."""
+    inside = range(TRAINED - WINDOW + 1)
+    barred = [*range(700 - WINDOW + 1, 710), *range(1200 - WINDOW + 1, 1200)]
+    return [place for place in inside if place not in barred]
+
+
 def test_nearest_agrees_with_a_slow_search_and_keeps_the_rules(search, values):
     cells = torch.from_numpy(values.T.copy())
     views = cells.unfold(1, WINDOW, 1)  # [C, places, 128]
@@ -89,3 +96,28 @@ def test_what_a_window_must_not_see_changes_nothing(values, normal):
     search.append(torch.from_numpy(values[TRAINED:].T.copy()), nothing, 1200)
     after = search.inputs(window, start)
     assert torch.equal(before, after)
+
+
+def test_long_series_is_compared_with_its_newest_windows_and_those_of_training(values, normal, monkeypatch):
+    for name, value in {"PLACES": 256, "LEAST_SCORED": 600, "MOST": 0}.items():
+        monkeypatch.setattr(f"ape.posttrain.discriminator.search.{name}", value)
+    search, cells = Search(normal, 1, WINDOW), torch.from_numpy(values.T.copy())
+    views = cells.unfold(1, WINDOW, 1)
+    kept = -(-TRAINED // 256) * 256  # up to the end of the last block of the training part
+    for first in range(TRAINED, 5000, 300):
+        search.append(cells[:, first : first + 300], torch.zeros(300, dtype=torch.bool), TRAINED)
+        start = torch.tensor([first + 300 - WINDOW])
+        oldest = int(start) - REST * WINDOW - 600
+        block = kept + max(0, oldest - kept) // 256 * 256
+        known = [place for place in allowed_in_training() if place <= start - WINDOW]
+        known += [
+            *range(TRAINED, min(kept, int(start) - REST * WINDOW + 1)),
+            *range(block, int(start) - REST * WINDOW + 1),
+        ]
+        windows = views[:, start].transpose(0, 1)
+        near = search.nearest(windows, start)
+        square = (windows[0][:, None] - views[:, known]).square().sum(2)
+        assert torch.equal(near.joint[0, 0], views[:, known[int(square.sum(0).argmin())]])
+        assert torch.equal(near.own[0], views[torch.arange(2), torch.tensor(known)[square.argmin(1)]])
+        search.forget(int(start))
+    assert search.length - search.dropped < kept + 600 + REST * WINDOW + WINDOW + 300 + 256

@@ -83,6 +83,16 @@ def test_pieces_give_the_same_bytes(fresh, values, at_once, cuts):
     assert same(scored(fresh(), values, cuts), at_once)
 
 
+def test_pieces_give_the_same_bytes_if_old_windows_are_forgotten(fresh, reader, values, at_once, monkeypatch):
+    for name, value in {"REST": 1, "PLACES": 64, "LEAST_SCORED": 64, "MOST": 0}.items():
+        monkeypatch.setattr(f"ape.posttrain.discriminator.search.{name}", value)
+    scoring, again = (Scoring(reader, fresh().normal, continues=True) for _ in range(2))
+    pieces = scored(scoring, values, {*range(TRAINED, TRAINED + 10), 900, 901, 950, 1115, 1400})
+    assert same(pieces, scored(again, values, ()))
+    assert not same(pieces, at_once)
+    assert scoring.searches[0].dropped
+
+
 def test_single_samples_give_the_same_bytes(fresh, values, at_once):
     cuts = [*range(TRAINED, TRAINED + 40), *range(LENGTH - 40, LENGTH)]
     assert same(scored(fresh(), values, cuts), at_once)
