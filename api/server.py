@@ -109,7 +109,6 @@ def serve(settings: Settings, token: str | None, on_start: Callable[[int], None]
             port=settings.port,
             workers=settings.workers,
             http=TimedProtocol,
-            ws="none",
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -109,7 +109,6 @@ def _run(app: PageGuard, port: int, on_start: Callable[[], None]) -> None:
         host=HOST,
         port=port,
         http=TimedProtocol,
-        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,

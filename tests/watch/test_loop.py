@@ -89,6 +89,15 @@ def test_alerts_are_listed_acknowledged_and_called_false(watch, folder, lines, t
     ):
         assert main(["alerts", str(folder), *wrong]) == 2
         assert what in capsys.readouterr().err
+    damaged = folder / "watch" / "other.sqlite"
+    damaged.write_bytes(b"x" * 5000)
+    assert main(["alerts", str(folder), "--json"]) == 2  # the others are listed first
+    said = capsys.readouterr()
+    assert [alert["id"] for alert in json.loads(said.out)] == list(found)
+    assert said.err.splitlines()[-1].startswith("ape: ") and str(damaged) in said.err
+    assert main(["alerts", str(folder), event, "--acknowledge"]) == 0
+    assert main(["alerts", str(folder), "w-7", "--acknowledge"]) == 2
+    assert str(damaged) in capsys.readouterr().err
 
 
 def test_a_run_that_was_never_watched_has_no_alerts(folder, capsys):
