@@ -100,6 +100,17 @@ def test_alerts_are_listed_acknowledged_and_called_false(watch, folder, lines, t
     assert str(damaged) in capsys.readouterr().err
 
 
+def test_lines_that_wait_for_their_format_wait_over_restarts(watch, lines, tmp_path, capsys):
+    data = tmp_path / "live.csv"
+    data.write_bytes(lines[0] + b"soon,much\n" * 3)
+    for _ in range(2):
+        assert watch(data) == 0, capsys.readouterr().err
+    with data.open("ab") as file:
+        file.writelines(lines[1:])
+    assert watch(data, "--out", str(tmp_path / "events.jsonl")) == 0
+    assert finds_anomaly(reported(tmp_path / "events.jsonl"))
+
+
 def test_a_run_that_was_never_watched_has_no_alerts(folder, capsys):
     assert main(["alerts", str(folder)]) == 2
     assert "nothing was watched" in capsys.readouterr().err
