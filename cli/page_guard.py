@@ -85,7 +85,9 @@ class PageGuard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
         if path == "/" and scope["method"] == "GET" and any(map(self._is_token, given)):
             return self._entered(scope["scheme"] == "https")
-        if not self._is_token(headers.get("authorization", "").removeprefix("Bearer ")) and not self._has_cookie(headers):
+        if not self._is_token(headers.get("authorization", "").removeprefix("Bearer ")) and not self._has_cookie(
+            headers
+        ):
             hint = "open the address that 'ape serve' printed, with its token"
             raise RefusedError(401, "no token, or a wrong one", path[:80], hint)
         if path.startswith(FILE):

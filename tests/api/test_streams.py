@@ -97,7 +97,10 @@ DAMAGES = {
     "null as state": lambda path: _state(path, "scorer", b"null"),
     "text as state": lambda path: _state(path, "parser", "[]"),
     "no state": lambda path: _state(path, "order", b""),
-    "another database": lambda path: (path.unlink(), sqlite3.connect(path).executescript("create table x (y);").close()),
+    "another database": lambda path: (
+        path.unlink(),
+        sqlite3.connect(path).executescript("create table x (y);").close(),
+    ),
 }
 
 

@@ -74,7 +74,14 @@ def client(root):
     ("method", "path"), [*CALLS, ("GET", "/gradio_api/heartbeat/x"), ("OPTIONS", "/"), ("GET", "/x")]
 )
 @pytest.mark.parametrize(
-    "headers", [{}, {"cookie": f"ape-{PORT}="}, {"cookie": f"ape-1={KEY}"}, {"cookie": f"ape-{PORT}={TOKEN}"}, {"authorization": f"Bearer {TOKEN}x"}]
+    "headers",
+    [
+        {},
+        {"cookie": f"ape-{PORT}="},
+        {"cookie": f"ape-1={KEY}"},
+        {"cookie": f"ape-{PORT}={TOKEN}"},
+        {"authorization": f"Bearer {TOKEN}x"},
+    ],
 )
 def test_without_the_token_nothing_is_passed_on(client, method, path, headers):
     answer = client.request(method, path, headers=headers)
@@ -86,7 +93,12 @@ def test_the_address_sets_a_cookie_and_leaves_no_trace(client):
     answer = client.get(f"/?token={TOKEN}")
     assert (answer.status_code, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"ape-{PORT}={KEY};") and TOKEN not in cookie and "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert (
+        cookie.startswith(f"ape-{PORT}={KEY};")
+        and TOKEN not in cookie
+        and "HttpOnly" in cookie
+        and "SameSite=strict" in cookie
+    )
     client.cookies.clear()
     for credentials in (BEARER, COOKIE):
         answer = client.get("/", headers=credentials)

@@ -1,4 +1,5 @@
-"""``python -m faults.attacks``: attack the page, the service and the terminal, and print what got through, and counts."""
+"""``python -m faults.attacks``: attack the page, the service and the terminal, and print what got through,
+and counts."""
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from faults import attacks_api, attacks_browser, attacks_page, attacks_shown, attacks_slow, attacks_terminal
-from faults.attacks_page import Target
 from faults.made_run import make_run
 from faults.served import TOKEN, make_root, served_api, served_page
 from faults.wire import send

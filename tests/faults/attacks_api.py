@@ -30,7 +30,13 @@ def from_elsewhere(host: str, port: int, known: dict[str, str]) -> Iterator[Atta
     for mark, (method, path) in itertools.product(foreign_marks(port), paths):
         if "Referer" not in mark or path != "/docs":
             yield f"{mark} {method} {path}", request(method, path, known | mark, _body(method))
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "", "TEXT/PLAIN;a=text/csv"):
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=b",
+        "",
+        "TEXT/PLAIN;a=text/csv",
+    ):
         for path in (SCORE, STREAM):
             yield f"form {kind!r} {path}", request("POST", path, known | {"Content-Type": kind}, ROWS)
     for method in ("OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT"):
@@ -43,27 +49,31 @@ def without_token(host: str, token: str) -> Iterator[Attack]:
     """Yield requests without the token, with a wrong one, and with the right one in other places."""
     headers = [
         {}, *({"Authorization": each} for each in (
-            "", "Bearer", "Bearer ", f"Bearer {token}x", f"Bearer {token[:-1]}", f"bearer {token}", token, f"Basic {token}",
+            "", "Bearer", "Bearer ", f"Bearer {token}x", f"Bearer {token[:-1]}", f"bearer {token}", token,
+            f"Basic {token}",
             f"Bearer  {token}", f"Bearer {token},", f"Bearer {token.upper()}", "Bearer \xe4", "Bearer null",
         )),
-        {"Cookie": f"token={token}"}, {"X-Token": token}, {"Proxy-Authorization": f"Bearer {token}"}, {"User-Agent": token},
+        {"Cookie": f"token={token}"}, {"X-Token": token}, {"Proxy-Authorization": f"Bearer {token}"},
+        {"User-Agent": token},
         {"X-Forwarded-For": "127.0.0.1"}, {"X-Original-URL": "/health"}, {"X-Rewrite-URL": "/health"},
     ]  # fmt: skip
     for given, (method, path) in itertools.product(headers, PATHS):
         yield f"{given} {method} {path}", request(method, path, {"Host": host, **given, **JSON}, _body(method))
     for path in (
-        f"/detectors?token={token}", f"/detectors?access_token={token}", "/health/../detectors", "/health/%2e%2e/detectors",
+        f"/detectors?token={token}", f"/detectors?access_token={token}", "/health/../detectors",
+        "/health/%2e%2e/detectors",
         "//detectors", "/./detectors", "/docs/../metrics", "/openapi.json/../metrics", "/health;/detectors", "/METRICS",
-        "/metrics/", "/detectors%2f", "/health%00/../detectors", "/health?/../detectors/..", "/\\detectors", "/nothing",
+        "/metrics/", "/detectors%2f", "/health%00/../detectors", "/\\detectors", "/nothing",
     ):  # fmt: skip
-        if not path.startswith("/health?"):
-            yield path, request("GET", path, {"Host": host})
+        yield path, request("GET", path, {"Host": host})
 
 
 NAMES = (
-    "..", ".", "%2e%2e", "..%2f..%2fetc", "%2fetc%2fpasswd", "a%2fb", "a/b", "a\\b", "a%5cb", "%00", "a%00", "a%0a", "a%0d%0aX:%20y",
-    "-x", ".x", "_x", "a%20b", "a;b", "a:b", "~", "*", "a" * 65, "a" * 5000, "%ff%fe", "%e2%80%ae", "%c3%a4", "CON%3a", "pump%2f..",
-    "%252e%252e", "a?b%2f", "$(id)", "`id`", "%7b%7b7*7%7d%7d", "'%20or%201=1--", "%1b[31m",
+    "..", ".", "%2e%2e", "..%2f..%2fetc", "%2fetc%2fpasswd", "a%2fb", "a/b", "a\\b", "a%5cb", "%00", "a%00", "a%0a",
+    "a%0d%0aX:%20y",
+    "-x", ".x", "_x", "a%20b", "a;b", "a:b", "~", "*", "a" * 65, "a" * 5000, "%ff%fe", "%e2%80%ae", "%c3%a4",
+    "CON%3a", "pump%2f..",
+    "%252e%252e", "$(id)", "`id`", "%7b%7b7*7%7d%7d", "'%20or%201=1--", "%1b[31m",
 )  # fmt: skip
 
 BODIES: dict[str, tuple[dict[str, str], bytes]] = {

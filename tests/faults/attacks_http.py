@@ -17,7 +17,8 @@ def foreign_hosts(port: int) -> list[str]:
         "2130706433", "0x7f000001", "017700000001", "127.0.1", "127.0.0.2", "127.0.0.01", "[::]", "[::ffff:127.0.0.1]",
         "[::ffff:7f00:1]", "[0:0:0:0:0:0:0:1]", "[::1%25lo]", "[::2]", "::1", "EVIL.EXAMPLE", "user@127.0.0.1",
         "127.0.0.1@evil.example", "127.0.0.1/evil", "127.0.0.1#", "127.0.0.1?x", "127.0.0.1\\evil.example",
-        "http://127.0.0.1", "127.0.0.1,evil.example", "127.0.0.1 evil.example", "%31%32%37.0.0.1", "\xb2127.0.0.1", "", "*",
+        "http://127.0.0.1", "127.0.0.1,evil.example", "127.0.0.1 evil.example", "%31%32%37.0.0.1", "\xb2127.0.0.1",
+        "", "*",
     )  # fmt: skip
     return [*names, *(f"{name}:{port}" for name in names), f"127.0.0.1:{port}:80", "localhost:x", "localhost:-1"]
 
@@ -31,7 +32,8 @@ def foreign_origins(port: int) -> list[str]:
         f"http://[::1]:{port + 1}", f"http://127.0.0.1.:{port}", f"http://127.0.0.1:{port}.evil.example",
         f"http://127.0.0.1:{port}@evil.example", f"http://evil.example#127.0.0.1:{port}", f"http://127.0.0.1:{port}x",
         f"http://user@127.0.0.1:{port}", f"ws://127.0.0.1:{port}", f"ftp://127.0.0.1:{port}", f"127.0.0.1:{port}",
-        f"//127.0.0.1:{port}", f"http://127.0.0.1:{port},http://evil.example", f"http://evil.example http://127.0.0.1:{port}",
+        f"//127.0.0.1:{port}", f"http://127.0.0.1:{port},http://evil.example",
+        f"http://evil.example http://127.0.0.1:{port}",
         f"javascript://127.0.0.1:{port}", f"http:/127.0.0.1:{port}",
     ]  # fmt: skip
 
@@ -42,13 +44,15 @@ def foreign_marks(port: int) -> list[dict[str, str]]:
         {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
         for site in ("cross-site", "same-site")
         for mode, dest in (
-            ("no-cors", "image"), ("no-cors", "script"), ("cors", "empty"), ("navigate", "iframe"), ("navigate", "object"),
+            ("no-cors", "image"), ("no-cors", "script"), ("cors", "empty"), ("navigate", "iframe"), ("navigate",
+            "object"),
             ("navigate", "embed"), ("navigate", "frame"), ("websocket", "websocket"), ("no-cors", "style"),
         )
     ]  # fmt: skip
     referers = (
         "http://evil.example/", f"http://127.0.0.1:{port + 1}/", f"http://localhost:{port + 1}/x",
-        f"http://evil.example/?http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}@evil.example/", "http://127.0.0.1/", "x",
+        f"http://evil.example/?http://127.0.0.1:{port}/", f"http://127.0.0.1:{port}@evil.example/", "http://127.0.0.1/",
+        "x",
     )  # fmt: skip
     forwarded = [{"X-Forwarded-Host": name} for name in ("evil.example", f"evil.example:{port}", "127.0.0.1.", "")]
     return [*fetched, {"Sec-Fetch-Site": "odd"}, *({"Referer": each} for each in referers), *forwarded]
@@ -57,6 +61,7 @@ def foreign_marks(port: int) -> list[dict[str, str]]:
 def malformed(host: str, known: dict[str, str], path: str, foreign: str = "evil.example") -> Iterator[Attack]:
     """Yield requests that say two things, or are none; ``known`` are the headers that would be let in."""
     rest = "".join(f"{name}: {value}\r\n" for name, value in known.items() if name != "Host")
+    post = f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}"
     lines = {
         "HTTP/1.0 without Host": f"GET {path} HTTP/1.0\r\n{rest}\r\n",
         "HTTP/1.1 without Host": f"GET {path} HTTP/1.1\r\n{rest}\r\n",
@@ -71,7 +76,8 @@ def malformed(host: str, known: dict[str, str], path: str, foreign: str = "evil.
         "a folded host": f"GET {path} HTTP/1.1\r\nHost:\r\n {foreign}\r\n{rest}\r\n",
         "a space before the colon": f"GET {path} HTTP/1.1\r\nHost : {host}\r\n{rest}\r\n",
         "an underscore": f"GET {path} HTTP/1.1\r\nHost_: {host}\r\n{rest}\r\n",
-        "two origins": f"GET {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nOrigin: http://{foreign}\r\n{rest}\r\n",
+        "two origins": f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
+        f"Origin: http://{host}\r\nOrigin: http://{foreign}\r\n{rest}\r\n",
         "a zero byte in the path": f"GET {path}\0 HTTP/1.1\r\nHost: {host}\r\n{rest}\r\n",
         "a zero byte in a header": f"GET {path} HTTP/1.1\r\nHost: {host}\r\nX: \0\r\n{rest}\r\n",
         "a line feed in the host": f"GET {path} HTTP/1.1\r\nHost: {host}\nX: y\r\n\x0b: z\r\n{rest}\r\n",
@@ -80,15 +86,15 @@ def malformed(host: str, known: dict[str, str], path: str, foreign: str = "evil.
         "another version": f"GET {path} HTTP/3.7\r\nHost: {host}\r\n{rest}\r\n",
         "HTTP/2 without asking": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        "a length and chunks": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "a length and chunks": f"{post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
         f"0\r\n\r\nGET {path} HTTP/1.1\r\nHost: {foreign}\r\n\r\n",
-        "two lengths": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
-        "a negative length": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Content-Length: -1\r\n\r\n",
-        "a length that is no number": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Content-Length: 1e3\r\n\r\n",
-        "a length beyond all": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Content-Length: {'9' * 40}\r\n\r\n",
-        "a chunk of a negative size": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Transfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n",
-        "a chunk of no size": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Transfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n",
-        "another coding": f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{rest}Transfer-Encoding: gzip, identity\r\n\r\nx",
+        "two lengths": f"{post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        "a negative length": f"{post}Content-Length: -1\r\n\r\n",
+        "a length that is no number": f"{post}Content-Length: 1e3\r\n\r\n",
+        "a length beyond all": f"{post}Content-Length: {'9' * 40}\r\n\r\n",
+        "a chunk of a negative size": f"{post}Transfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n",
+        "a chunk of no size": f"{post}Transfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n0\r\n\r\n",
+        "another coding": f"{post}Transfer-Encoding: gzip, identity\r\n\r\nx",
         "a long line": f"GET /{'x' * 100_000} HTTP/1.1\r\nHost: {host}\r\n{rest}\r\n",
         "a long header": f"GET {path} HTTP/1.1\r\nHost: {host}\r\nX: {'x' * 100_000}\r\n{rest}\r\n",
         "many headers": f"GET {path} HTTP/1.1\r\nHost: {host}\r\n" + "X: y\r\n" * 20_000 + f"{rest}\r\n",

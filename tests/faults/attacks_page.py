@@ -15,7 +15,11 @@ from faults.wire import Reply, request
 CANARY = "CANARY-of-a-private-file"
 FILE = "/gradio_api/file="
 GETS = ("/", "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events", "/gradio_api/app_id")
-STREAMS = ("/gradio_api/queue/data?session_hash=a", "/gradio_api/heartbeat/a", "/gradio_api/upload_progress?upload_id=a")
+STREAMS = (
+    "/gradio_api/queue/data?session_hash=a",
+    "/gradio_api/heartbeat/a",
+    "/gradio_api/upload_progress?upload_id=a",
+)
 POSTS = ("/gradio_api/upload?upload_id=a", "/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
 JOIN = json.dumps({"data": [], "fn_index": 0, "session_hash": "attack"})
 FORM = (
@@ -89,21 +93,35 @@ def without_token(target: Target) -> Iterator[Attack]:
     """Yield requests without the token, with a wrong one, and with the right one in other places."""
     token, name = target.token, f"ape-{target.port}"
     headers = [
-        {}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"Authorization": "Bearer "}, {"Authorization": f"Bearer {token}x"},
-        {"Authorization": f"Bearer {token[:-1]}"}, {"Authorization": f"Bearer {token.upper()}"}, {"Authorization": f"Basic {token}"},
+        {}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"Authorization": "Bearer "},
+        {"Authorization": f"Bearer {token}x"},
+        {"Authorization": f"Bearer {token[:-1]}"}, {"Authorization": f"Bearer {token.upper()}"},
+        {"Authorization": f"Basic {token}"},
         {"Authorization": "Bearer \xe4\xff"}, {"Authorization": f"Bearer {token}, Bearer {token}"},
-        {"Cookie": ""}, {"Cookie": f"{name}="}, {"Cookie": f"{name}=x"}, {"Cookie": f"{name}={token}x"}, {"Cookie": "\xff=\xff"},
-        {"Cookie": f"ape-1={target.cookie}"}, {"Cookie": f"ape={target.cookie}"}, {"Cookie": f"{name.upper()}={target.cookie}"},
+        {"Cookie": ""}, {"Cookie": f"{name}="}, {"Cookie": f"{name}=x"}, {"Cookie": f"{name}={token}x"},
+        {"Cookie": "\xff=\xff"},
+        {"Cookie": f"ape-1={target.cookie}"}, {"Cookie": f"ape={target.cookie}"},
+        {"Cookie": f"{name.upper()}={target.cookie}"},
         {"Cookie": f'{name}="'}, {"Cookie": ";;;=;=="}, {"Cookie": f"{name}"}, {"Cookie": f"x[]={target.cookie}"},
         {"Cookie": f"x={name}={target.cookie}"}, {"Cookie": "expires=\x01; path=/; \x07=x"}, {"Cookie": "a=b;" * 2000},
-        {"X-Token": token}, {"Token": token}, {"X-Authorization": f"Bearer {token}"}, {"Proxy-Authorization": f"Bearer {token}"},
-        {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-User": "admin"}, {"X-Real-IP": "127.0.0.1"}, {"User-Agent": token},
+        {"X-Token": token}, {"Token": token}, {"X-Authorization": f"Bearer {token}"},
+        {"Proxy-Authorization": f"Bearer {token}"},
+        {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-User": "admin"}, {"X-Real-IP": "127.0.0.1"},
+        {"User-Agent": token},
         {"X-Original-URL": "/"}, {"X-Rewrite-URL": "/"}, {"X-HTTP-Method-Override": "GET"}, {"X-Gradio-User": "app"},
         {"X-Gradio-Server": "http://evil.example"}, {"Referer": f"http://127.0.0.1:{target.port}/?token={token}"},
     ]  # fmt: skip
     for given, (method, path) in itertools.product(headers, paths_of(target)):
         yield f"{given} {method} {path}", _sent(target, method, path, {"Host": target.host, **given})
-    for query in ("token=", "token=x", f"token={token}x", f"Token={token}", f"token[]={token}", f"access_token={token}", "token=%ff%00"):
+    for query in (
+        "token=",
+        "token=x",
+        f"token={token}x",
+        f"Token={token}",
+        f"token[]={token}",
+        f"access_token={token}",
+        "token=%ff%00",
+    ):
         yield f"?{query}", request("GET", f"/?{query}", {"Host": target.host})
     for path in ("/config", "/gradio_api/info", f"{FILE}{target.root}/pump/report.html", "//", "/."):
         yield f"token in {path}", request("GET", f"{path}?token={token}", {"Host": target.host})
@@ -138,14 +156,22 @@ def private_files(target: Target) -> list[str]:
     """Return files that the page must not send, also to whoever has the token."""
     root, outside = target.root, target.root.parent / "outside"
     inside = (
-        "private.txt", "a.png", "series/x.csv", "norun/report.html", "norun/a.png", "pump/run.json", "pump/ledger.jsonl",
+        "private.txt", "a.png", "series/x.csv", "norun/report.html", "norun/a.png", "pump/run.json",
+        "pump/ledger.jsonl",
         "pump/spans.jsonl", "pump/checkpoints.sqlite", "pump/conversation.sqlite", "pump/.env", "pump/.lock",
         "pump/checksums.json", "pump/posttrain.json", "pump/watch/load.sqlite", "pump/detector/model.safetensors",
         "pump/link.png", "pump/linked/a.png", "pump/linked-report/report.html", "pump/../private.txt", "pump/../a.png",
-        "pump/../../outside/a.png", "pump", "pump/", "pump/artefacts", ".page", ".page/../private.txt", ".page/link.csv",
+        "pump/../../outside/a.png", "pump", "pump/", "pump/artefacts", ".page", ".page/../private.txt",
+        ".page/link.csv",
         "circle.png", "linked-run/report.html", "pump/pipe.png", "pump/report.html/x", "PUMP/run.json", "x" * 3000,
     )  # fmt: skip
-    return [*(f"{root}/{name}" for name in inside), f"{outside}/a.png", "/etc/passwd", "/proc/self/environ", "/dev/zero"]
+    return [
+        *(f"{root}/{name}" for name in inside),
+        f"{outside}/a.png",
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/dev/zero",
+    ]
 
 
 def files(target: Target) -> Iterator[Attack]:
@@ -155,7 +181,14 @@ def files(target: Target) -> Iterator[Attack]:
         for spelling in dict.fromkeys(_spellings(path)):
             for route in routes if path.endswith(("private.txt", "passwd")) else (FILE,):
                 yield f"{route}{spelling[:200]}", request("GET", route + spelling.replace(" ", "%20"), target.known)
-    for address in ("http://127.0.0.1:1/", "https://evil.example/x", "//evil.example/x", "ftp://x", "http:/x", "data:,x"):
+    for address in (
+        "http://127.0.0.1:1/",
+        "https://evil.example/x",
+        "//evil.example/x",
+        "ftp://x",
+        "http:/x",
+        "data:,x",
+    ):
         for route in (FILE, "/gradio_api/proxy="):
             yield f"{route}{address}", request("GET", route + address, target.known)
 
@@ -163,23 +196,33 @@ def files(target: Target) -> Iterator[Attack]:
 def routes(target: Target) -> Iterator[Attack]:
     """Yield requests for what else Gradio has, with the token."""
     gets = (
-        "/monitoring", "/monitoring/summary", "/monitoring/x", "/docs", "/redoc", "/openapi.json", "/gradio_api/openapi.json",
-        "/login", "/logout", "/gradio_api/user", "/gradio_api/token", "/gradio_api/login_check", "/gradio_api/dev/reload",
-        "/gradio_api/deep_link", "/gradio_api/runs", "/gradio_api/vibe-code", "/gradio_api/profiling/traces", "/pwa_icon",
-        "/gradio_api/custom_component/x/client/component/../../x", "/gradio_api/call/say/x", "/gradio_api/mcp/sse", "/mcp",
+        "/monitoring", "/monitoring/summary", "/monitoring/x", "/docs", "/redoc", "/openapi.json",
+        "/gradio_api/openapi.json",
+        "/login", "/logout", "/gradio_api/user", "/gradio_api/token", "/gradio_api/login_check",
+        "/gradio_api/dev/reload",
+        "/gradio_api/deep_link", "/gradio_api/runs", "/gradio_api/vibe-code", "/gradio_api/profiling/traces",
+        "/pwa_icon",
+        "/gradio_api/custom_component/x/client/component/../../x", "/gradio_api/call/say/x", "/gradio_api/mcp/sse",
+        "/mcp",
         "/gradio_api/stream/a/b/c/playlist-file", "/robots.txt", "/favicon.ico/..", "/config/..", "/assets/../config",
-        "/assets/%2e%2e/routes.py", "/static/..%2f..%2froutes.py", "/svelte/..%5c..%5cx", "/assets/%00", "/static/%00.png",
-        "/assets//etc/passwd", "/static//etc/passwd", "/gradio_api/heartbeat/../config", "//gradio_api/info", "/GRADIO_API/info",
-        "/gradio_api/%66ile=/etc/passwd", "/gradio_api/file%3D/etc/passwd", "/gradio_api;/file=/etc/passwd", "/./private.txt",
-        "/?view=/etc/passwd/../..", "/assets/x" + "x" * 5000, "/nothing", "/gradio_api/", "/gradio_api", "/%ff%fe", "/ ",
+        "/assets/%2e%2e/routes.py", "/static/..%2f..%2froutes.py", "/svelte/..%5c..%5cx", "/assets/%00",
+        "/static/%00.png",
+        "/assets//etc/passwd", "/static//etc/passwd", "/gradio_api/heartbeat/../config", "//gradio_api/info",
+        "/GRADIO_API/info",
+        "/gradio_api/%66ile=/etc/passwd", "/gradio_api/file%3D/etc/passwd", "/gradio_api;/file=/etc/passwd",
+        "/./private.txt",
+        "/?view=/etc/passwd/../..", "/assets/x" + "x" * 5000, "/nothing", "/gradio_api/", "/gradio_api", "/%ff%fe",
+        "/ ",
     )  # fmt: skip
     for path in gets:
         if path != "/?view=/etc/passwd/../..":
             yield f"GET {path[:80]}", request("GET", path, target.known)
     posts = (
         "/login", "/gradio_api/run/say", "/gradio_api/api/say", "/gradio_api/call/say", "/gradio_api/stream/x",
-        "/gradio_api/component_server", "/gradio_api/process_recording", "/gradio_api/vibe-edit", "/gradio_api/vibe-code",
-        "/gradio_api/run-history/connect", "/gradio_api/profiling/clear", "/gradio_api/undo-vibe-edit", "/", "/config", "/mcp",
+        "/gradio_api/component_server", "/gradio_api/process_recording", "/gradio_api/vibe-edit",
+        "/gradio_api/vibe-code",
+        "/gradio_api/run-history/connect", "/gradio_api/profiling/clear", "/gradio_api/undo-vibe-edit", "/",
+        "/config", "/mcp",
     )  # fmt: skip
     for path in posts:
         yield f"POST {path}", request("POST", path, {**target.known, "Content-Type": "application/json"}, "{}")

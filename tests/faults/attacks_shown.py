@@ -114,7 +114,9 @@ def make_conversations(root: Path, port: int, model: OddServer) -> list[tuple[st
     return [("mined", "what does the series do?"), ("wide", "what does the series do?"), ("asked", "The model says:")]
 
 
-def attacks(browser: Any, target: Target, port: int, asked: list[str], shown: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def attacks(
+    browser: Any, target: Target, port: int, asked: list[str], shown: list[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
     """Open each conversation; yield a name for each payload in it, and what is wrong."""
     for later, (name, words) in enumerate(shown):
         newest = time.time() + 1000 * (later + 1)  # the page opens the latest conversation
@@ -129,8 +131,10 @@ def attacks(browser: Any, target: Target, port: int, asked: list[str], shown: li
             page.get_by_text(words).last.wait_for(timeout=SHOWN)
             page.wait_for_timeout(1500)
             links = page.evaluate(
+                # A link is only followed by a person; one with a script, or that tells others, is none.
                 "() => [...document.querySelectorAll('[src],[href],[srcset],[data],[action],[ping]')].flatMap(each =>"
-                " ['src', 'href', 'srcset', 'data', 'action', 'ping'].map(a => each.getAttribute(a) || ''))"
+                " ['src', 'href', 'srcset', 'data', 'action', 'ping'].map(a => each.getAttribute(a) || '').filter("
+                "  value => !(each.matches('a') && value == each.getAttribute('href') && /^https?:/.test(value))))"
             )
             opened = page.url
         own = f"http://{target.host}/"

@@ -16,13 +16,14 @@ ENDS = 60.0  # seconds until all are let go: a body may take 30
 def attacks(port: int, path: str, known: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Open connections of each kind, and ask for a path meanwhile; yield names, and what is wrong."""
     host = f"Host: 127.0.0.1:{port}\r\n"
+    post = f"POST /detectors/pump/score HTTP/1.1\r\n{host}Content-Type: text/csv\r\n"
     begins = {
         "nothing": "",
         "half a line": f"GET {path[:1]}",
         "half of the headers": f"GET {path} HTTP/1.1\r\n{host}X: ",
-        "half a body": f"POST /detectors/pump/score HTTP/1.1\r\n{host}Content-Type: text/csv\r\nContent-Length: 99\r\n\r\nx",
-        "half a chunk": f"POST /x HTTP/1.1\r\n{host}Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nx",
-        "waits for leave": f"POST /x HTTP/1.1\r\n{host}Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+        "half a body": f"{post}Content-Length: 99\r\n\r\nx",
+        "half a chunk": f"{post}Transfer-Encoding: chunked\r\n\r\nff\r\nx",
+        "waits for leave": f"{post}Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
     }
     asked = request("GET", path, {"Host": f"127.0.0.1:{port}", **known})
     with ExitStack() as stack:

@@ -19,9 +19,9 @@ from faults.made_run import ANOMALY, NEW, TRAINED
 from odd_server import OddServer, body, calling, completion, odd_server, raw, say, wire
 from support import short_training, unverified
 
-# Sets the title, blinks, clears, turns the direction, goes back, deletes; nothing of it is what a command prints itself.
+# Sets the title, blinks, turns the direction, goes back, deletes; no command prints anything of it by itself.
 HOSTILE = "\x1b]0;HACK\x07\x1b[5;6m\x9b7m\u202e\u2066\x08\x7f\x0b\x0c\u2028\u200eHACK\x1bP1\x1b\\"
-NAME = HOSTILE.replace("/", "")  # of files; half characters and bytes that are no UTF-8 are in BYTES
+NAME = HOSTILE.replace("/", "")  # of files; BYTES is no UTF-8
 BYTES = os.fsdecode(b"\xff\xfe\x1b[5;6mHACK")
 RAW = re.compile(
     r"\x1b[\]P\\]|\x1b\[5;6m|[\x00\x07\x08\x0b\x0c\x7f\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -67,15 +67,21 @@ def make_files(folder: Path) -> None:
     values[ANOMALY] += 15
     other = values[::-1] * 2
     header = f'time,"{NAME} load","b {NAME}"\n'.replace("\u2028", "").replace("\x0b", "").replace("\x0c", "")
-    lines = [f"{k // 60:02d}:{k % 60:02d},{a:.2f},{b:.2f}\n" for k, (a, b) in enumerate(zip(values, other, strict=True))]
+    lines = [
+        f"{k // 60:02d}:{k % 60:02d},{a:.2f},{b:.2f}\n" for k, (a, b) in enumerate(zip(values, other, strict=True))
+    ]
     rows = [f"2026-03-{2 + k // 1440:02d} {lines[k % 1440][:5]}{lines[k][5:]}" for k in range(len(lines))]
     (folder / f"{NAME}.csv").write_text(header + "".join(rows))
     (folder / "new.csv").write_text(header + "".join(rows[TRAINED:]))
-    (folder / "cells.csv").write_text(header + "".join(rows[:50]) + f'x{NAME},{NAME},"{NAME}"\n' * 3 + "".join(rows[50:90]))
+    (folder / "cells.csv").write_text(
+        header + "".join(rows[:50]) + f'x{NAME},{NAME},"{NAME}"\n' * 3 + "".join(rows[50:90])
+    )
     (folder / "text.csv").write_text(header + f'"{NAME}","{NAME}","{NAME}"\n' * 30)
     (folder / "long.csv").write_text("time,series,v\n" + "".join(f"{k},{NAME}{k % 2},{k % 7}\n" for k in range(400)))
     (folder / "unit.csv").write_text(f"time,v\n,{NAME}\n" + "".join(f"{k},{k % 7} {NAME}\n" for k in range(400)))
-    (folder / f"{NAME}.txt").write_text(f"The load {NAME} sometimes sticks {NAME} for ten minutes.\n{NAME} drops {NAME}.\n")
+    (folder / f"{NAME}.txt").write_text(
+        f"The load {NAME} sometimes sticks {NAME} for ten minutes.\n{NAME} drops {NAME}.\n"
+    )
     (folder / "log.txt").write_text("".join(f"2026-03-02 {k:02d}:00:00 ERROR {NAME} pump {k}\n" for k in range(20)))
     (folder / f"{NAME}.json").write_text(json.dumps({NAME: NAME}))
     (folder / f"{NAME}.npz").write_bytes(b"PK\x03\x04" + NAME.encode())
@@ -130,18 +136,35 @@ def commands(folder: Path) -> Iterator[tuple[str, list[object], str]]:
     yield "eval of no file", ["eval", "run", f"{NAME}.toml", "--out", folder / "evaluated"], ""
     yield "bench", ["bench", "describe", NAME], ""
     yield "supplement", ["bench", "supplement", data, "--out", folder / f"set {NAME}"], ""
-    for name in (f"{NAME}.csv", "cells.csv", "text.csv", "long.csv", "unit.csv", f"{NAME}.npz", f"{NAME}.parquet", f"{BYTES}.csv"):
+    for name in (
+        f"{NAME}.csv",
+        "cells.csv",
+        "text.csv",
+        "long.csv",
+        "unit.csv",
+        f"{NAME}.npz",
+        f"{NAME}.parquet",
+        f"{BYTES}.csv",
+    ):
         yield f"check {name}", ["check", folder / name], ""
         yield f"check {name} as JSON", ["check", folder / name, "--json"], ""
     for option in ("--column", "--time-format", "--timezone", "--series-column", "--missing", "--train-end"):
         yield f"check {option}", ["check", data, option, NAME], ""
         yield f"check {option}=", ["check", folder / "long.csv", f"{option}={NAME}={NAME}"], ""
     for action in ("run", "mine", "train", "check", "chat", "events", "alerts", "trace", "batch", "watch", "score"):
-        yield f"{action} of no file", [action, folder / f"no {NAME}", *(["--out", folder / "none"] if action != "check" else [])], ""
+        yield (
+            f"{action} of no file",
+            [action, folder / f"no {NAME}", *(["--out", folder / "none"] if action != "check" else [])],
+            "",
+        )
     yield "an unknown command", [NAME], ""
     yield "an unknown option", ["run", f"--{NAME}"], ""
     yield "an unknown choice", ["run", data, "--backbone", NAME, "--alerts-per", NAME, "--seed", NAME], ""
-    yield "text that is none", ["mine", data, "--text", folder / f"{NAME}.npz", "--log", folder / NAME, "--out", folder / "none"], ""
+    yield (
+        "text that is none",
+        ["mine", data, "--text", folder / f"{NAME}.npz", "--log", folder / NAME, "--out", folder / "none"],
+        "",
+    )
     for action in ("show", "validate"):
         yield f"bank {action}", ["bank", action, folder / f"{NAME}.json"], ""
 
@@ -177,7 +200,8 @@ def hostile_banks(bank: Path, folder: Path) -> Iterator[tuple[str, Path]]:
 REPLIES = {
     "text": say(HOSTILE),
     "text with a picture": say(f"![x](http://127.0.0.1:1/{HOSTILE}) <b>{HOSTILE}</b>"),
-    "a call of an unknown tool": calling({"id": HOSTILE, "type": "function", "function": {"name": HOSTILE, "arguments": HOSTILE}}),
+    "a call of an unknown tool": calling({"id": HOSTILE, "type": "function", "function": {"name": HOSTILE,
+    "arguments": HOSTILE}}),
     "an error": body({"error": {"message": HOSTILE, "code": HOSTILE, "type": HOSTILE}}, status=400),
     "an error that is retried": body({"error": {"message": HOSTILE, "code": HOSTILE}}, status=401),
     "HTML": raw(f"<html>{HOSTILE}</html>".encode(), kind=f"text/html; x={'HACK'}"),
@@ -195,7 +219,11 @@ def with_servers(folder: Path, data: Path) -> Iterator[tuple[str, list[object], 
         with odd_server() as server:
             server.reply = reply
             yield f"mine: {name}", ["mine", data, "--brain", f"{server.url}/v1", "--out", folder / f"asked {name}"], ""
-            yield f"chat: {name}", ["chat", data, "--brain", f"{server.url}/v1", "--out", folder / f"chat {name}"], "hello\nquit\n"
+            yield (
+                f"chat: {name}",
+                ["chat", data, "--brain", f"{server.url}/v1", "--out", folder / f"chat {name}"],
+                "hello\nquit\n",
+            )
             yield f"brain: {name}", ["brain", "check", f"{server.url}/v1"], ""
     with odd_server() as server:
         server.models = _models
@@ -207,7 +235,9 @@ def with_servers(folder: Path, data: Path) -> Iterator[tuple[str, list[object], 
 
 
 def _models(sender: OddServer) -> None:
-    body({"object": HOSTILE, "data": [{"id": f"{HOSTILE}{k}", "object": "model", "owned_by": HOSTILE} for k in range(3)]})(sender)
+    body(
+        {"object": HOSTILE, "data": [{"id": f"{HOSTILE}{k}", "object": "model", "owned_by": HOSTILE} for k in range(3)]}
+    )(sender)
 
 
 def attacks(folder: Path) -> Iterator[tuple[str, str]]:

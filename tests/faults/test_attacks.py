@@ -40,7 +40,11 @@ def test_hostile_banks_and_names_are_printed_without_control_characters(watched_
         path.write_text(text)
         shown, crash = printed(["bank", ("show", "validate")[number % 2], path], terminal=number % 3 == 0)
         assert not crash and shown and not RAW.search(shown), what
-    for words in (["check", tmp_path / f"{HOSTILE.replace('/', '')}.csv"], ["events", HOSTILE], ["run", f"--{HOSTILE}"]):
+    for words in (
+        ["check", tmp_path / f"{HOSTILE.replace('/', '')}.csv"],
+        ["events", HOSTILE],
+        ["run", f"--{HOSTILE}"],
+    ):
         for terminal in (False, True):
             shown, crash = printed(words, terminal=terminal)
             assert not crash and "HACK" in shown and not RAW.search(shown)

@@ -50,7 +50,9 @@ def _is_whole(received: bytearray) -> bool:
     return len(body) >= int(lengths[0]) if lengths else body.endswith(b"0\r\n\r\n")
 
 
-def request(method: str, target: str, headers: dict[str, str] | list[tuple[str, str]], body: str | bytes = b"") -> bytes:
+def request(
+    method: str, target: str, headers: dict[str, str] | list[tuple[str, str]], body: str | bytes = b""
+) -> bytes:
     """Return a request with exactly these headers, the length of a body, and the wish to close the connection."""
     given = list(headers.items()) if isinstance(headers, dict) else headers
     body = body.encode("latin-1") if isinstance(body, str) else body
