@@ -6,7 +6,7 @@ Its state is a file in the run folder, as of ``ape watch``. So workers share str
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -60,12 +60,12 @@ class _Ahead(Parser):
 
     _taken: tuple[list[Block], list[Note]] | None = None
 
-    def take(self, items: Sequence[bytes | Mark]) -> tuple[list[Block], list[Note]]:
+    def take(self, items: Iterable[bytes | Mark]) -> tuple[list[Block], list[Note]]:
         """Parse lines, which are given again later."""
         self._taken = super().add(items)
         return self._taken
 
-    def add(self, items: Sequence[bytes | Mark]) -> tuple[list[Block], list[Note]]:
+    def add(self, items: Iterable[bytes | Mark]) -> tuple[list[Block], list[Note]]:
         taken, self._taken = self._taken, None
         return super().add(items) if taken is None else taken
 
@@ -199,6 +199,7 @@ def _described(served: Served, name: str, path: Path) -> StreamInfo:
         newest_time=None if newest is None else str(newest.astype("datetime64[s]")).replace("T", " "),
         events=len(alerts),
         open=[alert.id for alert in alerts if alert.record["state"] in ("open", "grow")],
+        problem=None,
     )
 
 
