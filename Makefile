@@ -1,7 +1,7 @@
 # make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
 # make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
 # make test-otlp: traces in a real viewer. make test-postgres: checkpoints in a real PostgreSQL, which must be installed.
-# make test-mlflow: an exported detector in a model registry. make test-faults: damaged files, changed files and bombs.
+# make test-mlflow: an exported detector in a model registry. make test-faults: damaged and changed files, bombs, attacks.
 PYTHON ?= python3
 VENV ?= .venv
 PEERS ?= .venv-peers
@@ -31,7 +31,7 @@ test-extended: $(READY)
 test-all: $(READY)
 	$(PYTEST)
 
-# The long form of the tests that damage, change and lock files; the short form is in the other targets.
+# The long form of the tests that damage, change and lock files, and of attacks; the short form is in the other targets.
 test-faults: $(READY)
 	$(PYTEST) -m faults
 

@@ -71,8 +71,10 @@ def open_brain(brain: str | None = None, model: str | None = None, seed: int = 0
         return Brain(ExpertChatModel())
     if not brain.startswith(("http://", "https://")):
         raise InputError(f"unknown brain '{brain}'", "brain", "use 'embedded' or the http address of a server")
-    from ape.agents.server import connect  # loads the client libraries, which the embedded brain does not need
+    # These load the client libraries, which the embedded brain does not need.
+    from ape.agents.server import base_address, connect
 
+    base_address(brain)  # refuses what is none
     without_login(brain)
     connection = connect(_with_login(brain), model or os.environ.get(MODEL_VARIABLE), seed)
     return Brain(connection.chat, connection.model, connection.server, connection.character_budget)

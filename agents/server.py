@@ -108,9 +108,10 @@ def base_address(address: str) -> str:
     try:
         plain = without_credentials(address.strip()).rstrip("/")
         parts, url = urlsplit(plain), httpx.URL(plain)
+        port = parts.port
     except (ValueError, httpx.InvalidURL):
         raise _no_address() from None
-    if url.scheme not in ("http", "https") or not url.host or parts.port == 0 or parts.query or parts.fragment:
+    if url.scheme not in ("http", "https") or not url.host or port == 0 or parts.query or parts.fragment:
         raise _no_address()
     return plain if parts.path else f"{plain}/v1"
 

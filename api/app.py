@@ -21,8 +21,9 @@ from ape.api.metrics import Measured, Metrics
 from ape.api.page import page
 from ape.api.scoring import read_csv, read_rows, scored
 from ape.api.served import NAME, Served
-from ape.api.streams import BusyError, follow, lines_of_csv, lines_of_rows, streams_of
+from ape.api.streams import follow, lines_of_csv, lines_of_rows, streams_of
 from ape.core.errors import InputError
+from ape.watch.store import DamagedStoreError, StoreInUseError, StoreUnavailableError
 
 Answer = TypeVar("Answer", bound=Message)
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # of the page: it loads nothing
@@ -47,7 +48,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         413: "the body is too large",
         415: "the body is neither JSON nor CSV",
         422: "the rows cannot be used",
-        503: "too many requests wait",
+        500: "the stream is damaged",
+        503: "too many requests wait, or the stream cannot be written now",
     }.items()
 }
 
@@ -205,7 +207,9 @@ def build_app(
     app.include_router(router, dependencies=[bearer])
     app.add_api_route("/docs", partial(_docs, app), include_in_schema=False)
     app.add_exception_handler(InputError, _bad_input)
-    app.add_exception_handler(BusyError, _busy)
+    app.add_exception_handler(StoreInUseError, _busy)
+    app.add_exception_handler(DamagedStoreError, _unusable_stream)
+    app.add_exception_handler(StoreUnavailableError, _unusable_stream)
     app.add_exception_handler(OSError, _no_disk)
     app.add_exception_handler(HTTPException, _bad_request)
     app.add_exception_handler(Exception, _failed)
@@ -231,6 +235,13 @@ async def _bad_request(request: Request, error: Exception) -> Response:
 
 async def _busy(request: Request, _error: Exception) -> Response:
     return _refused(request, 409, "another request has the stream", "send one at a time, in order")
+
+
+async def _unusable_stream(request: Request, error: Exception) -> Response:
+    """Answer a request to a stream whose file is damaged, or cannot be written: the rows are not to blame."""
+    assert isinstance(error, InputError)
+    status = 503 if isinstance(error, StoreUnavailableError) else 500
+    return _refused(request, status, error.what, error.hint)
 
 
 async def _no_disk(request: Request, error: Exception) -> Response:

@@ -21,6 +21,7 @@ OPEN = ("/health", "/docs", "/openapi.json")  # paths that need no token: they r
 MAX_BODY = 16 * 2**20  # bytes
 LONGEST_BODY = 30.0  # seconds in which a body must arrive
 MOST_AT_ONCE = 32  # requests with a body in one process: each may hold MAX_BODY
+LINKED = ("/", "/docs")  # paths to which other sites may link
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -73,7 +74,7 @@ class Guard:
             return
         try:
             headers = Headers(scope=scope)
-            require_own_site(scope["method"], headers, self._hosts)
+            require_own_site(scope, headers, self._hosts)
             self._require_token(scope["path"], headers)
             if scope["method"] in ("GET", "HEAD"):
                 await self._app(scope, receive, send)
@@ -100,7 +101,7 @@ class Guard:
             self._bodies -= 1
 
 
-def require_own_site(method: str, headers: Headers, hosts: Collection[str]) -> None:
+def require_own_site(scope: Scope, headers: Headers, hosts: Collection[str]) -> None:
     """Refuse requests that pages of other sites make, and those under another name.
 
     A page of another site can resolve its own name to this machine, and then sends that name as Host. A page of
@@ -108,7 +109,8 @@ def require_own_site(method: str, headers: Headers, hosts: Collection[str]) -> N
 
     Parameters
     ----------
-    method : str
+    scope : dict
+        Of ASGI.
     headers : Headers
     hosts : collection of str
         Names, without port and in lower case, by which the service may be addressed; empty: any.
@@ -128,12 +130,16 @@ def require_own_site(method: str, headers: Headers, hosts: Collection[str]) -> N
         if not _is_own(origin.lower(), host, hosts):
             what = f"pages of '{origin[:80]}' cannot use the service"
             raise RefusedError(403, what, "header Origin", "behind a proxy: start it with --allow-host NAME")
-    site, opens = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode") == "navigate"
-    opens = opens and method == "GET" and headers.get("sec-fetch-dest", "document") == "document"
-    if site not in ("none", "same-origin") and not opens:  # a link that a person follows is fine
-        raise RefusedError(
-            403, "pages of other sites cannot use the service", "header Sec-Fetch-Site", "open its address"
-        )
+    site, opens = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode") == "navigate"
+    opens = opens and scope["method"] == "GET" and headers.get("sec-fetch-dest", "document") == "document"
+    if site not in (None, "none", "same-origin") and not opens:  # a link that a person follows is fine
+        what = "pages of other sites cannot use the service"
+        raise RefusedError(403, what, "header Sec-Fetch-Site", "open its address")
+    if site is None and not (scope["method"] == "GET" and scope["path"] in LINKED):  # an old browser
+        for page in filter(None, headers.getlist("referer")):
+            if not _is_own(page.lower(), host, hosts):
+                what = f"pages of '{page[:80]}' cannot use the service"
+                raise RefusedError(403, what, "header Referer", "open its address")
 
 
 def _is_own(origin: str, host: str, hosts: Collection[str]) -> bool:

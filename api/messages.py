@@ -74,10 +74,11 @@ class StreamInfo(Message):
     """A stream of a detector."""
 
     stream: str
-    rows: int = Field(description="that are scored so far")
+    rows: int | None = Field(description="that are scored so far; null if the stream cannot be read")
     newest_time: str | None = Field(description="of the newest row; null without times")
-    events: int = Field(description="number of all events, withdrawn ones too")
+    events: int | None = Field(description="number of all events, withdrawn ones too; null as above")
     open: list[str] = Field(description="ids of the events that last")
+    problem: str | None = Field(None, description="why the stream cannot be read; null if it can")
 
 
 class Streamed(Message):

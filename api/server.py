@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from ape.api.app import build_app
+from ape.api.connections import TimedProtocol
 from ape.api.guard import LOOPBACK_NAMES
 from ape.api.metrics import SHARED
 from ape.api.served import open_all
@@ -107,6 +108,7 @@ def serve(settings: Settings, token: str | None, on_start: Callable[[int], None]
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            http=TimedProtocol,
             log_level="warning",
             access_log=False,
             server_header=False,

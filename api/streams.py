@@ -6,7 +6,7 @@ Its state is a file in the run folder, as of ``ape watch``. So workers share str
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -27,8 +27,8 @@ from ape.watch.lines import Lines, Mark, Piece
 from ape.watch.loop import Stop, Watch
 from ape.watch.metrics import Metrics
 from ape.watch.order import Order
-from ape.watch.parsing import Parser
-from ape.watch.rows import Rows
+from ape.watch.parsing import Block, Parser
+from ape.watch.rows import Note, Rows
 from ape.watch.scorer import Judged, LiveScorer, scored_rows, usual_every
 from ape.watch.sinks import Sink
 from ape.watch.state import SCORER, stored_states
@@ -37,10 +37,6 @@ from ape.watch.store import Line, Store, locked, store_path, stores_of
 DETECTOR = "detector"  # key of its fingerprint in the store
 PREFIX = "api-"  # of the names of watches: those of the command line are others
 WAITING = "not newer than the newest row; if more follow, the clock was set back, else they are late"
-
-
-class BusyError(Exception):
-    """Another request has the stream."""
 
 
 class _Body:
@@ -57,6 +53,21 @@ class _Body:
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+class _Ahead(Parser):
+    """A parser that has taken the lines of a body before the watch gives them to it."""
+
+    _taken: tuple[list[Block], list[Note]] | None = None
+
+    def take(self, items: Iterable[bytes | Mark]) -> tuple[list[Block], list[Note]]:
+        """Parse lines, which are given again later."""
+        self._taken = super().add(items)
+        return self._taken
+
+    def add(self, items: Iterable[bytes | Mark]) -> tuple[list[Block], list[Note]]:
+        taken, self._taken = self._taken, None
+        return super().add(items) if taken is None else taken
 
 
 class _Answer:
@@ -107,20 +118,18 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
 
     Raises
     ------
-    BusyError
+    StoreInUseError
         Another request has the stream.
+    DamagedStoreError, StoreUnavailableError
+        The file of the stream cannot be used.
     InputError
         The lines cannot be used, or the detector has changed since the stream began. Nothing of them is kept then.
     """
     path, required = store_path(served.folder, PREFIX + stream), served.required or Requirements()
     source = _Body(lines)
-    if not path.is_file():  # before anything of a new stream is written
-        _require_rows(served, _parser(served, None), source)
+    parser = None if path.is_file() else _parsed(served, None, source)  # before anything of a new stream is written
     with ExitStack() as stack:
-        try:
-            stack.enter_context(locked(path))
-        except InputError as error:
-            raise BusyError from error
+        stack.enter_context(locked(path))
         store = stack.enter_context(Store(path))
         before = store.get(DETECTOR)
         if before not in (None, served.fingerprint):
@@ -128,13 +137,14 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
         if before is None:
             store.put(DETECTOR, served.fingerprint)
         states, notes, answer = stored_states(store, served.detector, drift=False), list[str](), _Answer()
-        _require_rows(served, _parser(served, states["parser"]), source)
+        if parser is None or states["parser"] is not None:  # another request may have begun the stream meanwhile
+            parser = _parsed(served, states["parser"], source)
         scorer = _scorer(served, path, store.get(SCORER))
         describer = Describer(scorer, served.text)
         sinks: list[Sink] = [answer]
         watch = Watch(
             source=source,
-            parser=_parser(served, states["parser"]),
+            parser=parser,
             order=Order(required, states["order"]),
             scorer=scorer,
             tracker=EventTracker(f"{served.name}-{stream}", served.threshold, describer, states["tracker"]),
@@ -163,50 +173,53 @@ def follow(served: Served, stream: str, lines: Sequence[bytes | Mark]) -> Stream
 
 
 def streams_of(served: Served) -> list[StreamInfo]:
-    """Return the streams of a detector by name, with what is known of each."""
+    """Return the streams of a detector by name, with what is known of each, or why it cannot be read."""
     found = []
     for path in stores_of(served.folder):
         if not path.stem.startswith(PREFIX):
             continue
-        with Store(path) as store:
-            state, order, alerts = (
-                store.get(SCORER),
-                stored_states(store, served.detector, drift=False)["order"],
-                store.alerts(),
+        name = path.stem.removeprefix(PREFIX)
+        try:
+            found.append(_described(served, name, path))
+        except InputError as error:
+            found.append(
+                StreamInfo(stream=name, rows=None, newest_time=None, events=None, open=[], problem=error.what[:500])
             )
-        newest = Order(served.required or Requirements(), order).newest
-        found.append(
-            StreamInfo(
-                stream=path.stem.removeprefix(PREFIX),
-                rows=0 if state is None else scored_rows(state),
-                newest_time=None if newest is None else str(newest.astype("datetime64[s]")).replace("T", " "),
-                events=len(alerts),
-                open=[alert.id for alert in alerts if alert.record["state"] in ("open", "grow")],
-            )
-        )
     return found
 
 
-def _parser(served: Served, state: dict[str, Any] | None) -> Parser:
-    """Return a parser that goes on from a state, or begins."""
-    required = served.required or Requirements()
-    known = None if state or not served.request else kept_format(served.folder, served.request, required)
-    return Parser(required, served.reading, known, state, BODY)
+def _described(served: Served, name: str, path: Path) -> StreamInfo:
+    with Store(path) as store:
+        state, alerts = store.get(SCORER), store.alerts()
+        order = stored_states(store, served.detector, drift=False)["order"]
+    newest = Order(served.required or Requirements(), order).newest
+    return StreamInfo(
+        stream=name,
+        rows=0 if state is None else scored_rows(state),
+        newest_time=None if newest is None else str(newest.astype("datetime64[s]")).replace("T", " "),
+        events=len(alerts),
+        open=[alert.id for alert in alerts if alert.record["state"] in ("open", "grow")],
+        problem=None,
+    )
 
 
-def _require_rows(served: Served, parser: Parser, source: _Body) -> None:
-    """Refuse a body of which no row can be used, or with channels that the detector does not know.
+def _parsed(served: Served, state: dict[str, Any] | None, source: _Body) -> _Ahead:
+    """Return a parser that goes on from a state, or begins, and has taken the lines of a body.
 
-    A watch goes on after such lines; whoever sends a request gets to know at once.
+    A watch goes on after lines of no use and channels that the detector does not know; whoever sends a request gets to
+    know at once.
 
     Raises
     ------
     InputError
-        Nothing of the body is kept.
+        No row of the body can be used, or the detector does not know a channel.
     """
+    required = served.required or Requirements()
+    known = None if state or not served.request else kept_format(served.folder, served.request, required)
+    parser = _Ahead(required, served.reading, known, state, BODY)
     before = set(parser.state()["names"])
     try:
-        blocks, notes = parser.add(source.read().items)
+        blocks, notes = parser.take(source.read().items)
         if parser.undecided is not None:
             raise parser.undecided
     except InputError as error:
@@ -222,6 +235,7 @@ def _require_rows(served: Served, parser: Parser, source: _Body) -> None:
         raise unknown_channels(served, ", ".join(f"'{name[:80]}'" for name in other[:8]))
     if not any(len(block.row) for block in blocks):
         raise InputError(notes[-1].text if notes else "no rows", BODY, "send rows with a time and the channels")
+    return parser
 
 
 def _scorer(served: Served, path: Path, state: bytes | None) -> _Remembering:

@@ -93,6 +93,8 @@ def _run(app: PageGuard, port: int, on_start: Callable[[], None]) -> None:
     """Serve until Ctrl-C; call back when the port answers."""
     import uvicorn
 
+    from ape.api.connections import TimedProtocol
+
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
@@ -106,6 +108,7 @@ def _run(app: PageGuard, port: int, on_start: Callable[[], None]) -> None:
         app,
         host=HOST,
         port=port,
+        http=TimedProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

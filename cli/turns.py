@@ -159,11 +159,13 @@ def messages_of(updates: list[Update]) -> Messages:
 
 
 def escape(text: str) -> str:
-    """Escape HTML and pictures, which names, lines from files and replies of a model may contain.
+    """Escape HTML, pictures and diagrams, which names, lines from files and replies of a model may contain.
 
-    A browser would ask another machine for a picture as soon as it is shown.
+    A browser would ask another machine for a picture as soon as it is shown, and Gradio draws diagrams with the HTML in
+    them.
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("![", "!&#91;")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("![", "!&#91;").replace("```mermaid", "``` mermaid")
 
 
 def fenced(text: str, kind: str = "") -> str:

@@ -9,9 +9,10 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ape.cli.commands import detector_folder
 from ape.cli.terminal import console, print_document, print_table
@@ -22,6 +23,7 @@ from ape.core.run_files import DETECTOR, ENHANCED, RECORD
 if TYPE_CHECKING:
     from ape.watch.store import Store
 
+Done = TypeVar("Done")
 IDENTITY = "watch"  # key of the input and the detector in the store
 WEBHOOK = "APE_WEBHOOK"  # variable with the URL, which may hold a secret
 UNNAMED = re.compile(r"[^\w.-]+")  # what the name of a watch cannot have
@@ -108,7 +110,7 @@ def watch(arguments: argparse.Namespace) -> int:
 
 def alerts(arguments: argparse.Namespace) -> None:
     """``ape alerts RUN [ID]``: list the events of all watches of a run, or label one."""
-    from ape.watch.store import Label, Store, alerts_of, stores_of
+    from ape.watch.store import Label, stores_of
 
     folder = Path(arguments.run)
     paths = stores_of(folder)
@@ -120,16 +122,46 @@ def alerts(arguments: argparse.Namespace) -> None:
     if arguments.note and label is None:
         raise InputError("a note belongs to a label", "--note", "add --acknowledge or --false")
     if label is None:
-        _print_alerts(alerts_of(folder))
+        found, unreadable = _each_store(paths, lambda store: store.alerts())
+        if found or not unreadable:
+            _print_alerts([alert for some in found for alert in some])
+        _require_readable(unreadable)
         return
+
+    def labelled(store: Store) -> bool:
+        there = store.has(arguments.event)
+        if there:
+            store.label(arguments.event, label, arguments.note)
+        return there
+
+    done, unreadable = _each_store(paths, labelled)
+    if not any(done):
+        _require_readable(unreadable)
+        raise InputError(f"no event '{arguments.event[:80]}'", arguments.run, f"see 'ape alerts {arguments.run}'")
+    console.print(f"{arguments.event} is labelled: {label}")
+    print_document({"id": arguments.event, "label": label, "note": arguments.note})
+
+
+def _each_store(paths: list[Path], action: Callable[[Store], Done]) -> tuple[list[Done], list[InputError]]:
+    """Return what an action returns for each watch, and the errors of those that cannot be read."""
+    from ape.watch.store import Store
+
+    done: list[Done] = []
+    unreadable = []
     for path in paths:
-        with Store(path) as store:
-            if store.has(arguments.event):
-                store.label(arguments.event, label, arguments.note)
-                console.print(f"{arguments.event} is labelled: {label}")
-                print_document({"id": arguments.event, "label": label, "note": arguments.note})
-                return
-    raise InputError(f"no event '{arguments.event[:80]}'", arguments.run, f"see 'ape alerts {arguments.run}'")
+        try:
+            with Store(path) as store:
+                done.append(action(store))
+        except InputError as error:
+            unreadable.append(error)
+    return done, unreadable
+
+
+def _require_readable(unreadable: list[InputError]) -> None:
+    """Say which watches could not be read, after those that could."""
+    if unreadable:
+        first = unreadable[0]
+        raise InputError(first.what, ", ".join(error.where for error in unreadable), first.hint)
 
 
 def _print_alerts(found: list[Any]) -> None:

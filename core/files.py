@@ -45,7 +45,8 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` as UTF-8 atomically."""
-    write_bytes(path, text.encode())
+    # Names of files may have bytes that are no UTF-8; in JSON, their escapes mean the same.
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path | str, obj: Any) -> None:

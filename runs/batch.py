@@ -269,7 +269,8 @@ def write_failures(out: Path, requests: Mapping[str, Request], failed: Mapping[s
                 "error": reason,
             }
         )
-    write_text(path, pd.DataFrame(rows).to_csv(index=False))
+    # As objects: a column of texts cannot hold the name of a file that is no UTF-8.
+    write_text(path, pd.DataFrame(rows, dtype=object).to_csv(index=False))
 
 
 def _curve(out: Path, name: str) -> dict[str, Any] | None:

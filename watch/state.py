@@ -151,7 +151,8 @@ class _Parser(_Part):
     def check(self, rows: _Rows) -> None:
         known, names = adapter(Known).validate_python(self.known), rows.required.channels
         _require(bool(known.names) or known == Known(), "known: no names")
-        _require(self.started == bool(self.names), "started and names do not agree")
+        agree = bool(self.names) if self.started else self.names == [*known.names]
+        _require(agree, "started and names do not agree")
         if self.format is None:
             _require(bool(self.pending) or self.begins or not self.started, "no format")
             return

@@ -105,6 +105,14 @@ class StoreUnavailableError(InputError):
     """The file cannot be used now, since the disk is full or another process has it; later it may be."""
 
 
+class StoreInUseError(InputError):
+    """Another process watches with the same file."""
+
+
+class DamagedStoreError(InputError):
+    """The file is damaged, or another version wrote it."""
+
+
 class Store:
     """The file of a watch. One process watches, see `locked`; others may read it and add labels meanwhile.
 
@@ -140,7 +148,7 @@ class Store:
                     self._database.execute(statement)
                 self._database.execute(f"pragma user_version = {FORMAT}")
             elif version != FORMAT:
-                raise InputError("not the state of a watch, or of another version", str(self.path), AGAIN)
+                raise DamagedStoreError("not the state of a watch, or of another version", str(self.path), AGAIN)
             if self._tables(self._database) != _expected_tables():
                 raise sqlite3.DatabaseError("other tables than those of a watch")
         (verdict,) = self._database.execute("pragma quick_check(1)").fetchone()
@@ -291,9 +299,9 @@ class Store:
             raise damaged(self.path, str(error)) from error
 
 
-def damaged(path: Path, what: str) -> InputError:
+def damaged(path: Path, what: str) -> DamagedStoreError:
     """Return the error about the damaged file of a watch."""
-    return InputError(f"the state of the watch is damaged: {what}", str(path), AGAIN)
+    return DamagedStoreError(f"the state of the watch is damaged: {what}", str(path), AGAIN)
 
 
 @cache
@@ -329,23 +337,25 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises
     ------
-    InputError
+    StoreInUseError
         Another process has the file.
+    StoreUnavailableError
+        The lock cannot be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         what = f"the state of the watch cannot be kept: {error.strerror}"
-        raise InputError(what, str(path.parent), "free space, or check the permissions") from error
+        raise StoreUnavailableError(what, str(path.parent), "free space, or check the permissions") from error
     lock = FileLock(path.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         hint = "stop the other one, or give this one another --name"
-        raise InputError("another process watches this already", str(path), hint) from error
+        raise StoreInUseError("another process watches this already", str(path), hint) from error
     except OSError as error:
         what = f"the state of the watch cannot be locked: {error.strerror}"
-        raise InputError(what, str(path), "free space, or check the permissions") from error
+        raise StoreUnavailableError(what, str(path), "free space, or check the permissions") from error
     try:
         yield
     finally:

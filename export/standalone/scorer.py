@@ -330,12 +330,28 @@ def read_rows(path: Path, channels: list[str]) -> np.ndarray:
             absent = [name for name in channels if name not in (reader.fieldnames or ())]
             if absent:
                 raise ValueError(f"columns are missing in the header: {', '.join(absent)}")
-            rows = [[float(row[name] or "nan") for name in channels] for row in reader]
+            rows = [numbers(row, channels, f"row {count} (line {reader.line_num})") for count, row in enumerate(reader)]
     except (OSError, UnicodeError, csv.Error, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
     if not rows:
         raise ValueError(f"{path}: no rows below the header")
     return np.array(rows)
+
+
+def numbers(row: dict[str | None, Any], channels: list[str], where: str) -> list[float]:
+    """Return the channels of a row; an empty or absent cell is missing."""
+    if any(row.get(None, ())):
+        raise ValueError(f"{where}: more cells than names in the header")
+    found = []
+    for name in channels:
+        cell = row[name] or "nan"
+        try:
+            if "_" in cell:  # 1_000 is a number in Python only
+                raise ValueError
+            found.append(float(cell))
+        except ValueError:
+            raise ValueError(f"{where}, column {name!r}: {cell[:30]!r} is no number") from None
+    return found
 
 
 def main() -> int:
@@ -347,7 +363,9 @@ def main() -> int:
     try:
         values = read_rows(Path(sys.argv[1]), scorer.channels)
     except ValueError as error:
-        sys.stderr.write(f"{error}; give a CSV file in UTF-8 with the columns {', '.join(scorer.channels)}\n")
+        message = f"{error}; give a CSV file in UTF-8 with the columns {', '.join(scorer.channels)}"
+        # Names may have characters that a terminal interprets.
+        sys.stderr.write("".join(c if c.isprintable() else repr(c)[1:-1] for c in message) + "\n")
         return 2
     scores, events = scorer.event_rows(values)
     ranks = [""] * len(scores) if events is None else events.tolist()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from support import unverified
 from ape.api.app import build_app
 from ape.api.served import open_all
 from ape.core.errors import InputError
+from ape.watch.parsing import Parser
 from ape.watch.store import locked, store_path
 
 TestClient = pytest.importorskip("starlette.testclient").TestClient
@@ -81,6 +84,58 @@ def test_a_stream_takes_one_request_at_a_time(own, rows):
         answer = client.post(STREAM, json={"rows": rows[:5]})
     assert answer.status_code == 409 and set(answer.json()) == {"what", "where", "hint"}
     assert client.post(STREAM, json={"rows": rows[:5]}).status_code == 200
+
+
+def _state(path, key, value):
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("update state set value = ? where key = ?", (value, key))
+
+
+DAMAGES = {
+    "no SQLite": lambda path: path.write_bytes(b"x" * 5000),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:3000]),
+    "null as state": lambda path: _state(path, "scorer", b"null"),
+    "text as state": lambda path: _state(path, "parser", "[]"),
+    "no state": lambda path: _state(path, "order", b""),
+    "another database": lambda path: (
+        path.unlink(),
+        sqlite3.connect(path).executescript("create table x (y);").close(),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_stream_is_reported_for_itself_and_blocks_no_other(own, rows, damage):
+    client, folder = own
+    for stream in ("bad", "good"):
+        assert client.post(f"/detectors/pump/streams/{stream}", json={"rows": rows[:60]}).status_code == 200
+    DAMAGES[damage](store_path(folder, "api-bad"))
+    bad, good = client.get("/detectors/pump/streams").json()
+    assert (bad["stream"], bad["rows"], bad["events"]) == ("bad", None, None) and bad["problem"]
+    assert (good["rows"], good["problem"]) == (60, None)
+    answer = client.post("/detectors/pump/streams/bad", json={"rows": rows[60:70]})
+    assert answer.status_code == 500 and str(folder) not in answer.text + bad["problem"]
+    assert set(answer.json()) == {"what", "where", "hint"} and "state" in answer.json()["what"]
+    assert client.post("/detectors/pump/streams/good", json={"rows": rows[60:70]}).status_code == 200
+
+
+def test_a_stream_that_cannot_be_written_now_is_not_the_senders_fault(own, rows):
+    client, folder = own
+    store_path(folder, "api-hall-1").mkdir(parents=True)
+    assert client.post(STREAM, json={"rows": rows[:5]}).status_code == 503
+    (stream,) = client.get("/detectors/pump/streams").json()
+    assert "cannot be used now" in stream["problem"]
+    store_path(folder, "api-x").with_suffix(".lock").mkdir()
+    assert client.post("/detectors/pump/streams/x", json={"rows": rows[:5]}).status_code == 503
+
+
+def test_lines_are_parsed_once(own, rows, monkeypatch):
+    client, _ = own
+    calls, parse = [], Parser.add
+    monkeypatch.setattr(Parser, "add", lambda self, items: calls.append(len(items)) or parse(self, items))
+    for begin in (0, 60):
+        assert client.post(STREAM, json={"rows": rows[begin : begin + 60]}).status_code == 200
+    assert calls == [61, 61]  # with the mark of another body
 
 
 def test_another_detector_is_refused(own, rows):

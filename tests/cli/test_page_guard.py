@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 
 import pytest
@@ -20,7 +21,9 @@ from ape.cli.serve import guarded_page
 from ape.runs.folder import Request
 
 TOKEN, PORT, ORIGIN = "a-token-of-the-guard-test", 7860, "http://127.0.0.1:7860"
-BEARER, COOKIE = {"authorization": f"Bearer {TOKEN}"}, {"cookie": f"ape-{PORT}={TOKEN}"}
+BEARER = {"authorization": f"Bearer {TOKEN}"}
+KEY = hmac.new(TOKEN.encode(), f"ape-{PORT}".encode(), "sha256").hexdigest()
+COOKIE = {"cookie": f"ape-{PORT}={KEY}"}
 CALLS = [("GET", "/"), ("GET", "/config"), ("POST", "/gradio_api/upload"), ("POST", "/gradio_api/queue/join")]
 
 
@@ -71,7 +74,14 @@ def client(root):
     ("method", "path"), [*CALLS, ("GET", "/gradio_api/heartbeat/x"), ("OPTIONS", "/"), ("GET", "/x")]
 )
 @pytest.mark.parametrize(
-    "headers", [{}, {"cookie": f"ape-{PORT}="}, {"cookie": f"ape-1={TOKEN}"}, {"authorization": f"Bearer {TOKEN}x"}]
+    "headers",
+    [
+        {},
+        {"cookie": f"ape-{PORT}="},
+        {"cookie": f"ape-1={KEY}"},
+        {"cookie": f"ape-{PORT}={TOKEN}"},
+        {"authorization": f"Bearer {TOKEN}x"},
+    ],
 )
 def test_without_the_token_nothing_is_passed_on(client, method, path, headers):
     answer = client.request(method, path, headers=headers)
@@ -83,13 +93,34 @@ def test_the_address_sets_a_cookie_and_leaves_no_trace(client):
     answer = client.get(f"/?token={TOKEN}")
     assert (answer.status_code, answer.headers["location"]) == (303, "./")
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(f"ape-{PORT}={TOKEN};") and "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert (
+        cookie.startswith(f"ape-{PORT}={KEY};")
+        and TOKEN not in cookie
+        and "HttpOnly" in cookie
+        and "SameSite=strict" in cookie
+    )
     client.cookies.clear()
     for credentials in (BEARER, COOKIE):
         answer = client.get("/", headers=credentials)
         assert answer.text == "SECRET" and answer.headers["referrer-policy"] == "no-referrer"
         policy = answer.headers["content-security-policy"]
         assert "img-src 'self' data: blob:;" in policy and "connect-src 'self'" in policy and "http" not in policy
+
+
+@pytest.mark.parametrize(
+    "others", ['x={"a": [1]}; {}', "{}; ape-7860=x", "ape-7860=x; {}", 'y="; {}', "=; ;; {}", "\x7f=\xff; {}"]
+)
+def test_cookies_of_other_ports_do_not_lock_out(client, others):
+    cookie = others.replace("{}", COOKIE["cookie"]).encode("latin-1")
+    assert client.get("/", headers={"cookie": cookie}).status_code == 200
+
+
+@pytest.mark.parametrize("referer", ["http://evil.example/x", "http://127.0.0.1:7861/", "http://[", "x"])
+def test_pages_of_other_origins_in_browsers_that_say_it_as_referer_only(client, referer):
+    for method, path in CALLS[1:]:
+        assert client.request(method, path, headers={**COOKIE, "referer": referer}).status_code == 403
+    assert client.get("/", headers={**COOKIE, "referer": referer}).status_code == 200  # a link
+    assert client.get("/config", headers={**COOKIE, "referer": f"{ORIGIN}/"}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -225,6 +256,8 @@ def test_no_file_outside_and_no_address_is_fetched(client, name):
         "/monitoring",
         "/static/..%5c..%5cx",
         "//gradio_api/file=/etc/passwd",
+        "/assets/" + "x" * 300,
+        "/static/%00.png",
     ],
 )
 def test_other_paths_are_not_there(client, path):

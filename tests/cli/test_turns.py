@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -141,6 +142,11 @@ def test_what_would_load_a_picture_is_escaped(text):
     shown = turns.escape(text)
     assert "![" not in shown and "<" not in shown
     assert shown.replace("!&#91;", "![").replace("&lt;", "<").replace("&gt;", ">") == text
+
+
+def test_diagrams_are_not_drawn():
+    """Gradio draws blocks that begin so, with the HTML in them."""
+    assert not re.search(r"^```mermaid", turns.escape("```mermaid\ngraph TD; A[<img src=x>]\n```"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', "```\n![a](http://x.example)", "````", "a `b` c"])

@@ -111,7 +111,10 @@ def test_events_of_the_script_are_those_of_ape(data, n, level):
     [
         (b"time,other\n1,2\n", "columns are missing in the header: load"),
         (b"load\n", "no rows"),
-        (b"load\nmuch\n", "could not convert"),
+        (b"time,load\n1,2\n\n2,much\n", r"row 1 \(line 4\), column 'load': 'much' is no number"),
+        (b'time,load\n"a\nb",1\n1,1_000\n', r"row 1 \(line 4\), column 'load': '1_000' is no number"),
+        (b"load\n\x1b[31m\n", r"row 0 \(line 2\), column 'load': '\\x1b"),
+        (b"time,load\n1,1,5\n", r"row 0 \(line 2\): more cells"),
         (b"", "columns are missing"),
         (b"\xff\xfe\x00", "codec"),
         (None, "No such file"),

@@ -89,6 +89,26 @@ def test_alerts_are_listed_acknowledged_and_called_false(watch, folder, lines, t
     ):
         assert main(["alerts", str(folder), *wrong]) == 2
         assert what in capsys.readouterr().err
+    damaged = folder / "watch" / "other.sqlite"
+    damaged.write_bytes(b"x" * 5000)
+    assert main(["alerts", str(folder), "--json"]) == 2  # the others are listed first
+    said = capsys.readouterr()
+    assert [alert["id"] for alert in json.loads(said.out)] == list(found)
+    assert said.err.splitlines()[-1].startswith("ape: ") and str(damaged) in said.err
+    assert main(["alerts", str(folder), event, "--acknowledge"]) == 0
+    assert main(["alerts", str(folder), "w-7", "--acknowledge"]) == 2
+    assert str(damaged) in capsys.readouterr().err
+
+
+def test_lines_that_wait_for_their_format_wait_over_restarts(watch, lines, tmp_path, capsys):
+    data = tmp_path / "live.csv"
+    data.write_bytes(lines[0] + b"soon,much\n" * 3)
+    for _ in range(2):
+        assert watch(data) == 0, capsys.readouterr().err
+    with data.open("ab") as file:
+        file.writelines(lines[1:])
+    assert watch(data, "--out", str(tmp_path / "events.jsonl")) == 0
+    assert finds_anomaly(reported(tmp_path / "events.jsonl"))
 
 
 def test_a_run_that_was_never_watched_has_no_alerts(folder, capsys):
