@@ -13,9 +13,15 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ape.cli.ending import CODES, end_on_signals, say_at_end
+from ape.cli.streams import broken_output, open_closed_streams, say
 
 RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
 SERVERS = ("api", "serve", "watch")
+# GB of addresses; with less, libraries fail to load, end the process, or wait for memory for ever.
+LEAST_MEMORY = {"completion": 0.2, "check": 1.0} | dict.fromkeys(
+    ("alerts", "bank", "detectors", "doctor", "events", "trace"), 1.3
+)
+MOST_NEED = 2.2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     on Ctrl-C and SIGTERM end it. All other imports therefore come afterwards.
     """
     if argv is None:
+        open_closed_streams()
         end_on_signals()
     from ape.cli.edits import edits_printed
     from ape.core.escapes import escaped_output
@@ -32,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with escaped_output(), edits_printed():
         code = _run(argv)
     if argv is None and code == CODES[signal.SIGINT]:
-        sys.stdout.flush()
+        broken_output()
         os._exit(code)  # what else runs is not waited for
     return code
 
@@ -56,29 +63,32 @@ def _run(argv: Sequence[str] | None) -> int:
             parser.print_help()
             return 0
         require_inputs(arguments)  # before a command imports what takes seconds
-        require_addresses()
+        require_addresses(LEAST_MEMORY.get(arguments.command, MOST_NEED))
         say_at_end("" if arguments.command in SERVERS else RESUME)
         terminal = importlib.import_module("ape.cli.terminal")
         terminal.set_output(json=arguments.json, quiet=arguments.quiet)
         commands = importlib.import_module(arguments.module)
-        return getattr(commands, arguments.command.replace("-", "_"))(arguments) or 0
+        code = getattr(commands, arguments.command.replace("-", "_"))(arguments) or 0
+        sys.stdout.flush()
+        return code
     except InputError as error:
-        sys.stderr.write(f"ape: {error}\n")
+        say(f"ape: {error}\n")
         return 2
     except BrokenPipeError:  # the reader of the output has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        broken_output()
         return 0
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.stderr.write(f"ape: {shortage(error) or f'{error.strerror or error}{where}: {remedy(error)}'}\n")
+        where = error.filename or ("standard output" if broken_output() else "")
+        place = f" ({where})" if where else ""
+        say(f"ape: {shortage(error) or f'{error.strerror or error}{place}: {remedy(error)}'}\n")
         return 2
     except (MemoryError, RuntimeError, ImportError, SystemError) as error:
         if not (short := shortage(error)):
             raise
-        sys.stderr.write(f"ape: {short}\n")
+        say(f"ape: {short}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write(f"ape: stopped; {RESUME}\n")
+        say(f"ape: stopped; {RESUME}\n")
         return CODES[signal.SIGINT]
 
 

@@ -8,8 +8,6 @@ import resource
 
 from ape.core.errors import InputError
 
-LEAST_ADDRESSES = 2.5  # GB; with less, libraries fail to load, or wait for memory for ever while they are loaded
-
 REMEDIES = {
     errno.ENOSPC: "free space or choose another folder",
     errno.EDQUOT: "free space or choose another folder",
@@ -57,15 +55,20 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def require_addresses() -> None:
+def require_addresses(least: float) -> None:
     """Refuse a limit of memory under which the libraries cannot be loaded. Call it before they are imported.
+
+    Parameters
+    ----------
+    least : float
+        GB of addresses that they need.
 
     Raises
     ------
     InputError
-        This process may use less than it takes.
+        This process may use less.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES * 1e9:
-        what = f"too little memory: this process may use {limit / 1e9:.1f} GB and needs {LEAST_ADDRESSES} GB at least"
+    if limit != resource.RLIM_INFINITY and limit < least * 1e9:
+        what = f"too little memory: this process may use {limit / 1e9:.1f} GB and needs {least} GB at least"
         raise InputError(what, "ulimit -v", "lift the limit")

@@ -71,4 +71,4 @@ def test_remedies():
 def test_a_limit_of_memory_is_refused_before_libraries_are_loaded(monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1_500_000_000, resource.RLIM_INFINITY))
     with pytest.raises(InputError, match=r"1\.5 GB"):
-        require_addresses()
+        require_addresses(2.5)
