@@ -17,11 +17,11 @@ from ape.cli.streams import broken_output, open_closed_streams, say
 
 RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
 SERVERS = ("api", "serve", "watch")
-# GB of addresses; with less, libraries fail to load, end the process, or wait for memory for ever.
-LEAST_MEMORY = {"completion": 0.2, "check": 1.0} | dict.fromkeys(
-    ("alerts", "bank", "detectors", "doctor", "events", "trace"), 1.3
+# GB of addresses and open files; with less, libraries fail to load, end the process, or wait for memory for ever.
+READING, COMPUTING = (1.3, 8), (2.2, 24)
+NEEDS = {"completion": (0.2, 8), "check": (1.0, 8)} | dict.fromkeys(
+    ("alerts", "bank", "detectors", "doctor", "events", "trace"), READING
 )
-MOST_NEED = 2.2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from ape.cli.arguments import build_parser
     from ape.cli.inputs import require_inputs
     from ape.core.errors import InputError
-    from ape.core.limits import remedy, require_addresses, shortage
+    from ape.core.limits import remedy, require_limits, shortage
     from ape.core.redaction import redact_record
 
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
@@ -63,7 +63,7 @@ def _run(argv: Sequence[str] | None) -> int:
             parser.print_help()
             return 0
         require_inputs(arguments)  # before a command imports what takes seconds
-        require_addresses(LEAST_MEMORY.get(arguments.command, MOST_NEED))
+        require_limits(*NEEDS.get(arguments.command, COMPUTING))
         say_at_end("" if arguments.command in SERVERS else RESUME)
         terminal = importlib.import_module("ape.cli.terminal")
         terminal.set_output(json=arguments.json, quiet=arguments.quiet)

@@ -55,13 +55,15 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def require_addresses(least: float) -> None:
-    """Refuse a limit of memory under which the libraries cannot be loaded. Call it before they are imported.
+def require_limits(memory: float, files: int) -> None:
+    """Refuse limits under which the libraries cannot be loaded, or fail in any way. Call it before they are imported.
 
     Parameters
     ----------
-    least : float
+    memory : float
         GB of addresses that they need.
+    files : int
+        Number of open files that they need.
 
     Raises
     ------
@@ -69,6 +71,10 @@ def require_addresses(least: float) -> None:
         This process may use less.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < least * 1e9:
-        what = f"too little memory: this process may use {limit / 1e9:.1f} GB and needs {least} GB at least"
+    if limit != resource.RLIM_INFINITY and limit < memory * 1e9:
+        what = f"too little memory: this process may use {limit / 1e9:.1f} GB and needs {memory} GB at least"
         raise InputError(what, "ulimit -v", "lift the limit")
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < files:
+        what = f"too many open files: this process may have {limit} and needs {files} at least"
+        raise InputError(what, "ulimit -n", "allow more, for example: ulimit -n 1024")

@@ -1,7 +1,7 @@
 """A conversation in a run folder, as the terminal and the page use it: speak, answer, act, branch, look at the rules.
 
-All state is in the run folder. A turn runs in a thread of its own and to its end, even if the caller stops listening. The
-lock of the folder allows one turn at a time, also across processes.
+All state is in the run folder. A turn runs in a thread of its own and to its end, even if the caller stops listening.
+The lock of the folder allows one turn at a time, also across processes.
 """
 
 from __future__ import annotations

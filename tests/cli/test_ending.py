@@ -14,7 +14,7 @@ import pytest
 from processes import of_session, start
 
 from ape.core.errors import InputError
-from ape.core.limits import remedy, require_addresses, shortage
+from ape.core.limits import remedy, require_limits, shortage
 
 
 @pytest.mark.parametrize(("number", "code", "cause"), [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, " by SIGTERM")])
@@ -68,7 +68,11 @@ def test_remedies():
     )
 
 
-def test_a_limit_of_memory_is_refused_before_libraries_are_loaded(monkeypatch):
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_500_000_000, resource.RLIM_INFINITY))
-    with pytest.raises(InputError, match=r"1\.5 GB"):
-        require_addresses(2.5)
+def test_limits_are_refused_before_libraries_are_loaded(monkeypatch):
+    limits = {resource.RLIMIT_AS: 1_500_000_000, resource.RLIMIT_NOFILE: 16}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
+    with pytest.raises(InputError, match=r"1\.5 GB and needs 2\.2"):
+        require_limits(2.2, 24)
+    with pytest.raises(InputError, match=r"may have 16 and needs 24"):
+        require_limits(1.3, 24)
+    require_limits(1.3, 8)
