@@ -18,6 +18,11 @@ from ape.core.errors import InputError
 
 LOCK = ".lock"
 
+
+class InUseError(InputError):
+    """Another process has the lock of a folder."""
+
+
 _held: dict[Path, tuple[int, int]] = {}  # by path: file descriptor, and how often this process has entered
 _changing = threading.Lock()
 
@@ -31,7 +36,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
     Raises
     ------
-    InputError
+    InUseError
         Another process has it.
     """
     key = folder.resolve()
@@ -83,7 +88,7 @@ def _lock(handle: int, folder: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         who = _holder(os.pread(handle, 1000, 0))
-        raise InputError(f"in use by {who}", str(folder), "wait until it ends, or end it") from error
+        raise InUseError(f"in use by {who}", str(folder), "wait until it ends, or end it") from error
     except OSError:
         return  # some network shares have no locks
     since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z}"

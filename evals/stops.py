@@ -89,6 +89,7 @@ def _stop_often(name: str, words: list[str], usual: float, stops: int, detector:
         worst = max(worst, ended.seconds)
         if why := ended.wrong(CODES[kind]):
             wrong += 1
+            sent = f"{'twice' if twice else 'once'} {'to all' if number % 2 == 0 else 'to one'}"
             _say(f"  {name}, {kind.name} {sent} at {moment:.2f} s: {why}")
     _say(f"{name}: {stops} stops, {wrong} wrong, longest {worst:.1f} s")
     return wrong

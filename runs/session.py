@@ -26,6 +26,7 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
+from ape.core.locks import InUseError
 from ape.core.run_files import ARTEFACTS, CONVERSATION, LEDGER
 from ape.graphs.conversation import ConversationContext, ConversationState, Scored, build_conversation, desk_of
 from ape.rules import RuleBank
@@ -275,6 +276,8 @@ class Session:
                     updates.put(Update("reply", STOPPED))
             except _RefusedError as refusal:
                 updates.put(Update("refused", str(refusal)))
+            except InUseError as error:
+                updates.put(Update("refused", f"{BUSY} The folder is {error.what}."))
             except InputError as error:
                 updates.put(Update("failed", str(error)))
             except Exception as error:

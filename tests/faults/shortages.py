@@ -15,8 +15,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from faults.writers import Writer
 from processes import of_session, start
 from support import short_training
+from watched_run import WatchedRun
 
 LIMIT = 120.0  # seconds, after which a command hangs
 CAPSET = {"x86_64": 126, "aarch64": 91}.get(os.uname().machine)  # the system call; the one before it is capget
@@ -76,12 +78,26 @@ class Ended:
         return "" if any(word in lines for word in words) else f"says: {lines[:300]}"
 
 
-def run(words: list[object], folder: Path, fault: Fault, typed: str = "", **environment: str) -> Ended:
-    """Run a command under a fault; ``folder`` is for its output, and the fault does not hold there."""
+def run(writer: Writer, made: WatchedRun, place: Path, folder: Path, fault: Fault, **environment: str) -> Ended:
+    """Run a command under a fault.
+
+    Parameters
+    ----------
+    writer : Writer
+    made : WatchedRun
+    place : Path
+        Where it writes.
+    folder : Path
+        For its output; the fault does not hold there.
+    fault : Fault
+    environment : str
+        Changed variables.
+    """
     output, errors = folder / "output", folder / "errors"
     output.write_text("")
     errors.write_text("")
-    process = start(words, output, environment, typed, partial(fault.set, str(errors)))
+    words = writer.words(made, place)
+    process = start(words, output, environment, writer.typed, partial(fault.set, str(errors)))
     process.join(LIMIT)
     code = process.exitcode
     if code is None:
@@ -92,7 +108,8 @@ def run(words: list[object], folder: Path, fault: Fault, typed: str = "", **envi
         time.sleep(0.02)
     if left := of_session(process.pid):
         return Ended(None, (f"{len(left)} processes are left",), "")
-    return Ended(code, tuple(filter(None, errors.read_text().splitlines())), output.read_text())
+    lines = [line for line in errors.read_text().splitlines() if line]
+    return Ended(code, tuple(lines[-1:] if writer.reports else lines), output.read_text())
 
 
 @contextmanager

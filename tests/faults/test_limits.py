@@ -17,8 +17,8 @@ OBEYS = Fault(obeys=True)
 FREE = Fault()
 SHORT = ("mine", "train", "score", "score many", "batch enhance", "chat", "watch", "events")
 GROUPS = Path("/sys/fs/cgroup/pids")
-FILES = (6, 8, 10, 12, 16, 20, 24, 32, 48)
-PROCESSES = (1, 2, 3, 4, 6, 8)
+FILES = (8, 16, 24, 32)
+PROCESSES = (1, 2, 4, 8)
 
 
 def set_rights(folder: Path, rights: int) -> None:
@@ -37,7 +37,7 @@ def test_a_folder_that_cannot_be_written(name, watched_run, tmp_path):
     before = sorted(place.rglob("*"))
     set_rights(place, 0o555)
     try:
-        ended = run(writer.words(watched_run, place), tmp_path, OBEYS, writer.typed)
+        ended = run(writer, watched_run, place, tmp_path, OBEYS)
     finally:
         set_rights(place, 0o755)
     assert ended.wrong("Permission denied", "readonly database") == ""
@@ -45,7 +45,7 @@ def test_a_folder_that_cannot_be_written(name, watched_run, tmp_path):
     with disk(tmp_path / "disk", 2**26) as folder:
         writer.prepare(watched_run, folder)
         change(folder, "ro")
-        assert run(writer.words(watched_run, folder), tmp_path, FREE, writer.typed).wrong("Read-only", "readonly") == ""
+        assert run(writer, watched_run, folder, tmp_path, FREE).wrong("Read-only", "readonly") == ""
 
 
 def works_or_says(ended: Ended, *words: str) -> str:
@@ -62,7 +62,7 @@ def test_few_open_files(name, watched_run, tmp_path):
         place.mkdir()
         WRITERS[name].prepare(watched_run, place)
         fault = Fault({resource.RLIMIT_NOFILE: most})
-        ended = run(WRITERS[name].words(watched_run, place), tmp_path, fault, WRITERS[name].typed)
+        ended = run(WRITERS[name], watched_run, place, tmp_path, fault)
         if why := works_or_says(ended, "ulimit -n"):
             wrong[most] = why
     assert wrong == {}
@@ -91,7 +91,7 @@ def test_few_processes(name, watched_run, tmp_path, group):
         WRITERS[name].prepare(watched_run, place)
         (group / "pids.max").write_text(str(most))
         fault = Fault(group=str(group))
-        ended = run(WRITERS[name].words(watched_run, place), tmp_path, fault, WRITERS[name].typed)
+        ended = run(WRITERS[name], watched_run, place, tmp_path, fault)
         if why := works_or_says(ended, "ulimit -u"):
             wrong[most] = why
     assert wrong == {}
@@ -116,11 +116,11 @@ def separately(shell: str, *words: object, **environment: str) -> Ended:
 
 @pytest.mark.faults
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("gigabytes", [0.5, 1.0, 1.5, 2.0, 2.4])
+@pytest.mark.parametrize("gigabytes", [0.5, 1.5, 2.0])
 def test_little_memory(gigabytes, watched_run, tmp_path):
     shell, folder = f'ulimit -v {int(gigabytes * 1e6)}; exec "$@"', watched_run.folder
     score = ("score", watched_run.new, "--detector", folder, "--out", tmp_path / "out")
-    for words in (("events", folder), ("trace", folder), ("check", watched_run.new), ("completion", "bash"), score):
+    for words in (("events", folder), ("check", watched_run.new), ("completion", "bash"), score):
         ended = separately(shell, *words)
         assert works_or_says(ended, "too little memory") == "", words
         assert ended.code == 0 or gigabytes < 1.5 or words == score, words

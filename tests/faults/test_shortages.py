@@ -12,7 +12,7 @@ from watched_run import WatchedRun
 from ape.core.temporaries import LEFT
 
 ROOM = 2**30
-POINTS = 6
+POINTS = 3
 FULL = ("No space left", "disk is full", "too little space")
 
 
@@ -26,7 +26,7 @@ def full_disks(name: str, points: int, watched_run: WatchedRun, tmp_path) -> dic
     with disk(tmp_path / "roomy", ROOM) as folder:
         writer.prepare(watched_run, folder)
         before = used(folder)
-        ended = run(writer.words(watched_run, folder), tmp_path, Fault(), writer.typed)
+        ended = run(writer, watched_run, folder, tmp_path, Fault())
         assert ended.code == 0, (ended.errors, ended.out[-500:])
         quiet, written = results(folder), used(folder) - before
     for number in range(points):
@@ -34,13 +34,13 @@ def full_disks(name: str, points: int, watched_run: WatchedRun, tmp_path) -> dic
         with disk(tmp_path / f"disk{number}", ROOM) as folder:
             writer.prepare(watched_run, folder)
             change(folder, f"size={max(used(folder) + free, 4096)}")
-            ended = run(writer.words(watched_run, folder), tmp_path, Fault(), writer.typed, TMPDIR=str(folder))
+            ended = run(writer, watched_run, folder, tmp_path, Fault(), TMPDIR=str(folder))
             enough = number > 0 and ended.code == 0 and results(folder) == quiet
             why = "" if enough else ended.wrong(*FULL)
             if found := left(folder):
                 why = f"{why}; left: {[path.name for path in found]}"
             change(folder, f"size={ROOM}")
-            again = run(writer.words(watched_run, folder), tmp_path, Fault(), writer.typed)
+            again = run(writer, watched_run, folder, tmp_path, Fault())
             if again.code != 0:
                 why = f"{why}; again: {again.code} {again.errors[-1:]}"
             elif (now := results(folder)) != quiet:

@@ -32,6 +32,8 @@ class Writer:
         Standard input.
     given : bool
         Whether it changes a run, of which a copy is in the folder.
+    reports : bool
+        Whether it reports what it does on the standard error, before the last line.
     """
 
     begin: Words
@@ -39,6 +41,7 @@ class Writer:
     made: str = "out"
     typed: str = ""
     given: bool = False
+    reports: bool = False
 
     def words(self, run: WatchedRun, folder: Path) -> list[object]:
         """Return the words to begin it, or to resume it."""
@@ -97,6 +100,7 @@ WRITERS: dict[str, Writer] = {
     "watch": Writer(
         lambda run, folder: ["watch", folder / "run", "--input", run.new, "--once", "--out", folder / "events.jsonl"],
         given=True,
+        reports=True,
     ),
     "events": Writer(lambda run, folder: ["events", folder / "run", "--alerts-per", "hour=1", "--save"], given=True),
     "trace page": Writer(lambda run, folder: ["trace", folder / "run", "--html"], given=True),
