@@ -102,7 +102,7 @@ WRITERS: dict[str, Writer] = {
         given=True,
         reports=True,
     ),
-    "events": Writer(lambda run, folder: ["events", folder / "run", "--alerts-per", "hour=1", "--save"], given=True),
+    "events": Writer(lambda run, folder: ["events", folder / "run", "--alerts-per", "day=3", "--save"], given=True),
     "trace page": Writer(lambda run, folder: ["trace", folder / "run", "--html"], given=True),
     "continue": Writer(lambda run, folder: ["run", "--continue-from", run.folder, "--out", folder / "out"], _resume),
     "export": Writer(lambda run, folder: ["export", run.folder, "--out", folder / "out"]),
