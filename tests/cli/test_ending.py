@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from processes import of_session, start
@@ -17,11 +18,19 @@ from ape.core.errors import InputError
 from ape.core.limits import remedy, require_limits, shortage
 
 
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler of its own for a signal, and not the one of Python for Ctrl-C."""
+    lines = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    return all(int(lines["SigCgt"], 16) >> each - 1 & 1 for each in (number, signal.SIGTERM))
+
+
 @pytest.mark.parametrize(("number", "code", "cause"), [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, " by SIGTERM")])
 def test_a_signal_while_libraries_are_imported_ends_with_one_line(number, code, cause, data, tmp_path):
     command = [sys.executable, "-m", "ape.cli.main", "mine", str(data), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.7)  # the imports take seconds
+    while not catches(process.pid, number):  # the imports, which come afterwards, take seconds
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert process.returncode == code
