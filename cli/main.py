@@ -19,7 +19,7 @@ RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
 SERVERS = ("api", "serve", "watch")
 # GB of addresses and open files; with less, libraries fail to load, end the process, or wait for memory for ever.
 READING, COMPUTING = (1.3, 8), (2.2, 24)
-NEEDS = {"completion": (0.2, 8), "check": (1.0, 8)} | dict.fromkeys(
+NEEDS = {"completion": (0.2, 8), "check": (1.0, 8), "batch": (2.2, 64)} | dict.fromkeys(
     ("alerts", "bank", "detectors", "doctor", "events", "trace"), READING
 )
 

@@ -17,7 +17,7 @@ OBEYS = Fault(obeys=True)
 FREE = Fault()
 SHORT = ("mine", "train", "score", "score many", "batch enhance", "chat", "watch", "events")
 GROUPS = Path("/sys/fs/cgroup/pids")
-FILES = (8, 16, 24, 32)
+FILES = (16, 24, 32)
 PROCESSES = (1, 2, 4, 8)
 
 

@@ -68,7 +68,7 @@ def _manifest(run: WatchedRun) -> Path:
 
 def _bench(run: WatchedRun) -> Path:
     path = run.folder.parent / "bench.json"
-    path.write_text(json.dumps({"scenarios": ["web_shop"], "series": 1, "length": 4000}))
+    path.write_text(json.dumps({"scenarios": ["stirred_reactor"], "series_per_scenario": 1, "length": 3000}))
     return path
 
 
@@ -77,7 +77,6 @@ def _resume(run: WatchedRun, folder: Path) -> list[object]:
 
 
 WRITERS: dict[str, Writer] = {
-    "run": Writer(lambda run, folder: ["run", *_given(run), "--out", folder / "out"], _resume),
     "mine": Writer(lambda run, folder: ["mine", *_given(run), "--out", folder / "out"], _resume),
     "train": Writer(lambda run, folder: ["train", *_given(run), "--out", folder / "out"]),
     "enhance": Writer(
@@ -91,7 +90,6 @@ WRITERS: dict[str, Writer] = {
         lambda run, folder: ["score", _manifest(run), "--detector", run.folder, "--out", folder / "out"]
     ),
     "batch": Writer(lambda run, folder: ["batch", _manifest(run), "--out", folder / "out"]),
-    "batch enhance": Writer(lambda run, folder: ["batch", _manifest(run), "--enhance", "--out", folder / "out"]),
     "chat": Writer(
         lambda run, folder: ["chat", *_given(run), "--out", folder / "out"],
         lambda run, folder: ["chat", "--resume", folder / "out"],
@@ -104,10 +102,11 @@ WRITERS: dict[str, Writer] = {
     ),
     "events": Writer(lambda run, folder: ["events", folder / "run", "--alerts-per", "day=3", "--save"], given=True),
     "trace page": Writer(lambda run, folder: ["trace", folder / "run", "--html"], given=True),
-    "continue": Writer(lambda run, folder: ["run", "--continue-from", run.folder, "--out", folder / "out"], _resume),
     "export": Writer(lambda run, folder: ["export", run.folder, "--out", folder / "out"]),
     "bench": Writer(lambda run, folder: ["bench", "make", "--config", _bench(run), "--out", folder / "out"]),
     "pretrain": Writer(lambda run, folder: ["pretrain", "--processes", 20, "--steps", 60, "--out", folder / "out"]),
+    "run": Writer(lambda run, folder: ["run", *_given(run), "--out", folder / "out"], _resume),
+    "batch enhance": Writer(lambda run, folder: ["batch", _manifest(run), "--enhance", "--out", folder / "out"]),
 }
 
 
