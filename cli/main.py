@@ -17,9 +17,10 @@ from ape.cli.streams import broken_output, open_closed_streams, say
 
 RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
 SERVERS = ("api", "serve", "watch")
-# GB of addresses and open files; with less, libraries fail to load, end the process, or wait for memory for ever.
-READING, COMPUTING = (1.3, 8), (2.2, 24)
-NEEDS = {"completion": (0.2, 8), "check": (1.0, 8), "batch": (2.2, 64)} | dict.fromkeys(
+# GB of addresses, open files and threads; with less, libraries fail to load, end the process, or wait for ever.
+THREADS = 8 + (os.cpu_count() or 1)
+READING, COMPUTING = (1.3, 8, 4), (2.2, 24, THREADS)
+NEEDS = {"completion": (0.2, 8, 0), "check": (1.0, 8, THREADS), "batch": (2.2, 64, THREADS)} | dict.fromkeys(
     ("alerts", "bank", "detectors", "doctor", "events", "trace"), READING
 )
 
@@ -82,7 +83,7 @@ def _run(argv: Sequence[str] | None) -> int:
         place = f" ({where})" if where else ""
         say(f"ape: {shortage(error) or f'{error.strerror or error}{place}: {remedy(error)}'}\n")
         return 2
-    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
+    except Exception as error:  # libraries have kinds of their own
         if not (short := shortage(error)):
             raise
         say(f"ape: {short}\n")

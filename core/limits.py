@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import resource
+import threading
 
 from ape.core.errors import InputError
 
@@ -55,7 +56,7 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def require_limits(memory: float, files: int) -> None:
+def require_limits(memory: float, files: int, threads: int) -> None:
     """Refuse limits under which the libraries cannot be loaded, or fail in any way. Call it before they are imported.
 
     Parameters
@@ -64,6 +65,8 @@ def require_limits(memory: float, files: int) -> None:
         GB of addresses that they need.
     files : int
         Number of open files that they need.
+    threads : int
+        Number of threads, besides those that run. Libraries end the process if they cannot start one.
 
     Raises
     ------
@@ -78,3 +81,21 @@ def require_limits(memory: float, files: int) -> None:
     if limit != resource.RLIM_INFINITY and limit < files:
         what = f"too many open files: this process may have {limit} and needs {files} at least"
         raise InputError(what, "ulimit -n", "allow more, for example: ulimit -n 1024")
+    _require_threads(threads)
+
+
+def _require_threads(count: int) -> None:
+    """Refuse a limit of processes under which so many threads cannot be started."""
+    ends, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            started.append(threading.Thread(target=ends.wait))
+            started[-1].start()
+    except RuntimeError as error:
+        what = f"{WORDS[errno.EAGAIN]}: {count} more are needed"
+        raise InputError(what, "ulimit -u", "allow more, or end other programs") from error
+    finally:
+        ends.set()
+        for thread in started:
+            if thread.ident is not None:
+                thread.join()

@@ -1,10 +1,9 @@
 """Kill a watch again and again, and compare its events: ``python -m ape.evals.kills RUN FILE [KILLS] [EVERY]``.
 
 ``ape watch --once`` is started on a CSV file and killed (``kill -9``), or ended by Ctrl-C or SIGTERM: in turn when the
-file of events has just grown,
-within a transaction (SQLite's journal is there), and at a random time. Before each start the file gets its next rows.
-The last start runs to the end. Its file of events has to be, byte for byte, that of a watch that nobody killed. The run
-folder is copied first.
+file of events has just grown, within a transaction (SQLite's journal is there), and at a random time. Before each start
+the file gets its next rows. The last start runs to the end. Its file of events has to be, byte for byte, that of a
+watch that nobody stopped. The run folder is copied first.
 """
 
 from __future__ import annotations

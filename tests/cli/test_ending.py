@@ -81,7 +81,7 @@ def test_limits_are_refused_before_libraries_are_loaded(monkeypatch):
     limits = {resource.RLIMIT_AS: 1_500_000_000, resource.RLIMIT_NOFILE: 16}
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], resource.RLIM_INFINITY))
     with pytest.raises(InputError, match=r"1\.5 GB and needs 2\.2"):
-        require_limits(2.2, 24)
+        require_limits(2.2, 24, 0)
     with pytest.raises(InputError, match=r"may have 16 and needs 24"):
-        require_limits(1.3, 24)
-    require_limits(1.3, 8)
+        require_limits(1.3, 24, 0)
+    require_limits(1.3, 8, 2)

@@ -1,8 +1,12 @@
-"""Disks that are full, or become full at a random moment: one true line, nothing half-written, and a rerun resumes."""
+"""Disks that are full, or become full at a random moment: one true line, nothing half-written, and a rerun resumes.
+
+``python -m pytest -m faults -rP tests/faults/test_shortages.py`` prints counts.
+"""
 
 from __future__ import annotations
 
 import random
+import sys
 
 import pytest
 from faults.shortages import Fault, change, disk, run, used
@@ -47,6 +51,7 @@ def full_disks(name: str, points: int, watched_run: WatchedRun, tmp_path) -> dic
                 why = f"{why}; again: other results: {[k for k in {*now, *quiet} if now.get(k) != quiet.get(k)][:5]}"
         if why:
             wrong[f"{free} of {written}"] = why
+    sys.stdout.write(f"{name}: {points} disks that became full, {points - len(wrong)} held\n")
     return wrong
 
 
