@@ -49,7 +49,8 @@ def test_a_folder_that_cannot_be_written(name, watched_run, tmp_path):
 
 
 def works_or_says(ended: Ended, *words: str) -> str:
-    return "" if ended.code == 0 and not ended.errors else ended.wrong(*words)
+    silent = not [line for line in ended.errors if not line.startswith("ape: new: ")]  # a watch reports what it does
+    return "" if ended.code == 0 and silent else ended.wrong(*words, "items failed")
 
 
 @pytest.mark.faults
@@ -148,7 +149,7 @@ def test_closed_streams(shell, watched_run, tmp_path):
 @pytest.mark.timeout(600)
 def test_streams_that_are_full(watched_run, tmp_path):
     for words in (("bank", "schema"), ("events", watched_run.folder), ("events", watched_run.folder, "--json")):
-        assert separately('"$@" > /dev/full', *words).wrong("No space left on device (standard output)") == ""
+        assert separately('"$@" > /dev/full', *words).wrong("No space left on device") == ""
     assert separately('"$@" 2> /dev/full', "events", tmp_path).code == 2
 
 

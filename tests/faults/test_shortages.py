@@ -17,7 +17,7 @@ from ape.core.temporaries import LEFT
 
 ROOM = 2**30
 POINTS = 3
-FULL = ("No space left", "disk is full", "too little space")
+FULL = ("No space left", "disk is full", "items failed")  # the last one names a file that says why
 
 
 def left(folder) -> list:

@@ -104,7 +104,7 @@ WRITERS: dict[str, Writer] = {
     "trace page": Writer(lambda run, folder: ["trace", folder / "run", "--html"], given=True),
     "export": Writer(lambda run, folder: ["export", run.folder, "--out", folder / "out"]),
     "bench": Writer(lambda run, folder: ["bench", "make", "--config", _bench(run), "--out", folder / "out"]),
-    "pretrain": Writer(lambda run, folder: ["pretrain", "--processes", 20, "--steps", 60, "--out", folder / "out"]),
+    "pretrain": Writer(lambda run, folder: ["pretrain", "--processes", 40, "--steps", 60, "--out", folder / "out"]),
     "run": Writer(lambda run, folder: ["run", *_given(run), "--out", folder / "out"], _resume),
     "batch enhance": Writer(lambda run, folder: ["batch", _manifest(run), "--enhance", "--out", folder / "out"]),
 }
