@@ -12,7 +12,7 @@ MLFLOW ?= .venv-mlflow
 READY := $(VENV)/.ready
 DEMO := runs/demo
 
-.PHONY: demo test test-extended test-all test-faults lint docs peers test-vllm test-llama test-otlp test-postgres test-mlflow
+.PHONY: demo test test-extended test-all test-faults lint docs hashes peers test-vllm test-llama test-otlp test-postgres test-mlflow
 demo: $(READY)
 	@if [ -f $(DEMO)/run.json ]; then $(VENV)/bin/ape run --resume $(DEMO); \
 	else $(VENV)/bin/ape run example:internal-bleeding --out $(DEMO); fi
@@ -45,6 +45,13 @@ lint: $(READY)
 # The documentation site; a broken link or reference fails the build.
 docs: $(READY)
 	$(VENV)/bin/mkdocs build --strict --quiet
+
+# The packages of the demo with the hashes of all of their files, for every platform; asks the index about each version.
+hashes: $(READY)
+	$(VENV)/bin/python -m pip install -q uv
+	{ sed '/^#/!d' requirements-hashes.txt; echo 'setuptools>=77' | $(VENV)/bin/uv pip compile pyproject.toml - \
+		--extra examples -c constraints.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header -q; } > $(VENV)/hashes && mv $(VENV)/hashes requirements-hashes.txt
 
 # A real server for the agents, on the CPU and with a model of noise; its environment takes 3.4 GB.
 test-vllm: $(READY) $(VLLM)/.ready

@@ -58,15 +58,18 @@ def mine(arguments: argparse.Namespace) -> int:
 def train(arguments: argparse.Namespace) -> None:
     """``ape train``: train a backbone into ``OUT/detector``, with its threshold; rerun after a kill to resume."""
     from ape.detectors.train_into_folder import train_into_folder
+    from ape.runs.changing import making
 
     series = _load(arguments)
-    target = _new(arguments.out, DETECTOR, unless=TRAINING)
-    with Display(console) as display:
-        detector = train_into_folder(
-            arguments.backbone, series, target, arguments.seed, display.progress, keep_checkpoint=True
-        )
-    print_document(_with_threshold(detector, series, arguments, target))
-    delete_checkpoint(target.with_name(TRAINING))
+    with making(Path(arguments.out)):
+        target = _new(arguments.out, DETECTOR, unless=TRAINING)
+        with Display(console) as display:
+            detector = train_into_folder(
+                arguments.backbone, series, target, arguments.seed, display.progress, keep_checkpoint=True
+            )
+        document = _with_threshold(detector, series, arguments, target)
+        delete_checkpoint(target.with_name(TRAINING))
+    print_document(document)
 
 
 def enhance(arguments: argparse.Namespace) -> None:
@@ -78,17 +81,19 @@ def enhance(arguments: argparse.Namespace) -> None:
     from ape import detectors, posttrain
     from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
+    from ape.runs.changing import making
 
     detector = detectors.load(detector_folder(arguments.detector, DETECTOR))
     series = _load(arguments, detector.required)
     bank = RuleBank.load(_bank_path(arguments.bank))
-    target = _new(arguments.out, ENHANCED, unless=POSTTRAINING)
-    with Display(console) as display:
-        report = post_train(detector, bank, series, target, arguments.seed, display.progress, keep_checkpoint=True)
-    console.print(describe_outcome(report))
-    document = _with_threshold(posttrain.load(target), series, arguments, target)
+    with making(Path(arguments.out)):
+        target = _new(arguments.out, ENHANCED, unless=POSTTRAINING)
+        with Display(console) as display:
+            report = post_train(detector, bank, series, target, arguments.seed, display.progress, keep_checkpoint=True)
+        console.print(describe_outcome(report))
+        document = _with_threshold(posttrain.load(target), series, arguments, target)
+        delete_checkpoint(target.with_name(POSTTRAINING))
     print_document({"kept": report["kept"], "reason": report["reason"], **document})
-    delete_checkpoint(target.with_name(POSTTRAINING))
 
 
 def _with_threshold(

@@ -21,13 +21,15 @@ def eval(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     from ape.evals.experiment import read_experiment
     from ape.evals.runner import run_experiment
+    from ape.runs.changing import making
 
     experiment = read_experiment(arguments.experiment)
     out = Path(arguments.out or f"runs/eval-{Path(arguments.experiment).stem}")
     folder = Path(arguments.data) if arguments.data else None
     if folder is not None and not folder.is_dir():
         raise InputError("no such folder", str(folder), "check the path")
-    failed = run_experiment(experiment, out, folder, arguments.workers, arguments.ray)
+    with making(out):
+        failed = run_experiment(experiment, out, folder, arguments.workers, arguments.ray)
     if failed:
         console.print(f"{failed} cells failed: {out / 'cells' / 'failures.json'}; rerun the command to retry them")
     _print_paths(out, failed)

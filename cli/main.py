@@ -13,9 +13,16 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ape.cli.ending import CODES, end_on_signals, say_at_end
+from ape.cli.streams import broken_output, open_closed_streams, say
 
 RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
 SERVERS = ("api", "serve", "watch")
+# GB of addresses, open files and threads; with less, libraries fail to load, end the process, or wait for ever.
+THREADS = 8 + (os.cpu_count() or 1)
+READING, COMPUTING = (1.3, 8, 4), (2.2, 24, THREADS)
+NEEDS = {"completion": (0.2, 8, 0), "check": (1.0, 8, THREADS), "batch": (2.2, 64, THREADS)} | dict.fromkeys(
+    ("alerts", "bank", "detectors", "doctor", "events", "trace"), READING
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     on Ctrl-C and SIGTERM end it. All other imports therefore come afterwards.
     """
     if argv is None:
+        open_closed_streams()
         end_on_signals()
     from ape.cli.edits import edits_printed
     from ape.core.escapes import escaped_output
@@ -32,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with escaped_output(), edits_printed():
         code = _run(argv)
     if argv is None and code == CODES[signal.SIGINT]:
-        sys.stdout.flush()
+        broken_output()
         os._exit(code)  # what else runs is not waited for
     return code
 
@@ -42,7 +50,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from ape.cli.arguments import build_parser
     from ape.cli.inputs import require_inputs
     from ape.core.errors import InputError
-    from ape.core.limits import remedy, require_addresses, shortage
+    from ape.core.limits import remedy, require_limits, shortage
     from ape.core.redaction import redact_record
 
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
@@ -56,29 +64,32 @@ def _run(argv: Sequence[str] | None) -> int:
             parser.print_help()
             return 0
         require_inputs(arguments)  # before a command imports what takes seconds
-        require_addresses()
+        require_limits(*NEEDS.get(arguments.command, COMPUTING))
         say_at_end("" if arguments.command in SERVERS else RESUME)
         terminal = importlib.import_module("ape.cli.terminal")
         terminal.set_output(json=arguments.json, quiet=arguments.quiet)
         commands = importlib.import_module(arguments.module)
-        return getattr(commands, arguments.command.replace("-", "_"))(arguments) or 0
+        code = getattr(commands, arguments.command.replace("-", "_"))(arguments) or 0
+        sys.stdout.flush()
+        return code
     except InputError as error:
-        sys.stderr.write(f"ape: {error}\n")
+        say(f"ape: {error}\n")
         return 2
     except BrokenPipeError:  # the reader of the output has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        broken_output()
         return 0
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        sys.stderr.write(f"ape: {shortage(error) or f'{error.strerror or error}{where}: {remedy(error)}'}\n")
+        where = error.filename or ("standard output" if broken_output() else "")
+        place = f" ({where})" if where else ""
+        say(f"ape: {shortage(error) or f'{error.strerror or error}{place}: {remedy(error)}'}\n")
         return 2
-    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
+    except Exception as error:  # libraries have kinds of their own
         if not (short := shortage(error)):
             raise
-        sys.stderr.write(f"ape: {short}\n")
+        say(f"ape: {short}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write(f"ape: stopped; {RESUME}\n")
+        say(f"ape: stopped; {RESUME}\n")
         return CODES[signal.SIGINT]
 
 

@@ -13,9 +13,10 @@ def pretrain(arguments: argparse.Namespace) -> None:
     """``ape pretrain``: write weights and card into a folder; resume if interrupted."""
     from ape.posttrain.discriminator.pretrained import CARD, WEIGHTS
     from ape.posttrain.pretraining.training import pretrain as run
+    from ape.runs.changing import making
 
     out = Path(arguments.out)
-    with Display(console) as display:
+    with making(out), Display(console) as display:
         card = run(out, arguments.seed, arguments.processes, arguments.steps, arguments.device, display.progress)
     console.print(f"held-out processes: recall at 1 % false alarms {card['figures']['mean']['recall']:.3f}")
     console.print(f"weights: {out / WEIGHTS}\ncard: {out / CARD}")

@@ -16,6 +16,7 @@ from ape.core.run_files import DETECTOR, ENHANCED, EVENTS_CSV, SCORES, detector_
 from ape.detectors.inputs import require_window, required_by
 from ape.runs.batch import ITEMS, write_failures
 from ape.runs.batch_page import write_all_events
+from ape.runs.changing import making
 from ape.runs.folder import Request
 from ape.runs.manifest import names_many, read_manifest
 from ape.runs.scoring import RESULTS, Scoring, score_items, score_series
@@ -47,9 +48,9 @@ def _score_one(arguments: argparse.Namespace, scoring: Scoring) -> int:
     print_reading(series, scoring=True)
     require_window(detector, series, arguments.data)
     out = Path(arguments.out)
-    if (out / SCORES).exists():
-        raise InputError("it already exists", str(out / SCORES), "choose another --out")
-    with Display(console) as display:
+    with making(out), Display(console) as display:
+        if (out / SCORES).exists():
+            raise InputError("it already exists", str(out / SCORES), "choose another --out")
         found = score_series(scoring, detector, series, out, display.progress)
     if found is None:
         print_document({"folder": arguments.out, "files": report_files(out, FILES)})
@@ -63,11 +64,12 @@ def _score_many(arguments: argparse.Namespace, scoring: Scoring) -> int:
     defaults = Request("score", "", tuple(arguments.column or ()), reading=read_options(arguments))
     requests = read_manifest(arguments.data, defaults)
     workers, policy = arguments.workers or 2, policy_of(arguments)
-    with LiveTable(console, "scored", requests, out / RESULTS) as table:
-        failed = score_items(requests, scoring, out, workers, arguments.ray, policy, table.on_done)
-    folders = {name: out / ITEMS / name for name in requests if name not in failed}
-    write_all_events(out / EVENTS_CSV, folders)
-    write_failures(out, requests, failed)
+    with making(out):
+        with LiveTable(console, "scored", requests, out / RESULTS) as table:
+            failed = score_items(requests, scoring, out, workers, arguments.ray, policy, table.on_done)
+        folders = {name: out / ITEMS / name for name in requests if name not in failed}
+        write_all_events(out / EVENTS_CSV, folders)
+        write_failures(out, requests, failed)
     found = read_all_events(out, folders)
     print_worst_events(found, SHOWN_SERIES)
     files = report_files(out, BATCH_FILES)

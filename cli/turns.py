@@ -89,7 +89,8 @@ def _first_update(
     updates = session.say(own.text)
     first = next(updates, None)
     own.tried = time.monotonic()
-    return None if first == Update("refused", BUSY) else (first, updates)
+    busy = first is not None and first.kind == "refused" and first.text.startswith(BUSY)
+    return None if busy else (first, updates)
 
 
 def answer(root: Path, place: Place, agreed: bool) -> Iterator[Values]:

@@ -15,18 +15,29 @@ def run_blocking(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _run(work)
     outcome: list[Result | BaseException] = []
 
     def target() -> None:
         try:
-            outcome.append(asyncio.run(work))
+            outcome.append(_run(work))
         except BaseException as error:
             outcome.append(error)
 
     thread = threading.Thread(target=target)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # no more threads are allowed
+        work.close()
+        raise
     thread.join()
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     return cast(Result, outcome[0])
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    try:
+        return asyncio.run(work)
+    finally:
+        work.close()  # it has not begun if no event loop could be made; a warning would say so

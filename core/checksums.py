@@ -21,6 +21,7 @@ from typing import Any
 
 from ape.core.atomic import cannot_write, replace_file
 from ape.core.errors import InputError
+from ape.core.limits import remedy as remedy_of_system
 from ape.core.run_files import remedy
 
 CHECKSUMS = "checksums.json"
@@ -144,7 +145,10 @@ def _read(folder: Path) -> dict[str, list[str]] | None:
             return checksums
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+    except OSError as error:
+        if not path.is_dir():
+            raise InputError(f"cannot read: {error.strerror}", str(path), remedy_of_system(error)) from error
+    except (ValueError, RecursionError, LookupError, TypeError):
         pass
     raise InputError("the list of checksums is damaged", str(path), "delete it to read the files unverified")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import re
 import resource
+import threading
 
 from ape.core.errors import InputError
-
-LEAST_ADDRESSES = 2.5  # GB; with less, libraries fail to load, or wait for memory for ever while they are loaded
 
 REMEDIES = {
     errno.ENOSPC: "free space or choose another folder",
@@ -57,15 +56,46 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def require_addresses() -> None:
-    """Refuse a limit of memory under which the libraries cannot be loaded. Call it before they are imported.
+def require_limits(memory: float, files: int, threads: int) -> None:
+    """Refuse limits under which the libraries cannot be loaded, or fail in any way. Call it before they are imported.
+
+    Parameters
+    ----------
+    memory : float
+        GB of addresses that they need.
+    files : int
+        Number of open files that they need.
+    threads : int
+        Number of threads, besides those that run. Libraries end the process if they cannot start one.
 
     Raises
     ------
     InputError
-        This process may use less than it takes.
+        This process may use less.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESSES * 1e9:
-        what = f"too little memory: this process may use {limit / 1e9:.1f} GB and needs {LEAST_ADDRESSES} GB at least"
+    if limit != resource.RLIM_INFINITY and limit < memory * 1e9:
+        what = f"too little memory: this process may use {limit / 1e9:.1f} GB and needs {memory} GB at least"
         raise InputError(what, "ulimit -v", "lift the limit")
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < files:
+        what = f"too many open files: this process may have {limit} and needs {files} at least"
+        raise InputError(what, "ulimit -n", "allow more, for example: ulimit -n 1024")
+    _require_threads(threads)
+
+
+def _require_threads(count: int) -> None:
+    """Refuse a limit of processes under which so many threads cannot be started."""
+    ends, started = threading.Event(), list[threading.Thread]()
+    try:
+        for _ in range(count):
+            started.append(threading.Thread(target=ends.wait))
+            started[-1].start()
+    except RuntimeError as error:
+        what = f"{WORDS[errno.EAGAIN]}: {count} more are needed"
+        raise InputError(what, "ulimit -u", "allow more, or end other programs") from error
+    finally:
+        ends.set()
+        for thread in started:
+            if thread.ident is not None:
+                thread.join()

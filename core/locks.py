@@ -18,6 +18,11 @@ from ape.core.errors import InputError
 
 LOCK = ".lock"
 
+
+class InUseError(InputError):
+    """Another process has the lock of a folder."""
+
+
 _held: dict[Path, tuple[int, int]] = {}  # by path: file descriptor, and how often this process has entered
 _changing = threading.Lock()
 
@@ -31,7 +36,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
     Raises
     ------
-    InputError
+    InUseError
         Another process has it.
     """
     key = folder.resolve()
@@ -46,15 +51,7 @@ def _enter(key: Path, folder: Path) -> bool:
     with _changing:
         handle, depth = _held.get(key, (-1, 0))
         if not depth:
-            try:
-                handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            except OSError as error:
-                raise cannot_write(folder / LOCK, error) from error
-            try:
-                _lock(handle, folder)
-            except BaseException:
-                os.close(handle)
-                raise
+            handle = _open_and_lock(folder)
         _held[key] = handle, depth + 1
         return not depth
 
@@ -70,18 +67,35 @@ def _leave(key: Path) -> None:
             os.close(handle)
 
 
+def _open_and_lock(folder: Path) -> int:
+    while True:
+        try:
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise cannot_write(folder / LOCK, error) from error
+        try:
+            _lock(handle, folder)
+            if os.fstat(handle).st_nlink:  # else the process that had the lock has just removed the file
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
 def _lock(handle: int, folder: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         who = _holder(os.pread(handle, 1000, 0))
-        raise InputError(f"in use by {who}", str(folder), "wait until it ends, or end it") from error
+        raise InUseError(f"in use by {who}", str(folder), "wait until it ends, or end it") from error
     except OSError:
         return  # some network shares have no locks
     since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z}"
     me = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(me).encode(), 0)
+    with contextlib.suppress(OSError):  # on a full disk, nobody is told who has it
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(me).encode(), 0)
 
 
 def _holder(data: bytes) -> str:

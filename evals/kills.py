@@ -1,9 +1,9 @@
 """Kill a watch again and again, and compare its events: ``python -m ape.evals.kills RUN FILE [KILLS] [EVERY]``.
 
-``ape watch --once`` is started on a CSV file and killed (``kill -9``): in turn when the file of events has just grown,
-within a transaction (SQLite's journal is there), and at a random time. Before each start the file gets its next rows.
-The last start runs to the end. Its file of events has to be, byte for byte, that of a watch that nobody killed. The run
-folder is copied first.
+``ape watch --once`` is started on a CSV file and killed (``kill -9``), or ended by Ctrl-C or SIGTERM: in turn when the
+file of events has just grown, within a transaction (SQLite's journal is there), and at a random time. Before each start
+the file gets its next rows. The last start runs to the end. Its file of events has to be, byte for byte, that of a
+watch that nobody stopped. The run folder is copied first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NAME = "kills"
+KINDS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 MOST_OPEN = 6  # transactions; the first ones are those of the start
 SHORTER = 4  # times as long is a watch of all rows than one of a part, at least
 LOOKS = 2e-4  # seconds between two looks at the files
@@ -46,8 +48,10 @@ def main() -> None:
             with (killed / "rows.csv").open("ab") as growing:
                 growing.writelines(rows[number * len(rows) // kills : (number + 1) * len(rows) // kills])
             moment = ("after a record", "in a transaction", "at random")[number % 3]
-            done = _killed(killed, every, moment, chance.uniform(0, usual / SHORTER), chance.randrange(1, MOST_OPEN))
-            counts[f"killed {moment}" if done else "not killed"] += 1
+            kind = KINDS[number // 3 % len(KINDS)]
+            earliest, transactions = chance.uniform(0, usual / SHORTER), chance.randrange(1, MOST_OPEN)
+            done = _killed(killed, every, moment, kind, earliest, transactions)
+            counts[f"{kind.name} {moment}" if done else "had ended"] += 1
             _say(f"kill {number + 1}, {moment}: {len(_records(killed))} records so far")
         _watch(killed, every).wait()
         same = (quiet / "events.jsonl").read_bytes() == (killed / "events.jsonl").read_bytes()
@@ -70,8 +74,8 @@ def _watch(folder: Path, every: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _killed(folder: Path, every: int, moment: str, earliest: float, transactions: int) -> bool:
-    """Start a watch and kill it at a moment; return whether it came before the watch ended."""
+def _killed(folder: Path, every: int, moment: str, kind: signal.Signals, earliest: float, transactions: int) -> bool:
+    """Start a watch and send it a signal at a moment; return whether it came before the watch ended."""
     events, journal = folder / "events.jsonl", folder / "run" / "watch" / f"{NAME}.sqlite-journal"
     size = _size(events)
     earliest += time.monotonic()
@@ -86,8 +90,10 @@ def _killed(folder: Path, every: int, moment: str, earliest: float, transactions
         time.sleep(LOOKS)
         before, is_open = is_open, journal.exists()
         opened += is_open and not before
-    watch.kill()
-    return watch.wait() < 0
+    runs = watch.poll() is None
+    watch.send_signal(kind)
+    watch.wait()
+    return runs
 
 
 def _size(path: Path) -> int:

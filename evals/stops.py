@@ -1,16 +1,18 @@
 """Stop commands at random moments: ``python -m ape.evals.stops DATA LONG MANY DETECTOR [STOPS] [COMMAND ...]``.
 
-Each command is started in a process of its own and gets Ctrl-C or SIGTERM: to all of its processes, as from a terminal,
-or to the first process alone. It must end within five seconds, leave no process, and say one line. DATA is a series of
-which a run takes about half a minute, LONG one that keeps compiled code busy, MANY a manifest, and DETECTOR a folder
-with a trained detector.
+Each command is started in a process of its own and gets Ctrl-C or SIGTERM, once or twice: to all of its processes, as
+from a terminal, or to the first process alone. It must end within five seconds, leave no process, and say one line; a
+server and a watch, which end by a signal as they should, may say none. DATA is a series of which a run takes about half
+a minute, LONG one that keeps compiled code busy, MANY a manifest, and DETECTOR a folder with a trained detector.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ PATIENCE = 150.0  # seconds, after which what is left is killed
 EARLY = 0.5  # share of the stops within the first seconds, where the imports are
 FIRST = 3.0  # seconds
 SOONEST = 0.15  # seconds: before that Python itself starts, and cannot be told what to do with a signal
+TWICE = 0.3  # seconds between two signals
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
@@ -61,30 +64,42 @@ def main() -> None:
         "score many": (["score", many, "--detector", detector, "--out", "OUT"], 12.0),
         "bench": (["bench", "make", "--out", "OUT"], 12.0),
         "chat": (["chat", data, "--out", "OUT"], 15.0),
+        "serve": (["serve", "--out", "OUT", "--port", "PORT"], 20.0),
+        "api": (["api", detector, "--port", "PORT"], 12.0),
+        "api of two": (["api", detector, "--port", "PORT", "--workers", "2"], 20.0),
+        "watch": (["watch", "COPY", "--input", data, "--every", "4"], 20.0),
     }
     wrong = 0
     for name in sys.argv[6:] or commands:
-        wrong += _stop_often(name, *commands[name], stops)
+        wrong += _stop_often(name, *commands[name], stops, Path(detector))
     sys.exit(1 if wrong else 0)
 
 
-def _stop_often(name: str, words: list[str], usual: float, stops: int) -> int:
+def _stop_often(name: str, words: list[str], usual: float, stops: int, detector: Path) -> int:
     chance, worst, wrong = random.Random(name), 0.0, 0
     for number in range(stops):
         kind = signal.SIGTERM if number % 4 == 3 else signal.SIGINT
         moment = chance.uniform(SOONEST, FIRST if number < EARLY * stops else usual)
+        twice = TWICE if number % 3 == 2 else None
         with tempfile.TemporaryDirectory() as out:
-            ended = stop([f"{out}/out" if word == "OUT" else word for word in words], moment, kind, number % 2 == 0)
+            given = {"OUT": f"{out}/out", "COPY": f"{out}/copy", "PORT": str(_free_port())}
+            if "COPY" in words:
+                shutil.copytree(detector, given["COPY"])
+            ended = stop([given.get(word, word) for word in words], moment, kind, number % 2 == 0, twice)
         worst = max(worst, ended.seconds)
         if why := ended.wrong(CODES[kind]):
             wrong += 1
-            _say(f"  {name}, {kind.name} {'to all' if number % 2 == 0 else 'to one'} at {moment:.2f} s: {why}")
+            sent = f"{'twice' if twice else 'once'} {'to all' if number % 2 == 0 else 'to one'}"
+            _say(f"  {name}, {kind.name} {sent} at {moment:.2f} s: {why}")
     _say(f"{name}: {stops} stops, {wrong} wrong, longest {worst:.1f} s")
     return wrong
 
 
-def stop(words: list[str], moment: float, kind: signal.Signals, to_all: bool) -> Stopped:
-    """Start a command, stop it at a moment (seconds), and wait until all of its processes have ended."""
+def stop(words: list[str], moment: float, kind: signal.Signals, to_all: bool, again: float | None = None) -> Stopped:
+    """Start a command, stop it at a moment (seconds), and wait until all of its processes have ended.
+
+    ``again`` is when the signal is sent once more, in seconds after the first time.
+    """
     command = [sys.executable, "-m", "ape.cli.main", *words]
     process = subprocess.Popen(
         command,
@@ -98,8 +113,11 @@ def stop(words: list[str], moment: float, kind: signal.Signals, to_all: bool) ->
         process.stdin.write("mine\n")
         process.stdin.flush()
     time.sleep(moment)
-    (os.killpg if to_all else os.kill)(process.pid, kind) if process.poll() is None else None
     begin = time.monotonic()
+    for pause in (0.0, *([] if again is None else [again])):
+        time.sleep(pause)
+        if process.poll() is None:
+            (os.killpg if to_all else os.kill)(process.pid, kind)
     code = _wait(process)
     first = time.monotonic()
     while _of_session(process.pid) and time.monotonic() - begin < PATIENCE:
@@ -109,6 +127,12 @@ def stop(words: list[str], moment: float, kind: signal.Signals, to_all: bool) ->
         os.kill(each, signal.SIGKILL)
     _, said = process.communicate()
     return Stopped(moment, end - begin, code, tuple(filter(None, said.splitlines())), end - first > 1 or bool(left))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait(process: subprocess.Popen[str]) -> int:

@@ -21,7 +21,7 @@ from ape import detectors
 from ape.core.errors import InputError
 from ape.core.files import read_json, write_json, write_text
 from ape.core.in_place import kept_in_place
-from ape.core.locks import locked
+from ape.core.locks import LOCK, locked
 from ape.core.progress import Progress
 from ape.core.run_files import DETECTOR, RECORD
 from ape.core.temporaries import remove_leftovers
@@ -211,7 +211,7 @@ def record_requests(out: Path, requests: Mapping[str, Request]) -> None:
     requested = {name: TypeAdapter(Request).dump_python(request, mode="json") for name, request in requests.items()}
     path = out / REQUESTS
     known = _read_requests(path) if path.is_file() else {}
-    if not known and out.exists() and any(out.iterdir()):
+    if not known and out.exists() and any(path.name != LOCK for path in out.iterdir()):
         raise InputError("the folder is not empty", str(out), "choose another --out")
     for name, request in requested.items():
         if known.get(name, request) != request:

@@ -5,6 +5,8 @@ SQLite is not safe on a network share, so runs on several machines keep their ch
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -21,6 +23,7 @@ from pydantic import TypeAdapter
 from ape.core.checksums import require_unchanged
 from ape.core.errors import InputError
 from ape.core.files import write_bytes
+from ape.core.limits import REMEDIES, remedy
 from ape.core.run_files import CHECKPOINTS
 from ape.graphs.state import MiningState, RunState
 from ape.runs.folder import thread_of, update_record
@@ -29,6 +32,7 @@ from ape.runs.postgres import open_postgres
 DAMAGED = (ValueError, TypeError, KeyError, AttributeError, IndexError, EOFError, NotImplementedError)
 THREAD = "run"  # in the folder of a run
 END = "~"  # after all ids
+LITTLE = 2**20  # bytes; SQLite needs several pages for a transaction
 
 
 def config_of(folder: Path) -> RunnableConfig:
@@ -71,8 +75,23 @@ async def open_sqlite(path: Path) -> AsyncIterator[AsyncSqliteSaver]:
             finally:
                 await saver.conn.rollback()  # an unfinished transaction would keep the file locked
     except sqlite3.DatabaseError as error:
-        hint = "free space, or start a new run"
-        raise InputError(f"the checkpoints cannot be used: {error}", str(path), hint) from error
+        why, hint = _reason(error, path)
+        raise InputError(f"the checkpoints cannot be used: {why}", str(path), hint) from error
+
+
+def _reason(error: sqlite3.DatabaseError, path: Path) -> tuple[str, str]:
+    """Return what is wrong and what to do about it; SQLite's own words leave out why it cannot read or write."""
+    code, free = getattr(error, "sqlite_errorcode", 0) & 0xFF, os.statvfs(path.parent)
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) and free.f_bavail * free.f_frsize < LITTLE:
+        return os.strerror(errno.ENOSPC), REMEDIES[errno.ENOSPC]
+    if code == sqlite3.SQLITE_READONLY:
+        return str(error), REMEDIES[errno.EACCES]
+    if code == sqlite3.SQLITE_CANTOPEN:
+        try:
+            path.open("ab").close()
+        except OSError as why:
+            return str(why.strerror), remedy(why)
+    return str(error), "free space, or start a new run"
 
 
 class _CheckedSaver(AsyncSqliteSaver):

@@ -1,7 +1,7 @@
 """A conversation in a run folder, as the terminal and the page use it: speak, answer, act, branch, look at the rules.
 
-All state is in the run folder. A turn runs in a thread of its own and to its end, even if the caller stops listening. A
-lock file allows one turn at a time, also across processes.
+All state is in the run folder. A turn runs in a thread of its own and to its end, even if the caller stops listening.
+The lock of the folder allows one turn at a time, also across processes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
@@ -27,6 +26,7 @@ from langgraph.types import Command, StreamMode
 from ape.agents import open_brain
 from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
+from ape.core.locks import InUseError
 from ape.core.run_files import ARTEFACTS, CONVERSATION, LEDGER
 from ape.graphs.conversation import ConversationContext, ConversationState, Scored, build_conversation, desk_of
 from ape.rules import RuleBank
@@ -46,7 +46,6 @@ from ape.tools.artefacts import Artefacts
 from ape.tools.preview import draw_examples, sample_examples
 from ape.tools.workbench import Workbench
 
-LOCK = ".talking.lock"
 MAIN = "main"
 YES, NO = ("yes", "y", "ok", "do it", "sure"), ("no", "n", "don't", "stop", "not now")
 THREAD_NAME = re.compile(r"[\w-]{1,40}")
@@ -234,7 +233,9 @@ class Session:
                     return
             raise InputError(f"there is no finished turn {turn}", str(self.folder), "give the number of another turn")
 
-        with changing(self.folder):
+        with changing(self.folder) as alone:
+            if not alone:
+                raise InputError("the last request is not done", str(self.folder), "branch when it is done")
             self._with_graph(copy)
         return branch
 
@@ -267,14 +268,16 @@ class Session:
 
         def run() -> None:
             try:
-                with FileLock(self.folder / LOCK, timeout=0), changing(self.folder):
+                with changing(self.folder) as alone:
+                    if not alone:
+                        raise _RefusedError(BUSY)
                     stopped = self._with_graph(lambda graph: self._stream(graph, prepare, put))
                 if stopped:
                     updates.put(Update("reply", STOPPED))
-            except Timeout:
-                updates.put(Update("refused", BUSY))
             except _RefusedError as refusal:
                 updates.put(Update("refused", str(refusal)))
+            except InUseError as error:
+                updates.put(Update("refused", f"{BUSY} The folder is {error.what}."))
             except InputError as error:
                 updates.put(Update("failed", str(error)))
             except Exception as error:

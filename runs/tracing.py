@@ -57,7 +57,8 @@ def record_spans(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]
     provider = TracerProvider(
         resource=Resource.create({"service.name": "ape", "service.version": ape.__version__}), shutdown_on_exit=False
     )
-    provider.add_span_processor(SimpleSpanProcessor(_LineExporter(folder / SPANS)))
+    lines = _LineExporter(folder / SPANS)
+    provider.add_span_processor(SimpleSpanProcessor(lines))
     if os.environ.get(ENDPOINT) and (exporter := _collector_exporter()) is not None:
         provider.add_span_processor(BatchSpanProcessor(exporter))
     spans = _SpanCallbacks(provider.get_tracer("ape", ape.__version__), name)
@@ -66,6 +67,8 @@ def record_spans(folder: Path, name: str) -> Iterator[list[BaseCallbackHandler]]
     finally:
         spans.close()
         provider.shutdown()
+    if lines.failed:  # else what ended the run says why
+        log.warning("the run has no whole trace: %s (%s)", lines.failed, folder / SPANS)
 
 
 class _SpanCallbacks(BaseCallbackHandler):
@@ -198,25 +201,24 @@ class _SpanCallbacks(BaseCallbackHandler):
 
 
 class _LineExporter(SpanExporter):
-    """Exporter that appends spans to a file; if that fails, it warns once and the run continues."""
+    """Exporter that appends spans to a file; if that fails, the run continues, and ``failed`` is why."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._failed = False
+        self.failed = ""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Append one line per span."""
         lines = "".join(f"{span.to_json(indent=None)}\n" for span in spans)
         with self._lock:
-            if self._failed:
+            if self.failed:
                 return SpanExportResult.FAILURE
             try:
                 with self._path.open("a", encoding="utf-8") as out:
                     out.write(lines)
             except OSError as error:
-                self._failed = True
-                log.warning("the run continues without a trace: %s (%s)", error.strerror, self._path)
+                self.failed = error.strerror or str(error)
                 return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
 

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -16,7 +16,11 @@ PRELOADED = ["numba", "stumpy", "torch", "torch._dynamo", "matplotlib.pyplot", "
 
 
 def start(
-    words: Sequence[object], output: Path | str, environment: Mapping[str, str] | None = None, typed: str | None = None
+    words: Sequence[object],
+    output: Path | str,
+    environment: Mapping[str, str] | None = None,
+    typed: str | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> ForkServerProcess:
     """Start ``ape WORDS`` in a process group of its own.
 
@@ -29,10 +33,12 @@ def start(
         Changed variables.
     typed : str, optional
         The input, in place of ``output``.
+    prepare : callable, optional
+        Is called in the process before the command; it can be pickled.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    given = ([str(word) for word in words], str(output), dict(environment or {}), typed)
+    given = ([str(word) for word in words], str(output), dict(environment or {}), typed, prepare)
     process = context.Process(target=_run, args=given)
     process.start()
     return process
@@ -49,7 +55,9 @@ def of_session(session: int) -> list[int]:
     return found
 
 
-def _run(words: list[str], output: str, environment: dict[str, str], typed: str | None) -> None:
+def _run(
+    words: list[str], output: str, environment: dict[str, str], typed: str | None, prepare: Callable[[], None] | None
+) -> None:
     os.setsid()
     # Where a pool of workers started the fork server, Ctrl-C is blocked in it, see `ape.core.processes`.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -63,6 +71,8 @@ def _run(words: list[str], output: str, environment: dict[str, str], typed: str 
         os.dup2(read, 0)
     sys.stdin, sys.stdout, sys.stderr = (open(stream, mode) for stream, mode in enumerate("rww"))  # noqa: PTH123, SIM115
     os.environ.update(environment)
+    if prepare is not None:
+        prepare()
     from ape.cli.main import main
 
     sys.argv = ["ape", *words]

@@ -16,11 +16,10 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from filelock import FileLock
 from processes import start
 from support import wait_for
 
-from ape.runs.session import LOCK
+from ape.core.locks import locked
 
 HTML_NAME = "<img src=x onerror=alert(1)>"
 TOKEN = "a-token-of-the-page-test"
@@ -216,7 +215,7 @@ def test_messages_sent_while_it_works_wait_and_are_answered(tab, server, tmp_pat
     path = tmp_path / "busy.csv"
     path.write_text(pump.read_text())
     begin(tab, path)
-    with FileLock(server.root / "busy" / LOCK):  # a turn of another tab
+    with locked(server.root / "busy"):  # a turn of another tab
         say(tab, "what is its period?", "Waits until the last request is done: what is its period?")
         say(tab, "help", "Waits until the last request is done: what is its period?; help")
         tab.locator("#message textarea, #message input").first.fill("half a li")

@@ -185,4 +185,4 @@ def test_run_continues_if_the_trace_cannot_be_written_or_sent(data, tmp_path, ap
     monkeypatch.setattr("ape.runs.tracing.SPANS", "no/such/folder")
     outcome = ape("mine", data, "--out", out)
     assert outcome.code == 0 and (out / "bank.json").is_file()
-    assert caplog.text.count("continues without a trace") == 1
+    assert caplog.text.count("has no whole trace") == 1

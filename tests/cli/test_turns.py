@@ -8,14 +8,14 @@ import time
 
 import numpy as np
 import pytest
-from filelock import FileLock
 
 pytest.importorskip("gradio")
 
 from ape.cli import turns
 from ape.cli.conversations import look, open_session, start
+from ape.core.locks import locked
 from ape.runs import Request
-from ape.runs.session import LOCK, UNANSWERED, Session
+from ape.runs.session import UNANSWERED, Session
 
 BOX, CHAT, QUESTION, STATUS, _REDRAWN, WAITING = range(6)
 
@@ -52,7 +52,7 @@ def test_messages_wait_visibly_and_in_order_while_a_turn_runs(say, root):
     def send(text):
         ends[text] = list(say(text))
 
-    with FileLock(root / "wave" / LOCK):
+    with locked(root / "wave"):
         tabs = [threading.Thread(target=send, args=(text,)) for text in ("what is its <b>period", "help")]
         for tab in tabs:
             tab.start()
@@ -79,7 +79,7 @@ def test_a_message_sent_before_a_question_does_not_answer_it(say, root, monkeypa
     asks = turns.say(root, {"run": "wave"}, "mine")
     values = []
     tab = threading.Thread(target=lambda: values.extend(say("yes")))
-    with FileLock(root / "wave" / LOCK):
+    with locked(root / "wave"):
         tab.start()
         time.sleep(2 * turns.POLL)
         monkeypatch.setattr(turns, "waits", lambda history: True)  # the turn that runs ends with a question

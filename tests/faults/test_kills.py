@@ -5,12 +5,14 @@ The long form is ``make test-faults``; kills of a watch are in ``tests/watch/tes
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ from processes import of_session, start
 from ape.core.temporaries import LEFT, remove_leftovers
 
 TIMEOUT = 240  # seconds
-RESULTS = ("bank.json", "scores.csv", "events.csv", "events.json")
+RESULTS = ("bank.json", "scores.csv", "events.csv", "events.json", "posttrain.json")
+WEIGHTS = ".safetensors"
+TIMES = "seconds"  # in the post-training report
 YES = {"chat": "mine\nyes\nquit\n"}  # what is typed
 
 
@@ -77,8 +81,23 @@ def run_to(seconds: float, words: tuple[str, ...], data: Path, out: Path, everyt
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """Return the results of a run folder, or of all items of a batch."""
-    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.name in RESULTS}
+    """Return the results of a run folder, or of all items of a batch, without run times."""
+    found = {
+        str(path.relative_to(out)): path for path in out.rglob("*") if path.name in RESULTS or path.suffix == WEIGHTS
+    }
+    return {
+        name: json.dumps(without_times(json.loads(path.read_bytes()))).encode()
+        if path.name == "posttrain.json"
+        else path.read_bytes()
+        for name, path in found.items()
+    }
+
+
+def without_times(report: Any) -> Any:
+    """Return a report without its run times."""
+    if isinstance(report, dict):
+        return {name: without_times(value) for name, value in report.items() if name != TIMES}
+    return report
 
 
 def left(out: Path) -> list[Path]:

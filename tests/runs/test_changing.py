@@ -9,12 +9,13 @@ import sys
 import numpy as np
 import pytest
 
+from ape.cli.main import main
 from ape.core.checksums import CHECKSUMS
 from ape.core.errors import InputError
 from ape.core.run_files import CHECKPOINTS, CONVERSATION, LEDGER, SPANS
 from ape.runs import Callbacks, Request, Run, execute
 from ape.runs.batch import one_batch, record_requests
-from ape.runs.changing import changing
+from ape.runs.changing import changing, making
 from ape.series import from_array
 
 HOLD = """
@@ -70,6 +71,33 @@ def test_a_batch_that_another_process_works_on_is_refused(hold, tmp_path):
     hold(tmp_path / "batch")
     with pytest.raises(InputError, match="in use by process"), one_batch(tmp_path / "batch", requests):
         pass
+
+
+def test_a_folder_into_which_another_process_trains_is_refused(series, hold, tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", values=series.values, train_end=600)
+    out = tmp_path / "out"
+    out.mkdir()
+    hold(out)
+    assert main(["train", str(tmp_path / "a.npz"), "--out", str(out), "--quiet"]) == 2
+    assert "in use by process" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == [".lock"]
+
+
+def test_a_folder_into_which_nothing_was_written_is_removed_again(tmp_path):
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "there", tmp_path / "new" / "inner"):
+        with pytest.raises(KeyError), making(folder):
+            raise KeyError
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+    with making(tmp_path / "new"):
+        (tmp_path / "new" / "result").write_text("")
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {".lock", "result"}
+
+
+def test_a_folder_that_is_deleted_while_results_are_made_stays_deleted(tmp_path):
+    with pytest.raises(InputError, match="deleted or moved"), making(tmp_path / "out"):
+        shutil.rmtree(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_folder_of_something_else_gets_no_lock(tmp_path):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from support import short_training
 
 from ape.core.errors import InputError
+from ape.core.locks import locked
 from ape.core.run_files import CONVERSATION
 from ape.graphs import review
 from ape.monitor import read_events
@@ -19,7 +20,7 @@ from ape.rules import RuleBank
 from ape.runs import scored
 from ape.runs.explanation import explain_rule
 from ape.runs.folder import Request
-from ape.runs.session import LOCK, Session
+from ape.runs.session import Session
 from ape.runs.trace import read_trace
 
 ADD = "add a rule: the sensor gets stuck for 20 to 40 samples"
@@ -160,7 +161,7 @@ def test_button_is_refused_while_a_question_waits(session):
 
 
 def test_only_one_turn_runs_at_a_time(session):
-    with FileLock(session.folder / LOCK):
+    with locked(session.folder):
         assert kinds(session.say("help")) == ["refused"]
     assert kinds(session.say("help")) == ["reply"]
 
@@ -181,8 +182,11 @@ def test_concurrent_sessions_lose_and_mix_nothing(session):
 
 def test_turn_continues_when_the_caller_stops_listening(session):
     next(session.say("what does the series do?"))  # a lost connection
-    with FileLock(session.folder / LOCK, timeout=60):
-        pass
+    alone, ends = False, time.monotonic() + 60
+    while not alone:
+        assert time.monotonic() < ends
+        with locked(session.folder) as alone:
+            time.sleep(0.01)
     assert session.history()[-1].kind == "reply"
 
 

@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from filelock import FileLock
 from langchain_core.messages import AIMessage
 
+from ape.core.locks import locked
 from ape.runs.folder import Request
-from ape.runs.session import LOCK, Session
+from ape.runs.session import Session
 from ape.runs.stopping import STOPPED
 
 ADD = "add a rule: the sensor gets stuck for 20 to 40 samples"
@@ -55,8 +55,8 @@ def test_training_that_is_stopped_ends_within_seconds(session):
     begin = time.monotonic()
     assert stopped_at(session, session.answer(True), 1)[-1].text == STOPPED
     assert time.monotonic() - begin < 20
-    with FileLock(session.folder / LOCK, timeout=0):
-        pass
+    with locked(session.folder) as alone:
+        assert alone
     assert "stuck" in list(session.say("list the rules"))[-1].text
 
 
