@@ -78,7 +78,11 @@ class Meter:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wrap(
-        self, step: str, function: Callable[..., Any], extra: Callable[..., float], moved: Callable[..., float]
+        self,
+        step: str,
+        function: Callable[..., Any],
+        products: Callable[..., float] | None,
+        moved: Callable[..., float],
     ) -> Callable[..., Any]:
         """Return a function that does the same and notes its work.
 
@@ -86,24 +90,27 @@ class Meter:
         ----------
         step : str
         function : callable
-        extra, moved : callable
-            From its result and arguments: multiplications outside PyTorch, and bytes.
+        products, moved : callable
+            From its result and arguments: multiplications and bytes. None: the multiplications of PyTorch.
         """
         work = self.steps.setdefault(step, Work())
 
         @wraps(function)
         def metered(*arguments: Any, **named: Any) -> Any:
-            counter = FlopCounterMode(display=False) if self.counting else nullcontext()
+            counter = FlopCounterMode(display=False) if self.counting and products is None else None
             began = time.perf_counter()
-            with counter:
+            with counter or nullcontext():
                 result = function(*arguments, **named)
             seconds = time.perf_counter() - began
             with self._lock:
-                if isinstance(counter, FlopCounterMode):
-                    work.multiplications += counter.get_total_flops() / 2 + extra(result, *arguments)
-                    work.moved += moved(result, *arguments)
-                else:
+                if not self.counting:
                     work.calls, work.seconds = work.calls + 1, work.seconds + seconds
+                    return result
+                if counter is not None:
+                    work.multiplications += counter.get_total_flops() / 2
+                elif products is not None:
+                    work.multiplications += products(result, *arguments)
+                work.moved += moved(result, *arguments)
             return result
 
         return metered
@@ -131,17 +138,18 @@ def size(*objects: Any) -> float:
     return total
 
 
-# Step, module, function or class.method, multiplications outside PyTorch and bytes from the result and the arguments.
-Target = tuple[str, str, str, Callable[..., float], Callable[..., float]]
+# Step, module, function or class.method, and what returns multiplications and bytes from its result and its arguments;
+# None: the multiplications of PyTorch.
+Target = tuple[str, str, str, Callable[..., float] | None, Callable[..., float]]
 
 
-def nothing(*_: Any) -> float:
-    """Return 0."""
+def none(*_: Any) -> float:
+    """Return 0, for steps without products."""
     return 0.0
 
 
 TARGETS: tuple[Target, ...] = (
-    ("read the file", "ape.series.loaders", "load", nothing, lambda made, path, *_: size(Path(path), made.values)),
+    ("read the file", "ape.series.loaders", "load", none, lambda made, path, *_: size(Path(path), made.values)),
     (
         "matrix profile",
         "ape.series.matrix_profile",
@@ -149,43 +157,43 @@ TARGETS: tuple[Target, ...] = (
         lambda _, x, window, *__: profile_multiplications(len(x), window),
         lambda made, x, *_: size(x, made.distance, made.index),
     ),
-    ("train the backbone", "ape.detectors.training", "train", nothing, lambda _, *given: size(*given)),
+    ("train the backbone", "ape.detectors.training", "train", None, lambda _, *given: size(*given)),
     (
         "score with the backbone",
         "ape.detectors.detector",
         "WindowedDetector.score",
-        nothing,
+        None,
         lambda made, detector, series, *_: size(made, series.values, detector.module),
     ),
     (
         "nearest neighbours",
         "ape.posttrain.discriminator.search",
         "Search.nearest",
-        nothing,
+        None,
         lambda made, search, *given: size(made, search.cells[:, : search.length], *given),
     ),
     (
         "discriminator network",
         "ape.posttrain.discriminator.evidence",
         "Reader.read",
-        nothing,
+        None,
         lambda made, reader, *given: size(made, reader.generic, reader.bank, *given),
     ),
     (
         "post-training steps",
         "ape.posttrain.discriminator.training",
         "PostTraining.run",
-        nothing,
+        None,
         lambda _, training, *__: training.total * size(training.model),
     ),
     (
         "draw pictures",
         "matplotlib.backends.backend_agg",
         "FigureCanvasAgg.print_png",
-        nothing,
+        none,
         lambda _, canvas, *__: PIXEL * canvas.figure.bbox.width * canvas.figure.bbox.height,
     ),
-    ("write files", "ape.core.files", "write_bytes", nothing, lambda _, path, data: size(data)),
+    ("write files", "ape.core.files", "write_bytes", none, lambda _, path, data: size(data)),
 )
 
 
@@ -193,13 +201,13 @@ TARGETS: tuple[Target, ...] = (
 def metered(meter: Meter, targets: tuple[Target, ...] = TARGETS) -> Iterator[None]:
     """Put the wrappers of a meter in place of functions, also where modules have imported them by name."""
     with ExitStack() as stack:
-        for step, module, name, extra, moved in targets:
+        for step, module, name, products, moved in targets:
             owner: Any = import_module(module)
             *classes, attribute = name.split(".")
             for each in classes:
                 owner = getattr(owner, each)
             function = getattr(owner, attribute)
-            wrapper = meter.wrap(step, function, extra, moved)
+            wrapper = meter.wrap(step, function, products, moved)
             modules = [] if classes else [other for key, other in list(sys.modules.items()) if key.startswith("ape.")]
             for place in (owner, *modules):
                 if vars(place).get(attribute) is function:
