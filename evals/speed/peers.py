@@ -35,6 +35,9 @@ class Peer:
         Whether it takes more than one channel.
     calls : str
         Name of the peer whose function does nearly all of the work.
+    compiled : bool
+        Whether the code of `stumpy.stump` is taken from the disk, where APE keeps it. stumpy itself compiles it in
+        every process.
     """
 
     package: str
@@ -42,6 +45,7 @@ class Peer:
     score: Score
     channels: bool = True
     calls: str = ""
+    compiled: bool = False
 
 
 def pyod(module: str, name: str, own: bool = False, window: bool = True) -> Score:
@@ -93,15 +97,8 @@ def tsb_ad_timesnet(values: np.ndarray, train: np.ndarray, length: int) -> np.nd
 
 
 def stumpy_alone(values: np.ndarray, train: np.ndarray, length: int) -> np.ndarray:
-    """Return the matrix profile by stumpy, which compiles its code in every process."""
+    """Return the matrix profile by stumpy."""
     return over_points(_import("stumpy", "stump")(values[:, 0], length)[:, 0], length)
-
-
-def stumpy_compiled(values: np.ndarray, train: np.ndarray, length: int) -> np.ndarray:
-    """Return the matrix profile by stumpy, with compiled code from the disk as APE keeps it."""
-    from ape.series.matrix_profile import load_stumpy
-
-    return over_points(load_stumpy().stump(values[:, 0], length)[:, 0], length)
 
 
 def over_points(distances: Any, window: int) -> np.ndarray:
@@ -124,24 +121,26 @@ PEERS = {
     "PyOD SAND": Peer("pyod", WINDOW, pyod("ts_sand", "SAND")),
     "PyOD LSTMAD": Peer("pyod", WINDOW, pyod("ts_lstm", "LSTMAD")),
     "PyOD AnomalyTransformer": Peer("pyod", WINDOW, pyod("ts_anomaly_transformer", "AnomalyTransformer")),
-    "TSB-AD MatrixProfile": Peer("TSB-AD", "its tuned settings", tsb_ad_matrix_profile, False, SELF_JOIN),
+    "TSB-AD MatrixProfile": Peer("TSB-AD", "its tuned settings", tsb_ad_matrix_profile, False, SELF_JOIN, True),
     "TSB-AD TimesNet": Peer("TSB-AD", "its tuned settings", tsb_ad_timesnet),
     "dtaianomaly MatrixProfileDetector": Peer(
-        "dtaianomaly", WINDOW, dtaianomaly("MatrixProfileDetector", own=True), calls=SELF_JOIN
+        "dtaianomaly", WINDOW, dtaianomaly("MatrixProfileDetector", own=True), True, SELF_JOIN, True
     ),
     "dtaianomaly KMeansAnomalyDetector": Peer("dtaianomaly", WINDOW, dtaianomaly("KMeansAnomalyDetector")),
     "dtaianomaly AutoEncoder": Peer("dtaianomaly", WINDOW, dtaianomaly("AutoEncoder")),
-    "aeon STOMP": Peer("aeon", WINDOW, aeon("distance_based", "STOMP", own=True), False, SELF_JOIN),
+    "aeon STOMP": Peer("aeon", WINDOW, aeon("distance_based", "STOMP", own=True), False, SELF_JOIN, True),
     "aeon KMeansAD": Peer("aeon", WINDOW, aeon("distance_based", "KMeansAD")),
     "aeon DWT_MLEAD": Peer("aeon", DEFAULTS, aeon("distribution_based", "DWT_MLEAD", own=True, window=False), False),
     "stumpy": Peer("stumpy", "stump, window given", stumpy_alone, False, SELF_JOIN),
-    SELF_JOIN: Peer("stumpy", "stump, window given", stumpy_compiled, False),
+    SELF_JOIN: Peer("stumpy", "stump, window given", stumpy_alone, False, compiled=True),
 }
 
 
 def main(arguments: list[str]) -> int:
     """Score one file."""
     name, file, train_end, window, out = arguments
+    if PEERS[name].compiled:
+        _import("ape.series.matrix_profile", "load_stumpy")()
     values = pd.read_csv(file).to_numpy(dtype=np.float64)
     scores = np.ravel(PEERS[name].score(values, values[: int(train_end)], int(window))).astype(np.float64)
     if len(scores) != len(values):

@@ -1,18 +1,22 @@
 """Compare APE with other libraries, from file to scores: ``python -m ape.evals.speed.side_by_side --out DIR``.
 
 Each method runs in a process of its own, on the same files and the same split. Time is from the start of the process,
-with all imports, to scores on disk. All methods may use all processors. A method that exceeds the limit of a series is
-ended, and not started on larger ones. Every result is stored in ``DIR/results``, and the same command goes on from
-there. Needs ``make peers`` and development data (``APE_DEV_DATA``).
+with all imports, to scores on disk. All methods may use all processors. A method of another library that exceeds the
+limit of a series is ended, and not started on larger ones; it has at least as long as ``ape run`` took. Every result is
+stored in ``DIR/results``, and the same command goes on from there. Needs ``make peers`` and development data
+(``APE_DEV_DATA``).
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -33,14 +37,15 @@ from ape.evals.speed.processes import THREADS, run
 from ape.evals.speed.side_by_side_table import RUN, Result, reason_to_skip, write_tables
 from ape.series import from_array
 
-LIMIT = 45.0  # seconds
+LIMIT = 30.0  # seconds
+MINUTES = 14.0  # after which no method is started
 # Name of each series, the data set and the name there, and its limit as a multiple of `LIMIT`; the smallest first.
 SERIES: dict[str, tuple[str, str, float]] = {
     "walking": ("ucr", "054_DISTORTEDWalkingAceleration5", 1.0),
     "pump": ("skab", "SKAB_valve1_1", 1.0),
     "taxi": ("nab", "realKnownCause__nyc_taxi", 1.0),
     "gait": ("ucr", "022_DISTORTEDGP711MarkerLFM5z4", 1.0),
-    "long": ("generated", "", 3.0),
+    "long": ("generated", "", 4.0),
 }
 LONG, PERIOD = 200_000, 80  # points of the generated series
 SCORE, PLAIN = "ape score, after ape run", "ape train and score: the VAE alone"
@@ -62,7 +67,7 @@ class Task:
     labels : ndarray, bool [T]
     channels : int
     limit : float
-        Seconds of a method.
+        Seconds of a method of another library, or more if ``ape run`` takes longer.
     """
 
     name: str
@@ -143,16 +148,17 @@ def commands(method: str, task: Task, out: Path) -> tuple[list[list[str]], Path]
     return lines, out / folder / "scores.csv"
 
 
-def measure(method: str, task: Task, out: Path, threads: int) -> Result:
+def measure(planned: Result, task: Task, out: Path, threads: int) -> Result:
     """Run a method on a series."""
+    method = planned.method
     lines, file = commands(method, task, out)
     for line in lines:
         if method in OURS:
             shutil.rmtree(line[-1], ignore_errors=True)  # else a run that was interrupted would go on
     for folder in ("scores", "logs"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    cost = run(lines, task.limit, threads, out / "logs" / f"{slug(method)}.txt")
-    result = replace(described(method, task), **asdict(cost))
+    cost = run(lines, planned.limit or math.inf, threads, out / "logs" / f"{slug(method)}.txt")
+    result = replace(planned, **asdict(cost))
     if cost.failed:
         return result
     scores = np.load(file) if file.suffix == ".npy" else pd.read_csv(file).iloc[:, -1].to_numpy()
@@ -161,13 +167,14 @@ def measure(method: str, task: Task, out: Path, threads: int) -> Result:
     return replace(result, ap=average_precision(task.labels[test], values), vus=vus_pr(task.labels[test], values))
 
 
-def described(method: str, task: Task) -> Result:
+def described(method: str, task: Task, results: Sequence[Result]) -> Result:
     """Return a result without figures."""
-    if method in PEERS:
-        version, settings = metadata.version(PEERS[method].package), PEERS[method].settings
-    else:
-        version, settings = __version__, "defaults"
-    return Result(task.name, task.size, method, version, settings, task.limit)
+    if method in OURS:
+        return Result(task.name, task.size, method, __version__, "defaults", None)
+    peer = PEERS[method]
+    ours = [result.seconds for result in results if result.method == RUN and result.series == task.name]
+    limit = max([task.limit, *ours])
+    return Result(task.name, task.size, method, metadata.version(peer.package), peer.settings, limit)
 
 
 def slug(method: str) -> str:
@@ -175,28 +182,40 @@ def slug(method: str) -> str:
     return "".join(character if character.isalnum() else "-" for character in method.lower())
 
 
-def results_of(task: Task, methods: Sequence[str], out: Path, threads: int, before: list[Result]) -> list[Result]:
-    """Return the results of a series, of which those on disk are not measured again."""
-    results: list[Result] = []
+def measure_missing(task: Task, methods: Sequence[str], out: Path, end: float, results: list[Result]) -> int:
+    """Append the results of a series, of which those on disk are not measured again; return how many are missing.
+
+    Parameters
+    ----------
+    task : Task
+    methods : sequence of str
+    out : Path
+    end : float
+        Time, as of `time.monotonic`, after which no method is started.
+    results : list of Result
+        Of the series before.
+    """
+    missing = 0
     for method in methods:
         stored = out / "results" / task.name / f"{slug(method)}.json"
         if stored.exists():
             results.append(Result(**read_json(stored, "result")))
             continue
-        peer = PEERS.get(method)
-        reason = reason_to_skip([*before, *results], task.name, task.size, method, peer.calls if peer else "")
-        if peer and task.channels > 1 and not peer.channels:
-            reason = "one channel only"
-        if reason:
-            result = replace(described(method, task), failed=reason)
-        else:
-            result = measure(method, task, out / "series" / task.name, threads)
+        peer, planned = PEERS.get(method), described(method, task, results)
+        reason = "one channel only" if peer and task.channels > 1 and not peer.channels else ""
+        reason = reason or (reason_to_skip(results, planned, peer.calls) if peer else "")
+        if not reason and time.monotonic() > end:
+            missing += 1
+            continue
+        threads = len(os.sched_getaffinity(0))
+        folder = out / "series" / task.name
+        result = replace(planned, failed=reason) if reason else measure(planned, task, folder, threads)
         write_json(stored, asdict(result))
         quality = result.failed or f"AP {result.ap:.3f}"
         sys.stdout.write(f"{task.name:<10}{method:<36}{result.seconds:>7.1f} s  {quality}\n")
         sys.stdout.flush()
         results.append(result)
-    return results
+    return missing
 
 
 def main() -> int:
@@ -209,32 +228,41 @@ def main() -> int:
     parser.add_argument(
         "--limit", type=float, default=LIMIT, metavar="SECONDS", help=f"of a method on a series; default: {LIMIT:g}"
     )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=MINUTES,
+        metavar="N",
+        help=f"after which nothing is started; default: {MINUTES:g}",
+    )
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the method that runs is ended as well
     for peer in PEERS.values():
         try:
             metadata.version(peer.package)
         except metadata.PackageNotFoundError:
             sys.stderr.write(f"no {peer.package} here: make peers, then .venv-peers/bin/python\n")
             return 2
-    threads = len(os.sched_getaffinity(0))
-    results: list[Result] = []
+    end, missing, results = time.monotonic() + 60 * arguments.minutes, 0, list[Result]()
     try:
         for name in arguments.series:
             task = prepare(name, arguments.out / "files", arguments.limit)
-            results += results_of(task, arguments.methods, arguments.out, threads, results)
+            missing += measure_missing(task, arguments.methods, arguments.out, end, results)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    write_tables(results, about(threads), arguments.out)
+    write_tables(results, about(), arguments.out)
     sys.stdout.write(f"tables: {arguments.out / 'side_by_side.md'} and .csv\n")
+    if missing:
+        sys.stdout.write(f"{missing} results are missing: repeat the command\n")
     return 0
 
 
-def about(threads: int) -> dict[str, str]:
+def about() -> dict[str, str]:
     """Return what the tables say of the machine."""
-    libraries = ("numpy", "torch", "numba", "scikit-learn")
+    libraries, processors = ("numpy", "torch", "numba", "scikit-learn"), len(os.sched_getaffinity(0))
     return {
-        "machine": f"{platform.machine()}, {threads} processors for every method ({', '.join(THREADS)})",
+        "machine": f"{platform.machine()}, {processors} processors for every method ({', '.join(THREADS)})",
         "load": "the processors that other programs used meanwhile are in the second table",
         "libraries": ", ".join(f"{name} {metadata.version(name)}" for name in libraries),
     }

@@ -12,6 +12,7 @@ from ape.core.files import write_text
 
 RUN = "ape run"  # whose time is 1 in ratios
 LIMIT = "limit"  # why there is no result: the time limit
+START = 5.0  # seconds until a process begins its work, which do not grow with a series
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Result:
     size : int
         Points times channels.
     method, version, settings : str
-    limit : float
+    limit : float or None
         Seconds after which it is ended.
     seconds, processor, memory, others : float
         See `ape.evals.speed.processes.Cost`; 0 if it was not started.
@@ -39,7 +40,7 @@ class Result:
     method: str
     version: str
     settings: str
-    limit: float
+    limit: float | None
     seconds: float = 0.0
     processor: float = 0.0
     memory: float = 0.0
@@ -49,25 +50,28 @@ class Result:
     failed: str = ""
 
 
-def reason_to_skip(results: Sequence[Result], series: str, size: int, method: str, calls: str = "") -> str:
+def reason_to_skip(results: Sequence[Result], planned: Result, calls: str = "") -> str:
     """Return why a method need not be started on a series; empty if it must be.
 
     Parameters
     ----------
     results : sequence of Result
         So far.
-    series : str
-    size : int
-        Points times channels.
-    method : str
+    planned : Result
+        Without figures.
     calls : str
         Method whose function does nearly all of its work.
     """
     for done in results:
-        if done.method == method and done.failed == LIMIT and done.size <= size:
-            return f"over the limit on {done.series}"
-        if done.method == calls and done.series == series and done.failed:
+        if done.method == calls and done.series == planned.series and done.failed:
             return f"calls the same function as '{calls}'"
+        if done.method != planned.method or done.size > planned.size:
+            continue
+        if done.failed == LIMIT:
+            return f"over the limit on {done.series}"
+        expected = (done.seconds - START) * planned.size / done.size
+        if not done.failed and planned.limit is not None and expected > planned.limit:
+            return f"{expected:.0f} s expected, if it grows in proportion from {done.series}"
     return ""
 
 

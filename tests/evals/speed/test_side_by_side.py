@@ -21,16 +21,28 @@ SLOW = replace(DONE, method="slow", seconds=45.1, ap=None, vus=None, failed="lim
 QUICK = replace(DONE, method="quick", seconds=2.0, ap=0.25, vus=0.5)
 
 
+def planned(series, size, method):
+    return Result(series, size, method, "1.0", "defaults", 45.0)
+
+
 def test_a_method_over_its_limit_is_not_started_on_larger_series():
-    assert reason_to_skip([DONE, SLOW], "long", 2000, "slow") == "over the limit on short"
-    assert reason_to_skip([DONE, SLOW], "tiny", 999, "slow") == ""
-    assert reason_to_skip([DONE, SLOW], "long", 2000, "quick") == ""
+    assert reason_to_skip([DONE, SLOW], planned("long", 2000, "slow")) == "over the limit on short"
+    assert reason_to_skip([DONE, SLOW], planned("tiny", 999, "slow")) == ""
+    assert reason_to_skip([DONE, SLOW], planned("long", 2000, "quick")) == ""
+
+
+def test_a_method_that_would_exceed_the_limit_in_proportion_to_its_work_is_not_started():
+    expected = "60 s expected, if it grows in proportion from short"
+    assert reason_to_skip([DONE], planned("long", 4000, RUN)) == expected
+    assert reason_to_skip([DONE], planned("middle", 2900, RUN)) == ""
+    assert reason_to_skip([replace(DONE, failed="exit code 1")], planned("long", 4000, RUN)) == ""
+    assert reason_to_skip([QUICK], planned("long", 10**6, "quick")) == ""  # nothing but its start
 
 
 def test_a_method_that_calls_a_failed_one_is_not_started_on_the_same_series():
-    assert reason_to_skip([SLOW], "short", 1000, "wrapper", calls="slow") == "calls the same function as 'slow'"
-    assert reason_to_skip([SLOW], "tiny", 999, "wrapper", calls="slow") == ""
-    assert reason_to_skip([QUICK], "short", 1000, "wrapper", calls="quick") == ""
+    assert reason_to_skip([SLOW], planned("short", 1000, "wrapper"), "slow") == "calls the same function as 'slow'"
+    assert reason_to_skip([SLOW], planned("tiny", 999, "wrapper"), "slow") == ""
+    assert reason_to_skip([QUICK], planned("short", 1000, "wrapper"), "quick") == ""
 
 
 def test_cells_have_seconds_ratio_and_precision():
