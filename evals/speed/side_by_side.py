@@ -34,7 +34,7 @@ from ape.evals.metrics import average_precision, vus_pr
 from ape.evals.metrics.checks import fill_unscored
 from ape.evals.speed.peers import PEERS, SELF_JOIN
 from ape.evals.speed.processes import THREADS, run
-from ape.evals.speed.side_by_side_table import RUN, Result, reason_to_skip, write_tables
+from ape.evals.speed.side_by_side_table import ONE_CHANNEL, RUN, Result, reason_to_skip, write_tables
 from ape.series import from_array
 
 LIMIT = 30.0  # seconds
@@ -202,7 +202,7 @@ def measure_missing(task: Task, methods: Sequence[str], out: Path, end: float, r
             results.append(Result(**read_json(stored, "result")))
             continue
         peer, planned = PEERS.get(method), described(method, task, results)
-        reason = "one channel only" if peer and task.channels > 1 and not peer.channels else ""
+        reason = ONE_CHANNEL if peer and task.channels > 1 and not peer.channels else ""
         reason = reason or (reason_to_skip(results, planned, peer.calls) if peer else "")
         if not reason and time.monotonic() > end:
             missing += 1

@@ -12,6 +12,7 @@ from ape.core.files import write_text
 
 RUN = "ape run"  # whose time is 1 in ratios
 LIMIT = "limit"  # why there is no result: the time limit
+ONE_CHANNEL = "one channel only"  # another reason
 START = 5.0  # seconds until a process begins its work, which do not grow with a series
 
 
@@ -63,7 +64,7 @@ def reason_to_skip(results: Sequence[Result], planned: Result, calls: str = "") 
         Method whose function does nearly all of its work.
     """
     for done in results:
-        if done.method == calls and done.series == planned.series and done.failed:
+        if done.method == calls and done.series == planned.series and done.failed not in ("", ONE_CHANNEL):
             return f"calls the same function as '{calls}'"
         if done.method != planned.method or done.size > planned.size:
             continue

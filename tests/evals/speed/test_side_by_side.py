@@ -14,7 +14,7 @@ from ape.evals.speed import peers, side_by_side_table
 from ape.evals.speed.floors import Machine, Meter, Work, metered, profile_multiplications, size, table
 from ape.evals.speed.processes import run
 from ape.evals.speed.side_by_side import PERIOD, generated
-from ape.evals.speed.side_by_side_table import RUN, Result, cell, overview, reason_to_skip, write_tables
+from ape.evals.speed.side_by_side_table import ONE_CHANNEL, RUN, Result, cell, overview, reason_to_skip, write_tables
 
 DONE = Result("short", 1000, RUN, "1.0", "defaults", 45.0, seconds=20.0, processor=30.0, memory=500.0, ap=0.8, vus=0.7)
 SLOW = replace(DONE, method="slow", seconds=45.1, ap=None, vus=None, failed="limit")
@@ -43,6 +43,8 @@ def test_a_method_that_calls_a_failed_one_is_not_started_on_the_same_series():
     assert reason_to_skip([SLOW], planned("short", 1000, "wrapper"), "slow") == "calls the same function as 'slow'"
     assert reason_to_skip([SLOW], planned("tiny", 999, "wrapper"), "slow") == ""
     assert reason_to_skip([QUICK], planned("short", 1000, "wrapper"), "quick") == ""
+    unable = replace(SLOW, failed=ONE_CHANNEL)
+    assert reason_to_skip([unable], planned("short", 1000, "wrapper"), "slow") == ""
 
 
 def test_cells_have_seconds_ratio_and_precision():
