@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def over_points(distances: Any, window: int) -> np.ndarray:
 
 
 def _import(module: str, name: str) -> Any:
-    return getattr(__import__(module, fromlist=[name]), name)
+    return getattr(import_module(module), name)
 
 
 DEFAULTS, WINDOW = "defaults", "defaults, window given"

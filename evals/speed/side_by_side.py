@@ -107,11 +107,12 @@ def generated(points: int = LONG) -> tuple[np.ndarray, int, np.ndarray]:
 def prepare(name: str, folder: Path, limit: float) -> Task:
     """Write the file of a series."""
     data_set, source, times = SERIES[name]
+    train_end: int | None
     if data_set == "generated":
         values, train_end, labels = generated()
     else:
         case = load_case(data_set, source)
-        values, train_end, labels = case.series.values, case.series.train_end, case.labels
+        values, labels, train_end = case.series.values, case.labels, case.series.train_end
     file = folder / f"{name}.csv"
     folder.mkdir(parents=True, exist_ok=True)
     columns = [f"channel{number}" for number in range(values.shape[1])]
