@@ -1,5 +1,6 @@
 # make demo, make test, make test-all, make lint, make docs: each sets up .venv first, once.
-# make peers: .venv-peers with detectors of other projects. make test-vllm, make test-llama: agents on a real model server.
+# make peers: .venv-peers with detectors of other projects, for tests and for speed side by side.
+# make test-vllm, make test-llama: agents on a real model server.
 # make test-otlp: traces in a real viewer. make test-postgres: checkpoints in a real PostgreSQL, which must be installed.
 # make test-mlflow: an exported detector in a model registry. make test-faults: damaged and changed files, bombs, attacks.
 PYTHON ?= python3
@@ -97,7 +98,8 @@ $(MLFLOW)/.ready:
 	$(MLFLOW)/bin/python -m pip install -q mlflow-skinny==3.17.2 numpy pandas onnxruntime==1.32.0
 	@touch $@
 
-# These two ask for NumPy 1 and torch 1, which their detectors do not need; in .venv they would upset pip.
+# Others, such as PyOD and aeon, are in .venv, with the versions of constraints.txt. These two ask for NumPy 1 and torch 1,
+# which their detectors do not need; in .venv they would upset pip.
 peers: $(PEERS)/.peers
 $(PEERS)/.peers: pyproject.toml constraints.txt
 	$(MAKE) VENV=$(PEERS) $(PEERS)/.ready
