@@ -9,6 +9,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -88,6 +89,7 @@ def _require_sane(entries: Sequence[zipfile.ZipInfo]) -> None:
             raise zipfile.BadZipFile(f"{entry.filename[:80]} has {entry.file_size} bytes")
 
 
+@lru_cache(maxsize=32)  # a report shows pictures that are packed just after it is written
 def reduced(png: bytes) -> bytes:
     """Return a picture as a small WebP."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
