@@ -52,6 +52,7 @@ STEPS = {  # by module, the more special ones first
 }
 TOOLS = "tools/"  # each of its modules is a step
 GRAPH, IMPORTS, START = "graph and checkpoints", "imports: ", "imports: Python itself"
+SAMPLING = "this measurement"
 PROJECT = str(Path(__file__).parents[2]) + "/"
 
 
@@ -91,6 +92,7 @@ def sampled(spent: Counter[str]) -> Iterator[None]:
     def watch() -> None:
         while not over.wait(PERIOD):
             look()
+        spent[SAMPLING] = time.thread_time()
 
     spent[START] = time.process_time()
     used[threading.main_thread().ident or 0] = spent[START]

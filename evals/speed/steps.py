@@ -1,8 +1,8 @@
 """Print where the processor time of a command goes: ``python -m ape.evals.speed.steps [FILE ...]``.
 
-Each file is mined into a new folder in a process of its own, from the start of Python on; ``--run`` post-trains and scores
-as well. Without a file, a generated series of 10,000 points. Processor time hardly depends on what else the machine does;
-wall time does. Linux only.
+Each file is mined into a new folder in a process of its own, from the start of Python on; ``--run`` post-trains and
+scores as well. Without a file, a series of 10,000 points is generated. Processor time depends less than wall time on
+what else the machine does. Linux only.
 """
 
 from __future__ import annotations
