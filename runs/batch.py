@@ -114,7 +114,7 @@ def train_items(names: Sequence[str], out: Path, progress: Progress | None = Non
     failed: dict[str, str] = {}
     for (backbone, seed), group in groups.items():
         for first in range(0, len(group), MAX_TOGETHER):
-            runs = {name: Run.open(out / ITEMS / name) for name in group[first : first + MAX_TOGETHER]}
+            runs = {name: Run.open(out / ITEMS / name, pictures=False) for name in group[first : first + MAX_TOGETHER]}
             untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
             failed |= _train_group(backbone, seed, untrained, progress)
             for run in runs.values():
