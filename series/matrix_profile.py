@@ -234,8 +234,8 @@ def _each_file_parsed_once() -> Iterator[None]:
     """
     parse, segment = ast.parse, ast.get_source_segment
     ast.parse = cache(parse)  # type: ignore[assignment]
-    ast.get_source_segment = lambda source, node, **_: ast.unparse(node)  # type: ignore[assignment]
+    ast.get_source_segment = lambda source, node, **_: ast.unparse(node)
     try:
         yield
     finally:
-        ast.parse, ast.get_source_segment = parse, segment  # type: ignore[assignment]
+        ast.parse, ast.get_source_segment = parse, segment

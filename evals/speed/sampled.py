@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import runpy
 import sys
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-
-from ape.cli.main import main
 
 PERIOD = 0.002  # seconds
 STEPS = {  # by module, the more special ones first
@@ -75,7 +74,7 @@ def step_of(frame: FrameType | None) -> str:
 
 
 @contextlib.contextmanager
-def sampled(spent: Counter[str]) -> Iterator[None]:
+def sampled(spent: defaultdict[str, float]) -> Iterator[None]:
     """Add to ``spent`` the processor seconds of each step."""
     over, used = threading.Event(), dict[int, float]()
 
@@ -106,9 +105,14 @@ def sampled(spent: Counter[str]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    found, begun = Counter[str](), time.perf_counter()
+    found, begun = defaultdict[str, float](float), time.perf_counter()
+    noted, sys.argv = Path(sys.argv[1]), ["ape", *sys.argv[2:]]
+    code: object = 0
     with sampled(found):
-        code = main(sys.argv[2:])
+        try:
+            runpy.run_module("ape.cli.main", run_name="__main__")
+        except SystemExit as ended:
+            code = ended.code
     document = {"steps": found, "wall": time.perf_counter() - begun, "processor": time.process_time()}
-    Path(sys.argv[1]).write_text(json.dumps(document), encoding="utf-8")
-    sys.exit(code)
+    noted.write_text(json.dumps(document), encoding="utf-8")
+    sys.exit(0 if code in (0, None) else 1)
