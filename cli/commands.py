@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ape.cli.display import Display
 from ape.cli.options import load_series, read_options, refuse_fixed_options
 from ape.cli.terminal import console, print_document, print_lines, print_reading
-from ape.core.checkpoint import delete_checkpoint
 from ape.core.errors import InputError
 from ape.core.run_files import (
     BANK,
@@ -30,33 +30,33 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """``ape run``: the whole run, new, resumed, or continued from an earlier one."""
-    from ape.runs import Run
-
+    if arguments.resume is None and arguments.continue_from is None:
+        if arguments.drop:
+            raise InputError("there are no rules to drop yet", "--drop", "use it with --resume DIR")
+        return _execute(_new_run(arguments, "run"), arguments)
+    dropped = None
     if arguments.resume is not None:
+        from ape.runs import Run
+
         refuse_fixed_options(arguments, "approve", "drop")
-        approves = arguments.approve or arguments.drop
-        return _execute(Run.open(Path(arguments.resume)), arguments, arguments.drop or [] if approves else None)
-    if arguments.continue_from is not None:
+        dropped = arguments.drop or [] if arguments.approve or arguments.drop else None
+        run = Run.open(Path(arguments.resume))
+    else:
         from ape.cli.continuing import new_run
 
-        return _execute(new_run(arguments), arguments)
-    if arguments.drop:
-        raise InputError("there are no rules to drop yet", "--drop", "use it with --resume DIR")
-    request = request_of(arguments, "run")
-    series = request.load()
-    return _execute(Run.create(Path(arguments.out or f"runs/{series.name}"), request, series), arguments)
+        run = new_run(arguments)
+    print_reading(run.series)
+    return _execute(run, arguments, dropped)
 
 
 def mine(arguments: argparse.Namespace) -> int:
     """``ape mine``: the Rule Bank only."""
-    from ape.runs import Run
-
-    request = request_of(arguments, "mine")
-    return _execute(Run.create(Path(arguments.out), request, request.load()), arguments)
+    return _execute(_new_run(arguments, "mine"), arguments)
 
 
 def train(arguments: argparse.Namespace) -> None:
     """``ape train``: train a backbone into ``OUT/detector``, with its threshold; rerun after a kill to resume."""
+    from ape.core.checkpoint import delete_checkpoint
     from ape.detectors.train_into_folder import train_into_folder
     from ape.runs.changing import making
 
@@ -79,6 +79,7 @@ def enhance(arguments: argparse.Namespace) -> None:
     succeeds all the same.
     """
     from ape import detectors, posttrain
+    from ape.core.checkpoint import delete_checkpoint
     from ape.posttrain.steps import describe_outcome, post_train
     from ape.rules import RuleBank
     from ape.runs.changing import making
@@ -232,6 +233,18 @@ def _bank_path(given: str) -> Path:
     return path / BANK if path.is_dir() else path
 
 
+def _new_run(arguments: argparse.Namespace, command: str) -> Run:
+    """Make the folder of a new run. The series is read and shown first: what follows imports for seconds."""
+    series = load_series(arguments)
+    print_reading(series)
+    request = request_of(arguments, command)
+    if request.text is not None:  # an example has a text of its own
+        series = replace(series, text=request.text)
+    from ape.runs import Run
+
+    return Run.create(Path(arguments.out or f"runs/{series.name}"), request, series)
+
+
 def _execute(run: Run, arguments: argparse.Namespace, dropped: list[str] | None = None) -> int:
     """Execute or resume a run with live progress, then print its outcome, its events and its files."""
     from ape.cli.bank_listing import print_bank
@@ -240,7 +253,6 @@ def _execute(run: Run, arguments: argparse.Namespace, dropped: list[str] | None 
     from ape.runs import Callbacks, execute
     from ape.runs.continuing import continues, execute_continued
 
-    print_reading(run.series)
     with Display(console) as display:
         callbacks = Callbacks(display.listen, display.progress)
         if continues(run.folder):

@@ -38,11 +38,13 @@ from ape.runs.packing import pack
 from ape.runs.postgres import VARIABLE, is_wanted, require_server
 from ape.runs.sparkline import curve
 from ape.runs.zoom import share_library
+from ape.series.matrix_profile import load_stumpy
 
 REQUESTS, ITEMS = "batch.json", "items"
 MINED_RESULTS, ENHANCED_RESULTS = "results/mined", "results/enhanced"  # what the jobs returned
 MOST_BYTES = 2**30  # of the requests
 CURVE = "curve"  # in the results: what the page draws of the series
+NEEDED = ("stumpy", "bokeh.plotting")  # modules that the items import late
 MAX_TOGETHER = 64  # series whose backbones are trained at once: limited by memory
 
 
@@ -98,7 +100,8 @@ def mine_items(
     record_requests(out, requests)
     share_library(out)
     work = partial(mine_item, out.resolve(), dict(requests), policy, is_wanted())
-    map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done)
+    load_stumpy()
+    map_jobs(list(requests), work, out / MINED_RESULTS, workers, ray, on_done, NEEDED)
     return failures_of(out / MINED_RESULTS, requests)
 
 
@@ -111,7 +114,7 @@ def train_items(names: Sequence[str], out: Path, progress: Progress | None = Non
     failed: dict[str, str] = {}
     for (backbone, seed), group in groups.items():
         for first in range(0, len(group), MAX_TOGETHER):
-            runs = {name: Run.open(out / ITEMS / name) for name in group[first : first + MAX_TOGETHER]}
+            runs = {name: Run.open(out / ITEMS / name, pictures=False) for name in group[first : first + MAX_TOGETHER]}
             untrained = {name: run for name, run in runs.items() if next_step(run) == "train"}
             failed |= _train_group(backbone, seed, untrained, progress)
             for run in runs.values():
@@ -128,7 +131,8 @@ def enhance_items(
     on_done: OnDone = lambda name, error: None,
 ) -> dict[str, str]:
     """Post-train, score and report trained items; return why items failed. See `mine_items` for the parameters."""
-    map_jobs(names, partial(enhance_item, out.resolve(), policy), out / ENHANCED_RESULTS, workers, on_done=on_done)
+    work = partial(enhance_item, out.resolve(), policy)
+    map_jobs(names, work, out / ENHANCED_RESULTS, workers, on_done=on_done, needs=NEEDED)
     return failures_of(out / ENHANCED_RESULTS, names)
 
 

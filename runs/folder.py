@@ -104,9 +104,12 @@ class Run:
         return cls(folder, request, series)
 
     @classmethod
-    def open(cls, folder: Path) -> Run:
-        """Open an existing run folder; its data file must still hold the series that the run was made for."""
-        unpack(folder)
+    def open(cls, folder: Path, *, pictures: bool = True) -> Run:
+        """Open an existing run folder; its data file must still hold the series that the run was made for.
+
+        Without ``pictures``, those of a packed folder stay packed.
+        """
+        unpack(folder, pictures=pictures)
         request, fingerprint = read_request(folder), read_record(folder)["fingerprint"]
         series = request.load()
         if series.fingerprint != fingerprint:

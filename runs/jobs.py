@@ -6,6 +6,7 @@ failed job adds a line to ``failures.json`` and is retried by the next call. A w
 
 from __future__ import annotations
 
+import importlib
 import logging
 import multiprocessing
 import re
@@ -41,6 +42,7 @@ def map_jobs(
     workers: int = 2,
     ray: str | None = None,
     on_done: OnDone = lambda name, error: None,
+    needs: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Return the results of ``work(name)`` for all names, in their order, without the failed ones.
 
@@ -58,6 +60,8 @@ def map_jobs(
         ``auto`` or the address of a Ray cluster that runs the jobs; needs the extra ``ray``.
     on_done : callable
         Called as ``on_done(name, error)`` when a job ends; ``error`` is ``None`` for a success.
+    needs : sequence of str
+        Modules that the work imports late. Local workers share one import of them.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def map_jobs(
         connect(ray)
     out.mkdir(parents=True, exist_ok=True)
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
-    ended = _on_ray(missing, work) if ray is not None else _locally(missing, work, workers)
+    ended = _on_ray(missing, work) if ray is not None else _locally(missing, work, workers, needs)
     for name, result, error in ended:
         if error is None:
             write_json(out / f"{name}.json", result)
@@ -88,14 +92,14 @@ def unfinished(names: Iterable[str], out: Path) -> list[str]:
     return [name for name in names if stored_result(out, name) is None]
 
 
-def _locally(names: list[str], work: Work, workers: int) -> Ended:
+def _locally(names: list[str], work: Work, workers: int, needs: Sequence[str]) -> Ended:
     """Run jobs in processes; if a worker dies, restart all unfinished jobs in new processes."""
     deaths = dict.fromkeys(names, 0)
     left = list(names)
     while left:
         alone = [name for name in left if deaths[name]]  # suspects run one at a time, to find the job that kills
         batch, size = (alone[:1], 1) if alone else (left, workers)
-        with ProcessPoolExecutor(min(size, len(batch)), _processes(work), _start_worker, (work,)) as pool:
+        with ProcessPoolExecutor(min(size, len(batch)), _processes(work, needs), _start_worker, (work,)) as pool:
             with starting_workers():
                 started: dict[Future[dict[str, Any]], str] = {pool.submit(_work_on, name): name for name in batch}
             running = set(started)
@@ -158,17 +162,22 @@ def _on_ray(names: list[str], work: Work) -> Ended:
         ray.shutdown()
 
 
-def _processes(work: Work) -> multiprocessing.context.BaseContext:
-    """Return how to start workers: by fork, which is unsafe once numba threads run in this process."""
+def _processes(work: Work, needs: Sequence[str]) -> multiprocessing.context.BaseContext:
+    """Return how to start workers: by fork, which is unsafe once numba threads run in this process.
+
+    What the workers need is imported before, once and not by each of them.
+    """
     numba = sys.modules.get("numba")
     try:
         launched = numba is not None and bool(numba.threading_layer())
     except ValueError:
         launched = False
     if not launched:
+        for module in needs:
+            importlib.import_module(module)
         return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["numba", "torch", getattr(work, "func", work).__module__])  # once, not per worker
+    context.set_forkserver_preload(["numba", "torch", getattr(work, "func", work).__module__, *needs])
     return context
 
 

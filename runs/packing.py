@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -31,16 +33,15 @@ def pack(folder: Path) -> None:
     """Pack a run folder that no process uses.
 
     Pictures become smaller and lose detail. Arrays, such as the parts of an STL, are left out: nothing reads them, and
-    the recorded call that measured each of them measures it again.
+    the recorded call that measured each of them measures it again. What was not unpacked stays as it is.
     """
     paths = [path for name in CONTENT for path in _files(folder / name)]
     if not paths:
         return
-    if (folder / PACKED).is_file():  # unpacking or packing was interrupted
-        unpack(folder)
-        paths = [path for name in CONTENT for path in _files(folder / name)]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, data in _left(folder):
+            archive.writestr(entry, data)
         for path in paths:
             name, data = path.relative_to(folder).as_posix(), path.read_bytes()
             if path.suffix == PICTURE:
@@ -53,30 +54,48 @@ def pack(folder: Path) -> None:
         remove(folder / name)
 
 
-def unpack(folder: Path) -> None:
+def unpack(folder: Path, *, pictures: bool = True) -> None:
     """Unpack a run folder; one that is not packed stays as it is.
+
+    Without ``pictures``, they stay packed, which saves most of the time; packing again keeps them as they are.
 
     Raises
     ------
     InputError
         The file is damaged.
     """
+    for entry, data in _left(folder):
+        if pictures or not entry.filename.endswith(REDUCED):
+            with _refused(folder / PACKED):
+                unpacked = _as_png(data) if entry.filename.endswith(REDUCED) else data
+            write_bytes(folder / entry.filename.removesuffix(".webp"), unpacked)
+    path = folder / PACKED
+    if pictures and path.exists():
+        path.unlink()
+        forget([path])
+
+
+def _left(folder: Path) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+    """Yield what is packed and not unpacked; after an interruption the files count, which are the originals."""
     path = folder / PACKED
     if not path.exists():
         return
     require_unchanged(path)
+    with _refused(path), zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        _require_sane(entries)
+        for entry in entries:
+            if not (folder / entry.filename.removesuffix(".webp")).exists():
+                yield entry, archive.read(entry)
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Refuse a file that turns out to be damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            _require_sane(archive.infolist())
-            for name in archive.namelist():
-                target = folder / name.removesuffix(".webp")
-                if not target.exists():  # else packing was interrupted, and the file is the original
-                    data = archive.read(name)
-                    write_bytes(target, _as_png(data) if name.endswith(REDUCED) else data)
+        yield
     except DAMAGED as error:
         raise InputError(f"damaged: {error}"[:300], str(path), "start a new run") from error
-    path.unlink()
-    forget([path])
 
 
 def _require_sane(entries: Sequence[zipfile.ZipInfo]) -> None:
@@ -88,13 +107,14 @@ def _require_sane(entries: Sequence[zipfile.ZipInfo]) -> None:
             raise zipfile.BadZipFile(f"{entry.filename[:80]} has {entry.file_size} bytes")
 
 
+@lru_cache(maxsize=32)  # a report shows pictures that are packed just after it is written
 def reduced(png: bytes) -> bytes:
     """Return a picture as a small WebP."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     if picture.width > WIDTH:
         picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    picture.save(out, "webp", quality=QUALITY, method=6)
+    picture.save(out, "webp", quality=QUALITY, method=5)
     return out.getvalue()
 
 

@@ -6,6 +6,7 @@ but stumpy does not enable the cache. This module enables it for the stumpy modu
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import importlib
@@ -13,7 +14,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -212,7 +213,8 @@ def load_stumpy() -> ModuleType:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_cache_folder())
     try:
-        stumpy = importlib.import_module("stumpy")
+        with _each_file_parsed_once():
+            stumpy = importlib.import_module("stumpy")
         for name in STUMPY_MODULES:
             for function in vars(importlib.import_module(f"stumpy.{name}")).values():
                 if hasattr(function, "enable_caching") and function.__module__.startswith("stumpy."):
@@ -222,3 +224,18 @@ def load_stumpy() -> ModuleType:
     finally:
         numba.config.CACHE_DIR = before
     return stumpy
+
+
+@contextlib.contextmanager
+def _each_file_parsed_once() -> Iterator[None]:
+    """Let the import of stumpy parse each of its files once.
+
+    It parses the whole file again for each compiled function, to read an option from the decorator: a second in all.
+    """
+    parse, segment = ast.parse, ast.get_source_segment
+    ast.parse = cache(parse)  # type: ignore[assignment]
+    ast.get_source_segment = lambda source, node, **_: ast.unparse(node)
+    try:
+        yield
+    finally:
+        ast.parse, ast.get_source_segment = parse, segment

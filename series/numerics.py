@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import fft, ndimage, signal
+from scipy import fft, ndimage
 
 MAX_PERIOD_SHARE = 1 / 3  # of the series: a period must occur at least three times
 MIN_AUTOCORRELATION = 0.2  # at the period; below it the series counts as aperiodic
@@ -97,6 +97,8 @@ def dominant_period(values: np.ndarray) -> int | None:
     int or None
         In samples; None if the series is not periodic.
     """
+    from scipy import signal  # it imports for half a second, and not every series has its period estimated
+
     columns = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     n_lags = int(len(columns) * MAX_PERIOD_SHARE)
     if n_lags < 4:

@@ -70,9 +70,10 @@ def ten_series(data: Path, out: Path, workers: int) -> float:
     return len(list(out.glob("items/*/bank.json"))) / taken * 3600
 
 
-def batch_command(series: str, out: Path, workers: int) -> list[str]:
-    """Return the command that mines a batch."""
-    return [sys.executable, "-m", "ape.cli.main", "batch", series, "--out", str(out), "--workers", str(workers)]
+def batch_command(series: str, out: Path, workers: int, *, enhance: bool = False) -> list[str]:
+    """Return the command that mines a batch, and post-trains and scores it if requested."""
+    words = ["batch", series, "--out", str(out), "--workers", str(workers), *(["--enhance"] if enhance else [])]
+    return [sys.executable, "-m", "ape.cli.main", *words]
 
 
 def mine_with_kills(data: Path, out: Path, count: int) -> tuple[float, float]:

@@ -30,16 +30,17 @@ def main() -> int:
     parser.add_argument("--series", type=int, default=1000, metavar="N", help="default: 1000")
     parser.add_argument("--points", type=int, default=1000, metavar="N", help="default: 1000")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="default: 2")
+    parser.add_argument("--enhance", action="store_true", help="post-train and score as well")
     arguments = parser.parse_args()
     count, out = arguments.series, arguments.out / "batch"
     make_series(arguments.out / "series", count, arguments.points)
     shutil.rmtree(out, ignore_errors=True)
-    wall, cpu, peak, growth = mine(str(arguments.out / "series"), out, arguments.workers)
+    wall, cpu, peak, growth = mine(str(arguments.out / "series"), out, arguments.workers, enhance=arguments.enhance)
     items = sorted(used(item) for item in (out / ITEMS).iterdir())
     rest = used(out) - sum(items)
     times = PAPER / count
     table = Table({"": "<44", f"{count:,} series": ">16", f"{PAPER:,} on paper": ">18"})
-    table.row("mined", f"{len(items):,}", "")
+    table.row("enhanced" if arguments.enhance else "mined", f"{len(items):,}", "")
     wall_title = f"wall time with {arguments.workers} workers, minutes"
     table.row(wall_title, f"{wall / 60:.1f}", f"{times * wall / 60:,.0f}")
     table.row("processor time, minutes", f"{cpu / 60:.1f}", f"{times * cpu / 60:,.0f}")
@@ -52,8 +53,8 @@ def main() -> int:
     return 0 if len(items) == count else 1
 
 
-def mine(series: str, out: Path, workers: int) -> tuple[float, float, float, float]:
-    """Mine all series.
+def mine(series: str, out: Path, workers: int, *, enhance: bool) -> tuple[float, float, float, float]:
+    """Mine all series, and post-train and score them if requested.
 
     Returns
     -------
@@ -66,7 +67,8 @@ def mine(series: str, out: Path, workers: int) -> tuple[float, float, float, flo
     """
     started, memory = time.perf_counter(), list[float]()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    batch = subprocess.Popen(batch_command(series, out, workers), stdout=subprocess.DEVNULL, start_new_session=True)
+    command = batch_command(series, out, workers, enhance=enhance)
+    batch = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     while batch.poll() is None:
         time.sleep(PAUSE)
         if any(out.glob("items/*/bank.json")):  # the workers have started

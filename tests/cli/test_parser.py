@@ -78,6 +78,26 @@ print(codes, {{"numpy", "pandas", "torch", "rich", "pydantic"}} & set(sys.module
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", ["run", "mine"])
+def test_a_run_reads_and_shows_its_series_before_it_imports_what_takes_seconds(command, tmp_path):
+    (tmp_path / "x.csv").write_text("value\n" + "\n".join(str(i % 7) for i in range(300)))
+    script = f"""
+import sys
+from ape.cli import commands, main
+shown = commands.print_reading
+def print_reading(series):
+    shown(series)
+    heavy = {{"torch", "langgraph", "langchain_core", "matplotlib", "scipy", "numba", "statsmodels"}} & set(sys.modules)
+    raise main.importlib.import_module("ape.core.errors").InputError("stopped", str(heavy), "here")
+commands.print_reading = print_reading
+main.main(["{command}", "x.csv", "--out", "out"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "series: 300 points" in done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == "ape: stopped (set()): here"
+    assert not (tmp_path / "out").exists()
+
+
 def test_names_that_are_written_down_twice_agree():
     assert list(BACKBONES) == detectors.names()
     assert set(WORDS.values()) == {*PERIODS, TRAINING}

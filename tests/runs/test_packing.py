@@ -61,6 +61,22 @@ def test_packing_again_changes_nothing(folder):
     assert (folder / PACKED).read_bytes() == first
 
 
+def test_pictures_that_stay_packed_are_not_encoded_again(folder):
+    before = content(folder)
+    pack(folder)
+    with zipfile.ZipFile(folder / PACKED) as archive:
+        first = archive.read("artefacts/0123456789abcdef.png.webp")
+    unpack(folder, pictures=False)
+    assert content(folder).items() >= before.items() and not list(folder.rglob("*.png"))
+    (folder / "ledger.jsonl").write_text("longer ledger")
+    pack(folder)
+    with zipfile.ZipFile(folder / PACKED) as archive:
+        assert archive.read("artefacts/0123456789abcdef.png.webp") == first
+        assert sorted(archive.namelist()) == sorted(set(archive.namelist()))
+    unpack(folder)
+    assert content(folder) == before | {"ledger.jsonl": b"longer ledger"} and len(list(folder.rglob("*.png"))) == 1
+
+
 def test_a_kill_while_packing_or_unpacking_loses_nothing(folder):
     before, copy = content(folder), shutil.copytree(folder, folder.with_name("copy"))
     pack(folder)
