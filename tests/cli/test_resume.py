@@ -106,7 +106,7 @@ def test_killed_training_resumes_when_the_command_is_rerun(ape, data, tmp_path):
     for out in ("a", "b"):
         outcome = ape("train", data, "--backbone", "lstm-ae", "--out", tmp_path / out)
         assert (outcome.code, outcome.err) == (0, "")
-        assert [path.name for path in (tmp_path / out).iterdir()] == ["detector"]
+        assert sorted(path.name for path in (tmp_path / out).iterdir()) == [".lock", "detector"]
     resumed, whole = (tmp_path / out / "detector/weights.safetensors" for out in ("a", "b"))
     assert resumed.read_bytes() == whole.read_bytes()
 
