@@ -167,9 +167,10 @@ class WindowedDetector:
             The series is too short, the loss is not finite, or the checkpoint belongs to another training.
         """
         setup = self.prepare(series, seed)
-        described = (self.name, self.options, setup.window, self.budget, seed, setup.segments)
+        budget = self.budget.of_channels(setup.values.shape[1])
+        described = (self.name, self.options, setup.window, budget, seed, setup.segments)
         state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
-        train(setup.module, setup.values, setup.segments, setup.window, self.budget, seed, progress, state)
+        train(setup.module, setup.values, setup.segments, setup.window, budget, seed, progress, state)
         self.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required_when_trained())
         return self
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from ape.series import Series
 from ape.series.numerics import robust_scale
 from ape.tools.boundary import agent_tool
-from ape.tools.correlation import channel_groups
+from ape.series.groups import channel_groups
 from ape.tools.plain import Level
 from ape.tools.sampling import steps_of
 from ape.tools.workbench import Workbench

@@ -10,7 +10,7 @@ import pytest
 
 from ape.series import from_array
 from ape.tools.artefacts import Artefacts
-from ape.tools.correlation import channel_groups
+from ape.series.groups import channel_groups
 from ape.tools.scenario import CHARACTERS, LISTED, scenario_tools
 from ape.tools.workbench import Workbench
 
