@@ -14,7 +14,7 @@ from ape.series.windows import Segments, count_points, split_starts, usable
 TAIL_SHARE = 0.15  # of the training part, held out for the early stop
 MAX_TAIL_WINDOWS = 256
 PROGRESS_FACTOR = 0.999  # an error below this share of the best one resets the patience
-MANY_CHANNELS, FEWEST = 64, 32  # channels from which on batches are smaller, and the least windows of a batch
+MANY_CHANNELS, FEWEST = 32, 32  # channels from which on batches are smaller, and the least windows of a batch
 MAX_GRADIENT = 10.0  # norm that gradients are clipped to
 
 

@@ -54,7 +54,9 @@ class RuleBank(Record):
                     msg = f"{field}.{index}.context.channels names unknown channels {sorted(unknown)}"
                     raise ValueError(msg)
                 if unknown := set(rule.context.groups) - groups:
-                    listed = f"; there are {', '.join(sorted(groups))[:200]}" if groups else "; the series has no groups"
+                    listed = (
+                        f"; there are {', '.join(sorted(groups))[:200]}" if groups else "; the series has no groups"
+                    )
                     msg = f"{field}.{index}.context.groups names unknown groups {sorted(unknown)}{listed}"
                     raise ValueError(msg)
         return self

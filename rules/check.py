@@ -212,7 +212,10 @@ def discriminability(
     for stated in pending:
         rule, (part, own_hosts, units, usual) = see(stated)
         chosen = _hosts_for(rule, part, own_hosts, seed)
-        starts, normal = chosen.starts.numpy(), usual if chosen is own_hosts else _features(chosen.normal, chosen, units)
+        starts, normal = (
+            chosen.starts.numpy(),
+            usual if chosen is own_hosts else _features(chosen.normal, chosen, units),
+        )
         order = np.concatenate([chosen.normal_starts, starts])
         sample, passed = _sample(rule, part, chosen, seed)
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()

@@ -9,7 +9,7 @@ import numpy as np
 from ape.rules.responses import find_responses
 from ape.rules.schema import ChannelContext, ChannelGroup, ClockChange, Context, ContextGap
 from ape.series import Series
-from ape.series.groups import named_groups
+from ape.series.groups import groups_of
 from ape.series.numerics import MAD_TO_SD, NEGLIGIBLE, dominant_period, local_residual, robust_scale, rolling_std
 from ape.series.windows import longest, usable
 
@@ -81,7 +81,7 @@ def build_context(series: Series, period: int | None = None) -> Context:
                 channels=[series.channels[column] for column in group.columns],
                 representative=series.channels[group.columns[0]],
             )
-            for group in named_groups(series.values[begin:end], series.channels)
+            for group in groups_of(series)
             if len(group.columns) > 1
         ],
         gaps=[

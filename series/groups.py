@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ from scipy.ndimage import uniform_filter1d
 from scipy.spatial.distance import squareform
 
 from ape.series.numerics import dominant_period
+from ape.series.series import Series
+from ape.series.windows import longest, usable
 
 WIDE = 16  # channels; a series with more is wide: it is studied by groups
 MOST_POINTS = 20_000  # longer series are sampled at evenly spaced rows
@@ -52,8 +53,8 @@ def correlations(values: np.ndarray) -> np.ndarray:
 def channel_groups(values: np.ndarray) -> list[list[int]]:
     """Group the columns of ``values`` [n, C] that go together, by average linkage of their absolute correlations.
 
-    Of more than `WIDE` columns, the correlations of their `fast_part` count as much: many channels of a plant follow the
-    same day, and only those of one machine follow its load.
+    Of more than `WIDE` columns, the correlations of their `fast_part` count as much: many channels of a plant follow
+    the same day, and only those of one machine follow its load.
 
     Returns
     -------
@@ -81,6 +82,14 @@ def channel_groups(values: np.ndarray) -> list[list[int]]:
         order = np.argsort(-close[np.ix_(members, members)].sum(axis=1), kind="stable")
         groups.append([int(column) for column in varies[members[order]]])
     return sorted(groups, key=lambda group: (-len(group), -spread[group[0]]))
+
+
+def groups_of(series: Series) -> list[Group]:
+    """Return the groups of a wide series by the longest stretch of its training part; see `named_groups`."""
+    if series.n_channels <= WIDE:
+        return []
+    begin, end = longest(usable(series.train_segments, 2))
+    return named_groups(series.values[begin:end], series.channels)
 
 
 def fast_part(values: np.ndarray) -> np.ndarray:
@@ -117,8 +126,7 @@ def named_groups(values: np.ndarray, names: Sequence[str]) -> list[Group]:
 
 def _common(names: Sequence[str]) -> str:
     """The longest common begin of names that ends where a word of all of them ends, without separators at its end."""
-    shared = os.path.commonprefix(list(names))
-    return max((prefix for prefix in _prefixes(names[0]) if shared.startswith(prefix)), key=len, default="")
+    return max(set.intersection(*map(_prefixes, names)), key=len, default="")
 
 
 def _prefixes(name: str) -> set[str]:

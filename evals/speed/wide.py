@@ -106,7 +106,7 @@ def _machine(draw: np.random.Generator, points: int, size: int) -> np.ndarray:
 
 
 def _faults(draw: np.random.Generator, values: np.ndarray, groups: list[list[int]], first: int) -> list[Fault]:
-    """Change the values [T, C] by eight faults after ``first``, and return them: five of one channel, three of groups."""
+    """Change the values [T, C] by eight faults after ``first``: six of one channel, two of a group."""
     kinds = ("spike", "shift", "stuck", "noise", "drift", "group shift", "group stop", "decoupled")
     room = (len(values) - first) // (len(kinds) + 1)
     faults = []

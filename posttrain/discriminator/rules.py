@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ape.posttrain.discriminator.inputs import INPUTS
 from ape.posttrain.discriminator.network import KERNEL, NAMES, WIDTH, RuleDiscriminator, condition
 from ape.rules import RuleBank, broad_bank
+from ape.rules.naming import named_channels
 from ape.rules.placement import reached_channels
 from ape.rules.schema import Context, Rule
 
@@ -100,7 +101,8 @@ class Question:
 
 def _said(rule: Rule, context: Context) -> list[float]:
     """Return size, length (low and high each) and creep of a rule, in the units of `Question`."""
-    chosen = [c for c in context.channels if not rule.context.channels or c.name in rule.context.channels]
+    named = set(named_channels(rule.context, context))
+    chosen = [c for c in context.channels if not named or c.name in named]
     units = {"series_sd": 1.0, "residual_sd": float(np.median([c.residual_scale / c.scale for c in chosen]))}
     unit = units.get(rule.scale.unit, 1 / float(np.median([c.scale for c in chosen])))
     samples = context.cycle if rule.duration.unit == "periods" else 1
