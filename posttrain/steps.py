@@ -19,6 +19,8 @@ from ape.posttrain.enhancement import enhance
 from ape.rules import RuleBank
 from ape.series import Series
 
+MOST_COLUMNS = 64  # channels whose parts of the score are written
+
 
 def post_train(
     detector: Detector,
@@ -73,11 +75,15 @@ def describe_outcome(report: dict[str, Any]) -> str:
 
 
 def channel_scores(assessment: Assessment, channels: Sequence[str]) -> dict[str, np.ndarray]:
-    """Split the score by channel: the part of each, [T], by column name ``channel <name>``. Empty for one channel."""
+    """Split the score by channel: the part of each, [T], by column name ``channel <name>``. Empty for one channel.
+
+    Of very many channels, only those with the largest parts at any point are given.
+    """
     if len(channels) == 1:
         return {}
     parts = assessment.score[:, None] * assessment.shares
-    return {f"channel {name}": part for name, part in zip(channels, parts.T, strict=True)}
+    largest = np.argsort(-np.nan_to_num(parts).max(axis=0), kind="stable")[:MOST_COLUMNS]
+    return {f"channel {channels[column]}": parts[:, column] for column in np.sort(largest)}
 
 
 def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:

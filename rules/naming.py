@@ -26,7 +26,7 @@ def studied_channels(prior: ContextualPrior, context: Context) -> list[int]:
     """Return the columns that stand for the channels of a prior: of a wide series some, of others all.
 
     They are some of the named channels, evenly chosen; or else the first members of the largest groups, the
-    representative first, and lone channels.
+    representative first, lone channels, and further members.
     """
     named = channel_indices(prior, context)
     if len(context.channels) <= WIDE or len(named) <= STUDIED:
@@ -39,7 +39,8 @@ def studied_channels(prior: ContextualPrior, context: Context) -> list[int]:
     first = [column for group in members[: STUDIED // OF_A_GROUP] for column in group[:OF_A_GROUP]]
     alone = [column for column in named if column not in grouped]
     rest = [*(group[0] for group in members[STUDIED // OF_A_GROUP :]), *alone]
-    return sorted([*first, *rest][:STUDIED])
+    more = [column for group in members for column in group[OF_A_GROUP:]]
+    return sorted([*first, *rest, *more][:STUDIED])
 
 
 def narrowed(rule: Rule, context: Context) -> tuple[Rule, Context, list[int]]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.evidence import Reader
+from ape.posttrain.discriminator.screening import MOST
 from ape.posttrain.discriminator.search import Search
 
 STEPS = 8  # windows that cover a cell; the grid has a start every window / 8 cells
@@ -148,7 +149,7 @@ class Windows:
         standard = self._filled(samples.standard, at - samples.first, chosen)
         raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
         seen = self.search.inputs(standard, start, None if self.position is None else self.position + at)
-        size = max(1, ROWS // seen.shape[1])
+        size = max(1, ROWS // min(seen.shape[1], MOST))
         first = rows.start // size * size
         parts = [
             self.reader.read(seen[i : i + size], None if raw is None else raw[i : i + size], self.factor)
