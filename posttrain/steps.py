@@ -97,12 +97,12 @@ def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> N
         By column name.
     """
     points = series.row_points
-    frame = pd.DataFrame({"position": np.arange(len(points))})
+    columns: dict[str, Any] = {"position": np.arange(len(points))}
     clock = series.clock
     if clock is not None and series.zone is None:
-        frame["timestamp"] = clock[points]
+        columns["timestamp"] = clock[points]
     elif clock is not None or series.elapsed is not None:
-        frame["timestamp"] = [series.time_text(point) for point in points]
-    for name, score in scores.items():
-        frame[name] = score[points]
+        columns["timestamp"] = [series.time_text(point) for point in points]
+    columns |= {name: score[points] for name, score in scores.items()}
+    frame = pd.DataFrame(columns)
     write_text(path, frame.to_csv(index=False, float_format="%.7g"))

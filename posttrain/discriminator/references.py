@@ -58,11 +58,13 @@ def regression(cells: Tensor) -> Tensor:
 
 
 def _regression_on_some(cells: Tensor) -> Tensor:
-    """Regress each channel of [C, n] on those that correlate most with it; coefficients [C, C * 5], others are 0."""
+    """Regress each channel of [C, n] on those that correlate most with it at any of the lags; others are 0."""
     channels, length = cells.shape
     apart = cells - cells.mean(1, keepdim=True)
     size = apart.square().sum(1).sqrt().clamp(min=1e-9)
-    close = ((apart @ apart.T) / (size[:, None] * size)).abs().fill_diagonal_(-1.0)
+    apart = apart / size[:, None]
+    products = [(apart[:, lag:] @ apart[:, : length - lag].T).abs() for lag in range(LAGS + 1)]
+    close = torch.stack([each for product in products for each in (product, product.T)]).amax(0).fill_diagonal_(-1.0)
     others = close.topk(OTHERS, dim=1).indices  # [C, OTHERS]
     coefficients = cells.new_zeros(channels, 2 * LAGS + 1, channels)
     for channel in range(channels):

@@ -154,7 +154,7 @@ def test_a_rule_for_one_group_is_checked_there(series, context):
     rules = [
         rule(groups=[context.groups[1].name], spread="some"),
         rule("channel_swap", spread="some"),
-        rule("noise_raise", channels=[context.channels[-1].name]),
+        rule("noise_burst", channels=[context.channels[-1].name]),
     ]
     figures = discriminability(rules, [], context, hosts)
     assert all(figures[each.id]["placed"] == 1.0 and figures[each.id]["own"] > 0.5 for each in rules)
