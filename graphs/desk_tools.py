@@ -72,7 +72,7 @@ def desk_tools(desk: Desk) -> list[BaseTool]:
         """Change a rule as the person asks, and check it again. Fields that are not given stay unchanged."""
         rule = desk.get(rule_id)
         desk.require_names(channels or (), groups or ())
-        given = {"hours": hours, "weekdays": weekdays, "level": level, "activity": activity}
+        given: dict[str, Any] = {"hours": hours, "weekdays": weekdays, "level": level, "activity": activity}
         if channels is not None or groups is not None:
             given |= {"channels": channels or [], "groups": groups or []}
         bounds = ContextualPrior(spread=rule.context.spread) if anywhere else rule.context

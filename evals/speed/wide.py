@@ -29,6 +29,7 @@ TRAINED = 0.6  # share of the points
 DAY = 1440  # samples
 LARGEST_GROUP, SMALLEST_GROUP = 24, 5  # channels
 NOTHING, STATES = 0.04, 0.08  # share of the channels that are constant, and that hold a state
+FEWEST_POINTS = 2000  # so that all faults have room
 NEAR = 100  # samples from a fault at which an event still belongs to it
 QUANTITIES = ("temperature", "pressure", "flow", "current", "speed", "level", "vibration", "torque")
 MACHINES = ("press", "pump", "kiln", "mill", "dryer", "mixer", "chiller", "fan")
@@ -145,6 +146,8 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=20_000, metavar="N", help="default: 20000")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the series; default: 0")
     arguments = parser.parse_args()
+    if arguments.points < FEWEST_POINTS or arguments.channels < SMALLEST_GROUP:
+        parser.error(f"give at least {FEWEST_POINTS} points and {SMALLEST_GROUP} channels")
     arguments.out.mkdir(parents=True, exist_ok=True)
     made = generate(arguments.channels, arguments.points, arguments.seed)
     data, run = arguments.out / "wide.npz", arguments.out / "run"
