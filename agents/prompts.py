@@ -20,12 +20,14 @@ PLANNER = f"""You are the planner.
 Task "plan": read what is measured and what the text says (tools describe_series and read_text). If there is a log, read
 what happened (log_templates, then read_log for details). Answer with a Plan: the scenario in one sentence, up to eight
 channels to study, the seconds between samples if known, hints and remarks. Study the channels that the text speaks of,
-then the representatives of the groups that describe_series lists. A hint is a verbatim quote of one failure, with all
-that the quote says: mechanism, morphology, length, size with its direction and in the unit of the data, hours,
-weekdays, level, channels, whether the sensor or the process fails, and how often. A sentence with two failures gives
-two hints. A unit or a channel that the series does not have goes to unresolved. What looks unusual and is called
-normal, such as planned work, is a hint with benign true. Every other sentence of the text is a remark: normal, other
-(about another machine) or not understood. What the text denies is no hint.
+then the representatives of the groups that describe_series lists. Groups with a name stand for all their channels: a
+rule or a hint about a whole group names it in groups, and not its channels.
+A hint is a verbatim quote of one failure, with all that the quote says: mechanism, morphology, length, size with its
+direction and in the unit of the data, hours, weekdays, level, channels, whether the sensor or the process fails, and
+how often. A sentence with two failures gives two hints. A unit or a channel that the series does not have goes to
+unresolved. What looks unusual and is called normal, such as planned work, is a hint with benign true. Every other
+sentence of the text is a remark: normal, other (about another machine) or not understood. What the text denies is no
+hint.
 
 Task "propose": from the plan, the profile and the inspection in the message, write a Proposal of few rules, best first.
 Each failure that the text names gets one rule, whose evidence quotes its hint. Rules that only the series supports fill

@@ -86,6 +86,9 @@ class Hint(Record):
     times: Times | None = Field(default=None, description="of planned work: from when to when, by its date")
     after_change: bool = Field(default=False, description="whether it starts after a switch, start or other change")
     channels: list[ChannelName] = Field(default_factory=list, max_length=8, description="affected channels")
+    groups: list[ChannelName] = Field(
+        default_factory=list, max_length=8, description="affected groups of channels, by their names"
+    )
     unresolved: list[Annotated[str, Field(max_length=80)]] = Field(
         default_factory=list, max_length=4, description="sizes or channels of the quote that the series does not have"
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ape.rules.schema import SentenceUse
 
 QUOTED = 100  # characters of a sentence
-MOST_LISTED = 20  # sentences of a kind
+MOST_LISTED, MOST_GROUPS = 20, 5  # sentences of a kind, and groups of channels
 ADVICE = (
     "Say each failure in one plain English sentence: what happens, on which channel, how much, for how long, how often."
 )
@@ -29,6 +29,8 @@ def print_bank(bank: RuleBank) -> None:
         console.print("the Rule Bank has no rules")
     if bank.benign:
         print_table(("must not alarm", "what happens", "comes from"), [_row(bank, rule) for rule in bank.benign])
+    if bank.context.groups:
+        print_lines([_groups(bank)], 2)
     without = [each for each in bank.sentences if each.use == "no rule"]
     unclear = [each for each in bank.sentences if each.use == "not understood"]
     partly = [each for each in bank.sentences if each.use in ("rule", "benign") and each.reason]
@@ -37,6 +39,17 @@ def print_bank(bank: RuleBank) -> None:
     _print_sentences("not understood", unclear)
     if without or unclear:
         print_lines([ADVICE], 2)
+
+
+def _groups(bank: RuleBank) -> str:
+    """Return the groups of channels of a wide series in one line."""
+    groups = bank.context.groups
+    listed = [
+        f"{group.name}, {len(group.channels)} channels seen through '{group.representative}'"
+        for group in groups[:MOST_GROUPS]
+    ]
+    rest = f"; and {len(groups) - MOST_GROUPS} more, see bank.json" if len(groups) > MOST_GROUPS else ""
+    return f"groups of channels that move together: {'; '.join(listed)}{rest}"
 
 
 def source_text(bank: RuleBank, rule: Rule) -> str:

@@ -37,6 +37,7 @@ from ape.series.windows import (
 )
 
 SHORTEST, LONGEST, FALLBACK = 32, 512, 64  # samples, of an automatic window
+MOST_VALUES = 1 << 15  # values of an automatic window, over all channels: many backbones have weights for each of them
 MIN_WINDOWS = 4  # the training part has at least this many window lengths
 BATCH = 512  # windows scored at once
 MEASURED = 128  # windows of the training part, in which usual errors are measured
@@ -167,9 +168,10 @@ class WindowedDetector:
             The series is too short, the loss is not finite, or the checkpoint belongs to another training.
         """
         setup = self.prepare(series, seed)
-        described = (self.name, self.options, setup.window, self.budget, seed, setup.segments)
+        budget = self.budget.of_channels(setup.values.shape[1])
+        described = (self.name, self.options, setup.window, budget, seed, setup.segments)
         state = None if checkpoint is None else Checkpoint(Path(checkpoint), fingerprint(described, setup.values))
-        train(setup.module, setup.values, setup.segments, setup.window, self.budget, seed, progress, state)
+        train(setup.module, setup.values, setup.segments, setup.window, budget, seed, progress, state)
         self.set_trained(setup.module, setup.window, setup.shift, setup.scale, setup.required_when_trained())
         return self
 
@@ -318,11 +320,13 @@ class WindowedDetector:
 def automatic_window(series: Series) -> int:
     """Return one dominant period of the longest training stretch, from 32 to 512 samples.
 
-    It is shorter, but at least 32, if four windows would not fit into the stretches that are as long as a window.
+    It is shorter, but at least 32, if four windows would not fit into the stretches that are as long as a window, or if
+    the series has so many channels that a window would have more than `MOST_VALUES` values.
     """
     begin, end = longest(series.train_segments)
     period = dominant_period(series.values[begin:end]) or FALLBACK
-    return int(np.clip(min(period, longest_window(series.train_segments, MIN_WINDOWS)), SHORTEST, LONGEST))
+    most = min(LONGEST, max(SHORTEST, MOST_VALUES // series.n_channels))
+    return int(np.clip(min(period, longest_window(series.train_segments, MIN_WINDOWS)), SHORTEST, most))
 
 
 def _not_trained() -> InputError:

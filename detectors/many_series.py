@@ -109,7 +109,8 @@ def _groups(setups: Sequence[TrainingSetup], budget: Budget, stackable: bool) ->
     by_shape = defaultdict[tuple[int, int, int], list[int]](list)
     for index, setup in enumerate(setups):
         learned, _ = split_tail(setup.segments, setup.window)
-        by_shape[setup.values.shape[1], setup.window, min(budget.batch, len(learned))].append(index)
+        channels = setup.values.shape[1]
+        by_shape[channels, setup.window, min(budget.of_channels(channels).batch, len(learned))].append(index)
     groups = []
     for (_, window, batch), indices in by_shape.items():
         size = 1
@@ -140,6 +141,7 @@ def _train_group(
 ) -> dict[int, InputError]:
     """Train one group in place; return the errors of failed trainings by position in the group."""
     first = setups[0]
+    budget = budget.of_channels(first.values.shape[1])
     if len(setups) > 1:
         modules, values = [setup.module for setup in setups], [setup.values for setup in setups]
         return train_stack(modules, values, [setup.segments for setup in setups], first.window, budget, seed, report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from ape.series.windows import Segments, count_points, split_starts, usable
 TAIL_SHARE = 0.15  # of the training part, held out for the early stop
 MAX_TAIL_WINDOWS = 256
 PROGRESS_FACTOR = 0.999  # an error below this share of the best one resets the patience
+MANY_CHANNELS, FEWEST = 32, 32  # channels from which on batches are smaller, and the least windows of a batch
 MAX_GRADIENT = 10.0  # norm that gradients are clipped to
 
 
@@ -40,6 +41,14 @@ class Budget:
     rate: float = 1e-3
     check_every: int = 50
     patience: int = 6
+
+    def of_channels(self, channels: int) -> Budget:
+        """Return the budget for a series with so many channels: of many, the batches are smaller.
+
+        Layers over all values of a window grow with the channels, and so does the time of a step.
+        """
+        most = max(FEWEST, self.batch * MANY_CHANNELS // channels)
+        return self if most >= self.batch else replace(self, batch=most)
 
 
 @dataclass

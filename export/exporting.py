@@ -23,7 +23,7 @@ from ape.posttrain import EnhancedDetector
 from ape.posttrain.discriminator.free import FREE_FACTORS
 from ape.posttrain.discriminator.references import LARGEST
 from ape.posttrain.discriminator.search import REST
-from ape.posttrain.discriminator.windows import STEPS
+from ape.posttrain.discriminator.windows import steps_for
 from ape.posttrain.following import MISSING
 from ape.series import Series
 
@@ -171,7 +171,7 @@ def _write_graphs(detector: EnhancedDetector, folder: Path) -> dict[str, Any]:
         "scale": data.scale.tolist(),
         "limit": LARGEST,
         "window": window,
-        "stride": window // STEPS,
+        "stride": window // steps_for(len(detector.bank.context.channels)),
         "rest": REST * window,
         "scales": scales,
         "score": SCORE,

@@ -73,7 +73,8 @@ def with_quote(rule: Rule, failures: Sequence[Failure]) -> Rule:
     fitting = [
         failure
         for failure in failures
-        if failure.mechanism == rule.mechanism and _share_channels(failure.channels, rule.context.channels)
+        if failure.mechanism == rule.mechanism
+        and _share_channels([*failure.channels, *failure.groups], [*rule.context.channels, *rule.context.groups])
     ]
     best = max(fitting, key=lambda failure: failure.morphology == rule.morphology, default=None)
     if best is None:

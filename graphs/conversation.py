@@ -315,7 +315,8 @@ def benign_question(desk: Desk, arguments: dict[str, Any]) -> str:
 def what_is_normal(draft: RuleDraft, desk: Desk) -> str:
     """Return what a benign rule is about."""
     prior = draft.context
-    where = f" in {', '.join(prior.channels)}" if prior.channels else ""
+    named = [*prior.channels, *(f"group {name}" for name in prior.groups)]
+    where = f" in {', '.join(named)}" if named else ""
     hours = f", beginning from {clock_text(prior.hours.low)} to {clock_text(prior.hours.high)}" if prior.hours else ""
     days = f", on {', '.join(WEEKDAYS[day] for day in prior.weekdays)}" if prior.weekdays else ""
     kind = f"{draft.mechanism}, {draft.morphology}".replace("_", " ")

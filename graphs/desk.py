@@ -7,6 +7,7 @@ the history of the rule.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from ape.monitor import duration_text
 from ape.rules import Context, Rule, RuleBank, RuleDraft, build_context
 from ape.rules.check import THRESHOLDS, Hosts, discriminability, draw_hosts, failures
+from ape.rules.naming import named_channels
 from ape.rules.schema import ContextualPrior, DurationPrior, HistoryEntry, Range, SentenceUse
 from ape.tools.workbench import Workbench
 
@@ -105,11 +107,19 @@ class Desk:
         if rule.relational and len(self.context.channels) == 1:
             msg = "this operator relates channels, and the series has only one"
             raise ValueError(msg)
-        if unknown := set(rule.context.channels) - {channel.name for channel in self.context.channels}:
-            msg = f"no channel '{min(unknown)[:80]}'"
-            raise ValueError(msg)
+        self.require_names(rule.context.channels, rule.context.groups)
         self.require_clock(rule.context)
         return rule
+
+    def require_names(self, channels: Collection[str], groups: Collection[str]) -> None:
+        """Raise a `ValueError` if the series has no such channels or no such groups of channels."""
+        if unknown := set(channels) - {channel.name for channel in self.context.channels}:
+            msg = f"no channel '{min(unknown)[:80]}'"
+            raise ValueError(msg)
+        known = sorted(group.name for group in self.context.groups)
+        if unknown := set(groups) - set(known):
+            msg = f"no group '{min(unknown)[:80]}'; groups: {', '.join(known)[:200] or 'none'}"
+            raise ValueError(msg)
 
     def put_bank(self, bank: RuleBank) -> None:
         """Put the rules of a mined bank on the desk; they replace rules with the same ids."""
@@ -174,7 +184,7 @@ class Desk:
 
     def normal_then(self, draft: RuleDraft) -> list[Rule]:
         """Return the benign rules for the hours of a draft, of any kind, in one of its channels."""
-        hours, channels = draft.context.hours, set(draft.context.channels)
+        hours, channels = draft.context.hours, set(named_channels(draft.context, self.context))
         if hours is None:
             return []
         return [
@@ -182,7 +192,7 @@ class Desk:
             for rule in (self.rules[each] for each in self.benign if each in self.rules)
             if rule.context.hours is not None
             and _overlap(rule.context.hours, hours)
-            and (not channels or not rule.context.channels or channels & set(rule.context.channels))
+            and (not channels or not (named := named_channels(rule.context, self.context)) or channels & set(named))
         ]
 
     def failed_figures(self, rule_id: str) -> list[str]:

@@ -66,14 +66,15 @@ def desk_tools(desk: Desk) -> list[BaseTool]:
         level: Annotated[list[Tercile] | None, Field(description="terciles of the value at its begin")] = None,
         activity: Annotated[list[Tercile] | None, Field(description="terciles of the activity at its begin")] = None,
         channels: Annotated[list[str] | None, Field(description="channels in which it may occur")] = None,
+        groups: Annotated[list[str] | None, Field(description="groups of channels, by name, in the same way")] = None,
         anywhere: Annotated[bool, Field(description="first remove all bounds on place and time")] = False,
     ) -> dict[str, Any]:
         """Change a rule as the person asks, and check it again. Fields that are not given stay unchanged."""
         rule = desk.get(rule_id)
-        if unknown := set(channels or ()) - {channel.name for channel in desk.context.channels}:
-            msg = f"no channel '{min(unknown)[:80]}'"
-            raise ValueError(msg)
-        given = {"hours": hours, "weekdays": weekdays, "level": level, "activity": activity, "channels": channels}
+        desk.require_names(channels or (), groups or ())
+        given: dict[str, Any] = {"hours": hours, "weekdays": weekdays, "level": level, "activity": activity}
+        if channels is not None or groups is not None:
+            given |= {"channels": channels or [], "groups": groups or []}
         bounds = ContextualPrior(spread=rule.context.spread) if anywhere else rule.context
         scale, duration = rule.scale, rule.duration
         if samples is not None:

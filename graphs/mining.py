@@ -21,7 +21,7 @@ from ape.core.blocking import run_blocking
 from ape.core.errors import InputError
 from ape.core.progress import Listener
 from ape.graphs.accounting import failures_of, sentence_uses, with_quote, with_shares, with_sighting
-from ape.graphs.node_helpers import ask, costs, findings, record, rules_of, with_entry
+from ape.graphs.node_helpers import ask, costs, findings, group_names, record, represented, rules_of, with_entry
 from ape.graphs.review import after_criticism, criticise, discriminate, generate, place_benign, revise, spot
 from ape.graphs.state import PARTS, MiningContext, MiningState, RecordDecision, record_nothing
 from ape.rules import RuleBank
@@ -41,15 +41,20 @@ async def plan(state: MiningState, runtime: Runtime[MiningContext]) -> MiningSta
     tools = planner_tools(context.workbench, context.log)
     consultation = await ask(state, runtime, "planner", {"task": "plan"}, tools, Plan)
     answer: Plan = consultation.answer
-    answer = _with_known_channels(answer, context.series.channels)
+    answer = _with_known_channels(answer, context.series.channels, group_names(context))
     record(runtime, "planner", "plan", answer.rationale, evidence=consultation.evidence)
     return {"plan": answer, "iteration": 0, "accepted": [], "rejected": [], **costs(consultation)}
 
 
-def _with_known_channels(answer: Plan, channels: Sequence[str]) -> Plan:
-    """Return a plan without channels that the series lacks."""
+def _with_known_channels(answer: Plan, channels: Sequence[str], groups: set[str]) -> Plan:
+    """Return a plan without channels and groups that the series lacks."""
     hints = [
-        hint.model_copy(update={"channels": [name for name in hint.channels if name in channels]})
+        hint.model_copy(
+            update={
+                "channels": [name for name in hint.channels if name in channels],
+                "groups": [name for name in hint.groups if name in groups],
+            }
+        )
         for hint in answer.hints
     ]
     studied = [name for name in answer.channels if name in channels] or list(channels[:1])
@@ -58,8 +63,9 @@ def _with_known_channels(answer: Plan, channels: Sequence[str]) -> Plan:
 
 async def profile(state: MiningState, runtime: Runtime[MiningContext]) -> MiningState:
     """2a. The profiler measures the planned channels."""
-    task = {"task": "profile", "channels": state["plan"].channels}
-    consultation = await ask(state, runtime, "profiler", task, profiler_tools(runtime.context.workbench), Profile)
+    context, channels = runtime.context, state["plan"].channels
+    task = {"task": "profile", "channels": channels, **represented(context, channels)}
+    consultation = await ask(state, runtime, "profiler", task, profiler_tools(context.workbench), Profile)
     record(runtime, "profiler", "profile", consultation.answer.rationale, evidence=consultation.evidence)
     return {"profile": consultation.answer, **costs(consultation)}
 
@@ -69,7 +75,9 @@ async def inspect(state: MiningState, runtime: Runtime[MiningContext]) -> Mining
     context = runtime.context
     if "pictures" in context.without:
         return {"inspection": Inspection(rationale="pictures are left out", sees_pictures=False)}
-    task = {"task": "inspect", "channels": state["plan"].channels, "users_pictures": len(context.pictures)}
+    channels = state["plan"].channels
+    task = {"task": "inspect", "channels": channels, "users_pictures": len(context.pictures)}
+    task |= represented(context, channels)
     tools = inspector_tools(context.workbench, context.pictures)
     consultation = await ask(state, runtime, "visual inspector", task, tools, Inspection)
     inspection = with_known_pictures(consultation.answer, consultation.pictures)
@@ -83,17 +91,17 @@ async def propose(state: MiningState, runtime: Runtime[MiningContext]) -> Mining
     task = {"task": "propose", **findings(state, context)}
     tools = proposer_tools(context.workbench, context.rule_context(state["profile"]), context.seed)
     consultation = await ask(state, runtime, "planner", task, tools, Proposal)
-    channels, failures = set(context.series.channels), failures_of(state["plan"])
+    failures = failures_of(state["plan"])
     drafts = [
         with_sighting(with_quote(rule, failures), state["inspection"])
-        for rule in rules_of(consultation.answer.rules, channels)
+        for rule in rules_of(consultation.answer.rules, context)
     ]
     pending = [with_entry(rule, "planner", 0, "proposed", rule.note, {}) for rule in drafts]
     for rule in pending:
         evidence = tuple(item.id for item in rule.evidence)
         record(runtime, "planner", "proposed", rule.note, rule=rule.id, evidence=evidence)
     record(runtime, "planner", "propose", consultation.answer.rationale, evidence=consultation.evidence)
-    proposed = rules_of(consultation.answer.benign, channels)
+    proposed = rules_of(consultation.answer.benign, context)
     benign = await place_benign(proposed, {rule.id for rule in pending}, state, runtime)
     return {"pending": pending, "benign": benign, **costs(consultation)}
 

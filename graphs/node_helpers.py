@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
@@ -76,21 +77,39 @@ def findings(state: MiningState, context: MiningContext) -> dict[str, Any]:
     }
 
 
-def rules_of(drafts: list[RuleDraft], channels: set[str]) -> list[Rule]:
+def rules_of(drafts: list[RuleDraft], context: MiningContext) -> list[Rule]:
     """Turn drafts into rules.
 
-    The first draft of each id counts. Channels that the series lacks are dropped, and so are rules that relate channels
-    if the series has only one.
+    The first draft of each id counts. Channels and groups that the series lacks are dropped, and so are rules that
+    relate channels if the series has only one.
     """
+    channels, groups = set(context.series.channels), group_names(context)
     rules: dict[str, Rule] = {}
     for draft in drafts:
         rule = draft.to_rule()
         if rule.relational and len(channels) == 1:
             continue
         known = [name for name in rule.context.channels if name in channels]
-        prior = rule.context.model_copy(update={"channels": known})
+        named = [name for name in rule.context.groups if name in groups]
+        prior = rule.context.model_copy(update={"channels": known, "groups": named})
         rules.setdefault(rule.id, rule.model_copy(update={"context": prior}))
     return list(rules.values())
+
+
+def group_names(context: MiningContext) -> set[str]:
+    """Return the names of the groups of several channels."""
+    return {group.name for group in context.workbench.groups if len(group.columns) > 1}
+
+
+def represented(context: MiningContext, channels: Sequence[str]) -> dict[str, Any]:
+    """Return the groups of a wide series that channels represent, as a part of a task; empty if there are none."""
+    names = context.series.channels
+    found = {
+        names[group.columns[0]]: (group.name, len(group.columns))
+        for group in context.workbench.groups
+        if len(group.columns) > 1 and names[group.columns[0]] in channels
+    }
+    return {"groups": found} if found else {}
 
 
 def with_entry(rule: Rule, agent: str, iteration: int, verdict: Any, reason: str, figures: dict[str, float]) -> Rule:

@@ -224,7 +224,7 @@ async def revise(state: MiningState, runtime: Runtime[MiningContext]) -> MiningS
     rule_context = context.rule_context(state["profile"])
     tools = proposer_tools(context.workbench, rule_context, context.seed) if missing else []
     consultation = await ask(state, runtime, "planner", task, tools, Proposal)
-    proposed = {rule.id: rule for rule in rules_of(consultation.answer.rules, set(context.series.channels))}
+    proposed = {rule.id: rule for rule in rules_of(consultation.answer.rules, context)}
     iteration = state["iteration"] + 1
     pending = []
     for rule in state["pending"]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ape.monitor.event import Finding
 from ape.rules import Rule, RuleBank
+from ape.rules.naming import named_channels
 from ape.rules.schema import Step
 
 Ranking = tuple[tuple[str | None, float], ...]
@@ -28,15 +29,16 @@ def without_opposite(rules: Ranking, found: Sequence[Finding], bank: RuleBank | 
         What is unusual in the channels of the event.
     bank : RuleBank or None
     """
-    known = {} if bank is None else {rule.id: rule for rule in bank.rules}
-    return tuple(each for each in rules if each[0] not in known or not _is_opposite(known[each[0]], found))
+    if bank is None:
+        return rules
+    known = {rule.id: rule for rule in bank.rules}
+    return tuple(each for each in rules if each[0] not in known or not _is_opposite(known[each[0]], found, bank))
 
 
-def _is_opposite(rule: Rule, found: Sequence[Finding]) -> bool:
+def _is_opposite(rule: Rule, found: Sequence[Finding], bank: RuleBank) -> bool:
     """Whether all values of the rule's channels that move go against the rule."""
-    moved = [
-        each for each in found if each.way and (not rule.context.channels or each.channel in rule.context.channels)
-    ]
+    named = named_channels(rule.context, bank.context)
+    moved = [each for each in found if each.way and (not named or each.channel in named)]
     return bool(moved) and all(_stated(rule, each) not in (None, each.way) for each in moved)
 
 

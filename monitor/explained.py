@@ -18,6 +18,7 @@ from ape.monitor.expected import expected
 from ape.monitor.rule_limits import lengths, sizes
 from ape.monitor.spans import Span
 from ape.rules import Rule, RuleBank
+from ape.rules.naming import named_channels
 from ape.series.series import runs
 
 SLACK = 1.5  # times the size and the length that a benign rule gives
@@ -86,7 +87,7 @@ def _explain(rules: list[Rule], span: Span, context: Context, bank: RuleBank) ->
         [length for at in allowed if rule in allowed[at] and (length := _length(event, at, rule, context, bank))]
         for rule in rules
     ]
-    wanted = [len(rule.context.channels) if rule.context.spread == "all" else 1 for rule in rules]
+    wanted = [len(named_channels(rule.context, bank.context)) if rule.context.spread == "all" else 1 for rule in rules]
     return all(len(found) >= max(1, count) for found, count in zip(shown, wanted, strict=True)) and any(
         HALF * lengths(rule, bank)[0] <= length <= SLACK * lengths(rule, bank)[1]
         for rule, found in zip(rules, shown, strict=True)
@@ -107,7 +108,8 @@ def _outside(event: Event, context: Context) -> dict[At, float]:
 
 def _allows(rule: Rule, at: At, outside: float, context: Context, bank: RuleBank) -> bool:
     name, way = at
-    named = not rule.context.channels or name in rule.context.channels
+    names = named_channels(rule.context, bank.context)
+    named = not names or name in names
     beyond = outside * context.scale[context.channel(name)]
     return named and rule.scale.direction == way and beyond <= SLACK * sizes(rule, name, bank)[1]
 

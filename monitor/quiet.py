@@ -20,6 +20,7 @@ from ape.monitor.spans import BELOW, Span
 from ape.monitor.times import span_text
 from ape.posttrain.assessment import Assessment, Quiet
 from ape.rules import Rule
+from ape.rules.naming import named_channels
 from ape.series.series import runs
 
 HALF = 0.5  # of its score that a point must lose, and of the points of a span that must lose so much
@@ -156,7 +157,7 @@ def quiet_events(events: Iterable[Event], context: Context) -> tuple[list[Event]
 
 
 def _in_work(rule: Rule, event: Event, context: Context) -> bool:
-    clock, named = context.series.clock, rule.context.channels
+    clock, named = context.series.clock, _named(rule, context)
     if clock is None or (named and event.channels[0][0] not in named):
         return False
     slack = _slack(event) * np.median(np.diff(clock))
@@ -165,8 +166,13 @@ def _in_work(rule: Rule, event: Event, context: Context) -> bool:
 
 
 def _in_day(rule: Rule, event: Event, context: Context) -> bool:
-    named, days = rule.context.channels, rule.context.like_weekdays
+    named, days = _named(rule, context), rule.context.like_weekdays
     return bool(days) and looks_like(event, days, named or context.series.channels, context, _slack(event))
+
+
+def _named(rule: Rule, context: Context) -> list[str]:
+    """Channels that a benign rule names, itself or by their groups."""
+    return rule.context.channels if context.bank is None else named_channels(rule.context, context.bank.context)
 
 
 def _slack(event: Event) -> int:
@@ -186,7 +192,7 @@ def _allows(rule: Rule, span: Span, able: np.ndarray, context: Context) -> bool:
     longest = SLACK * lengths(rule, bank)[1]
     if able.sum() > longest + 2 * SMEAR or not _after_change(rule, span, int(longest), context):
         return False
-    names = rule.context.channels or list(context.series.channels)
+    names = _named(rule, context) or list(context.series.channels)
     at = [context.channel(name) for name in names]
     event = Event(span.begin, span.end, span.begin, span.peak, tuple((name, 1.0) for name in names), (), ongoing=False)
     usual = expected(event, context)
@@ -210,9 +216,9 @@ def _after_change(rule: Rule, span: Span, longest: int, context: Context) -> boo
     if rule.context.after_change is None or context.bank is None:
         return True
     first = max(1, span.begin - int(rule.context.after_change.high))
-    lasting = False
+    lasting, named = False, _named(rule, context)
     for channel in context.bank.context.channels:
-        if rule.context.channels and channel.name not in rule.context.channels:
+        if named and channel.name not in named:
             continue
         at = context.channel(channel.name)
         normal, values = context.normal[:, at], context.series.values[:, at]

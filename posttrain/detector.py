@@ -37,6 +37,7 @@ from ape.series import Requirements, Series
 from ape.series.series import Gap
 from ape.series.windows import usable
 
+AT_ONCE = 1 << 22  # log-odds that are turned into scores at once, to save memory
 ANY = "pseudo-anomaly"  # the only rule of a model that was trained on other anomalies than those of a bank
 
 
@@ -212,9 +213,10 @@ class EnhancedDetector:
         """Yield `evidence` with the priors of the benign rules, [n, Q], see `Gates.priors`."""
         at = 0
         where = self.gates(0 if self.begins(series) else None).priors(series)
-        for piece in self.evidence(series):
-            yield piece, where[at : at + len(piece)]
-            at += len(piece)
+        for whole in self.evidence(series):
+            for piece in whole.split(AT_ONCE):
+                yield piece, where[at : at + len(piece)]
+                at += len(piece)
             if progress is not None:
                 progress("scoring", at, series.length)
 

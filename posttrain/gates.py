@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ape.rules.placement import channel_indices
+from ape.rules.naming import channel_indices
 from ape.rules.schema import Context, Range, Rule
 from ape.series import Series
 

@@ -19,6 +19,8 @@ from ape.posttrain.enhancement import enhance
 from ape.rules import RuleBank
 from ape.series import Series
 
+MOST_COLUMNS = 64  # channels whose parts of the score are written
+
 
 def post_train(
     detector: Detector,
@@ -73,11 +75,15 @@ def describe_outcome(report: dict[str, Any]) -> str:
 
 
 def channel_scores(assessment: Assessment, channels: Sequence[str]) -> dict[str, np.ndarray]:
-    """Split the score by channel: the part of each, [T], by column name ``channel <name>``. Empty for one channel."""
+    """Split the score by channel: the part of each, [T], by column name ``channel <name>``. Empty for one channel.
+
+    Of very many channels, only those with the largest parts at any point are given.
+    """
     if len(channels) == 1:
         return {}
     parts = assessment.score[:, None] * assessment.shares
-    return {f"channel {name}": part for name, part in zip(channels, parts.T, strict=True)}
+    largest = np.argsort(-np.nan_to_num(parts).max(axis=0), kind="stable")[:MOST_COLUMNS]
+    return {f"channel {channels[column]}": parts[:, column] for column in np.sort(largest)}
 
 
 def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> None:
@@ -91,12 +97,12 @@ def write_scores(path: Path, series: Series, scores: dict[str, np.ndarray]) -> N
         By column name.
     """
     points = series.row_points
-    frame = pd.DataFrame({"position": np.arange(len(points))})
+    columns: dict[str, Any] = {"position": np.arange(len(points))}
     clock = series.clock
     if clock is not None and series.zone is None:
-        frame["timestamp"] = clock[points]
+        columns["timestamp"] = clock[points]
     elif clock is not None or series.elapsed is not None:
-        frame["timestamp"] = [series.time_text(point) for point in points]
-    for name, score in scores.items():
-        frame[name] = score[points]
+        columns["timestamp"] = [series.time_text(point) for point in points]
+    columns |= {name: score[points] for name, score in scores.items()}
+    frame = pd.DataFrame(columns)
     write_text(path, frame.to_csv(index=False, float_format="%.7g"))

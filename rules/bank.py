@@ -47,10 +47,17 @@ class RuleBank(Record):
             msg = "two rules have the same id"
             raise ValueError(msg)
         known = {channel.name for channel in self.context.channels}
+        groups = {group.name for group in self.context.groups}
         for field, rules in (("rules", self.rules), ("benign", self.benign)):
             for index, rule in enumerate(rules):
                 if unknown := set(rule.context.channels) - known:
                     msg = f"{field}.{index}.context.channels names unknown channels {sorted(unknown)}"
+                    raise ValueError(msg)
+                if unknown := set(rule.context.groups) - groups:
+                    listed = (
+                        f"; there are {', '.join(sorted(groups))[:200]}" if groups else "; the series has no groups"
+                    )
+                    msg = f"{field}.{index}.context.groups names unknown groups {sorted(unknown)}{listed}"
                     raise ValueError(msg)
         return self
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ape.core.errors import InputError
-from ape.rules.placement import MAX_SHARE, allowed_starts, channel_indices
+from ape.rules.naming import channel_indices, narrowed
+from ape.rules.placement import MAX_SHARE, allowed_starts
 from ape.rules.sampling import Sample, draw_anomalies
 from ape.rules.schema import Context, Rule
 from ape.series import Series
+from ape.series.groups import WIDE
 from ape.series.numerics import auc, power_of_two
 from ape.series.windows import count_points, longest_window, sliding, split_starts, usable
 
@@ -64,6 +67,21 @@ class Compared(NamedTuple):
     features: np.ndarray
 
 
+class _Seen(NamedTuple):
+    """Context and hosts of the channels that a rule is measured on, units [C], and features of the normal windows."""
+
+    context: Context
+    hosts: Hosts
+    units: np.ndarray
+    usual: np.ndarray
+
+    @classmethod
+    def of(cls, context: Context, hosts: Hosts) -> _Seen:
+        """Measure the normal windows."""
+        units = power_of_two(np.array([channel.scale for channel in context.channels]))
+        return cls(context, hosts, units, _features(hosts.normal, hosts, units))
+
+
 @dataclass(frozen=True)
 class Hosts:
     """Windows that rules are checked on.
@@ -77,10 +95,10 @@ class Hosts:
     normal : ndarray, float32 [N, C, L]
         Other windows, to compare the anomalies with.
     normal_starts : ndarray, int64 [N]
-    reference : ndarray, float32 [M, C * L]
-        Earlier windows, for the distance to the nearest normal window.
-    views : ndarray, float32 [T - L + 1, C, L]
-        All windows of the series, without a copy.
+    earlier : ndarray, int64 [M]
+        Positions of earlier windows, for the distance to the nearest normal window.
+    values : ndarray, float32 [T, C]
+        The series.
     pool : ndarray, int64 [P]
         Positions of the windows that hosts may be drawn from.
     accepted_features : dict
@@ -91,10 +109,29 @@ class Hosts:
     starts: torch.Tensor
     normal: np.ndarray
     normal_starts: np.ndarray
-    reference: np.ndarray
-    views: np.ndarray
+    earlier: np.ndarray
+    values: np.ndarray
     pool: np.ndarray
     accepted_features: dict[str, Compared] = field(default_factory=dict)
+
+    @cached_property
+    def views(self) -> np.ndarray:
+        """All windows of the series, float32 [T - L + 1, C, L], without a copy."""
+        return sliding(self.values, self.windows.shape[2])
+
+    @cached_property
+    def reference(self) -> np.ndarray:
+        """The earlier windows, float32 [M, C * L]."""
+        return self.views[self.earlier].reshape(len(self.earlier), -1)
+
+    def of(self, columns: list[int]) -> Hosts:
+        """Return the same windows of some channels."""
+        return replace(
+            self,
+            windows=self.windows[:, columns],
+            normal=self.normal[:, columns],
+            values=np.ascontiguousarray(self.values[:, columns]),
+        )
 
 
 def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = True) -> Hosts:
@@ -127,8 +164,8 @@ def draw_hosts(series: Series, context: Context, seed: int, *, held_out: bool = 
         starts=torch.from_numpy(picks[0]),
         normal=views[picks[1]],
         normal_starts=picks[1],
-        reference=views[compared].reshape(len(compared), -1),
-        views=views,
+        earlier=compared,
+        values=series.values,
         pool=pool,
     )
 
@@ -137,6 +174,8 @@ def discriminability(
     pending: Sequence[Rule], accepted: Sequence[Rule], context: Context, hosts: Hosts, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """Measure the figures of every pending rule.
+
+    Of a wide series, a rule is measured on some channels that stand for its own, see `ape.rules.naming.narrowed`.
 
     Parameters
     ----------
@@ -156,30 +195,44 @@ def discriminability(
         5 % and 95 % quantile of the peak change, in the unit of the rule's scale prior); and ``realised_duration``
         (median, in samples).
     """
-    units = power_of_two(np.array([channel.scale for channel in context.channels]))
-    usual = _features(hosts.normal, hosts, units)
-    compared = [_accepted_features(rule, context, hosts, seed, usual, units) for rule in accepted]
+    seen: dict[tuple[int, ...], _Seen] = {}
+    every = _Seen.of(context, hosts) if len(context.channels) <= WIDE else None
+
+    def see(rule: Rule) -> tuple[Rule, _Seen]:
+        if every is not None:
+            return rule, every
+        rule, part, columns = narrowed(rule, context)
+        key = tuple(columns)
+        if key not in seen:
+            seen[key] = _Seen.of(part, hosts.of(columns))
+        return rule, seen[key]
+
+    compared = [_accepted_features(*see(rule), seed) for rule in accepted]
     figures = {}
-    for rule in pending:
-        chosen = _hosts_for(rule, context, hosts, seed)
-        starts, normal = chosen.starts.numpy(), usual if chosen is hosts else _features(chosen.normal, chosen, units)
+    for stated in pending:
+        rule, (part, own_hosts, units, usual) = see(stated)
+        chosen = _hosts_for(rule, part, own_hosts, seed)
+        starts, normal = (
+            chosen.starts.numpy(),
+            usual if chosen is own_hosts else _features(chosen.normal, chosen, units),
+        )
         order = np.concatenate([chosen.normal_starts, starts])
-        sample, passed = _sample(rule, context, chosen, seed)
+        sample, passed = _sample(rule, part, chosen, seed)
         pseudo, mask = sample.pseudo.numpy(), sample.mask.numpy()
         made = _features(pseudo, chosen, units)
         features = _standardise(made, usual)
-        own = channel_indices(rule.context, context)  # those that follow may have other units
-        peak = np.abs((pseudo - chosen.windows.numpy()) / _scale_unit(rule, context))[:, own].max(axis=(1, 2))
+        own = channel_indices(rule.context, part)  # those that follow may have other units
+        peak = np.abs((pseudo - chosen.windows.numpy()) / _scale_unit(rule, part))[:, own].max(axis=(1, 2))
         sized = (peak >= MIN_SCALE_FACTOR * rule.scale.low) & (peak <= MAX_SCALE_FACTOR * rule.scale.high)
         figures[rule.id] = {
             "visible": _auc(_standardise(normal, normal), _standardise(made, normal), order),
             "border": 0.5 if rule.may_jump else _border_auc(chosen, pseudo, mask, float(units.max())),
-            "plausible": float(np.mean(_inside_limits(rule, pseudo, mask, context) & sized)),
+            "plausible": float(np.mean(_inside_limits(rule, pseudo, mask, part) & sized)),
             "own": float(passed.double().mean()),
             "new": min(
                 [1.0, *(_auc(e.features, features, np.concatenate([e.starts, starts])) for e in compared)],
             ),
-            "placed": _share_placed(rule, context, chosen, mask),
+            "placed": _share_placed(rule, part, chosen, mask),
             "realised_scale": float(np.median(peak)),
             "realised_low": float(np.quantile(peak, 1 - HIGH_QUANTILE)),
             "realised_high": float(np.quantile(peak, HIGH_QUANTILE)),
@@ -256,10 +309,9 @@ def _has_place(rule: Rule, context: Context, windows: torch.Tensor, starts: torc
     return allowed_starts(rule.context, context, windows, starts)[:, :last].any(dim=1).numpy()
 
 
-def _accepted_features(
-    rule: Rule, context: Context, hosts: Hosts, seed: int, normal: np.ndarray, units: np.ndarray
-) -> Compared:
+def _accepted_features(rule: Rule, seen: _Seen, seed: int) -> Compared:
     """Return the features of an accepted rule's anomalies, from the cache if possible."""
+    context, hosts, units, normal = seen
     key = rule.model_dump_json(exclude={"history"})
     if key not in hosts.accepted_features:
         # Another seed than for pending rules, so that the anomalies of both are independent draws in the same hosts.

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ape.rules.responses import find_responses
-from ape.rules.schema import ChannelContext, ClockChange, Context, ContextGap
+from ape.rules.schema import ChannelContext, ChannelGroup, ClockChange, Context, ContextGap
 from ape.series import Series
+from ape.series.groups import groups_of
 from ape.series.numerics import MAD_TO_SD, NEGLIGIBLE, dominant_period, local_residual, robust_scale, rolling_std
 from ape.series.windows import longest, usable
 
@@ -23,7 +24,7 @@ def build_context(series: Series, period: int | None = None) -> Context:
     Each stretch between gaps is measured on its own. The period is that of the longest.
 
     A channel that is constant in the training part gets the median scale of the other channels, so that rules can
-    still act on it.
+    still act on it. The channels of a wide series are grouped, see `ape.series.groups`.
 
     Parameters
     ----------
@@ -74,6 +75,15 @@ def build_context(series: Series, period: int | None = None) -> Context:
         activity_width=width,
         **_clock(series),
         channels=channels,
+        groups=[
+            ChannelGroup(
+                name=group.name,
+                channels=[series.channels[column] for column in group.columns],
+                representative=series.channels[group.columns[0]],
+            )
+            for group in groups_of(series)
+            if len(group.columns) > 1
+        ],
         gaps=[
             ContextGap(position=gap.position, missing=gap.missing)
             for gap in series.gaps

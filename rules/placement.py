@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ape.rules.naming import channel_indices, named_channels, studied_channels
 from ape.rules.schema import Context, ContextualPrior, DurationPrior, Rule, Tercile
+from ape.series.groups import WIDE
 
 TERCILES: tuple[Tercile, ...] = ("low", "middle", "high")
 MAX_SHARE = 0.8  # of the window that one anomaly may cover
@@ -57,7 +59,7 @@ def allowed_starts(prior: ContextualPrior, context: Context, windows: Tensor, st
         if prior.weekdays and context.first_weekday is not None:
             weekday = torch.remainder(context.first_weekday + hours.div(24.0, rounding_mode="floor"), 7.0)
             allowed &= torch.isin(weekday.long(), torch.tensor(prior.weekdays, device=windows.device))
-    chosen = channel_indices(prior, context)
+    chosen = studied_channels(prior, context)
     if prior.after_change is not None:
         since = _since_change(windows[:, chosen], [context.channels[c].step for c in chosen])
         allowed &= (since >= prior.after_change.low) & (since <= prior.after_change.high)
@@ -125,7 +127,10 @@ def draw_start(allowed: Tensor, length: Tensor, generator: torch.Generator) -> t
 def draw_channels(
     prior: ContextualPrior, context: Context, generator: torch.Generator, count: int, *, relational: bool
 ) -> Tensor:
-    """Draw the affected channels of each anomaly, bool [B, C]: at least one, and with ``relational`` not all."""
+    """Draw the affected channels of each anomaly, bool [B, C]: at least one, and with ``relational`` not all.
+
+    Where a prior names no channels of a wide series, the channels of an anomaly are of one group.
+    """
     total = len(context.channels)
     candidates = torch.zeros(total, dtype=torch.bool)
     candidates[channel_indices(prior, context)] = True
@@ -133,13 +138,25 @@ def draw_channels(
     first = torch.nn.functional.one_hot(key.argmax(dim=1), total).bool()
     if prior.spread == "one":
         return first
+    fitting = candidates.expand(count, total)
+    by_group = len(context.channels) > WIDE or bool(context.groups)
+    if by_group and not named_channels(prior, context):
+        fitting = _together(context)[first.float().argmax(dim=1)]
     if prior.spread == "all":
-        chosen = candidates.expand(count, total).clone()
+        chosen = fitting.clone()
     else:
-        chosen = first | (candidates & (torch.rand(count, total, generator=generator) < 0.5))
+        chosen = first | (fitting & (torch.rand(count, total, generator=generator) < 0.5))
     if relational:
-        chosen = torch.where(chosen.all(dim=1, keepdim=True), first, chosen)
+        whole = fitting if by_group else torch.ones_like(fitting)
+        chosen = torch.where((chosen == whole).all(dim=1, keepdim=True), first, chosen)
     return chosen
+
+
+def _together(context: Context) -> Tensor:
+    """Return which channels are in one group, bool [C, C]; those in none are alone."""
+    number = {name: k for k, group in enumerate(context.groups) for name in group.channels}
+    own = torch.tensor([number.get(channel.name, -1 - c) for c, channel in enumerate(context.channels)])
+    return own[:, None] == own
 
 
 def reached_channels(rule: Rule, context: Context) -> list[bool]:
@@ -147,12 +164,6 @@ def reached_channels(rule: Rule, context: Context) -> list[bool]:
     named = set(channel_indices(rule.context, context))
     follow = {each.channel for c in named for each in context.channels[c].responses} if rule.acts_through else set()
     return [c in named or channel.name in follow for c, channel in enumerate(context.channels)]
-
-
-def channel_indices(prior: ContextualPrior, context: Context) -> list[int]:
-    """Return the columns of the channels that the prior names, or all columns."""
-    names = [channel.name for channel in context.channels]
-    return [names.index(name) for name in prior.channels] or list(range(len(names)))
 
 
 def _since_change(values: Tensor, steps: list[float]) -> Tensor:

@@ -23,6 +23,7 @@ from ape.rules.placement import (
 )
 from ape.rules.registry import Operator, Site
 from ape.rules.schema import Context, EmptyBankError, Rule
+from ape.series.groups import WIDE
 
 TRIES = 6  # draws for each host; the last one is forced to have an effect
 FADE_SHARE = 0.15  # of the segment, at each border of a rule that may not jump
@@ -98,7 +99,7 @@ def usable_rules(rules: Sequence[Rule], windows: Tensor, starts: Tensor | None) 
 
 
 class _Scales(NamedTuple):
-    """Channel statistics as [1, C, 1] tensors on the windows' device."""
+    """Channel statistics as [1, C, 1] tensors on the windows' device; [n, k, 1] of the k channels of n anomalies."""
 
     scale: Tensor
     residual: Tensor
@@ -108,6 +109,10 @@ class _Scales(NamedTuple):
     limit_high: Tensor
     step: Tensor
     zero: Tensor
+
+    def take(self, columns: Tensor) -> _Scales:
+        """Return the statistics of some channels [n, k] of each anomaly."""
+        return _Scales(*(each[0].to(columns.device)[columns] for each in self))
 
 
 def _channel_scales(context: Context, windows: Tensor) -> _Scales:
@@ -150,15 +155,27 @@ def _apply_rule(
         anywhere, _ = draw_start(torch.ones_like(allowed), length, generator)
         start = torch.where(has_place, start, anywhere)
     channels = draw_channels(rule.context, context, generator, count, relational=rule.relational).to(device)
+    whole, every, columns = hosts, scales, None
+    if len(context.channels) > WIDE:  # only the channels that may change are computed
+        columns = channels.int().argsort(dim=1, descending=True, stable=True)[:, : int(channels.sum(1).max())]
+        hosts, channels, scales = _at(hosts, columns), channels.gather(1, columns), scales.take(columns)
     channels = channels[:, :, None]
-    site = _site(rule, scales, context, windows, hosts, start, length, generator)
+    site = _site(rule, scales, context, windows, hosts, start, length, generator, columns)
     made = _run_program(rule, operators, hosts, site, channels, scales, generator)
     good = _passes_gates(rule, operators, hosts, made, site, scales)
     if force:
         made = torch.where(good[:, None, None], made, _bump(hosts, site, channels, scales))
+    if columns is not None:
+        made = whole.scatter(1, columns[:, :, None].expand_as(made), made)
+        channels = torch.zeros_like(whole[:, :, :1], dtype=torch.bool).scatter(1, columns[:, :, None], channels)
     if rule.acts_through:
-        made = _followed(hosts, made, channels, context, scales)
+        made = _followed(whole, made, channels, context, every)
     return made, good.cpu() & has_place
+
+
+def _at(windows: Tensor, columns: Tensor) -> Tensor:
+    """Return the channels [n, k] of windows [n, C, L], [n, k, L]."""
+    return windows.gather(1, columns[:, :, None].expand(-1, -1, windows.shape[2]))
 
 
 def _site(
@@ -170,8 +187,9 @@ def _site(
     start: Tensor,
     length: Tensor,
     generator: torch.Generator,
+    columns: Tensor | None,
 ) -> Site:
-    """Draw the size, sign, noise and donor of each anomaly, and describe its segment."""
+    """Draw the size, sign, noise and donor of each anomaly in its ``columns`` [n, k], and describe its segment."""
     count, channels, window = hosts.shape
     device = hosts.device
     start = start.to(device).view(-1, 1, 1).to(hosts.dtype)
@@ -185,6 +203,7 @@ def _site(
     donor = torch.randint(len(windows), (count,), generator=generator).to(device)
     shift = torch.randint(window, (count, 1, 1), generator=generator).to(device)
     donor_time = torch.remainder(t.long() + shift, window).expand(count, channels, window)
+    given = windows[donor] if columns is None else windows[donor[:, None], columns]
     return Site(
         u=(t - start) / (length - 1).clamp(min=1),
         inside=(t >= start) & (t < start + length),
@@ -192,7 +211,7 @@ def _site(
         length=length,
         amount=sign * size * unit[rule.scale.unit],
         noise=torch.randn(count, channels, window, generator=generator).to(device),
-        donor=windows[donor].gather(2, donor_time),
+        donor=given.gather(2, donor_time),
         low=scales.low,
         high=scales.high,
         zero=scales.zero,
@@ -322,12 +341,12 @@ def _followed(hosts: Tensor, made: Tensor, channels: Tensor, context: Context, s
     context : Context
     scales : _Scales
     """
-    names = [channel.name for channel in context.channels]
+    at = {channel.name: c for c, channel in enumerate(context.channels)}
     slopes: dict[int, Tensor] = {}  # by lag: from each channel (row) to each other one
     for source, channel in enumerate(context.channels):
-        for response in channel.responses:
-            slope = slopes.setdefault(response.lag, hosts.new_zeros(len(names), len(names)))
-            slope[source, names.index(response.channel)] = response.slope
+        for response in channel.responses if bool(channels[:, source].any()) else ():
+            slope = slopes.setdefault(response.lag, hosts.new_zeros(len(at), len(at)))
+            slope[source, at[response.channel]] = response.slope
     if not slopes:
         return made
     change, window = made - hosts, hosts.shape[2]
@@ -335,12 +354,20 @@ def _followed(hosts: Tensor, made: Tensor, channels: Tensor, context: Context, s
     for lag, slope in slopes.items():
         if lag < window:
             late = torch.nn.functional.pad(change[:, :, : window - lag], (lag, 0))
-            follow += torch.einsum("nil,ij->njl", late, slope)
+            follow += _passed_on(late, slope)
     linked = (sum(slopes.values(), hosts.new_zeros(())) != 0).to(hosts.dtype)
     sources = torch.einsum("nik,ij->njk", channels.to(hosts.dtype), linked)
     follow = follow / sources.clamp(min=1)  # a channel that follows several of them follows their mean
     answered = torch.minimum(torch.maximum(hosts + follow, scales.limit_low), scales.limit_high)
     return torch.where((follow != 0) & ~channels, answered, made)
+
+
+def _passed_on(change: Tensor, slope: Tensor) -> Tensor:
+    """Return the sums of changes [n, C, L] times the slope from each channel to each other one [C, C], [n, C, L]."""
+    if len(slope) <= WIDE:
+        return torch.einsum("nil,ij->njl", change, slope)
+    flat = change.transpose(0, 1).flatten(1)  # of a wide series, few channels follow each
+    return torch.sparse.mm(slope.T.to_sparse(), flat).unflatten(1, (len(change), -1)).transpose(0, 1)
 
 
 def _bump(hosts: Tensor, site: Site, channels: Tensor, scales: _Scales) -> Tensor:

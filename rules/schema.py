@@ -143,10 +143,23 @@ class ContextualPrior(Record):
     after_change: Range | None = Field(
         default=None, description="samples since the last step that is larger than 99.5 % of the normal steps"
     )
-    channels: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=256)
-    spread: Literal["one", "some", "all"] = Field(
-        default="one", description="how many of these channels are affected at once"
+    channels: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=4096)
+    groups: list[Annotated[str, Field(max_length=200)]] = Field(
+        default_factory=list,
+        max_length=256,
+        description="groups of a wide series, whose channels count as named; left out of the JSON if there is none",
     )
+    spread: Literal["one", "some", "all"] = Field(
+        default="one",
+        description="how many of these channels are affected at once; without named channels, those of one group",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_empty_groups(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = serialise(self)
+        if not self.groups:
+            data.pop("groups", None)
+        return data
 
 
 class Evidence(Record):
@@ -215,7 +228,8 @@ class Rule(RuleDraft):
     @property
     def anywhere(self) -> Rule:
         """The rule without conditions on where and when the anomaly starts; its channels stay."""
-        context = ContextualPrior(channels=self.context.channels, spread=self.context.spread)
+        prior = self.context
+        context = ContextualPrior(channels=prior.channels, groups=prior.groups, spread=prior.spread)
         return self.model_copy(update={"context": context})
 
     @property
@@ -289,6 +303,21 @@ class ChannelContext(Record):
         return data
 
 
+class ChannelGroup(Record):
+    """Channels of a wide series that move together."""
+
+    name: str = Field(min_length=1, max_length=200)
+    channels: list[Annotated[str, Field(max_length=200)]] = Field(min_length=2)
+    representative: str = Field(max_length=200, description="the channel that moves most as the others do")
+
+    @model_validator(mode="after")
+    def _is_member(self) -> Self:
+        if self.representative not in self.channels:
+            msg = f"the representative '{self.representative}' is not among the channels of group '{self.name}'"
+            raise ValueError(msg)
+        return self
+
+
 class ContextGap(Record):
     """Missing rows before a point of the training part. Phase and hour of the day go on during a gap."""
 
@@ -313,6 +342,9 @@ class Context(Record):
     hours_per_step: float | None = Field(default=None, gt=0)
     first_weekday: int | None = Field(default=None, ge=0, le=6, description="of the first point, 0 is Monday")
     channels: list[ChannelContext] = Field(min_length=1)
+    groups: list[ChannelGroup] = Field(
+        default_factory=list, description="of a wide series, the largest first; left out of the JSON if there is none"
+    )
     gaps: list[ContextGap] = Field(default_factory=list, description="left out of the JSON if there is none")
     clock_changes: list[ClockChange] = Field(
         default_factory=list, description="in order; left out of the JSON if there is none"
@@ -325,12 +357,19 @@ class Context(Record):
         if unknown := named - known:
             msg = f"channels.responses names unknown channels {sorted(unknown)}"
             raise ValueError(msg)
+        members = [name for group in self.groups for name in group.channels]
+        if unknown := set(members) - known:
+            msg = f"groups names unknown channels {sorted(unknown)}"
+            raise ValueError(msg)
+        if len(set(members)) < len(members) or len({group.name for group in self.groups}) < len(self.groups):
+            msg = "groups: two have the same name, or a channel is in two"
+            raise ValueError(msg)
         return self
 
     @model_serializer(mode="wrap")
     def _without_empty_lists(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = serialise(self)
-        for name in ("gaps", "clock_changes"):
+        for name in ("groups", "gaps", "clock_changes"):
             if not getattr(self, name):
                 data.pop(name, None)
         return data

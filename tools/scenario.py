@@ -9,9 +9,9 @@ from langchain_core.tools import BaseTool
 from pydantic import Field
 
 from ape.series import Series
+from ape.series.groups import channel_groups
 from ape.series.numerics import robust_scale
 from ape.tools.boundary import agent_tool
-from ape.tools.correlation import channel_groups
 from ape.tools.plain import Level
 from ape.tools.sampling import steps_of
 from ape.tools.workbench import Workbench
@@ -20,6 +20,7 @@ LINES, WIDTH = 60, 2000  # lines, and characters of a line, returned by one call
 CHARACTERS = 8000  # of all lines of one call; the first line is always whole up to its width
 LISTED = 120  # channels, returned by one call
 GROUPS, MEMBERS = 12, 8  # groups of channels, and members of a group, that are listed
+NAMED_GROUPS = 24  # groups of a wide series that are listed
 
 FirstLine = Annotated[int, Field(ge=1, description="number of the first line to read, from 1")]
 FirstChannel = Annotated[int, Field(ge=1, description="number of the first channel to list, from 1")]
@@ -43,6 +44,7 @@ def scenario_tools(workbench: Workbench) -> list[BaseTool]:
 
         Up to 120 channels are listed from ``first_channel`` on. groups: all channels that go together, the largest
         group first, each with the channel that represents it best; a channel that goes with no other is its own group.
+        The groups of a series with more than 16 channels have names, which a rule can name in place of their channels.
         """
         values = series.values[workbench.points].astype(np.float64)
         listed = slice(first_channel - 1, first_channel - 1 + LISTED)
@@ -59,7 +61,7 @@ def scenario_tools(workbench: Workbench) -> list[BaseTool]:
             "relative_spread": deviation / np.where(largest > 0, largest, 1.0),
             "median": [Level.of(*pair) for pair in zip(median, deviation, strict=True)],
             "robust_sd": robust_scale(part) if names else [],
-            "groups": _groups(values, list(series.channels)),
+            "groups": _named(workbench) if workbench.groups else _groups(values, list(series.channels)),
             "step_seconds": sampling_step(series),
             "text_lines": len(lines),
         }
@@ -84,4 +86,18 @@ def _groups(values: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
     return [
         {"representative": names[group[0]], "size": len(group), "channels": [names[i] for i in group[:MEMBERS]]}
         for group in channel_groups(values)[:GROUPS]
+    ]
+
+
+def _named(workbench: Workbench) -> list[dict[str, Any]]:
+    """The same of a wide series, with the name of each group of several channels."""
+    names = workbench.series.channels
+    return [
+        ({"name": group.name} if len(group.columns) > 1 else {})
+        | {
+            "representative": names[group.columns[0]],
+            "size": len(group.columns),
+            "channels": [names[column] for column in group.columns[:MEMBERS]],
+        }
+        for group in workbench.groups[:NAMED_GROUPS]
     ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ape.series.coverage import covering
+from ape.series.groups import Group, groups_of
 from ape.series.series import Series
 from ape.series.windows import Segments, longest, points
 from ape.tools.artefacts import Artefacts
@@ -44,6 +45,11 @@ class Workbench:
     def sample(self) -> Segments:
         """These stretches, or a sample of a long training part for what takes time by the square of its length."""
         return covering(self.series.values, self.segments)
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """Groups of the channels of a wide series; none of another one."""
+        return groups_of(self.series)
 
     @property
     def points(self) -> np.ndarray:

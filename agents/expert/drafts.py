@@ -62,7 +62,10 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
             spread=spread,  # type: ignore[arg-type]
         )
     level = {tercile for hint in failure.hints for tercile in hint.level}
-    channels = failure.channels or (_group(transcript) if OPERATORS[choice.kind.operator].relational else [])
+    named = bool(failure.channels or failure.groups)
+    channels = failure.channels
+    if not named and OPERATORS[choice.kind.operator].relational:
+        channels = _group(transcript)
     clock = "first_time" in described(transcript)
     after = float(AFTER_CHANGE)
     if not failure.hints[0].benign:  # what is normal after a change begins with it
@@ -76,22 +79,28 @@ def _context(transcript: Transcript, choice: Choice, *, regime: bool) -> Context
         like_weekdays=(failure.first("like_weekdays") or []) if clock else [],
         after_change=Range(low=0, high=after) if failure.first("after_change") else None,
         channels=channels,
-        spread=_spread(failure) if failure.channels else spread,  # type: ignore[arg-type]
+        groups=failure.groups,
+        spread=_spread(failure) if named else spread,  # type: ignore[arg-type]
     )
 
 
 def _spread(failure: Failure) -> str:
-    """All channels that one hint names together change at once, unless it says "or"."""
+    """All channels that one hint names together, or by a group, change at once, unless it says "or"."""
     most = max(failure.hints, key=lambda hint: len(hint.channels))
-    if len(failure.channels) == 1:
+    if len(failure.channels) == 1 and not failure.groups:
         return "one"
+    if failure.groups:
+        return "some" if _ONE_OF.search(most.quote) else "all"
     together = set(most.channels) == set(failure.channels) and not _ONE_OF.search(most.quote)
     return "all" if together else "some"
 
 
 def _group(transcript: Transcript) -> list[str]:
-    """Channels of the largest group that goes together; none if it is not listed whole."""
-    groups = [group for group in described(transcript).get("groups", []) if group["size"] > 1]
+    """Channels of the largest group that goes together; none if it is not listed whole, or if groups have names.
+
+    Without channels, an anomaly is in any of the groups that have names.
+    """
+    groups = [group for group in described(transcript).get("groups", []) if group["size"] > 1 and "name" not in group]
     return groups[0]["channels"] if groups and groups[0]["size"] == len(groups[0]["channels"]) else []
 
 

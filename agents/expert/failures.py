@@ -33,6 +33,11 @@ class Failure:
         return list(dict.fromkeys(name for hint in self.hints for name in hint.channels))
 
     @property
+    def groups(self) -> list[str]:
+        """All groups of channels that the hints name."""
+        return list(dict.fromkeys(name for hint in self.hints for name in hint.groups))
+
+    @property
     def in_text(self) -> bool:
         """Whether the text names it, and not the log alone."""
         return any(hint.source == "text" for hint in self.hints)
@@ -87,7 +92,8 @@ def _agree(hint: Hint, other: Hint) -> bool:
         return False
     pairs = ((hint.morphology, other.morphology), (hint.acts_on, other.acts_on))
     opposite = {hint.direction, other.direction} == {"up", "down"}
-    elsewhere = hint.channels and other.channels and not set(hint.channels) & set(other.channels)
+    own, others = {*hint.channels, *hint.groups}, {*other.channels, *other.groups}
+    elsewhere = own and others and not own & others
     return not opposite and not elsewhere and all(a is None or b is None or a == b for a, b in pairs)
 
 

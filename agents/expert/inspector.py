@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ape.agents.expert.profiler import represented
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.records import Inspection, Sighting, SightingTerm
 
@@ -75,10 +76,16 @@ def inspect(transcript: Transcript) -> Inspection:
     if pictures := transcript.task.get("users_pictures"):
         listed += f"; cannot read the {pictures} pictures that people supplied, which needs a served model"
     return Inspection(
-        rationale=f"read the line's pixels in {len(transcript.pictures)} pictures: {listed}"[:600],
+        rationale=f"read the line's pixels in {len(transcript.pictures)} pictures: {listed}{_seen(transcript)}"[:600],
         sees_pictures=True,
         sightings=sightings[:24],
     )
+
+
+def _seen(transcript: Transcript) -> str:
+    """What the channels in the pictures stand for."""
+    drawn = {str(result.arguments.get("channel")) for result in transcript.results}
+    return "".join(f"; {text}" for channel, text in represented(transcript).items() if channel in drawn)
 
 
 def _zoom(overview: ToolResult) -> tuple[str, dict[str, str | int]]:

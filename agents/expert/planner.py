@@ -10,6 +10,7 @@ from ape.agents.expert.rule_kinds import STRONG_END
 from ape.agents.expert.selection import Choice, hints_of, select, select_benign, select_lost
 from ape.agents.expert.transcript import ToolCalls, ToolResult, Transcript
 from ape.agents.records import Hint, Plan, Proposal, Remark
+from ape.agents.understanding.groups import with_groups
 from ape.agents.understanding.quantities import sampling_step
 from ape.agents.understanding.reading import read_statements
 from ape.rules import OPERATORS, RuleDraft
@@ -21,7 +22,7 @@ LEAST_OWN, LEAST_VISIBLE = 0.5, 0.6  # figures of a trial, below which another o
 MOST_TRIALS = 3  # of alternatives of a rule
 MOST_READS = 5  # of pages of the text, and of the channels
 MOST_HINTS, MOST_LOG_HINTS, MOST_REMARKS = 48, 16, 400
-STUDIED = 4  # channels, unless people speak of more
+STUDIED, MOST_STUDIED = 4, 8  # channels, unless people speak of more; of a wide series
 LEAST_NAME = 3  # letters of a channel's name that is sought in sentences which name no failure
 RARE_LINE, FREQUENT_LINE = 0.7, 0.3  # factors on the strength of a log's hints, relative to a text's
 
@@ -80,15 +81,19 @@ def plan(transcript: Transcript) -> Plan:
     step = described.get("step_seconds") or sampling_step(" ".join(text for _, text in lines))
     reading = read_statements(lines, names, "text", step)
     hints = [*reading.hints[: MOST_HINTS - MOST_LOG_HINTS], *_log_hints(transcript, names, step)]
+    groups = [group for group in described.get("groups", []) if "name" in group]
+    hints = [with_groups(hint, groups) for hint in hints]
     channels = _channels(described, names, hints, reading.remarks)
     title = next((text.strip() for _, text in lines if text.strip()), "A series without a description")
     points = described.get("training_points")
     clock = f", one sample every {step:g} s" if step else ""
     count = f"{len(names)} channel{'' if len(names) == 1 else 's'}"
+    if groups:
+        count += f" in {len(groups)} groups and alone"
     failures = sum(not hint.benign for hint in hints)
     return Plan(
         rationale=f"text and log give {failures} hints at failures and {len(hints) - failures} at what is normal;"
-        f" channels to study: {', '.join(channels)[:200]}",
+        f" {'representatives' if groups else 'channels'} to study: {', '.join(channels)[:200]}",
         scenario=f"{title[:280]} ({points} training points, {count}{clock})",
         channels=channels or ["value"],
         step_seconds=step,
@@ -111,7 +116,8 @@ def _channels(described: dict[str, Any], names: list[str], hints: list[Hint], re
     of_group = {name: group["representative"] for group in groups for name in group["channels"]}
     covered = {of_group.get(name) for name in spoken_of}
     others = [group["representative"] for group in groups if group["representative"] not in covered]
-    return [*spoken_of, *others[: max(0, STUDIED - len(spoken_of))]] or names[:1]
+    most = MOST_STUDIED if any("name" in group for group in groups) else STUDIED
+    return [*spoken_of, *others[: max(0, most - len(spoken_of))]] or names[:1]
 
 
 def _log_hints(transcript: Transcript, channels: list[str], step: float | None) -> list[Hint]:

@@ -42,7 +42,17 @@ def profile(transcript: Transcript) -> Profile:
     strongest = sorted(reported, key=lambda finding: -finding.strength)[:8]
     summary = ", ".join(f"{finding.term} {finding.strength:.2f}" for finding in strongest)
     rationale = f"period {period or 'none'}; {summary or 'no notable properties'}"
+    if seen := represented(transcript):
+        rationale = f"{rationale}; {'; '.join(seen.values())}"[:600]
     return Profile(rationale=rationale, period=period, findings=reported)
+
+
+def represented(transcript: Transcript) -> dict[str, str]:
+    """Return for each channel that represents others of a wide series what it stands for."""
+    return {
+        channel: f"group {name}: {size} channels that move together, seen through '{channel[:60]}'"
+        for channel, (name, size) in transcript.task.get("groups", {}).items()
+    }
 
 
 def _period(transcript: Transcript) -> int | None:
@@ -59,8 +69,9 @@ def _channel_findings(transcript: Transcript, channel: str) -> list[Finding]:
     by_tool = {result.tool: result for result in results}
     measured = [(by_tool[tool], derive) for tool, derive in DERIVATIONS.items() if tool in by_tool]
     measured += [(result, _from_matrix_profile) for result in results if result.tool == "matrix_profile"]
+    seen = represented(transcript).get(channel)
     return [
-        _finding(term, channel, strength, why, result)
+        _finding(term, channel, strength, f"{why} ({seen})" if seen else why, result)
         for result, derive in measured
         for term, strength, why in derive(result.value)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ape.posttrain.discriminator.free import FREE_FACTORS, free_voice
 from ape.posttrain.discriminator.rules import BankDiscriminator
+from ape.posttrain.discriminator.screening import of_channels, standing_out
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,12 @@ class Evidence:
         """Return some points."""
         return Evidence(**{name: value[pick] for name, value in vars(self).items()})
 
+    def split(self, values: int) -> Iterator[Evidence]:
+        """Yield the points in parts, each with at most about so many log-odds of all operators."""
+        rows = max(1, values // max(1, self.generic[:1].numel()))
+        for first in range(0, len(self), rows):
+            yield self.take(slice(first, first + rows))
+
     def over(self, length: int) -> Evidence:
         """Return the evidence of the points 0 to ``length``, by `time`; NaN at those that it lacks."""
         kept = self.take(self.time < length)
@@ -73,7 +80,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads all voices off the inputs of a batch of windows.
+    """Reads all voices off the inputs of a batch of windows; of very many channels, those that stand out.
 
     Parameters
     ----------
@@ -125,11 +132,13 @@ class Reader:
         free = free_voice(seen)[:, :, None]
         if self.backbone is not None and raw is not None:
             seen = torch.cat([seen, self.backbone(raw, factor)], 2)
+        chosen = standing_out(seen)
+        seen = seen if chosen is None else of_channels(seen, chosen)
         hidden = self.generic.trunk(seen)
-        parts = [self.generic.log_odds_of(hidden, seen, factor), free]
+        parts = [self.generic.log_odds_of(hidden, seen, factor, chosen), free]
         if self.bank is not None:
             hidden = hidden if self.same_trunk else self.bank.trunk(seen)
-            parts.insert(0, self.bank.log_odds_of(hidden, seen, factor))
+            parts.insert(0, self.bank.log_odds_of(hidden, seen, factor, chosen))
         return torch.cat(parts, 2)
 
     def evidence(self, means: Mapping[int, Tensor | None], time: Tensor, age: Tensor) -> Evidence:

@@ -22,6 +22,7 @@ FLAT = 0.1  # smallest standard deviation by which a shape is divided, in standa
 LARGEST = 50.0  # standard deviations; larger values are cut off
 LAGS = 2  # cells on either side at which the regression sees the other channels
 RIDGE = 1e-2  # penalty, as a share of the variance
+OTHERS = 16  # channels that the regression of one of many sees
 
 
 def pooled(samples: Tensor, factor: int) -> Tensor:
@@ -39,8 +40,13 @@ def lagged_others(cells: Tensor) -> Tensor:
 
 
 def regression(cells: Tensor) -> Tensor:
-    """Regress each channel of [G, C, n] on the others at lags -2 to 2; coefficients [G, C, C * 5]."""
+    """Regress each channel of [G, C, n] on the others at lags -2 to 2; coefficients [G, C, C * 5].
+
+    Of many channels, the `OTHERS` that correlate most with it: on all of them, noise would explain much of a channel.
+    """
     channels, length = cells.shape[1:]
+    if channels > OTHERS + 1:
+        return torch.stack([_regression_on_some(each) for each in cells])
     wide = lagged_others(cells)
     square = torch.einsum("gin,gjn->gij", wide, wide) / length
     product = torch.einsum("gin,gcn->gci", wide, cells) / length
@@ -49,6 +55,24 @@ def regression(cells: Tensor) -> Tensor:
     penalised = square[:, None] * kept[:, :, None] * kept[:, None, :]
     penalised = penalised + torch.diag_embed(RIDGE + own.to(square.dtype))
     return torch.linalg.solve(penalised, (product * kept)[..., None])[..., 0] * kept
+
+
+def _regression_on_some(cells: Tensor) -> Tensor:
+    """Regress each channel of [C, n] on those that correlate most with it at any of the lags; others are 0."""
+    channels, length = cells.shape
+    apart = cells - cells.mean(1, keepdim=True)
+    size = apart.square().sum(1).sqrt().clamp(min=1e-9)
+    apart = apart / size[:, None]
+    products = [(apart[:, lag:] @ apart[:, : length - lag].T).abs() for lag in range(LAGS + 1)]
+    close = torch.stack([each for product in products for each in (product, product.T)]).amax(0).fill_diagonal_(-1.0)
+    others = close.topk(OTHERS, dim=1).indices  # [C, OTHERS]
+    coefficients = cells.new_zeros(channels, 2 * LAGS + 1, channels)
+    for channel in range(channels):
+        wide = lagged_others(cells[None, others[channel]])[0]
+        square = wide @ wide.T / length + RIDGE * torch.eye(len(wide), dtype=wide.dtype, device=wide.device)
+        solved = torch.linalg.solve(square, wide @ cells[channel] / length)
+        coefficients[channel][:, others[channel]] = solved.unflatten(0, (2 * LAGS + 1, -1))
+    return coefficients.flatten(1)
 
 
 class Moments(NamedTuple):

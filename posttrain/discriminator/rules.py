@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from ape.posttrain.discriminator.inputs import INPUTS
 from ape.posttrain.discriminator.network import KERNEL, NAMES, WIDTH, RuleDiscriminator, condition
+from ape.posttrain.discriminator.screening import over_all
 from ape.rules import RuleBank, broad_bank
+from ape.rules.naming import named_channels
 from ape.rules.placement import reached_channels
 from ape.rules.schema import Context, Rule
 
@@ -100,7 +102,8 @@ class Question:
 
 def _said(rule: Rule, context: Context) -> list[float]:
     """Return size, length (low and high each) and creep of a rule, in the units of `Question`."""
-    chosen = [c for c in context.channels if not rule.context.channels or c.name in rule.context.channels]
+    named = set(named_channels(rule.context, context))
+    chosen = [c for c in context.channels if not named or c.name in named]
     units = {"series_sd": 1.0, "residual_sd": float(np.median([c.residual_scale / c.scale for c in chosen]))}
     unit = units.get(rule.scale.unit, 1 / float(np.median([c.scale for c in chosen])))
     samples = context.cycle if rule.duration.unit == "periods" else 1
@@ -195,11 +198,16 @@ class BankDiscriminator(nn.Module):
         """Map inputs [B, C, 19 or more, 128] through the trunk of the network, [B, C, width, 128]."""
         return self.network.trunk(seen[:, :, :INPUTS].flatten(0, 1)).unflatten(0, seen.shape[:2])
 
-    def log_odds_of(self, hidden: Tensor, seen: Tensor, factor: int) -> Tensor:
-        """Return `log_odds` of windows, given what `trunk` makes of them."""
+    def log_odds_of(self, hidden: Tensor, seen: Tensor, factor: int, chosen: Tensor | None = None) -> Tensor:
+        """Return `log_odds` of windows, given what `trunk` makes of them.
+
+        If the inputs are those of the ``chosen`` channels [B, k] alone, see `ape.posttrain.discriminator.screening`.
+        """
         further = seen[:, :, INPUTS : INPUTS + self.extra].flatten(0, 1)
         features = self.features(hidden.flatten(0, 1), further).unflatten(0, seen.shape[:2])
         odds = self.network.log_odds(features, *self.prototypes(factor))
+        if chosen is not None:
+            odds = over_all(odds, chosen, self.channels.shape[1])
         return odds.masked_fill(~self.channels.T[..., None], -torch.inf)
 
     def log_odds(self, seen: Tensor, factor: int) -> Tensor:

@@ -10,11 +10,18 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.evidence import Reader
+from ape.posttrain.discriminator.screening import MOST
 from ape.posttrain.discriminator.search import Search
 
 STEPS = 8  # windows that cover a cell; the grid has a start every window / 8 cells
+FEWER = ((16, 4), (48, 2))  # the same for more than so many channels, since every window costs as many times as much
 BATCH = 32  # windows that are compared at once; a window's row is its number modulo this, whatever has arrived
 ROWS = 64  # windows times channels that the networks see at once
+
+
+def steps_for(channels: int) -> int:
+    """Return how many windows cover a cell of a series with so many channels."""
+    return min([STEPS, *(steps for more, steps in FEWER if channels > more)])
 
 
 class Samples(NamedTuple):
@@ -68,7 +75,8 @@ class Windows:
     def __init__(self, search: Search, reader: Reader, begin: int, position: int | None, before: int = 0) -> None:
         self.search, self.reader, self.begin, self.position = search, reader, begin, position
         self.factor, self.window = search.factor, search.window
-        self.stride = self.window // STEPS
+        self.steps = steps_for(len(search.cells))
+        self.stride = self.window // self.steps
         self.done = self.block = self.complete(before)  # windows that are read; first stride that `sums` holds
         # [strides, cells in a stride, C, V]
         self.sums = search.cells.new_zeros(0, self.stride, len(search.cells), reader.voices)
@@ -141,7 +149,7 @@ class Windows:
         standard = self._filled(samples.standard, at - samples.first, chosen)
         raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
         seen = self.search.inputs(standard, start, None if self.position is None else self.position + at)
-        size = max(1, ROWS // seen.shape[1])
+        size = max(1, ROWS // min(seen.shape[1], MOST))
         first = rows.start // size * size
         parts = [
             self.reader.read(seen[i : i + size], None if raw is None else raw[i : i + size], self.factor)
@@ -155,7 +163,7 @@ class Windows:
         before = self.block * self.stride
         sums = self.sums.flatten(0, 1)[first - before : last - before]
         sums = pad(sums, (0, 0, 0, 0, 0, last - first - len(sums)))
-        count = block.clamp(max=self.done - 1) - (block - STEPS + 1).clamp(min=0) + 1
+        count = block.clamp(max=self.done - 1) - (block - self.steps + 1).clamp(min=0) + 1
         return sums, count.clamp(min=0)
 
     def _spread(self, cells: Tensor, points: range) -> Tensor:
@@ -175,12 +183,12 @@ class Windows:
         """Add windows [m, cells, C, V] that follow those that are read; the sums are in the order of windows."""
         if len(voices) == 0:
             return
-        blocks = voices.unflatten(1, (STEPS, self.stride))
+        blocks = voices.unflatten(1, (self.steps, self.stride))
         at, count = self.done - self.block, len(voices)
-        needed = at + count + STEPS - 1
+        needed = at + count + self.steps - 1
         if needed > len(self.sums):
             # Room for twice as many, so that sums of a long series are not copied with every batch.
             self.sums = torch.cat([self.sums, self.sums.new_zeros(2 * needed - len(self.sums), *self.sums.shape[1:])])
-        for step in reversed(range(STEPS)):
+        for step in reversed(range(self.steps)):
             self.sums[at + step : at + step + count] += blocks[:, step]
         self.done += count

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ape.series import from_array
+from ape.series.groups import channel_groups
 from ape.tools.artefacts import Artefacts
-from ape.tools.correlation import channel_groups
 from ape.tools.scenario import CHARACTERS, LISTED, scenario_tools
 from ape.tools.workbench import Workbench
 
