@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from ape.posttrain.discriminator.evidence import Reader
 from ape.posttrain.discriminator.search import Search
 
-STEPS = 8  # windows that cover a cell; the grid has a start every window / 8 cells
+STEPS = 4  # windows that cover a cell; the grid has a start every window / 4 cells
 BATCH = 32  # windows that are compared at once; a window's row is its number modulo this, whatever has arrived
 ROWS = 64  # windows times channels that the networks see at once
 
