@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.evidence import Reader
+from ape.posttrain.discriminator.network import ROWS
 from ape.posttrain.discriminator.search import Search
 
 STEPS = 4  # windows that cover a cell; the grid has a start every window / 4 cells
 BATCH = 32  # windows that are compared at once; a window's row is its number modulo this, whatever has arrived
-ROWS = 64  # windows times channels that the networks see at once
 
 
 class Samples(NamedTuple):
@@ -141,7 +141,7 @@ class Windows:
         standard = self._filled(samples.standard, at - samples.first, chosen)
         raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
         seen = self.search.inputs(standard, start, None if self.position is None else self.position + at)
-        size = max(1, ROWS // seen.shape[1])
+        size = max(1, ROWS // seen.shape[1]) if seen.device.type == "cpu" else BATCH
         first = rows.start // size * size
         parts = [
             self.reader.read(seen[i : i + size], None if raw is None else raw[i : i + size], self.factor)
