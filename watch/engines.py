@@ -11,7 +11,7 @@ from ape.detectors import Detector
 from ape.monitor.threshold import Threshold
 from ape.posttrain.assessment import Assessment
 from ape.posttrain.detector import EnhancedDetector
-from ape.posttrain.discriminator.windows import STEPS
+from ape.posttrain.discriminator.windows import steps_for
 from ape.posttrain.following import MISSING
 from ape.series import Series
 from ape.series.series import Gap
@@ -45,7 +45,7 @@ class Followed:
         # Standstills are found over all rows, see `History`: those within a piece depend on how rows are cut.
         self.detector = replace(detector, required=replace(detector.required, standstills=()))
         self.latency = detector.latency
-        self.step = max(1, self.latency // STEPS)
+        self.step = max(1, self.latency // steps_for(len(detector.bank.context.channels)))
 
     @property
     def highest(self) -> float:

@@ -112,7 +112,9 @@ class Search:
         Of the scored series, those that start `REST` windows earlier, and not longer ago than `MOST` allows.
         """
         start = start - self.dropped
-        last = max(self.trained - self.window, int(start[-1]) - REST * self.window)
+        # The last windows of a batch may not have arrived; nothing is compared with what follows the last cell.
+        arrived = min(int(start[-1]) - REST * self.window, self.length - self.dropped - self.window)
+        last = max(self.trained - self.window, arrived)
         mean, spread = windows.mean(2).T[..., None], windows.std(2, correction=0).T[..., None]  # [C, B, 1]
         centred = windows.transpose(0, 1).contiguous() - mean
         joint, values, at = [], [], []

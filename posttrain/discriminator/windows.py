@@ -10,18 +10,17 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ape.posttrain.discriminator.evidence import Reader
-from ape.posttrain.discriminator.screening import MOST
+from ape.posttrain.discriminator.network import ROWS
 from ape.posttrain.discriminator.search import Search
 
-STEPS = 8  # windows that cover a cell; the grid has a start every window / 8 cells
-FEWER = ((16, 4), (48, 2))  # the same for more than so many channels, since every window costs as many times as much
+STEPS = 4  # windows that cover a cell; the grid has a start every window / 4 cells
+WIDE, FEWER = 48, 2  # the same for more channels than 48, since every window costs as many times as much
 BATCH = 32  # windows that are compared at once; a window's row is its number modulo this, whatever has arrived
-ROWS = 64  # windows times channels that the networks see at once
 
 
 def steps_for(channels: int) -> int:
     """Return how many windows cover a cell of a series with so many channels."""
-    return min([STEPS, *(steps for more, steps in FEWER if channels > more)])
+    return FEWER if channels > WIDE else STEPS
 
 
 class Samples(NamedTuple):
@@ -149,7 +148,7 @@ class Windows:
         standard = self._filled(samples.standard, at - samples.first, chosen)
         raw = None if self.reader.backbone is None else self._filled(samples.raw, at - samples.first, chosen)
         seen = self.search.inputs(standard, start, None if self.position is None else self.position + at)
-        size = max(1, ROWS // min(seen.shape[1], MOST))
+        size = max(1, ROWS // seen.shape[1]) if seen.device.type == "cpu" else BATCH
         first = rows.start // size * size
         parts = [
             self.reader.read(seen[i : i + size], None if raw is None else raw[i : i + size], self.factor)
