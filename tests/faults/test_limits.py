@@ -18,7 +18,7 @@ FREE = Fault()
 SHORT = ("mine", "train", "score", "score many", "batch enhance", "chat", "watch", "events")
 GROUPS = Path("/sys/fs/cgroup/pids")
 FILES = (16, 24, 32)
-PROCESSES = (1, 4, 16, 32)
+PROCESSES = (1, 2, 4, 8, 16, 32)
 
 
 def set_rights(folder: Path, rights: int) -> None:
