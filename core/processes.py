@@ -24,7 +24,8 @@ def end_with_parent() -> None:
         remove_unfinished()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # no more threads are allowed: the pool alone ends this process
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def start_worker() -> None:
@@ -39,11 +40,17 @@ def starting_workers() -> Iterator[None]:
     """Keep Ctrl-C from the processes that are started inside the block, also before they can ignore it.
 
     It holds for the fork server of `multiprocessing`, too. This process gets its Ctrl-C when the block ends, or by
-    another of its threads.
+    another of its threads. Processes are ended if the block fails, since a pool then neither uses nor ends them.
     """
+    others = multiprocessing.active_children()
     resource_tracker.ensure_running()  # it would end the blocking
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.kill()
+        raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -16,12 +16,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
 from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
+from ape.core.limits import shortage, what_failed
 from ape.core.processes import start_worker, starting_workers
 
 FAILURES = "failures.json"
@@ -185,9 +187,16 @@ _worker: dict[str, Work] = {}  # in a worker: its work, which may be large and i
 
 
 def _start_worker(work: Work) -> None:
-    start_worker()
-    _one_thread()
+    try:
+        start_worker()
+        _one_thread()
+    except (OSError, RuntimeError) as error:  # the pool would print a traceback, and tell the jobs nothing
+        work = partial(_fail, error)
     _worker["work"] = work
+
+
+def _fail(error: Exception, _name: str) -> dict[str, Any]:
+    raise error
 
 
 def _work_on(name: str) -> dict[str, Any]:
@@ -232,8 +241,10 @@ def _failures(out: Path) -> dict[str, str]:
 def _line(error: BaseException | None) -> str | None:
     if error is None:
         return None
+    if isinstance(error, OSError) and error.errno:
+        return what_failed(error)
     text = " ".join(str(error).split())
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text[:300]}"
+    return text if isinstance(error, InputError) else shortage(error) or f"{type(error).__name__}: {text[:300]}"
 
 
 def show_progress(total: int) -> OnDone:

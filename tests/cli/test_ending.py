@@ -34,7 +34,7 @@ def test_a_signal_while_libraries_are_imported_ends_with_one_line(number, code, 
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert process.returncode == code
-    assert said.startswith(f"ape: stopped{cause}") and said.count("\n") == 1
+    assert said.startswith(f"ape: stopped{cause}; resume with") and said.count("\n") == 1
 
 
 @pytest.mark.extended
