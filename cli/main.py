@@ -55,6 +55,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from ape.core.redaction import redact_record
 
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
+    warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")  # without shared memory
     if logging.lastResort is not None:
         logging.lastResort.addFilter(redact_record)
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns when it has no folder for its cache

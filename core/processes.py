@@ -10,7 +10,11 @@ import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 
+from ape.core.errors import InputError
+from ape.core.limits import shortage
 from ape.core.temporaries import remove_unfinished
+
+SHARED_MEMORY = "/dev/shm"  # where Linux keeps semaphores
 
 
 def end_with_parent() -> None:
@@ -26,6 +30,22 @@ def end_with_parent() -> None:
 
     with contextlib.suppress(RuntimeError):  # no more threads are allowed: the pool alone ends this process
         threading.Thread(target=wait, daemon=True).start()
+
+
+def require_shared_memory() -> None:
+    """Refuse a system on which no worker processes can be started, since its shared memory cannot be written.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        multiprocessing.Lock()
+    except OSError as error:
+        if shortage(error):
+            raise
+        what = f"no shared memory for worker processes: {error.strerror}"
+        raise InputError(what, SHARED_MEMORY, "mount it there, writable and with free space") from error
 
 
 def start_worker() -> None:

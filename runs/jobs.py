@@ -24,7 +24,7 @@ from ape.core.errors import InputError
 from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
 from ape.core.limits import shortage, what_failed
-from ape.core.processes import start_worker, starting_workers
+from ape.core.processes import require_shared_memory, start_worker, starting_workers
 
 FAILURES = "failures.json"
 MAX_DEATHS = 2  # workers that may die at one job before the job counts as failed
@@ -68,13 +68,15 @@ def map_jobs(
     Raises
     ------
     InputError
-        A name cannot be a file name, or the cluster cannot be reached.
+        A name cannot be a file name, the cluster cannot be reached, or no processes can be started.
     """
     if bad := [name for name in names if not NAME.fullmatch(name)]:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", f"use {NAME_CHARACTERS}")
     missing = unfinished(names, out)
     if missing and ray is not None:
         connect(ray)
+    if missing and ray is None:
+        require_shared_memory()
     out.mkdir(parents=True, exist_ok=True)
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
     ended = _on_ray(missing, work) if ray is not None else _locally(missing, work, workers, needs)
