@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from processes import of_session, start
 
+from ape.cli.main import main
 from ape.core.errors import InputError
 from ape.core.limits import remedy, require_limits, shortage
 
@@ -85,3 +86,11 @@ def test_limits_are_refused_before_libraries_are_loaded(monkeypatch):
     with pytest.raises(InputError, match=r"may have 16 and needs 24"):
         require_limits(1.3, 24, 0)
     require_limits(1.3, 8, 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_the_standard_output_is_named_when_it_is_full(monkeypatch, capsys):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["bank", "schema"]) == 2
+    assert "No space left on device (standard output)" in capsys.readouterr().err
