@@ -18,7 +18,6 @@ FREE = Fault()
 SHORT = ("mine", "train", "score", "score many", "batch enhance", "chat", "watch", "events")
 GROUPS = Path("/sys/fs/cgroup/pids")
 FILES = (16, 24, 32)
-COMPILES = 300.0  # seconds, after which a command without a cache of compiled code hangs
 PROCESSES = (1, 2, 4, 8, 16, 32)
 
 
@@ -99,7 +98,7 @@ def test_few_processes(name, watched_run, tmp_path, group):
     assert wrong == {}
 
 
-def separately(shell: str, *words: object, limit: float = LIMIT) -> Ended:
+def separately(shell: str, *words: object) -> Ended:
     """Run a command in a new process, which a line of the shell starts as ``"$@"``."""
     command = ["bash", "-c", shell, "bash", sys.executable, "-m", "ape.cli.main", *map(str, words)]
     try:
@@ -108,7 +107,7 @@ def separately(shell: str, *words: object, limit: float = LIMIT) -> Ended:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=limit,
+            timeout=LIMIT,
         )
     except subprocess.TimeoutExpired as error:
         return Ended(None, (str(error.stderr or ""),), "")
@@ -171,7 +170,7 @@ def test_folders_of_caches_that_cannot_be_used(watched_run, tmp_path):
     }
     for number, (case, shell) in enumerate(cases.items()):
         out = tmp_path / str(number)
-        ended = separately(shell, "mine", watched_run.training, "--train-end", 1500, "--out", out, limit=COMPILES)
+        ended = separately(shell, "mine", watched_run.training, "--train-end", 1500, "--out", out)
         assert works_or_says(ended) == "" and (out / "bank.json").is_file(), case
 
 
