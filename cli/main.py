@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ape.cli.ending import CODES, end_on_signals, say_at_end
-from ape.cli.streams import broken_output, open_closed_streams, say
+from ape.cli.streams import broken_output, named_output, open_closed_streams, say
 
 RESUME = "resume with 'ape run --resume DIR', or rerun the same command"
 SERVERS = ("api", "serve", "watch")
@@ -33,11 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         open_closed_streams()
+        say_at_end("" if sys.argv[1:2] and sys.argv[1] in SERVERS else RESUME)
         end_on_signals()
     from ape.cli.edits import edits_printed
     from ape.core.escapes import escaped_output
 
-    with escaped_output(), edits_printed():
+    with named_output(), escaped_output(), edits_printed():
         code = _run(argv)
     if argv is None and code == CODES[signal.SIGINT]:
         broken_output()
@@ -50,12 +51,14 @@ def _run(argv: Sequence[str] | None) -> int:
     from ape.cli.arguments import build_parser
     from ape.cli.inputs import require_inputs
     from ape.core.errors import InputError
-    from ape.core.limits import remedy, require_limits, shortage
+    from ape.core.limits import require_limits, shortage, what_failed
     from ape.core.redaction import redact_record
 
     warnings.filterwarnings("ignore", r"Glyph \d+")  # a name has characters that the font of pictures lacks
+    warnings.filterwarnings("ignore", ".*joblib will operate in serial mode")  # without shared memory
     if logging.lastResort is not None:
         logging.lastResort.addFilter(redact_record)
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns when it has no folder for its cache
     sys.excepthook = _report
     parser = build_parser()
     try:
@@ -65,7 +68,6 @@ def _run(argv: Sequence[str] | None) -> int:
             return 0
         require_inputs(arguments)  # before a command imports what takes seconds
         require_limits(*NEEDS.get(arguments.command, COMPUTING))
-        say_at_end("" if arguments.command in SERVERS else RESUME)
         terminal = importlib.import_module("ape.cli.terminal")
         terminal.set_output(json=arguments.json, quiet=arguments.quiet)
         commands = importlib.import_module(arguments.module)
@@ -79,9 +81,8 @@ def _run(argv: Sequence[str] | None) -> int:
         broken_output()
         return 0
     except OSError as error:
-        where = error.filename or ("standard output" if broken_output() else "")
-        place = f" ({where})" if where else ""
-        say(f"ape: {shortage(error) or f'{error.strerror or error}{place}: {remedy(error)}'}\n")
+        broken_output()
+        say(f"ape: {what_failed(error)}\n")
         return 2
     except Exception as error:  # libraries have kinds of their own
         if not (short := shortage(error)):

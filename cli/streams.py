@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any, TextIO, cast
 
 
 def open_closed_streams() -> None:
@@ -16,6 +18,46 @@ def open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+class NamedOutput:
+    """The standard output, whose errors say its name as those of files do."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        with _naming_output():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write what is still in memory."""
+        with _naming_output():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def named_output() -> Iterator[None]:
+    """Let errors of the standard output say its name inside the block."""
+    before = sys.stdout
+    sys.stdout = cast(TextIO, NamedOutput(before))
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+@contextlib.contextmanager
+def _naming_output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = "standard output"
+        raise
 
 
 def say(line: str) -> None:

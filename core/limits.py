@@ -43,6 +43,12 @@ def remedy(error: OSError) -> str:
     return REMEDIES.get(error.errno or 0, ANY_REMEDY)
 
 
+def what_failed(error: OSError) -> str:
+    """Return what the system refused, where, and what to do about it."""
+    place = f" ({error.filename})" if error.filename else ""
+    return shortage(error) or f"{error.strerror or error}{place}: {remedy(error)}"
+
+
 def shortage(error: BaseException) -> str:
     """Return what the system is short of and what to do about it; an empty text if ``error`` has another cause."""
     each: BaseException | None = error

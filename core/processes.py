@@ -10,7 +10,11 @@ import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 
+from ape.core.errors import InputError
+from ape.core.limits import shortage
 from ape.core.temporaries import remove_unfinished
+
+SHARED_MEMORY = "/dev/shm"  # where Linux keeps semaphores
 
 
 def end_with_parent() -> None:
@@ -24,7 +28,24 @@ def end_with_parent() -> None:
         remove_unfinished()
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # no more threads are allowed: the pool alone ends this process
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def require_shared_memory() -> None:
+    """Refuse a system on which no worker processes can be started, since its shared memory cannot be written.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        multiprocessing.Lock()
+    except OSError as error:
+        if shortage(error):
+            raise
+        what = f"no shared memory for worker processes: {error.strerror}"
+        raise InputError(what, SHARED_MEMORY, "mount it there, writable and with free space") from error
 
 
 def start_worker() -> None:
@@ -39,11 +60,17 @@ def starting_workers() -> Iterator[None]:
     """Keep Ctrl-C from the processes that are started inside the block, also before they can ignore it.
 
     It holds for the fork server of `multiprocessing`, too. This process gets its Ctrl-C when the block ends, or by
-    another of its threads.
+    another of its threads. Processes are ended if the block fails, since a pool then neither uses nor ends them.
     """
+    others = multiprocessing.active_children()
     resource_tracker.ensure_running()  # it would end the blocking
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.kill()
+        raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -119,14 +119,14 @@ def stop(words: list[str], moment: float, kind: signal.Signals, to_all: bool, ag
         if process.poll() is None:
             (os.killpg if to_all else os.kill)(process.pid, kind)
     code = _wait(process)
-    first = time.monotonic()
-    while _of_session(process.pid) and time.monotonic() - begin < PATIENCE:
+    first = last = time.monotonic()
+    while (left := _of_session(process.pid)) and last - begin < PATIENCE:
+        last = time.monotonic()  # when a process was seen: on a busy machine, to look for them takes long
         time.sleep(0.02)
-    end, left = time.monotonic(), _of_session(process.pid)
     for each in left:
         os.kill(each, signal.SIGKILL)
     _, said = process.communicate()
-    return Stopped(moment, end - begin, code, tuple(filter(None, said.splitlines())), end - first > 1 or bool(left))
+    return Stopped(moment, last - begin, code, tuple(filter(None, said.splitlines())), last - first > 1 or bool(left))
 
 
 def _free_port() -> int:

@@ -16,13 +16,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ape.core.errors import InputError
 from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
-from ape.core.processes import start_worker, starting_workers
+from ape.core.limits import shortage, what_failed
+from ape.core.processes import require_shared_memory, start_worker, starting_workers
 
 FAILURES = "failures.json"
 MAX_DEATHS = 2  # workers that may die at one job before the job counts as failed
@@ -66,13 +68,15 @@ def map_jobs(
     Raises
     ------
     InputError
-        A name cannot be a file name, or the cluster cannot be reached.
+        A name cannot be a file name, the cluster cannot be reached, or no processes can be started.
     """
     if bad := [name for name in names if not NAME.fullmatch(name)]:
         raise InputError(f"'{bad[0][:60]}' cannot be the name of a job", "jobs", f"use {NAME_CHARACTERS}")
     missing = unfinished(names, out)
     if missing and ray is not None:
         connect(ray)
+    if missing and ray is None:
+        require_shared_memory()
     out.mkdir(parents=True, exist_ok=True)
     failures = {name: why for name, why in _failures(out).items() if name not in missing}
     ended = _on_ray(missing, work) if ray is not None else _locally(missing, work, workers, needs)
@@ -185,9 +189,16 @@ _worker: dict[str, Work] = {}  # in a worker: its work, which may be large and i
 
 
 def _start_worker(work: Work) -> None:
-    start_worker()
-    _one_thread()
+    try:
+        start_worker()
+        _one_thread()
+    except (OSError, RuntimeError) as error:  # the pool would print a traceback, and tell the jobs nothing
+        work = partial(_fail, error)
     _worker["work"] = work
+
+
+def _fail(error: Exception, _name: str) -> dict[str, Any]:
+    raise error
 
 
 def _work_on(name: str) -> dict[str, Any]:
@@ -232,8 +243,10 @@ def _failures(out: Path) -> dict[str, str]:
 def _line(error: BaseException | None) -> str | None:
     if error is None:
         return None
+    if isinstance(error, OSError) and error.errno:
+        return what_failed(error)
     text = " ".join(str(error).split())
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text[:300]}"
+    return text if isinstance(error, InputError) else shortage(error) or f"{type(error).__name__}: {text[:300]}"
 
 
 def show_progress(total: int) -> OnDone:

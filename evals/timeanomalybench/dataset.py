@@ -20,7 +20,7 @@ from pydantic import ConfigDict
 
 from ape.core.errors import InputError
 from ape.core.files import atomic_folder, read_json, write_json, write_text
-from ape.core.processes import start_worker, starting_workers
+from ape.core.processes import require_shared_memory, start_worker, starting_workers
 from ape.core.validation import validated
 from ape.evals.timeanomalybench.difficulty import difficulty
 from ape.evals.timeanomalybench.injection import Instance, make
@@ -127,6 +127,7 @@ def make_set(
     """
     config = config or Config()
     jobs = list(_jobs(seed, config))
+    require_shared_memory()
     with atomic_folder(out, RECORD) as folder:
         truths = []
         with ProcessPoolExecutor(max_workers=os.cpu_count(), initializer=start_worker) as pool:

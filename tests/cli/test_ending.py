@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from processes import of_session, start
 
+from ape.cli.main import main
 from ape.core.errors import InputError
 from ape.core.limits import remedy, require_limits, shortage
 
@@ -34,7 +35,7 @@ def test_a_signal_while_libraries_are_imported_ends_with_one_line(number, code, 
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert process.returncode == code
-    assert said.startswith(f"ape: stopped{cause}") and said.count("\n") == 1
+    assert said.startswith(f"ape: stopped{cause}; resume with") and said.count("\n") == 1
 
 
 @pytest.mark.extended
@@ -85,3 +86,11 @@ def test_limits_are_refused_before_libraries_are_loaded(monkeypatch):
     with pytest.raises(InputError, match=r"may have 16 and needs 24"):
         require_limits(1.3, 24, 0)
     require_limits(1.3, 8, 2)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_the_standard_output_is_named_when_it_is_full(monkeypatch, capsys):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["bank", "schema"]) == 2
+    assert "No space left on device (standard output)" in capsys.readouterr().err

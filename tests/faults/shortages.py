@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -20,7 +22,7 @@ from processes import of_session, start
 from support import short_training
 from watched_run import WatchedRun
 
-LIMIT = 120.0  # seconds, after which a command hangs
+LIMIT = 300.0  # seconds, after which a command hangs; compiling without a cache takes 35 s of an idle core
 CAPSET = {"x86_64": 126, "aarch64": 91}.get(os.uname().machine)  # the system call; the one before it is capget
 VERSION = 0x20080522
 OVERRIDE = 0b110  # the capabilities by which root may write and read what its permissions forbid
@@ -67,7 +69,10 @@ class Ended:
     out: str
 
     def wrong(self, *words: str) -> str:
-        """Return what is wrong with a refusal whose line has one of the words; empty if nothing is."""
+        """Return what is wrong with a refusal whose line has one of the words; empty if nothing is.
+
+        If items failed, the reason of each of them has to have one.
+        """
         lines = " / ".join(self.errors)
         if self.code is None:
             return f"hangs: {lines[-500:]}"
@@ -75,7 +80,8 @@ class Ended:
             return f"exit code {self.code}: {lines[-500:] or self.out[-300:]}"
         if len(self.errors) != 1 or not lines.startswith("ape: "):
             return f"{len(self.errors)} lines: {lines[-800:]}"
-        return "" if any(word in lines for word in words) else f"says: {lines[:300]}"
+        false = [line for line in _reasons(lines) if not any(word in line for word in words)]
+        return f"says: {' / '.join(false)[:300]}" if false else ""
 
 
 def run(writer: Writer, made: WatchedRun, place: Path, folder: Path, fault: Fault, **environment: str) -> Ended:
@@ -137,6 +143,15 @@ def used(folder: Path) -> int:
     """Return how many bytes of a file system are used."""
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def _reasons(line: str) -> list[str]:
+    """Return the line of a refusal, or the reasons of the items that failed, if it names the file with them."""
+    named = re.search(r"items failed \((.*failures\.csv)\)", line)
+    if named is None:
+        return [line]
+    with Path(named[1]).open() as file:
+        return [row["error"] for row in csv.DictReader(file)]
 
 
 def _obey_permissions() -> None:

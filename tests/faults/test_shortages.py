@@ -17,7 +17,7 @@ from ape.core.temporaries import LEFT
 
 ROOM = 2**30
 POINTS = 3
-FULL = ("No space left", "disk is full", "items failed")  # the last one names a file that says why
+FULL = ("No space left", "disk is full")
 
 
 def left(folder) -> list:

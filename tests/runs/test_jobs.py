@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -35,6 +36,16 @@ def test_results_are_in_the_order_of_names_and_stored(tmp_path):
     assert list(results) == NAMES and [each["square"] for each in results.values()] == [0, 1, 4, 9, 16, 25]
     again = map_jobs([*NAMES, "job 6"], partial(square, tmp_path), tmp_path / "out")
     assert again["job 6"] == {"square": 36} and done(tmp_path) == [*NAMES, "job 6"]
+
+
+def refused(name: str) -> dict:
+    raise OSError(errno.ENOSPC, "No space left on device", "scores.csv")
+
+
+def test_reasons_of_the_system_say_what_where_and_what_to_do(tmp_path):
+    map_jobs(NAMES[:1], refused, tmp_path)
+    failures = json.loads((tmp_path / FAILURES).read_text())
+    assert failures == {"job 0": "No space left on device (scores.csv): free space or choose another folder"}
 
 
 def test_a_damaged_result_is_computed_again(tmp_path):
