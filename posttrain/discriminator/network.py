@@ -82,7 +82,7 @@ class RuleDiscriminator(nn.Module):
 
     def trunk(self, x: Tensor) -> Tensor:
         """Map inputs [N, 19, 128] through all layers but the last, [N, width, 128]."""
-        if x.device.type == "cpu" and len(x) > ROWS and not torch.compiler.is_exporting():
+        if not torch.compiler.is_exporting() and x.device.type == "cpu" and len(x) > ROWS:
             return torch.cat([self._layers(part) for part in x.split(ROWS)])
         return self._layers(x)
 

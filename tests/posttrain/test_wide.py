@@ -54,7 +54,7 @@ def test_channels_that_are_not_looked_at_are_typical():
 
 
 def test_wide_series_have_fewer_windows_smaller_batches_and_shorter_windows():
-    assert steps_for(1) == steps_for(16) == STEPS > steps_for(17) > steps_for(300) > 1
+    assert steps_for(1) == steps_for(48) == STEPS > steps_for(49) == steps_for(300) > 1
     budget = Budget()
     assert budget.of_channels(16) == budget
     assert 0 < budget.of_channels(300).batch < budget.of_channels(60).batch < budget.batch
