@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Self
 
 import numpy as np
@@ -23,6 +24,7 @@ COMPONENTS = 4  # principal directions of normal latents
 BACKBONE_INPUTS = 2 + COMPONENTS + 1  # residual: mean and largest; latent: along the components and off them
 TILES = 256  # in one pass of the backbone
 MEASURED = 384  # normal tiles that the statistics come from
+DRAWING = Lock()
 LEAST = 1e-4  # smallest usual size; the backbone's units are standard deviations
 
 
@@ -152,7 +154,8 @@ def passed(detector: Detector, tiles: Tensor) -> tuple[Tensor, Tensor]:
         return [_pass(detector, part) for part in tiles.split(size)]
 
     # Some backbones draw random numbers. The same ones each time keep scores equal, and the caller's state as it is.
-    with seeded(0):
+    # torch has one generator for all threads.
+    with DRAWING, seeded(0):
         parts = BatchSize(TILES).run(batches)
     rebuilt, latent = (torch.cat(part) for part in zip(*parts, strict=True))
     return (tiles - rebuilt) / scale, latent

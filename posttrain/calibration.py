@@ -174,8 +174,10 @@ class Calibration:
 
 def log_added(odds: np.ndarray) -> np.ndarray:
     """Log-add the last axis; minus infinity if it is empty. A row has the same result in any batch."""
-    with np.errstate(invalid="ignore"):  # points without evidence are NaN
-        return np.asarray(np.logaddexp.reduce(odds, axis=-1))
+    largest = odds.max(axis=-1, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(largest), largest, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # points without evidence are NaN
+        return np.asarray(np.log(np.exp(odds - shift).sum(axis=-1)) + shift[..., 0])
 
 
 def mixed(bank: np.ndarray, generic: np.ndarray) -> np.ndarray:

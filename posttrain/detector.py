@@ -273,7 +273,7 @@ class EnhancedDetector:
         for piece, priors in self.relieved(series, progress):
             relieved = self.relief(piece, priors)
             score = quiet_score(piece, calibration, self.kept, relieved)
-            loud = calibration.score(Peaks.of(piece), self.kept)
+            loud = calibration.score(Peaks.of(piece), self.kept) if self.bank.benign else score
             shares = channel_shares(piece, calibration, self.kept, relieved)
             explained = over_channels(*explain(piece, calibration, self.named, relieved))
             columns.append(

@@ -134,12 +134,25 @@ class Reader:
             seen = torch.cat([seen, self.backbone(raw, factor)], 2)
         chosen = standing_out(seen)
         seen = seen if chosen is None else of_channels(seen, chosen)
-        hidden = self.generic.trunk(seen)
-        parts = [self.generic.log_odds_of(hidden, seen, factor, chosen), free]
+        hidden, (generic, *bank) = self.generic.trunk(seen), self._prototypes(factor)
+        parts = [self.generic.log_odds_of(hidden, seen, generic, chosen), free]
         if self.bank is not None:
             hidden = hidden if self.same_trunk else self.bank.trunk(seen)
-            parts.insert(0, self.bank.log_odds_of(hidden, seen, factor, chosen))
+            parts.insert(0, self.bank.log_odds_of(hidden, seen, *bank, chosen))
         return torch.cat(parts, 2)
+
+    def _prototypes(self, factor: int) -> list[tuple[Tensor, Tensor]]:
+        """Return the prototypes of all operators and of the bank's model at a factor; they are computed once."""
+        if factor in self._known:
+            return self._known[factor]
+        found = [model.prototypes(factor) for model in (self.generic, self.bank) if model is not None]
+        if not torch.compiler.is_exporting():
+            self._known[factor] = found
+        return found
+
+    @cached_property
+    def _known(self) -> dict[int, list[tuple[Tensor, Tensor]]]:
+        return {}
 
     def evidence(self, means: Mapping[int, Tensor | None], time: Tensor, age: Tensor) -> Evidence:
         """Gather what all voices say of n points.

@@ -233,7 +233,9 @@ def smallest(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def distinct_minima(distance: Tensor) -> Tensor:
     """Return the places of the smallest values of [B, m] in different blocks, [B, k]; the first again if too few."""
-    blocks = pad(distance, (0, -distance.shape[1] % BLOCK), value=torch.inf).unflatten(1, (-1, BLOCK))
+    if rest := -distance.shape[1] % BLOCK:  # `pad` copies in any case
+        distance = pad(distance, (0, rest), value=torch.inf)
+    blocks = distance.unflatten(1, (-1, BLOCK))
     values, block = blocks.amin(2).topk(min(NEIGHBOURS, blocks.shape[1]), dim=1, largest=False)
     inside = blocks.gather(1, block[:, :, None].expand(-1, -1, BLOCK)).argmin(2)
     place = block * BLOCK + inside

@@ -198,14 +198,16 @@ class BankDiscriminator(nn.Module):
         """Map inputs [B, C, 19 or more, 128] through the trunk of the network, [B, C, width, 128]."""
         return self.network.trunk(seen[:, :, :INPUTS].flatten(0, 1)).unflatten(0, seen.shape[:2])
 
-    def log_odds_of(self, hidden: Tensor, seen: Tensor, factor: int, chosen: Tensor | None = None) -> Tensor:
-        """Return `log_odds` of windows, given what `trunk` makes of them.
+    def log_odds_of(
+        self, hidden: Tensor, seen: Tensor, prototypes: tuple[Tensor, Tensor], chosen: Tensor | None = None
+    ) -> Tensor:
+        """Return `log_odds` of windows, given what `trunk` makes of them, and the `prototypes` at their factor.
 
         If the inputs are those of the ``chosen`` channels [B, k] alone, see `ape.posttrain.discriminator.screening`.
         """
         further = seen[:, :, INPUTS : INPUTS + self.extra].flatten(0, 1)
         features = self.features(hidden.flatten(0, 1), further).unflatten(0, seen.shape[:2])
-        odds = self.network.log_odds(features, *self.prototypes(factor))
+        odds = self.network.log_odds(features, *prototypes)
         if chosen is not None:
             odds = over_all(odds, chosen, self.channels.shape[1])
         return odds.masked_fill(~self.channels.T[..., None], -torch.inf)
@@ -215,7 +217,7 @@ class BankDiscriminator(nn.Module):
 
         They are minus infinity at channels that a rule does not name.
         """
-        return self.log_odds_of(self.trunk(seen), seen, factor)
+        return self.log_odds_of(self.trunk(seen), seen, self.prototypes(factor))
 
 
 def generic_discriminator(network: RuleDiscriminator, context: Context) -> BankDiscriminator:

@@ -12,7 +12,7 @@ from ape.posttrain.discriminator.evidence import Evidence, Reader
 from ape.posttrain.discriminator.normal import Normal, pooled_any
 from ape.posttrain.discriminator.references import pooled
 from ape.posttrain.discriminator.search import Search
-from ape.posttrain.discriminator.windows import Samples, Windows
+from ape.posttrain.discriminator.windows import Samples, Windows, settle_all
 
 Means = Mapping[int, Tensor | None]
 
@@ -46,8 +46,7 @@ class Stretch:
 
     def settle(self) -> tuple[range, Means]:
         """Read all complete windows; return the points that became final, and the voices at each factor."""
-        for scale in self.scales:
-            scale.settle(self.samples)
+        settle_all(self.scales, self.samples)
         final = min(scale.final(self.samples.length) for scale in self.scales)
         points = range(self.done, max(self.done, final))
         means = {scale.factor: scale.mean(points) for scale in self.scales}

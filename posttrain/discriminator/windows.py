@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,24 @@ from ape.posttrain.discriminator.search import Search
 STEPS = 4  # windows that cover a cell; the grid has a start every window / 4 cells
 WIDE, FEWER = 48, 2  # the same for more channels than 48, since every window costs as many times as much
 BATCH = 32  # windows that are compared at once; a window's row is its number modulo this, whatever has arrived
+
+
+def settle_all(scales: Sequence[Windows], samples: Samples) -> None:
+    """Read the windows of all scales that became complete, side by side if there are many.
+
+    Operations on one batch are too short to be divided among the threads of torch, so that each scale gets one thread.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1 or samples.raw.device.type != "cpu" or scales[0].due(samples.length) < BATCH:
+        for scale in scales:
+            scale.settle(samples)
+        return
+    torch.set_num_threads(1)  # also in threads that start now
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda scale: scale.settle(samples), scales))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def steps_for(channels: int) -> int:
@@ -94,10 +113,15 @@ class Windows:
         """Return how many windows are complete in a stretch of ``length`` samples."""
         return max(0, (length // self.factor - self.window) // self.stride + 1)
 
+    def due(self, length: int) -> int:
+        """Return how many windows are complete, but not read yet."""
+        return self.complete(length) - self.done
+
     def final(self, length: int) -> int:
         """Return up to which sample all windows are complete."""
         return self.complete(length) * self.step
 
+    @torch.no_grad()  # of the thread
     def settle(self, samples: Samples) -> None:
         """Read the windows that became complete."""
         for voices in self._batches(samples):

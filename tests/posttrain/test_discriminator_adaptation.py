@@ -128,7 +128,7 @@ def test_a_fresh_adapter_changes_no_bit(bank):
         expected = plain.log_odds(seen[:, :, :19], 2)
         assert torch.equal(extended.log_odds(seen, 2), expected)
         assert torch.equal(plain.log_odds(seen, 2), expected)  # further inputs are ignored
-        assert torch.equal(extended.log_odds_of(extended.trunk(seen), seen, 2), expected)
+        assert torch.equal(extended.log_odds_of(extended.trunk(seen), seen, extended.prototypes(2)), expected)
 
 
 def test_the_adapter_uses_what_the_backbone_says(adapted):
