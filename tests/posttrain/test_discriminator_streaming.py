@@ -93,6 +93,19 @@ def test_pieces_give_the_same_bytes_if_old_windows_are_forgotten(fresh, reader, 
     assert scoring.searches[0].dropped
 
 
+def test_scales_side_by_side_give_the_same_bytes(fresh, values):
+    many = np.tile(values[TRAINED:], (3, 1))
+    alone = fresh().add(many)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        together = fresh().add(many)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert same(alone, together)
+
+
 def test_single_samples_give_the_same_bytes(fresh, values, at_once):
     cuts = [*range(TRAINED, TRAINED + 40), *range(LENGTH - 40, LENGTH)]
     assert same(scored(fresh(), values, cuts), at_once)
