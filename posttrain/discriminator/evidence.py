@@ -134,11 +134,11 @@ class Reader:
             seen = torch.cat([seen, self.backbone(raw, factor)], 2)
         chosen = standing_out(seen)
         seen = seen if chosen is None else of_channels(seen, chosen)
-        hidden, (generic, *bank) = self.generic.trunk(seen), self._prototypes(factor)
-        parts = [self.generic.log_odds_of(hidden, seen, generic, chosen), free]
+        hidden, prototypes = self.generic.trunk(seen), self._prototypes(factor)
+        parts = [self.generic.log_odds_of(hidden, seen, prototypes[0], chosen), free]
         if self.bank is not None:
             hidden = hidden if self.same_trunk else self.bank.trunk(seen)
-            parts.insert(0, self.bank.log_odds_of(hidden, seen, *bank, chosen))
+            parts.insert(0, self.bank.log_odds_of(hidden, seen, prototypes[1], chosen))
         return torch.cat(parts, 2)
 
     def _prototypes(self, factor: int) -> list[tuple[Tensor, Tensor]]:
