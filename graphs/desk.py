@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from ape.monitor import duration_text
 from ape.rules import Context, Rule, RuleBank, RuleDraft, build_context
-from ape.rules.check import THRESHOLDS, Hosts, discriminability, draw_hosts, failures
+from ape.rules.check import THRESHOLDS, discriminability, failures
+from ape.rules.hosts import Hosts, draw_hosts
 from ape.rules.naming import named_channels
 from ape.rules.schema import ContextualPrior, DurationPrior, HistoryEntry, Range, SentenceUse
 from ape.tools.workbench import Workbench

@@ -18,7 +18,7 @@ from ape.agents.records import Critique, Inspection, Plan, Profile
 from ape.core.alert_rates import AlertRate
 from ape.core.progress import Listener, Progress
 from ape.rules import Context, Rule, RuleBank, build_context
-from ape.rules.check import Hosts, draw_hosts
+from ape.rules.hosts import Hosts, draw_hosts
 from ape.series import Series
 from ape.tools.logs import NO_LOG, Log
 from ape.tools.workbench import Workbench

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from operator import not_
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from ape.core.files import read_json, write_text
 from ape.core.validation import validated
@@ -28,11 +29,13 @@ class RuleBank(Record):
     benign: list[Rule] = Field(
         default_factory=list,
         max_length=64,
+        exclude_if=not_,
         description="unusual but normal behaviour, in the same form; left out of the JSON if there is none",
     )
     sentences: list[SentenceUse] = Field(
         default_factory=list,
         max_length=1000,
+        exclude_if=not_,
         description="what mining made of each sentence of the text; left out of the JSON if there was none",
     )
     context: Context
@@ -60,14 +63,6 @@ class RuleBank(Record):
                     msg = f"{field}.{index}.context.groups names unknown groups {sorted(unknown)}{listed}"
                     raise ValueError(msg)
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_empty_lists(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = serialise(self)
-        for name in ("benign", "sentences"):
-            if not getattr(self, name):
-                data.pop(name, None)
-        return data
 
     @classmethod
     def load(cls, path: str | Path) -> RuleBank:

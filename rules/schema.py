@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from operator import not_
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ape.core.errors import InputError
 from ape.rules.operators import OPERATORS
@@ -147,19 +140,13 @@ class ContextualPrior(Record):
     groups: list[Annotated[str, Field(max_length=200)]] = Field(
         default_factory=list,
         max_length=256,
+        exclude_if=not_,
         description="groups of a wide series, whose channels count as named; left out of the JSON if there is none",
     )
     spread: Literal["one", "some", "all"] = Field(
         default="one",
         description="how many of these channels are affected at once; without named channels, those of one group",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_empty_groups(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = serialise(self)
-        if not self.groups:
-            data.pop("groups", None)
-        return data
 
 
 class Evidence(Record):
@@ -265,7 +252,9 @@ class ChannelContext(Record):
     """Statistics of one channel used to place and scale rules, in data units minus its offset."""
 
     name: str
-    offset: float = Field(default=0.0, description="of channels whose level is large; left out of the JSON if zero")
+    offset: float = Field(
+        default=0.0, exclude_if=not_, description="of channels whose level is large; left out of the JSON if zero"
+    )
     scale: float = Field(gt=0, description="robust standard deviation of the training part")
     residual_scale: float = Field(gt=0, description="robust standard deviation of the local residual")
     quantile_low: float = Field(description="0.1 % quantile")
@@ -276,12 +265,16 @@ class ChannelContext(Record):
     jump: float = Field(
         default=0.0,
         ge=0,
+        exclude_if=not_,
         description="least difference of a jump, where jumps are more than 0.5 % of all; left out of the JSON if zero",
     )
     level_cuts: tuple[float, float]
     activity_cuts: tuple[float, float]
     responses: list[Response] = Field(
-        default_factory=list, max_length=64, description="of channels that clearly follow; left out if there is none"
+        default_factory=list,
+        max_length=64,
+        exclude_if=not_,
+        description="of channels that clearly follow; left out if there is none",
     )
 
     @property
@@ -293,14 +286,6 @@ class ChannelContext(Record):
     def zero(self) -> float:
         """The value 0 of the data, on the scale of the other values."""
         return -self.offset
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = serialise(self)
-        for name in ("offset", "jump", "responses"):
-            if not getattr(self, name):
-                data.pop(name, None)
-        return data
 
 
 class ChannelGroup(Record):
@@ -343,11 +328,15 @@ class Context(Record):
     first_weekday: int | None = Field(default=None, ge=0, le=6, description="of the first point, 0 is Monday")
     channels: list[ChannelContext] = Field(min_length=1)
     groups: list[ChannelGroup] = Field(
-        default_factory=list, description="of a wide series, the largest first; left out of the JSON if there is none"
+        default_factory=list,
+        exclude_if=not_,
+        description="of a wide series, the largest first; left out of the JSON if there is none",
     )
-    gaps: list[ContextGap] = Field(default_factory=list, description="left out of the JSON if there is none")
+    gaps: list[ContextGap] = Field(
+        default_factory=list, exclude_if=not_, description="left out of the JSON if there is none"
+    )
     clock_changes: list[ClockChange] = Field(
-        default_factory=list, description="in order; left out of the JSON if there is none"
+        default_factory=list, exclude_if=not_, description="in order; left out of the JSON if there is none"
     )
 
     @model_validator(mode="after")
@@ -365,14 +354,6 @@ class Context(Record):
             msg = "groups: two have the same name, or a channel is in two"
             raise ValueError(msg)
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_empty_lists(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = serialise(self)
-        for name in ("groups", "gaps", "clock_changes"):
-            if not getattr(self, name):
-                data.pop(name, None)
-        return data
 
     @property
     def cycle(self) -> int:

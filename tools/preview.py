@@ -9,7 +9,7 @@ import torch
 from matplotlib.collections import LineCollection, PolyCollection
 
 from ape.rules import Context, Rule, RuleBank, Sample
-from ape.rules.check import Hosts
+from ape.rules.hosts import Hosts
 from ape.series.numerics import NEGLIGIBLE
 from ape.series.plots import short
 from ape.tools.render import TimeOf, blank, png, without_times

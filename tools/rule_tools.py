@@ -8,7 +8,8 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from ape.rules import OPERATORS, Context, RuleDraft
-from ape.rules.check import Hosts, discriminability, draw_hosts
+from ape.rules.check import discriminability
+from ape.rules.hosts import Hosts, draw_hosts
 from ape.tools.boundary import agent_tool
 from ape.tools.workbench import Workbench
 

@@ -9,7 +9,7 @@ import torch
 from matplotlib.collections import LineCollection
 
 from ape.rules import Context, Rule, RuleBank
-from ape.rules.check import Hosts
+from ape.rules.hosts import Hosts
 from ape.tools.render import LINE_COLOUR, blank, png
 
 ROWS, COLUMNS = 2, 4

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from ape.core.errors import InputError
 from ape.rules import RuleBank, broad_bank, broad_rule, build_context
-from ape.rules.check import discriminability, draw_hosts
+from ape.rules.check import discriminability
+from ape.rules.hosts import draw_hosts
 from ape.rules.naming import STUDIED, channel_indices, named_channels, narrowed, studied_channels
 from ape.rules.schema import ContextualPrior
 from ape.series import from_array

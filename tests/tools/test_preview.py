@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ape.rules import broad_rule, build_context
-from ape.rules.check import draw_hosts
+from ape.rules.hosts import draw_hosts
 from ape.series import from_array
 from ape.tools import preview
 from ape.tools.preview import draw_examples, sample_examples

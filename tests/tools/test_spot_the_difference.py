@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ape.rules import broad_rule, build_context
-from ape.rules.check import draw_hosts
+from ape.rules.hosts import draw_hosts
 from ape.series import from_array
 from ape.tools.spot_the_difference import draw_puzzle, hit_rate
 
