@@ -93,7 +93,7 @@ def _lock(handle: int, folder: Path) -> None:
         return  # some network shares have no locks
     since = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z}"
     me = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    with contextlib.suppress(OSError):  # on a full disk, nobody is told who has it
+    with contextlib.suppress(OSError):  # on a full disk, the file does not say who has it
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(me).encode(), 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -83,21 +84,21 @@ def scenario_tools(workbench: Workbench) -> list[BaseTool]:
 
 def _groups(values: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
     """Groups of channels with their size and first members, the representative first."""
-    return [
-        {"representative": names[group[0]], "size": len(group), "channels": [names[i] for i in group[:MEMBERS]]}
-        for group in channel_groups(values)[:GROUPS]
-    ]
+    return [_listed(group, names) for group in channel_groups(values)[:GROUPS]]
 
 
 def _named(workbench: Workbench) -> list[dict[str, Any]]:
     """The same of a wide series, with the name of each group of several channels."""
-    names = workbench.series.channels
     return [
-        ({"name": group.name} if len(group.columns) > 1 else {})
-        | {
-            "representative": names[group.columns[0]],
-            "size": len(group.columns),
-            "channels": [names[column] for column in group.columns[:MEMBERS]],
-        }
+        ({"name": group.name} if len(group.columns) > 1 else {}) | _listed(group.columns, workbench.series.channels)
         for group in workbench.groups[:NAMED_GROUPS]
     ]
+
+
+def _listed(columns: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """A group by its columns, the representative first."""
+    return {
+        "representative": names[columns[0]],
+        "size": len(columns),
+        "channels": [names[c] for c in columns[:MEMBERS]],
+    }

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from torch import nn
 import ape.detectors
 import ape.series
 from ape.detectors import WindowedDetector
+from ape.evals.speed.processes import most_resident
 from ape.evals.speed.timing import Table, medians_in_turns
 from ape.posttrain import DEFAULT, enhance
 from ape.posttrain.discriminator.adaptation import adapt
@@ -119,20 +120,14 @@ def whole_seconds(name: str, points: int, channels: int, device: str) -> tuple[f
     torch.set_num_threads(1)
     series = wave(points, channels)
     detector, bank = untrained(name, series, device), bank_of(series)
-    before, started = peak_resident(), time.perf_counter()
+    before, started = most_resident(os.getpid()), time.perf_counter()
     candidate = enhance(detector, bank, series).candidate
     assert candidate is not None
     post_trained = time.perf_counter()
     candidate.score(series)
     scored = time.perf_counter()
-    memory = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else peak_resident() - before
+    memory = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else most_resident(os.getpid()) - before
     return post_trained - started, scored - post_trained, memory
-
-
-def peak_resident() -> float:
-    """Return the peak memory of this process in MiB. `resource` would include the peak of its parent."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(float(line.split()[1]) / 2**10 for line in status if line.startswith("VmHWM"))
 
 
 def main() -> int:

@@ -86,7 +86,7 @@ def machine_seconds() -> float:
 
 
 def most_resident(pid: int) -> float:
-    """Return the largest memory of a process so far, MiB."""
+    """Return the largest memory of a process so far, MiB. `resource` would include that of its parent."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:  # the process has ended

@@ -168,7 +168,7 @@ def main() -> int:
 
 
 def judge(made: Wide, run: Path, table: Table) -> None:
-    """Add what was found of the faults, and the average precision before and after post-training."""
+    """Add how many faults have an event, and the average precision before and after post-training."""
     events = json.loads((run / EVENTS_JSON).read_text())["events"]
     late = [event for event in events if event["end"] > made.train_end]
     hits = [[event for event in late if _meets(event, fault)] for fault in made.faults]
