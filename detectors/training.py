@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ape.core.checkpoint import Checkpoint, TrainingState, add_prefix, select_prefix
 from ape.core.errors import InputError
 from ape.core.progress import Progress
+from ape.core.threads import threads_for
 from ape.detectors.contract import Backbone
 from ape.detectors.schedule import MAX_GRADIENT, Budget, EarlyStop, adam, batches, split_tail, windows_at
 from ape.series.windows import Segments
@@ -78,7 +79,7 @@ def train(
     held_out = windows_at(values, tail, window)
     generator = torch.Generator().manual_seed(seed)
     run = _TrainingRun(module, budget)
-    with seeded(seed):
+    with seeded(seed), threads_for(values.shape[-1], window):
         if checkpoint is not None and (saved := checkpoint.load()) is not None:
             with checkpoint.refuse_mismatch():
                 run.restore(*saved)

@@ -28,7 +28,6 @@ from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement
 from ape.rules import RuleBank, broad_bank
 
 OTHERS_LONGEST = 50_000  # points of a series from another recording
-RANDOM_RULES = 7
 SIZES = (0.5, 2.0)  # factors on the size of all pseudo-anomalies: harder, easier
 NOT_ADAPTED = replace(DEFAULT, steps=0, joint_steps=0)
 
@@ -194,8 +193,10 @@ def _broad_rules(mined: MinedCase, detector: Detector, operators: list[str] | No
 
 
 def _random_rules(mined: MinedCase, detector: Detector) -> Outcome:
+    """Use as many rules as the mined bank has, broad ones of random operators."""
     usable = [rule.id for rule in mined.broad_bank().rules]
-    drawn = np.random.default_rng([mined.seed, 7]).choice(usable, RANDOM_RULES, replace=False)
+    count = min(len(mined.bank.rules), len(usable))
+    drawn = np.random.default_rng([mined.seed, 7]).choice(usable, count, replace=False)
     return _broad_rules(mined, detector, drawn.tolist())
 
 

@@ -2,12 +2,13 @@
 
 Each data set is a folder with ``SERIES.npz`` or ``SERIES.csv`` files, ``index.csv`` (columns series, length, text, and
 family or category), ``labels.csv`` (columns series, begin, end; 0-based, half-open), and perhaps ``manual.txt``, a text
-about the plant and its typical failures, the same for all series.
+about the plant and its typical failures, the same for all series. The texts of NAB are in ``nab_texts.toml`` here.
 """
 
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ TRAIN_END = {"skab": 400}  # the set's leaderboard trains on these points; the f
 MANUAL = "manual.txt"
 FAILURES = "Typical failures"  # heading in a manual; what is above it says what was measured
 OTHER_PLANT = {"skab": "tep", "tep": "skab"}  # whose failures a wrong text describes
+NAB_TEXTS = Path(__file__).with_name("nab_texts.toml")
 
 
 def load_case(data_set: str, name: str) -> Case:
@@ -32,7 +34,7 @@ def load_case(data_set: str, name: str) -> Case:
     folder = _folder() / data_set
     row = _index(data_set).loc[name]
     path = next(path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists())
-    text, other_text = _texts(data_set, str(row["text"]))
+    text, other_text = _nab_texts(name) if data_set == "nab" else _texts(data_set, str(row["text"]))
     series = load(path, train_end=TRAIN_END.get(data_set), text=text)
     of_rows = np.zeros(len(series.row_points), dtype=bool)
     events = pd.read_csv(folder / "labels.csv")
@@ -52,6 +54,17 @@ def _texts(data_set: str, described: str) -> tuple[str, str | None]:
     about = measured if described == MANUAL else f"{described}\n{measured}"
     other = OTHER_PLANT.get(data_set)
     return f"{about}\n{own}", None if other is None else f"{about}\n{_manual(other)[1]}"
+
+
+def _nab_texts(name: str) -> tuple[str, str]:
+    """Return the text of a series of NAB, and the same with the failures of the next system in place of its own."""
+    systems = tomllib.loads(NAB_TEXTS.read_text(encoding="utf-8"))["systems"]
+    own = next(i for i, system in enumerate(systems) if name.startswith(system["series"]))
+    right, other = (
+        f"{systems[own]['measured']}\n\n{FAILURES}\n{systems[i % len(systems)]['failures'].strip()}"
+        for i in (own, own + 1)
+    )
+    return right, other
 
 
 def _manual(data_set: str) -> tuple[str, str]:

@@ -113,17 +113,26 @@ def lead(ap: pd.DataFrame, recordings: pd.Series, reference: str) -> pd.DataFram
     rows = []
     for other in others:
         difference = (ap[reference] - ap[other]).dropna()
-        by_recording = difference.groupby(recordings).mean()
-        enough = (by_recording != 0).sum() >= FEWEST_RECORDINGS
-        p = float(wilcoxon(by_recording).pvalue) if enough else np.nan
         better, worse = int((difference > NOTABLE).sum()), int((difference < -NOTABLE).sum())
-        rows.append((*interval(difference, recordings), better, worse, p))
+        rows.append((*interval(difference, recordings), better, worse, _p_value(difference, recordings)))
     table = pd.DataFrame(rows, index=others, columns=["mean", "low", "high", "better", "worse", "p"])
-    tested = table["p"].notna()
-    table["p, Holm"] = np.nan
-    if tested.any():
-        table.loc[tested, "p, Holm"] = multipletests(table.loc[tested, "p"], method="holm")[1]
+    table["p, Holm"] = _holm(table["p"])
     return table.sort_values("mean")
+
+
+def _p_value(difference: pd.Series, recordings: pd.Series) -> float:
+    """Return the p value of Wilcoxon's signed-rank test over recordings; NaN if too few of them differ."""
+    by_recording = difference.groupby(recordings).mean()
+    enough = (by_recording != 0).sum() >= FEWEST_RECORDINGS
+    return float(wilcoxon(by_recording).pvalue) if enough else np.nan
+
+
+def _holm(p_values: pd.Series) -> pd.Series:
+    """Return the p values with Holm's correction; NaN counts for nothing."""
+    corrected, tested = p_values.astype(float), p_values.notna()
+    if tested.any():
+        corrected[tested] = multipletests(corrected[tested], method="holm")[1]
+    return corrected
 
 
 def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
@@ -139,8 +148,8 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
     -------
     DataFrame
         A row for each pair whose systems have a series in common: the number of these, the mean difference of each
-        metric as text with its interval over recordings, and the counts of series with better and worse average
-        precision.
+        metric as text with its interval over recordings, the counts of series with better and worse average
+        precision, and the p value of Wilcoxon's signed-rank test over recordings with Holm's correction over all pairs.
     """
     recordings, table = _recordings(rows), {}
     metrics = [metric for metric in COMPARED if metric in rows]
@@ -157,7 +166,25 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
             for metric, difference in apart.items()
         }
         better, worse = int((apart["ap"] > NOTABLE).sum()), int((apart["ap"] < -NOTABLE).sum())
-        table[f"{first} less {second}"] = {"series": len(apart["ap"]), **texts, "better": better, "worse": worse}
+        p = _p_value(apart["ap"], recordings)
+        counts = {"series": len(apart["ap"])} | texts | {"better": better, "worse": worse}
+        table[f"{first} less {second}"] = counts | {"p, Holm": p}
+    if not table:
+        return pd.DataFrame()
+    differences = pd.DataFrame(table).T
+    differences["p, Holm"] = _holm(differences["p, Holm"])
+    return differences
+
+
+def losses_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Return the series on which the first of two systems has clearly less average precision, with the difference."""
+    means = rows.groupby(["system", "series"])["ap"].mean()
+    systems, table = set(means.index.get_level_values("system")), {}
+    for first, second in pairs:
+        if {first, second} <= systems:
+            apart = (means[first] - means[second]).sort_values()
+            lost = [f"{series} {change:.3f}" for series, change in apart[apart < -NOTABLE].items()]
+            table[f"{first} less {second}"] = {"series": ", ".join(lost) or "none"}
     return pd.DataFrame(table).T
 
 
@@ -247,6 +274,7 @@ def _tables(rows: pd.DataFrame, reference: str, differences: Sequence[Sequence[s
         tables.append((f"{name}: all systems", systems))
         if len(pairs := differences_of_pairs(group, differences)):
             tables.append((f"{name}: differences", pairs))
+            tables.append((f"{name}: losses by more than {NOTABLE}", losses_of_pairs(group, differences)))
         if len(promised := false_alarms(group)):
             tables.append((f"{name}: false alarms for each promised one", promised.reindex(systems.index)))
         if reference in systems.index:

@@ -19,6 +19,7 @@ from torch.nn.functional import embedding, one_hot
 from ape.core.checkpoint import Checkpoint, TrainingState, add_prefix, select_prefix
 from ape.core.errors import InputError
 from ape.core.progress import Progress
+from ape.core.threads import one_thread, threads_for
 from ape.detectors import Detector
 from ape.detectors.schedule import warm_cosine
 from ape.detectors.training import seeded
@@ -161,7 +162,8 @@ class PostTraining:
             ``checkpoint`` is damaged or belongs to another post-training.
         """
         train = training(self.joint.backbone.module, self.free) if self.joint else nullcontext()
-        with seeded(self.seed), train:
+        threads = threads_for(*self.joint.tiles.shape[1:]) if self.joint else one_thread()
+        with seeded(self.seed), threads, train:
             stored = None if checkpoint is None else checkpoint.load()
             if checkpoint is None or stored is None:
                 self.check()

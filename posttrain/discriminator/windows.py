@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ape.core.threads import one_thread
 from ape.posttrain.discriminator.evidence import Reader
 from ape.posttrain.discriminator.network import ROWS
 from ape.posttrain.discriminator.search import Search
@@ -24,17 +25,12 @@ def settle_all(scales: Sequence[Windows], samples: Samples) -> None:
 
     Operations on one batch are too short to be divided among the threads of torch, so that each scale gets one thread.
     """
-    threads = torch.get_num_threads()
-    if threads == 1 or samples.raw.device.type != "cpu" or scales[0].due(samples.length) < BATCH:
+    if torch.get_num_threads() == 1 or samples.raw.device.type != "cpu" or scales[0].due(samples.length) < BATCH:
         for scale in scales:
             scale.settle(samples)
         return
-    torch.set_num_threads(1)  # also in threads that start now
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda scale: scale.settle(samples), scales))
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread() as threads, ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda scale: scale.settle(samples), scales))
 
 
 def steps_for(channels: int) -> int:
