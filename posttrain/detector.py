@@ -185,7 +185,12 @@ class EnhancedDetector:
                 "give a longer series",
             )
         if continues:
-            yield scoring.trained().over(min(length, trained))
+            at = 0
+            for piece in scoring.trained():
+                end = min(int(piece.time[-1]) + 1, length) if len(piece) else at
+                yield piece.over(at, end)
+                at = end
+            yield piece.over(at, min(length, trained))  # after the last segment
         yield from feed(scoring, series, trained if continues else 0)
         if length > trained or not continues:
             yield scoring.newest()

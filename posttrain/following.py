@@ -12,13 +12,12 @@ import torch
 from ape.core.errors import InputError
 from ape.posttrain.calibration import Calibration, Voice
 from ape.posttrain.discriminator.evidence import Evidence
-from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.discriminator.streaming import PIECE, Scoring
 from ape.posttrain.gates import Gates
 from ape.posttrain.quieting import Relief, quiet_score
 from ape.series import Requirements, Series
 from ape.series.windows import clip
 
-PIECE = 4096  # points that are scored at once, to save memory
 MISSING = 6.0  # least score of a missing value: that of one normal point in a million
 
 

@@ -87,11 +87,13 @@ def judge(
 def calibrated(detector: EnhancedDetector) -> tuple[Calibration, Peaks]:
     """Calibrate rules and voices on the clean points of the detector's normal part, which are also returned."""
     scoring = detector.scoring(continues=True)
-    evidence = scoring.trained()
-    peaks = Peaks.of(evidence)
+    parts = []
+    for evidence in scoring.trained():
+        peaks = Peaks.of(evidence)
+        parts.append(peaks.take(detector.normal.is_clean[evidence.time] & peaks.known))
+    normal = Peaks.joined(parts)
     weight, generic_weight = as_array(detector.model.weight), as_array(detector.generic.weight)
     weight = weight[: detector.reader.rules]
-    normal = peaks.take(detector.normal.is_clean[evidence.time] & peaks.known)
     return Calibration.fit(normal, weight, generic_weight, scoring.latency), normal
 
 

@@ -57,19 +57,19 @@ class Evidence:
         for first in range(0, len(self), rows):
             yield self.take(slice(first, first + rows))
 
-    def over(self, length: int) -> Evidence:
-        """Return the evidence of the points 0 to ``length``, by `time`; NaN at those that it lacks."""
-        kept = self.take(self.time < length)
+    def over(self, begin: int, end: int) -> Evidence:
+        """Return the evidence of the points ``begin`` to ``end``, by `time`; NaN at those that it lacks."""
+        kept = self.take((self.time >= begin) & (self.time < end))
         at = {
-            name: value.new_full((length, *value.shape[1:]), torch.nan)
+            name: value.new_full((end - begin, *value.shape[1:]), torch.nan)
             for name, value in vars(kept).items()
             if value.is_floating_point()
         }
         for name, value in at.items():
-            value[kept.time] = getattr(kept, name)
-        time = torch.arange(length)
+            value[kept.time - begin] = getattr(kept, name)
+        time = torch.arange(begin, end)
         age = torch.zeros_like(time)
-        age[kept.time] = kept.age
+        age[kept.time - begin] = kept.age
         return Evidence(**at, time=time, age=age)
 
     @classmethod

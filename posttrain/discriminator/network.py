@@ -14,7 +14,7 @@ WIDTH = 64
 DILATIONS = (1, 2, 4, 8, 16, 1, 4)
 KERNEL = 5
 CONDITIONS = 8  # see `condition`
-ROWS = 16  # that a CPU maps at once: more of them leave its cache, and each takes twice as long
+ROWS = 8  # that a CPU maps at once: more of them leave its cache, and each takes up to twice as long
 
 
 def condition(size: Tensor, length: Tensor, creep: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from ape.posttrain.discriminator.normal import Normal, pooled_any
 from ape.posttrain.discriminator.references import pooled
 from ape.posttrain.discriminator.search import Search
 from ape.posttrain.discriminator.windows import Samples, Windows, settle_all
+
+PIECE = 4096  # points that are scored at once, to save memory
 
 Means = Mapping[int, Tensor | None]
 
@@ -35,9 +37,14 @@ class Stretch:
         self.first = self.done = first
         self._forget()
 
+    def extend(self, samples: Samples) -> None:
+        """Append samples whose cells are references already."""
+        self.samples = self.samples.append(samples)
+
     def append(self, samples: Samples) -> None:
         """Append samples; their cells become references once they are `search.REST` windows old."""
-        before, self.samples = self.samples.length, self.samples.append(samples)
+        before = self.samples.length
+        self.extend(samples)
         for scale in self.scales:
             # An incomplete cell before them is completed.
             fresh = slice(before // scale.factor * scale.factor - self.samples.first, None)
@@ -108,15 +115,17 @@ class Scoring:
         self._open = self._continued() if continues else self._fresh()
 
     @torch.no_grad()
-    def trained(self) -> Evidence:
-        """Return the evidence of the samples in the segments of the training part, in order."""
-        parts, cells = [], dict.fromkeys(self.factors, 0)
+    def trained(self) -> Iterator[Evidence]:
+        """Yield the evidence of the samples in the segments of the training part, in order and in pieces."""
+        cells = dict.fromkeys(self.factors, 0)
         for begin, end in self.normal.segments:
             scales = [Windows(search, self.reader, cells[search.factor], begin) for search in self.searches]
-            stretch = Stretch(self._samples(self.normal.values[begin:end]), scales)
-            parts += [self._evidence(*stretch.settle(), begin), self._evidence(*stretch.provisional(), begin, end)]
+            stretch = Stretch(self._samples(self.normal.values[:0]), scales)
+            for first in range(begin, end, PIECE):
+                stretch.extend(self._samples(self.normal.values[first : min(first + PIECE, end)]))
+                yield self._evidence(*stretch.settle(), begin)
+            yield self._evidence(*stretch.provisional(), begin, end)
             cells = {factor: cell + (end - begin) // factor for factor, cell in cells.items()}
-        return Evidence.joined(parts)
 
     @torch.no_grad()
     def add(self, values: np.ndarray, gap: bool = False, missing: np.ndarray | None = None) -> Evidence:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ape.posttrain.discriminator import streaming
 from ape.posttrain.discriminator.evidence import Evidence, Reader
 from ape.posttrain.discriminator.normal import Normal
 from ape.posttrain.discriminator.pretrained import load_pretrained
@@ -192,19 +193,27 @@ def test_stretches_shorter_than_a_window_have_no_evidence(fresh, values):
 
 def test_the_training_part_has_evidence_of_its_own(fresh, values):
     scoring = fresh()
-    trained = scoring.trained()
+    trained = Evidence.joined(list(scoring.trained()))
     assert trained.time.tolist() == list(range(TRAINED))
     assert trained.generic.isfinite().all()
     assert trained.age[-1] == trained.age[380] == 0 and trained.age[0] == trained.age[400] == LATENCY
     scoring.add(values[TRAINED:])
-    assert same(scoring.trained(), trained)  # whatever was scored
+    again = Evidence.joined(list(scoring.trained()))
+    assert same(again, trained)  # whatever was scored
+
+
+def test_pieces_of_the_training_part_are_the_same_bytes(fresh, monkeypatch):
+    whole = Evidence.joined(list(fresh().trained()))
+    monkeypatch.setattr(streaming, "PIECE", 150)
+    parts = list(fresh().trained())
+    assert max(map(len, parts)) < 400 and same(Evidence.joined(parts), whole)
 
 
 def test_samples_in_no_segment_have_no_evidence(values, reader, context):
     normal = Normal.of(values[:TRAINED], context, [(20, 500), (600, 700)], None)
-    trained = Scoring(reader, normal, continues=False).trained()
+    trained = Evidence.joined(list(Scoring(reader, normal, continues=False).trained()))
     assert trained.time.tolist() == [*range(20, 500), *range(600, 700)]
-    known = trained.over(TRAINED).free[:, 0, 0].isfinite()
+    known = trained.over(0, TRAINED).free[:, 0, 0].isfinite()
     assert known.tolist() == [False] * 20 + [True] * 480 + [False] * 300
 
 
