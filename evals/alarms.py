@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ape.evals.metrics import alerts
+from ape.evals.metrics import affiliation, alerts
 from ape.monitor.alarms import alarms
 from ape.monitor.threshold import FEWEST, training_tail
 from ape.series import Series
@@ -29,9 +29,10 @@ def alarm_figures(series: Series, labels: np.ndarray, score: np.ndarray, calibra
     Returns
     -------
     dict of float or None
-        ``caught``, ``fitting``, ``pieces`` and ``covered`` where one false alarm is accepted in a time as long as the
-        training part; ``false N`` for each N of `PROMISED`, false alarms for each promised one. See
-        `ape.evals.metrics.alerts`. None where that is undefined, and where N are too many for a short training part.
+        ``caught``, ``fitting``, ``f1``, ``pieces`` and ``covered``, and the F1 ``affiliation`` of the points in alarms,
+        where one false alarm is accepted in a time as long as the training part; ``false N`` for each N of `PROMISED`,
+        false alarms for each promised one. See `ape.evals.metrics`. None where that is undefined, and where N are too
+        many for a short training part.
     """
     if not calibrated:
         score = training_tail(series, score)(score)
@@ -43,5 +44,10 @@ def alarm_figures(series: Series, labels: np.ndarray, score: np.ndarray, calibra
         found = alerts(labels[first:], raised, every)
         if number == 1:
             figures |= {name: value for name, value in found._asdict().items() if name != "false"}
+            in_alarms = np.zeros(len(labels) - first, dtype=bool)
+            for begin, end in raised:
+                in_alarms[begin:end] = True
+            if labels[first:].any():
+                figures["affiliation"] = affiliation(labels[first:], in_alarms).f1
         figures[f"false {number}"] = found.false if every >= FEWEST else np.nan
     return {name: value if np.isfinite(value) else None for name, value in figures.items()}

@@ -6,7 +6,6 @@ UCR series come from the published files if their folder is given, else from the
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,15 +15,14 @@ import numpy as np
 from ape.core.errors import InputError
 from ape.evals import devdata
 from ape.evals.cases import Case, is_tuning, recording
-from ape.evals.contamination import plant
 from ape.evals.oracle import oracle_bank
 from ape.evals.timeanomalybench import SCENARIOS, make
 from ape.evals.timeanomalybench.texts import draw_texts
+from ape.evals.variants import VARIANTS
 from ape.series import from_array, load
 
 UCR_HALVES = {"ucr tuning": True, "ucr confirmation": False}  # whether the default recipe was chosen on them
-UCR_CONTAMINATED = {f"ucr contaminated {percent}": percent / 100 for percent in (1, 5, 10)}  # share of training points
-SETS = ("ucr", "nab", "asd", "skab", "tep", "bench", *UCR_CONTAMINATED, *UCR_HALVES)
+SETS = ("ucr", "nab", "asd", "skab", "tep", "bench", *VARIANTS, *UCR_HALVES)
 BENCH_EVENTS = 3  # of the fault of a series
 SEPARATE_RUNS = ("skab", "tep")  # each series is a run of its own
 Scenarios = Literal["tuning", "confirmation", "all"]
@@ -61,7 +59,7 @@ def series_names(
             if scenarios in ("all", part("bench", name))
             for fault in scenario.faults[:faults]
         ]
-    if data_set in UCR_CONTAMINATED:
+    if data_set in VARIANTS:
         return series_names("ucr", ucr_folder, longest)
     if data_set in UCR_HALVES:
         return [name for name in series_names("ucr", ucr_folder, longest) if is_tuning(name) == UCR_HALVES[data_set]]
@@ -75,9 +73,8 @@ def load_case(data_set: str, name: str, ucr_folder: Path | None = None) -> Case:
     """Load one series of a data set. Parameters are those of `series_names`."""
     if data_set == "bench":
         return _simulated(name)
-    if data_set in UCR_CONTAMINATED:
-        case = load_case("ucr", name, ucr_folder)
-        return replace(case, series=plant(case.series, UCR_CONTAMINATED[data_set])[0])
+    if data_set in VARIANTS:
+        return VARIANTS[data_set](load_case("ucr", name, ucr_folder))
     if data_set in UCR_HALVES:
         return load_case("ucr", name, ucr_folder)
     if data_set == "ucr" and ucr_folder is not None:

@@ -23,7 +23,7 @@ from ape.tools.render import png
 
 METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
 IN_TIME = ("outside", "found", "delay", "early", "named")  # see `ape.evals.metrics.in_time` and `rule_accuracy`
-ALARMS = ("caught", "fitting", "pieces", "covered")  # see `ape.evals.alarms`
+ALARMS = ("caught", "fitting", "f1", "affiliation", "pieces", "covered")  # see `ape.evals.alarms`
 FALSE = tuple(f"false {number}" for number in PROMISED)  # false alarms for each promised one
 COMPARED = ("ap", "vus", "outside")  # of pairs of systems
 NOTABLE = 0.05  # difference of average precision that counts as better or worse

@@ -1,7 +1,7 @@
 """Scores without a trained network: distances, projections, trees and one-line formulas.
 
-Each function takes a series, a window length and a seed, and returns a score for every point, float [T]. The matrix
-profile and the moving z-score use the whole series; all others are fitted to the training part.
+Each function takes a series, a window length and a seed, and returns a score for every point, float [T]. Matrix
+profiles and the moving z-score use the whole series; all others are fitted to the training part.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from ape.series.windows import (
     start_batches,
     starts,
     streamed_overlap_mean,
+    usable,
 )
 
 EXPLAINED = 0.95  # share of the variance in Sub-PCA's subspace
 CLUSTERS = 20  # in KMeansAD (TimeEval's default)
 TREES = 100
-MOST_NORMAL = 4000  # training windows; a regular subset if there are more
+MOST_NORMAL = 4000  # training windows; a regular subset if there are more; of k-Shape, the last ones
+LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # of matrix profiles, of which one is chosen
 CHUNK = 512  # windows scored at once
 
 Simple = Callable[[Series, int, int], np.ndarray]
@@ -76,13 +78,51 @@ def isolation_forest(series: Series, window: int, seed: int) -> np.ndarray:
     return _over_points(lambda at: -forest.score_samples(_flat(windows[at])), series, window)
 
 
+def k_shape(series: Series, window: int, seed: int) -> np.ndarray:
+    """Return PyOD's distance to the nearest centre of k-Shape (Paparrizos and Gravano 2015), largest over channels."""
+    from pyod.models.ts_kshape import KShape
+
+    train = joined(series.values, series.train_segments).astype(np.float64)
+    values = (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
+    last = joined(values, series.train_segments)[-(MOST_NORMAL + window - 1) :]
+    model = KShape(window_size=window, random_state=seed).fit(last)
+    score = np.full(series.length, np.nan)
+    for begin, end in usable(series.segments, window):
+        score[begin:end] = model.decision_function(values[begin:end])
+    return score
+
+
 def discords(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the matrix profile of the whole series, mean over channels and over the windows that cover a point."""
-    at = starts(series.segments, window)
-    distances = np.mean(
-        [matrix_profile(channel, window, series.segments).distance[at] for channel in series.values.T], axis=0
-    )
+    at, distances = _profiles(series, window)
     return overlap_mean(np.repeat(distances[:, None], window, axis=1), at, series.length)
+
+
+def discords_of_best_length(series: Series, window: int, seed: int) -> np.ndarray:
+    """Return the matrix profile of the length whose highest peak exceeds its second one the most.
+
+    Peaks are those after the training part; the second one does not overlap the first. Lengths that do not fit twice
+    into a stretch of the training part are left out. As any choice that compares peaks, it needs the whole series.
+    """
+    longest = max(end - begin for begin, end in series.train_segments)
+    ratios = {}
+    for length in {window} | {length for length in LENGTHS if 2 * length <= longest}:
+        at, distances = _profiles(series, length)
+        later = at >= (series.train_end or 0)
+        at, distances = at[later], distances[later]
+        if len(at) == 0:
+            continue
+        apart = distances[np.abs(at - at[distances.argmax()]) >= length]
+        second = apart.max(initial=0.0)
+        ratios[length] = distances.max() / second if second > 0 else 0.0
+    return discords(series, max(ratios, key=lambda length: (ratios[length], -length), default=window), seed)
+
+
+def _profiles(series: Series, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the starts of all windows, and their matrix profile, mean over channels."""
+    at = starts(series.segments, window)
+    profiles = [matrix_profile(channel, window, series.segments).distance[at] for channel in series.values.T]
+    return at, np.mean(profiles, axis=0)
 
 
 def moving_z_score(series: Series, window: int, seed: int) -> np.ndarray:
@@ -113,8 +153,10 @@ def random(series: Series, window: int, seed: int) -> np.ndarray:
 SIMPLE: dict[str, Simple] = {
     "1-NN": nearest_window,
     "matrix profile": discords,
+    "matrix profile, best length": discords_of_best_length,
     "Sub-PCA": sub_pca,
     "KMeansAD": k_means,
+    "KShapeAD": k_shape,
     "isolation forest": isolation_forest,
     "moving z-score": moving_z_score,
     "|difference|": difference,

@@ -14,7 +14,7 @@ FITTING = 0.5  # least intersection over union of an alarm that fits an event
 
 
 class Alerts(NamedTuple):
-    """Figures of alarms. The first three are NaN without events, ``pieces`` also if no event is caught.
+    """Figures of alarms. The first four are NaN without events, ``pieces`` also if no event is caught.
 
     Parameters
     ----------
@@ -23,6 +23,9 @@ class Alerts(NamedTuple):
     fitting : float
         Share of the events with an alarm whose intersection over union with the event is at least .5. A single alarm
         counts, not the union of several.
+    f1 : float
+        Harmonic mean of the share of events that are caught and the share of alarms that are not false. 0 without any
+        alarm.
     pieces : float
         Alarms that overlap an event, mean over the caught events.
     false : float
@@ -35,6 +38,7 @@ class Alerts(NamedTuple):
 
     caught: float
     fitting: float
+    f1: float
     pieces: float
     false: float
     covered: float
@@ -79,9 +83,12 @@ def alerts(labels: ArrayLike, alarms: ArrayLike, every: float) -> Alerts:
     false = int((_common(padded, spans) == 0).all(axis=0).sum())
     normal = len(truth) - int(np.diff(padded).sum())
     in_alarms = np.diff(spans).sum() - _common(padded, spans).sum()
+    precision = 1 - false / len(spans) if len(spans) else 0.0
+    recall = float(caught.mean()) if len(true) else np.nan
     return Alerts(
-        float(caught.mean()) if len(true) else np.nan,
+        recall,
         float((common / union >= FITTING).any(axis=1).mean()) if len(true) else np.nan,
+        2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         float(touching[caught].mean()) if caught.any() else np.nan,
         false * every / normal if normal else np.nan,
         float(in_alarms / normal) if normal else np.nan,

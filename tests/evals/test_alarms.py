@@ -28,6 +28,7 @@ def test_figures_of_a_calibrated_score_by_hand():
     score = score_of(3000, (500, 510, 9), (1500, 1510, 2.4), (1700, 1720, 1.8), (2000, 2060, 3.5), (2500, 2540, 3.1))
     figures = alarm_figures(series, labels, score, calibrated=True)
     assert (figures["caught"], figures["fitting"], figures["pieces"]) == (1, 1, 1)
+    assert figures["f1"] == pytest.approx(2 / 3)  # one of two alarms is false
     normal = 2000 - 120
     expected = {1: 1, 5: 2, 20: 3, 50: 3}
     assert tuple(expected) == PROMISED
@@ -37,7 +38,7 @@ def test_figures_of_a_calibrated_score_by_hand():
 
 def test_too_many_for_a_short_training_part_and_undefined_figures_are_none():
     figures = alarm_figures(series_of(600, 300), np.zeros(600, bool), np.ones(600), calibrated=True)
-    undefined = dict.fromkeys(("caught", "fitting", "pieces", "false 20", "false 50"))
+    undefined = dict.fromkeys(("caught", "fitting", "f1", "pieces", "false 20", "false 50"))
     assert figures == undefined | {"covered": 0, "false 1": 0, "false 5": 0}
 
 

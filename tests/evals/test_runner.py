@@ -59,6 +59,6 @@ def test_experiment_runs_resumes_and_reports(archive, tmp_path, capsys):
 
 def test_missing_data_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("APE_DEV_DATA", raising=False)
-    assert main(["eval", "run", "development", "--out", str(tmp_path / "out")]) == 2
+    assert main(["eval", "run", "field", "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "APE_DEV_DATA" in error

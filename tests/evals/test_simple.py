@@ -37,3 +37,13 @@ def test_the_unit_of_the_data_does_not_matter(name, factor):
     two = np.stack([values(), np.where(np.arange(900) < 700, 3.0, values())], axis=1)  # one stands still in training
     scores = [SIMPLE[name](from_array(each, train_end=700), WINDOW, 0) for each in (two, factor * two)]
     np.testing.assert_allclose(scores[1], scores[0], rtol=1e-6)
+
+
+def test_the_best_length_of_matrix_profiles_is_that_at_which_one_peak_stands_out():
+    rng = np.random.default_rng(0)
+    series = np.sin(2 * np.pi * np.arange(2000) / 25) + 0.05 * rng.normal(size=2000)
+    series[1500:1700] = np.sin(2 * np.pi * np.arange(200) / 50)  # cycles twice as long
+    scores = SIMPLE["matrix profile, best length"](from_array(series, train_end=1000), 16, 0)
+    assert 1400 < scores.argmax() < 1800
+    again = SIMPLE["matrix profile, best length"](from_array(1000 * series + 7, train_end=1000), 16, 0)
+    np.testing.assert_allclose(again, scores, rtol=1e-4, atol=1e-6)

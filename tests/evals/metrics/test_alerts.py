@@ -26,6 +26,7 @@ def test_figures_match_hand_worked_values():
     figures = alerts(labels, alarms, every=100)
     assert figures.caught == pytest.approx(2 / 3)
     assert figures.fitting == pytest.approx(1 / 3)  # 30 of 50; 5 of 45; 100 of 240
+    assert figures.f1 == pytest.approx(2 * 2 / 3 * 2 / 3 / (2 / 3 + 2 / 3))  # four of six alarms are near an event
     assert figures.pieces == 1.5
     normal = 1000 - (40 + 20) - (100 + 20) - (20 + 20)
     assert figures.false == pytest.approx(2 / (normal / 100))
@@ -41,13 +42,13 @@ def test_an_alarm_fits_from_half_the_union_on(alarm, fits):
 
 def test_alarms_on_either_side_of_a_gap_in_an_event_are_pieces_of_one():
     labels = marked(300, (100, 110), (125, 135))  # their padding touches
-    assert alerts(labels, [(100, 110), (125, 135)], every=50)[:3] == (1.0, 0.0, 2.0)
-    assert alerts(labels, [(112, 120)], every=50)[:3] == (1.0, 0.0, 1.0)
+    assert alerts(labels, [(100, 110), (125, 135)], every=50)[:4] == (1.0, 0.0, 1.0, 2.0)
+    assert alerts(labels, [(112, 120)], every=50)[:4] == (1.0, 0.0, 1.0, 1.0)
 
 
 def test_without_alarms_nothing_is_caught_and_none_is_false():
     figures = alerts(marked(300, (100, 110)), [], every=50)
-    assert (figures.caught, figures.fitting, figures.false) == (0, 0, 0) and np.isnan(figures.pieces)
+    assert (figures.caught, figures.fitting, figures.f1, figures.false) == (0, 0, 0, 0) and np.isnan(figures.pieces)
 
 
 def test_normal_data_have_false_alarms_only():
