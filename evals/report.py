@@ -19,7 +19,7 @@ from ape.core.files import write_bytes, write_text
 from ape.evals.alarms import PROMISED
 from ape.evals.bootstrap import interval
 from ape.evals.experiment import OURS
-from ape.tools.render import png
+from ape.evals.report_pictures import picture_of_differences, rank_diagram
 
 METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
 IN_TIME = ("outside", "found", "delay", "early", "named")  # see `ape.evals.metrics.in_time` and `rule_accuracy`
@@ -34,14 +34,16 @@ table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .6em;border-botto
 td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>
 <h1>{{ title }}</h1><p>{{ summary }}</p>
 {% for heading, table in parts %}<h2>{{ heading }}</h2>{{ table }}{% endfor %}
-{% if picture %}<h2>Critical differences of ranks</h2><img alt="critical difference diagram"
- src="data:image/png;base64,{{ picture }}">{% endif %}"""
+{% for heading, picture in pictures %}<h2>{{ heading }}</h2>
+<img alt="{{ heading }}" src="data:image/png;base64,{{ picture }}">{% endfor %}"""
 
 
 def write_report(
     out: Path, title: str, reference: str, cells: list[dict[str, Any]], differences: Sequence[Sequence[str]] = ()
 ) -> None:
     """Write ``cells.parquet``, ``differences.csv``, ``report.md`` and ``report.html`` into ``out``.
+
+    With pairs to compare, ``differences.png`` shows them.
 
     Parameters
     ----------
@@ -64,8 +66,15 @@ def write_report(
     write_text(out / "report.md", f"# {title}\n\n{summary}\n\n{markdown}\n")
     page = Environment(autoescape=select_autoescape(default=True)).from_string(PAGE)
     shown = [(heading, _Safe(table.round(3).to_html(border=0, na_rep=""))) for heading, table in parts]
-    picture = base64.b64encode(_rank_diagram(rows)).decode()
-    write_text(out / "report.html", page.render(title=title, summary=summary, parts=shown, picture=picture))
+    pictures = {"Critical differences of ranks": rank_diagram(rows)}
+    if apart := [
+        (name, table) for name, _, group in _groups(rows) if len(table := intervals_of_pairs(group, differences))
+    ]:
+        drawn = picture_of_differences(apart)
+        write_bytes(out / "differences.png", drawn)
+        pictures = {"Differences": drawn} | pictures
+    encoded = [(heading, base64.b64encode(picture).decode()) for heading, picture in pictures.items()]
+    write_text(out / "report.html", page.render(title=title, summary=summary, parts=shown, pictures=encoded))
 
 
 def compare(before: Path, after: Path) -> pd.DataFrame:
@@ -174,6 +183,18 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
     differences = pd.DataFrame(table).T
     differences["p, Holm"] = _holm(differences["p, Holm"])
     return differences
+
+
+def intervals_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Return mean, low and high of the differences of average precision, a row for each pair that was measured."""
+    recordings, means = _recordings(rows), rows.groupby(["system", "series"])["ap"].mean()
+    systems, table = set(means.index.get_level_values("system")), {}
+    for first, second in pairs:
+        if {first, second} <= systems and len(apart := (means[first] - means[second]).dropna()):
+            table[f"{first} less {second}"] = dict(
+                zip(("mean", "low", "high"), interval(apart, recordings), strict=True)
+            )
+    return pd.DataFrame(table).T
 
 
 def losses_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
@@ -338,23 +359,3 @@ def _lead_on_each_backbone(ap: pd.DataFrame, recordings: pd.Series) -> pd.DataFr
                     if other != ours
                 }
     return pd.DataFrame(leads).T
-
-
-def _rank_diagram(rows: pd.DataFrame) -> bytes:
-    """Return a PNG of the critical difference diagram (Demsar 2006) with Nemenyi's test over recordings."""
-    import scikit_posthocs
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    ap = rows.groupby(["recording", "system"])["ap"].mean().unstack("system").dropna(axis=1)
-    figure = Figure(figsize=(11, 1.5 + 0.22 * ap.shape[1]), dpi=100, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.02, 0.02, 0.96, 0.9))
-    if ap.shape[0] > 1 and ap.shape[1] > 2:
-        ranks = ap.rank(axis=1, ascending=False).mean()
-        p_values = scikit_posthocs.posthoc_nemenyi_friedman(ap.reset_index(drop=True))
-        scikit_posthocs.critical_difference_diagram(ranks, p_values, ax=axes)
-    else:
-        axes.text(0.5, 0.5, "too few recordings or systems for ranks", ha="center")
-        axes.set_axis_off()
-    return png(figure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ape.evals import report
 
@@ -75,6 +76,9 @@ def test_tuning_and_confirmation_are_reported_apart(tmp_path):
         table = text.split(f"## {heading}: differences")[1].split("##")[0]
         assert difference in table
     assert "bench, tuning: average precision by family" not in text
+    assert Image.open(tmp_path / "differences.png").size[0] == 900
+    lost = text.split("## bench, confirmation: losses")[1].split("##")[0]
+    assert "-0.300" in lost and "-0.200" in lost
     assert "caught" not in text  # cells of older versions have no alarms
     for cell in cells:
         cell["rows"][0] |= {"caught": 0.5, "fitting": None, "pieces": None, "false 1": 3.0, "false 5": None}
