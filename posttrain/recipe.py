@@ -31,7 +31,7 @@ class Recipe:
         learned, because few rules overfit their own pseudo-anomalies.
     """
 
-    steps: int = 150
+    steps: int = 75
     rate: float = 4e-3
     joint_steps: int = 20
     joint_rate: float = 1e-3
