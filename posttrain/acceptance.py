@@ -14,11 +14,10 @@ import torch
 
 from ape.posttrain.normal_part import NormalPart
 from ape.rules import OPERATORS, RuleBank, broad_bank
-from ape.series.groups import WIDE
 from ape.series.windows import clip, longest, starts, usable
 
 HOST_WINDOWS = 2  # window lengths that one implant has to itself
-MOST_POINTS, MOST_OF_WIDE = 12_000, 6_000  # of all copies of the held-out part; of a wide series
+MOST_POINTS = 6000  # of all copies of the held-out part
 MOST_COPIES = 24
 RESAMPLES = 2000
 LEVEL = 0.02  # one-sided; three alternatives are compared
@@ -104,8 +103,7 @@ def implant(bank: RuleBank, normal: NormalPart, held_out: int, window: int, gene
     host = min(HOST_WINDOWS * window, end - begin)
     hosts = starts(usable(stretches, host), host, host)
     hosts = hosts[np.diff(hosts, prepend=-host) >= host]  # the last of a stretch may overlap the one before
-    points = MOST_POINTS if values.shape[1] <= WIDE else MOST_OF_WIDE
-    copies = max(2, min(points // len(values), MOST_COPIES))
+    copies = max(2, min(MOST_POINTS // len(values), MOST_COPIES))
     copy, at = np.repeat(np.arange(copies), len(hosts)), np.tile(hosts, copies)
     used = {step.operator for rule in bank.rules for step in rule.program}
     foreign = broad_bank(bank.context, [name for name in OPERATORS if name not in used])
