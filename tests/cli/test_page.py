@@ -89,7 +89,7 @@ def begin(tab, path, text="", opens=True):
     if not start.is_visible():
         tab.get_by_role("button", name="new conversation").click()
     tab.set_input_files("input[type=file]", path)
-    tab.locator(".file-preview").wait_for()
+    tab.locator(".file-preview").filter(has_text=path.stem).wait_for()
     tab.get_by_label("what is known about").fill(text)
     start.click()
     if opens:
