@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import torch
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -58,11 +59,12 @@ def _process(arguments: argparse.Namespace, requests: dict[str, Request]) -> int
         failed = mine_items(requests, out, workers, arguments.ray, policy, table.on_done)
     if arguments.enhance:
         mined = [name for name in requests if name not in failed]
-        with Display(console) as display:
-            failed |= train_items(mined, out, display.progress)
-        trained = [name for name in mined if name not in failed]
-        with LiveTable(console, "enhanced", trained, out / ENHANCED_RESULTS) as table:
-            failed |= enhance_items(trained, out, workers, policy, table.on_done)
+        if torch.cuda.is_available():  # elsewhere, items train their backbones themselves, side by side
+            with Display(console) as display:
+                failed |= train_items(mined, out, display.progress)
+        left = [name for name in mined if name not in failed]
+        with LiveTable(console, "enhanced", left, out / ENHANCED_RESULTS) as table:
+            failed |= enhance_items(left, out, workers, policy, table.on_done)
     if whole := write_outcome(out, requests, failed):
         console.print(f"training part of {whole} of {len(requests)} series: {NO_TRAIN_END}")
     found = read_all_events(out, requests)

@@ -106,7 +106,10 @@ def mine_items(
 
 
 def train_items(names: Sequence[str], out: Path, progress: Progress | None = None) -> dict[str, str]:
-    """Train the backbones of mined items, many at once for each backbone and seed; return why items failed."""
+    """Train the backbones of mined items, many at once for each backbone and seed; return why items failed.
+
+    This pays on a GPU. On a CPU, workers that train one backbone each are faster than one stack.
+    """
     groups: dict[tuple[str, int], list[str]] = {}
     for name in unfinished(names, out / ENHANCED_RESULTS):
         request = read_request(out / ITEMS / name)
@@ -130,7 +133,10 @@ def enhance_items(
     policy: RetryPolicy = DEFAULT_POLICY,
     on_done: OnDone = lambda name, error: None,
 ) -> dict[str, str]:
-    """Post-train, score and report trained items; return why items failed. See `mine_items` for the parameters."""
+    """Finish mined items, and train those that `train_items` has not; return why items failed.
+
+    See `mine_items` for the parameters.
+    """
     work = partial(enhance_item, out.resolve(), policy)
     map_jobs(names, work, out / ENHANCED_RESULTS, workers, on_done=on_done, needs=NEEDED)
     return failures_of(out / ENHANCED_RESULTS, names)
@@ -150,7 +156,7 @@ def mine_item(
 
 
 def enhance_item(out: Path, policy: RetryPolicy, name: str) -> dict[str, Any]:
-    """Post-train, score and report one item whose backbone is trained; return a summary."""
+    """Train, post-train, score and report one mined item, from where it is; return a summary."""
     return attempt(_enhance, policy, out / ITEMS / name)
 
 
