@@ -161,23 +161,15 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
         precision, and the p value of Wilcoxon's signed-rank test over recordings with Holm's correction over all pairs.
     """
     recordings, table = _recordings(rows), {}
-    metrics = [metric for metric in COMPARED if metric in rows]
-    means = rows.groupby(["system", "series"])[metrics].mean()
-    systems = set(means.index.get_level_values("system"))
-    for first, second in pairs:
-        if not {first, second} <= systems:
-            continue
-        apart = {metric: (means[metric][first] - means[metric][second]).dropna() for metric in metrics}
-        if apart["ap"].empty:
-            continue
+    for title, apart in _apart(rows, pairs).items():
         texts = {
             metric: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(difference, recordings))
             for metric, difference in apart.items()
         }
-        better, worse = int((apart["ap"] > NOTABLE).sum()), int((apart["ap"] < -NOTABLE).sum())
-        p = _p_value(apart["ap"], recordings)
-        counts = {"series": len(apart["ap"])} | texts | {"better": better, "worse": worse}
-        table[f"{first} less {second}"] = counts | {"p, Holm": p}
+        ap = apart["ap"].dropna()
+        better, worse = int((ap > NOTABLE).sum()), int((ap < -NOTABLE).sum())
+        counts = {"series": len(ap)} | texts | {"better": better, "worse": worse}
+        table[title] = counts | {"p, Holm": _p_value(ap, recordings)}
     if not table:
         return pd.DataFrame()
     differences = pd.DataFrame(table).T
@@ -187,26 +179,32 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
 
 def intervals_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Return mean, low and high of the differences of average precision, a row for each pair that was measured."""
-    recordings, means = _recordings(rows), rows.groupby(["system", "series"])["ap"].mean()
-    systems, table = set(means.index.get_level_values("system")), {}
-    for first, second in pairs:
-        if {first, second} <= systems and len(apart := (means[first] - means[second]).dropna()):
-            table[f"{first} less {second}"] = dict(
-                zip(("mean", "low", "high"), interval(apart, recordings), strict=True)
-            )
-    return pd.DataFrame(table).T
+    recordings = _recordings(rows)
+    table = {title: interval(apart["ap"], recordings) for title, apart in _apart(rows, pairs).items()}
+    return pd.DataFrame(table, index=["mean", "low", "high"]).T
 
 
 def losses_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Return the series on which the first of two systems has clearly less average precision, with the difference."""
-    means = rows.groupby(["system", "series"])["ap"].mean()
-    systems, table = set(means.index.get_level_values("system")), {}
-    for first, second in pairs:
-        if {first, second} <= systems:
-            apart = (means[first] - means[second]).sort_values()
-            lost = [f"{series} {change:.3f}" for series, change in apart[apart < -NOTABLE].items()]
-            table[f"{first} less {second}"] = {"series": ", ".join(lost) or "none"}
+    table = {}
+    for title, apart in _apart(rows, pairs).items():
+        ap = apart["ap"].sort_values()
+        lost = [f"{series} {change:.3f}" for series, change in ap[ap < -NOTABLE].items()]
+        table[title] = {"series": ", ".join(lost) or "none"}
     return pd.DataFrame(table).T
+
+
+def _apart(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> dict[str, pd.DataFrame]:
+    """Return the differences [series, metrics] of each pair whose systems have a series in common."""
+    metrics = [metric for metric in COMPARED if metric in rows]
+    means = rows.groupby(["system", "series"])[metrics].mean()
+    systems = set(means.index.get_level_values("system"))
+    apart = {
+        f"{first} less {second}": means.loc[[first]].droplevel("system") - means.loc[[second]].droplevel("system")
+        for first, second in pairs
+        if {first, second} <= systems
+    }
+    return {title: differences for title, differences in apart.items() if differences["ap"].notna().any()}
 
 
 def false_alarms(rows: pd.DataFrame) -> pd.DataFrame:

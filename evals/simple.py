@@ -82,8 +82,7 @@ def k_shape(series: Series, window: int, seed: int) -> np.ndarray:
     """Return PyOD's distance to the nearest centre of k-Shape (Paparrizos and Gravano 2015), largest over channels."""
     from pyod.models.ts_kshape import KShape
 
-    train = joined(series.values, series.train_segments).astype(np.float64)
-    values = (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
+    values = _standardised(series)
     last = joined(values, series.train_segments)[-(MOST_NORMAL + window - 1) :]
     model = KShape(window_size=window, random_state=seed).fit(last)
     score = np.full(series.length, np.nan)
@@ -94,8 +93,7 @@ def k_shape(series: Series, window: int, seed: int) -> np.ndarray:
 
 def discords(series: Series, window: int, seed: int) -> np.ndarray:
     """Return the matrix profile of the whole series, mean over channels and over the windows that cover a point."""
-    at, distances = _profiles(series, window)
-    return overlap_mean(np.repeat(distances[:, None], window, axis=1), at, series.length)
+    return _profile_over_points(series, window, *_profiles(series, window))
 
 
 def discords_of_best_length(series: Series, window: int, seed: int) -> np.ndarray:
@@ -105,17 +103,19 @@ def discords_of_best_length(series: Series, window: int, seed: int) -> np.ndarra
     into a stretch of the training part are left out. As any choice that compares peaks, it needs the whole series.
     """
     longest = max(end - begin for begin, end in series.train_segments)
-    ratios = {}
-    for length in {window} | {length for length in LENGTHS if 2 * length <= longest}:
-        at, distances = _profiles(series, length)
-        later = at >= (series.train_end or 0)
-        at, distances = at[later], distances[later]
-        if len(at) == 0:
-            continue
-        apart = distances[np.abs(at - at[distances.argmax()]) >= length]
-        second = apart.max(initial=0.0)
-        ratios[length] = distances.max() / second if second > 0 else 0.0
-    return discords(series, max(ratios, key=lambda length: (ratios[length], -length), default=window), seed)
+    lengths = sorted({window, *(length for length in LENGTHS if 2 * length <= longest)})
+    profiles = {length: _profiles(series, length) for length in lengths}
+    best = max(lengths, key=lambda length: _peak_ratio(*profiles[length], length, series.train_end or 0))
+    return _profile_over_points(series, best, *profiles[best])
+
+
+def _peak_ratio(at: np.ndarray, distances: np.ndarray, window: int, first: int) -> float:
+    """Return the highest distance of windows from ``first`` on, as a multiple of the highest one that is apart."""
+    at, distances = at[at >= first], distances[at >= first]
+    if len(at) == 0:
+        return 0.0
+    second = distances[np.abs(at - at[distances.argmax()]) >= window].max(initial=0.0)
+    return float(distances.max() / second) if second > 0 else 0.0
 
 
 def _profiles(series: Series, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,6 +123,10 @@ def _profiles(series: Series, window: int) -> tuple[np.ndarray, np.ndarray]:
     at = starts(series.segments, window)
     profiles = [matrix_profile(channel, window, series.segments).distance[at] for channel in series.values.T]
     return at, np.mean(profiles, axis=0)
+
+
+def _profile_over_points(series: Series, window: int, at: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    return overlap_mean(np.repeat(distances[:, None], window, axis=1), at, series.length)
 
 
 def moving_z_score(series: Series, window: int, seed: int) -> np.ndarray:
@@ -166,11 +170,15 @@ SIMPLE: dict[str, Simple] = {
 
 def _windows(series: Series, window: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all windows [N, C, L], standardised; training windows as rows; and the starts of these."""
-    train = joined(series.values, series.train_segments).astype(np.float64)
-    values = (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
-    windows = sliding(values.astype(np.float32), window)
+    windows = sliding(_standardised(series).astype(np.float32), window)
     at = spaced_starts(series.train_segments, window, MOST_NORMAL)
     return windows, _flat(windows[at]), at
+
+
+def _standardised(series: Series) -> np.ndarray:
+    """Return the values [T, C] in standard deviations of the training part from its mean, float64."""
+    train = joined(series.values, series.train_segments).astype(np.float64)
+    return (series.values - train.mean(axis=0)) / channel_scale(train, NEGLIGIBLE)
 
 
 def _flat(windows: np.ndarray) -> np.ndarray:

@@ -148,8 +148,8 @@ def decide(precisions: Mapping[Kept, np.ndarray], kinds: np.ndarray, seed: int) 
     dict
         For the report: ``kept``, ``accepted``, ``reason``, and the figures of each kind of implant.
     """
-    gains = {name: mean_with_interval(precisions[name] - precisions["both"], seed) for name in ALTERNATIVES}
-    kept: Kept = "original" if gains["original"]["low"] > 0 else "both"
+    gain = mean_with_interval(precisions["original"] - precisions["both"], seed)
+    kept: Kept = "original" if gain["low"] > 0 else "both"
     figures = {}
     for kind in dict.fromkeys(kinds.tolist()):
         own = {name: values[kinds == kind] for name, values in precisions.items()}
@@ -160,20 +160,18 @@ def decide(precisions: Mapping[Kept, np.ndarray], kinds: np.ndarray, seed: int) 
     return {
         "kept": kept,
         "accepted": kept != "original",
-        "reason": _reason(kept, {name: float(values.mean()) for name, values in precisions.items()}, gains),
+        "reason": _reason(kept, {name: float(values.mean()) for name, values in precisions.items()}, gain),
         "acceptance": figures,
     }
 
 
-def _reason(kept: Kept, means: Mapping[Kept, float], gains: Mapping[Kept, dict[str, float]]) -> str:
+def _reason(kept: Kept, means: Mapping[Kept, float], gain: Mapping[str, float]) -> str:
     """Say in words what the implants showed."""
-    count = gains["original"]["n"]
-    start = f"on {count} anomalies put into held-out normal data"
+    start = f"on {gain['n']} anomalies put into held-out normal data"
     listed = ", ".join(f"{title} {means[name]:.2f}" for name, title in NAMES.items() if name != kept)
     if kept == "both":
         finding = "the original detector is not clearly better than both voices together: average precision"
         return f"{start}, {finding} {means['both']:.2f} ({listed})"
-    gain = gains[kept]
     interval = f"{gain['mean']:+.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
     finding = f"{NAMES[kept]} finds clearly more than both voices together: average precision"
     return f"{start}, {finding} {means[kept]:.2f}, {interval} ({listed})"
