@@ -24,6 +24,18 @@ def without_operators(bank: RuleBank, operators: Collection[str]) -> RuleBank:
     return broad_bank(bank.context, [operator for operator in OPERATORS if operator not in operators])
 
 
+def without_channels(bank: RuleBank) -> RuleBank:
+    """Let each rule act on any channels."""
+    anywhere = {"channels": [], "groups": [], "spread": "some"}
+    rules = [rule.model_copy(update={"context": rule.context.model_copy(update=anywhere)}) for rule in bank.rules]
+    return bank.model_copy(update={"rules": rules})
+
+
+def without_benign_rules(bank: RuleBank) -> RuleBank:
+    """Remove what says that something unusual is normal."""
+    return bank.model_copy(update={"benign": []})
+
+
 def resized(bank: RuleBank, factor: float) -> RuleBank:
     """Multiply the size of all pseudo-anomalies by ``factor``; below one they are harder to detect."""
     return bank.model_copy(update={"rules": [_scaled(rule, factor) for rule in bank.rules]})

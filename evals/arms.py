@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,20 @@ from filelock import FileLock
 from ape import graphs, posttrain
 from ape.detectors import Detector
 from ape.evals import paper
-from ape.evals.ablation import PRIORS, resized, without_operators, without_prior
+from ape.evals.ablation import (
+    PRIORS,
+    resized,
+    without_benign_rules,
+    without_channels,
+    without_operators,
+    without_prior,
+)
+from ape.evals.attributed import Figures, attribution_figures
 from ape.evals.cases import Case, recording
 from ape.evals.datasets import load_case, series_names
-from ape.evals.metrics import rule_accuracy
 from ape.evals.reuse import once
 from ape.graphs.state import PARTS
-from ape.posttrain import DEFAULT, EnhancedDetector, Enhancement
+from ape.posttrain import DEFAULT, Enhancement
 from ape.rules import RuleBank, broad_bank
 
 OTHERS_LONGEST = 50_000  # points of a series from another recording
@@ -45,8 +52,8 @@ class Outcome:
         Of post-training and scoring.
     kept : str, optional
         What the acceptance check keeps: "both", "rules", "free" or "original".
-    named : float, optional
-        Share of the events at which the rule of the true fault is first, if the fault is known and the bank has one.
+    attributed : dict
+        See `ape.evals.attributed`. Empty if it was not asked for, or if the truth is unknown.
     calibrated : bool
         Whether the scores are minus log10 of the share of normal points that score as high.
     """
@@ -54,7 +61,7 @@ class Outcome:
     scores: dict[str, np.ndarray]
     seconds: float
     kept: str | None = None
-    named: float | None = None
+    attributed: Figures = field(default_factory=dict)
     calibrated: bool = False
 
 
@@ -85,7 +92,7 @@ class MinedCase:
     ) -> Outcome:
         """Post-train with the mined bank or with another bank, and score the series with each voice.
 
-        ``attributed`` also asks which rule is first at the events, which takes as long as scoring.
+        ``attributed`` also asks which rule and which channel are first at the events.
         """
         series, bank = self.case.series, bank or self.bank
 
@@ -100,21 +107,16 @@ class MinedCase:
         started = time.perf_counter()
         scores = {str(voice): score for voice, score in result.candidate.voices(series).items()}
         seconds += time.perf_counter() - started
-        return Outcome(scores, seconds, kept, self.named(result.candidate) if attributed else None, calibrated=True)
+        right = self.right_rules(bank)
+        figures = attribution_figures(self.case, result.candidate, right) if attributed else {}
+        return Outcome(scores, seconds, kept, figures, calibrated=True)
 
-    def named(self, model: EnhancedDetector) -> float | None:
-        """Return how often the rule of the true fault is first at an event; None if no rule is known to be right."""
+    def right_rules(self, bank: RuleBank) -> list[str]:
+        """Return the rules of a bank that use an operator of the true fault, by id; none if the fault is unknown."""
         if self.case.oracle is None:
-            return None
+            return []
         true = _operators(self.oracle_bank())
-        right = [rule.id for rule in model.bank.rules if true & {step.operator for step in rule.program}]
-        if not right:
-            return None
-        first = self.case.series.train_end or 0
-        explanation = model.explain(self.case.series, first)
-        labels = self.case.labels.copy()
-        labels[:first] = False
-        return rule_accuracy(labels, explanation.ranking, right)
+        return [rule.id for rule in bank.rules if true & {step.operator for step in rule.program}]
 
     def by_paper(self, detector: Detector) -> Outcome:
         """Post-train by the recipe of the paper."""
@@ -239,6 +241,8 @@ ARMS: dict[str, Arm] = {
     NEEDS_OTHER_TEXT: _mined("with another text"),
     **{f"mined without {part}": _mined(f"without {part}") for part in ("text", *PARTS)},
     **{f"mined without {prior} prior": _changed_bank(partial(without_prior, prior=prior)) for prior in PRIORS},
+    "mined without channels": _changed_bank(without_channels),
+    "mined without benign rules": _changed_bank(without_benign_rules),
     **{f"mined bank, sizes x {factor}": _changed_bank(partial(resized, factor=factor)) for factor in SIZES},
     "mined without the fault's operators": _without_the_faults_operators,
     "random bank": _random_rules,

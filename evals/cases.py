@@ -33,6 +33,8 @@ class Case:
         Return a Rule Bank written from the true fault. Only simulated series have one.
     other_text : str, optional
         The text of the series with the manual of another plant in place of its own, where there are manuals.
+    at_fault : ndarray, bool [T, C], optional
+        Where each channel shows the anomaly, where that is known.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Case:
     labels: np.ndarray
     oracle: Oracle | None = None
     other_text: str | None = None
+    at_fault: np.ndarray | None = None
 
 
 def recording(name: str) -> str:

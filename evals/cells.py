@@ -9,7 +9,8 @@ A backbone gives these systems:
 - ``B: point error``, its reconstruction error;
 - ``B: own score``, the score of its paper, if the backbone defines one;
 - ``B: free voice``, the distance to earlier normal windows, which no bank changes;
-- ``B + ARM`` for each arm, generator (``B + M's negatives``) and recipe: the post-trained score, accepted or not;
+- ``B + ARM`` for each arm, generator (``B + M's negatives``), folder of weights and recipe: the post-trained score,
+  accepted or not;
 - ``B + ARM, rules alone``: the same without the free voice;
 - ``B + APE``: the score that the acceptance check keeps for the mined bank.
 """
@@ -20,7 +21,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ape.detectors import Detector
 from ape.detectors.detector import automatic_window
 from ape.evals.alarms import alarm_figures
 from ape.evals.arms import MinedCase, Outcome, mine_case
+from ape.evals.attributed import Figures, attribution_figures
 from ape.evals.cases import Case
 from ape.evals.datasets import group, load_case, part
 from ape.evals.experiment import OURS, Experiment
@@ -54,7 +56,7 @@ class Measurement:
     score: np.ndarray
     seconds: float
     kept: str | None = None
-    named: float | None = None
+    attributed: Figures = field(default_factory=dict)
     calibrated: bool = False
 
 
@@ -89,7 +91,7 @@ def measure_cell(experiment: Experiment, out: Path, ucr_folder: Path | None, cel
             "system": system,
             **_metrics(case.labels[test], each.score[test]),
             **alarm_figures(series, case.labels, each.score, each.calibrated),
-            "named": each.named,
+            **each.attributed,
             "kept": each.kept,
         }
         for system, each in measured.items()
@@ -119,8 +121,9 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
     """
     series = case.series
     mined = mine_case(case, banks, seed, name)
-    detector, training = once(series, f"{name} {seed}", partial(experiment.new_detector(name).fit, series, seed=seed))
+    detector, training = once(series, f"{name} {seed}", partial(experiment.train, name, series, seed))
     point_error = _timed(partial(detector.score, series), training)
+    point_error = replace(point_error, attributed=attribution_figures(case, detector))
     measured = {f"{name}: point error": point_error}
     if detector.module.has_own_score():
         measured[f"{name}: own score"] = _timed(partial(detector.score, series, own=True), training)
@@ -135,7 +138,7 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
         if "rules" in voices:
             measured[f"{name} + {arm}, rules alone"] = voices["rules"]
         if "both" in voices:
-            measured[f"{name} + {arm}"] = replace(voices["both"], kept=outcome.kept, named=outcome.named)
+            measured[f"{name} + {arm}"] = replace(voices["both"], kept=outcome.kept, attributed=outcome.attributed)
         if arm == "mined bank":
             accepted = voices.get(str(outcome.kept), point_error)
             measured[f"{name} + {OURS}"] = replace(accepted, seconds=seconds, kept=outcome.kept)
@@ -150,6 +153,7 @@ def _chosen_arms(mined: MinedCase, experiment: Experiment) -> dict[str, Callable
         f"{name}'s negatives": partial(mined.enhance, negatives=_in_data_units(METHODS[name], mined.case.series))
         for name in experiment.generators
     }
+    arms |= {name: partial(mined.enhance, weights=folder) for name, folder in experiment.weights.items()}
     return arms | {
         name: partial(mined.enhance, recipe=replace(DEFAULT, **changes))  # type: ignore[arg-type]
         for name, changes in experiment.recipes.items()

@@ -1,7 +1,8 @@
 """Labelled development series outside the repository, in the folder that ``APE_DEV_DATA`` names.
 
 Each data set is a folder with ``SERIES.npz`` or ``SERIES.csv`` files, ``index.csv`` (columns series, length, text, and
-family or category), ``labels.csv`` (columns series, begin, end; 0-based, half-open), and perhaps ``manual.txt``, a text
+family or category), ``labels.csv`` (columns series, begin, end; 0-based, half-open; perhaps root_cause_channels, their
+0-based numbers), and perhaps ``manual.txt``, a text
 about the plant and its typical failures, the same for all series. The texts of NAB are in ``nab_texts.toml`` here.
 """
 
@@ -21,6 +22,7 @@ from ape.series import load
 VARIABLE = "APE_DEV_DATA"
 TRAIN_END = {"skab": 400}  # the set's leaderboard trains on these points; the files do not say so
 MANUAL = "manual.txt"
+CHANNELS = "root_cause_channels"
 FAILURES = "Typical failures"  # heading in a manual; what is above it says what was measured
 OTHER_PLANT = {"skab": "tep", "tep": "skab"}  # whose failures a wrong text describes
 NAB_TEXTS = Path(__file__).with_name("nab_texts.toml")
@@ -36,13 +38,17 @@ def load_case(data_set: str, name: str) -> Case:
     path = next(path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists())
     text, other_text = _nab_texts(name) if data_set == "nab" else _texts(data_set, str(row["text"]))
     series = load(path, train_end=TRAIN_END.get(data_set), text=text)
-    of_rows = np.zeros(len(series.row_points), dtype=bool)
     events = pd.read_csv(folder / "labels.csv")
-    for begin, end in events.loc[events["series"] == name, ["begin", "end"]].to_numpy():
-        of_rows[begin:end] = True
-    labels = of_rows[series.point_rows]
+    events = events[events["series"] == name]
+    of_rows = np.zeros((len(series.row_points), series.n_channels), dtype=bool)
+    known = CHANNELS in events and bool(events[CHANNELS].notna().all())
+    for event in events.to_dict("records"):
+        channels = [int(channel) for channel in str(event[CHANNELS]).split()] if known else slice(None)
+        of_rows[event["begin"] : event["end"], channels] = True
+    at_fault = of_rows[series.point_rows]
     family = next((str(row[column]) for column in ("family", "category") if column in row), data_set)
-    return Case(name, family, series, labels, other_text=other_text)
+    labels = at_fault.any(axis=1)
+    return Case(name, family, series, labels, other_text=other_text, at_fault=at_fault if known else None)
 
 
 def _texts(data_set: str, described: str) -> tuple[str, str | None]:

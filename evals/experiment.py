@@ -6,6 +6,7 @@ The files in ``evals/experiments/`` are known by name. Unknown keys and names ar
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +16,14 @@ from pydantic.dataclasses import dataclass
 
 from ape import detectors
 from ape.core.errors import InputError
+from ape.detectors.detector import automatic_window
 from ape.evals.arms import ARMS
-from ape.evals.datasets import SETS, Scenarios, series_names
+from ape.evals.datasets import SETS, Scenarios, group, series_names
 from ape.evals.methods import METHODS
 from ape.evals.simple import SIMPLE
+from ape.evals.third_party import THIRD_PARTY
 from ape.posttrain import DEFAULT
+from ape.series import Series
 
 FOLDER = Path(__file__).parent / "experiments"
 OURS = "APE"  # name of the system with the score that the acceptance check keeps
@@ -37,16 +41,23 @@ class Experiment:
     seeds : int
     longest : int, optional
         Leave out series with more points.
+    of_each_recording : int, optional
+        Series of each recording, at most: the first ones. All by default.
     backbones : list of str
         Backbones with their default options.
+    third_party : list of str
+        Wrapped detectors of other libraries, see `ape.evals.third_party`. They take series of one channel.
     variants : dict
         Backbones with other options: ``name = { backbone = "...", option = value }``.
     arms : list of str
-        Ways to post-train each backbone and variant, see `ape.evals.arms`.
+        Ways to post-train each backbone, variant and wrapped detector, see `ape.evals.arms`.
     generators : list of str
         Methods of other authors whose pseudo-anomalies replace the bank's in post-training.
     recipes : dict
         Changes of the default recipe, trained with the mined bank: ``name = { field = value }``.
+    weights : dict
+        Folders that ``ape pretrain`` wrote, each used with the mined bank in place of the package's weights:
+        ``name = "folder"``.
     methods : list of str
         Methods of other authors, each with its own training and score, see `ape.evals.methods`.
     simple : list of str
@@ -65,11 +76,14 @@ class Experiment:
     sets: list[Literal[SETS]]  # type: ignore[valid-type]
     seeds: int = Field(default=1, ge=1, le=100)
     longest: int | None = None
+    of_each_recording: int | None = Field(default=None, ge=1)
     backbones: list[str] = Field(default_factory=list)
+    third_party: list[str] = Field(default_factory=list)
     variants: dict[str, dict[str, Any]] = Field(default_factory=dict)
     arms: list[str] = Field(default_factory=lambda: ["mined bank"])
     generators: list[str] = Field(default_factory=list)
     recipes: dict[str, dict[str, int | float | str]] = Field(default_factory=dict)
+    weights: dict[str, Path] = Field(default_factory=dict)
     methods: list[str] = Field(default_factory=list)
     simple: list[str] = Field(default_factory=list)
     faults: int = Field(default=1, ge=1)
@@ -81,6 +95,12 @@ class Experiment:
         """Return an untrained detector for a backbone or variant."""
         options = dict(self.variants.get(name, {"backbone": name}))
         return detectors.create(options.pop("backbone"), device="cpu", **options)
+
+    def train(self, name: str, series: Series, seed: int) -> detectors.WindowedDetector:
+        """Train a backbone, a variant or a wrapped detector on a series."""
+        if name in self.third_party:
+            return THIRD_PARTY[name](series, automatic_window(series), seed)
+        return self.new_detector(name).fit(series, seed=seed)
 
 
 def read_experiment(name: str) -> Experiment:
@@ -105,6 +125,7 @@ def _require_known_names(experiment: Experiment, path: Path) -> None:
     changed = [field for changes in experiment.recipes.values() for field in changes]
     for key, given, known in (
         ("backbones", experiment.backbones, detectors.names()),
+        ("third_party", experiment.third_party, list(THIRD_PARTY)),
         ("arms", experiment.arms, list(ARMS)),
         ("methods", experiment.methods, list(METHODS)),
         ("generators", experiment.generators, generators),
@@ -128,13 +149,25 @@ def cell_names(experiment: Experiment, ucr_folder: Path | None) -> list[str]:
     Cells of one series are neighbours. The first one mines the bank of the series; the others wait for it.
     ``ucr_folder`` contains the published UCR files.
     """
-    kinds = [("backbone", name) for name in [*experiment.backbones, *experiment.variants]]
+    kinds = [("backbone", name) for name in [*experiment.backbones, *experiment.variants, *experiment.third_party]]
     kinds += [("method", name) for name in experiment.methods]
     kinds += [("simple", "all")] if experiment.simple else []
     return [
         f"{data_set}--{kind}--{name}--{series}--{seed}"
         for seed in range(experiment.seeds)
         for data_set in experiment.sets
-        for series in series_names(data_set, ucr_folder, experiment.longest, experiment.faults, experiment.scenarios)
+        for series in _chosen_series(experiment, data_set, ucr_folder)
         for kind, name in kinds
     ]
+
+
+def _chosen_series(experiment: Experiment, data_set: str, ucr_folder: Path | None) -> list[str]:
+    names = series_names(data_set, ucr_folder, experiment.longest, experiment.faults, experiment.scenarios)
+    earlier: Counter[str] = Counter()
+    chosen = []
+    for name in names:
+        recording = group(data_set, name)
+        if experiment.of_each_recording is None or earlier[recording] < experiment.of_each_recording:
+            chosen.append(name)
+        earlier[recording] += 1
+    return chosen

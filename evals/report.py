@@ -22,7 +22,8 @@ from ape.evals.experiment import OURS
 from ape.evals.report_pictures import picture_of_differences, rank_diagram
 
 METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
-IN_TIME = ("outside", "found", "delay", "early", "named")  # see `ape.evals.metrics.in_time` and `rule_accuracy`
+IN_TIME = ("outside", "found", "delay", "early")  # see `ape.evals.metrics.in_time`
+ATTRIBUTED = ("named", "located", "chance")  # see `ape.evals.attributed`
 ALARMS = ("caught", "fitting", "f1", "affiliation", "pieces", "covered")  # see `ape.evals.alarms`
 FALSE = tuple(f"false {number}" for number in PROMISED)  # false alarms for each promised one
 COMPARED = ("ap", "vus", "outside")  # of pairs of systems
@@ -321,7 +322,7 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, bool, pd.DataFrame]]:
 def _systems(rows: pd.DataFrame, recordings: pd.Series) -> pd.DataFrame:
     """Return one row per system: means with intervals, spread over seeds, mean rank and seconds."""
     metrics = [metric for metric in METRICS if metric in rows and rows[metric].notna().any()]
-    others = [metric for metric in (*IN_TIME, *ALARMS, FALSE[0]) if metric in rows]
+    others = [metric for metric in (*IN_TIME, *ATTRIBUTED, *ALARMS, FALSE[0]) if metric in rows]
     rows = rows.astype(dict.fromkeys(others, float))  # None where undefined
     by_series = rows.groupby(["system", "series"], sort=False)[[*metrics, *others]].mean()
     table = by_series.groupby("system", sort=False).mean()

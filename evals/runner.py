@@ -12,6 +12,7 @@ from ape.core.files import read_json, write_json
 from ape.evals.cells import measure_cell
 from ape.evals.experiment import Experiment, cell_names
 from ape.evals.report import write_report
+from ape.posttrain.discriminator.pretrained import read_card
 from ape.runs.jobs import FAILURES, map_jobs, show_progress
 
 RECORD = "experiment.json"
@@ -33,9 +34,11 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     ray : str, optional
         Address of a Ray cluster to use instead.
     """
+    for folder in experiment.weights.values():
+        read_card(folder)  # refuses missing weights before hours of work
     names = cell_names(experiment, ucr_folder)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment))
+    write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment, mode="json"))
     work = partial(measure_cell, experiment, out, ucr_folder)
     results = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
     if not results:

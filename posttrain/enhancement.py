@@ -17,7 +17,7 @@ from ape.detectors.training import seeded
 from ape.posttrain.bank_channels import bank_for
 from ape.posttrain.detector import EnhancedDetector, device_of
 from ape.posttrain.discriminator.adaptation import adapt
-from ape.posttrain.discriminator.pretrained import load_pretrained
+from ape.posttrain.discriminator.pretrained import PACKAGED, load_pretrained
 from ape.posttrain.discriminator.training import NotFiniteError
 from ape.posttrain.filtering import Suspect, unlike_others
 from ape.posttrain.freezing import require_gradients
@@ -66,6 +66,7 @@ def enhance(
     negatives: Negatives | None = None,
     suspect: Suspect = unlike_others,
     checkpoint: Path | None = None,
+    weights: Path = PACKAGED,
 ) -> Enhancement:
     """Post-train a copy of ``detector`` with the pseudo-anomalies of ``bank``, and keep what acceptance chooses.
 
@@ -88,6 +89,8 @@ def enhance(
     checkpoint : Path, optional
         File for the state of the training. If it exists, training resumes from it; on CPU, the result is the same. The
         caller deletes the file once the result is saved.
+    weights : Path
+        Folder that ``ape pretrain`` wrote, in place of the weights in the package.
 
     Returns
     -------
@@ -97,7 +100,8 @@ def enhance(
     ------
     InputError
         The bank or the detector is for other channels, the detector cannot be trained (see `require_gradients`), GPU
-        memory is too small for a single window, or ``checkpoint`` is damaged or belongs to another post-training.
+        memory is too small for a single window, ``checkpoint`` is damaged or belongs to another post-training, or
+        ``weights`` cannot be read.
     """
     say = progress or (lambda *_args, **_kwargs: None)
     own, series = series, prepared(detector, series)
@@ -122,7 +126,7 @@ def enhance(
             found = profile(series, detector.window, *detector.shift_and_scale, suspect)
             report["candidates"] = found.summary
             clock.lap("profile")
-            network = load_pretrained(device=device_of(detector))
+            network = load_pretrained(weights, device_of(detector))
             generator = torch.Generator().manual_seed(seed)
             adapted = adapt(
                 network, found.learnt, bank, detector, generator, recipe, say, checkpoint, negatives=negatives

@@ -2,7 +2,7 @@
 
 from ape.evals.metrics.affiliation import Affiliation, affiliation
 from ape.evals.metrics.alerts import Alerts, alerts
-from ape.evals.metrics.attribution import rule_accuracy
+from ape.evals.metrics.attribution import ChannelAccuracy, channel_accuracy, rule_accuracy
 from ape.evals.metrics.average_precision import average_precision
 from ape.evals.metrics.best_f1 import best_f1
 from ape.evals.metrics.in_time import InTime, in_time
@@ -15,6 +15,7 @@ from ape.evals.metrics.vus import vus_pr, vus_roc
 __all__ = [
     "Affiliation",
     "Alerts",
+    "ChannelAccuracy",
     "InTime",
     "PaK",
     "PointAdjustedF1",
@@ -22,6 +23,7 @@ __all__ = [
     "alerts",
     "average_precision",
     "best_f1",
+    "channel_accuracy",
     "in_time",
     "pa_k",
     "point_adjusted_f1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from types import SimpleNamespace
 
@@ -118,19 +119,13 @@ def test_texts_of_minings(leak, tmp_path, monkeypatch):
     assert list(texts) == [None, "", case.other_text] and len(list(tmp_path.glob("*.json"))) == 3
 
 
-def test_the_right_rule_is_looked_for_among_the_rules_of_the_bank(leak, tmp_path):
+def test_right_rules_use_an_operator_of_the_true_fault(leak, tmp_path):
     case, bank = leak
     oracle = case.oracle(bank.context)
-    asked = []
-
-    def explain(series, begin):
-        ranking = lambda *event: asked.append(event) or [(None, 0.6), (oracle.rules[0].id, 0.4)]  # noqa: E731
-        return SimpleNamespace(begin=begin, ranking=ranking)
-
     mined = arms.MinedCase(case, bank, tmp_path, 0, "vae")
-    assert mined.named(SimpleNamespace(bank=oracle, explain=explain)) == 1.0
-    assert len(asked) == 3 and all(case.labels[begin:end].all() for begin, end in asked)
-    assert mined.named(SimpleNamespace(bank=bank, explain=explain)) is None
+    assert mined.right_rules(oracle) == [rule.id for rule in oracle.rules]
+    assert mined.right_rules(bank) == []
+    assert replace(mined, case=replace(case, oracle=None)).right_rules(oracle) == []
 
 
 def test_scores_are_those_of_the_candidate_whatever_was_kept(leak, tmp_path, monkeypatch):
@@ -139,7 +134,7 @@ def test_scores_are_those_of_the_candidate_whatever_was_kept(leak, tmp_path, mon
     result = SimpleNamespace(candidate=candidate, report={"kept": "free"})
     monkeypatch.setattr(arms.posttrain, "enhance", lambda *_args, **_options: result)
     outcome = arms.MinedCase(*leak, tmp_path, 0, "vae").enhance(None)
-    assert (outcome.scores, outcome.kept, outcome.named) == (voices, "free", None) and outcome.seconds >= 0
+    assert (outcome.scores, outcome.kept, outcome.attributed) == (voices, "free", {}) and outcome.seconds >= 0
 
 
 def test_other_recordings_are_training_parts_of_other_recordings(ucr_names):

@@ -41,6 +41,8 @@ def test_the_package_has_experiments():
         ('backbones = ["gpt"]', "no 'gpt'"),
         ('generators = ["PaAno"]', "generators"),
         ("seeds = 0", "seeds"),
+        ('third_party = ["GPT"]', "third_party"),
+        ("of_each_recording = 0", "of_each_recording"),
         ("recipes = { hot = { heat = 1.0 } }", "no 'heat'"),
         ("title = ", "not TOML"),
     ],
@@ -83,3 +85,9 @@ def test_cells_of_one_series_are_neighbours(path, ucr_names):
         for kind in ("backbone--anomaly transformer", "method--CutAddPaste", "simple--all")
     ]
     assert len(names) == 9
+
+
+def test_first_series_of_each_recording(path, ucr_names):
+    path.write_text(EXPERIMENT.replace('title = "Waves"', 'title = "Waves"\nof_each_recording = 1'))
+    names = cell_names(read_experiment(str(path)), None)
+    assert {name.split("--")[3] for name in names} == {ucr_names[0], ucr_names[2]}

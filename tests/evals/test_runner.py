@@ -62,3 +62,11 @@ def test_missing_data_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
     assert main(["eval", "run", "field", "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "APE_DEV_DATA" in error
+
+
+def test_missing_weights_are_refused_before_the_first_cell(archive, tmp_path, capsys):
+    experiment, out = tmp_path / "waves.toml", tmp_path / "out"
+    experiment.write_text(f'{EXPERIMENT}\n[weights]\n"mine" = "{tmp_path}/nowhere"\n')
+    argv = ["eval", "run", str(experiment), "--data", str(archive), "--out", str(out), "--workers", "1"]
+    assert main(argv) == 2
+    assert "nowhere" in capsys.readouterr().err and not (out / "cells").exists()

@@ -1,0 +1,25 @@
+"""Detectors of other libraries in experiments: trained by their library, wrapped, scored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ape.evals.datasets import load_case
+from ape.evals.experiment import Experiment
+from ape.evals.third_party import THIRD_PARTY
+
+
+@pytest.mark.parametrize(
+    "name", [name if "PyOD" in name else pytest.param(name, marks=pytest.mark.extended) for name in THIRD_PARTY]
+)
+def test_the_wrapped_detector_learns_the_wave_and_repeats(name, ucr_names):
+    case = load_case("ucr", ucr_names[0])
+    experiment = Experiment("Waves", ["ucr"], third_party=[name])
+    first, again = (experiment.train(name, case.series, seed=3) for _ in range(2))
+    score = first.score(case.series)
+    np.testing.assert_array_equal(score, again.score(case.series))
+    assert 650 < score.argmax() < 770  # the event is at [700, 720); windows reach over it
+    window = torch.from_numpy(case.series.values[: first.window].T[None].copy())
+    assert first.encode(window).ndim == 2
