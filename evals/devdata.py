@@ -17,7 +17,7 @@ import pandas as pd
 
 from ape.core.errors import InputError
 from ape.evals.cases import Case
-from ape.series import load
+from ape.series import Series, load
 
 VARIABLE = "APE_DEV_DATA"
 TRAIN_END = {"skab": 400}  # the set's leaderboard trains on these points; the files do not say so
@@ -40,15 +40,23 @@ def load_case(data_set: str, name: str) -> Case:
     series = load(path, train_end=TRAIN_END.get(data_set), text=text)
     events = pd.read_csv(folder / "labels.csv")
     events = events[events["series"] == name]
-    of_rows = np.zeros((len(series.row_points), series.n_channels), dtype=bool)
-    known = CHANNELS in events and bool(events[CHANNELS].notna().all())
-    for event in events.to_dict("records"):
-        channels = [int(channel) for channel in str(event[CHANNELS]).split()] if known else slice(None)
-        of_rows[event["begin"] : event["end"], channels] = True
-    at_fault = of_rows[series.point_rows]
+    labels = np.zeros(len(series.row_points), dtype=bool)
+    for begin, end in events[["begin", "end"]].to_numpy():
+        labels[begin:end] = True
     family = next((str(row[column]) for column in ("family", "category") if column in row), data_set)
-    labels = at_fault.any(axis=1)
-    return Case(name, family, series, labels, other_text=other_text, at_fault=at_fault if known else None)
+    at_fault = _at_fault(events, path, series) if CHANNELS in events and events[CHANNELS].notna().all() else None
+    return Case(name, family, series, labels[series.point_rows], other_text=other_text, at_fault=at_fault)
+
+
+def _at_fault(events: pd.DataFrame, path: Path, series: Series) -> np.ndarray:
+    """Return where each channel is at fault, bool [T, C]; the labels number the channels of the ``.npz`` file."""
+    with np.load(path) as file:
+        names = file["channels"].tolist()
+    of_rows = np.zeros((len(series.row_points), series.n_channels), dtype=bool)
+    for begin, end, numbers in events[["begin", "end", CHANNELS]].to_numpy():
+        named = {names[int(number)] for number in str(numbers).split()}
+        of_rows[begin:end, [channel in named for channel in series.channels]] = True
+    return of_rows[series.point_rows]
 
 
 def _texts(data_set: str, described: str) -> tuple[str, str | None]:

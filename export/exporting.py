@@ -20,6 +20,7 @@ from ape.export.onnx import as_onnx, require_onnx
 from ape.export.standalone import scorer
 from ape.monitor import Threshold
 from ape.posttrain import EnhancedDetector
+from ape.posttrain.discriminator.evidence import DISTANCES
 from ape.posttrain.discriminator.free import FREE_FACTORS
 from ape.posttrain.discriminator.references import LARGEST
 from ape.posttrain.discriminator.search import REST
@@ -149,8 +150,9 @@ def _write_graphs(detector: EnhancedDetector, folder: Path) -> dict[str, Any]:
         scales.append({"factor": search.factor, "samples": window * search.factor, "graph": name})
     factors = [factor for factor in FREE_FACTORS if factor in scoring.factors]
     points = {
-        "odds": torch.randn(4, channels, reader.voices - 1),
+        "odds": torch.randn(4, channels, reader.voices - DISTANCES),
         "free": torch.randn(4, len(factors), channels),
+        "subspace": torch.randn(4, channels),
         "age": torch.arange(4),
     }
     count = Dim("points", min=1)
@@ -176,7 +178,7 @@ def _write_graphs(detector: EnhancedDetector, folder: Path) -> dict[str, Any]:
         "scales": scales,
         "score": SCORE,
         "rules": list(detector.rule_names),
-        "operators": reader.voices - 1 - reader.rules,
+        "operators": reader.voices - DISTANCES - reader.rules,
         "free_factors": factors,
         "latency": scoring.latency,
         "missing_score": MISSING,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from math import log10
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from torch.nn.functional import conv1d, pad
 
 from ape.posttrain import EnhancedDetector
 from ape.posttrain.backbone_inputs import backbone_inputs, passed_at_once
-from ape.posttrain.calibration import AGES, GENERIC
+from ape.posttrain.calibration import AGES, GENERIC, SUBSPACE, SUBSPACE_SHARE
 from ape.posttrain.discriminator.evidence import Reader
 from ape.posttrain.discriminator.inputs import inputs_of, standardise
 from ape.posttrain.discriminator.references import Moments, Nearest, distinct_minima, pooled
@@ -24,7 +26,7 @@ def exportable_reader(detector: EnhancedDetector) -> Reader:
     if detector.statistics is not None:
         further = partial(backbone_inputs, detector.backbone, detector.statistics, through=passed_at_once)
     detector.backbone.module.eval()
-    reader = Reader(detector.generic, detector.model, further)
+    reader = Reader(detector.generic, detector.reader.subspace, detector.model, further)
     _ = reader.same_trunk  # compares weights, which a graph cannot
     return reader
 
@@ -50,7 +52,7 @@ class WindowGraph(nn.Module):
         self.centre, self.scale = centre[None], scale[None]
 
     def forward(self, windows: Tensor, start: Tensor, cells: Tensor, free: Tensor) -> Tensor:
-        """Return what all voices say, [B, window, C, V]: rules, operators, free voice.
+        """Return what all voices say, [B, window, C, V]: rules, operators, free voice, subspace.
 
         Parameters
         ----------
@@ -102,10 +104,10 @@ class ScoreGraph(nn.Module):
         calibration = detector.require_calibration()
         self.voice, self.latency = detector.kept, calibration.latency
         self.bank, self.generic = (torch.from_numpy(part) for part in (calibration.bank, calibration.generic))
-        self.rules, self.free = calibration.rules, calibration.free
-        *self.stages, self.final = calibration.scores[detector.kept]
+        self.rules, self.free, self.apart = calibration.rules, calibration.free, calibration.subspace
+        self.own, self.of_subspace = (calibration.scores[voice] for voice in (detector.kept, SUBSPACE))
 
-    def forward(self, odds: Tensor, free: Tensor, age: Tensor) -> Tensor:
+    def forward(self, odds: Tensor, free: Tensor, subspace: Tensor, age: Tensor) -> Tensor:
         """Return the score, float32 [n].
 
         Parameters
@@ -114,6 +116,8 @@ class ScoreGraph(nn.Module):
             Log-odds of rules and operators, mean over windows and time scales.
         free : Tensor, float32 [n, F, C]
             The free voice at each of its time scales, mean over windows; minus infinity where none fits.
+        subspace : Tensor, float32 [n, C]
+            The subspace voice, mean over windows.
         age : Tensor, int64 [n]
             Samples known after each point, at most the latency.
         """
@@ -125,8 +129,20 @@ class ScoreGraph(nn.Module):
         value = {"rules": rules, "free": distant, "both": rules + torch.log1p(distant)}[self.voice]
         passed = torch.stack([age >= least for least in AGES]).long().sum(0)
         stage = torch.where(age >= self.latency, len(AGES) + 1, passed)
-        staged = torch.stack([tail_of(tail, value) for tail in self.stages])
-        return torch.minimum(tail_of(self.final, value).float(), staged.gather(0, stage[None])[0].float())
+        score = _calibrated(self.own, value, stage)
+        if self.voice == "both":
+            apart = tail_of(self.apart, subspace.amax(1).double())
+            score = score + log10(1 - SUBSPACE_SHARE)
+            apart = _calibrated(self.of_subspace, apart, stage) + log10(SUBSPACE_SHARE)
+            score = torch.maximum(score, apart).clamp(min=0)
+        return score
+
+
+def _calibrated(tails: Sequence[Tail], values: Tensor, stage: Tensor) -> Tensor:
+    *stages, trained = tails
+    staged = torch.stack([tail_of(tail, values) for tail in stages])
+    own = staged.gather(0, stage.clamp(max=len(stages) - 1)[None])[0]
+    return torch.minimum(tail_of(trained, values), own).float()
 
 
 def _log_added(odds: Tensor) -> Tensor:

@@ -14,10 +14,12 @@ from ape.posttrain.discriminator.tail import Tail, fuse
 
 USUAL = 0.99  # share of normal points below what is usual for a rule
 GENERIC = 1.0  # natural logarithm by which operators that no rule names count less; chosen on tuning faults
+SUBSPACE_SHARE = 0.1  # of the false alarms of the score of both voices, that the subspace may raise
 AGES = (8, 32, 128)  # samples known after a point, where another calibration of provisional scores begins
 FEWEST = 100  # points of an age that a calibration is fitted on; otherwise all points are taken
 
 Voice = Literal["rules", "free", "both"]
+SUBSPACE = "subspace"  # speaks with both voices only
 VOICES: tuple[Voice, ...] = ("rules", "free", "both")
 
 
@@ -33,6 +35,8 @@ class Peaks:
         Log-odds of all operators.
     free : ndarray, float64 [n, F]
         Logarithm of the squared distance to the nearest window, of each length; NaN at lengths that do not fit.
+    subspace : ndarray, float64 [n]
+        Logarithm of the squared distance to the subspace of normal patches.
     age : ndarray, int64 [n]
         Samples that were known after each point.
     """
@@ -40,13 +44,15 @@ class Peaks:
     bank: np.ndarray
     generic: np.ndarray
     free: np.ndarray
+    subspace: np.ndarray
     age: np.ndarray
 
     @classmethod
     def of(cls, evidence: Evidence) -> Peaks:
         """Take the largest evidence of all channels."""
-        bank, generic, free = evidence.bank.amax(1), evidence.generic.amax(1), evidence.free.amax(2)
-        return cls(as_array(bank), as_array(generic), as_array(free), evidence.age.cpu().numpy())
+        bank, generic = as_array(evidence.bank.amax(1)), as_array(evidence.generic.amax(1))
+        free, subspace = as_array(evidence.free.amax(2)), as_array(evidence.subspace.amax(1))
+        return cls(bank, generic, free, subspace, evidence.age.cpu().numpy())
 
     @classmethod
     def joined(cls, parts: Iterable[Peaks]) -> Peaks:
@@ -83,6 +89,8 @@ class Calibration:
         Of the evidence of rules and operators.
     free : sequence of Tail
         Of the distances to the nearest windows of each length.
+    subspace : Tail
+        Of the distances to the subspace.
     latency : int
         Samples that are known after a point whose score is final.
     scores : mapping of str to sequence of Tail
@@ -94,8 +102,9 @@ class Calibration:
     generic: np.ndarray
     rules: Tail
     free: tuple[Tail, ...]
+    subspace: Tail
     latency: int
-    scores: Mapping[Voice, tuple[Tail, ...]]
+    scores: Mapping[str, tuple[Tail, ...]]
 
     @classmethod
     def fit(cls, normal: Peaks, weight: np.ndarray, generic_weight: np.ndarray, latency: int) -> Calibration:
@@ -113,7 +122,7 @@ class Calibration:
         bank, generic = _usual(normal.bank) - np.log(weight), _usual(normal.generic) - np.log(generic_weight)
         rules = Tail.fit(rules_evidence(normal, bank, generic))
         free = tuple(Tail.fit(column[np.isfinite(column)]) for column in normal.free.T)
-        return cls(bank, generic, rules, free, latency, {})
+        return cls(bank, generic, rules, free, Tail.fit(normal.subspace), latency, {})
 
     def with_scores(self, normal: Peaks, held_out: Peaks) -> Calibration:
         """Calibrate the scores on normal points.
@@ -135,17 +144,18 @@ class Calibration:
             return [Tail.fit(some if len(some) >= FEWEST else values) for some in own]
 
         held = {voice: tails(values) for voice, values in self.surprise(held_out).items()}
+        held[SUBSPACE] = held[SUBSPACE][-1:]  # a distance hardly changes with further samples
         return replace(self, scores={voice: (*own, Tail.fit(trained[voice])) for voice, own in held.items()})
 
     def stage_of(self, age: np.ndarray) -> np.ndarray:
         """Return which calibration of the score points take, int64 [n]; the last one is that of final scores."""
         return np.where(age >= self.latency, len(AGES) + 1, np.searchsorted(AGES, age, side="right"))
 
-    def surprise(self, peaks: Peaks) -> dict[Voice, np.ndarray]:
+    def surprise(self, peaks: Peaks) -> dict[str, np.ndarray]:
         """Return the calibrated voices and their fusion before the last calibration, float64 [n] each."""
         rules = self.rules(rules_evidence(peaks, self.bank, self.generic))
         free = self.free_surprise(peaks.free)
-        return {"rules": rules, "free": free, "both": fuse(rules, free)}
+        return {"rules": rules, "free": free, "both": fuse(rules, free), SUBSPACE: self.subspace(peaks.subspace)}
 
     def free_surprise(self, distances: np.ndarray) -> np.ndarray:
         """Return the largest calibrated distance of all lengths, [n, ...], of distances [n, F, ...]."""
@@ -155,17 +165,37 @@ class Calibration:
         """Return `free_surprise` as it counts next to log-odds, natural logarithm; see `fuse`."""
         return np.log(10) * np.log1p(self.free_surprise(distances))
 
+    def subspace_evidence(self, distances: np.ndarray) -> np.ndarray:
+        """Return the surprise of distances to the subspace as it counts next to log-odds, as `free_evidence`."""
+        return np.log(10) * np.log1p(self.subspace(distances))
+
     def score(self, peaks: Peaks, voice: Voice) -> np.ndarray:
         """Return minus log10 of the share of normal points that score as high, float32 [n].
 
-        Where training points and held-out points differ, the larger share counts.
+        Where training points and held-out points differ, the larger share counts. In the score of both voices, the
+        subspace has a share of the false alarms: where it is far more surprising, it decides.
         """
-        return self.score_of(self.surprise(peaks)[voice], peaks.age, voice)
+        return self.score_of(self.surprise(peaks), peaks.age, voice)
 
-    def score_of(self, values: np.ndarray, age: np.ndarray, voice: Voice) -> np.ndarray:
-        """Return the score of points, float32 [n], from a voice before the last calibration and the points' ages."""
-        stage = self.stage_of(age)
-        *stages, trained = self.scores[voice]
+    def score_of(self, surprise: Mapping[str, np.ndarray], age: np.ndarray, voice: Voice) -> np.ndarray:
+        """Return the score of points, float32 [n], from `surprise` and the points' ages."""
+        if voice != "both":
+            return self._calibrated(surprise, age, voice)
+        return np.asarray(np.maximum(*self._shared(surprise, age)).clip(min=0))
+
+    def of_subspace(self, peaks: Peaks) -> np.ndarray:
+        """Return where the score of both voices is that of the subspace, bool [n]."""
+        fused, subspace = self._shared(self.surprise(peaks), peaks.age)
+        return np.asarray(subspace > fused)
+
+    def _shared(self, surprise: Mapping[str, np.ndarray], age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the scores of the fused voices and of the subspace, after their shares of the false alarms."""
+        fused, subspace = (self._calibrated(surprise, age, voice) for voice in ("both", SUBSPACE))
+        return fused + np.float32(np.log10(1 - SUBSPACE_SHARE)), subspace + np.float32(np.log10(SUBSPACE_SHARE))
+
+    def _calibrated(self, surprise: Mapping[str, np.ndarray], age: np.ndarray, voice: str) -> np.ndarray:
+        values, (*stages, trained) = surprise[voice], self.scores[voice]
+        stage = np.minimum(self.stage_of(age), len(stages) - 1)
         score = trained(values).astype(np.float32)
         for k, tail in enumerate(stages):
             score[stage == k] = np.minimum(score[stage == k], tail(values[stage == k]))

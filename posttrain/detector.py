@@ -27,6 +27,7 @@ from ape.posttrain.discriminator.network import RuleDiscriminator
 from ape.posttrain.discriminator.normal import Normal
 from ape.posttrain.discriminator.rules import BankDiscriminator, generic_discriminator
 from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.discriminator.subspace import Subspace
 from ape.posttrain.explanation import Explanation, channel_shares, explain
 from ape.posttrain.following import Follower, Highest, feed, missing_points
 from ape.posttrain.gates import Gates
@@ -128,7 +129,7 @@ class EnhancedDetector:
         if self.statistics is not None:
             further = partial(backbone_inputs, self.backbone, self.statistics)
         self.backbone.module.eval()
-        return Reader(self.generic, self.model, further)
+        return Reader(self.generic, Subspace.of(self.training), self.model, further)
 
     @cached_property
     def generic(self) -> BankDiscriminator:
@@ -140,14 +141,14 @@ class EnhancedDetector:
 
         If the last training points have missing values, what follows them is a new stretch all the same.
         """
-        normal = self.normal
-        context, device = self.bank.context, device_of(self.backbone)
-        return Scoring(
-            self.reader,
-            Normal.of(normal.values, context, normal.segments, ~normal.is_clean, device),
-            continues and normal.segments[-1][1] == len(normal.values),
-            own,
-        )
+        reaches_end = self.normal.segments[-1][1] == len(self.normal.values)
+        return Scoring(self.reader, self.training, continues and reaches_end, own)
+
+    @cached_property
+    def training(self) -> Normal:
+        """The normal part as the discriminator sees it."""
+        normal, device = self.normal, device_of(self.backbone)
+        return Normal.of(normal.values, self.bank.context, normal.segments, ~normal.is_clean, device)
 
     @property
     def latency(self) -> int:

@@ -22,7 +22,7 @@ from ape.core.run_files import BANK
 from ape.detectors import Detector, WrappedDetector
 from ape.detectors.detector_folder import read_requirements
 from ape.posttrain.backbone_inputs import BACKBONE_INPUTS, BackboneStatistics
-from ape.posttrain.calibration import AGES, VOICES, Calibration, Voice
+from ape.posttrain.calibration import AGES, SUBSPACE, VOICES, Calibration, Voice
 from ape.posttrain.discriminator.free import FREE_FACTORS
 from ape.posttrain.discriminator.network import RuleDiscriminator
 from ape.posttrain.discriminator.normal import Normal
@@ -33,7 +33,7 @@ from ape.rules import RuleBank, broad_bank
 from ape.series import Requirements
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 7
+KIND, FORMAT = "enhanced", 8
 HINT = "the folder is damaged or was changed: enhance the detector again"
 
 Parts = tuple[
@@ -197,7 +197,8 @@ def _statistics(backbone: Detector, tensors: Mapping[str, Tensor]) -> BackboneSt
 
 
 def _calibration_tensors(calibration: Calibration) -> dict[str, Tensor]:
-    tails = [calibration.rules, *calibration.free, *(tail for voice in VOICES for tail in calibration.scores[voice])]
+    of_scores = (tail for voice in (*VOICES, SUBSPACE) for tail in calibration.scores[voice])
+    tails = [calibration.rules, *calibration.free, calibration.subspace, *of_scores]
     arrays: dict[str, Any] = {
         "bank": calibration.bank,
         "generic": calibration.generic,
@@ -213,11 +214,15 @@ def _calibration(tensors: Mapping[str, Tensor], sizes: tuple[int, int], free: in
     _require(all(tensor.dtype == torch.float64 for tensor in tensors.values()), "the calibration is not float64")
     _require((*bank.shape, *generic.shape) == sizes, "the calibration is of other rules")
     stages = len(AGES) + 3
-    shape = 1 + free + stages * len(VOICES), GRID
+    shape = 2 + free + stages * len(VOICES) + 2, GRID
     _require(quantiles.shape == shape, f"the calibration has shape {tuple(quantiles.shape)}, not {shape}")
     _require(excess.shape == quantiles.shape[:1], "the calibration has tails of other voices")
     _require(bool((quantiles.diff(dim=1) >= 0).all() and (excess > 0).all()), "the calibration is not in order")
     tails = [Tail(row.numpy(), float(above)) for row, above in zip(quantiles, excess, strict=True)]
-    by_voice = tails[1 + free :]
-    scores = {voice: tuple(by_voice[k * stages : (k + 1) * stages]) for k, voice in enumerate(VOICES)}
-    return Calibration(bank.numpy(), generic.numpy(), tails[0], tuple(tails[1 : 1 + free]), latency, scores)
+    rules, *of_free, subspace = tails[: 2 + free]
+    *of_scores, held_out, trained = tails[2 + free :]
+    scores: dict[str, tuple[Tail, ...]] = {
+        voice: tuple(of_scores[k * stages : (k + 1) * stages]) for k, voice in enumerate(VOICES)
+    }
+    scores[SUBSPACE] = held_out, trained
+    return Calibration(bank.numpy(), generic.numpy(), rules, tuple(of_free), subspace, latency, scores)

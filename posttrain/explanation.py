@@ -78,7 +78,8 @@ def explain(
     operators = as_array(evidence.generic) - calibration.generic - GENERIC
     operators[:, named] = -np.inf
     free = calibration.free_evidence(as_array(evidence.free))
-    none = log_added(np.stack([log_added(operators), free], axis=2))
+    subspace = calibration.subspace_evidence(as_array(evidence.subspace))
+    none = log_added(np.stack([log_added(operators), np.fmax(free, subspace)], axis=2))
     every = np.concatenate([rules, none[:, :, None]], axis=2)
     total = log_added(every)
     prior = np.log(PRIOR / (1 - PRIOR))
@@ -93,7 +94,8 @@ def channel_shares(
     """Return the share of each channel in the score, float64 [n, C]; for ``relieved`` see `explain`.
 
     In the voice of the rules, a channel counts by the odds of an anomaly in it, in the free voice by its squared
-    distance to the nearest window. In the fused score, each voice has the part that it adds.
+    distance to the nearest window. In the fused score, each voice has the part that it adds; where the subspace raises
+    it, a channel counts by its squared distance to the subspace.
     """
     rules = mixed(as_array(evidence.bank) - calibration.bank, as_array(evidence.generic) - calibration.generic)
     free = np.fmax.reduce(as_array(evidence.free), axis=1)
@@ -103,10 +105,12 @@ def channel_shares(
     shares = {"rules": _softmax(rules), "free": _softmax(free)}
     if voice != "both":
         return shares[voice]
-    voices = calibration.surprise(Peaks.of(evidence))
+    peaks = Peaks.of(evidence)
+    voices = calibration.surprise(peaks)
     rules_part, free_part = voices["rules"] + LEAST, np.log1p(voices["free"]) + LEAST  # see `fuse`
     weight = (rules_part / (rules_part + free_part))[:, None]
-    return weight * shares["rules"] + (1 - weight) * shares["free"]
+    fused = weight * shares["rules"] + (1 - weight) * shares["free"]
+    return np.where(calibration.of_subspace(peaks)[:, None], _softmax(as_array(evidence.subspace)), fused)
 
 
 def _softmax(log_weights: np.ndarray) -> np.ndarray:

@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit
 
-from ape.posttrain.calibration import Calibration, Peaks, Voice, as_array, log_added, mixed, rules_evidence
+from ape.posttrain.calibration import (
+    SUBSPACE,
+    Calibration,
+    Peaks,
+    Voice,
+    as_array,
+    log_added,
+    mixed,
+    rules_evidence,
+)
 from ape.posttrain.discriminator.evidence import Evidence
 from ape.posttrain.discriminator.tail import fuse
 from ape.rules import RuleBank
@@ -112,8 +121,8 @@ def quiet_score(evidence: Evidence, calibration: Calibration, voice: Voice, reli
     by = some.bank.new_tensor(less.of(loud))[..., None]
     peaks = Peaks.of(replace(some, bank=some.bank - by, generic=some.generic - by))
     rules = calibration.rules(rules_evidence(peaks, calibration.bank, calibration.generic))
-    free_loud = calibration.free_evidence(as_array(some.free))
-    free = np.expm1((free_loud - less.of(free_loud)).max(axis=1).clip(min=0) / np.log(10))
-    values: dict[Voice, np.ndarray] = {"rules": rules, "free": free, "both": fuse(rules, free)}
-    score[rows] = np.fmin(score[rows], calibration.score_of(values[voice], peaks.age, voice))
+    distances = calibration.free_evidence(as_array(some.free)), calibration.subspace_evidence(as_array(some.subspace))
+    free, subspace = (np.expm1((far - less.of(far)).max(axis=1).clip(min=0) / np.log(10)) for far in distances)
+    surprise = {"rules": rules, "free": free, "both": fuse(rules, free), SUBSPACE: subspace}
+    score[rows] = np.fmin(score[rows], calibration.score_of(surprise, peaks.age, voice))
     return score

@@ -253,14 +253,15 @@ class Scorer:
             if scale.window * scale.factor <= rows
             for known, begin in [self._known(scale, number, stretches, first)]
         }
-        odds = np.asarray(sum(mean[..., :-1] for mean in means.values())) / np.float32(len(means))
+        odds = np.asarray(sum(mean[..., :-2] for mean in means.values())) / np.float32(len(means))
         absent = np.full(odds.shape[:2], -np.inf, np.float32)
-        free = np.stack([means[k][..., -1] if k in means else absent for k in self.manifest["free_factors"]], 1)
+        free = np.stack([means[k][..., -2] if k in means else absent for k in self.manifest["free_factors"]], 1)
         row, latency = np.arange(stretch.skip, rows), self.manifest["latency"]
         age = np.where(row < final, latency, rows - 1 - row)
         parts = [slice(at, at + POINTS) for at in range(0, len(row), POINTS)]
+        given = {"odds": odds, "free": free, "subspace": means[1][..., -1], "age": age}
         return np.concatenate(
-            [self.calibrate.run(None, {"odds": odds[k], "free": free[k], "age": age[k]})[0] for k in parts]
+            [self.calibrate.run(None, {name: value[k] for name, value in given.items()})[0] for k in parts]
         )
 
     def _raised(self, score: np.ndarray, missing: np.ndarray) -> np.ndarray:

@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from ape.posttrain.discriminator.free import FREE_FACTORS, free_voice
+from ape.posttrain.discriminator.inputs import VALUE
 from ape.posttrain.discriminator.rules import BankDiscriminator
 from ape.posttrain.discriminator.screening import of_channels, standing_out
+from ape.posttrain.discriminator.subspace import Subspace
+
+DISTANCES = 2  # to the nearest window and to the subspace
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Evidence:
     free : Tensor, float32 [n, F, C]
         Logarithm of the free voice's squared distance, mean over windows, at each of its time scales; NaN at those that
         do not fit into a stretch.
+    subspace : Tensor, float32 [n, C]
+        Logarithm of the squared distance to the subspace of normal patches, mean over windows.
     time : Tensor, int64 [n]
         Place of the points in the training part or in the scored series.
     age : Tensor, int64 [n]
@@ -39,6 +45,7 @@ class Evidence:
     bank: Tensor
     generic: Tensor
     free: Tensor
+    subspace: Tensor
     time: Tensor
     age: Tensor
     benign: Tensor
@@ -86,6 +93,8 @@ class Reader:
     ----------
     generic : BankDiscriminator
         Of all operators.
+    subspace : Subspace
+        Of the training part.
     bank : BankDiscriminator, optional
         Of the scenario's bank. Sees the backbone's inputs as well.
     backbone : callable, optional
@@ -93,6 +102,7 @@ class Reader:
     """
 
     generic: BankDiscriminator
+    subspace: Subspace
     bank: BankDiscriminator | None = None
     backbone: Callable[[Tensor, int], Tensor] | None = None
 
@@ -103,9 +113,9 @@ class Reader:
 
     @property
     def voices(self) -> int:
-        """Number of values at a point and channel: outputs of the bank's model, operators, and the free voice."""
+        """Number of values at a point and channel: outputs of the bank's model, operators, and two distances."""
         outputs = 0 if self.bank is None else self.bank.channels.shape[0]
-        return outputs + self.generic.channels.shape[0] + 1
+        return outputs + self.generic.channels.shape[0] + DISTANCES
 
     @cached_property
     def same_trunk(self) -> bool:
@@ -119,7 +129,9 @@ class Reader:
         return all(x is y or torch.equal(x, y) for x, y in zip(own, other, strict=True))
 
     def read(self, seen: Tensor, raw: Tensor | None, factor: int) -> Tensor:
-        """Return what all voices say, [B, C, V, cells]: the bank's model, generic, free.
+        """Return what all voices say, [B, C, V, cells]: the bank's model, generic, free, subspace.
+
+        The subspace voice speaks at the factor 1 and of several channels only; of one, the free voice knows more.
 
         Parameters
         ----------
@@ -129,13 +141,15 @@ class Reader:
             The same windows in data units, for the backbone.
         factor : int
         """
-        free = free_voice(seen)[:, :, None]
+        free = free_voice(seen)
+        speaks = factor == 1 and seen.shape[1] > 1
+        subspace = self.subspace.distance(torch.sinh(seen[:, :, VALUE])) if speaks else torch.zeros_like(free)
         if self.backbone is not None and raw is not None:
             seen = torch.cat([seen, self.backbone(raw, factor)], 2)
         chosen = standing_out(seen)
         seen = seen if chosen is None else of_channels(seen, chosen)
         hidden, prototypes = self.generic.trunk(seen), self._prototypes(factor)
-        parts = [self.generic.log_odds_of(hidden, seen, prototypes[0], chosen), free]
+        parts = [self.generic.log_odds_of(hidden, seen, prototypes[0], chosen), torch.stack([free, subspace], 2)]
         if self.bank is not None:
             hidden = hidden if self.same_trunk else self.bank.trunk(seen)
             parts.insert(0, self.bank.log_odds_of(hidden, seen, prototypes[1], chosen))
@@ -166,9 +180,11 @@ class Reader:
         moved = self.generic.moved
         nothing = moved.new_full((len(time), self.generic.channels.shape[1], self.voices), torch.nan)
         fitting = [mean for mean in means.values() if mean is not None] or [nothing]
-        odds = reduce(torch.add, fitting)[..., :-1] / len(fitting)
+        odds = reduce(torch.add, fitting)[..., :-DISTANCES] / len(fitting)
         of_free = [means[factor] for factor in FREE_FACTORS if factor in means]
-        free = torch.stack([(nothing if mean is None else mean)[..., -1] for mean in of_free], 1)
+        free = torch.stack([(nothing if mean is None else mean)[..., -2] for mean in of_free], 1)
+        first = means.get(1)
+        subspace = (nothing if first is None else first)[..., -1]
         count = self.generic.channels.shape[0]
         bank, benign, generic = odds.tensor_split((self.rules, odds.shape[-1] - count), -1)
-        return Evidence(bank, generic, free, time, age, benign)
+        return Evidence(bank, generic, free, subspace, time, age, benign)

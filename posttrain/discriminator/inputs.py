@@ -11,6 +11,7 @@ from torch.nn.functional import avg_pool1d, pad
 from ape.posttrain.discriminator.references import LARGEST, Nearest, References, pooled
 
 INPUTS = 19
+VALUE = 0  # input that holds the asinh of the standardised cells
 SHAPE, REGRESSION = 4, 6  # inputs that hold the asinh of a difference, in usual sizes; see `compare`
 SMOOTH = 9  # cells over which roughness is averaged
 LEAST = 1e-3  # standard deviations; smallest divisor of a difference

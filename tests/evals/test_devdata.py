@@ -69,11 +69,13 @@ def test_sets_without_a_manual_have_no_other_text(folder):
 def test_channels_at_fault_are_known_where_the_labels_name_them(folder):
     servers = folder.parent / "asd"
     servers.mkdir()
-    values = np.random.default_rng(0).normal(size=(300, 3))
-    np.savez(servers / "one.npz", values=values, train_end=200)
+    values = np.random.default_rng(0).normal(size=(300, 4)) * [1, 0, 1, 1]  # the constant channel is left out
+    np.savez(servers / "one.npz", values=values, train_end=200, channels=["a", "b", "c", "d"])
     (servers / "index.csv").write_text("series,length,text\none,300,Servers.\n")
-    (servers / "labels.csv").write_text("series,begin,end,root_cause_channels\none,240,242,0 2\none,270,271,1\n")
+    (servers / "labels.csv").write_text(
+        "series,begin,end,root_cause_channels\none,240,242,0 3\none,270,271,2\none,280,281,1\n"
+    )
     case = devdata.load_case("asd", "one")
     assert np.argwhere(case.at_fault).tolist() == [[240, 0], [240, 2], [241, 0], [241, 2], [270, 1]]
-    assert np.flatnonzero(case.labels).tolist() == [240, 241, 270]
+    assert np.flatnonzero(case.labels).tolist() == [240, 241, 270, 280]
     assert devdata.load_case("ucr", "wave").at_fault is None

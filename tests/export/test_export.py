@@ -162,10 +162,11 @@ def test_a_score_is_calibrated_as_by_ape(watched_run):
     free = 3 * torch.randn(n, scales, 1, generator=generator)
     free[:40, -1] = -torch.inf
     age = torch.randint(0, detector.latency + 1, (n,), generator=generator).clamp(max=detector.latency)
-    found = ScoreGraph(detector)(odds, free, age).numpy()
+    subspace = 9 * torch.randn(n, 1, generator=generator)
+    found = ScoreGraph(detector)(odds, free, subspace, age).numpy()
     bank, generic = odds.split([rules, operators], 2)
     nan_free = torch.where(free.isinf(), torch.nan, free)
-    evidence = Evidence(bank, generic, nan_free, torch.arange(n), age, bank[..., :0])
+    evidence = Evidence(bank, generic, nan_free, subspace, torch.arange(n), age, bank[..., :0])
     from ape.posttrain.calibration import Peaks
 
     expected = detector.require_calibration().score(Peaks.of(evidence), detector.kept)

@@ -19,7 +19,7 @@ def draw(n=N, seed=0, age=LATENCY, lift=0.0):
     """Evidence of normal points: two rules, three operators, two lengths of windows."""
     generator = np.random.default_rng(seed)
     bank, generic, free = (generator.exponential(size=(n, k)) + lift for k in (2, 3, 2))
-    return Peaks(bank, generic, free, np.full(n, age))
+    return Peaks(bank, generic, free, generator.exponential(size=n) + lift, np.full(n, age))
 
 
 def fitted(normal, weight=(0.5, 0.5)):
@@ -29,9 +29,10 @@ def fitted(normal, weight=(0.5, 0.5)):
 def test_largest_evidence_of_all_channels_counts():
     bank = torch.tensor([[[1.0, -torch.inf], [0.0, 3.0]]])  # one point, two channels, two rules
     generic, free = torch.tensor([[[5.0], [6.0]]]), torch.tensor([[[1.0, 2.0], [4.0, 3.0]]])
-    peaks = Peaks.of(Evidence(bank, generic, free, torch.tensor([7]), torch.tensor([9]), bank[..., :0]))
+    subspace = torch.tensor([[6.0, 4.0]])
+    peaks = Peaks.of(Evidence(bank, generic, free, subspace, torch.tensor([7]), torch.tensor([9]), bank[..., :0]))
     assert peaks.bank.tolist() == [[1, 3]] and peaks.generic.tolist() == [[6]]
-    assert peaks.free.tolist() == [[2, 4]] and peaks.age.tolist() == [9]
+    assert peaks.free.tolist() == [[2, 4]] and peaks.subspace.tolist() == [6] and peaks.age.tolist() == [9]
 
 
 def test_log_addition_by_hand():
@@ -40,12 +41,14 @@ def test_log_addition_by_hand():
     assert log_added(np.zeros((2, 0))).tolist() == [-np.inf, -np.inf]
 
 
-@pytest.mark.parametrize("voice", ["rules", "free", "both"])
-def test_scores_are_shares_of_normal_points(voice):
+@pytest.mark.parametrize(("voice", "least"), [("rules", 1.0), ("free", 1.0), ("both", 0.9)])
+def test_scores_are_shares_of_normal_points(voice, least):
+    """Points at which fused voices and subspace are high together leave a part of the share unused."""
     calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
     score = calibration.score(draw(seed=2), voice)
     for level, far in ((0.3, 0.02), (1, 0.05), (2, 0.2), (3, 0.5)):
-        assert (score >= level).mean() == pytest.approx(10.0**-level, rel=far)
+        share = (score >= level).mean() * 10.0**level
+        assert least - far <= share <= 1 + far
 
 
 def test_rule_that_fires_on_normal_points_has_to_fire_louder():
@@ -107,7 +110,7 @@ def test_stages_begin_at_their_ages(age, stage):
 def test_points_without_evidence_have_no_score():
     calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
     peaks = draw(3)
-    for values in (peaks.bank, peaks.generic, peaks.free):
+    for values in (peaks.bank, peaks.generic, peaks.free, peaks.subspace):
         values[1] = np.nan
     score = calibration.score(peaks, "both")
     assert np.isnan(score).tolist() == [False, True, False] and peaks.known.tolist() == [True, False, True]
@@ -125,3 +128,23 @@ def test_length_that_does_not_fit_leaves_the_other():
     short = replace(peaks, free=np.where([True, False], peaks.free, np.nan))
     np.testing.assert_array_equal(calibration.surprise(short)["free"], calibration.free[0](peaks.free[:, 0]))
     assert short.known.all()
+
+
+def test_subspace_decides_where_it_is_ten_times_as_surprising():
+    calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
+    peaks = draw(2000, seed=5)
+    loud = replace(peaks, subspace=peaks.subspace + np.linspace(0, 60, 2000))
+    score, before = calibration.score(loud, "both"), calibration.score(peaks, "both")
+    decides = calibration.of_subspace(loud)
+    np.testing.assert_array_equal(score[~decides], before[~decides])
+    assert (score[decides] > before[decides]).all() and decides[-100:].all()
+    assert calibration.of_subspace(peaks)[before > 1].mean() < 0.2
+    assert score[-1] == pytest.approx((peaks.subspace[-1] + 60) / np.log(10) - 1, rel=0.05)  # a tenth of its share
+
+
+def test_other_choices_of_voices_do_not_ask_the_subspace():
+    calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
+    peaks = draw(50, seed=5)
+    loud = replace(peaks, subspace=peaks.subspace + 60)
+    for voice in ("rules", "free"):
+        np.testing.assert_array_equal(calibration.score(loud, voice), calibration.score(peaks, voice))

@@ -15,6 +15,7 @@ from ape.posttrain.discriminator.normal import Normal
 from ape.posttrain.discriminator.pretrained import load_pretrained
 from ape.posttrain.discriminator.rules import BankDiscriminator, Question, generic_discriminator
 from ape.posttrain.discriminator.streaming import Scoring
+from ape.posttrain.discriminator.subspace import Subspace
 from ape.rules import broad_bank, build_context
 from ape.series import from_array
 
@@ -35,7 +36,7 @@ def context(values):
 
 
 @pytest.fixture(scope="module")
-def reader(context):
+def reader(values, context):
     network = load_pretrained()
     bank = broad_bank(context, ["level_shift", "flatline_hold"])
     model = BankDiscriminator(network, Question.of(bank), extra=1).eval()
@@ -45,7 +46,8 @@ def reader(context):
     def backbone(windows, factor):
         return windows.unflatten(2, (-1, factor)).mean(3)[:, :, None]
 
-    return Reader(generic_discriminator(network, context), model, backbone)
+    subspace = Subspace.of(Normal.of(values[:TRAINED], context))
+    return Reader(generic_discriminator(network, context), subspace, model, backbone)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +117,8 @@ def test_single_samples_give_the_same_bytes(fresh, values, at_once):
 def test_every_point_comes_once_and_says_its_age(fresh, values, at_once):
     assert at_once.time.tolist() == list(range(LENGTH - TRAINED))
     assert at_once.bank.shape == (LENGTH - TRAINED, 2, 2)
-    assert at_once.free.shape == (LENGTH - TRAINED, 2, 2)
-    for part in (at_once.bank, at_once.generic, at_once.free):
+    assert at_once.free.shape == (LENGTH - TRAINED, 2, 2) and at_once.subspace.shape == (LENGTH - TRAINED, 2)
+    for part in (at_once.bank, at_once.generic, at_once.free, at_once.subspace):
         assert part.isfinite().all()
     for end in (GAP - TRAINED, LENGTH - TRAINED):  # of both stretches
         last = at_once.age[end - LATENCY : end].tolist()
@@ -174,16 +176,18 @@ def test_points_are_means_over_the_windows_that_cover_them(fresh, values, reader
                     voices.append(reader.read(seen, raw, search.factor)[0, :, :, (sample - at) // search.factor])
         assert len(voices) == 4
         means.append(torch.stack(voices).mean(0))
-    odds = torch.stack(means).mean(0)[:, :-1]
+    odds = torch.stack(means).mean(0)[:, :-2]
     assert torch.allclose(torch.cat([evidence.bank[100], evidence.generic[100]], 1), odds, atol=1e-3)
-    assert torch.allclose(evidence.free[100], torch.stack([mean[:, -1] for mean in means]), atol=1e-3)
+    assert torch.allclose(evidence.free[100], torch.stack([mean[:, -2] for mean in means]), atol=1e-3)
+    assert torch.allclose(evidence.subspace[100], means[0][:, -1], atol=1e-3)
 
 
 def test_stretches_shorter_than_a_window_have_no_evidence(fresh, values):
     scoring = fresh()
     scoring.add(values[TRAINED : TRAINED + 40], gap=True)
     short = scoring.newest()
-    assert len(short) == 40 and short.generic.isnan().all() and short.free.isnan().all()
+    assert len(short) == 40
+    assert short.generic.isnan().all() and short.free.isnan().all() and short.subspace.isnan().all()
     rest = scoring.add(values[TRAINED + 40 : TRAINED + 200], gap=True)
     assert rest.time.tolist() == list(range(40)) and rest.bank.isnan().all()
     middle = scoring.newest()  # 160 samples: only windows of single samples fit
@@ -227,7 +231,7 @@ def test_a_spike_is_found_where_it_is(fresh, values):
 
 def test_without_a_bank_there_are_only_the_other_voices(values, reader, context):
     normal = Normal.of(values[:400], context)
-    scoring = Scoring(Reader(reader.generic), normal, continues=False)
+    scoring = Scoring(Reader(reader.generic, reader.subspace), normal, continues=False)
     evidence = scoring.add(values[400:700])
     assert evidence.bank.shape == (len(evidence), 2, 0)
     assert evidence.free.shape == (len(evidence), 1, 2)

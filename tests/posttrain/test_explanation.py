@@ -16,19 +16,18 @@ QUIET = -50.0  # log-odds
 
 
 def calibration(bank=(0.0, 0.0), generic=(0.0, 0.0)):
-    tails = (FLAT,) * 6
-    return Calibration(
-        np.array(bank), np.array(generic), FLAT, (FLAT,), 8, dict.fromkeys(("rules", "free", "both"), tails)
-    )
+    scores = dict.fromkeys(("rules", "free", "both"), (FLAT,) * 6) | {"subspace": (FLAT, FLAT)}
+    return Calibration(np.array(bank), np.array(generic), FLAT, (FLAT,), FLAT, 8, scores)
 
 
-def evidence(bank, generic=None, free=None):
-    """Evidence of n points and C channels from nested lists [n][C][R], [n][C][2] and [n][C]."""
+def evidence(bank, generic=None, free=None, subspace=None):
+    """Evidence of n points and C channels from nested lists [n][C][R], [n][C][2], and twice [n][C]."""
     bank = torch.tensor(bank)
     n, channels = bank.shape[:2]
     generic = torch.full((n, channels, 2), QUIET) if generic is None else torch.tensor(generic)
     free = torch.full((n, 1, channels), -1.0) if free is None else torch.tensor(free)[:, None]
-    return Evidence(bank, generic, free, torch.arange(n), torch.full((n,), 8), bank[..., :0])
+    subspace = torch.full((n, channels), -1.0) if subspace is None else torch.tensor(subspace)
+    return Evidence(bank, generic, free, subspace, torch.arange(n), torch.full((n,), 8), bank[..., :0])
 
 
 NOTHING_NAMED = np.zeros((1, 2), dtype=bool)
@@ -109,3 +108,17 @@ def test_shares_of_channels_by_hand():
 def test_shares_add_up_to_one_where_nothing_is_seen():
     quiet = evidence([[[QUIET, QUIET], [QUIET, QUIET]]])
     np.testing.assert_allclose(channel_shares(quiet, calibration(), "both"), [[0.5, 0.5]])
+
+
+def test_channels_count_by_the_subspace_where_it_decides():
+    broken = [[40.0, 40.0 + np.log(3)]]
+    two = evidence([[[3.0, QUIET], [0.0, QUIET]]], subspace=broken)
+    np.testing.assert_allclose(channel_shares(two, calibration(), "both"), [[0.25, 0.75]], rtol=1e-6)
+    assert channel_shares(two, calibration(), "rules")[0, 0] > 0.9
+
+
+def test_a_broken_relation_is_evidence_of_none():
+    near, far = (
+        explain(evidence([[[0.0, 0.0]]], subspace=[[x]]), calibration(), NOTHING_NAMED)[1][0, 0] for x in (-1.0, 30.0)
+    )
+    assert far[2] > near[2] == pytest.approx(1 / 3, rel=1e-5)

@@ -27,15 +27,16 @@ TIMED, ANYTIME = 1.0, 0.0  # priors of a rule with times of its own, and of one 
 
 
 def calibration():
-    tails = (FLAT,) * 6
-    return Calibration(np.zeros(1), np.zeros(1), FLAT, (FLAT,), 8, dict.fromkeys(("rules", "free", "both"), tails))
+    scores = dict.fromkeys(("rules", "free", "both"), (FLAT,) * 6) | {"subspace": (FLAT, FLAT)}
+    return Calibration(np.zeros(1), np.zeros(1), FLAT, (FLAT,), FLAT, 8, scores)
 
 
-def evidence(rule, benign, other, free=-1.0):
+def evidence(rule, benign, other, free=-1.0, subspace=-1.0):
     """One point and one channel: a rule of the bank, one benign rule, any other anomaly."""
     own = torch.tensor([[[benign, other]]], dtype=torch.float64)
     bank, generic = torch.tensor([[[rule]]], dtype=torch.float64), torch.full((1, 1, 1), -20.0, dtype=torch.float64)
-    return Evidence(bank, generic, torch.tensor([[[free]]]), torch.tensor([0]), torch.tensor([8]), own)
+    distances = torch.tensor([[[free]]]), torch.tensor([[subspace]])
+    return Evidence(bank, generic, *distances, torch.tensor([0]), torch.tensor([8]), own)
 
 
 def eased(rule, benign, other, prior=TIMED, same=False):
@@ -109,9 +110,9 @@ def test_best_benign_rule():
 
 
 @pytest.mark.parametrize("voice", ["rules", "free", "both"])
-@pytest.mark.parametrize("free", [0.5, 40.0])
-def test_score_falls_with_the_relief_and_never_rises(voice, free):
-    seen, known = evidence(12.0, 12.0, -5.0, free), calibration()
+@pytest.mark.parametrize(("free", "subspace"), [(0.5, -1.0), (40.0, -1.0), (0.5, 60.0)])
+def test_score_falls_with_the_relief_and_never_rises(voice, free, subspace):
+    seen, known = evidence(12.0, 12.0, -5.0, free, subspace), calibration()
     plain = known.score(Peaks.of(seen), voice)[0]
     falling = [quiet_score(seen, known, voice, Relief(*np.array([[[0.0]], [[by]]])))[0] for by in (0.0, 1.0, 4.0, 40.0)]
     assert falling[0] == plain and falling[1] < plain
