@@ -30,9 +30,10 @@ def _run(arguments: argparse.Namespace) -> None:
         raise InputError("no such folder", str(folder), "check the path")
     with making(out):
         failed = run_experiment(experiment, out, folder, arguments.workers, arguments.ray)
-    if failed:
-        console.print(f"{failed} cells failed: {out / 'cells' / 'failures.json'}; rerun the command to retry them")
     _print_paths(out, failed)
+    if failed:
+        where = str(out / "cells" / "failures.json")
+        raise InputError(f"{failed} cells failed", where, "rerun the command to try them again")
 
 
 def _report(arguments: argparse.Namespace) -> None:

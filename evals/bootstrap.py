@@ -9,7 +9,7 @@ RESAMPLES = 4000
 
 
 def interval(values: pd.Series, groups: pd.Series) -> tuple[float, float, float]:
-    """Return the mean, and the ends of its 95 % bootstrap interval.
+    """Return the mean, and the ends of its 95 % bootstrap interval, which are NaN with fewer than two groups.
 
     Parameters
     ----------
@@ -21,6 +21,8 @@ def interval(values: pd.Series, groups: pd.Series) -> tuple[float, float, float]
     """
     values = values.dropna()
     sums = values.groupby(groups.reindex(values.index)).agg(["sum", "count"]).to_numpy()
+    if len(sums) < 2:
+        return float(values.mean()), np.nan, np.nan
     draw = np.random.default_rng(0).integers(len(sums), size=(RESAMPLES, len(sums)))
     means = sums[draw, 0].sum(1) / sums[draw, 1].sum(1)
     low, high = np.quantile(means, [0.025, 0.975])

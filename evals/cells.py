@@ -36,7 +36,7 @@ from ape.evals.arms import MinedCase, Outcome, mine_case
 from ape.evals.attributed import Figures, attribution_figures
 from ape.evals.cases import Case
 from ape.evals.datasets import group, load_case, part
-from ape.evals.experiment import OURS, Experiment
+from ape.evals.experiment import ALONE, OURS, Experiment
 from ape.evals.methods import METHODS, Method, running
 from ape.evals.metrics import average_precision, in_time, ucr_accuracy, vus_pr
 from ape.evals.metrics.checks import fill_unscored, segments
@@ -136,7 +136,7 @@ def _measure_backbone(name: str, case: Case, banks: Path, seed: int, experiment:
         if "free" in voices:
             measured.setdefault(f"{name}: free voice", voices["free"])
         if "rules" in voices:
-            measured[f"{name} + {arm}, rules alone"] = voices["rules"]
+            measured[f"{name} + {arm}{ALONE}"] = voices["rules"]
         if "both" in voices:
             measured[f"{name} + {arm}"] = replace(voices["both"], kept=outcome.kept, attributed=outcome.attributed)
         if arm == "mined bank":

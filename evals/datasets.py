@@ -24,7 +24,7 @@ from ape.series import from_array, load
 UCR_HALVES = {"ucr tuning": True, "ucr confirmation": False}  # whether the default recipe was chosen on them
 SETS = ("ucr", "nab", "asd", "skab", "tep", "bench", *VARIANTS, *UCR_HALVES)
 BENCH_EVENTS = 3  # of the fault of a series
-SEPARATE_RUNS = ("skab", "tep")  # each series is a run of its own
+SEPARATE_RUNS = ("asd", "skab", "tep")  # each series is a server or a run of its own
 Scenarios = Literal["tuning", "confirmation", "all"]
 # number, name, end of the training part, first and last anomalous position (0-based)
 PUBLISHED_FILE = re.compile(r"(\d+)_UCR_Anomaly_(.+)_(\d+)_(\d+)_(\d+)\.txt")

@@ -35,10 +35,12 @@ def load_case(data_set: str, name: str) -> Case:
     """
     folder = _folder() / data_set
     row = _index(data_set).loc[name]
-    path = next(path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists())
+    path = next((path for suffix in (".npz", ".csv") if (path := folder / f"{name}{suffix}").exists()), None)
+    if path is None:
+        raise InputError(f"no file of the series '{name}'", str(folder), "add it, or remove its row in index.csv")
     text, other_text = _nab_texts(name) if data_set == "nab" else _texts(data_set, str(row["text"]))
     series = load(path, train_end=TRAIN_END.get(data_set), text=text)
-    events = pd.read_csv(folder / "labels.csv")
+    events = _labels(data_set)
     events = events[events["series"] == name]
     labels = np.zeros(len(series.row_points), dtype=bool)
     for begin, end in events[["begin", "end"]].to_numpy():
@@ -90,14 +92,32 @@ def _manual(data_set: str) -> tuple[str, str]:
 def anomalous_series(data_set: str, longest: int | None = None) -> list[str]:
     """Return the names of the series with an anomaly and at most ``longest`` points, in the order of the index."""
     lengths = _index(data_set)["length"]
-    anomalous = set(pd.read_csv(_folder() / data_set / "labels.csv")["series"])
+    anomalous = set(_labels(data_set)["series"])
     return [
         str(name) for name, length in lengths.items() if name in anomalous and (longest is None or length <= longest)
     ]
 
 
 def _index(data_set: str) -> pd.DataFrame:
-    return pd.read_csv(_folder() / data_set / "index.csv").set_index("series")
+    index = _table(data_set, "index.csv", ["length"], ["series", "text"])
+    if index["series"].duplicated().any():
+        raise InputError("a series is there twice", str(_folder() / data_set / "index.csv"), "remove a row")
+    return index.set_index("series")
+
+
+def _labels(data_set: str) -> pd.DataFrame:
+    return _table(data_set, "labels.csv", ["begin", "end"], ["series"])
+
+
+def _table(data_set: str, name: str, numbers: list[str], others: list[str]) -> pd.DataFrame:
+    """Read a table of a data set, which must have these columns; the first ones are whole numbers."""
+    path = _folder() / data_set / name
+    try:
+        table = pd.read_csv(path)
+        return table.astype(dict.fromkeys(numbers, int) | dict.fromkeys(others, str))
+    except (OSError, ValueError, KeyError) as error:
+        columns = ", ".join([*others, *numbers])
+        raise InputError(f"cannot read it: {error}"[:200], str(path), f"give a CSV file with {columns}") from error
 
 
 def _folder() -> Path:

@@ -5,9 +5,11 @@ The files in ``evals/experiments/`` are known by name. Unknown keys and names ar
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
-from dataclasses import fields
+from dataclasses import asdict, fields
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +18,20 @@ from pydantic.dataclasses import dataclass
 
 from ape import detectors
 from ape.core.errors import InputError
+from ape.core.validation import validated
 from ape.detectors.detector import automatic_window
 from ape.evals.arms import ARMS
 from ape.evals.datasets import SETS, Scenarios, group, series_names
 from ape.evals.methods import METHODS
 from ape.evals.simple import SIMPLE
 from ape.evals.third_party import THIRD_PARTY
-from ape.posttrain import DEFAULT
+from ape.posttrain import DEFAULT, Recipe
+from ape.runs.jobs import NAME, NAME_CHARACTERS
 from ape.series import Series
 
 FOLDER = Path(__file__).parent / "experiments"
+OWN_NAME = re.compile(rf"(?=.{{1,60}}$){NAME.pattern}")
+ALONE = ", rules alone"  # end of the name of a score without the free voice
 OURS = "APE"  # name of the system with the score that the acceptance check keeps
 
 
@@ -73,9 +79,9 @@ class Experiment:
     """
 
     title: str
-    sets: list[Literal[SETS]]  # type: ignore[valid-type]
+    sets: list[Literal[SETS]] = Field(min_length=1)  # type: ignore[valid-type]
     seeds: int = Field(default=1, ge=1, le=100)
-    longest: int | None = None
+    longest: int | None = Field(default=None, ge=1)
     of_each_recording: int | None = Field(default=None, ge=1)
     backbones: list[str] = Field(default_factory=list)
     third_party: list[str] = Field(default_factory=list)
@@ -91,6 +97,17 @@ class Experiment:
     reference: str = f"vae + {OURS}"
     differences: list[tuple[str, str]] = Field(default_factory=list)
 
+    @property
+    def trained(self) -> list[str]:
+        """Names of the detectors that are post-trained: backbones, variants and wrapped detectors."""
+        return [*self.backbones, *self.variants, *self.third_party]
+
+    @property
+    def posttrained(self) -> list[str]:
+        """Names of the ways to post-train each of them."""
+        generators = [f"{name}'s negatives" for name in self.generators]
+        return [*self.arms, *generators, *self.weights, *self.recipes]
+
     def new_detector(self, name: str) -> detectors.WindowedDetector:
         """Return an untrained detector for a backbone or variant."""
         options = dict(self.variants.get(name, {"backbone": name}))
@@ -99,6 +116,9 @@ class Experiment:
     def train(self, name: str, series: Series, seed: int) -> detectors.WindowedDetector:
         """Train a backbone, a variant or a wrapped detector on a series."""
         if name in self.third_party:
+            if series.n_channels > 1:
+                what = f"{name} takes one channel, not {series.n_channels}"
+                raise InputError(what, series.name, "leave out 'third_party', or sets with several channels")
             return THIRD_PARTY[name](series, automatic_window(series), seed)
         return self.new_detector(name).fit(series, seed=seed)
 
@@ -134,13 +154,33 @@ def _require_known_names(experiment: Experiment, path: Path) -> None:
     ):
         if unknown := [each for each in given if each not in known]:
             raise InputError(f"no '{unknown[0]}'", f"{path}, {key}", f"use names from: {', '.join(known)}")
+    for key, given in (("sets", experiment.sets), ("backbones", experiment.trained), ("arms", experiment.posttrained)):
+        if twice := [name for name, count in Counter(given).items() if count > 1]:
+            raise InputError(f"'{twice[0]}' is there twice", f"{path}, {key}", "give each system a name of its own")
+    for name in (*experiment.variants, *experiment.recipes, *experiment.weights):
+        if not OWN_NAME.fullmatch(name) or "--" in name or name == OURS or name.endswith(ALONE):
+            what = f"'{name[:60]}' cannot be the name of a system"
+            raise InputError(what, str(path), f"use up to 60 {NAME_CHARACTERS}, not '--', '{OURS}' or '{ALONE}'")
     for name, options in experiment.variants.items():
-        if "backbone" not in options:
-            raise InputError(f"variants.{name} needs 'backbone'", str(path), "name the backbone that it changes")
-        try:
-            experiment.new_detector(name)
-        except InputError as error:
-            raise InputError(error.what, f"{path}, variants.{name}", error.hint) from error
+        _require_variant(experiment, name, options, f"{path}, variants.{name}")
+    for name, changes in experiment.recipes.items():
+        where = f"{path}, recipes.{name}"
+        validated(Recipe, asdict(DEFAULT) | changes, "not a recipe", where, "see ape.posttrain.Recipe", root="recipe")
+        if wrong := [field for field, value in changes.items() if not isinstance(value, str) and not 0 <= value < inf]:
+            raise InputError(f"'{wrong[0]}' is negative or not finite", where, "give a number of at least 0")
+
+
+def _require_variant(experiment: Experiment, name: str, options: dict[str, Any], where: str) -> None:
+    if not isinstance(options.get("backbone"), str):
+        raise InputError("it needs 'backbone'", where, f"name the one that it changes: {', '.join(detectors.names())}")
+    if fixed := [option for option in ("name", "device") if option in options]:
+        raise InputError(f"'{fixed[0]}' cannot be changed", where, "leave it out")
+    if not isinstance(options.get("window", 1), int):
+        raise InputError("'window' is not a whole number", where, "give samples")
+    try:
+        experiment.new_detector(name)
+    except InputError as error:
+        raise InputError(error.what, where, error.hint) from error
 
 
 def cell_names(experiment: Experiment, ucr_folder: Path | None) -> list[str]:
@@ -149,7 +189,7 @@ def cell_names(experiment: Experiment, ucr_folder: Path | None) -> list[str]:
     Cells of one series are neighbours. The first one mines the bank of the series; the others wait for it.
     ``ucr_folder`` contains the published UCR files.
     """
-    kinds = [("backbone", name) for name in [*experiment.backbones, *experiment.variants, *experiment.third_party]]
+    kinds = [("backbone", name) for name in experiment.trained]
     kinds += [("method", name) for name in experiment.methods]
     kinds += [("simple", "all")] if experiment.simple else []
     return [

@@ -63,7 +63,7 @@ def write_report(
     write_bytes(out / "cells.parquet", stored.getvalue())
     write_text(out / "differences.csv", _differences_by_series(rows, reference).to_csv())
     parts, summary = _tables(rows, reference, differences), _summary(rows)
-    markdown = "\n\n".join(f"## {heading}\n\n{table.to_markdown(floatfmt='.3f')}" for heading, table in parts)
+    markdown = "\n\n".join(f"## {heading}\n\n{_markdown(table)}" for heading, table in parts)
     write_text(out / "report.md", f"# {title}\n\n{summary}\n\n{markdown}\n")
     page = Environment(autoescape=select_autoescape(default=True)).from_string(PAGE)
     shown = [(heading, _Safe(table.round(3).to_html(border=0, na_rep=""))) for heading, table in parts]
@@ -81,8 +81,8 @@ def write_report(
 def compare(before: Path, after: Path) -> pd.DataFrame:
     """Return the change of each system's average precision between two folders of one experiment."""
     rows = [_read_rows(folder) for folder in (before, after)]
-    recordings = _recordings(rows[1])
-    old, new = (each.groupby(["series", "system"])["ap"].mean().unstack("system") for each in rows)
+    recordings = rows[1].drop_duplicates(["set", "series"]).set_index(["set", "series"])["recording"]
+    old, new = (each.groupby(["set", "series", "system"])["ap"].mean().unstack("system") for each in rows)
     series, systems = old.index.intersection(new.index), old.columns.intersection(new.columns)
     if not len(series) or not len(systems):
         raise InputError("nothing in common", f"{before}, {after}", "compare runs of one experiment")
@@ -233,6 +233,15 @@ def false_alarms(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table).T.rename(columns=lambda column: f"{column.removeprefix('false ')} promised")
 
 
+def _markdown(table: pd.DataFrame) -> str:
+    """Return a table in Markdown, in which a bar in a name ends no cell."""
+    return str(table.rename(index=_escaped, columns=_escaped).to_markdown(floatfmt=".3f"))
+
+
+def _escaped(name: object) -> str:
+    return str(name).replace("|", "\\|")
+
+
 class _Safe(str):
     """HTML that pandas has escaped."""
 
@@ -256,7 +265,10 @@ def _read_rows(folder: Path) -> pd.DataFrame:
     path = folder / "cells.parquet"
     if not path.is_file():
         raise InputError("no cells", str(path), "run the experiment first: ape eval run")
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(path)[["set", "series", "recording", "system", "ap"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"not the cells of an experiment: {error}"[:200], str(path), "ape eval report DIR") from error
 
 
 def _recordings(rows: pd.DataFrame) -> pd.Series:

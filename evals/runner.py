@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from ape.core.errors import InputError
+from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
+from ape.core.validation import validated
 from ape.evals.cells import measure_cell
 from ape.evals.experiment import Experiment, cell_names
 from ape.evals.report import write_report
-from ape.posttrain.discriminator.pretrained import read_card
+from ape.evals.third_party import THIRD_PARTY_PACKAGES
+from ape.posttrain.discriminator.pretrained import load_pretrained
 from ape.runs.jobs import FAILURES, map_jobs, show_progress
 
 RECORD = "experiment.json"
 CELLS = "cells"
+MEASURED = ("arms", "variants", "generators", "recipes", "weights", "simple")  # what cells of the same name depend on
 
 
 def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, workers: int, ray: str | None) -> int:
@@ -34,11 +39,17 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     ray : str, optional
         Address of a Ray cluster to use instead.
     """
-    for folder in experiment.weights.values():
-        read_card(folder)  # refuses missing weights before hours of work
     names = cell_names(experiment, ucr_folder)
+    if not names:
+        raise InputError("nothing to measure", experiment.title, "name systems, and sets with series that short")
+    record = TypeAdapter(Experiment).dump_python(experiment, mode="json")
+    _require_same(out, record)
+    for folder in experiment.weights.values():
+        load_pretrained(folder)  # refuses damaged weights before hours of work
+    if experiment.third_party:
+        require_extra("eval", THIRD_PARTY_PACKAGES, "the comparison of wrapped detectors", "third_party")
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment, mode="json"))
+    write_json(out / RECORD, record)
     work = partial(measure_cell, experiment, out, ucr_folder)
     results = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
     if not results:
@@ -47,11 +58,22 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     return len(names) - len(results)
 
 
+def _require_same(out: Path, record: dict[str, Any]) -> None:
+    """Raise `InputError` if cells of the same names in ``out`` were measured in another way."""
+    if not (out / RECORD).exists():
+        return
+    before = read_json(out / RECORD, "experiment")
+    for key in MEASURED:
+        if not isinstance(before, dict) or before.get(key, record[key]) != record[key]:
+            raise InputError(f"this folder has cells of other '{key}'", str(out / RECORD), "give another --out")
+
+
 def rewrite_report(out: Path) -> None:
     """Write the report of the cells in ``out`` again."""
-    record = read_json(out / RECORD, "experiment")
+    obj = read_json(out / RECORD, "experiment")
+    experiment = validated(Experiment, obj, "not an experiment", out / RECORD, "run it again: ape eval run")
     paths = sorted((out / CELLS).glob("*--*.json"))
     if not paths:
         raise InputError("no cells", str(out / CELLS), "run the experiment first: ape eval run")
     cells = [read_json(path, "cell") for path in paths]
-    write_report(out, record["title"], record["reference"], cells, record["differences"])
+    write_report(out, experiment.title, experiment.reference, cells, experiment.differences)

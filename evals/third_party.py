@@ -69,6 +69,7 @@ def hugging_face_patchtst(series: Series, window: int, seed: int) -> WrappedDete
     return detector
 
 
+THIRD_PARTY_PACKAGES = ("pyod", "dtaianomaly", "transformers")
 ThirdParty = Callable[[Series, int, int], WrappedDetector]
 THIRD_PARTY: dict[str, ThirdParty] = {
     "PyOD autoencoder": pyod_autoencoder,

@@ -25,8 +25,9 @@ def load_pretrained(folder: Path = PACKAGED, device: torch.device | str = "cpu")
     InputError
         A file is missing or damaged, or the weights are for other operators.
     """
-    hint = "run 'ape pretrain' again"
-    if read_card(folder).get("operators") != list(NAMES):
+    hint = "make them with 'ape pretrain'"
+    card = read_card(folder)
+    if not isinstance(card, dict) or card.get("operators") != list(NAMES):
         raise InputError("the weights are for other operators", str(folder), hint)
     network = RuleDiscriminator()
     try:

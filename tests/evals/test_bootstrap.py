@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -22,5 +24,10 @@ def test_interval_of_differences_by_hand():
 
 
 def test_missing_values_are_left_out():
-    values = pd.Series({"a": 1.0, "b": float("nan")})
-    assert interval(values, pd.Series({"a": "a", "b": "b"})) == (1.0, 1.0, 1.0)
+    values = pd.Series({"a": 1.0, "b": float("nan"), "c": 1.0})
+    assert interval(values, pd.Series({"a": "a", "b": "b", "c": "c"})) == (1.0, 1.0, 1.0)
+
+
+def test_one_recording_has_no_interval():
+    mean, low, high = interval(pd.Series({"a1": 1.0, "a2": 0.0}), pd.Series({"a1": "a", "a2": "a"}))
+    assert mean == 0.5 and math.isnan(low) and math.isnan(high)

@@ -79,3 +79,27 @@ def test_channels_at_fault_are_known_where_the_labels_name_them(folder):
     assert np.argwhere(case.at_fault).tolist() == [[240, 0], [240, 2], [241, 0], [241, 2], [270, 1]]
     assert np.flatnonzero(case.labels).tolist() == [240, 241, 270, 280]
     assert devdata.load_case("ucr", "wave").at_fault is None
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("index.csv", None, "index.csv.*series, text, length"),
+        ("index.csv", "", "cannot read it"),
+        ("index.csv", "series,text\nwave,A sine.\n", "length"),
+        ("index.csv", "series,length,text\nwave,500,A\nwave,500,A\n", "twice"),
+        ("labels.csv", "series,begin,end\nwave,early,420\n", "labels.csv"),
+    ],
+)
+def test_damaged_tables_are_named(folder, file, content, message):
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    with pytest.raises(InputError, match=message):
+        devdata.load_case("ucr", "wave")
+
+
+def test_missing_file_of_a_series_is_named(folder):
+    (folder / "wave.npz").unlink()
+    with pytest.raises(InputError, match="no file of the series 'wave'"):
+        devdata.load_case("ucr", "wave")

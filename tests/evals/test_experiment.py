@@ -44,6 +44,15 @@ def test_the_package_has_experiments():
         ('third_party = ["GPT"]', "third_party"),
         ("of_each_recording = 0", "of_each_recording"),
         ("recipes = { hot = { heat = 1.0 } }", "no 'heat'"),
+        ('recipes = { hot = { steps = "many" } }', "not a recipe"),
+        ("recipes = { hot = { rate = nan } }", "not finite"),
+        ("recipes = { hot = { steps = -4 } }", "negative"),
+        ('recipes = { "mined bank" = { steps = 4 } }', "'mined bank' is there twice"),
+        ("recipes = { APE = { steps = 4 } }", "cannot be the name"),
+        ('recipes = { "a--b" = { steps = 4 } }', "cannot be the name"),
+        ('recipes = { "own, rules alone" = { steps = 4 } }', "cannot be the name"),
+        ('backbones = ["vae", "vae"]', "'vae' is there twice"),
+        ("longest = 0", "longest"),
         ("title = ", "not TOML"),
     ],
 )
@@ -58,7 +67,10 @@ def test_unknown_entries_are_refused(path, change, message):
     [
         ('{ backbone = "gpt" }', "no backbone 'gpt'"),
         ('{ backbone = "vae", colour = 1 }', "no option 'colour'"),
-        ("{ hidden = 3 }", "variants.mine needs 'backbone'"),
+        ("{ hidden = 3 }", "it needs 'backbone'"),
+        ('{ backbone = ["vae"] }', "it needs 'backbone'"),
+        ('{ backbone = "vae", device = "cuda" }', "'device' cannot be changed"),
+        ('{ backbone = "vae", window = 64.5 }', "not a whole number"),
     ],
 )
 def test_impossible_variants_are_refused(path, variant, message):

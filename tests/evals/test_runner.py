@@ -70,3 +70,46 @@ def test_missing_weights_are_refused_before_the_first_cell(archive, tmp_path, ca
     argv = ["eval", "run", str(experiment), "--data", str(archive), "--out", str(out), "--workers", "1"]
     assert main(argv) == 2
     assert "nowhere" in capsys.readouterr().err and not (out / "cells").exists()
+
+
+def run(text, archive, out):
+    experiment = out.with_suffix(".toml")
+    experiment.write_text(text)
+    return main(["eval", "run", str(experiment), "--data", str(archive), "--out", str(out), "--workers", "1"])
+
+
+def test_cells_of_other_systems_are_refused_and_more_seeds_are_not(archive, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(EXPERIMENT, archive, out) == 0
+    assert run(EXPERIMENT.replace("seeds = 2", "seeds = 3"), archive, out) == 0
+    before = (out / "experiment.json").read_bytes()
+    assert run(EXPERIMENT.replace('"Sub-PCA", ', ""), archive, out) == 2
+    assert "other 'simple'" in capsys.readouterr().err and (out / "experiment.json").read_bytes() == before
+
+
+def test_nothing_to_measure_writes_nothing(archive, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(EXPERIMENT.replace("seeds", "longest = 10\nseeds"), archive, out) == 2
+    assert "nothing to measure" in capsys.readouterr().err and not (out / "experiment.json").exists()
+
+
+def test_failed_cells_end_with_exit_code_2_and_the_report_of_the_others(archive, tmp_path, capsys):
+    bad = next(archive.glob("003*"))
+    bad.write_text("\n".join(["1.0"] * 900))
+    out = tmp_path / "out"
+    assert run(EXPERIMENT, archive, out) == 2
+    assert "2 cells failed" in capsys.readouterr().err and (out / "report.md").exists()
+
+
+def test_bars_in_names_end_no_cell_of_the_report(archive, tmp_path):
+    assert run(EXPERIMENT, archive, tmp_path / "out") == 0
+    row = next(line for line in (tmp_path / "out" / "report.md").read_text().splitlines() if "difference" in line)
+    assert row.startswith("| \\|difference\\| ")
+
+
+def test_damaged_cells_of_a_comparison_are_named(archive, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(EXPERIMENT, archive, out) == 0
+    (out / "cells.parquet").write_bytes(b"PAR1")
+    assert main(["eval", "compare", str(out), str(out)]) == 2
+    assert "cells.parquet" in capsys.readouterr().err

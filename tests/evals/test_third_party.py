@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ape.core.errors import InputError
 from ape.evals.datasets import load_case
 from ape.evals.experiment import Experiment
 from ape.evals.third_party import THIRD_PARTY
+from ape.series import from_array
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,10 @@ def test_the_wrapped_detector_learns_the_wave_and_repeats(name, ucr_names):
     assert 650 < score.argmax() < 770  # the event is at [700, 720); windows reach over it
     window = torch.from_numpy(case.series.values[: first.window].T[None].copy())
     assert first.encode(window).ndim == 2
+
+
+@pytest.mark.parametrize("name", THIRD_PARTY)
+def test_several_channels_are_refused(name):
+    experiment = Experiment("Waves", ["ucr"], third_party=[name])
+    with pytest.raises(InputError, match="takes one channel, not 2"):
+        experiment.train(name, from_array(np.random.default_rng(0).normal(size=(900, 2)), train_end=500), seed=0)
