@@ -157,12 +157,12 @@ def test_the_manifest_says_what_a_caller_needs(watched_run, exported):
 def test_a_score_is_calibrated_as_by_ape(watched_run):
     detector, generator = watched_run.detector, torch.Generator().manual_seed(0)
     rules, operators = len(detector.rule_names), len(detector.generic.question.weight)
-    n, scales = 500, len(detector.require_calibration().free)
-    odds = 6 * torch.randn(n, 1, rules + operators, generator=generator)
-    free = 3 * torch.randn(n, scales, 1, generator=generator)
+    n, channels, scales = 500, 3, len(detector.require_calibration().free)
+    odds = 6 * torch.randn(n, channels, rules + operators, generator=generator)
+    free = 3 * torch.randn(n, scales, channels, generator=generator)
     free[:40, -1] = -torch.inf
     age = torch.randint(0, detector.latency + 1, (n,), generator=generator).clamp(max=detector.latency)
-    subspace = 9 * torch.randn(n, 1, generator=generator)
+    subspace = 9 * torch.randn(n, channels, generator=generator)
     found = ScoreGraph(detector)(odds, free, subspace, age).numpy()
     bank, generic = odds.split([rules, operators], 2)
     nan_free = torch.where(free.isinf(), torch.nan, free)
