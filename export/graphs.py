@@ -130,7 +130,7 @@ class ScoreGraph(nn.Module):
         passed = torch.stack([age >= least for least in AGES]).long().sum(0)
         stage = torch.where(age >= self.latency, len(AGES) + 1, passed)
         score = _calibrated(self.own, value, stage)
-        if self.voice == "both":
+        if self.voice == "both" and not self.apart.constant:
             apart = tail_of(self.apart, subspace.amax(1).double())
             score = score + log10(1 - SUBSPACE_SHARE)
             apart = _calibrated(self.of_subspace, apart, stage) + log10(SUBSPACE_SHARE)

@@ -90,7 +90,7 @@ class Calibration:
     free : sequence of Tail
         Of the distances to the nearest windows of each length.
     subspace : Tail
-        Of the distances to the subspace.
+        Of the distances to the subspace; constant if there is one channel.
     latency : int
         Samples that are known after a point whose score is final.
     scores : mapping of str to sequence of Tail
@@ -179,12 +179,14 @@ class Calibration:
 
     def score_of(self, surprise: Mapping[str, np.ndarray], age: np.ndarray, voice: Voice) -> np.ndarray:
         """Return the score of points, float32 [n], from `surprise` and the points' ages."""
-        if voice != "both":
+        if voice != "both" or self.subspace.constant:
             return self._calibrated(surprise, age, voice)
         return np.asarray(np.maximum(*self._shared(surprise, age)).clip(min=0))
 
     def of_subspace(self, peaks: Peaks) -> np.ndarray:
-        """Return where the score of both voices is that of the subspace, bool [n]."""
+        """Return where the score of both voices is that of the subspace, bool [n]; nowhere if there is one channel."""
+        if self.subspace.constant:
+            return np.zeros(len(peaks.age), dtype=bool)
         fused, subspace = self._shared(self.surprise(peaks), peaks.age)
         return np.asarray(subspace > fused)
 

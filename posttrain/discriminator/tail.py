@@ -34,6 +34,11 @@ class Tail:
         above = normal[normal > quantiles[-1]]
         return cls(quantiles, max(float((above - quantiles[-1]).mean()) if len(above) else 0.0, LEAST_EXCESS))
 
+    @property
+    def constant(self) -> bool:
+        """Whether all normal points are equal."""
+        return bool(self.quantiles[0] == self.quantiles[-1]) and self.excess <= LEAST_EXCESS
+
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Return minus log10 of the share of normal points that score as high, float [T]."""
         below = np.searchsorted(self.quantiles, scores, side="left") / GRID * (1 - EXTRAPOLATED)

@@ -31,7 +31,9 @@ from ape.export.standalone import scorer
 from ape.monitor.alarms import alarms
 from ape.posttrain import EnhancedDetector
 from ape.posttrain.backbone_inputs import BackboneStatistics
+from ape.posttrain.calibration import Peaks
 from ape.posttrain.discriminator.evidence import Evidence
+from ape.posttrain.discriminator.tail import GRID, Tail
 from ape.series import Series, load
 from ape.series.series import Gap
 
@@ -155,22 +157,24 @@ def test_the_manifest_says_what_a_caller_needs(watched_run, exported):
 
 
 def test_a_score_is_calibrated_as_by_ape(watched_run):
-    detector, generator = watched_run.detector, torch.Generator().manual_seed(0)
+    generator, calibration = torch.Generator().manual_seed(0), watched_run.detector.require_calibration()
+    distances, surprise, trained = (Tail(np.linspace(low, 3, GRID), 0.5) for low in (-9, 0, 1))
+    scores = {**calibration.scores, "subspace": (surprise, trained)}
+    detector = replace(watched_run.detector, calibration=replace(calibration, subspace=distances, scores=scores))
     rules, operators = len(detector.rule_names), len(detector.generic.question.weight)
     n, channels, scales = 500, 3, len(detector.require_calibration().free)
     odds = 6 * torch.randn(n, channels, rules + operators, generator=generator)
     free = 3 * torch.randn(n, scales, channels, generator=generator)
     free[:40, -1] = -torch.inf
     age = torch.randint(0, detector.latency + 1, (n,), generator=generator).clamp(max=detector.latency)
-    subspace = 9 * torch.randn(n, channels, generator=generator)
+    subspace = 40 * torch.randn(n, channels, generator=generator)
     found = ScoreGraph(detector)(odds, free, subspace, age).numpy()
     bank, generic = odds.split([rules, operators], 2)
     nan_free = torch.where(free.isinf(), torch.nan, free)
     evidence = Evidence(bank, generic, nan_free, subspace, torch.arange(n), age, bank[..., :0])
-    from ape.posttrain.calibration import Peaks
-
     expected = detector.require_calibration().score(Peaks.of(evidence), detector.kept)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert 0 < detector.require_calibration().of_subspace(Peaks.of(evidence)).mean() < 1
 
 
 @pytest.mark.extended

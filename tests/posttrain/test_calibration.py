@@ -148,3 +148,10 @@ def test_other_choices_of_voices_do_not_ask_the_subspace():
     loud = replace(peaks, subspace=peaks.subspace + 60)
     for voice in ("rules", "free"):
         np.testing.assert_array_equal(calibration.score(loud, voice), calibration.score(peaks, voice))
+
+
+def test_one_channel_leaves_all_false_alarms_to_the_fused_voices():
+    silent = [replace(draw(seed=seed), subspace=np.zeros(N)) for seed in (0, 6, 1, 2)]
+    calibration = fitted(silent[0]).with_scores(*silent[1:3])
+    assert (calibration.score(silent[3], "both") >= 2).mean() == pytest.approx(0.01, abs=0.002)
+    assert not calibration.of_subspace(silent[3]).any()
