@@ -46,7 +46,8 @@ def dtaianomaly_autoencoder(series: Series, window: int, seed: int) -> WrappedDe
         shift, scale = x.mean(2, keepdim=True), x.std(2, correction=0, keepdim=True) + 1e-8
         return module(((x - shift) / scale).transpose(1, 2)).transpose(1, 2) * scale + shift
 
-    return wrap(model.neural_network_, "encoder", reconstruct, window, _units(series))
+    units = float(series.train.mean()), float(series.train.std())
+    return wrap(model.neural_network_, "encoder", reconstruct, window, units)
 
 
 def hugging_face_patchtst(series: Series, window: int, seed: int) -> WrappedDetector:
@@ -80,7 +81,3 @@ THIRD_PARTY: dict[str, ThirdParty] = {
 
 def _normal_windows(series: Series, window: int) -> np.ndarray:
     return sliding(series.values, window)[starts(series.train_segments, window)].reshape(-1, window)
-
-
-def _units(series: Series) -> tuple[float, float]:
-    return float(series.train.mean()), float(series.train.std())
