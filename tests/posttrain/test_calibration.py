@@ -130,7 +130,7 @@ def test_length_that_does_not_fit_leaves_the_other():
     assert short.known.all()
 
 
-def test_subspace_decides_where_it_is_ten_times_as_surprising():
+def test_subspace_decides_where_it_is_much_rarer():
     calibration = fitted(draw()).with_scores(draw(seed=6), draw(seed=1))
     peaks = draw(2000, seed=5)
     loud = replace(peaks, subspace=peaks.subspace + np.linspace(0, 60, 2000))
