@@ -18,6 +18,7 @@ from ape.detectors.training import seeded
 from ape.series import Series
 from ape.series.windows import sliding, starts
 
+BATCH = 32  # windows, of dtaianomaly; its default
 PATCH = 4  # samples in a patch of PatchTST
 # by default 128, 512, 3, 4
 SIZES: dict[str, Any] = {"d_model": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -40,7 +41,8 @@ def dtaianomaly_autoencoder(series: Series, window: int, seed: int) -> WrappedDe
     """Train the autoencoder of dtaianomaly; it standardises each window by itself."""
     from dtaianomaly.anomaly_detection import AutoEncoder
 
-    model = AutoEncoder(window, seed=seed).fit(series.train)
+    alone = (len(series.train) - window + 1) % BATCH == 1  # a last batch of one window, which it refuses
+    model = AutoEncoder(window, batch_size=BATCH, seed=seed).fit(series.train[int(alone) :])
 
     def reconstruct(module: Any, x: Tensor) -> Tensor:
         shift, scale = x.mean(2, keepdim=True), x.std(2, correction=0, keepdim=True) + 1e-8
