@@ -107,8 +107,7 @@ class MinedCase:
         started = time.perf_counter()
         scores = {str(voice): score for voice, score in result.candidate.voices(series).items()}
         seconds += time.perf_counter() - started
-        right = self.right_rules(bank)
-        figures = attribution_figures(self.case, result.candidate, right) if attributed else {}
+        figures = attribution_figures(self.case, result.candidate, self.right_rules(bank)) if attributed else {}
         return Outcome(scores, seconds, kept, figures, calibrated=True)
 
     def right_rules(self, bank: RuleBank) -> list[str]:

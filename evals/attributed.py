@@ -29,8 +29,8 @@ def attribution_figures(case: Case, detector: Detector | EnhancedDetector, right
         ``named``, see `rule_accuracy`, unless no rule is right; ``located`` and ``chance``, see `channel_accuracy`, if
         it is known which of several channels are at fault.
     """
-    several = case.at_fault is not None and case.series.n_channels > 1
-    if not right and not several:
+    at_fault = case.at_fault if case.series.n_channels > 1 else None
+    if not right and at_fault is None:
         return {}
     assessment, first = assess(detector, case.series), case.series.train_end or 0
     figures = {}
@@ -38,7 +38,7 @@ def attribution_figures(case: Case, detector: Detector | EnhancedDetector, right
         labels = case.labels.copy()
         labels[:first] = False
         figures["named"] = rule_accuracy(labels, assessment.ranking, right)
-    if case.at_fault is not None and several:
-        at_fault, shares, score = case.at_fault[first:], assessment.shares[first:], assessment.score[first:]
-        figures |= channel_accuracy(at_fault, shares, score)._asdict()
+    if at_fault is not None:
+        located = channel_accuracy(at_fault[first:], assessment.shares[first:], assessment.score[first:])
+        figures |= located._asdict()
     return figures

@@ -137,6 +137,11 @@ def read_experiment(name: str) -> Experiment:
         first = error.errors(include_url=False)[0]
         raise InputError(first["msg"], f"{path}, {'.'.join(map(str, first['loc']))}", "fix the file") from error
     _require_known_names(experiment, path)
+    _require_own_names(experiment, path)
+    for name, options in experiment.variants.items():
+        _require_variant(experiment, name, options, f"{path}, variants.{name}")
+    for name, changes in experiment.recipes.items():
+        _require_recipe(changes, f"{path}, recipes.{name}")
     return experiment
 
 
@@ -154,6 +159,10 @@ def _require_known_names(experiment: Experiment, path: Path) -> None:
     ):
         if unknown := [each for each in given if each not in known]:
             raise InputError(f"no '{unknown[0]}'", f"{path}, {key}", f"use names from: {', '.join(known)}")
+
+
+def _require_own_names(experiment: Experiment, path: Path) -> None:
+    """Raise `InputError` unless each set and system has a name of its own, which can be that of a file."""
     for key, given in (("sets", experiment.sets), ("backbones", experiment.trained), ("arms", experiment.posttrained)):
         if twice := [name for name, count in Counter(given).items() if count > 1]:
             raise InputError(f"'{twice[0]}' is there twice", f"{path}, {key}", "give each system a name of its own")
@@ -161,13 +170,12 @@ def _require_known_names(experiment: Experiment, path: Path) -> None:
         if not OWN_NAME.fullmatch(name) or "--" in name or name == OURS or name.endswith(ALONE):
             what = f"'{name[:60]}' cannot be the name of a system"
             raise InputError(what, str(path), f"use up to 60 {NAME_CHARACTERS}, not '--', '{OURS}' or '{ALONE}'")
-    for name, options in experiment.variants.items():
-        _require_variant(experiment, name, options, f"{path}, variants.{name}")
-    for name, changes in experiment.recipes.items():
-        where = f"{path}, recipes.{name}"
-        validated(Recipe, asdict(DEFAULT) | changes, "not a recipe", where, "see ape.posttrain.Recipe", root="recipe")
-        if wrong := [field for field, value in changes.items() if not isinstance(value, str) and not 0 <= value < inf]:
-            raise InputError(f"'{wrong[0]}' is negative or not finite", where, "give a number of at least 0")
+
+
+def _require_recipe(changes: dict[str, int | float | str], where: str) -> None:
+    validated(Recipe, asdict(DEFAULT) | changes, "not a recipe", where, "see ape.posttrain.Recipe", root="recipe")
+    if wrong := [field for field, value in changes.items() if not isinstance(value, str) and not 0 <= value < inf]:
+        raise InputError(f"'{wrong[0]}' is negative or not finite", where, "give a number of at least 0")
 
 
 def _require_variant(experiment: Experiment, name: str, options: dict[str, Any], where: str) -> None:

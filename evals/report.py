@@ -81,7 +81,7 @@ def write_report(
 def compare(before: Path, after: Path) -> pd.DataFrame:
     """Return the change of each system's average precision between two folders of one experiment."""
     rows = [_read_rows(folder) for folder in (before, after)]
-    recordings = rows[1].drop_duplicates(["set", "series"]).set_index(["set", "series"])["recording"]
+    recordings = _recordings(rows[1], ["set", "series"])
     old, new = (each.groupby(["set", "series", "system"])["ap"].mean().unstack("system") for each in rows)
     series, systems = old.index.intersection(new.index), old.columns.intersection(new.columns)
     if not len(series) or not len(systems):
@@ -271,8 +271,8 @@ def _read_rows(folder: Path) -> pd.DataFrame:
         raise InputError(f"not the cells of an experiment: {error}"[:200], str(path), "ape eval report DIR") from error
 
 
-def _recordings(rows: pd.DataFrame) -> pd.Series:
-    return rows.drop_duplicates("series").set_index("series")["recording"]
+def _recordings(rows: pd.DataFrame, by: str | list[str] = "series") -> pd.Series:
+    return rows.drop_duplicates(by).set_index(by)["recording"]
 
 
 def _differences_by_series(rows: pd.DataFrame, reference: str) -> pd.DataFrame:

@@ -183,11 +183,11 @@ class Calibration:
             return self._calibrated(surprise, age, voice)
         return np.asarray(np.maximum(*self._shared(surprise, age)).clip(min=0))
 
-    def of_subspace(self, peaks: Peaks) -> np.ndarray:
+    def of_subspace(self, surprise: Mapping[str, np.ndarray], age: np.ndarray) -> np.ndarray:
         """Return where the score of both voices is that of the subspace, bool [n]; nowhere if there is one channel."""
         if self.subspace.constant:
-            return np.zeros(len(peaks.age), dtype=bool)
-        fused, subspace = self._shared(self.surprise(peaks), peaks.age)
+            return np.zeros(len(age), dtype=bool)
+        fused, subspace = self._shared(surprise, age)
         return np.asarray(subspace > fused)
 
     def _shared(self, surprise: Mapping[str, np.ndarray], age: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -110,7 +110,7 @@ def channel_shares(
     rules_part, free_part = voices["rules"] + LEAST, np.log1p(voices["free"]) + LEAST  # see `fuse`
     weight = (rules_part / (rules_part + free_part))[:, None]
     fused = weight * shares["rules"] + (1 - weight) * shares["free"]
-    return np.where(calibration.of_subspace(peaks)[:, None], _softmax(as_array(evidence.subspace)), fused)
+    return np.where(calibration.of_subspace(voices, peaks.age)[:, None], _softmax(as_array(evidence.subspace)), fused)
 
 
 def _softmax(log_weights: np.ndarray) -> np.ndarray:

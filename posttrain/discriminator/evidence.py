@@ -183,8 +183,7 @@ class Reader:
         odds = reduce(torch.add, fitting)[..., :-DISTANCES] / len(fitting)
         of_free = [means[factor] for factor in FREE_FACTORS if factor in means]
         free = torch.stack([(nothing if mean is None else mean)[..., -2] for mean in of_free], 1)
-        first = means.get(1)
-        subspace = (nothing if first is None else first)[..., -1]
+        subspace = (nothing if means[1] is None else means[1])[..., -1]
         count = self.generic.channels.shape[0]
         bank, benign, generic = odds.tensor_split((self.rules, odds.shape[-1] - count), -1)
         return Evidence(bank, generic, free, subspace, time, age, benign)

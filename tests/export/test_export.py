@@ -172,9 +172,9 @@ def test_a_score_is_calibrated_as_by_ape(watched_run):
     bank, generic = odds.split([rules, operators], 2)
     nan_free = torch.where(free.isinf(), torch.nan, free)
     evidence = Evidence(bank, generic, nan_free, subspace, torch.arange(n), age, bank[..., :0])
-    expected = detector.require_calibration().score(Peaks.of(evidence), detector.kept)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert 0 < detector.require_calibration().of_subspace(Peaks.of(evidence)).mean() < 1
+    fitted, peaks = detector.require_calibration(), Peaks.of(evidence)
+    np.testing.assert_allclose(found, fitted.score(peaks, detector.kept), rtol=1e-6)
+    assert 0 < fitted.of_subspace(fitted.surprise(peaks), peaks.age).mean() < 1
 
 
 @pytest.mark.extended

@@ -135,10 +135,10 @@ def test_subspace_decides_where_it_is_much_rarer():
     peaks = draw(2000, seed=5)
     loud = replace(peaks, subspace=peaks.subspace + np.linspace(0, 60, 2000))
     score, before = calibration.score(loud, "both"), calibration.score(peaks, "both")
-    decides = calibration.of_subspace(loud)
+    decides = calibration.of_subspace(calibration.surprise(loud), loud.age)
     np.testing.assert_array_equal(score[~decides], before[~decides])
     assert (score[decides] > before[decides]).all() and decides[-100:].all()
-    assert calibration.of_subspace(peaks)[before > 1].mean() < 0.2
+    assert calibration.of_subspace(calibration.surprise(peaks), peaks.age)[before > 1].mean() < 0.2
     assert score[-1] == pytest.approx((peaks.subspace[-1] + 60) / np.log(10) - 1, rel=0.05)  # a tenth of its share
 
 
@@ -154,4 +154,4 @@ def test_one_channel_leaves_all_false_alarms_to_the_fused_voices():
     silent = [replace(draw(seed=seed), subspace=np.zeros(N)) for seed in (0, 6, 1, 2)]
     calibration = fitted(silent[0]).with_scores(*silent[1:3])
     assert (calibration.score(silent[3], "both") >= 2).mean() == pytest.approx(0.01, abs=0.002)
-    assert not calibration.of_subspace(silent[3]).any()
+    assert not calibration.of_subspace(calibration.surprise(silent[3]), silent[3].age).any()
