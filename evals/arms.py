@@ -154,7 +154,8 @@ def mine_case(case: Case, banks: Path, seed: int, backbone: str) -> MinedCase:
 def mine_or_load(case: Case, banks: Path, variant: str = "") -> RuleBank:
     """Return the mined bank of a case.
 
-    A lock beside the file makes parallel workers wait for the bank, so that none of them mines it twice.
+    A lock beside the file makes parallel workers wait for the bank, so that none of them mines it twice. Mining sees
+    the training part only, so that series with the same one share the bank.
 
     Parameters
     ----------
@@ -171,7 +172,9 @@ def mine_or_load(case: Case, banks: Path, variant: str = "") -> RuleBank:
             return RuleBank.load(path)
         text = {"without text": "", "with another text": case.other_text}.get(variant)
         part = variant.removeprefix("without ")
-        bank = graphs.mine(case.series, text, seed=0, without=[part] if part in PARTS else [])
+        mine = partial(graphs.mine, case.series, text, seed=0, without=[part] if part in PARTS else [])
+        mined, _ = once(case.series, repr(("bank", variant, case.series.text, case.other_text)), mine)
+        bank = mined.model_copy(update={"fingerprint": case.series.fingerprint})
         bank.save(path)
         return bank
 

@@ -18,8 +18,8 @@ from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_text
 from ape.evals.alarms import PROMISED
 from ape.evals.bootstrap import interval
-from ape.evals.experiment import OURS
-from ape.evals.report_pictures import picture_of_differences, rank_diagram
+from ape.evals.experiment import ALONE, OURS
+from ape.evals.report_pictures import picture_of_differences, picture_of_means, rank_diagram
 
 METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
 IN_TIME = ("outside", "found", "delay", "early")  # see `ape.evals.metrics.in_time`
@@ -42,9 +42,10 @@ td:first-child,th:first-child{text-align:left}img{max-width:100%}</style>
 def write_report(
     out: Path, title: str, reference: str, cells: list[dict[str, Any]], differences: Sequence[Sequence[str]] = ()
 ) -> None:
-    """Write ``cells.parquet``, ``differences.csv``, ``report.md`` and ``report.html`` into ``out``.
+    """Write ``cells.parquet``, ``differences.csv``, ``report.md``, ``report.html`` and a picture into ``out``.
 
-    With pairs to compare, ``differences.png`` shows them.
+    ``differences.png`` shows the pairs to compare; without any, of one data set, all systems next to the reference.
+    ``means.png`` takes its place if there are several data sets and no pairs.
 
     Parameters
     ----------
@@ -67,15 +68,25 @@ def write_report(
     write_text(out / "report.md", f"# {title}\n\n{summary}\n\n{markdown}\n")
     page = Environment(autoescape=select_autoescape(default=True)).from_string(PAGE)
     shown = [(heading, _Safe(table.round(3).to_html(border=0, na_rep=""))) for heading, table in parts]
-    pictures = {"Critical differences of ranks": rank_diagram(rows)}
-    if apart := [
-        (name, table) for name, _, group in _groups(rows) if len(table := intervals_of_pairs(group, differences))
-    ]:
-        drawn = picture_of_differences(apart)
-        write_bytes(out / "differences.png", drawn)
-        pictures = {"Differences": drawn} | pictures
+    main = _main_picture(rows, reference, differences)
+    for heading, picture in main.items():
+        write_bytes(out / f"{heading.lower()}.png", picture)
+    pictures = main | {"Critical differences of ranks": rank_diagram(rows)}
     encoded = [(heading, base64.b64encode(picture).decode()) for heading, picture in pictures.items()]
     write_text(out / "report.html", page.render(title=title, summary=summary, parts=shown, pictures=encoded))
+
+
+def _main_picture(rows: pd.DataFrame, reference: str, differences: Sequence[Sequence[str]]) -> dict[str, bytes]:
+    """Return the picture of differences or of means, by its heading; none if there is nothing to compare."""
+    groups, pairs = list(_groups(rows)), differences
+    if not pairs:
+        rows = rows[~rows["system"].str.endswith(ALONE)]
+        groups = [group for group in groups if group[1]]
+        if len(groups) > 1:
+            return {"Means": picture_of_means(rows.pivot_table("ap", "set", "system", sort=False))}
+        pairs = [(reference, other) for other in rows["system"].unique() if other != reference]
+    apart = [(name, table) for name, _, group in groups if len(table := intervals_of_pairs(group, pairs))]
+    return {"Differences": picture_of_differences(apart)} if apart else {}
 
 
 def compare(before: Path, after: Path) -> pd.DataFrame:

@@ -1,9 +1,11 @@
-"""Pictures of a report: differences of pairs with their intervals, and ranks."""
+"""Pictures of a report: differences of pairs with their intervals, means, and ranks."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -11,6 +13,7 @@ from matplotlib.figure import Figure
 from ape.tools.render import png
 
 ROW, TITLE = 0.24, 0.5  # inches
+MARKERS = "osD^vP*Xph<>"
 BETTER, WORSE, OPEN = "#1b7837", "#b2182b", "#5b6770"
 
 
@@ -26,7 +29,7 @@ def picture_of_differences(sets: Sequence[tuple[str, pd.DataFrame]]) -> bytes:
     total = sum(heights) + TITLE * (len(sets) + 1)
     figure = Figure(figsize=(9, total), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
-    most = max(table[["mean", "low", "high"]].abs().to_numpy().max() for _, table in sets)
+    most = max(np.nanmax(table[["mean", "low", "high"]].abs().to_numpy()) for _, table in sets) or 1.0
     top = total
     for (title, table), height in zip(sets, heights, strict=True):
         top -= TITLE + height
@@ -42,6 +45,29 @@ def picture_of_differences(sets: Sequence[tuple[str, pd.DataFrame]]) -> bytes:
         axes.tick_params(axis="x", labelsize=8)
         axes.set_title(title, fontsize=9, loc="left")
     figure.axes[-1].set_xlabel("difference of average precision, 95 % interval", fontsize=8)
+    return png(figure)
+
+
+def picture_of_means(ap: pd.DataFrame) -> bytes:
+    """Draw the average precision of systems, a line for each data set, as PNG.
+
+    Parameters
+    ----------
+    ap : DataFrame [sets, systems]
+    """
+    height = 2 * ROW * len(ap) + TITLE
+    figure = Figure(figsize=(9, height), dpi=100, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.2, TITLE / height, 0.5, 1 - 1.2 * TITLE / height))
+    for system, marker in zip(ap, itertools.cycle(MARKERS)):
+        axes.plot(ap[system], range(len(ap)), marker, markersize=6, alpha=0.8, label=str(system))
+    axes.set_yticks(range(len(ap)), [str(name) for name in ap.index], fontsize=8)
+    axes.set_ylim(len(ap) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.grid(axis="y", color="#e3e8ed")
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set_xlabel("average precision", fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8, frameon=False)
     return png(figure)
 
 

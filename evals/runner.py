@@ -75,5 +75,13 @@ def rewrite_report(out: Path) -> None:
     paths = sorted((out / CELLS).glob("*--*.json"))
     if not paths:
         raise InputError("no cells", str(out / CELLS), "run the experiment first: ape eval run")
-    cells = [read_json(path, "cell") for path in paths]
+    place = {name: k for k, name in enumerate(experiment.sets)}
+    cells = sorted(map(_read_cell, paths), key=lambda cell: place.get(cell["about"]["set"], len(place)))
     write_report(out, experiment.title, experiment.reference, cells, experiment.differences)
+
+
+def _read_cell(path: Path) -> dict[str, Any]:
+    cell = read_json(path, "cell")
+    if not isinstance(cell, dict) or not {"rows", "seconds", "about"} <= cell.keys():
+        raise InputError("not a cell of an experiment", str(path), "delete the file and rerun the experiment")
+    return cell

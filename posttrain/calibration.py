@@ -139,13 +139,14 @@ class Calibration:
         """
         stage, trained = self.stage_of(held_out.age), self.surprise(normal)
 
-        def tails(values: np.ndarray) -> list[Tail]:
-            own = (values[stage == k] for k in range(len(AGES) + 2))
-            return [Tail.fit(some if len(some) >= FEWEST else values) for some in own]
+        def tails(voice: str, values: np.ndarray) -> tuple[Tail, ...]:
+            every = range(len(AGES) + 2)
+            stages = every[-1:] if voice == SUBSPACE else every  # a distance hardly changes with further samples
+            own = [values[stage == k] for k in stages]
+            return (*(Tail.fit(some if len(some) >= FEWEST else values) for some in own), Tail.fit(trained[voice]))
 
-        held = {voice: tails(values) for voice, values in self.surprise(held_out).items()}
-        held[SUBSPACE] = held[SUBSPACE][-1:]  # a distance hardly changes with further samples
-        return replace(self, scores={voice: (*own, Tail.fit(trained[voice])) for voice, own in held.items()})
+        held = self.surprise(held_out)
+        return replace(self, scores={voice: tails(voice, values) for voice, values in held.items()})
 
     def stage_of(self, age: np.ndarray) -> np.ndarray:
         """Return which calibration of the score points take, int64 [n]; the last one is that of final scores."""

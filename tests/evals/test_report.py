@@ -82,10 +82,15 @@ def test_tuning_and_confirmation_are_reported_apart(tmp_path):
     assert "caught" not in text  # cells of older versions have no alarms
     for cell in cells:
         cell["rows"][0] |= {"caught": 0.5, "fitting": None, "pieces": None, "false 1": 3.0, "false 5": None}
+    (tmp_path / "differences.png").unlink()
     report.write_report(tmp_path, "T", "right", cells)
+    assert (tmp_path / "differences.png").exists()  # the reference less each other system
     text = (tmp_path / "report.md").read_text()
     table = text.split("## bench, tuning: false alarms for each promised one")[1].split("##")[0]
     assert "3.00 [3.00, 3.00]" in table and "5 promised" not in table
     header, _, row = text.split("## bench: all systems\n\n")[1].splitlines()[:3]
     figures = dict(zip(map(str.strip, header.split("|")), map(str.strip, row.split("|")), strict=True))
     assert (figures["caught"], figures["false 1"]) == ("0.500", "3.000") and "pieces" not in figures
+    cells[0]["about"]["set"] = cells[2]["about"]["set"] = "another"
+    report.write_report(tmp_path, "T", "right", cells)
+    assert Image.open(tmp_path / "means.png").size[0] == 900

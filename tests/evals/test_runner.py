@@ -52,7 +52,10 @@ def test_experiment_runs_resumes_and_reports(archive, tmp_path, capsys):
     assert "| 1-NN" in report and "<table" in (out / "report.html").read_text()
     (out / "report.md").unlink()
     assert main(["eval", "report", str(out)]) == 0 and (out / "report.md").read_text() == report
+    cells[0].write_text("[]")
     capsys.readouterr()
+    assert main(["eval", "report", str(out)]) == 2 and "not a cell of an experiment" in capsys.readouterr().err
+    cells[0].write_bytes(before[cells[0]])
     assert main(["eval", "compare", str(out), str(out)]) == 0
     assert "1-NN" in capsys.readouterr().out
 
