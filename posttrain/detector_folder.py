@@ -33,7 +33,7 @@ from ape.rules import RuleBank, broad_bank
 from ape.series import Requirements
 
 DESCRIPTION, TENSORS, BACKBONE = "detector.json", "posttrain.safetensors", "backbone"
-KIND, FORMAT = "enhanced", 8
+KIND, FORMAT = "enhanced", 9
 HINT = "the folder is damaged or was changed: enhance the detector again"
 
 Parts = tuple[

@@ -25,8 +25,8 @@ class Evidence:
     Parameters
     ----------
     bank : Tensor, float32 [n, C, R]
-        Log-odds of each rule of the bank, mean over windows and factors; minus infinity at channels that a rule does
-        not name. R is 0 without a bank.
+        Log-odds of each rule of the bank, mean over windows and factors; less at channels that a rule does not name. R
+        is 0 without a bank.
     generic : Tensor, float32 [n, C, K]
         The same for each operator.
     free : Tensor, float32 [n, F, C]
@@ -39,7 +39,8 @@ class Evidence:
     age : Tensor, int64 [n]
         Samples without a gap that followed a point when it was read; `Scoring.latency` if no later one changes it.
     benign : Tensor, float32 [n, C, Q + 1]
-        The same as ``bank`` for each benign rule, and last for any other anomaly than these; [n, C, 0] without any.
+        The same for each benign rule, minus infinity at channels that it does not name, and last for any other anomaly
+        than these; [n, C, 0] without any.
     """
 
     bank: Tensor

@@ -22,6 +22,7 @@ from ape.rules.schema import Context, Rule
 ADAPTER_WIDTH = 32  # channels
 LAST = 4  # place of its last layer
 SPREAD = 4  # dilation of the adapter's second layer
+ELSEWHERE = 0.3  # share of a rule's anomalies in channels that it does not name; chosen on tuning faults
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,18 @@ class Question:
     def rules(self) -> int:
         """Number of rules R of the bank that are not benign."""
         return len(self.weight) - (self.benign + 1 if self.benign else 0)
+
+    def handicap(self) -> Tensor:
+        """Return by how much rules count less at each channel, natural logarithm [R, C]; 0 where they name it.
+
+        Texts name channels incompletely, and failures spread: a share `ELSEWHERE` of a rule's anomalies is expected in
+        all other channels together. A benign rule counts nothing there.
+        """
+        named = self.channels.sum(1, keepdim=True)
+        others = self.channels.shape[1] - named
+        less = torch.log((1 - ELSEWHERE) / ELSEWHERE * others / named).clamp(min=0)
+        less[self.rules :] = torch.inf
+        return torch.where(self.channels, 0.0, less)
 
     def followed_by(self, other: Question) -> Question:
         """Return both questions as one, in which the number of benign rules stays the same."""
@@ -149,6 +162,7 @@ class BankDiscriminator(nn.Module):
 
     owned: Tensor
     channels: Tensor
+    handicap: Tensor
     weight: Tensor
 
     def __init__(self, network: RuleDiscriminator, question: Question, extra: int = 0) -> None:
@@ -160,6 +174,7 @@ class BankDiscriminator(nn.Module):
         self.register_buffer("owned", (owned / owned.sum(1, keepdim=True)).to(device))  # averages over a program
         self.register_buffer("channels", question.channels.to(device))
         self.register_buffer("weight", question.weight.to(device))
+        self.register_buffer("handicap", question.handicap().to(device), persistent=False)
         self.moved = nn.Parameter(torch.zeros(len(question.weight), WIDTH + 1, device=device))
         self.adapter = Adapter(extra).to(device) if extra else None
 
@@ -210,12 +225,12 @@ class BankDiscriminator(nn.Module):
         odds = self.network.log_odds(features, *prototypes)
         if chosen is not None:
             odds = over_all(odds, chosen, self.channels.shape[1])
-        return odds.masked_fill(~self.channels.T[..., None], -torch.inf)
+        return odds - self.handicap.T[..., None]
 
     def log_odds(self, seen: Tensor, factor: int) -> Tensor:
         """Return the log-odds [B, C, R, 128] of windows with inputs [B, C, 19 + extra, 128]; more inputs are ignored.
 
-        They are minus infinity at channels that a rule does not name.
+        Rules count less at channels that they do not name, see `Question.handicap`.
         """
         return self.log_odds_of(self.trunk(seen), seen, self.prototypes(factor))
 

@@ -193,6 +193,6 @@ def test_description_contains_no_path_or_time(folder):
         "channels": ["value"], "offset": [], "step": None, "named": False, "counters": [], "standstills": [1],
         "zone": None,
     }  # fmt: skip
-    expected = {"kind": "enhanced", "format": 8, "kept": "both", "latency": 256, "required": required}
+    expected = {"kind": "enhanced", "format": 9, "kept": "both", "latency": 256, "required": required}
     assert description == expected
     assert torch.is_tensor(load_file(folder / "posttrain.safetensors")["values"])

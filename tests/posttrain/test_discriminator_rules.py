@@ -1,5 +1,7 @@
 """What the rules of a bank say, and the prototypes that they start from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,13 +85,25 @@ def test_the_prototype_of_a_program_is_the_mean_of_its_operators(series):
     assert bias.tolist() == pytest.approx([-3, -3])
 
 
-def test_log_odds_are_minus_infinity_at_channels_that_a_rule_does_not_name(bank):
+def test_rules_count_less_at_channels_that_they_do_not_name():
+    """The first rule names one channel of four, so that the other three have a tenth of its anomalies each."""
+    rng = np.random.default_rng(1)
+    wide = from_array(rng.standard_normal((2400, 4)).astype(np.float32), list("abcd"), 1600)
+    bank = broad_bank(build_context(wide), ["level_shift", "flatline_hold"])
+    bank.rules[0].context = ContextualPrior(channels=["b"])
+    less = np.log(7)  # .7 to .1
+    assert Question.of(bank).handicap().tolist() == [pytest.approx([less, 0, less, less]), [0] * 4]
+    bank.rules[1].context = ContextualPrior(channels=["a", "b", "c"])
+    assert Question.of(bank).handicap()[1].tolist() == [0, 0, 0, 0]  # .3 in "d" would be more than .7 / 3
+    bank = bank.model_copy(update={"benign": bank.rules[:1]})
+    assert Question.of(bank).handicap()[2:].tolist() == [[np.inf, 0, np.inf, np.inf], [0] * 4]  # benign, and any other
     torch.manual_seed(0)
-    model = BankDiscriminator(RuleDiscriminator(), Question.of(bank)).eval()
-    odds = model.log_odds(torch.randn(2, 2, INPUTS, 64), 1)
-    assert odds.shape == (2, 2, 3, 64)
-    assert odds.isneginf().all(3).tolist() == [[[True, False, False], [False, False, False]]] * 2
-    assert odds[:, 1].isfinite().all()
+    network, seen = RuleDiscriminator(), torch.randn(2, 4, INPUTS, 64)
+    question = Question.of(bank)
+    anywhere = replace(question, channels=torch.ones_like(question.channels))
+    own, every = (BankDiscriminator(network, each).eval().log_odds(seen, 1) for each in (question, anywhere))
+    assert own.shape == (2, 4, 4, 64)
+    np.testing.assert_allclose(own.detach(), every.detach() - question.handicap().T[..., None], rtol=1e-5)
 
 
 def test_the_generic_discriminator_asks_for_every_operator(series):
