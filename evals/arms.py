@@ -180,7 +180,9 @@ def mine_or_load(case: Case, banks: Path, variant: str = "") -> RuleBank:
 
 
 Arm = Callable[[MinedCase, Detector], Outcome]
-NEED_ORACLE = ("oracle bank", "oracle among all operators", "mined without the fault's operators")
+NEED_ORACLE = (
+    "oracle bank", "oracle bank of all faults", "oracle among all operators", "mined without the fault's operators",
+)  # fmt: skip
 NEEDS_OTHER_TEXT = "mined with another text"
 
 
@@ -222,6 +224,12 @@ def _oracle_bank(mined: MinedCase, detector: Detector) -> Outcome:
     return mined.enhance(detector, mined.oracle_bank())
 
 
+def _oracle_bank_of_all_faults(mined: MinedCase, detector: Detector) -> Outcome:
+    """Use what a perfect reader of a perfect manual would write; it does not know which fault will come."""
+    assert mined.case.oracle_of_all is not None
+    return mined.enhance(detector, mined.case.oracle_of_all(mined.bank.context))
+
+
 def _oracle_among_all(mined: MinedCase, detector: Detector) -> Outcome:
     """Use broad rules of all operators, but the oracle's rules for the operators that it names."""
     oracle = mined.oracle_bank()
@@ -252,6 +260,7 @@ ARMS: dict[str, Arm] = {
     "all operators": _broad_rules,
     "generic": partial(_broad_rules, recipe=NOT_ADAPTED),
     "oracle bank": _oracle_bank,
+    "oracle bank of all faults": _oracle_bank_of_all_faults,
     "oracle among all operators": _oracle_among_all,
     "surrogates": _surrogates,
     "other series": _other_recordings,

@@ -31,6 +31,8 @@ class Case:
         Where the series is anomalous.
     oracle : callable, optional
         Return a Rule Bank written from the true fault. Only simulated series have one.
+    oracle_of_all : callable, optional
+        The same, from all faults that the scenario can have.
     other_text : str, optional
         The text of the series with the manual of another plant in place of its own, where there are manuals.
     at_fault : ndarray, bool [T, C], optional
@@ -42,6 +44,7 @@ class Case:
     series: Series
     labels: np.ndarray
     oracle: Oracle | None = None
+    oracle_of_all: Oracle | None = None
     other_text: str | None = None
     at_fault: np.ndarray | None = None
 

@@ -128,4 +128,5 @@ def _simulated(name: str) -> Case:
     own, other = (draw_texts(each.texts, seconds, 0) for each in (scenario, next_one))
     text, other_text = (f"{own['measured']}\n{texts['manual']}" for texts in (own, other))
     series = from_array(run.values, list(scenario.units), run.train_end, name=scenario_name, text=text)
-    return Case(name, scenario.name, series, run.labels, partial(oracle_bank, run), other_text, run.mask)
+    oracle, of_all = partial(oracle_bank, [scenario.fault(fault)]), partial(oracle_bank, scenario.faults)
+    return Case(name, scenario.name, series, run.labels, oracle, of_all, other_text, run.mask)

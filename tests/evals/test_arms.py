@@ -14,7 +14,14 @@ import pytest
 from ape.evals import arms
 from ape.evals.datasets import load_case
 from ape.evals.reuse import forget
+from ape.evals.timeanomalybench import SCENARIOS
 from ape.rules import RuleBank, broad_bank, build_context
+
+
+@pytest.fixture(autouse=True)
+def no_memory():
+    """Mine and train anew in each test."""
+    forget()
 
 
 def record_banks(monkeypatch):
@@ -37,7 +44,7 @@ def test_bank_is_mined_before_any_arm_runs(ucr_names, tmp_path, monkeypatch):
     used = record_banks(monkeypatch)
     mined_case = arms.mine_case(case, tmp_path / "banks", 0, "vae")
     assert mined == [1] and mined_case.arms()["mined bank"](None).kept == "original"
-    assert mined == [1] and used == [bank]
+    assert mined == [1] and [each.rules for each in used] == [bank.rules]
 
 
 def test_stored_bank_is_not_mined_again(ucr_names, tmp_path, monkeypatch):
@@ -91,10 +98,16 @@ def banks_of(names, leak, tmp_path, monkeypatch, seed=0):
 
 
 def test_arms_differ_in_their_banks(leak, tmp_path, monkeypatch):
-    names = ["mined bank", "all operators", "oracle bank", "oracle among all operators", "cut-paste"]
-    mined, every, oracle, among, cut = banks_of(names, leak, tmp_path, monkeypatch)
+    names = [
+        "mined bank", "all operators", "oracle bank", "oracle bank of all faults", "oracle among all operators",
+        "cut-paste",
+    ]  # fmt: skip
+    mined, every, oracle, of_all, among, cut = banks_of(names, leak, tmp_path, monkeypatch)
     assert mined == leak[1] and [rule.id for rule in cut.rules] == ["cut_add_paste"]
     true = {rule.id for rule in oracle.rules}
+    assert len(of_all.rules) >= 5 and RuleBank.model_validate(of_all.model_dump())
+    shapes = {fault.morphology for fault in SCENARIOS["pumped_tank"].faults}
+    assert {rule.morphology for rule in of_all.rules} == shapes > {rule.morphology for rule in oracle.rules}
     assert {rule.id for rule in among.rules} == {rule.id for rule in every.rules} > true
     broad = {rule.id: rule for rule in every.rules}
     for rule in among.rules:

@@ -14,7 +14,7 @@ from ape.rules.schema import ScalePrior
 
 def test_closer_windows_are_harder_to_separate(instances, context):
     windows = windows_of(instances, context, seed=0)
-    near = alignment(oracle_bank(instances[0], context), windows, context, seed=0)
+    near = alignment(oracle_bank([instances[0].events[0].fault], context), windows, context, seed=0)
     far_rule = broad_rule("level_shift").model_copy(update={"scale": ScalePrior(low=8, high=12, unit="series_sd")})
     far = alignment(RuleBank(context=context, rules=[far_rule]), windows, context, seed=0)
     assert near["mmd"] < far["mmd"]

@@ -12,7 +12,7 @@ from ape.rules.schema import ContextualPrior, DurationPrior, Range, ScalePrior
 
 
 def test_oracle_bank_has_the_best_figures(instances, context):
-    figures = semantics(oracle_bank(instances[0], context), instances[0])
+    figures = semantics(oracle_bank([instances[0].events[0].fault], context), instances[0])
     assert figures["mechanism@1"] == figures["morphology@1"] == figures["duration"] == figures["context"] == 1.0
 
 
