@@ -69,6 +69,8 @@ def write_report(
     page = Environment(autoescape=select_autoescape(default=True)).from_string(PAGE)
     shown = [(heading, _Safe(table.round(3).to_html(border=0, na_rep=""))) for heading, table in parts]
     main = _main_picture(rows, reference, differences)
+    for name in ("differences.png", "means.png"):
+        (out / name).unlink(missing_ok=True)
     for heading, picture in main.items():
         write_bytes(out / f"{heading.lower()}.png", picture)
     pictures = main | {"Critical differences of ranks": rank_diagram(rows)}
@@ -83,7 +85,9 @@ def _main_picture(rows: pd.DataFrame, reference: str, differences: Sequence[Sequ
         rows = rows[~rows["system"].str.endswith(ALONE)]
         groups = [group for group in groups if group[1]]
         if len(groups) > 1:
-            return {"Means": picture_of_means(rows.pivot_table("ap", "set", "system", sort=False))}
+            ap = rows.pivot_table("ap", ["set", "series"], "system", sort=False).groupby("set", sort=False)
+            complete = ap.count().eq(ap.size(), axis=0)
+            return {"Means": picture_of_means(ap.mean().where(complete))}
         pairs = [(reference, other) for other in rows["system"].unique() if other != reference]
     apart = [(name, table) for name, _, group in groups if len(table := intervals_of_pairs(group, pairs))]
     return {"Differences": picture_of_differences(apart)} if apart else {}

@@ -82,6 +82,6 @@ def rewrite_report(out: Path) -> None:
 
 def _read_cell(path: Path) -> dict[str, Any]:
     cell = read_json(path, "cell")
-    if not isinstance(cell, dict) or not {"rows", "seconds", "about"} <= cell.keys():
+    if not isinstance(cell, dict) or not {"rows", "seconds", "about", "hardware", "versions"} <= cell.keys():
         raise InputError("not a cell of an experiment", str(path), "delete the file and rerun the experiment")
     return cell

@@ -87,10 +87,11 @@ class Question:
         return len(self.weight) - (self.benign + 1 if self.benign else 0)
 
     def handicap(self) -> Tensor:
-        """Return by how much rules count less at each channel, natural logarithm [R, C]; 0 where they name it.
+        """Return by how much all rules count less at each channel: natural logarithm, 0 at channels that they reach.
 
         Texts name channels incompletely, and failures spread: a share `ELSEWHERE` of a rule's anomalies is expected in
-        all other channels together. A benign rule counts nothing there.
+        all other channels together, but never more in one of them than in one that it reaches. A benign rule counts
+        nothing there.
         """
         named = self.channels.sum(1, keepdim=True)
         others = self.channels.shape[1] - named
