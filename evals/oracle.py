@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from itertools import count
 from typing import Any
 
 from ape.evals.timeanomalybench import Fault
@@ -16,13 +16,13 @@ def oracle_bank(faults: Sequence[Fault], context: Context) -> RuleBank:
 
     The id of the first rule of an operator is its name; the ids of further ones have a number.
     """
-    rules = {}
+    rules, uses = [], Counter[str]()
     for fault in faults:
         for name in _operators(fault):
-            numbered = (f"{name}_{k}" if k else name for k in count())
-            unused = next(each for each in numbered if each not in rules)
-            rules[unused] = broad_rule(name).model_copy(update={"id": unused, **_truth(fault)})
-    return RuleBank(context=context, rules=list(rules.values()))
+            number = f"_{uses[name]}" if uses[name] else ""
+            rules.append(broad_rule(name).model_copy(update={"id": name + number, **_truth(fault)}))
+            uses[name] += 1
+    return RuleBank(context=context, rules=rules)
 
 
 def _operators(fault: Fault) -> list[str]:

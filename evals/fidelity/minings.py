@@ -58,7 +58,7 @@ def measure_mining(job: str) -> dict[str, Any]:
         banks: dict[str, RuleBank | None] = {mining: bank}
         if mining == "profile":
             banks |= {
-                "oracle": oracle_bank([instances[0].events[0].fault], context),
+                "oracle": oracle_bank([scenario.fault(fault)], context),
                 "random": _random_bank(context, seed),
                 "cut_add_paste": broad_bank(context, ["cut_add_paste"]),
                 "normal": None,

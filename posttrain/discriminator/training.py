@@ -36,7 +36,7 @@ HARD = 0.1  # share of the normal rows that are replayed, because the network is
 CHECKS = 5  # of either kind of steps
 WARM_UP = 20  # steps
 MAX_GRADIENT = 1.0, 5.0  # largest norms: of the discriminator relative to the weight of its loss, and of the backbone
-NOT_NAMED = -1e4  # log-odds at a channel that a rule does not name: nothing is learnt there
+NOT_NAMED = -1e4  # log-odds at a channel that a rule does not name: nothing is learnt there; finite for gradients
 AT_ONCE = 256  # rows that are judged at once
 
 

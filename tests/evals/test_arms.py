@@ -20,7 +20,7 @@ from ape.rules import RuleBank, broad_bank, build_context
 
 @pytest.fixture(autouse=True)
 def no_memory():
-    """Mine and train anew in each test."""
+    """Mine and train again in each test."""
     forget()
 
 
