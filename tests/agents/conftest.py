@@ -218,12 +218,17 @@ def loopback(model: BaseChatModel) -> Iterator[LoopbackServer]:
 
 @pytest.fixture(autouse=True)
 def reply_folder(tmp_path_factory, monkeypatch):
-    """Start each test with an empty reply cache and short retries."""
+    """Start each test with an empty reply cache and short pauses between attempts."""
     folder = tmp_path_factory.mktemp("replies")
     monkeypatch.setattr(reply_cache, "cache_folder", lambda: folder)
-    monkeypatch.setattr(replies, "RETRY_SECONDS", 1.0)
     monkeypatch.setattr(replies, "LONGEST_PAUSE", 0.1)
     return folder
+
+
+@pytest.fixture
+def gives_up_soon(monkeypatch):
+    """For a server that never recovers. A server that does needs the real time, or a slow machine fails the test."""
+    monkeypatch.setattr(replies, "RETRY_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from ape.agents import open_brain, replies
+from ape.agents import open_brain
 from ape.agents.tool_calls import MAX_CALLS
 from ape.graphs import conversation_prompt
 from ape.graphs.conversation import MAX_ROUNDS
@@ -144,8 +144,7 @@ def test_unknown_tool_is_reported_to_the_model(talk, server, script):
     assert "no tool 'rm'" in next(update.text for update in updates if update.kind == "tool_result")
 
 
-def test_conversation_continues_after_the_server_failed(talk, server, script, monkeypatch):
-    monkeypatch.setattr(replies, "RETRY_SECONDS", 0.1)
+def test_conversation_continues_after_the_server_failed(talk, server, script, gives_up_soon):
     server.every_script = script.failing(503)
     assert kinds(talk.say("period?"))[-1] == "failed"
     server.every_script = None

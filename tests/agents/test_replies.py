@@ -83,7 +83,7 @@ def test_temporary_fault_is_retried(profile, server, script, status):
         (401, "rejects the key"),
     ],
 )
-def test_permanent_fault_is_one_line(profile, server, script, status, message):
+def test_permanent_fault_is_one_line(profile, server, script, gives_up_soon, status, message):
     server.every_script = script.failing(status)
     with pytest.raises(InputError, match=message) as caught:
         profile()
@@ -91,7 +91,7 @@ def test_permanent_fault_is_one_line(profile, server, script, status, message):
 
 
 @pytest.mark.extended
-def test_slow_server_times_out(profile, server, script, monkeypatch):
+def test_slow_server_times_out(profile, server, script, gives_up_soon, monkeypatch):
     monkeypatch.setattr(server_module, "TIMEOUT", 0.2)
     server.every_script = script.slow(1.0)
     start = time.perf_counter()
