@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, select_autoescape
-from scipy.stats import wilcoxon
-from statsmodels.stats.multitest import multipletests
 
 from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_text
 from ape.evals.alarms import PROMISED
 from ape.evals.bootstrap import interval
+from ape.evals.differences import (
+    NOTABLE,
+    differences_of_pairs,
+    intervals_of_pairs,
+    lead,
+    losses_of_pairs,
+    recordings_of,
+)
 from ape.evals.experiment import ALONE, OURS
 from ape.evals.report_pictures import picture_of_differences, picture_of_means, rank_diagram
 
 METRICS = ("ap", "vus", "ucr")  # average precision, VUS-PR, UCR accuracy; with intervals
 IN_TIME = ("outside", "found", "delay", "early")  # see `ape.evals.metrics.in_time`
-ATTRIBUTED = ("named", "located", "chance")  # see `ape.evals.attributed`
 ALARMS = ("caught", "fitting", "f1", "affiliation", "pieces", "covered")  # see `ape.evals.alarms`
-FALSE = tuple(f"false {number}" for number in PROMISED)  # false alarms for each promised one
-COMPARED = ("ap", "vus", "outside")  # of pairs of systems
-NOTABLE = 0.05  # difference of average precision that counts as better or worse
-FEWEST_RECORDINGS = 5  # with a difference, for Wilcoxon's test
+TEXTS = {
+    "false alarms for each promised one": {f"false {number}": f"{number} promised" for number in PROMISED},
+    "share of events": {
+        "named": "first rule is right",
+        "located": "first channel is at fault",
+        "chance": "a random channel is",
+        "above chance": "difference",
+    },
+}  # tables of means with intervals, by heading; for the second see `ape.evals.attributed`
 PAGE = """<!doctype html><meta charset="utf-8"><title>{{ title }}</title>
 <style>body{font:14px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right}
@@ -96,7 +105,7 @@ def _main_picture(rows: pd.DataFrame, reference: str, differences: Sequence[Sequ
 def compare(before: Path, after: Path) -> pd.DataFrame:
     """Return the change of each system's average precision between two folders of one experiment."""
     rows = [_read_rows(folder) for folder in (before, after)]
-    recordings = _recordings(rows[1], ["set", "series"])
+    recordings = recordings_of(rows[1], ["set", "series"])
     old, new = (each.groupby(["set", "series", "system"])["ap"].mean().unstack("system") for each in rows)
     series, systems = old.index.intersection(new.index), old.columns.intersection(new.columns)
     if not len(series) or not len(systems):
@@ -117,135 +126,30 @@ def compare(before: Path, after: Path) -> pd.DataFrame:
     return pd.DataFrame(changes).T
 
 
-def lead(ap: pd.DataFrame, recordings: pd.Series, reference: str) -> pd.DataFrame:
-    """Return the lead of the reference over each other system.
-
-    Parameters
-    ----------
-    ap : DataFrame [series, systems]
-        Average precision.
-    recordings : Series
-        Recording of each series.
-    reference : str
-
-    Returns
-    -------
-    DataFrame
-        Mean difference with its interval, counts of better and worse series, and the p value of Wilcoxon's signed-rank
-        test over recordings, with Holm's correction.
-    """
-    others = [system for system in ap if system != reference]
-    rows = []
-    for other in others:
-        difference = (ap[reference] - ap[other]).dropna()
-        better, worse = int((difference > NOTABLE).sum()), int((difference < -NOTABLE).sum())
-        rows.append((*interval(difference, recordings), better, worse, _p_value(difference, recordings)))
-    table = pd.DataFrame(rows, index=others, columns=["mean", "low", "high", "better", "worse", "p"])
-    table["p, Holm"] = _holm(table["p"])
-    return table.sort_values("mean")
-
-
-def _p_value(difference: pd.Series, recordings: pd.Series) -> float:
-    """Return the p value of Wilcoxon's signed-rank test over recordings; NaN if too few of them differ."""
-    by_recording = difference.groupby(recordings).mean()
-    enough = (by_recording != 0).sum() >= FEWEST_RECORDINGS
-    return float(wilcoxon(by_recording).pvalue) if enough else np.nan
-
-
-def _holm(p_values: pd.Series) -> pd.Series:
-    """Return the p values with Holm's correction; NaN counts for nothing."""
-    corrected, tested = p_values.astype(float), p_values.notna()
-    if tested.any():
-        corrected[tested] = multipletests(corrected[tested], method="holm")[1]
-    return corrected
-
-
-def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """Return the differences of pairs of systems, the first less the second.
+def means_as_text(rows: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFrame:
+    """Return means over series with their intervals as text, for each system.
 
     Parameters
     ----------
     rows : DataFrame
-        With columns system, series, recording and metrics.
-    pairs : sequence of (str, str)
+        With columns system, series, recording and some of the metrics.
+    metrics : dict
+        Columns and their names in the table.
 
     Returns
     -------
-    DataFrame
-        A row for each pair whose systems have a series in common: the number of these, the mean difference of each
-        metric as text with its interval over recordings, the counts of series with better and worse average
-        precision, and the p value of Wilcoxon's signed-rank test over recordings with Holm's correction over all pairs.
+    DataFrame [systems, metrics]
+        Without metrics that no system has. Empty if there are no others.
     """
-    recordings, table = _recordings(rows), {}
-    for title, apart in _apart(rows, pairs).items():
-        texts = {
-            metric: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(difference, recordings))
-            for metric, difference in apart.items()
-        }
-        ap = apart["ap"].dropna()
-        better, worse = int((ap > NOTABLE).sum()), int((ap < -NOTABLE).sum())
-        counts = {"series": len(ap)} | texts | {"better": better, "worse": worse}
-        table[title] = counts | {"p, Holm": _p_value(ap, recordings)}
-    if not table:
-        return pd.DataFrame()
-    differences = pd.DataFrame(table).T
-    differences["p, Holm"] = _holm(differences["p, Holm"])
-    return differences
-
-
-def intervals_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """Return mean, low and high of the differences of average precision, a row for each pair that was measured."""
-    recordings = _recordings(rows)
-    table = {title: interval(apart["ap"], recordings) for title, apart in _apart(rows, pairs).items()}
-    return pd.DataFrame(table, index=["mean", "low", "high"]).T
-
-
-def losses_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
-    """Return the series on which the first of two systems has clearly less average precision, with the difference."""
-    table = {}
-    for title, apart in _apart(rows, pairs).items():
-        ap = apart["ap"].sort_values()
-        lost = [f"{series} {change:.3f}" for series, change in ap[ap < -NOTABLE].items()]
-        table[title] = {"series": ", ".join(lost) or "none"}
-    return pd.DataFrame(table).T
-
-
-def _apart(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> dict[str, pd.DataFrame]:
-    """Return the differences [series, metrics] of each pair whose systems have a series in common."""
-    metrics = [metric for metric in COMPARED if metric in rows]
-    means = rows.groupby(["system", "series"])[metrics].mean()
-    systems = set(means.index.get_level_values("system"))
-    apart = {
-        f"{first} less {second}": means.loc[[first]].droplevel("system") - means.loc[[second]].droplevel("system")
-        for first, second in pairs
-        if {first, second} <= systems
-    }
-    return {title: differences for title, differences in apart.items() if differences["ap"].notna().any()}
-
-
-def false_alarms(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the false alarms of each system for each promised one, as text: means over series with their intervals.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        With columns system, series, recording and some of ``false N``.
-
-    Returns
-    -------
-    DataFrame [systems, promised numbers]
-        Empty for cells of older versions, which have no such columns. A number is promised in a time as long as the
-        training part.
-    """
-    recordings, table = _recordings(rows), {}
-    columns = [column for column in FALSE if column in rows and rows[column].notna().any()]
+    recordings, table = recordings_of(rows), {}
+    columns = [column for column in metrics if column in rows and rows[column].notna().any()]
     means = rows.astype(dict.fromkeys(columns, float)).groupby(["system", "series"], sort=False)[columns].mean()
     for system, of_system in means.groupby("system", sort=False):
         by_series = of_system.droplevel("system").dropna(axis=1, how="all")
         table[system] = {
             column: "{:.2f} [{:.2f}, {:.2f}]".format(*interval(by_series[column], recordings)) for column in by_series
         }
-    return pd.DataFrame(table).T.rename(columns=lambda column: f"{column.removeprefix('false ')} promised")
+    return pd.DataFrame(table).T.rename(columns=metrics)
 
 
 def _markdown(table: pd.DataFrame) -> str:
@@ -273,7 +177,8 @@ def _rows(cells: list[dict[str, Any]]) -> pd.DataFrame:
         for cell in cells
         for row in cell["rows"]
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(**{"above chance": table["located"] - table["chance"]}) if "located" in table else table
 
 
 def _read_rows(folder: Path) -> pd.DataFrame:
@@ -284,10 +189,6 @@ def _read_rows(folder: Path) -> pd.DataFrame:
         return pd.read_parquet(path)[["set", "series", "recording", "system", "ap"]]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"not the cells of an experiment: {error}"[:200], str(path), "ape eval report DIR") from error
-
-
-def _recordings(rows: pd.DataFrame, by: str | list[str] = "series") -> pd.Series:
-    return rows.drop_duplicates(by).set_index(by)["recording"]
 
 
 def _differences_by_series(rows: pd.DataFrame, reference: str) -> pd.DataFrame:
@@ -315,15 +216,16 @@ def _tables(rows: pd.DataFrame, reference: str, differences: Sequence[Sequence[s
     """Return headings and tables of each data set, and of its tuning and confirmation parts."""
     tables = []
     for name, is_whole, group in _groups(rows):
-        recordings = _recordings(group)
+        recordings = recordings_of(group)
         systems = _systems(group, recordings)
         ap = group.groupby(["system", "series"], sort=False)["ap"].mean().unstack("system")
         tables.append((f"{name}: all systems", systems))
         if len(pairs := differences_of_pairs(group, differences)):
             tables.append((f"{name}: differences", pairs))
             tables.append((f"{name}: losses by more than {NOTABLE}", losses_of_pairs(group, differences)))
-        if len(promised := false_alarms(group)):
-            tables.append((f"{name}: false alarms for each promised one", promised.reindex(systems.index)))
+        for heading, metrics in TEXTS.items():
+            if len(means := means_as_text(group, metrics)):
+                tables.append((f"{name}: {heading}", means.reindex(systems.index).dropna(how="all")))
         if reference in systems.index:
             tables.append((f"{name}: {reference} less", lead(ap, recordings, reference)))
         if len(backbones := _lead_on_each_backbone(ap, recordings)):
@@ -349,7 +251,7 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[str, bool, pd.DataFrame]]:
 def _systems(rows: pd.DataFrame, recordings: pd.Series) -> pd.DataFrame:
     """Return one row per system: means with intervals, spread over seeds, mean rank and seconds."""
     metrics = [metric for metric in METRICS if metric in rows and rows[metric].notna().any()]
-    others = [metric for metric in (*IN_TIME, *ATTRIBUTED, *ALARMS, FALSE[0]) if metric in rows]
+    others = [metric for metric in (*IN_TIME, *ALARMS) if metric in rows]
     rows = rows.astype(dict.fromkeys(others, float))  # None where undefined
     by_series = rows.groupby(["system", "series"], sort=False)[[*metrics, *others]].mean()
     table = by_series.groupby("system", sort=False).mean()
