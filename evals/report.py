@@ -149,7 +149,7 @@ def means_as_text(rows: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFram
         table[system] = {
             column: "{:.2f} [{:.2f}, {:.2f}]".format(*interval(by_series[column], recordings)) for column in by_series
         }
-    return pd.DataFrame(table).T.rename(columns=metrics)
+    return pd.DataFrame(table).T.reindex(columns=columns).rename(columns=metrics)
 
 
 def _markdown(table: pd.DataFrame) -> str:
@@ -224,7 +224,7 @@ def _tables(rows: pd.DataFrame, reference: str, differences: Sequence[Sequence[s
             tables.append((f"{name}: differences", pairs))
             tables.append((f"{name}: losses by more than {NOTABLE}", losses_of_pairs(group, differences)))
         for heading, metrics in TEXTS.items():
-            if len(means := means_as_text(group, metrics)):
+            if not (means := means_as_text(group, metrics)).empty:
                 tables.append((f"{name}: {heading}", means.reindex(systems.index).dropna(how="all")))
         if reference in systems.index:
             tables.append((f"{name}: {reference} less", lead(ap, recordings, reference)))

@@ -82,7 +82,7 @@ def test_tuning_and_confirmation_are_reported_apart(tmp_path):
     assert Image.open(tmp_path / "differences.png").size[0] == 900
     lost = text.split("## bench, confirmation: losses")[1].split("##")[0]
     assert "-0.300" in lost and "-0.200" in lost
-    assert "caught" not in text  # cells of older versions have no alarms
+    assert "caught" not in text and "share of events" not in text  # cells of older versions have neither
     for cell in cells:
         cell["rows"][0] |= {"caught": 0.5, "fitting": None, "pieces": None, "false 1": 3.0, "false 5": None}
         cell["rows"][0] |= {"located": 0.75, "chance": 0.5}
