@@ -131,11 +131,11 @@ def read_experiment(name: str) -> Experiment:
         raise InputError("no such experiment", name, f"give a .toml file, or one of: {known}")
     try:
         experiment = TypeAdapter(Experiment).validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not TOML: {error}", str(path), "fix the file") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(first["msg"], f"{path}, {'.'.join(map(str, first['loc']))}", "fix the file") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not TOML: {error}", str(path), "fix the file") from error
     _require_known_names(experiment, path)
     _require_own_names(experiment, path)
     for name, options in experiment.variants.items():
@@ -163,7 +163,13 @@ def _require_known_names(experiment: Experiment, path: Path) -> None:
 
 def _require_own_names(experiment: Experiment, path: Path) -> None:
     """Raise `InputError` unless each set and system has a name of its own, which can be that of a file."""
-    for key, given in (("sets", experiment.sets), ("backbones", experiment.trained), ("arms", experiment.posttrained)):
+    for key, given in (
+        ("sets", experiment.sets),
+        ("backbones", experiment.trained),
+        ("arms", experiment.posttrained),
+        ("methods", experiment.methods),
+        ("simple", experiment.simple),
+    ):
         if twice := [name for name, count in Counter(given).items() if count > 1]:
             raise InputError(f"'{twice[0]}' is there twice", f"{path}, {key}", "give each system a name of its own")
     for name in (*experiment.variants, *experiment.recipes, *experiment.weights):

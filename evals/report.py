@@ -178,7 +178,9 @@ def _rows(cells: list[dict[str, Any]]) -> pd.DataFrame:
         for row in cell["rows"]
     ]  # fmt: skip
     table = pd.DataFrame(rows)
-    return table.assign(**{"above chance": table["located"] - table["chance"]}) if "located" in table else table
+    if {"located", "chance"} <= set(table):
+        table["above chance"] = table["located"] - table["chance"]
+    return table
 
 
 def _read_rows(folder: Path) -> pd.DataFrame:

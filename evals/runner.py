@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from ape.core.errors import InputError
 from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
 from ape.core.validation import validated
+from ape.evals.cell_file import read_cell
 from ape.evals.cells import measure_cell
 from ape.evals.experiment import Experiment, cell_names
 from ape.evals.report import write_report
@@ -42,7 +45,7 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     names = cell_names(experiment, ucr_folder)
     if not names:
         raise InputError("nothing to measure", experiment.title, "name systems, and sets with series that short")
-    record = TypeAdapter(Experiment).dump_python(experiment, mode="json")
+    record = _plain(experiment)
     _require_same(out, record)
     for folder in experiment.weights.values():
         load_pretrained(folder)  # refuses damaged weights before hours of work
@@ -51,37 +54,47 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RECORD, record)
     work = partial(measure_cell, experiment, out, ucr_folder)
-    results = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
-    if not results:
+    measured = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
+    if not measured:
         raise InputError("every cell failed", str(out / CELLS / FAILURES), "fix the errors in this file and rerun")
-    write_report(out, experiment.title, experiment.reference, list(results.values()), experiment.differences)
-    return len(names) - len(results)
+    cells = [read_cell(out / CELLS / f"{name}.json") for name in measured]
+    _write_report(experiment, out, cells)
+    return len(names) - len(measured)
 
 
 def _require_same(out: Path, record: dict[str, Any]) -> None:
     """Raise `InputError` if cells of the same names in ``out`` were measured in another way."""
     if not (out / RECORD).exists():
         return
-    before = read_json(out / RECORD, "experiment")
+    before = _plain(_read_record(out))
     for key in MEASURED:
-        if not isinstance(before, dict) or before.get(key, record[key]) != record[key]:
+        if before[key] != record[key]:
             raise InputError(f"this folder has cells of other '{key}'", str(out / RECORD), "give another --out")
 
 
 def rewrite_report(out: Path) -> None:
     """Write the report of the cells in ``out`` again."""
-    obj = read_json(out / RECORD, "experiment")
-    experiment = validated(Experiment, obj, "not an experiment", out / RECORD, "run it again: ape eval run")
+    experiment = _read_record(out)
     paths = sorted((out / CELLS).glob("*--*.json"))
     if not paths:
         raise InputError("no cells", str(out / CELLS), "run the experiment first: ape eval run")
     place = {name: k for k, name in enumerate(experiment.sets)}
-    cells = sorted(map(_read_cell, paths), key=lambda cell: place.get(cell["about"]["set"], len(place)))
+    cells = sorted(map(read_cell, paths), key=lambda cell: place.get(cell["about"]["set"], len(place)))
+    _write_report(experiment, out, cells)
+
+
+def _write_report(experiment: Experiment, out: Path, cells: list[dict[str, Any]]) -> None:
     write_report(out, experiment.title, experiment.reference, cells, experiment.differences)
+    measured = {row["system"] for cell in cells for row in cell["rows"]}
+    for name in dict.fromkeys(chain.from_iterable(experiment.differences)):
+        if name not in measured:
+            sys.stderr.write(f"note: no cell has the system '{name}', which 'differences' names\n")
 
 
-def _read_cell(path: Path) -> dict[str, Any]:
-    cell = read_json(path, "cell")
-    if not isinstance(cell, dict) or not {"rows", "seconds", "about", "hardware", "versions"} <= cell.keys():
-        raise InputError("not a cell of an experiment", str(path), "delete the file and rerun the experiment")
-    return cell
+def _plain(experiment: Experiment) -> dict[str, Any]:
+    return dict(TypeAdapter(Experiment).dump_python(experiment, mode="json"))
+
+
+def _read_record(out: Path) -> Experiment:
+    obj = read_json(out / RECORD, "experiment")
+    return validated(Experiment, obj, "not an experiment", out / RECORD, "run it again: ape eval run")

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ape.core.errors import InputError
 from ape.core.files import write_text
 from ape.evals.benign.measure import measure_scenario
 from ape.evals.benign.tables import tables
@@ -26,8 +27,10 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     arguments = parser.parse_args()
     jobs = [f"{scenario}--{seed}" for seed in range(arguments.seeds) for scenario in SCENARIOS]
-    rows = rows_of_jobs("benign", jobs, measure_scenario, arguments.out, arguments.workers)
-    if rows is None:
+    try:
+        rows = rows_of_jobs(jobs, measure_scenario, arguments.out, arguments.workers)
+    except InputError as error:
+        sys.stderr.write(f"benign: {error}\n")
         return 2
     text = tables(rows)
     if arguments.table:

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ape.core.errors import InputError
 from ape.core.files import write_text
 from ape.evals.fidelity.minings import MININGS, measure_mining
 from ape.evals.fidelity.tables import tables
@@ -32,8 +33,10 @@ def main() -> int:
         for scenario in SCENARIOS
         for mining in MININGS
     ]
-    rows = rows_of_jobs("fidelity", jobs, measure_mining, arguments.out, arguments.workers)
-    if rows is None:
+    try:
+        rows = rows_of_jobs(jobs, measure_mining, arguments.out, arguments.workers)
+    except InputError as error:
+        sys.stderr.write(f"fidelity: {error}\n")
         return 2
     text = tables(rows)
     write_text(arguments.out / "tables.txt", text)

@@ -103,3 +103,58 @@ def test_missing_file_of_a_series_is_named(folder):
     (folder / "wave.npz").unlink()
     with pytest.raises(InputError, match="no file of the series 'wave'"):
         devdata.load_case("ucr", "wave")
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        ("wave,420,400", "420 to 400"),
+        ("wave,-5,10", "-5 to 10"),
+        ("wave,490,501", "490 to 501"),
+        ("wave,10.7,20", "cannot read it"),
+        ("wave,,20", "cannot read it"),
+    ],
+)
+def test_labels_outside_the_series_are_refused(folder, labels, named):
+    (folder / "labels.csv").write_text(f"series,begin,end\n{labels}\n")
+    with pytest.raises(InputError, match=named) as caught:
+        devdata.load_case("ucr", "wave")
+    assert caught.value.where.endswith("labels.csv")
+
+
+def test_names_and_texts_are_read_as_they_are(folder):
+    (folder / "wave.npz").rename(folder / "007.npz")
+    (folder / "quiet.npz").rename(folder / "NA.npz")
+    (folder / "index.csv").write_text("series,length,text\n007,500,\nNA,500,null\n")
+    (folder / "labels.csv").write_text("series,begin,end\n007,400,420\nNA,400,420\n")
+    assert devdata.anomalous_series("ucr") == ["007", "NA"]
+    assert [devdata.load_case("ucr", name).series.text for name in ("007", "NA")] == ["", "null"]
+
+
+def test_name_that_is_no_part_of_a_cells_name_is_refused(folder):
+    (folder / "index.csv").write_text("series,length,text\na--b,500,\n")
+    with pytest.raises(InputError, match="has '--'"):
+        devdata.anomalous_series("ucr")
+
+
+def test_set_without_the_other_plants_manual_has_no_other_text(folder):
+    plant(folder.parent / "skab", "A pump.", "Pressure in bar.", "The valve closes.")
+    case = devdata.load_case("skab", "run")
+    assert "The valve closes." in case.series.text and case.other_text is None
+
+
+def test_series_of_nab_without_a_text_is_refused(folder):
+    folder.rename(folder.with_name("nab"))
+    with pytest.raises(InputError, match="no text about 'wave'"):
+        devdata.load_case("nab", "wave")
+
+
+@pytest.mark.parametrize("channels", ["9", "-1", "a", " "])
+def test_numbers_of_no_channel_are_refused(folder, channels):
+    np.savez(folder / "wave.npz", values=np.random.default_rng(0).normal(size=(500, 2)), channels=["a", "b"])
+    (folder / "labels.csv").write_text(f"series,begin,end,root_cause_channels\nwave,400,420,{channels}\n")
+    with pytest.raises(InputError, match="no channels of 'wave'"):
+        devdata.load_case("ucr", "wave")
+    np.savez(folder / "wave.npz", values=np.random.default_rng(0).normal(size=(500, 2)))
+    with pytest.raises(InputError, match="names no channels"):
+        devdata.load_case("ucr", "wave")

@@ -52,6 +52,7 @@ def test_the_package_has_experiments():
         ('recipes = { "a--b" = { steps = 4 } }', "cannot be the name"),
         ('recipes = { "own, rules alone" = { steps = 4 } }', "cannot be the name"),
         ('backbones = ["vae", "vae"]', "'vae' is there twice"),
+        (f"seeds = {'9' * 5000}", "not TOML"),
         ("longest = 0", "longest"),
         ("title = ", "not TOML"),
     ],
@@ -59,6 +60,13 @@ def test_the_package_has_experiments():
 def test_unknown_entries_are_refused(path, change, message):
     path.write_text(EXPERIMENT.replace('title = "Waves"', f'title = "Waves"\n{change}'))
     with pytest.raises(InputError, match=message):
+        read_experiment(str(path))
+
+
+@pytest.mark.parametrize("entries", ['methods = ["NCAD", "NCAD"]', 'simple = ["1-NN", "1-NN"]'])
+def test_the_same_entry_twice_is_refused(path, entries):
+    path.write_text(f'title = "Twice"\nsets = ["ucr"]\n{entries}\n')
+    with pytest.raises(InputError, match="is there twice"):
         read_experiment(str(path))
 
 

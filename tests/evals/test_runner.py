@@ -52,12 +52,35 @@ def test_experiment_runs_resumes_and_reports(archive, tmp_path, capsys):
     assert "| 1-NN" in report and "<table" in (out / "report.html").read_text()
     (out / "report.md").unlink()
     assert main(["eval", "report", str(out)]) == 0 and (out / "report.md").read_text() == report
-    cells[0].write_text("[]")
-    capsys.readouterr()
-    assert main(["eval", "report", str(out)]) == 2 and "not a cell of an experiment" in capsys.readouterr().err
-    cells[0].write_bytes(before[cells[0]])
     assert main(["eval", "compare", str(out), str(out)]) == 0
     assert "1-NN" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (lambda cell: [], "file"),
+        (lambda cell: cell | {"rows": "x"}, "rows"),
+        (lambda cell: cell | {"rows": []}, "rows"),
+        (lambda cell: cell | {"rows": [cell["rows"][0] | {"ap": "high"}]}, "rows.0.ap"),
+        (lambda cell: cell | {"rows": [cell["rows"][0] | {"false 1": "few"}]}, "rows.0.false 1"),
+        (lambda cell: cell | {"seconds": {}}, "no seconds of '1-NN'"),
+        (lambda cell: cell | {"about": {"set": "ucr"}}, "about.series"),
+        (lambda cell: cell | {"hardware": {}}, "hardware.machine"),
+        (lambda cell: cell | {"versions": {}}, "ape-tsad"),
+    ],
+)
+def test_damaged_cell_is_one_line(archive, tmp_path, capsys, damage, named):
+    out = tmp_path / "out"
+    assert run(EXPERIMENT, archive, out) == 0
+    path = min((out / "cells").glob("*--*.json"))
+    path.write_text(json.dumps(damage(json.loads(path.read_text()))))
+    capsys.readouterr()
+    assert main(["eval", "report", str(out)]) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "not a cell" in told and path.name in told and named in told
+    if named != "file":  # a file of another kind counts as no result, and is measured again
+        assert run(EXPERIMENT, archive, out) == 2
 
 
 def test_missing_data_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
@@ -116,3 +139,17 @@ def test_damaged_cells_of_a_comparison_are_named(archive, tmp_path, capsys):
     (out / "cells.parquet").write_bytes(b"PAR1")
     assert main(["eval", "compare", str(out), str(out)]) == 2
     assert "cells.parquet" in capsys.readouterr().err
+
+
+def test_name_of_no_system_in_differences_is_told(archive, tmp_path, capsys):
+    assert run(EXPERIMENT + 'differences = [["1-NN", "Sub-PCA"], ["1-NN", "2-NN"]]\n', archive, tmp_path / "out") == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert notes == ["note: no cell has the system '2-NN', which 'differences' names"]
+
+
+def test_record_that_is_no_experiment_is_named(archive, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(EXPERIMENT, archive, out) == 0
+    (out / "experiment.json").write_text("[]")
+    capsys.readouterr()
+    assert run(EXPERIMENT, archive, out) == 2 and "not an experiment" in capsys.readouterr().err
