@@ -45,14 +45,13 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     names = cell_names(experiment, ucr_folder)
     if not names:
         raise InputError("nothing to measure", experiment.title, "name systems, and sets with series that short")
-    record = _plain(experiment)
-    _require_same(out, record)
+    _require_same(out, experiment)
     for folder in experiment.weights.values():
         load_pretrained(folder)  # refuses damaged weights before hours of work
     if experiment.third_party:
         require_extra("eval", THIRD_PARTY_PACKAGES, "the comparison of wrapped detectors", "third_party")
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RECORD, record)
+    write_json(out / RECORD, TypeAdapter(Experiment).dump_python(experiment, mode="json"))
     work = partial(measure_cell, experiment, out, ucr_folder)
     measured = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
     if not measured:
@@ -62,13 +61,13 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     return len(names) - len(measured)
 
 
-def _require_same(out: Path, record: dict[str, Any]) -> None:
+def _require_same(out: Path, experiment: Experiment) -> None:
     """Raise `InputError` if cells of the same names in ``out`` were measured in another way."""
     if not (out / RECORD).exists():
         return
-    before = _plain(_read_record(out))
+    before = _read_record(out)
     for key in MEASURED:
-        if before[key] != record[key]:
+        if getattr(before, key) != getattr(experiment, key):
             raise InputError(f"this folder has cells of other '{key}'", str(out / RECORD), "give another --out")
 
 
@@ -89,10 +88,6 @@ def _write_report(experiment: Experiment, out: Path, cells: list[dict[str, Any]]
     for name in dict.fromkeys(chain.from_iterable(experiment.differences)):
         if name not in measured:
             sys.stderr.write(f"note: no cell has the system '{name}', which 'differences' names\n")
-
-
-def _plain(experiment: Experiment) -> dict[str, Any]:
-    return dict(TypeAdapter(Experiment).dump_python(experiment, mode="json"))
 
 
 def _read_record(out: Path) -> Experiment:
