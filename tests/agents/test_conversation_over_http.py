@@ -72,7 +72,7 @@ def test_broken_stream_is_retried(talk, server, script):
 
 
 @pytest.mark.extended
-def test_stream_that_always_breaks_is_one_line(talk, server, script):
+def test_stream_that_always_breaks_is_one_line(talk, server, script, gives_up_soon):
     server.every_script = script.breaking("Never received.")
     failed = list(talk.say("hello"))[-1]
     assert failed.kind == "failed" and failed.text.count("\n") == 0 and server.url in failed.text

@@ -97,7 +97,7 @@ def test_served_model_mines_the_same_bank_and_a_rerun_uses_the_cache(mine_into, 
 
 
 @pytest.mark.extended
-def test_run_resumes_after_the_server_died(mine_into, server, script, tmp_path, embedded):
+def test_run_resumes_after_the_server_died(mine_into, server, script, gives_up_soon, tmp_path, embedded):
     dying = script.failing(0)
     server.every_script = lambda body: dying(body) if len(server.requests) > 6 else None
     with pytest.raises(InputError, match="lost the connection"):
