@@ -27,3 +27,9 @@ def interval(values: pd.Series, groups: pd.Series) -> tuple[float, float, float]
     means = sums[draw, 0].sum(1) / sums[draw, 1].sum(1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(values.mean()), float(low), float(high)
+
+
+def interval_text(values: pd.Series, groups: pd.Series, form: str = "+.3f") -> str:
+    """Return the `interval` as text, such as ``+0.043 [+0.015, +0.071]``."""
+    mean, low, high = (format(number, form) for number in interval(values, groups))
+    return f"{mean} [{low}, {high}]"

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-from ape.evals.bootstrap import interval
+from ape.evals.bootstrap import interval, interval_text
 
 COMPARED = ("ap", "vus", "outside", "located")  # metrics
 NOTABLE = 0.05  # difference of average precision that counts as better or worse
@@ -37,8 +37,7 @@ def lead(ap: pd.DataFrame, recordings: pd.Series, reference: str) -> pd.DataFram
     rows = []
     for other in others:
         difference = (ap[reference] - ap[other]).dropna()
-        better, worse = int((difference > NOTABLE).sum()), int((difference < -NOTABLE).sum())
-        rows.append((*interval(difference, recordings), better, worse, _p_value(difference, recordings)))
+        rows.append((*interval(difference, recordings), *_notable(difference), _p_value(difference, recordings)))
     table = pd.DataFrame(rows, index=others, columns=["mean", "low", "high", "better", "worse", "p"])
     table["p, Holm"] = _holm(table["p"])
     return table.sort_values("mean")
@@ -63,12 +62,12 @@ def differences_of_pairs(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> 
     recordings, table = recordings_of(rows), {}
     for title, apart in _apart(rows, pairs).items():
         texts = {
-            metric: "{:+.3f} [{:+.3f}, {:+.3f}]".format(*interval(difference, recordings))
+            metric: interval_text(difference, recordings)
             for metric, difference in apart.items()
             if difference.notna().any()
         }
         ap = apart["ap"].dropna()
-        better, worse = int((ap > NOTABLE).sum()), int((ap < -NOTABLE).sum())
+        better, worse = _notable(ap)
         counts = {"series": len(ap)} | texts | {"better": better, "worse": worse}
         table[title] = counts | {"p, Holm": _p_value(ap, recordings)}
     if not table:
@@ -106,6 +105,11 @@ def _apart(rows: pd.DataFrame, pairs: Sequence[Sequence[str]]) -> dict[str, pd.D
         if {first, second} <= systems
     }
     return {title: differences for title, differences in apart.items() if differences["ap"].notna().any()}
+
+
+def _notable(difference: pd.Series) -> tuple[int, int]:
+    """Return how many series are better, and how many are worse."""
+    return int((difference > NOTABLE).sum()), int((difference < -NOTABLE).sum())
 
 
 def _p_value(difference: pd.Series, recordings: pd.Series) -> float:

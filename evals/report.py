@@ -14,7 +14,7 @@ from jinja2 import Environment, select_autoescape
 from ape.core.errors import InputError
 from ape.core.files import write_bytes, write_text
 from ape.evals.alarms import PROMISED
-from ape.evals.bootstrap import interval
+from ape.evals.bootstrap import interval, interval_text
 from ape.evals.differences import (
     NOTABLE,
     differences_of_pairs,
@@ -146,9 +146,7 @@ def means_as_text(rows: pd.DataFrame, metrics: Mapping[str, str]) -> pd.DataFram
     means = rows.astype(dict.fromkeys(columns, float)).groupby(["system", "series"], sort=False)[columns].mean()
     for system, of_system in means.groupby("system", sort=False):
         by_series = of_system.droplevel("system").dropna(axis=1, how="all")
-        table[system] = {
-            column: "{:.2f} [{:.2f}, {:.2f}]".format(*interval(by_series[column], recordings)) for column in by_series
-        }
+        table[system] = {column: interval_text(by_series[column], recordings, ".2f") for column in by_series}
     return pd.DataFrame(table).T.reindex(columns=columns).rename(columns=metrics)
 
 
@@ -282,9 +280,7 @@ def _lead_on_each_backbone(ap: pd.DataFrame, recordings: pd.Series) -> pd.DataFr
         for ours in (OURS, "mined bank"):
             if ours in on_backbone:
                 leads[f"{backbone} + {ours}"] = {
-                    other: "{:+.3f} [{:+.3f}, {:+.3f}]".format(
-                        *interval(ap[on_backbone[ours]] - ap[system], recordings)
-                    )
+                    other: interval_text(ap[on_backbone[ours]] - ap[system], recordings)
                     for other, system in on_backbone.items()
                     if other != ours
                 }

@@ -14,7 +14,7 @@ from ape.core.errors import InputError
 from ape.core.extras import require_extra
 from ape.core.files import read_json, write_json
 from ape.core.validation import validated
-from ape.evals.cell_file import read_cell
+from ape.evals.cell_schema import checked_cell
 from ape.evals.cells import measure_cell
 from ape.evals.experiment import Experiment, cell_names
 from ape.evals.report import write_report
@@ -56,7 +56,7 @@ def run_experiment(experiment: Experiment, out: Path, ucr_folder: Path | None, w
     measured = map_jobs(names, work, out / CELLS, workers, ray, show_progress(len(names)))
     if not measured:
         raise InputError("every cell failed", str(out / CELLS / FAILURES), "fix the errors in this file and rerun")
-    cells = [read_cell(out / CELLS / f"{name}.json") for name in measured]
+    cells = [checked_cell(cell, out / CELLS / f"{name}.json") for name, cell in measured.items()]
     _write_report(experiment, out, cells)
     return len(names) - len(measured)
 
@@ -78,7 +78,8 @@ def rewrite_report(out: Path) -> None:
     if not paths:
         raise InputError("no cells", str(out / CELLS), "run the experiment first: ape eval run")
     place = {name: k for k, name in enumerate(experiment.sets)}
-    cells = sorted(map(read_cell, paths), key=lambda cell: place.get(cell["about"]["set"], len(place)))
+    cells = [checked_cell(read_json(path, "cell"), path) for path in paths]
+    cells.sort(key=lambda cell: place.get(cell["about"]["set"], len(place)))
     _write_report(experiment, out, cells)
 
 

@@ -78,7 +78,7 @@ def test_damaged_cell_is_one_line(archive, tmp_path, capsys, damage, named):
     capsys.readouterr()
     assert main(["eval", "report", str(out)]) == 2
     (told,) = capsys.readouterr().err.splitlines()
-    assert "not a cell" in told and path.name in told and named in told
+    assert "not a cell of an experiment" in told and path.name in told and named in told
     if named != "file":  # a file of another kind counts as no result, and is measured again
         assert run(EXPERIMENT, archive, out) == 2
 

@@ -1,4 +1,4 @@
-"""Read the file of a measured cell, and check all that a report needs of it."""
+"""What a report needs of a measured cell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
-from ape.core.files import read_json
 from ape.core.validation import validated
 
 
@@ -57,14 +56,13 @@ class Cell(BaseModel):
         return self
 
 
-def read_cell(path: Path) -> dict[str, Any]:
-    """Read a cell as plain data.
+def checked_cell(obj: Any, path: Path) -> dict[str, Any]:
+    """Return the content of the file ``path`` as a cell, which is plain data.
 
     Raises
     ------
     InputError
-        The file cannot be read, or is not a cell.
+        It is not a cell.
     """
-    obj = read_json(path, "cell")
     validated(Cell, obj, "not a cell of an experiment", path, "delete the file and rerun the experiment")
     return dict(obj)
